@@ -1,0 +1,219 @@
+/* Implements base/child.h: fork, three pipes, poll, and a pidfd to wait on. */
+#include "base/child.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/strings.h"
+
+enum { POLL_SLICE_MS = 100, KILL_GRACE_MS = 1000 };
+
+struct child {
+        pid_t pid;
+        int pidfd;
+        int input_fd;  /* we write here */
+        int output_fd; /* we read here */
+        int errors_fd;
+        size_t input_done;
+        struct strbuf output;
+        struct strbuf errors;
+};
+
+static void child_done(struct child *child)
+{
+        closep(&child->pidfd);
+        closep(&child->input_fd);
+        closep(&child->output_fd);
+        closep(&child->errors_fd);
+        strbuf_done(&child->output);
+        strbuf_done(&child->errors);
+}
+
+static void close_pair(int pair[2])
+{
+        closep(&pair[0]);
+        closep(&pair[1]);
+}
+
+/* In the child: descriptors to 0, 1, 2, default signals, own process group; ends with us. */
+static void child_side_setup(int input, int output, int errors)
+{
+        setpgid(0, 0);
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        sigset_t none;
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        signal(SIGPIPE, SIG_DFL);
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
+        if (dup2(input, 0) < 0 || dup2(output, 1) < 0 || dup2(errors, 2) < 0)
+                _exit(126);
+}
+
+static int child_start(struct child *child, const char *name, const char *const argv[], int (*function)(void *), void *argument,
+                       bool with_input, struct error **err)
+{
+        int in[2] = { -1, -1 };
+        int out[2] = { -1, -1 };
+        int errors[2] = { -1, -1 };
+        if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(errors, O_CLOEXEC) < 0)
+                goto failed;
+        if (!with_input) {
+                close_pair(in);
+                in[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+                if (in[0] < 0)
+                        goto failed;
+        }
+        child->pid = fork();
+        if (child->pid < 0)
+                goto failed;
+        if (child->pid == 0) {
+                child_side_setup(in[0], out[1], errors[1]);
+                if (function) {
+                        int status = function(argument);
+                        _exit(status);
+                }
+                execvp(argv[0], (char *const *)argv);
+                dprintf(2, "cannot start %s: %s\n", argv[0], strerror(errno));
+                _exit(127);
+        }
+        setpgid(child->pid, child->pid);
+        child->pidfd = (int)syscall(SYS_pidfd_open, child->pid, 0);
+        child->input_fd = TAKE_FD(in[1]);
+        child->output_fd = TAKE_FD(out[0]);
+        child->errors_fd = TAKE_FD(errors[0]);
+        close_pair(in);
+        close_pair(out);
+        close_pair(errors);
+        if (child->input_fd >= 0)
+                fcntl(child->input_fd, F_SETFL, O_NONBLOCK);
+        return 0;
+failed:
+        error_set_errno(err, ERROR_INTERNAL, errno, "cannot start %s", name);
+        close_pair(in);
+        close_pair(out);
+        close_pair(errors);
+        return -1;
+}
+
+static void feed_input(struct child *child, const char *input)
+{
+        size_t left = strlen(input) - child->input_done;
+        /* A child that ends without reading must not end us: SIGPIPE is ignored by every orch process. */
+        ssize_t n = left ? write(child->input_fd, input + child->input_done, left) : 0;
+        if (n > 0)
+                child->input_done += (size_t)n;
+        if (child->input_done == strlen(input) || (n < 0 && errno != EAGAIN && errno != EINTR))
+                closep(&child->input_fd);
+}
+
+static void collect(int *fd, struct strbuf *buf, size_t limit, const struct child_options *options, bool is_output)
+{
+        char chunk[16384];
+        ssize_t n = read(*fd, chunk, sizeof chunk);
+        if (n < 0 && errno == EINTR)
+                return;
+        if (n <= 0) {
+                closep(fd);
+                return;
+        }
+        if (is_output && options->on_output)
+                options->on_output(chunk, (size_t)n, options->data);
+        size_t room = limit > buf->length ? limit - buf->length : 0;
+        strbuf_append(buf, chunk, (size_t)n < room ? (size_t)n : room);
+}
+
+/* Kills the process group and waits a moment. A child in uninterruptible sleep is left to the kernel. */
+static void child_kill(struct child *child, bool gently)
+{
+        if (gently) {
+                kill(-child->pid, SIGTERM);
+                struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
+                if (poll(&ended, 1, KILL_GRACE_MS) == 1) {
+                        waitpid(child->pid, NULL, 0);
+                        return;
+                }
+        }
+        kill(-child->pid, SIGKILL);
+        struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
+        if (poll(&ended, 1, KILL_GRACE_MS) == 1)
+                waitpid(child->pid, NULL, 0);
+}
+
+static int child_finish(struct child *child, const char *name, const struct child_options *options, struct child_result *ret,
+                        struct error **err)
+{
+        struct deadline deadline = deadline_in_ms(options->timeout_ms);
+        size_t limit = options->max_output ? options->max_output : 1024 * 1024;
+        for (;;) {
+                if (options->cancelled && options->cancelled(options->data)) {
+                        child_kill(child, true);
+                        return error_set(err, ERROR_CANCELLED, "%s was stopped: the job was cancelled", name);
+                }
+                int left = deadline_left_ms(deadline);
+                if (left == 0) {
+                        child_kill(child, false);
+                        return error_set(err, ERROR_TIMEOUT, "%s did not end within %.0f s and was killed", name,
+                                         (double)options->timeout_ms / 1000.0);
+                }
+                /* After the process has ended, pipes that a grandchild still holds are not waited for. */
+                struct pollfd fds[4] = {
+                        { .fd = child->output_fd, .events = POLLIN },
+                        { .fd = child->errors_fd, .events = POLLIN },
+                        { .fd = child->input_fd, .events = POLLOUT },
+                        { .fd = child->pidfd, .events = POLLIN },
+                };
+                if (poll(fds, 4, left < POLL_SLICE_MS ? left : POLL_SLICE_MS) < 0 && errno != EINTR)
+                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot wait for %s", name);
+                if (fds[2].revents)
+                        feed_input(child, options->input);
+                if (fds[0].revents)
+                        collect(&child->output_fd, &child->output, limit, options, true);
+                if (fds[1].revents)
+                        collect(&child->errors_fd, &child->errors, limit, options, false);
+                if (fds[3].revents && !fds[0].revents && !fds[1].revents)
+                        break;
+        }
+        int status = 0;
+        if (waitpid(child->pid, &status, 0) < 0)
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot wait for %s", name);
+        ret->status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+        ret->output = strbuf_take(&child->output);
+        ret->errors = strbuf_take(&child->errors);
+        return 0;
+}
+
+static int run(const char *name, const char *const argv[], int (*function)(void *), void *argument, const struct child_options *options,
+               struct child_result *ret, struct error **err)
+{
+        _cleanup_(child_done) struct child child = { .pidfd = -1, .input_fd = -1, .output_fd = -1, .errors_fd = -1 };
+        if (child_start(&child, name, argv, function, argument, options->input != NULL, err) < 0)
+                return -1;
+        return child_finish(&child, name, options, ret, err);
+}
+
+int child_run(const char *const argv[], const struct child_options *options, struct child_result *ret, struct error **err)
+{
+        return run(argv[0], argv, NULL, NULL, options, ret, err);
+}
+
+int child_run_function(int (*function)(void *argument), void *argument, const struct child_options *options, struct child_result *ret,
+                       struct error **err)
+{
+        return run("a helper process", NULL, function, argument, options, ret, err);
+}
+
+void child_result_done(struct child_result *result)
+{
+        free(result->output);
+        free(result->errors);
+        *result = (struct child_result){ 0 };
+}

@@ -1,0 +1,77 @@
+/* metadata/backup-catalog.db: an SQLite index of points and jobs (schema/catalog.sql). journal_mode=DELETE, synchronous=EXTRA,
+ * mmap_size=0, locking_mode=EXCLUSIVE: safe on NFS with one writer. Blocking: only the catalog thread (catalog/catalog-thread.h) and
+ * standalone verbs call it. Never open()+close() the file elsewhere in the process: that would drop SQLite's locks. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "repository/points.h"
+#include "schema/metadata.h"
+
+struct catalog;
+
+/* Opens or makes the database. A file that is corrupt is set aside (renamed with ".corrupt-<time>") and a new one is made;
+ * *ret_rebuilt_needed then is true, also for a new file. ERROR_REFUSED for a newer schema. The caller frees. */
+struct catalog *catalog_open(const char *path, bool *ret_rebuild_needed, struct error **err) _must_check_;
+struct catalog *catalog_free(struct catalog *catalog);
+DEFINE_FREEP(struct catalog, catalog_free)
+
+/* One row of `orch list`: a point, or (n `failed`) a job that made none. Field names as in design §8. */
+struct catalog_entry {
+        char *vm;
+        char *hypervisor;
+        char *point; /* NULL for a failed job */
+        char *job;
+        char *status; /* "ok", "failed", "cancelled", "damaged" */
+        char *level;
+        char *method;
+        char *consistency;
+        char *path;
+        char *uuid; /* of the VM */
+        uint64_t virtual_bytes;
+        uint64_t stored_bytes;
+        int64_t started;
+        int64_t finished;
+        int64_t duration_seconds;
+        int64_t freeze_milliseconds;
+        char *parent;
+        bool held;
+        int64_t verified;
+        int64_t proven;
+        char **warnings;
+        char *error;
+        char *error_kind; /* of a failed job */
+};
+struct catalog_list {
+        struct catalog_entry *items; /* newest first */
+        size_t count;
+};
+void catalog_list_done(struct catalog_list *list);
+
+/* Records the end of a job: a published point (status ok) or a failure. Replaces a row of the same job. */
+int catalog_record(struct catalog *catalog, const struct catalog_entry *entry, struct error **err) _must_check_;
+/* The entry that a point on the share makes. The caller frees with catalog_entry_done(). */
+void catalog_entry_from_point(const struct point *point, struct catalog_entry *ret);
+void catalog_entry_from_metadata(const struct metadata *metadata, const char *path, struct catalog_entry *ret);
+void catalog_entry_done(struct catalog_entry *entry);
+
+int catalog_remove_point(struct catalog *catalog, const char *path, struct error **err) _must_check_;
+/* vm NULL: all; failed: also jobs that made no point. */
+int catalog_list(struct catalog *catalog, const char *vm, bool failed, struct catalog_list *ret, struct error **err) _must_check_;
+
+/* Pinned UUID of a VM; *ret is NULL when there is none. The caller frees. */
+int catalog_get_pin(struct catalog *catalog, const char *vm, char **ret_uuid, char **ret_hypervisor, struct error **err) _must_check_;
+int catalog_set_pin(struct catalog *catalog, const char *vm, const char *uuid, const char *hypervisor, struct error **err) _must_check_;
+
+/* Makes the index of points agree with the share: rows of points that are gone are removed, points without a row are added. Counts what
+ * was changed. Jobs without a point stay. */
+int catalog_reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added, size_t *ret_removed,
+                      struct error **err) _must_check_;
+/* A consistent copy by VACUUM INTO. */
+int catalog_backup(struct catalog *catalog, const char *path, struct error **err) _must_check_;
+
+/* The JSON array of `orch list --json` (design §8), newest first; each with at least the fields named there. The caller frees. */
+char *catalog_list_to_json(const struct catalog_list *list);

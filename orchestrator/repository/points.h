@@ -1,0 +1,46 @@
+/* Published points on the share: finding, reading, removing. Truth is here; the catalog is an index of it. */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/error.h"
+#include "repository/repository.h"
+#include "schema/metadata.h"
+
+/* One published folder. `metadata` is NULL when it cannot be read (then `problem` says why and the point counts as damaged). */
+struct point {
+        char *hypervisor;
+        char *vm;
+        char *name;
+        char *path; /* relative to the repository */
+        struct metadata *metadata;
+        struct point_state state;
+        char *problem;
+};
+
+struct point_list {
+        struct point *items; /* newest first by metadata `started` */
+        size_t count;
+};
+void point_list_done(struct point_list *list);
+#define _cleanup_point_list_ _cleanup_(point_list_done)
+
+/* All points of one VM under one hypervisor's folder; none is an empty list. */
+int points_scan_vm(struct repository *repository, const char *hypervisor, const char *vm, struct point_list *ret, struct error **err)
+        _must_check_;
+/* All points of the share. Names that start with a dot, `metadata`, and folders that are no points are skipped. */
+int points_scan_all(struct repository *repository, struct point_list *ret, struct error **err) _must_check_;
+
+/* Removes one: renamed out of sight (".removing-<name>") first, then deleted. Leftover ".removing-*" of that VM are deleted too. */
+int points_remove(struct repository *repository, const char *hypervisor, const char *vm, const char *name, struct error **err) _must_check_;
+
+/* Replaces state.json of a point. */
+int points_write_state(struct repository *repository, const char *path, const struct point_state *state, struct error **err) _must_check_;
+
+/* Re-reads checksums.sha256 of a point and hashes every file. ERROR_CORRUPT names the first bad file and what is wrong with it. */
+int points_verify_checksums(struct repository *repository, const char *path, struct error **err) _must_check_;
+
+/* Folders of jobs that made no point: metadata/failed/<job>/ gets `metadata` as backup-metadata.json and `log` as backup.log. Entries
+ * older than 90 days are removed. */
+int points_record_failure(struct repository *repository, const char *job, const struct metadata *metadata, const char *log, int64_t now,
+                          struct error **err) _must_check_;

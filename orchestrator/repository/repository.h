@@ -1,0 +1,62 @@
+/* The share: its marker, its lock, and what is below it (design §7). All of it plain blocking file I/O: called from a worker, a
+ * standalone CLI verb, or the catalog thread, never from the daemon's loop. repository_probe() alone is safe on a dead mount: it
+ * looks at mountinfo first and touches the share only in a child process that can be killed. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "schema/metadata.h"
+#include "schema/settings.h"
+
+struct repository; /* an opened share: path, marker UUID, a descriptor of its root */
+
+struct repository_status {
+        char *path;
+        char *mount_type; /* "nfs4", "ext4", …; NULL: not a mount point */
+        char *uuid;       /* of the marker; NULL: none */
+        uint64_t free_bytes;
+        uint64_t total_bytes;
+        bool writable;
+};
+void repository_status_done(struct repository_status *status);
+#define _cleanup_repository_status_ _cleanup_(repository_status_done)
+
+/* Is `path` itself a mount point of the right type, marked, writable? In this order, each failure with a sentence of its own:
+ * mountinfo (exact mount point, last match wins; fstype nfs wants nfs4) → in a child with a deadline: statfs, marker, write test.
+ * ERROR_REFUSED: not a mount, wrong type, no or foreign marker; ERROR_TIMEOUT: the share does not answer. */
+int repository_probe(const char *path, enum repository_fstype fstype, int64_t timeout_ms, struct repository_status *ret,
+                     struct error **err) _must_check_;
+
+/* Makes a share an orch repository: writes the marker with a new UUID. Refused on an unmounted path, the wrong type, or where a marker
+ * is already (its UUID is then said). *ret_uuid is the caller's. */
+int repository_init(const char *path, enum repository_fstype fstype, char **ret_uuid, struct error **err) _must_check_;
+
+/* Opens after a probe. The caller frees. */
+struct repository *repository_open(const char *path, enum repository_fstype fstype, struct error **err) _must_check_;
+struct repository *repository_free(struct repository *repository);
+DEFINE_FREEP(struct repository, repository_free)
+
+const char *repository_uuid(const struct repository *repository);
+const char *repository_path(const struct repository *repository);
+/* The first 8 hex digits of the UUID, as used in names on hypervisors. */
+const char *repository_short_uuid(const struct repository *repository);
+
+/* The repository-wide lock (P5): an open-file-description lock on `.orch-lock`, whose content tells the holder. */
+struct lock_holder {
+        char *host;
+        int64_t pid;
+        int64_t since; /* epoch seconds */
+};
+void lock_holder_done(struct lock_holder *holder);
+
+enum lock_result { LOCK_TAKEN, LOCK_HELD_ELSEWHERE };
+/* Returns a lock_result, or -1. The lock is held until repository_unlock() or the process's end. With HELD_ELSEWHERE *ret_holder tells
+ * who (fields may be NULL/0 where it is not known). */
+int repository_lock(struct repository *repository, struct lock_holder *ret_holder, struct error **err) _must_check_;
+void repository_unlock(struct repository *repository);
+/* For `orch repository unlock`: breaks a lock whose holder is dead. Refused (ERROR_REFUSED, naming the holder) while the lock is held by
+ * a live process of this host, or by any other host unless `force`. *ret_holder: who held it. */
+int repository_break_lock(struct repository *repository, bool force, struct lock_holder *ret_holder, struct error **err) _must_check_;

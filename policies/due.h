@@ -1,0 +1,28 @@
+/* When a VM is due: slots (design §9). Pure: the time comes in as a parameter; "local" is the process's zone (base/clock.h).
+ *
+ * Slots follow cycle.start: weekly every week at that moment; daily every day at that time of day; biweekly every second week from a
+ * fixed reference (the week of 2024-01-01); monthly the first weekly slot of each month; manual none. A VM is due when it has no good
+ * point that serves the current slot; a point started up to 12 h before a slot serves that slot. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "schema/inventory.h"
+#include "schema/settings.h"
+
+/* Begin of the latest slot at or before `now` (epoch seconds), or 0 when the schedule has none (manual). */
+int64_t due_slot_at_or_before(enum vm_schedule schedule, const struct week_time *start, int64_t now);
+/* Begin of the first slot after `now`, or 0. */
+int64_t due_slot_after(enum vm_schedule schedule, const struct week_time *start, int64_t now);
+
+struct due_verdict {
+        bool due;
+        int64_t slot;      /* the slot that a run now serves; 0: none */
+        int64_t next_slot; /* the next one after it; 0: none */
+        bool overdue;      /* the slot before the current one was missed too (or the VM has no point and its first slot has passed) */
+        char reason[160];  /* a sentence for `orch schedule` */
+};
+
+/* `last_good`: start of the VM's newest good point, 0 for none. */
+struct due_verdict due_decide(enum vm_schedule schedule, const struct week_time *start, int64_t last_good, int64_t now);

@@ -1,0 +1,15 @@
+/* What a quiesce backup does when the guest agent is absent or mute (design §9, checks before). Pure. */
+#pragma once
+
+#include "schema/inventory.h"
+
+enum fallback_verdict {
+        FALLBACK_QUIESCE,            /* the agent answers: freeze */
+        FALLBACK_SNAPSHOT,           /* go on without a freeze, with a warning */
+        FALLBACK_SNAPSHOT_AND_ALERT, /* go on without a freeze; an alert at once: an agent that should answer does not */
+        FALLBACK_FAIL,
+};
+
+enum fallback_agent { FALLBACK_AGENT_ANSWERS, FALLBACK_AGENT_ABSENT, FALLBACK_AGENT_MUTE };
+
+enum fallback_verdict fallback_decide(enum vm_fallback fallback, enum fallback_agent agent);

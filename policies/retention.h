@@ -1,0 +1,26 @@
+/* Which points of one VM may go (design P4). Pure.
+ *
+ * A point is kept when any rule keeps it: younger than retention_weeks, among the newest keep_last good ones, the newest good of a
+ * month or year within keep_monthly or keep_yearly, held, one of the newest min_points good ones, the newest good one of all, a parent
+ * that a kept point needs, or in the future of `now`. With no retention key given, everything is kept. Damaged points count as
+ * nobody's good point and go only when they are older than retention_weeks and not held. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "schema/inventory.h"
+
+struct retention_point {
+        const char *name;
+        const char *parent; /* NULL for a full */
+        int64_t started;    /* epoch seconds */
+        bool good;          /* not damaged */
+        bool held;
+        bool remove;              /* out */
+        char reason[96];          /* out: why it is kept or goes */
+};
+
+/* Fills `remove` and `reason` of each point. Points may be in any order. */
+void retention_decide(const struct inventory_vm *vm, struct retention_point *points, size_t n_points, int64_t now);

@@ -1,0 +1,74 @@
+/* Reading and making libvirt XML: domains, snapshots. The only room where libxml2 is used; no network, no entities, and a size
+ * cap on what comes in. Documents followed: libvirt's formatdomain and formatsnapshot. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+
+enum disk_device { DISK_DEVICE_DISK, DISK_DEVICE_CDROM, DISK_DEVICE_FLOPPY, DISK_DEVICE_LUN };
+enum disk_source { DISK_SOURCE_FILE, DISK_SOURCE_BLOCK, DISK_SOURCE_NETWORK, DISK_SOURCE_VOLUME, DISK_SOURCE_OTHER, DISK_SOURCE_NONE };
+
+/* One layer below the top of a disk, from the top down. Only in live XML (or where the inactive XML spells it out). */
+struct disk_layer {
+        char *path;   /* NULL for a source without a path */
+        char *format; /* "qcow2", "raw", … */
+};
+
+struct domain_disk {
+        char *target; /* "vda": unique in a domain */
+        char *bus;    /* "virtio", … */
+        enum disk_device device;
+        enum disk_source source;
+        char *source_type; /* the word of the XML: "file", "block", "network", "volume", "vhostuser", … */
+        char *path;        /* of a file or block source; NULL where it has none (an empty CD-ROM, a network disk) */
+        char *format;      /* driver type; NULL: not said */
+        bool readonly;
+        bool shareable;
+        bool transient;
+        struct disk_layer *backing; /* backingStore elements, nearest first */
+        size_t n_backing;
+        bool has_mirror; /* a <mirror>: a block copy or commit job is under way on it */
+};
+
+struct domain_xml {
+        char *name;
+        char *uuid; /* lower case, with dashes */
+        char *machine;
+        char *arch;
+        char *virt_type; /* "kvm", "qemu" */
+        struct domain_disk *disks;
+        size_t n_disks;
+        char *nvram;          /* path of the NVRAM file; NULL where there is none */
+        char *nvram_template; /* or NULL */
+        char *loader;         /* or NULL */
+        bool has_tpm_emulator;
+        char **networks;   /* the networks and bridges that its NICs use, each once */
+        char **host_devices; /* a description of each hostdev: they are not backed up; NULL-terminated, may be NULL */
+};
+
+/* Parses a domain's XML of at most 4 MiB. ERROR_CORRUPT when it is not XML or not a <domain>. The caller frees. */
+struct domain_xml *domain_xml_parse(const char *text, size_t length, struct error **err) _must_check_;
+struct domain_xml *domain_xml_free(struct domain_xml *xml);
+DEFINE_FREEP(struct domain_xml, domain_xml_free)
+
+/* The disk of that target, or NULL; xml keeps ownership. */
+const struct domain_disk *domain_xml_find_disk(const struct domain_xml *xml, const char *target);
+
+/* What a snapshot does with one disk: `overlay` NULL means snapshot='no'. */
+struct snapshot_disk {
+        const char *target;
+        const char *overlay; /* absolute path of the overlay file to be made, qcow2 */
+};
+
+/* A <domainsnapshot> with memory 'no' and an entry for *every* disk given. The caller frees. */
+char *domain_xml_make_snapshot(const char *name, const struct snapshot_disk *disks, size_t n_disks);
+
+/* The <disk> element of `target` out of a domain's XML, re-pointed at `path` with `format` and any <backingStore>/<mirror> dropped:
+ * for virDomainUpdateDeviceFlags(CONFIG). NULL and ERROR_CORRUPT when there is no such disk. The caller frees. */
+char *domain_xml_disk_repointed(const char *text, size_t length, const char *target, const char *path, const char *format,
+                                struct error **err) _must_check_;
+
+/* The names of a <domainsnapshot>, for messages: NULL when it is not one. The caller frees. */
+char *domain_snapshot_xml_name(const char *text, size_t length);

@@ -1,0 +1,85 @@
+/* orch.yaml: the settings of one orch (design §6). Every key has a default except repository.path. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "schema/problems.h"
+
+enum repository_fstype { REPOSITORY_FSTYPE_NFS, REPOSITORY_FSTYPE_ANY };
+enum cycle_trigger { CYCLE_TRIGGER_EXTERNAL, CYCLE_TRIGGER_INTERNAL };
+enum on_stop { ON_STOP_CANCEL, ON_STOP_FINISH };
+
+/* A moment of the week in cycle.timezone, as in "Sat 12:00". */
+struct week_time {
+        int weekday; /* 0 = Sunday … 6, as in struct tm */
+        int hour;
+        int minute;
+};
+
+struct settings {
+        char *file;      /* absolute path of the file read */
+        char *directory; /* its folder: relative paths below start there */
+
+        char *repository_path; /* the share, as this host sees it; absolute */
+        enum repository_fstype repository_fstype;
+        char *inventory; /* absolute path */
+        char *socket;    /* absolute path */
+
+        struct week_time cycle_start;
+        char *cycle_timezone; /* NULL: the system's */
+        enum cycle_trigger cycle_trigger;
+
+        struct {
+                unsigned jobs;
+                unsigned jobs_per_hypervisor;
+                unsigned thaw_deadline_seconds;
+                unsigned copy_stall_seconds;
+                unsigned bandwidth_mib_s; /* 0: no limit */
+        } limits;
+
+        struct {
+                char *user;
+                unsigned port;
+                char *key;         /* absolute path */
+                char *known_hosts; /* absolute path */
+        } ssh;
+
+        struct {
+                unsigned hypervisor_free_gib;
+                unsigned hypervisor_low_water_gib;
+                double repository_free_factor;
+        } checks;
+
+        struct {
+                char *failure_webhook_env; /* the *names* of the variables; the values are secrets (schema/secrets.h) */
+                char *success_webhook_env;
+                bool summary_after_cycle;
+                struct week_time summary;
+        } slack;
+
+        char *metrics_listen; /* "" : off; else "ADDRESS:PORT" */
+
+        struct {
+                char *state;      /* local folder for what survives a restart; default /var/lib/orch */
+                enum on_stop on_stop; /* SIGTERM while a job runs: cancel it (default) or let it finish */
+        } daemon;
+
+        struct {
+                unsigned budget_minutes; /* per cycle; 0: off */
+        } verify, test_restore;
+};
+
+/* Reads and validates the text of an orch.yaml. `path` is named in problems and is the base of relative paths. Returns NULL when
+ * there is at least one error in `problems`. The caller frees. */
+struct settings *settings_parse(const char *text, size_t length, const char *path, struct problems *problems) _must_check_;
+
+/* The same from a file; a file that cannot be read is a problem too. *ret_text (may be NULL) gets the text, to hand on. */
+struct settings *settings_load(const char *path, char **ret_text, struct problems *problems) _must_check_;
+
+struct settings *settings_free(struct settings *settings);
+DEFINE_FREEP(struct settings, settings_free)
+
+/* The default path, /etc/orch/orch.yaml, or $ORCH_CONFIG. Not owned. */
+const char *settings_default_path(void);

@@ -1,0 +1,82 @@
+#include "base/child.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+Test(child, gives_status_and_both_streams)
+{
+        const char *const argv[] = { "sh", "-c", "cat; echo bad >&2; exit 3", NULL };
+        struct child_options options = { .timeout_ms = 10000, .input = "hello" };
+        _cleanup_child_result_ struct child_result result = { 0 };
+        cr_assert_eq(child_run(argv, &options, &result, NULL), 0);
+        cr_assert_eq(result.status, 3);
+        cr_assert_str_eq(result.output, "hello");
+        cr_assert_str_eq(result.errors, "bad\n");
+}
+
+Test(child, a_deadline_ends_it_and_all_that_it_started)
+{
+        const char *const argv[] = { "sh", "-c", "sleep 60 & sleep 60", NULL };
+        struct child_options options = { .timeout_ms = 300 };
+        _cleanup_child_result_ struct child_result result = { 0 };
+        _cleanup_error_ struct error *error = NULL;
+        int64_t before = clock_monotonic_ms();
+        cr_assert_eq(child_run(argv, &options, &result, &error), -1);
+        cr_assert_eq(error->kind, ERROR_TIMEOUT);
+        cr_assert_lt(clock_monotonic_ms() - before, 5000);
+}
+
+Test(child, a_grandchild_that_keeps_the_pipe_is_not_waited_for)
+{
+        const char *const argv[] = { "sh", "-c", "setsid sleep 5 & echo done", NULL };
+        struct child_options options = { .timeout_ms = 10000 };
+        _cleanup_child_result_ struct child_result result = { 0 };
+        int64_t before = clock_monotonic_ms();
+        cr_assert_eq(child_run(argv, &options, &result, NULL), 0);
+        cr_assert_str_eq(result.output, "done\n");
+        cr_assert_lt(clock_monotonic_ms() - before, 4000);
+}
+
+static bool at_once(void *data)
+{
+        (void)data;
+        return true;
+}
+
+Test(child, cancelling_stops_it)
+{
+        const char *const argv[] = { "sleep", "60", NULL };
+        struct child_options options = { .timeout_ms = 60000, .cancelled = at_once };
+        _cleanup_child_result_ struct child_result result = { 0 };
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(child_run(argv, &options, &result, &error), -1);
+        cr_assert_eq(error->kind, ERROR_CANCELLED);
+}
+
+static int say_and_return(void *argument)
+{
+        (void)!write(1, argument, 2);
+        return 7;
+}
+
+Test(child, a_function_runs_in_its_own_process)
+{
+        struct child_options options = { .timeout_ms = 10000 };
+        _cleanup_child_result_ struct child_result result = { 0 };
+        char text[] = "ok";
+        cr_assert_eq(child_run_function(say_and_return, text, &options, &result, NULL), 0);
+        cr_assert_eq(result.status, 7);
+        cr_assert_str_eq(result.output, "ok");
+}
+
+Test(child, a_program_that_does_not_exist_is_said)
+{
+        const char *const argv[] = { "orch-no-such-program", NULL };
+        struct child_options options = { .timeout_ms = 10000 };
+        _cleanup_child_result_ struct child_result result = { 0 };
+        cr_assert_eq(child_run(argv, &options, &result, NULL), 0);
+        cr_assert_eq(result.status, 127);
+}
