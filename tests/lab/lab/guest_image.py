@@ -1,0 +1,186 @@
+"""The guest: Debian's cloud kernel and an initramfs made of busybox, the guest agent and a few modules.
+
+The image is a pure function of its inputs (kernel package, the machine's busybox, agent and mkfs, the scripts in `guest/`):
+it is kept in the cache under a name that holds their digest, and built once. Two builders at a time are kept apart by a lock.
+Nothing is installed: the kernel package is downloaded and unpacked.
+"""
+
+import fcntl
+import gzip
+import hashlib
+import lzma
+import os
+import re
+import shutil
+import stat
+import tempfile
+
+from .run import LabError, out, run
+
+HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest")
+CACHE = os.environ.get("ORCH_LAB_CACHE", "/var/cache/orch-lab")
+MODULES = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_scsi", "virtio_net", "sd_mod", "button", "evdev", "isofs"]
+BINARIES = {"/usr/sbin/qemu-ga": "bin/qemu-ga", "/usr/sbin/mke2fs": "bin/mkfs.ext4"}
+SCRIPTS = ["lab-control", "lab-agent", "lab-mount", "lab-writer", "shutdown"]
+
+
+def ensure():
+    """Directory that holds `vmlinuz` and `initrd.img`; made on first use."""
+    os.makedirs(CACHE, exist_ok=True)
+    with open(os.path.join(CACHE, "guest.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        package = _kernel_package()
+        target = os.path.join(CACHE, f"guest-{_digest(package)}")
+        if not os.path.isdir(target):
+            _build(package, target)
+    return target
+
+
+def _kernel_package():
+    """The kernel's .deb in the cache, downloaded where there is none yet."""
+    have = sorted(f for f in os.listdir(CACHE) if re.fullmatch(r"linux-image-.*cloud.*\.deb", f))
+    if have:
+        return os.path.join(CACHE, have[-1])
+    if not out(["apt-cache", "show", "linux-image-cloud-amd64"], check=False):
+        run(["apt-get", "-q", "update"], timeout=300)
+    depends = out(["apt-cache", "depends", "linux-image-cloud-amd64"])
+    found = re.search(r"Depends: (linux-image-\S+)", depends)
+    if not found:
+        raise LabError("apt-cache depends linux-image-cloud-amd64 names no kernel: are there package lists (apt-get update)?")
+    run(["apt-get", "-q", "download", found.group(1)], cwd=CACHE, timeout=600)
+    return _kernel_package()
+
+
+def _digest(package):
+    h = hashlib.sha256(os.path.basename(package).encode())
+    sources = [os.path.join(HERE, "init"), *(os.path.join(HERE, s) for s in SCRIPTS), *BINARIES, "/bin/busybox", __file__]
+    for path in sources:
+        try:
+            with open(path, "rb") as f:
+                h.update(hashlib.sha256(f.read()).digest())
+        except FileNotFoundError as e:
+            raise LabError(f"{path} is missing: install the packages named in packages.txt") from e
+    return h.hexdigest()[:12]
+
+
+def _build(package, target):
+    with tempfile.TemporaryDirectory(dir=CACHE) as work:
+        unpacked = os.path.join(work, "kernel")
+        run(["dpkg", "-x", package, unpacked])
+        made = os.path.join(work, "made")
+        os.mkdir(made)
+        kernel = next(f for f in os.listdir(os.path.join(unpacked, "boot")) if f.startswith("vmlinuz-"))
+        shutil.copy(os.path.join(unpacked, "boot", kernel), os.path.join(made, "vmlinuz"))
+        with open(os.path.join(made, "initrd.img"), "wb") as f:
+            archive = Cpio(f)
+            _fill(archive, unpacked, kernel.removeprefix("vmlinuz-"))
+            archive.close()
+        os.chmod(made, 0o755)
+        os.rename(made, target)
+
+
+def _fill(archive, unpacked, version):
+    for d in ["bin", "sbin", "lib", "lib64", "usr", "usr/bin", "usr/sbin", "etc", "etc/acpi", "etc/acpi/PWRF", "modules", "root"]:
+        archive.directory(d)
+    archive.file("bin/busybox", _read("/bin/busybox"), 0o755)
+    archive.link("bin/sh", "busybox")
+    archive.file("init", _read(os.path.join(HERE, "init")), 0o755)
+    for script in SCRIPTS:
+        archive.file(f"{'sbin' if script == 'shutdown' else 'bin'}/{script}", _read(os.path.join(HERE, script)), 0o755)
+    archive.file("etc/acpi/PWRF/00000080", b"#!/bin/sh\nexec /sbin/shutdown -P\n", 0o755)
+    archive.file("etc/acpid.conf", b"")
+    archive.file("etc/passwd", b"root::0:0:root:/root:/bin/sh\n")
+    archive.file("etc/group", b"root:x:0:\n")
+    libraries = set()
+    for path, inside in BINARIES.items():
+        archive.file(inside, _read(path), 0o755)
+        libraries |= _libraries(path)
+    for lib in sorted(libraries):
+        archive.file(lib.lstrip("/"), _read(lib), 0o755)
+    order = []
+    for name, data in _modules(unpacked, version):
+        archive.file(f"modules/{name}", data)
+        order.append(name)
+    archive.file("modules/order", "".join(f"{n}\n" for n in order).encode())
+    archive.node("dev/console", 0o600, 5, 1)
+
+
+def _read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def _libraries(path):
+    """Shared objects that a binary loads, at the paths its loader looks them up."""
+    found = set(re.findall(r"(/\S+) \(0x", out(["ldd", path])))
+    return {re.sub(r"^/lib64/", "/lib64/", p) for p in found}
+
+
+def _modules(unpacked, version):
+    """(name, data) of the wanted modules and what they depend on, dependencies first."""
+    base = unpacked
+    if not os.path.isdir(os.path.join(base, "lib/modules")):
+        base = os.path.join(unpacked, "usr")
+    run(["depmod", "-b", base, version])
+    root = os.path.join(base, "lib/modules", version)
+    needs, path_of = {}, {}
+    with open(os.path.join(root, "modules.dep")) as f:
+        for line in f:
+            path, _, deps = line.strip().partition(":")
+            name = os.path.basename(path).split(".ko")[0].replace("-", "_")
+            path_of[name] = path
+            needs[name] = [os.path.basename(d).split(".ko")[0].replace("-", "_") for d in deps.split()]
+    order = []
+
+    def add(name):
+        for need in reversed(needs.get(name, [])):
+            add(need)
+        if name in path_of and name not in order:
+            order.append(name)
+
+    for name in MODULES:
+        add(name)
+    unpack = {".xz": lzma.decompress, ".gz": gzip.decompress}
+    for name in order:
+        data = _read(os.path.join(root, path_of[name]))
+        yield f"{name}.ko", unpack.get(os.path.splitext(path_of[name])[1], lambda d: d)(data)
+
+
+class Cpio:
+    """Writes a "newc" archive, the form a kernel takes as initramfs. Parent directories come by themselves."""
+
+    def __init__(self, f):
+        self.f, self.ino, self.seen = f, 0, set()
+
+    def _entry(self, name, mode, data=b"", major=0, minor=0):
+        if name in self.seen:
+            return
+        parent = os.path.dirname(name)
+        if parent:
+            self.directory(parent)
+        self.seen.add(name)
+        self.ino += 1
+        raw = name.encode() + b"\0"
+        head = [self.ino, mode, 0, 0, 1, 0, len(data), 0, 0, major, minor, len(raw), 0]
+        self.f.write(b"070701" + b"".join(b"%08x" % v for v in head) + raw)
+        self._pad(110 + len(raw))
+        self.f.write(data)
+        self._pad(len(data))
+
+    def _pad(self, length):
+        self.f.write(b"\0" * (-length % 4))
+
+    def directory(self, name):
+        self._entry(name, stat.S_IFDIR | 0o755)
+
+    def file(self, name, data, mode=0o644):
+        self._entry(name, stat.S_IFREG | mode, data)
+
+    def link(self, name, to):
+        self._entry(name, stat.S_IFLNK | 0o777, to.encode())
+
+    def node(self, name, mode, major, minor):
+        self._entry(name, stat.S_IFCHR | mode, b"", major, minor)
+
+    def close(self):
+        self._entry("TRAILER!!!", 0)

@@ -1,0 +1,226 @@
+"""A guest on a host: its disks made, defined, started; commands inside it through the agent or through the lab's own port.
+
+`exec` goes through the guest agent, so it needs one that answers and a guest that is not frozen. `control` needs neither.
+"""
+
+import base64
+import fcntl
+import json
+import os
+import re
+import socket
+import time
+import xml.etree.ElementTree as ElementTree
+
+from . import mounts
+from .domain_xml import Vm, domain_xml
+from .run import LabError, wait_for
+
+
+class Guest:
+    def __init__(self, lab, host, spec):
+        self.lab, self.host, self.spec = lab, host, spec
+        self.name = spec.name
+
+    # -- making ----------------------------------------------------------------------------------------------------
+
+    def create(self):
+        """Make its disks and define it; it is off."""
+        for disk in self.spec.disks:
+            if disk.kind == "block" and not disk.path:
+                disk.path = self._block_device(disk)
+            elif disk.create and disk.path:
+                self._image(disk)
+        self.host.exec("virsh", "-q", "define", "/dev/stdin", input=domain_xml(self.spec))
+
+    def _image(self, disk):
+        self.host.exec("mkdir", "-p", "--", os.path.dirname(disk.path))
+        if disk.device != "disk":
+            self.host.exec("truncate", "-s", "1474560" if disk.device == "floppy" else f"{disk.size_mib}M", disk.path)
+            self.host.exec("mke2fs", "-q", "-F", "-t", "ext2", "-L", disk.device, disk.path)
+            return
+        if disk.kind == "chain":
+            golden, middle = disk.chain
+            self.host.exec("qemu-img", "create", "-q", "-f", "qcow2", golden, f"{disk.size_mib}M")
+            self._data(golden, "qcow2", disk.size_mib // 2, 4, seed=1)
+            self.host.exec("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", golden, middle)
+            self._data(middle, "qcow2", disk.size_mib // 2 + 2, 4, seed=2)
+            self.host.exec("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", middle, disk.path)
+        else:
+            self.host.exec("qemu-img", "create", "-q", "-f", disk.format, disk.path, f"{disk.size_mib}M")
+        if disk.filled_mib:
+            if disk.format == "raw":
+                self._random_raw(disk)
+            else:
+                self._random_qcow2(disk)
+
+    def _data(self, path, fmt, at_mib, mib, seed):
+        """A pattern past the middle of an image, where a young file system keeps nothing."""
+        self.host.exec("qemu-io", "-f", fmt, "-c", f"write -P {seed} {at_mib}M {mib}M", path)
+
+    def _random_raw(self, disk):
+        self.host.exec("dd", "if=/dev/urandom", f"of={disk.path}", "bs=1M", f"seek={disk.size_mib - disk.filled_mib}",
+                       f"count={disk.filled_mib}", "conv=notrunc,sparse", timeout=600)
+
+    def _random_qcow2(self, disk):
+        source = "/tmp/lab-random.raw"
+        folder = os.path.dirname(disk.path)
+        source = os.path.join(folder, f".lab-{self.name}-{disk.target}.raw")
+        self.host.exec("truncate", "-s", f"{disk.size_mib}M", source)
+        self.host.exec("dd", "if=/dev/urandom", f"of={source}", "bs=1M", f"seek={disk.size_mib - disk.filled_mib}",
+                       f"count={disk.filled_mib}", "conv=notrunc", timeout=600)
+        self.host.exec("qemu-img", "convert", "-n", "-f", "raw", "-O", "qcow2", source, disk.path, timeout=600)
+        self.host.exec("rm", "--", source)
+
+    def _block_device(self, disk):
+        """A loop device over a file of the host's disk; it stays attached across power cuts of the host."""
+        folder = os.path.join(self.host.disk, "libvirt", "block")
+        os.makedirs(folder, exist_ok=True)
+        path = os.path.join(folder, f"{self.name}-{disk.target}.img")
+        with open(path, "w") as f:
+            f.truncate(disk.size_mib * 1024 * 1024)
+        device = mounts.loop_attach(path)
+        self.host.expose_block_device(device)
+        return device
+
+    def remove(self):
+        """Destroy and undefine it; its disks stay."""
+        self.host.exec("virsh", "-q", "destroy", self.name, check=False)
+        self.host.virsh("undefine", self.name, "--nvram", "--managed-save", "--snapshots-metadata", "--checkpoints-metadata")
+
+    # -- power -----------------------------------------------------------------------------------------------------
+
+    def start(self, wait=True):
+        self.host.virsh("start", self.name)
+        if wait:
+            self.wait()
+
+    def wait(self, timeout=60):
+        """Until the guest is up: its agent answers where it has one, and its disks are mounted."""
+        wait_for(f"guest {self.name}", self.up, timeout, 0.2)
+
+    def up(self):
+        if self.spec.agent:
+            return self.agent_answers()
+        return self.control("test -e /dev/virtio-ports", timeout=3, check=False)[1] == 0
+
+    def destroy(self):
+        self.host.virsh("destroy", self.name)
+
+    def shutdown(self, timeout=60):
+        self.host.virsh("shutdown", self.name)
+        wait_for(f"{self.name} shut off", lambda: self.state() == "shut off", timeout, 0.1)
+
+    def state(self):
+        return self.host.virsh("domstate", self.name).strip()
+
+    def xml(self, *options):
+        return self.host.virsh("dumpxml", self.name, *options)
+
+    def disk_paths(self):
+        """{target: path} of the active disks."""
+        root = ElementTree.fromstring(self.xml())
+        found = {}
+        for disk in root.iter("disk"):
+            source = disk.find("source")
+            if source is not None:
+                found[disk.find("target").get("dev")] = source.get("file") or source.get("dev")
+        return found
+
+    # -- inside: through the agent ---------------------------------------------------------------------------------
+
+    def agent(self, command, timeout=10, **arguments):
+        """One agent command; its return value. LabError when it fails or is not answered."""
+        request = {"execute": command, **({"arguments": arguments} if arguments else {})}
+        said = self.host.exec("virsh", "-q", "qemu-agent-command", "--timeout", str(timeout), self.name, json.dumps(request),
+                              timeout=timeout + 30).stdout
+        return json.loads(said)["return"]
+
+    def agent_answers(self):
+        try:
+            self.agent("guest-ping", timeout=2)
+            return True
+        except LabError:
+            return False
+
+    def exec(self, *argv, check=True, timeout=60, input=None):
+        """Run argv in the guest; (stdout and stderr, exit code)."""
+        extra = {"input-data": base64.b64encode(input.encode()).decode()} if input else {}
+        pid = self.agent("guest-exec", path=argv[0], arg=list(argv[1:]), **{"capture-output": True}, **extra)["pid"]
+        end = time.monotonic() + timeout
+        while not (got := self.agent("guest-exec-status", pid=pid))["exited"]:
+            if time.monotonic() > end:
+                raise LabError(f"{self.name}: {argv[0]} still runs after {timeout} s")
+            time.sleep(0.05)
+        said = "".join(base64.b64decode(got.get(k, "")).decode(errors="replace") for k in ("out-data", "err-data"))
+        code = got.get("exitcode", 128 + got.get("signal", 0))
+        if check and code != 0:
+            raise LabError(f"{self.name}: {' '.join(argv)}: exit {code}: {said}")
+        return said, code
+
+    def frozen(self):
+        return self.agent("guest-fsfreeze-status") == "frozen"
+
+    # -- inside: through the lab's port ----------------------------------------------------------------------------
+
+    def control(self, script, check=True, timeout=30):
+        """Run a shell script in the guest through the lab's port; (output, exit code), or ("", None) when check is off and
+        nobody answered. Works without an agent and while file systems are frozen."""
+        try:
+            said, code = self._converse(script, timeout)
+        except (OSError, LabError) as e:
+            if check:
+                raise LabError(f"{self.name}: no answer on the lab's port: {e}") from e
+            return "", None
+        if check and code != 0:
+            raise LabError(f"{self.name}: {script}: exit {code}: {said}")
+        return said, code
+
+    def _converse(self, script, timeout):
+        found = re.search(r"<source mode=.bind. path=.([^'\"]+)['\"]/>\s*<target type=.virtio. name=.org\.orch\.lab\.0.", self.xml())
+        if not found:
+            raise LabError("the domain is off or has no port org.orch.lab.0")
+        folder, name = os.path.split(self.host.path(found.group(1)))
+        with open(os.path.join(self.lab.dir, f"port-{self.name}.lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                with socket.socket(socket.AF_UNIX) as s:
+                    s.settimeout(timeout)
+                    s.connect(f"/proc/self/fd/{fd}/{name}")  # a socket's path may be 107 bytes long
+                    mark = str(time.monotonic_ns())
+                    s.sendall(f"{mark} {base64.b64encode(script.encode()).decode()}\n".encode())
+                    for line in s.makefile("r"):
+                        if line.startswith(mark + " "):
+                            _, code, said = (line.rstrip("\n") + " ").split(" ")[:3]
+                            return base64.b64decode(said).decode(errors="replace"), int(code)
+            finally:
+                os.close(fd)
+        raise LabError("the port was closed")
+
+    def stop_agent(self):
+        """A mute agent: it is there and does not answer."""
+        self.control("kill -STOP $(pidof qemu-ga)")
+
+    def cont_agent(self):
+        self.control("kill -CONT $(pidof qemu-ga)")
+
+    def kill_agent(self):
+        """No agent until start_agent."""
+        self.control("touch /run/lab-agent-off; kill -KILL $(pidof qemu-ga)")
+
+    def start_agent(self):
+        self.control("rm -f /run/lab-agent-off")
+        wait_for(f"agent of {self.name}", self.agent_answers, 20, 0.2)
+
+    def writer(self, verb="start"):
+        """The counting writer: `start`, `stop`, or `value` (the last number made durable)."""
+        said, _ = self.control(f"lab-writer {verb}")
+        return int(said) if verb == "value" else None
+
+    def describe(self):
+        return {"name": self.name, "host": self.host.name, "uuid": self.spec.uuid, "spec": self.spec.as_dict()}
+
+
+def guest_from(lab, described):
+    return Guest(lab, lab.hosts[described["host"]], Vm(**described["spec"]))
