@@ -88,7 +88,6 @@ def _fill(archive, unpacked, version):
     for script in SCRIPTS:
         archive.file(f"{'sbin' if script == 'shutdown' else 'bin'}/{script}", _read(os.path.join(HERE, script)), 0o755)
     archive.file("etc/acpi/PWRF/00000080", b"#!/bin/sh\nexec /sbin/shutdown -P\n", 0o755)
-    archive.file("etc/acpid.conf", b"")
     archive.file("etc/passwd", b"root::0:0:root:/root:/bin/sh\n")
     archive.file("etc/group", b"root:x:0:\n")
     libraries = set()
