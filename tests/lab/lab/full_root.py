@@ -14,9 +14,9 @@ from .guest_image import CACHE
 from .run import LabError, out, run
 
 SUITE = "trixie"
-PACKAGES = ["systemd", "systemd-sysv", "dbus", "openssh-server", "libvirt-daemon-system", "libvirt-daemon-driver-qemu", "libvirt-clients",
+PACKAGES = ["systemd", "systemd-sysv", "dbus", "libpam-systemd", "openssh-server", "libvirt-daemon-system", "libvirt-daemon-driver-qemu", "libvirt-clients",
             "qemu-system-x86", "qemu-utils", "ovmf", "acl", "iproute2", "procps", "kmod", "e2fsprogs", "ca-certificates"]
-MASKED = ["systemd-resolved", "systemd-networkd", "systemd-timesyncd", "systemd-logind", "getty@tty1", "console-getty", "libvirt-guests",
+MASKED = ["systemd-resolved", "systemd-networkd", "systemd-timesyncd", "getty@tty1", "console-getty", "libvirt-guests",
           "e2scrub_reap", "systemd-udevd", "systemd-journald-audit.socket", "apt-daily.timer", "apt-daily-upgrade.timer",
           "dpkg-db-backup.timer", "e2scrub_all.timer", "fstrim.timer", "virtlxcd", "systemd-pcrphase"]
 
