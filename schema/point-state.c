@@ -1,0 +1,48 @@
+/* state.json of a point: what is learnt after it was published. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "schema/json-fields.h"
+#include "schema/metadata.h"
+
+#define STATE_FORMAT 1
+#define DOCUMENT_NAME "state.json"
+
+#define FIELD(member) .name = #member, .offset = offsetof(struct point_state, member)
+static const struct json_field state_fields[] = {
+        { FIELD(held), .type = JSON_FIELD_FLAG, .required = true },
+        { FIELD(held_reason), .type = JSON_FIELD_TEXT },
+        { FIELD(verified), .type = JSON_FIELD_TIME },
+        { FIELD(proven), .type = JSON_FIELD_TIME },
+        { FIELD(damaged), .type = JSON_FIELD_FLAG, .required = true },
+        { FIELD(damage), .type = JSON_FIELD_TEXT },
+        { 0 },
+};
+
+char *point_state_format(const struct point_state *state)
+{
+        _cleanup_json_ json_t *json = json_object();
+        json_object_set_new(json, "format", json_integer(STATE_FORMAT));
+        json_fields_write(state_fields, state, json);
+        return json_write_document(json);
+}
+
+int point_state_parse(const char *text, size_t length, struct point_state *ret, struct error **err)
+{
+        _cleanup_json_ json_t *json = json_read_document(text, length, DOCUMENT_NAME, err);
+        if (!json)
+                return -1;
+        struct point_state state = { 0 };
+        if (json_check_format(json, STATE_FORMAT, err) < 0 || json_fields_read(state_fields, json, "", &state, err) < 0) {
+                point_state_done(&state);
+                return error_prefix(err, DOCUMENT_NAME);
+        }
+        *ret = state;
+        return 0;
+}
+
+void point_state_done(struct point_state *state)
+{
+        json_fields_done(state_fields, state);
+        *state = (struct point_state){ 0 };
+}
