@@ -58,7 +58,7 @@ struct event {
         char *step; /* "freeze", "copy", … : names in worker/steps.h */
         enum step_state state;
         char *text; /* STEP: detail or NULL; WARNING, LOG: the message; REMOVED: the point's name */
-        int64_t duration_ms; /* STEP_DONE and after */
+        int64_t duration_ms; /* STEP_DONE and after; RESULT: of the whole job */
         /* PROGRESS */
         char *disk;
         uint64_t done_bytes;
@@ -69,12 +69,13 @@ struct event {
         struct metadata_check check;
         /* RESULT */
         char *status; /* "ok", "failed", "cancelled", "skipped" */
-        enum error_kind error_kind;
+        enum error_kind error_kind; /* said only where there is an error */
         char *error;     /* NULL when ok */
         char *path;      /* of the point, relative to the repository; NULL where there is none */
         json_t *metadata; /* owned; the metadata object of a point made, else of the failed job; may be NULL */
 };
 
+/* Stamped with the time of now. */
 struct event *event_new(enum event_type type);
 struct event *event_free(struct event *event);
 DEFINE_FREEP(struct event, event_free)
@@ -82,5 +83,6 @@ DEFINE_FREEP(struct event, event_free)
 char *event_format(const struct event *event);
 struct event *event_parse(const char *text, size_t length, struct error **err) _must_check_;
 /* The line for a person and for Bacula's job log ("12:00:03 prod-db-01 freeze: done, 41 ms"); NULL for one that says nothing on a
- * non-terminal (progress). `vm` may be NULL. The caller frees. */
+ * non-terminal: progress, a check that passed, a step's begin without a text. At most 480 bytes of clean UTF-8. `vm` may be NULL.
+ * The caller frees. */
 char *event_describe(const struct event *event, const char *vm);
