@@ -27,6 +27,7 @@ struct domain_disk {
         bool readonly;
         bool shareable;
         bool transient;
+        bool encrypted; /* by libvirt: the key is a secret of the hypervisor, not part of a point */
         struct disk_layer *backing; /* backingStore elements, nearest first */
         size_t n_backing;
         bool has_mirror; /* a <mirror>: a block copy or commit job is under way on it */
@@ -45,10 +46,11 @@ struct domain_xml {
         char *loader;         /* or NULL */
         bool has_tpm_emulator;
         char **networks;   /* the networks and bridges that its NICs use, each once */
-        char **host_devices; /* a description of each hostdev: they are not backed up; NULL-terminated, may be NULL */
+        char **host_devices; /* a description of each hostdev and shared folder: they are not backed up; NULL-terminated, may be NULL */
 };
 
-/* Parses a domain's XML of at most 4 MiB. ERROR_CORRUPT when it is not XML or not a <domain>. The caller frees. */
+/* Parses a domain's XML of at most 4 MiB. ERROR_CORRUPT when it is not XML or not a <domain>, has no name or UUID, or has a disk whose
+ * target is no safe name (it becomes part of a file's name) or is another's, too. The caller frees. */
 struct domain_xml *domain_xml_parse(const char *text, size_t length, struct error **err) _must_check_;
 struct domain_xml *domain_xml_free(struct domain_xml *xml);
 DEFINE_FREEP(struct domain_xml, domain_xml_free)
@@ -66,9 +68,11 @@ struct snapshot_disk {
 char *domain_xml_make_snapshot(const char *name, const struct snapshot_disk *disks, size_t n_disks);
 
 /* The <disk> element of `target` out of a domain's XML, re-pointed at `path` with `format` and any <backingStore>/<mirror> dropped:
- * for virDomainUpdateDeviceFlags(CONFIG). NULL and ERROR_CORRUPT when there is no such disk. The caller frees. */
+ * for virDomainUpdateDeviceFlags(CONFIG). All else about the disk (address, serial, boot order, driver options, iotune) is kept. The
+ * disk becomes a block or a file one as the chain in the XML says of that path; where it says nothing, a path below /dev/ is a
+ * block device. NULL and ERROR_CORRUPT when there is no such disk. The caller frees. */
 char *domain_xml_disk_repointed(const char *text, size_t length, const char *target, const char *path, const char *format,
                                 struct error **err) _must_check_;
 
-/* The names of a <domainsnapshot>, for messages: NULL when it is not one. The caller frees. */
+/* The name of a <domainsnapshot>, for messages: NULL when it is not one. The caller frees. */
 char *domain_snapshot_xml_name(const char *text, size_t length);

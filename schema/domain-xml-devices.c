@@ -1,0 +1,125 @@
+/* Reading what a domain has beside disks: networks, the TPM, and the parts of its host that it was given, in words. */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+#include "schema/domain-xml-internal.h"
+#include "schema/xml-document.h"
+
+static void add_network(struct domain_xml *xml, const xmlNode *interface)
+{
+        static const char *const attributes[] = { "network", "bridge", "dev" };
+        const xmlNode *source = xml_child(interface, "source");
+        for (size_t i = 0; i < ARRAY_LENGTH(attributes); i++) {
+                _cleanup_free_ char *name = xml_attribute(source, attributes[i]);
+                if (!name)
+                        continue;
+                if (!strv_contains(xml->networks, name))
+                        strv_add(&xml->networks, name);
+                return; /* a live NIC on a network tells the network's bridge, too */
+        }
+}
+
+/* An attribute that libvirt writes as "0x1a", as a number; 0 where it is missing. */
+static unsigned number_of(const xmlNode *node, const char *name)
+{
+        _cleanup_free_ char *text = xml_attribute(node, name);
+        return text ? (unsigned)strtoul(text, NULL, 0) : 0;
+}
+
+static char *describe_pci(const xmlNode *address)
+{
+        return xasprintf("PCI device %04x:%02x:%02x.%x", number_of(address, "domain"), number_of(address, "bus"),
+                         number_of(address, "slot"), number_of(address, "function"));
+}
+
+static char *describe_usb(const xmlNode *source)
+{
+        const xmlNode *vendor = xml_child(source, "vendor");
+        if (vendor)
+                return xasprintf("USB device %04x:%04x", number_of(vendor, "id"), number_of(xml_child(source, "product"), "id"));
+        const xmlNode *address = xml_child(source, "address");
+        return xasprintf("USB device on bus %u, device %u", number_of(address, "bus"), number_of(address, "device"));
+}
+
+static char *describe_scsi(const xmlNode *source)
+{
+        _cleanup_free_ char *adapter = xml_attribute(xml_child(source, "adapter"), "name");
+        if (!adapter)
+                adapter = xml_attribute(source, "name"); /* iSCSI */
+        const xmlNode *address = xml_child(source, "address");
+        return xasprintf("SCSI device %s %u:%u:%u", adapter ? adapter : "of the host", number_of(address, "bus"),
+                         number_of(address, "target"), number_of(address, "unit"));
+}
+
+/* mode='capabilities' (containers) names a device file, a disk or a NIC of the host. */
+static char *describe_capability(const xmlNode *source, const char *type)
+{
+        static const char *const parts[] = { "block", "char", "interface" };
+        for (size_t i = 0; i < ARRAY_LENGTH(parts); i++) {
+                _cleanup_free_ char *name = xml_text(xml_child(source, parts[i]));
+                if (name)
+                        return xasprintf("%s device %s", type, name);
+        }
+        return xasprintf("%s device", type);
+}
+
+static char *describe_hostdev(const xmlNode *hostdev)
+{
+        const xmlNode *source = xml_child(hostdev, "source");
+        const xmlNode *address = xml_child(source, "address");
+        _cleanup_free_ char *mode = xml_attribute(hostdev, "mode");
+        _cleanup_free_ char *type = xml_attribute(hostdev, "type");
+        if (streq(mode, "capabilities"))
+                return describe_capability(source, type ? type : "host");
+        if (streq(type, "pci"))
+                return describe_pci(address);
+        if (streq(type, "usb"))
+                return describe_usb(source);
+        if (streq(type, "scsi"))
+                return describe_scsi(source);
+        if (streq(type, "scsi_host")) {
+                _cleanup_free_ char *wwpn = xml_attribute(source, "wwpn");
+                return xasprintf("SCSI host adapter %s", wwpn ? wwpn : "of the host");
+        }
+        if (streq(type, "mdev")) {
+                _cleanup_free_ char *uuid = xml_attribute(address, "uuid");
+                return xasprintf("mediated device %s", uuid ? uuid : "of the host");
+        }
+        return xasprintf("%s device", type ? type : "host");
+}
+
+/* A NIC that is a PCI device of the host; a folder of the host shared with the guest. */
+static void add_interface_hostdev(struct domain_xml *xml, const xmlNode *interface)
+{
+        _cleanup_free_ char *device = describe_pci(xml_child(xml_child(interface, "source"), "address"));
+        strv_addf(&xml->host_devices, "network card, %s", device);
+}
+
+static void add_shared_folder(struct domain_xml *xml, const xmlNode *filesystem)
+{
+        _cleanup_free_ char *directory = xml_attribute(xml_child(filesystem, "source"), "dir");
+        if (directory)
+                strv_addf(&xml->host_devices, "shared folder %s", directory);
+}
+
+void domain_read_other_devices(const xmlNode *devices, struct domain_xml *xml)
+{
+        for (const xmlNode *node = xml_child(devices, "interface"); node; node = xml_next(node, "interface")) {
+                _cleanup_free_ char *type = xml_attribute(node, "type");
+                if (streq(type, "hostdev"))
+                        add_interface_hostdev(xml, node);
+                else
+                        add_network(xml, node);
+        }
+        for (const xmlNode *node = xml_child(devices, "hostdev"); node; node = xml_next(node, "hostdev")) {
+                _cleanup_free_ char *description = describe_hostdev(node);
+                strv_add(&xml->host_devices, description);
+        }
+        for (const xmlNode *node = xml_child(devices, "filesystem"); node; node = xml_next(node, "filesystem"))
+                add_shared_folder(xml, node);
+        for (const xmlNode *node = xml_child(devices, "tpm"); node; node = xml_next(node, "tpm")) {
+                _cleanup_free_ char *backend = xml_attribute(xml_child(node, "backend"), "type");
+                xml->has_tpm_emulator |= streq(backend, "emulator");
+        }
+}
