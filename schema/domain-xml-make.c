@@ -119,7 +119,7 @@ static void drop_generated_alias(xmlNode *disk)
 {
         _cleanup_free_ char *name = xml_attribute(xml_child(disk, "alias"), "name");
         if (!name || !str_starts_with(name, "ua-"))
-                drop_generated_alias(disk);
+                drop_children(disk, "alias");
 }
 
 static void repoint(xmlNode *disk, const char *path, const char *format)
