@@ -267,9 +267,22 @@ class Host:
             places.update({self.path(p): p for p in ("/run", "/tmp", "/dev/shm")})
         found = set()
         for place, inside in places.items():
-            for folder, _, names in os.walk(place):
-                found.update(inside + os.path.join(folder, n)[len(place):] for n in names)
+            for folder, folders, names in os.walk(place):
+                here = inside + folder[len(place):]
+                if here == self.lab.dir:
+                    folders.clear()  # the share is mounted below
+                    continue
+                found.update(os.path.join(here, n) for n in names)
         return sorted(found)
+
+    def orch_traces(self):
+        """What orch left here: files, processes and systemd units with `orch` in their names, the lab's own aside."""
+        ours = ("orch-lab", "orchlab", "org.orch.lab")
+        files = [f for f in self.files() if "orch" in f.lower() and not any(o in f for o in ours)]
+        processes = [f"process {p}: {line}" for p, line in self.processes().items()
+                     if "orch" in line.lower() and not any(o in line for o in ours)]
+        units = self.exec("systemctl", "list-units", "--all", "--plain", "--no-legend", "orch*", check=False).stdout.splitlines()
+        return files + processes + [f"unit {u.split()[0]}" for u in units if u.strip()]
 
     def describe(self):
         who = self.init

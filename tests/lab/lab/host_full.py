@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 
-from . import full_root, mounts
+from . import cgroup, full_root, mounts
 from .host import SSHD_CONFIG, Host
 from .run import LabError, end, identity, read_json, wait_for, write_atomic
 
@@ -28,6 +28,7 @@ class FullHost(Host):
     def _configure(self):
         super()._configure()
         self.write("/etc/ssh/sshd_config", SSHD_CONFIG.format(pam="yes") + "Subsystem sftp /usr/lib/openssh/sftp-server\n")
+        self.write("/etc/libvirt/qemu.conf", 'security_driver = "none"\ncgroup_controllers = []\nnamespaces = []\nremember_owner = 0\n')
         self.write("/etc/systemd/system/libvirtd.service.d/lab.conf", NO_TIMEOUT)
         self.write("/etc/default/libvirtd", 'LIBVIRTD_ARGS=""\n')
 
@@ -70,6 +71,9 @@ class FullHost(Host):
             with contextlib.suppress(LabError):
                 wait_for(f"{self.name}: end of nspawn", lambda: not os.path.isdir(f"/proc/{who['pid']}") or identity(who["pid"]) != who, 5)
             end(who)
+        cgroup.remove(self.cable.netns)
+        with contextlib.suppress(OSError):
+            os.rmdir(f"/run/systemd/nspawn/propagate/{self.cable.netns}")
 
     def expose_block_device(self, device):
         info = os.stat(device)

@@ -14,7 +14,7 @@ import shutil
 import signal
 import subprocess
 
-from . import guest_image, mounts, network, registry
+from . import cgroup, guest_image, mounts, network, registry
 from .domain_xml import Disk, Vm
 from .guest_vm import Guest, guest_from
 from .host_full import FullHost
@@ -192,6 +192,7 @@ def tear_down(entry):
     for device in devices:
         mounts.loop_detach(device)
     Network(number).down()
+    cgroup.remove_numbered(number)
     left = mounts.mount_points_under(folder)
     if left:
         raise LabError(f"still mounted: {', '.join(left)}")
