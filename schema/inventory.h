@@ -98,7 +98,7 @@ struct inventory {
         size_t n_vms;
 };
 
-/* Reads and validates the text of a vm-list.yaml; `path` is named in problems. Returns NULL when there is at least one error in
+/* Reads and validates the text of a vm-list.yaml; `path` is named in problems. Returns NULL when it adds at least one error to
  * `problems` (warnings don't count). The caller frees. */
 struct inventory *inventory_parse(const char *text, size_t length, const char *path, struct problems *problems) _must_check_;
 

@@ -8,8 +8,30 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
+static bool is_known(const struct problems *problems, const char *file, unsigned line, unsigned column, const char *message)
+{
+        for (size_t i = 0; i < problems->count; i++) {
+                const struct problem *item = &problems->items[i];
+                if (item->line == line && item->column == column && streq(item->message, message) && streq(item->file, file))
+                        return true;
+        }
+        return false;
+}
+
+/* Takes the message over. */
 static void add(struct problems *problems, const char *file, unsigned line, unsigned column, bool warning, char *message)
 {
+        if (is_known(problems, file, line, column, message)) {
+                free(message);
+                return;
+        }
+        if (!warning)
+                problems->n_errors++;
+        if (problems->count == PROBLEMS_MAX) {
+                problems->n_dropped++;
+                free(message);
+                return;
+        }
         problems->items = xrealloc_array(problems->items, problems->count + 1, sizeof *problems->items);
         problems->items[problems->count++] = (struct problem){
                 .file = xstrdup(file),
@@ -18,8 +40,6 @@ static void add(struct problems *problems, const char *file, unsigned line, unsi
                 .warning = warning,
                 .message = message,
         };
-        if (!warning)
-                problems->n_errors++;
 }
 
 void problems_add(struct problems *problems, const char *file, unsigned line, unsigned column, const char *format, ...)
@@ -66,7 +86,7 @@ static void append(struct strbuf *buf, const struct problem *problem)
         strbuf_addf(buf, "%s%s", problem->warning ? "warning: " : "", problem->message);
 }
 
-static char *format_sorted(const struct problems *problems, bool with_warnings, const char *separator)
+static char *format_sorted(const struct problems *problems, bool with_warnings)
 {
         _cleanup_free_ const struct problem **sorted = xcalloc(problems->count + 1, sizeof *sorted);
         for (size_t i = 0; i < problems->count; i++)
@@ -77,21 +97,23 @@ static char *format_sorted(const struct problems *problems, bool with_warnings, 
                 if (sorted[i]->warning && !with_warnings)
                         continue;
                 if (buf.length)
-                        strbuf_add(&buf, separator);
+                        strbuf_add_char(&buf, '\n');
                 append(&buf, sorted[i]);
         }
+        if (problems->n_dropped)
+                strbuf_addf(&buf, "\nand %zu more", problems->n_dropped);
         return strbuf_take(&buf);
 }
 
 char *problems_format(const struct problems *problems)
 {
-        _cleanup_free_ char *lines = format_sorted(problems, true, "\n");
+        _cleanup_free_ char *lines = format_sorted(problems, true);
         return xasprintf("%s%s", lines, *lines ? "\n" : "");
 }
 
 int problems_to_error(const struct problems *problems, struct error **err)
 {
-        _cleanup_free_ char *lines = format_sorted(problems, false, "\n");
+        _cleanup_free_ char *lines = format_sorted(problems, false);
         return error_set(err, ERROR_CONFIG, "%s", lines);
 }
 

@@ -17,9 +17,14 @@ struct problem {
 struct problems {
         struct problem *items;
         size_t count;
-        size_t n_errors; /* those that are not warnings */
+        size_t n_errors;  /* those that are not warnings */
+        size_t n_dropped; /* found after PROBLEMS_MAX others: counted, not kept */
 };
 
+enum { PROBLEMS_MAX = 500 };
+
+/* What has been said of the same place in the same words is not said again: a mistake in an alias or a default comes up once for
+ * each use. */
 void problems_add(struct problems *problems, const char *file, unsigned line, unsigned column, const char *format, ...) _printf_(5, 6);
 void problems_add_warning(struct problems *problems, const char *file, unsigned line, unsigned column, const char *format, ...)
         _printf_(5, 6);

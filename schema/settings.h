@@ -72,7 +72,7 @@ struct settings {
 };
 
 /* Reads and validates the text of an orch.yaml. `path` is named in problems and is the base of relative paths. Returns NULL when
- * there is at least one error in `problems`. The caller frees. */
+ * it adds at least one error to `problems`. The caller frees. */
 struct settings *settings_parse(const char *text, size_t length, const char *path, struct problems *problems) _must_check_;
 
 /* The same from a file; a file that cannot be read is a problem too. *ret_text (may be NULL) gets the text, to hand on. */
