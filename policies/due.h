@@ -1,8 +1,14 @@
 /* When a VM is due: slots (design §9). Pure: the time comes in as a parameter; "local" is the process's zone (base/clock.h).
  *
  * Slots follow cycle.start: weekly every week at that moment; daily every day at that time of day; biweekly every second week from a
- * fixed reference (the week of 2024-01-01); monthly the first weekly slot of each month; manual none. A VM is due when it has no good
- * point that serves the current slot; a point started up to 12 h before a slot serves that slot. */
+ * fixed reference (the week of Monday 2024-01-01); monthly the first weekly slot of each month; manual none. A slot is a local date and
+ * time of day: where the clock skips it (the hour lost in spring) it begins by the gap's length later, where it comes twice it begins the
+ * first time only.
+ *
+ * A VM is due when it has no good point that serves the current slot. A run up to 12 h before a slot serves that slot: in those hours a
+ * VM is due unless its point is as young as that, and once it has run it is not due again when the slot begins. The early window is
+ * never more than a quarter of the period, which makes it 6 h for `daily`: with 12 h, a VM that ran half a day late (the last of a long
+ * cycle) would count as served for the next day too and be backed up every other day only. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,6 +21,8 @@
 int64_t due_slot_at_or_before(enum vm_schedule schedule, const struct week_time *start, int64_t now);
 /* Begin of the first slot after `now`, or 0. */
 int64_t due_slot_after(enum vm_schedule schedule, const struct week_time *start, int64_t now);
+/* How long before a slot a run serves it already, in seconds: 12 h, daily 6 h, manual 0. */
+int64_t due_early_window(enum vm_schedule schedule);
 
 struct due_verdict {
         bool due;
@@ -24,5 +32,6 @@ struct due_verdict {
         char reason[160];  /* a sentence for `orch schedule` */
 };
 
-/* `last_good`: start of the VM's newest good point, 0 for none. */
+/* `last_good`: start of the VM's newest good point, 0 for none. One that lies more than a day in the future (a clock was wrong) serves
+ * nothing; a VM without any point is overdue as well as due, as nothing protects it. */
 struct due_verdict due_decide(enum vm_schedule schedule, const struct week_time *start, int64_t last_good, int64_t now);

@@ -1,0 +1,159 @@
+/* Implements policies/retention.h.
+ *
+ * Every point starts as one to remove, each rule then can only keep more of them (keep()), and chains come last, over all that is kept: so
+ * the rules need no order among each other, and no rule can undo another's protection. */
+#include "policies/retention.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+
+#define WEEK ((int64_t)7 * 24 * 60 * 60)
+
+/* The first rule that keeps a point gives the reason. */
+static _printf_(2, 3) bool keep(struct retention_point *point, const char *format, ...)
+{
+        if (!point->remove)
+                return false;
+        point->remove = false;
+        va_list ap;
+        va_start(ap, format);
+        vsnprintf(point->reason, sizeof point->reason, format, ap);
+        va_end(ap);
+        return true;
+}
+
+static int compare_newest_first(const void *a, const void *b)
+{
+        const struct retention_point *left = *(struct retention_point *const *)a;
+        const struct retention_point *right = *(struct retention_point *const *)b;
+
+        if (left->started != right->started)
+                return left->started < right->started ? 1 : -1;
+        return strcmp(right->name, left->name);
+}
+
+static struct retention_point *find(struct retention_point *points, size_t n_points, const char *name)
+{
+        for (size_t i = 0; i < n_points; i++)
+                if (streq(points[i].name, name))
+                        return &points[i];
+        return NULL;
+}
+
+/* Good, and so is each point that it builds on: an increment over a hole must not pass for the last good copy. */
+static bool is_restorable(struct retention_point *points, size_t n_points, const struct retention_point *point)
+{
+        for (size_t steps = 0; steps <= n_points; steps++) {
+                if (!point || !point->good)
+                        return false;
+                if (!point->parent)
+                        return true;
+                point = find(points, n_points, point->parent);
+        }
+        return false; /* the chain bites its own tail */
+}
+
+/* The good points that are not in the future, newest first; *ret_count of them. The caller frees. */
+static struct retention_point **sort_good(struct retention_point *points, size_t n_points, int64_t now, size_t *ret_count)
+{
+        struct retention_point **good = xcalloc(n_points + 1, sizeof *good);
+        size_t count = 0;
+
+        for (size_t i = 0; i < n_points; i++)
+                if (points[i].started <= now && is_restorable(points, n_points, &points[i]))
+                        good[count++] = &points[i];
+        qsort(good, count, sizeof *good, compare_newest_first);
+        *ret_count = count;
+        return good;
+}
+
+static void keep_newest(struct retention_point **good, size_t n_good, unsigned wanted, const char *key)
+{
+        for (size_t i = 0; i < n_good && i < wanted; i++)
+                keep(good[i], "one of the newest %u good points (%s)", wanted, key);
+}
+
+/* Of each of the newest `wanted` local months (or years) that have a good point, the newest good one. */
+static void keep_newest_of_periods(struct retention_point **good, size_t n_good, unsigned wanted, bool months)
+{
+        char last[32] = "";
+        unsigned seen = 0;
+
+        for (size_t i = 0; i < n_good && seen < wanted; i++) {
+                time_t started = (time_t)good[i]->started;
+                struct tm local;
+                char period[32];
+
+                if (!localtime_r(&started, &local))
+                        continue;
+                if (strftime(period, sizeof period, months ? "%Y-%m" : "%Y", &local) == 0 || streq(period, last))
+                        continue;
+                strcpy(last, period);
+                seen++;
+                keep(good[i], "the newest good point of %s (%s)", period, months ? "keep_monthly" : "keep_yearly");
+        }
+}
+
+static void keep_by_itself(const struct inventory_vm *vm, struct retention_point *point, bool restorable, int64_t now)
+{
+        if (point->held)
+                keep(point, "held");
+        if (point->started > now)
+                keep(point, "it starts in the future: was a clock wrong?");
+        if (vm->retention_weeks > 0 && point->started >= now - (int64_t)vm->retention_weeks * WEEK)
+                keep(point, "not older than %u weeks", vm->retention_weeks);
+        if (vm->retention_weeks == 0 && !restorable)
+                keep(point, "damaged, and there is no retention_weeks to say when it may go");
+}
+
+/* Parents, transitively. Each round keeps the parents of what the round before kept; every round but the last keeps at least one more, so
+ * it ends, also for a chain that bites its own tail. */
+static void keep_parents(struct retention_point *points, size_t n_points)
+{
+        for (bool again = true; again;) {
+                again = false;
+                for (size_t i = 0; i < n_points; i++) {
+                        if (points[i].remove || !points[i].parent)
+                                continue;
+                        for (size_t j = 0; j < n_points; j++)
+                                if (streq(points[j].name, points[i].parent))
+                                        again |= keep(&points[j], "%.60s needs it as its parent", points[i].name);
+                }
+        }
+}
+
+static void start_over(const struct inventory_vm *vm, struct retention_point *point, bool has_rule)
+{
+        point->remove = has_rule;
+        if (!has_rule)
+                strcpy(point->reason, "no retention is set for this VM");
+        else if (vm->retention_weeks > 0)
+                snprintf(point->reason, sizeof point->reason, "older than %u weeks, and no other rule keeps it", vm->retention_weeks);
+        else
+                strcpy(point->reason, "no rule keeps it");
+}
+
+void retention_decide(const struct inventory_vm *vm, struct retention_point *points, size_t n_points, int64_t now)
+{
+        bool has_rule = vm->retention_weeks || vm->keep_last || vm->keep_monthly || vm->keep_yearly;
+        size_t n_good = 0;
+        _cleanup_free_ struct retention_point **good = sort_good(points, n_points, now, &n_good);
+
+        for (size_t i = 0; i < n_points; i++)
+                start_over(vm, &points[i], has_rule);
+        for (size_t i = 0; i < n_points; i++)
+                keep_by_itself(vm, &points[i], is_restorable(points, n_points, &points[i]), now);
+        if (n_good > 0)
+                keep(good[0], "the newest good point");
+        keep_newest(good, n_good, vm->keep_last, "keep_last");
+        keep_newest(good, n_good, vm->min_points, "min_points");
+        keep_newest_of_periods(good, n_good, vm->keep_monthly, true);
+        keep_newest_of_periods(good, n_good, vm->keep_yearly, false);
+        keep_parents(points, n_points);
+}
