@@ -40,6 +40,7 @@ VM_VERBS = {
     "start": (lambda g, a: g.start(), "and wait until it is up"),
     "destroy": (lambda g, a: g.destroy(), "pull its plug"),
     "shutdown": (lambda g, a: g.shutdown(), "ask it to power off, and wait"),
+    "migrate": (lambda g, a: g.migrate(g.lab.host(*a)), "HOST: move it, running, with its disks"),
     "remove": (lambda g, a: g.remove(), "destroy and undefine"),
     "state": (lambda g, a: print(g.state()), ""),
     "frozen": (lambda g, a: print("frozen" if g.frozen() else "thawed"), "what its agent says"),

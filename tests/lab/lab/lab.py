@@ -11,7 +11,6 @@ import concurrent.futures
 import json
 import os
 import shutil
-import signal
 import subprocess
 
 from . import cgroup, guest_image, mounts, network, registry
@@ -21,7 +20,7 @@ from .host_full import FullHost
 from .host_light import LightHost
 from .keys import Keys
 from .network import Network
-from .run import LabError, end, read_json, run, write_atomic
+from .run import LabError, end, identity, read_json, run, write_atomic
 from .share import Share
 
 KINDS = {"light": [LightHost], "full": [FullHost], "mixed": [LightHost, FullHost]}
@@ -55,6 +54,7 @@ class Lab:
         """A running lab without guests (or with the demo's). owner: True = this process, a pid, or None = until `down`."""
         if os.geteuid() != 0:
             raise LabError("the lab needs root")
+        collect_garbage()
         run_dir = os.path.abspath(run_dir or default_dir(prefix))
         if os.path.exists(run_dir):
             raise LabError(f"{run_dir} exists: labctl --prefix {prefix} down")
@@ -181,12 +181,9 @@ def tear_down(entry):
             who = read_json(os.path.join(hosts, name, record))
             if who:
                 end(who, 20)
-    for netns in network.namespaces(number):
-        for pid in network.pids_in(netns):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+    strays = {pid for netns in network.namespaces(number) for pid in network.pids_in(netns)} | cgroup.pids(number)
+    for who in map(identity, strays):
+        end(who, 20)
     devices = mounts.loops_under(folder)
     mounts.unmount_under(folder)
     for device in devices:
@@ -203,10 +200,11 @@ def tear_down(entry):
 def collect_garbage(everything=False):
     """Remove labs whose owner is gone; everything: all labs. Returns their prefixes."""
     gone = []
-    for entry in registry.entries():
-        if everything or registry.orphaned(entry):
-            tear_down(entry)
-            gone.append(entry["prefix"])
+    with registry.collecting():
+        for entry in registry.entries():
+            if everything or registry.orphaned(entry):
+                tear_down(entry)
+                gone.append(entry["prefix"])
     return gone
 
 

@@ -18,11 +18,16 @@ NUMBERS = range(0, 55)
 
 
 @contextlib.contextmanager
-def locked():
+def locked(name="lock"):
     os.makedirs(HOME, exist_ok=True)
-    with open(os.path.join(HOME, "lock"), "w") as f:
+    with open(os.path.join(HOME, name), "w") as f:
         fcntl.flock(f, fcntl.LOCK_EX)
         yield
+
+
+def collecting():
+    """Held while dead labs are removed: one remover at a time."""
+    return locked("gc-lock")
 
 
 def path(prefix):
