@@ -1,0 +1,248 @@
+/* Implements cli/cli.h: argv → verb (one or two words) → its options → its function → exit status.
+ *
+ * Global options may stand anywhere, also before the verb; a verb's own only after it. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "cli/client.h"
+#include "cli/help.h"
+#include "cli/output.h"
+
+const struct option_spec cli_global_options[] = {
+        { .name = "config", .value = "FILE", .help = "the settings; default $ORCH_CONFIG or /etc/orch/orch.yaml" },
+        { .name = "json", .help = "print JSON" },
+        { .letter = 'q', .name = "quiet", .help = "print results and errors only" },
+        { .letter = 'v', .name = "verbose", .help = "print more" },
+        { .letter = 'h', .name = "help", .help = "print this help" },
+        { .name = "version", .help = "print the version" },
+        { 0 },
+};
+
+enum status cli_status_from_error(const struct error *error)
+{
+        switch (error->kind) {
+        case ERROR_CONFIG:
+                return STATUS_USAGE;
+        case ERROR_BUSY:
+        case ERROR_REFUSED:
+                return STATUS_REFUSED;
+        case ERROR_CANCELLED:
+                return STATUS_CANCELLED;
+        case ERROR_AUTH:
+        case ERROR_UNREACHABLE:
+        case ERROR_TIMEOUT:
+        case ERROR_NOSPACE:
+        case ERROR_CORRUPT:
+        case ERROR_INTERNAL:
+        case _ERROR_KIND_MAX:
+                break;
+        }
+        return STATUS_JOB_FAILED;
+}
+
+struct settings *cli_load_settings(const struct cli *cli)
+{
+        _cleanup_problems_ struct problems problems = { 0 };
+        _cleanup_(settings_freep) struct settings *settings = settings_load(cli->config, NULL, &problems);
+        _cleanup_error_ struct error *error = NULL;
+        if (settings && clock_set_timezone(settings->cycle_timezone, &error) < 0)
+                problems_add(&problems, cli->config, 0, 0, "cycle.timezone: %s", error->message);
+        if (problems.n_errors == 0)
+                return TAKE_PTR(settings);
+        _cleanup_free_ char *text = problems_format(&problems);
+        fputs(text, stderr);
+        output_complain("orch cannot go on with these settings; `orch config check` checks all files, --config names another one");
+        return NULL;
+}
+
+struct client *cli_connect(const struct cli *cli)
+{
+        _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);
+        return settings ? client_new(settings->socket) : NULL;
+}
+
+int cli_printed(bool written)
+{
+        return written ? STATUS_OK : STATUS_JOB_FAILED;
+}
+
+bool cli_ask(const char *question)
+{
+        printf("%s [y/N] ", question);
+        fflush(stdout);
+        char answer[16];
+        if (!fgets(answer, sizeof answer, stdin))
+                return false;
+        answer[strcspn(answer, "\n")] = '\0';
+        return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
+}
+
+/* The index in argv of the next word that is no option, from `from`; argc when there is none; -1 for an option that is not global. */
+static int next_word(int from, int argc, char *argv[], struct error **err)
+{
+        for (int i = from; i < argc; i++) {
+                if (argv[i][0] != '-' || !argv[i][1])
+                        return i;
+                const struct option_spec *spec = options_find(cli_global_options, argv[i]);
+                if (!spec)
+                        return options_unknown(cli_global_options, NULL, argv[i], err);
+                if (spec->value && argv[i][1] == '-' && !strchr(argv[i], '='))
+                        i++;
+        }
+        return argc;
+}
+
+static bool is_group(const struct verb verbs[], const char *word)
+{
+        for (; verbs->name; verbs++)
+                if (str_starts_with(verbs->name, word) && verbs->name[strlen(word)] == ' ')
+                        return true;
+        return false;
+}
+
+static const struct verb *find_verb(const struct verb verbs[], const char *name)
+{
+        for (; verbs->name; verbs++)
+                if (streq(verbs->name, name))
+                        return verbs;
+        return NULL;
+}
+
+static int unknown_verb(const struct verb verbs[], const char *name, struct error **err)
+{
+        _cleanup_strv_ char **names = NULL;
+        for (; verbs->name; verbs++)
+                if (verbs->needs != VERB_HIDDEN)
+                        strv_add(&names, verbs->name);
+        _cleanup_free_ char *first_word = xstrndup(name, strcspn(name, " "));
+        const char *nearest = nearest_word(name, (const char *const *)names);
+        if (!nearest)
+                nearest = nearest_word(first_word, (const char *const *)names);
+        _cleanup_free_ char *shown = str_one_line(name, 80);
+        if (nearest)
+                return error_set(err, ERROR_CONFIG, "there is no verb '%s'; did you mean `orch %s`? `orch --help` lists them all", shown,
+                                 nearest);
+        return error_set(err, ERROR_CONFIG, "there is no verb '%s'; `orch --help` lists them", shown);
+}
+
+/* A word that only begins verbs of two words, alone or before something that is no verb. */
+static int incomplete_verb(const struct verb verbs[], const char *group, const char *second, struct error **err)
+{
+        _cleanup_strv_ char **seconds = NULL;
+        for (; verbs->name; verbs++)
+                if (str_starts_with(verbs->name, group) && verbs->name[strlen(group)] == ' ')
+                        strv_add(&seconds, verbs->name + strlen(group) + 1);
+        _cleanup_free_ char *choices = strv_join(seconds, ", ");
+        _cleanup_free_ char *shown = second ? str_one_line(second, 80) : NULL;
+        const char *nearest = second ? nearest_word(second, (const char *const *)seconds) : NULL;
+        if (nearest)
+                return error_set(err, ERROR_CONFIG, "there is no verb '%s %s'; did you mean `orch %s %s`?", group, shown, group, nearest);
+        if (second)
+                return error_set(err, ERROR_CONFIG, "there is no verb '%s %s'; after '%s' comes: %s", group, shown, group, choices);
+        return error_set(err, ERROR_CONFIG, "'orch %s' needs one more word: %s", group, choices);
+}
+
+static bool asks_for_help(int argc, char *argv[])
+{
+        for (int i = 1; i < argc; i++)
+                if (streq(argv[i], "--help") || streq(argv[i], "-h"))
+                        return true;
+        return false;
+}
+
+static bool asks_for_version(int argc, char *argv[])
+{
+        for (int i = 1; i < argc; i++)
+                if (streq(argv[i], "--version"))
+                        return true;
+        return false;
+}
+
+static int run_verb(const struct verb *verb, char *const argv[], struct error **err)
+{
+        _cleanup_options_ struct options options = { 0 };
+        if (options_parse(cli_global_options, verb->manual->options, argv, &options, err) < 0)
+                return error_prefix(err, "orch %s", verb->name);
+        const struct verb_manual *manual = verb->manual;
+        if (options.n_words < manual->min_words || options.n_words > manual->max_words)
+                return error_set(err, ERROR_CONFIG, "usage: orch %s [options]%s%s; `orch %s --help` tells more", verb->name,
+                                 *manual->arguments ? " " : "", manual->arguments, verb->name);
+        int verbosity = options_has(&options, "verbose") ? 1 : options_has(&options, "quiet") ? -1 : 0;
+        const char *config = options_get(&options, "config");
+        struct cli cli = {
+                .verb = verb,
+                .options = &options,
+                .config = config ? config : settings_default_path(),
+                .json = options_has(&options, "json"),
+                .verbosity = verbosity,
+                .terminal = output_is_terminal(),
+                .can_ask = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO),
+        };
+        log_init(verbosity > 0 ? LOG_LEVEL_DEBUG : verbosity < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO);
+        return verb->run(&cli, err);
+}
+
+static int print_help(char *owned_text)
+{
+        _cleanup_free_ char *text = owned_text;
+        return cli_printed(output_text(text));
+}
+
+static int dispatch(const struct verb verbs[], int argc, char *argv[], struct error **err)
+{
+        bool help = asks_for_help(argc, argv);
+        int first = next_word(1, argc, argv, err);
+        if (first < 0)
+                return -1;
+        if (first >= argc && help)
+                return print_help(help_all(verbs));
+        if (asks_for_version(argc, argv))
+                return cli_printed(output_line("orch " ORCH_VERSION));
+        if (first >= argc)
+                return error_set(err, ERROR_CONFIG, "a verb is missing; `orch --help` lists them");
+
+        _cleanup_free_ char *name = xstrdup(argv[first]);
+        int second = argc;
+        if (is_group(verbs, argv[first])) {
+                second = next_word(first + 1, argc, argv, err);
+                if (second < 0)
+                        return -1;
+                if (second < argc) {
+                        free(name);
+                        name = xasprintf("%s %s", argv[first], argv[second]);
+                }
+        }
+        const struct verb *verb = find_verb(verbs, name);
+        if (verb && help && verb->needs != VERB_HIDDEN)
+                return print_help(help_verb(verb));
+        if (!verb && is_group(verbs, argv[first]))
+                return help ? print_help(help_group(verbs, argv[first]))
+                            : incomplete_verb(verbs, argv[first], second < argc ? argv[second] : NULL, err);
+        if (!verb)
+                return unknown_verb(verbs, name, err);
+
+        _cleanup_free_ char **rest = xcalloc((size_t)argc + 1, sizeof *rest);
+        size_t n = 0;
+        for (int i = 1; i < argc; i++)
+                if (i != first && i != second)
+                        rest[n++] = argv[i];
+        return run_verb(verb, rest, err);
+}
+
+int cli_main(const struct verb verbs[], int argc, char *argv[])
+{
+        _cleanup_error_ struct error *error = NULL;
+        log_init(LOG_LEVEL_INFO);
+        int status = dispatch(verbs, argc, argv, &error);
+        if (error)
+                output_complain(error->message);
+        if (status >= 0)
+                return status;
+        return error ? (int)cli_status_from_error(error) : STATUS_JOB_FAILED;
+}

@@ -1,0 +1,86 @@
+/* What a verb is, and the way from argv to it. The table of verbs is orchestrator/main.c; each verb has a file verb-<name>.c with its
+ * function and its manual (options, exit statuses, example), from which `orch VERB --help` and the parsing of its options both come. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/error.h"
+#include "cli/options.h"
+#include "schema/settings.h"
+
+/* Exit statuses (design §8). */
+enum status {
+        STATUS_OK = 0,
+        STATUS_JOB_FAILED = 1,
+        STATUS_USAGE = 2,
+        STATUS_NO_DAEMON = 3,
+        STATUS_REFUSED = 4,
+        STATUS_CANCELLED = 5,
+        STATUS_INTERRUPTED = 130,
+        STATUS_FROM_ERROR = -1, /* only as a verb's return value: the kind of the error decides */
+};
+
+enum verb_needs {
+        VERB_NEEDS_DAEMON,
+        VERB_NEEDS_NO_DAEMON,
+        VERB_DAEMON_OR_STANDALONE, /* asks the daemon, unless --standalone is given */
+        VERB_HIDDEN,               /* for orch's own use: in no help */
+};
+
+/* Says which statuses `--help` lists: MANUAL_EXIT(a) | MANUAL_EXIT(b). STATUS_OK and STATUS_USAGE always are. */
+#define MANUAL_EXIT(status) (1U << ((status) == STATUS_INTERRUPTED ? 6 : (status)))
+
+struct verb_manual {
+        const char *arguments; /* after the options in the usage line: "VM [POINT]"; "" for none */
+        size_t min_words;      /* of arguments that are no options */
+        size_t max_words;
+        const struct option_spec *options; /* ended by a name of NULL; NULL for none */
+        const char *text;                  /* a few sentences */
+        unsigned exits;
+        const char *example;
+};
+
+struct cli {
+        const struct verb *verb;
+        const struct options *options;
+        const char *config; /* path of orch.yaml */
+        bool json;
+        int verbosity;      /* -1: -q, 0, 1: -v */
+        bool terminal;      /* stdout is one that can redraw a line */
+        bool can_ask;       /* stdin and stdout are terminals */
+};
+
+struct verb {
+        const char *name;    /* one or two words: "run", "repository init" */
+        const char *summary; /* one line for `orch --help` */
+        enum verb_needs needs;
+        const struct verb_manual *manual;
+        /* Returns an exit status. With *err set, its message is printed, and STATUS_FROM_ERROR may be returned. */
+        int (*run)(const struct cli *cli, struct error **err);
+};
+
+/* The options that every verb takes; ended by a name of NULL. */
+extern const struct option_spec cli_global_options[];
+
+/* main() of orch: finds the verb, parses its options, runs it, prints its error. Returns the exit status. `verbs` is ended by a name
+ * of NULL. */
+int cli_main(const struct verb verbs[], int argc, char *argv[]);
+
+/* The exit status that an error means where no answer of the daemon says another. */
+enum status cli_status_from_error(const struct error *error);
+
+/* Reads orch.yaml and sets the process's time zone to cycle.timezone. NULL when it is not valid: its problems then were printed and
+ * the verb ends with STATUS_USAGE. The caller frees. */
+struct settings *cli_load_settings(const struct cli *cli);
+
+struct client;
+/* The client of the daemon that orch.yaml names. NULL when orch.yaml is not valid, as above. The caller frees. */
+struct client *cli_connect(const struct cli *cli);
+
+/* What a verb returns after its last output: STATUS_OK, or a failure when stdout is gone (`written` is false). */
+int cli_printed(bool written);
+
+/* Asks on the terminal; true for "y" or "yes". Only where cli->can_ask. */
+bool cli_ask(const char *question);

@@ -1,0 +1,207 @@
+/* Implements cli/follow.h: one state per stream, fed line by line. Worker events are described by schema/messages.h, those of the daemon
+ * (queued, started, notice, end) here. When stdout is gone the stream is left: the jobs go on. */
+#include "cli/follow.h"
+
+#include <signal.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "cli/output.h"
+#include "cli/progress.h"
+#include "cli/values.h"
+#include "schema/messages.h"
+
+struct follow {
+        const struct cli *cli;
+        const struct follow_options *options;
+        size_t n_warnings;
+        char *running; /* the job that began last and has not ended, or NULL */
+        char *running_vm;
+        size_t n_waiting; /* queued and not begun */
+};
+
+static void follow_done(struct follow *follow)
+{
+        free(follow->running);
+        free(follow->running_vm);
+}
+
+/* The kind of a line: the daemon's own say "event", a worker's "type". */
+static const char *line_kind(const json_t *line)
+{
+        const char *event = value_text(line, "event");
+        return *event ? event : value_text(line, "type");
+}
+
+/* The event of a worker that a line carries, or NULL when it is none that this version knows. */
+static struct event *worker_event(const json_t *line)
+{
+        json_t *copy = json_copy((json_t *)(uintptr_t)line);
+        json_object_set_new(copy, "type", json_string(line_kind(line)));
+        json_object_del(copy, "event");
+        json_object_del(copy, "job");
+        json_object_del(copy, "vm");
+        json_object_del(copy, "hypervisor");
+        _cleanup_free_ char *text = json_dumps(copy, JSON_COMPACT);
+        json_decref(copy);
+        _cleanup_error_ struct error *error = NULL;
+        struct event *event = event_parse(text, strlen(text), &error);
+        if (!event)
+                log_debug("an event is not shown: %s", error_message(error));
+        return event;
+}
+
+static char *describe_passed_check(const struct event *event, const char *vm)
+{
+        _cleanup_free_ char *when = clock_format_local(event->time_ms / 1000);
+        const char *time_of_day = strchr(when, ' ');
+        return xasprintf("%s %s check %s: pass%s%s", time_of_day ? time_of_day + 1 : when, vm, event->check.name,
+                         str_empty(event->check.measured) ? "" : ", ", event->check.measured);
+}
+
+/* True when a line was wanted and stdout is gone. */
+static bool show_worker_event(struct follow *follow, const json_t *line)
+{
+        _cleanup_(event_freep) struct event *event = worker_event(line);
+        if (!event)
+                return false;
+        const char *vm = value_text(line, "vm");
+        if (!*vm)
+                vm = value_text(line, "hypervisor");
+        if (event->type == EVENT_PROGRESS) {
+                if (!follow->cli->terminal)
+                        return false;
+                _cleanup_free_ char *text = progress_line(event, vm, output_columns() - 1);
+                output_live(text);
+                return false;
+        }
+        if (event->type == EVENT_WARNING || (event->type == EVENT_CHECK && event->check.verdict == CHECK_WARN))
+                follow->n_warnings++;
+        bool is_result = event->type == EVENT_RESULT;
+        if (follow->cli->verbosity < 0 && !is_result)
+                return false;
+        bool passed = event->type == EVENT_CHECK && event->check.verdict == CHECK_PASS;
+        _cleanup_free_ char *text = passed && (follow->options->passed_checks || follow->cli->verbosity > 0)
+                                            ? describe_passed_check(event, vm)
+                                            : event_describe(event, *vm ? vm : NULL);
+        return text && !output_line(text);
+}
+
+/* A line of the daemon's own about a job: "12:00:03 prod-db-01 queued at place 3 (job 20261120-3f9a)". */
+static bool show_job_line(struct follow *follow, const json_t *line, const char *what)
+{
+        if (follow->cli->verbosity < 0)
+                return false;
+        int64_t time_ms = value_integer(line, "time_ms", clock_realtime_ms());
+        _cleanup_free_ char *when = clock_format_local(time_ms / 1000);
+        const char *time_of_day = strchr(when, ' ');
+        const char *vm = value_text(line, "vm");
+        _cleanup_free_ char *text = xasprintf("%s %s%s%s (job %s)", time_of_day ? time_of_day + 1 : when,
+                                              *vm ? vm : value_text(line, "hypervisor"), " ", what, value_text(line, "job"));
+        return !output_line(text);
+}
+
+static bool show_queued(struct follow *follow, const json_t *line)
+{
+        follow->n_waiting++;
+        int64_t position = value_integer(line, "position", 0);
+        _cleanup_free_ char *what = position > 0 ? xasprintf("queued at place %lld", (long long)position) : xstrdup("queued");
+        return show_job_line(follow, line, what);
+}
+
+static bool show_started(struct follow *follow, const json_t *line)
+{
+        if (follow->n_waiting)
+                follow->n_waiting--;
+        xstrdup_replace(&follow->running, value_text(line, "job"));
+        xstrdup_replace(&follow->running_vm, value_text(line, "vm"));
+        const char *hypervisor = value_text(line, "hypervisor");
+        _cleanup_free_ char *what = *hypervisor && *value_text(line, "vm") ? xasprintf("started on %s", hypervisor) : xstrdup("started");
+        return show_job_line(follow, line, what);
+}
+
+/* Diagnostics go to stderr; what is only said for information goes where the events go. */
+static bool show_notice(struct follow *follow, const json_t *line)
+{
+        const char *level = value_text(line, "level");
+        const char *text = value_text(line, "text");
+        if (streq(level, "error")) {
+                output_complain(text);
+                return false;
+        }
+        if (streq(level, "warning")) {
+                follow->n_warnings++;
+                output_live(NULL);
+                log_warning("%s", text);
+                return false;
+        }
+        return follow->cli->verbosity >= 0 && !output_line(text);
+}
+
+static bool show_end(struct follow *follow, const json_t *line)
+{
+        const char *text = value_text(line, "text");
+        if (follow->options->strict && follow->n_warnings && value_integer(line, "exit_status", STATUS_JOB_FAILED) == STATUS_OK) {
+                _cleanup_free_ char *count = format_count((int64_t)follow->n_warnings, "warning");
+                _cleanup_free_ char *verdict = xasprintf("%s; %s, which --strict counts as a failure", text, count);
+                return !output_line(verdict);
+        }
+        return *text && !output_line(text);
+}
+
+static enum client_next on_line(const json_t *line, void *data)
+{
+        struct follow *follow = data;
+        const char *kind = line_kind(line);
+        bool stdout_is_gone;
+        if (streq(kind, "result") && streq(value_text(line, "job"), follow->running)) {
+                xstrdup_replace(&follow->running, NULL);
+                xstrdup_replace(&follow->running_vm, NULL);
+        }
+        if (follow->cli->json)
+                stdout_is_gone = !output_json_line(line);
+        else if (streq(kind, "queued"))
+                stdout_is_gone = show_queued(follow, line);
+        else if (streq(kind, "started"))
+                stdout_is_gone = show_started(follow, line);
+        else if (streq(kind, "notice"))
+                stdout_is_gone = show_notice(follow, line);
+        else if (streq(kind, "end"))
+                stdout_is_gone = show_end(follow, line);
+        else
+                stdout_is_gone = show_worker_event(follow, line);
+        return stdout_is_gone ? CLIENT_STOP : CLIENT_GO_ON;
+}
+
+static void on_interrupt(void *data)
+{
+        struct follow *follow = data;
+        output_live(NULL);
+        if (follow->options->just_watching)
+                return;
+        if (follow->running)
+                log_warning("interrupted, but the daemon goes on with job %s%s%s%s%s. `orch cancel %s` stops it, `orch log %s -f` shows it",
+                            follow->running, str_empty(follow->running_vm) ? "" : " (", follow->running_vm ? follow->running_vm : "",
+                            str_empty(follow->running_vm) ? "" : ")", follow->n_waiting ? " and then with those that wait" : "",
+                            follow->running, follow->running);
+        else
+                log_warning("interrupted, but the daemon goes on with what it was told. `orch status` shows it, `orch cancel JOB` stops a "
+                            "job");
+}
+
+int follow_jobs(const struct cli *cli, struct client *client, const char *path, const json_t *body, const struct follow_options *options,
+                struct error **err)
+{
+        _cleanup_(follow_done) struct follow follow = { .cli = cli, .options = options };
+        struct client_stream stream = { .on_line = on_line, .on_interrupt = on_interrupt, .data = &follow };
+        /* A closed stdout is seen by its writes failing. */
+        signal(SIGPIPE, SIG_IGN);
+        int status = client_stream(client, path, body, &stream, err);
+        output_live(NULL);
+        if (status == STATUS_OK && options->strict && follow.n_warnings)
+                return STATUS_JOB_FAILED;
+        return options->just_watching && status != STATUS_NO_DAEMON && status != STATUS_INTERRUPTED && !(err && *err) ? STATUS_OK : status;
+}

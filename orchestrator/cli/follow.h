@@ -1,0 +1,16 @@
+/* Following jobs to their end: posts a request whose answer is a stream of events, and shows them: a plain line an event, on a terminal
+ * with a live progress line below, with --json the events themselves. The last line is the verdict. */
+#pragma once
+
+#include "cli/cli.h"
+#include "cli/client.h"
+
+struct follow_options {
+        bool strict;        /* warnings make exit status 1 of 0 */
+        bool passed_checks; /* shows those too */
+        bool just_watching; /* ends with 0 whatever became of the job; Ctrl-C says nothing of jobs */
+};
+
+/* Returns the exit status. `body` NULL: GET. */
+int follow_jobs(const struct cli *cli, struct client *client, const char *path, const json_t *body, const struct follow_options *options,
+                struct error **err);

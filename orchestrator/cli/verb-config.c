@@ -1,0 +1,129 @@
+/* `orch config check`: everything that is wrong with orch.yaml and the vm-list.yaml that it names, in one go; and whether the files
+ * that they speak of are there and kept from others' eyes (warnings: the daemon may run on another host). */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "cli/output.h"
+#include "cli/values.h"
+#include "cli/verbs.h"
+#include "schema/inventory.h"
+#include "schema/json-fields.h"
+#include "schema/problems.h"
+
+static const struct option_spec options[] = {
+        { .name = "strict", .help = "warnings make the exit status 1" },
+        { 0 },
+};
+
+const struct verb_manual manual_config_check = {
+        .arguments = "",
+        .options = options,
+        .text = "Checks orch.yaml, the vm-list.yaml that it names, and that the key and the known hosts are where they say. Every\n"
+                "mistake is printed as FILE:LINE:COLUMN: what was found, what was expected, the nearest valid key.",
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED),
+        .example = "orch config check --config ./orch.yaml",
+};
+
+static void check_secret_file(const char *path, const char *what, bool required, const char *config, struct problems *problems)
+{
+        struct stat st;
+        if (stat(path, &st) < 0) {
+                if (required || errno != ENOENT)
+                        problems_add_warning(problems, config, 0, 0, "%s %s: %s", what, path, strerror(errno));
+        } else if (!S_ISREG(st.st_mode)) {
+                problems_add_warning(problems, config, 0, 0, "%s %s is not a regular file", what, path);
+        } else if (st.st_mode & 0077) {
+                problems_add_warning(problems, config, 0, 0, "%s %s can be read by others (mode %04o); `chmod 600 %s` mends that", what,
+                                     path, (unsigned)(st.st_mode & 07777), path);
+        } else if (access(path, R_OK) < 0) {
+                problems_add_warning(problems, config, 0, 0, "%s %s: %s", what, path, strerror(errno));
+        }
+}
+
+static void check_files(const struct settings *settings, const char *config, struct problems *problems)
+{
+        check_secret_file(settings->ssh.key, "ssh.key", true, config, problems);
+        if (access(settings->ssh.known_hosts, R_OK) < 0)
+                problems_add_warning(problems, config, 0, 0,
+                                     "ssh.known_hosts %s: %s; no hypervisor can be reached until it holds their host keys (`ssh-keyscan` "
+                                     "gets them, compare before you trust)",
+                                     settings->ssh.known_hosts, strerror(errno));
+        _cleanup_free_ char *secrets = path_join(settings->directory, "secrets.conf");
+        check_secret_file(secrets, "the secrets' file", false, config, problems);
+}
+
+/* With an orch.yaml that is not valid, the inventory is looked for where it is by default, so that its mistakes are told too. */
+static struct inventory *load_inventory(const struct settings *settings, const char *config, struct problems *problems)
+{
+        if (settings)
+                return inventory_load(settings->inventory, NULL, problems);
+        _cleanup_free_ char *directory = path_directory(config);
+        _cleanup_free_ char *guess = path_join(directory, "vm-list.yaml");
+        return access(guess, R_OK) == 0 ? inventory_load(guess, NULL, problems) : NULL;
+}
+
+static int print_json(const struct problems *problems, const struct inventory *inventory)
+{
+        _cleanup_json_ json_t *json = json_object();
+        json_t *array = json_array();
+        for (size_t i = 0; i < problems->count; i++) {
+                const struct problem *problem = &problems->items[i];
+                json_t *entry = json_object();
+                json_object_set_new(entry, "file", json_from_text(problem->file));
+                json_object_set_new(entry, "line", json_integer((json_int_t)problem->line));
+                json_object_set_new(entry, "column", json_integer((json_int_t)problem->column));
+                json_object_set_new(entry, "warning", json_boolean(problem->warning));
+                json_object_set_new(entry, "message", json_from_text(problem->message));
+                json_array_append_new(array, entry);
+        }
+        json_object_set_new(json, "valid", json_boolean(problems->n_errors == 0));
+        json_object_set_new(json, "vms", inventory ? json_integer((json_int_t)inventory->n_vms) : json_null());
+        json_object_set_new(json, "hypervisors", inventory ? json_integer((json_int_t)inventory->n_hypervisors) : json_null());
+        json_object_set_new(json, "problems", array);
+        return cli_printed(output_json(json));
+}
+
+static int print_verdict(const struct cli *cli, const struct settings *settings, const struct inventory *inventory)
+{
+        _cleanup_free_ char *vms = format_count((int64_t)inventory->n_vms, "VM");
+        _cleanup_free_ char *hypervisors = format_count((int64_t)inventory->n_hypervisors, "hypervisor");
+        _cleanup_free_ char *line = xasprintf("%s and %s are valid: %s on %s", path_base(cli->config), path_base(settings->inventory), vms,
+                                              hypervisors);
+        return cli_printed(output_line(line));
+}
+
+int verb_config_check(const struct cli *cli, _unused_ struct error **err)
+{
+        _cleanup_problems_ struct problems problems = { 0 };
+        _cleanup_(settings_freep) struct settings *settings = settings_load(cli->config, NULL, &problems);
+        _cleanup_error_ struct error *zone = NULL;
+        if (settings && clock_set_timezone(settings->cycle_timezone, &zone) < 0)
+                problems_add(&problems, cli->config, 0, 0, "cycle.timezone: %s", zone->message);
+        if (settings)
+                check_files(settings, cli->config, &problems);
+        _cleanup_(inventory_freep) struct inventory *inventory = load_inventory(settings, cli->config, &problems);
+
+        int status = problems.n_errors ? STATUS_USAGE
+                     : problems.count && options_has(cli->options, "strict") ? STATUS_JOB_FAILED
+                                                                               : STATUS_OK;
+        if (cli->json) {
+                int printed = print_json(&problems, inventory);
+                return status ? status : printed;
+        }
+        _cleanup_free_ char *text = problems_format(&problems);
+        fputs(text, stderr);
+        if (problems.n_errors) {
+                _cleanup_free_ char *count = format_count((int64_t)problems.n_errors, "mistake");
+                log_error("%s found", count);
+                return status;
+        }
+        int printed = print_verdict(cli, settings, inventory);
+        return status ? status : printed;
+}

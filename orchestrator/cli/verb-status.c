@@ -1,0 +1,206 @@
+/* `orch status`: what runs, is queued, overdue, damaged. */
+#include <stdio.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "cli/client.h"
+#include "cli/output.h"
+#include "cli/table.h"
+#include "cli/values.h"
+#include "cli/verbs.h"
+#include "schema/json-fields.h"
+
+enum { WATCH_SECONDS = 2 };
+
+static const struct option_spec options[] = {
+        { .name = "watch", .help = "show it again every 2 seconds, until Ctrl-C" },
+        { 0 },
+};
+
+const struct verb_manual manual_status = {
+        .arguments = "",
+        .options = options,
+        .text = "Shows the state of the daemon, the share and the inventory, the jobs that run and wait, and what needs a person:\n"
+                "VMs that are overdue, points that are damaged, jobs that failed.",
+        .exits = MANUAL_EXIT(STATUS_NO_DAEMON),
+        .example = "orch status --watch",
+};
+
+static void add_head(struct strbuf *out, const json_t *status)
+{
+        _cleanup_free_ char *started = value_local_time(status, "started");
+        strbuf_addf(out, "daemon      orch %s, process %lld, since %s%s\n", value_text(status, "version"),
+                    (long long)value_integer(status, "pid", 0), started, value_bool(status, "paused") ? ", PAUSED" : "");
+
+        const json_t *repository = value_object(status, "repository");
+        _cleanup_free_ char *free_text = value_bytes(repository, "free_bytes");
+        _cleanup_free_ char *total_text = value_bytes(repository, "total_bytes");
+        strbuf_addf(out, "repository  %s, %s", value_text(repository, "path"), value_text(repository, "state"));
+        if (*total_text && value_integer(repository, "total_bytes", 0) > 0)
+                strbuf_addf(out, ", %s free of %s", free_text, total_text);
+        if (*value_text(repository, "error"))
+                strbuf_addf(out, ": %s", value_text(repository, "error"));
+        strbuf_add_char(out, '\n');
+
+        const json_t *inventory = value_object(status, "inventory");
+        _cleanup_free_ char *vms = format_count(value_integer(inventory, "vms", 0), "VM");
+        bool last_good = streq(value_text(inventory, "state"), "last-good");
+        strbuf_addf(out, "inventory   %s, %s%s\n", value_text(inventory, "file"), vms,
+                    last_good ? ": THE FILE IS BROKEN, the last good one is in use" : "");
+        if (last_good)
+                strbuf_addf(out, "%s\n", value_text(inventory, "problems"));
+
+        _cleanup_free_ char *next = value_local_time(status, "next_slot");
+        strbuf_addf(out, "cycle       %s", value_object(status, "cycle") ? "running" : "none running");
+        if (*next)
+                strbuf_addf(out, ", next slot %s", next);
+        strbuf_add_char(out, '\n');
+}
+
+static void cell_progress(struct table *table, const json_t *progress)
+{
+        int64_t total = value_integer(progress, "total_bytes", 0);
+        int64_t done = value_integer(progress, "done_bytes", 0);
+        if (total <= 0) {
+                table_cell(table, NULL);
+                return;
+        }
+        _cleanup_free_ char *rate = value_bytes(progress, "bytes_per_second");
+        int64_t left = value_integer(progress, "remaining_seconds", -1);
+        _cleanup_free_ char *left_text = left < 0 ? xstrdup("") : format_duration_ms(left * 1000);
+        table_cellf(table, "%s %d%%, %s/s%s%s%s", value_text(progress, "disk"), (int)(100 * ((double)done / (double)total)), rate,
+                    *left_text ? ", " : "", left_text, *left_text ? " left" : "");
+}
+
+static void add_running(struct strbuf *out, const json_t *jobs)
+{
+        static const char *const headers[] = { "RUNNING", "HYPERVISOR", "ACTION", "SINCE", "STEP", "PROGRESS", "JOB", NULL };
+        if (json_array_size(jobs) == 0)
+                return;
+        _cleanup_table_ struct table *table = table_new(headers);
+        size_t i;
+        const json_t *job;
+        json_array_foreach(jobs, i, job) {
+                _cleanup_free_ char *started = value_local_time(job, "started");
+                bool stuck = streq(value_text(job, "state"), "stuck");
+                table_cell(table, value_text(job, "vm"));
+                table_cell(table, value_text(job, "hypervisor"));
+                table_cell(table, value_text(job, "action"));
+                table_cell(table, started);
+                table_cellf(table, "%s%s", stuck ? "STUCK in " : "", value_text(job, "step"));
+                cell_progress(table, value_object(job, "progress"));
+                table_cell(table, value_text(job, "job"));
+        }
+        _cleanup_free_ char *text = table_format(table);
+        strbuf_addf(out, "\n%s", text);
+}
+
+static void add_queued(struct strbuf *out, const json_t *jobs)
+{
+        static const char *const headers[] = { "QUEUED", "HYPERVISOR", "ACTION", ">PRIORITY", "TRIGGER", "JOB", NULL };
+        if (json_array_size(jobs) == 0)
+                return;
+        _cleanup_table_ struct table *table = table_new(headers);
+        size_t i;
+        const json_t *job;
+        json_array_foreach(jobs, i, job) {
+                table_cell(table, value_text(job, "vm"));
+                table_cell(table, value_text(job, "hypervisor"));
+                table_cell(table, value_text(job, "action"));
+                table_cellf(table, "%lld", (long long)value_integer(job, "priority", 0));
+                table_cell(table, value_text(job, "trigger"));
+                table_cell(table, value_text(job, "job"));
+        }
+        _cleanup_free_ char *text = table_format(table);
+        strbuf_addf(out, "\n%s", text);
+}
+
+/* What needs a person: a table of what, when, why. */
+static void add_trouble(struct strbuf *out, const json_t *status)
+{
+        static const char *const headers[] = { "TROUBLE", "VM", "WHAT", NULL };
+        _cleanup_table_ struct table *table = table_new(headers);
+        size_t n = 0;
+        size_t i;
+        const json_t *entry;
+        json_array_foreach(value_array(status, "overdue"), i, entry) {
+                table_cell(table, "overdue");
+                table_cell(table, value_text(entry, "vm"));
+                table_cell(table, value_text(entry, "reason"));
+                n++;
+        }
+        json_array_foreach(value_array(status, "failed"), i, entry) {
+                _cleanup_free_ char *when = value_local_time(entry, "when");
+                table_cell(table, "failed");
+                table_cell(table, value_text(entry, "vm"));
+                table_cellf(table, "%s, job %s: %s", when, value_text(entry, "job"), value_text(entry, "error"));
+                n++;
+        }
+        json_array_foreach(value_array(status, "damaged"), i, entry) {
+                table_cell(table, "damaged");
+                table_cell(table, value_text(entry, "vm"));
+                table_cellf(table, "point %s: %s", value_text(entry, "point"), value_text(entry, "error"));
+                n++;
+        }
+        if (n == 0)
+                return;
+        _cleanup_free_ char *text = table_format(table);
+        strbuf_addf(out, "\n%s", text);
+}
+
+static char *format_status(const json_t *status)
+{
+        struct strbuf out = { 0 };
+        add_head(&out, status);
+        add_running(&out, value_array(status, "running"));
+        add_queued(&out, value_array(status, "queued"));
+        add_trouble(&out, status);
+        size_t i;
+        const json_t *warning;
+        json_array_foreach(value_array(status, "warnings"), i, warning) {
+                const char *text = json_string_value(warning);
+                strbuf_addf(&out, "%swarning: %s\n", i ? "" : "\n", text ? text : "");
+        }
+        return strbuf_take(&out);
+}
+
+static int watch(struct client *client, struct error **err)
+{
+        for (;;) {
+                _cleanup_json_ json_t *answer = NULL;
+                int status = client_call(client, "/v1/status", NULL, &answer, err);
+                if (status != STATUS_OK)
+                        return status;
+                _cleanup_free_ char *now = clock_format_local(clock_realtime_s());
+                _cleanup_free_ char *text = format_status(answer);
+                printf("\033[H\033[2J%s, every %d s; Ctrl-C ends\n\n", now, (int)WATCH_SECONDS);
+                if (!output_text(text))
+                        return STATUS_JOB_FAILED;
+                const struct timespec pause = { .tv_sec = WATCH_SECONDS };
+                nanosleep(&pause, NULL);
+        }
+}
+
+int verb_status(const struct cli *cli, struct error **err)
+{
+        bool watching = options_has(cli->options, "watch");
+        if (watching && (!cli->terminal || cli->json)) {
+                error_set(err, ERROR_CONFIG, "--watch needs a terminal and prints no JSON");
+                return STATUS_USAGE;
+        }
+        _cleanup_client_ struct client *client = cli_connect(cli);
+        if (!client)
+                return STATUS_USAGE;
+        if (watching)
+                return watch(client, err);
+        _cleanup_json_ json_t *answer = NULL;
+        int status = client_call(client, "/v1/status", NULL, &answer, err);
+        if (status != STATUS_OK)
+                return status;
+        if (cli->json)
+                return cli_printed(output_json(answer));
+        _cleanup_free_ char *text = format_status(answer);
+        return cli_printed(output_text(text));
+}

@@ -1,0 +1,30 @@
+/* The verbs: each has a file verb-<name>.c with its manual and its function, which are named alike. See `struct verb` in cli.h. */
+#pragma once
+
+#include "cli/cli.h"
+
+#define DECLARE_VERB(name)                                            \
+        extern const struct verb_manual manual_##name;                \
+        int verb_##name(const struct cli *cli, struct error **err)
+
+DECLARE_VERB(run);
+DECLARE_VERB(backup_vm);
+DECLARE_VERB(status);
+DECLARE_VERB(log);
+DECLARE_VERB(list);
+DECLARE_VERB(show);
+DECLARE_VERB(check);
+DECLARE_VERB(schedule);
+DECLARE_VERB(cancel);
+DECLARE_VERB(recover);
+DECLARE_VERB(hypervisor_list);
+DECLARE_VERB(hypervisor_check);
+DECLARE_VERB(config_check);
+DECLARE_VERB(repository_init);
+DECLARE_VERB(repository_check);
+DECLARE_VERB(repository_unlock);
+DECLARE_VERB(catalog_rebuild);
+DECLARE_VERB(catalog_backup);
+DECLARE_VERB(version);
+
+#undef DECLARE_VERB

@@ -1,0 +1,31 @@
+/* The verbs of orch: name, one line, what it needs, its manual, its function. Everything else is in libraries that tests link. */
+#include "cli/cli.h"
+#include "cli/verbs.h"
+
+static const struct verb verbs[] = {
+        { "run", "back up what is due, by priority; waits", VERB_NEEDS_DAEMON, &manual_run, verb_run },
+        { "backup vm", "back up single VMs now; waits", VERB_NEEDS_DAEMON, &manual_backup_vm, verb_backup_vm },
+        { "status", "what runs, is queued, overdue, damaged", VERB_NEEDS_DAEMON, &manual_status, verb_status },
+        { "log", "what a job did, live with -f", VERB_NEEDS_DAEMON, &manual_log, verb_log },
+        { "show", "one restore point", VERB_NEEDS_DAEMON, &manual_show, verb_show },
+        { "check", "the checks before a backup, alone", VERB_NEEDS_DAEMON, &manual_check, verb_check },
+        { "schedule", "the next cycle, VM by VM, and why", VERB_NEEDS_DAEMON, &manual_schedule, verb_schedule },
+        { "cancel", "stop a job; it undoes what it did", VERB_NEEDS_DAEMON, &manual_cancel, verb_cancel },
+        { "recover", "find and undo what a crash left", VERB_NEEDS_DAEMON, &manual_recover, verb_recover },
+        { "hypervisor list", "the hypervisors, and the last contact with each", VERB_NEEDS_DAEMON, &manual_hypervisor_list,
+          verb_hypervisor_list },
+        { "hypervisor check", "try the way to hypervisors", VERB_NEEDS_DAEMON, &manual_hypervisor_check, verb_hypervisor_check },
+        { "config check", "check orch.yaml and vm-list.yaml", VERB_NEEDS_NO_DAEMON, &manual_config_check, verb_config_check },
+        { "repository init", "make the share an orch repository", VERB_NEEDS_NO_DAEMON, &manual_repository_init, verb_repository_init },
+        { "repository check", "is the share mounted, marked, writable?", VERB_NEEDS_NO_DAEMON, &manual_repository_check,
+          verb_repository_check },
+        { "repository unlock", "break the lock of an orch that is dead", VERB_NEEDS_NO_DAEMON, &manual_repository_unlock,
+          verb_repository_unlock },
+        { "version", "print the version", VERB_NEEDS_NO_DAEMON, &manual_version, verb_version },
+        { 0 },
+};
+
+int main(int argc, char *argv[])
+{
+        return cli_main(verbs, argc, argv);
+}
