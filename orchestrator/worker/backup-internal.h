@@ -1,0 +1,97 @@
+/* One backup in progress: what its steps share. Steps are functions over this struct, each in the file of its object (locate,
+ * checks-before, capture, copy, commit, finish); backup.c has their order. */
+#pragma once
+
+#include "base/error.h"
+#include "repository/repository.h"
+#include "repository/staging.h"
+#include "schema/domain-xml.h"
+#include "schema/inventory.h"
+#include "schema/messages.h"
+#include "schema/metadata.h"
+#include "schema/settings.h"
+#include "transports/hypervisor.h"
+#include "worker/deadman.h"
+#include "worker/report.h"
+#include "worker/undo.h"
+
+/* One disk that goes into the point. */
+struct backup_disk {
+        char *target;
+        char *bus;
+        char *base;   /* the source's path as recorded before the snapshot: what is copied, and what the commit goes into */
+        char *format; /* of base */
+        bool is_block;
+        char **chain; /* base and what backs it, top first */
+        char *overlay;
+        char *file; /* in the point's folder */
+        uint64_t virtual_bytes;
+        uint64_t allocated_bytes;
+        bool committed; /* the pivot was witnessed in live and inactive XML */
+};
+
+struct backup {
+        const struct job_request *request;
+        const struct settings *settings;
+        const struct inventory *inventory;
+        const struct inventory_vm *vm;
+        struct report *report;
+        struct undo_stack undo;
+
+        struct repository *repository;
+        struct staging *staging;
+        char *home;                            /* name of the VM's home hypervisor: the folder on the share */
+        struct hypervisor *host;               /* where it was found */
+        const struct inventory_hypervisor *host_entry;
+        const char *host_repository;           /* the share as that host sees it */
+        char *staging_on_host;                 /* the staging folder as that host sees it */
+        char *tag;                             /* worker/names.h */
+
+        char *uuid;
+        struct domain_info info;
+        bool running;                          /* when it was found */
+        char *live_xml;                        /* before the snapshot; inactive XML of a VM that is off */
+        struct domain_xml *live;
+        struct backup_disk *disks;
+        size_t n_disks;
+        char **not_snapshotted;                /* targets of all other disks: snapshot='no' */
+
+        enum vm_method method;                 /* in force after a fallback */
+        struct deadman deadman;
+        bool snapshot_taken;
+        bool skipped;                          /* when_off: skip */
+        struct metadata *metadata;
+        char *point;                           /* published folder's name */
+};
+
+/* The steps, in order. Each returns 0, or -1 with an error; what it changed is on the undo stack. */
+int backup_locate(struct backup *backup, struct error **err) _must_check_;
+int backup_repair(struct backup *backup, struct error **err) _must_check_;
+int backup_plan_disks(struct backup *backup, struct error **err) _must_check_;
+int backup_check_before(struct backup *backup, struct error **err) _must_check_;
+int backup_stage(struct backup *backup, struct error **err) _must_check_;
+int backup_pre_commands(struct backup *backup, struct error **err) _must_check_;
+int backup_capture(struct backup *backup, struct error **err) _must_check_;
+int backup_copy(struct backup *backup, struct error **err) _must_check_;
+int backup_commit(struct backup *backup, struct error **err) _must_check_;
+int backup_save_configuration(struct backup *backup, struct error **err) _must_check_;
+int backup_verify(struct backup *backup, struct error **err) _must_check_;
+int backup_publish(struct backup *backup, struct error **err) _must_check_;
+int backup_prune(struct backup *backup, struct error **err) _must_check_;
+
+/* Frees what a disk owns. */
+void backup_disk_done(struct backup_disk *disk);
+
+/* Run whatever happened; failures are warnings. */
+void backup_post_commands(struct backup *backup, const char *verdict);
+
+/* Reads the live XML again into *ret. */
+int backup_read_xml(struct backup *backup, bool inactive, struct domain_xml **ret, struct error **err) _must_check_;
+
+/* A connection that works, for undoing: asks for the domain, and reconnects (for at most `patience_ms`) when that fails. */
+int backup_ensure_connection(struct backup *backup, int64_t patience_ms, struct error **err) _must_check_;
+
+/* Whether the user, the daemon's end or a signal asked to stop. Fit as a `cancelled` callback: the data is ignored. */
+bool worker_cancelled(void *data);
+/* -1 with ERROR_CANCELLED when worker_cancelled(). */
+int worker_check_cancelled(struct error **err) _must_check_;

@@ -1,0 +1,272 @@
+/* The order of a backup's steps, and its end: success, or undoing and telling why.
+ *
+ * Invariant: when backup_run() returns, the undo stack is empty: every change on the hypervisor and the share was settled or undone, or
+ * the result says what could not be. */
+#include "worker/backup.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "repository/points.h"
+#include "worker/backup-internal.h"
+#include "worker/names.h"
+#include "worker/recover.h"
+
+struct step {
+        const char *name; /* as in events; NULL: the step reports its own parts */
+        int (*run)(struct backup *backup, struct error **err);
+        bool for_check; /* also part of `orch check` */
+};
+
+static const struct step steps[] = {
+        { "locate", backup_locate, true },
+        { "repair", backup_repair, false },
+        { "disks", backup_plan_disks, true },
+        { "checks-before", backup_check_before, true },
+        { "staging", backup_stage, false },
+        { "pre-commands", backup_pre_commands, false },
+        { NULL, backup_capture, false },
+        { NULL, backup_copy, false },
+        { NULL, backup_commit, false },
+        { "configuration", backup_save_configuration, false },
+        { "read-back", backup_verify, false },
+        { "publish", backup_publish, false },
+        { "retention", backup_prune, false },
+};
+
+void backup_disk_done(struct backup_disk *disk)
+{
+        free(disk->target);
+        free(disk->bus);
+        free(disk->base);
+        free(disk->format);
+        strv_free(disk->chain);
+        free(disk->overlay);
+        free(disk->file);
+}
+
+static void backup_done(struct backup *backup)
+{
+        for (size_t i = 0; i < backup->n_disks; i++)
+                backup_disk_done(&backup->disks[i]);
+        free(backup->disks);
+        strv_free(backup->not_snapshotted);
+        staging_free(backup->staging);
+        repository_free(backup->repository);
+        hypervisor_free(backup->host);
+        domain_info_done(&backup->info);
+        domain_xml_free(backup->live);
+        free(backup->live_xml);
+        free(backup->home);
+        free(backup->staging_on_host);
+        free(backup->tag);
+        free(backup->uuid);
+        free(backup->point);
+        deadman_done(&backup->deadman);
+        metadata_free(backup->metadata);
+}
+
+static int choose_method(struct backup *backup, struct error **err)
+{
+        backup->method = backup->vm->method;
+        if (backup->request->method && !vm_method_from_name(backup->request->method, &backup->method))
+                return error_set(err, ERROR_CONFIG, "there is no method '%s' (quiesce, snapshot, suspend, shutdown)", backup->request->method);
+        if (backup->method == VM_METHOD_SUSPEND || backup->method == VM_METHOD_SHUTDOWN)
+                return error_set(err, ERROR_CONFIG, "method %s of %s is not available in this version: use quiesce or snapshot", vm_method_name(backup->method),
+                                 backup->vm->name);
+        return 0;
+}
+
+/* What is asked for and cannot be given is said in the point itself. */
+static void warn_of_level(struct backup *backup)
+{
+        enum vm_level level = backup->vm->level;
+        if (backup->request->level)
+                (void)vm_level_from_name(backup->request->level, &level);
+        if (level != VM_LEVEL_FULL)
+                report_warning(backup->report, "level %s is not available in this version: a full is taken", vm_level_name(level));
+}
+
+static void fill_metadata(struct backup *backup)
+{
+        struct metadata *m = backup->metadata;
+        m->format = 1;
+        m->orch_version = xstrdup(ORCH_VERSION);
+        m->vm = xstrdup(backup->vm->name);
+        m->domain = xstrdup(backup->vm->domain);
+        m->hypervisor = xstrdup(backup->vm->hypervisor);
+        m->job = xstrdup(backup->request->job);
+        m->trigger = xstrdup(backup->request->trigger);
+        m->method = xstrdup(vm_method_name(backup->method));
+        m->level = xstrdup(vm_level_name(VM_LEVEL_FULL));
+        m->started = backup->request->started;
+        m->compression = xstrdup(vm_compression_name(backup->vm->compression));
+}
+
+static char *version_text(unsigned long version)
+{
+        return xasprintf("%lu.%lu.%lu", version / 1000000, version / 1000 % 1000, version % 1000);
+}
+
+static void fill_versions(struct backup *backup)
+{
+        struct hypervisor_versions versions = { 0 };
+        if (backup->host->ops->versions(backup->host, &versions, NULL) < 0)
+                return;
+        free(backup->metadata->libvirt_version);
+        free(backup->metadata->qemu_version);
+        backup->metadata->libvirt_version = version_text(versions.libvirt);
+        backup->metadata->qemu_version = version_text(versions.qemu);
+}
+
+/* Opens orch's own view of the share, before anything else is touched. */
+static int open_repository(struct backup *backup, struct error **err)
+{
+        backup->repository = repository_open(backup->settings->repository_path, backup->settings->repository_fstype, err);
+        if (!backup->repository) {
+                report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_FAIL, "%s", error_message(err ? *err : NULL));
+                return -1;
+        }
+        const char *uuid = repository_uuid(backup->repository);
+        if (backup->request->repository_uuid && !streq(uuid, backup->request->repository_uuid))
+                return error_set(err, ERROR_REFUSED, "the share at %s is now another one (%s) than the one that this orch opened (%s)",
+                                 backup->settings->repository_path, uuid, backup->request->repository_uuid);
+        report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_PASS, "%s, %s", repository_path(backup->repository), uuid);
+        xstrdup_replace(&backup->metadata->repository_uuid, uuid);
+        backup->tag = names_tag(repository_short_uuid(backup->repository), backup->request->job);
+        return 0;
+}
+
+static int run_recover(struct backup *backup, struct error **err)
+{
+        report_step(backup->report, "open-share");
+        if (open_repository(backup, err) < 0)
+                return -1;
+        report_step(backup->report, "locate");
+        if (backup_locate(backup, err) < 0)
+                return -1;
+        report_step(backup->report, "repair");
+        return backup_repair(backup, err);
+}
+
+static int run_steps(struct backup *backup, struct error **err)
+{
+        report_step(backup->report, "open-share");
+        if (open_repository(backup, err) < 0)
+                return -1;
+        bool check_only = backup->request->action == JOB_CHECK;
+        if (!check_only)
+                warn_of_level(backup);
+        for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
+                const struct step *step = &steps[i];
+                if (check_only && !step->for_check)
+                        continue;
+                if (worker_check_cancelled(err) < 0)
+                        return -1;
+                if (step->name)
+                        report_step(backup->report, step->name);
+                if (step->run(backup, err) < 0)
+                        return -1;
+                if (step->name)
+                        report_step_end(backup->report, STEP_DONE, NULL);
+                if (step->run == backup_locate)
+                        fill_versions(backup);
+                if (backup->skipped)
+                        return 0;
+                xstrdup_replace(&backup->metadata->method_used, vm_method_name(backup->method));
+        }
+        return 0;
+}
+
+/* Puts everything back. What cannot be put back is added to the job's error, because a person needs to know it most of all. */
+static void undo_all(struct backup *backup, struct error **failure)
+{
+        _cleanup_error_ struct error *error = NULL;
+        if (undo_run(&backup->undo, backup->report, &error) == 0)
+                return;
+        struct error *both = NULL;
+        error_set(&both, (*failure)->kind == ERROR_CANCELLED ? error->kind : (*failure)->kind, "%s. Putting the VM back did not end well either: %s. To try again: orch recover %s",
+                  (*failure)->message, error->message, backup->vm->name);
+        error_free(*failure);
+        *failure = both;
+}
+
+static void record_failure(struct backup *backup, const struct error *failure, const char *status)
+{
+        struct metadata *m = backup->metadata;
+        m->finished = clock_realtime_s();
+        xstrdup_replace(&m->status, status);
+        xstrdup_replace(&m->error, failure->message);
+        xstrdup_replace(&m->point, NULL);
+        if (!backup->repository || backup->request->action != JOB_BACKUP)
+                return;
+        _cleanup_error_ struct error *error = NULL;
+        if (points_record_failure(backup->repository, backup->request->job, m, backup->report->log.data ? backup->report->log.data : "", m->finished,
+                                  &error) < 0)
+                report_log(backup->report, "the failure could not be recorded on the share: %s", error->message);
+}
+
+static int finish_failed(struct backup *backup, struct error *failure)
+{
+        if (backup->report->step)
+                report_step_end(backup->report, STEP_FAILED, "%s", failure->message);
+        undo_all(backup, &failure);
+        const char *status = failure->kind == ERROR_CANCELLED ? "cancelled" : "failed";
+        backup_post_commands(backup, status);
+        record_failure(backup, failure, status);
+        int exit_status = failure->kind == ERROR_CANCELLED ? 5 : 1;
+        report_result(backup->report, status, NULL, failure);
+        error_free(failure);
+        return exit_status;
+}
+
+static int finish_ok(struct backup *backup)
+{
+        bool published = backup->staging && backup->point && backup->undo.count == 0;
+        if (!backup->skipped)
+                backup_post_commands(backup, "ok");
+        report_result(backup->report, backup->skipped ? "skipped" : "ok", published ? staging_relative_path(backup->staging) : NULL, NULL);
+        return 0;
+}
+
+/* Common to a backup, a check and a recovery: the object, its metadata, `run`, and the result. */
+static int run_job(const struct job_request *request, const struct settings *settings, const struct inventory *inventory, struct report *report,
+                   int (*run)(struct backup *backup, struct error **err))
+{
+        _cleanup_(backup_done) struct backup backup = {
+                .request = request,
+                .settings = settings,
+                .inventory = inventory,
+                .vm = inventory_find_vm(inventory, request->vm ? request->vm : ""),
+                .report = report,
+        };
+        struct error *failure = NULL;
+        if (!backup.vm) {
+                error_set(&failure, ERROR_CONFIG, "the inventory has no VM named %s", request->vm ? request->vm : "(none)");
+                report_result(report, "failed", NULL, failure);
+                error_free(failure);
+                return 1;
+        }
+        backup.metadata = metadata_new();
+        report->metadata = backup.metadata;
+        backup.home = xstrdup(backup.vm->hypervisor);
+        int r = choose_method(&backup, &failure);
+        fill_metadata(&backup);
+        if (r == 0)
+                r = run(&backup, &failure);
+        int exit_status = r == 0 ? finish_ok(&backup) : finish_failed(&backup, failure);
+        report->metadata = NULL;
+        return exit_status;
+}
+
+int backup_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory, struct report *report)
+{
+        return run_job(request, settings, inventory, report, run_steps);
+}
+
+int recover_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory, struct report *report)
+{
+        return run_job(request, settings, inventory, report, run_recover);
+}

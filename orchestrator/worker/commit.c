@@ -1,0 +1,262 @@
+/* Implements worker/commit.h. Per disk: base = exactly the path recorded before the snapshot, top = our overlay whose direct backing must
+ * be that base → READY → `.pivoting` marker → pivot → live and inactive XML both back on the base → `.committed` → unlink.
+ *
+ * The markers lie beside the overlay, synced: they tell a later recovery what reality alone can't (facts: a pivot done behind libvirtd's
+ * back, then a crash, shows an overlay in the XML whose commit would destroy newer data). */
+#include "worker/commit.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "worker/backup-internal.h"
+
+enum {
+        POLL_FIRST_US = 10 * 1000,
+        POLL_LAST_US = 500 * 1000,
+        PIVOT_SETTLE_MS = 15 * 1000,
+        FILES_TIMEOUT_MS = 30 * 1000,
+};
+
+/* $1 the marker. Durable before it returns. */
+static const char mark_script[] = "umask 077; : > \"$1\" && sync \"$1\" \"${1%/*}\"";
+
+/* $1 the overlay, seen committed. The marker stays until the overlay is gone. */
+static const char unlink_script[] =
+        "umask 077; : > \"$1.committed\" && sync \"$1.committed\" \"${1%/*}\" && rm -f \"$1\" && rm -f \"$1.pivoting\" \"$1.committed\"";
+
+static int run_script(struct backup *backup, const char *script, const char *argument, struct error **err)
+{
+        const char *const argv[] = { "sh", "-c", script, "orch-commit", argument, NULL };
+        return hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, NULL, err);
+}
+
+static int exists_there(struct backup *backup, const char *path, bool *ret, struct error **err)
+{
+        const char *const argv[] = { "test", "-e", path, NULL };
+        struct exec_options options = { .timeout_ms = FILES_TIMEOUT_MS };
+        _cleanup_exec_result_ struct exec_result result = { 0 };
+        if (backup->host->ops->exec(backup->host, argv, &options, &result, err) < 0)
+                return -1;
+        *ret = result.status == 0;
+        return 0;
+}
+
+static int mark_pivoting(struct backup *backup, const struct backup_disk *disk, struct error **err)
+{
+        _cleanup_free_ char *marker = xasprintf("%s.pivoting", disk->overlay);
+        if (run_script(backup, mark_script, marker, err) < 0)
+                return error_prefix(err, "the marker %s cannot be written on %s", marker, backup->host->name);
+        return 0;
+}
+
+/* Where a disk stands in an XML. */
+enum disk_place { PLACE_BASE, PLACE_OVERLAY, PLACE_ELSEWHERE };
+
+static enum disk_place place_in(const struct domain_xml *xml, const struct backup_disk *disk)
+{
+        const struct domain_disk *found = domain_xml_find_disk(xml, disk->target);
+        if (!found)
+                return PLACE_ELSEWHERE;
+        if (streq(found->path, disk->base))
+                return PLACE_BASE;
+        return streq(found->path, disk->overlay) ? PLACE_OVERLAY : PLACE_ELSEWHERE;
+}
+
+/* Waits until the job of the disk is ready; the deadline is on progress: copy_stall_seconds without a byte moved. */
+static int wait_ready(struct backup *backup, const struct backup_disk *disk, struct error **err)
+{
+        int64_t stall_ms = (int64_t)backup->settings->limits.copy_stall_seconds * 1000;
+        struct deadline deadline = deadline_in_ms(stall_ms);
+        uint64_t last = 0;
+        useconds_t pause = POLL_FIRST_US;
+        for (;;) {
+                struct block_job job = { 0 };
+                if (backup->host->ops->block_job(backup->host, backup->uuid, disk->target, &job, err) < 0)
+                        return -1;
+                if (job.type == BLOCK_JOB_COMMIT && job.ready)
+                        return 0;
+                if (job.type != BLOCK_JOB_COMMIT)
+                        return error_set(err, ERROR_INTERNAL, "the commit of disk %s of %s ended before it was ready", disk->target, backup->vm->name);
+                if (job.done_bytes != last) {
+                        last = job.done_bytes;
+                        deadline = deadline_in_ms(stall_ms);
+                }
+                if (deadline_passed(deadline))
+                        return error_set(err, ERROR_TIMEOUT, "the commit of disk %s of %s has not moved for %lld s", disk->target, backup->vm->name,
+                                         (long long)stall_ms / 1000);
+                report_progress(backup->report, disk->target, job.done_bytes, job.total_bytes);
+                usleep(pause);
+                pause = pause * 2 < POLL_LAST_US ? pause * 2 : POLL_LAST_US;
+        }
+}
+
+/* After a pivot: both XMLs must name the base again. libvirt updates them as the job's end event comes in. */
+static int witness(struct backup *backup, struct backup_disk *disk, struct error **err)
+{
+        struct deadline deadline = deadline_in_ms(PIVOT_SETTLE_MS);
+        for (;;) {
+                _cleanup_(domain_xml_freep) struct domain_xml *live = NULL;
+                _cleanup_(domain_xml_freep) struct domain_xml *inactive = NULL;
+                if (backup_read_xml(backup, false, &live, err) < 0 || backup_read_xml(backup, true, &inactive, err) < 0)
+                        return -1;
+                const struct domain_disk *found = domain_xml_find_disk(live, disk->target);
+                if (place_in(live, disk) == PLACE_BASE && place_in(inactive, disk) == PLACE_BASE && found && !found->has_mirror) {
+                        disk->committed = true;
+                        return 0;
+                }
+                if (deadline_passed(deadline))
+                        return error_set(err, ERROR_INTERNAL, "after the commit of disk %s of %s its configuration does not name %s again: the overlay %s is kept",
+                                         disk->target, backup->vm->name, disk->base, disk->overlay);
+                usleep(POLL_FIRST_US);
+        }
+}
+
+static int check_chain(const struct backup *backup, const struct domain_xml *live, const struct backup_disk *disk, struct error **err)
+{
+        const struct domain_disk *found = domain_xml_find_disk(live, disk->target);
+        if (found && found->n_backing && streq(found->backing[0].path, disk->base))
+                return 0;
+        return error_set(err, ERROR_REFUSED, "disk %s of %s is on the overlay %s, but that does not lie directly on %s: not committed, a person has to look",
+                         disk->target, backup->vm->name, disk->overlay, disk->base);
+}
+
+static int commit_live(struct backup *backup, const struct domain_xml *live, struct backup_disk *disk, struct error **err)
+{
+        struct hypervisor *host = backup->host;
+        if (check_chain(backup, live, disk, err) < 0)
+                return -1;
+        struct block_job job = { 0 };
+        if (host->ops->block_job(host, backup->uuid, disk->target, &job, err) < 0)
+                return -1;
+        if (job.type == BLOCK_JOB_OTHER)
+                return error_set(err, ERROR_BUSY, "a block job of somebody else is under way on disk %s of %s", disk->target, backup->vm->name);
+        if (job.type == BLOCK_JOB_NONE &&
+            host->ops->block_commit(host, backup->uuid, disk->target, disk->base, disk->overlay, backup->settings->limits.bandwidth_mib_s, err) < 0)
+                return error_prefix(err, "disk %s of %s cannot be committed", disk->target, backup->vm->name);
+        if (wait_ready(backup, disk, err) < 0 || mark_pivoting(backup, disk, err) < 0)
+                return -1;
+        if (host->ops->block_pivot(host, backup->uuid, disk->target, err) < 0)
+                return error_prefix(err, "disk %s of %s cannot be pivoted back", disk->target, backup->vm->name);
+        return witness(backup, disk, err);
+}
+
+/* A VM that powered off on its overlay (by itself or by its owner): repaired without starting it. */
+static int commit_offline(struct backup *backup, struct backup_disk *disk, struct error **err)
+{
+        struct hypervisor *host = backup->host;
+        if (backup->info.has_managed_save)
+                return error_set(err, ERROR_BUSY, "%s was saved while on an overlay of its disk %s: it has to be started (virsh start %s) before that can be merged",
+                                 backup->vm->name, disk->target, backup->vm->domain);
+        _cleanup_free_ char *marker = xasprintf("%s.pivoting", disk->overlay);
+        bool pivoting = true;
+        if (exists_there(backup, marker, &pivoting, err) < 0)
+                return -1;
+        if (pivoting)
+                return error_set(err, ERROR_REFUSED,
+                                 "%s went down while disk %s was being pivoted: which of %s and %s is newer cannot be told; both are kept. Compare them with: "
+                                 "qemu-img compare -f %s -F qcow2 %s %s",
+                                 backup->vm->name, disk->target, disk->base, disk->overlay, disk->format, disk->base, disk->overlay);
+        const char *const commit[] = { "qemu-img", "commit", "-d", "-f", "qcow2", "-b", disk->base, disk->overlay, NULL };
+        if (hypervisor_run(host, commit, (int64_t)backup->settings->limits.copy_stall_seconds * 1000, NULL, err) < 0)
+                return error_prefix(err, "the overlay of disk %s of %s, which is off, cannot be committed", disk->target, backup->vm->name);
+        _cleanup_free_ char *text = NULL;
+        if (host->ops->get_xml(host, backup->uuid, true, true, &text, err) < 0)
+                return -1;
+        _cleanup_free_ char *device = domain_xml_disk_repointed(text, strlen(text), disk->target, disk->base, disk->format, err);
+        if (!device || host->ops->update_device(host, backup->uuid, device, err) < 0)
+                return error_prefix(err, "disk %s of %s was committed, but its configuration cannot be put back on %s", disk->target, backup->vm->name,
+                                    disk->base);
+        return witness(backup, disk, err);
+}
+
+static int unlink_committed(struct backup *backup, const struct backup_disk *disk, struct error **err)
+{
+        if (run_script(backup, unlink_script, disk->overlay, err) < 0)
+                return error_prefix(err, "the committed overlay %s cannot be removed on %s", disk->overlay, backup->host->name);
+        return 0;
+}
+
+/* The disk is on its base although nobody saw a commit: the snapshot never happened, or somebody else put it back. */
+static int settle_unwitnessed(struct backup *backup, struct backup_disk *disk, struct error **err)
+{
+        bool exists = true;
+        if (exists_there(backup, disk->overlay, &exists, err) < 0)
+                return -1;
+        if (!exists)
+                return 0;
+        return error_set(err, ERROR_REFUSED,
+                         "the overlay %s of %s exists on %s, but the VM is on %s and nobody saw the overlay being committed: it is kept, because it may hold the "
+                         "only copy of some writes", disk->overlay, backup->vm->name, backup->host->name, disk->base);
+}
+
+static int commit_one(struct backup *backup, struct backup_disk *disk, struct error **err)
+{
+        if (!disk->committed) {
+                _cleanup_(domain_xml_freep) struct domain_xml *xml = NULL;
+                if (backup_read_xml(backup, !backup->running, &xml, err) < 0)
+                        return -1;
+                int r = 0;
+                switch (place_in(xml, disk)) {
+                case PLACE_OVERLAY:
+                        r = backup->running ? commit_live(backup, xml, disk, err) : commit_offline(backup, disk, err);
+                        break;
+                case PLACE_BASE:
+                        return settle_unwitnessed(backup, disk, err);
+                case PLACE_ELSEWHERE:
+                        return error_set(err, ERROR_REFUSED, "disk %s of %s is neither on %s nor on its overlay %s: somebody changed it; nothing was touched",
+                                         disk->target, backup->vm->name, disk->base, disk->overlay);
+                }
+                if (r < 0)
+                        return -1;
+        }
+        return unlink_committed(backup, disk, err);
+}
+
+/* What the VM is doing *now*: it may have powered off or been started since it was found. */
+static int refresh(struct backup *backup, struct error **err)
+{
+        struct domain_info info = { 0 };
+        int found = backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &info, err);
+        if (found < 0)
+                return -1;
+        if (found == 0)
+                return error_set(err, ERROR_REFUSED, "%s (UUID %s) is no longer defined on %s; its overlays are kept", backup->vm->name, backup->uuid,
+                                 backup->host->name);
+        domain_info_done(&backup->info);
+        backup->info = info;
+        backup->running = info.state != DOMAIN_STATE_SHUT_OFF && info.state != DOMAIN_STATE_CRASHED;
+        return 0;
+}
+
+int commit_all(struct backup *backup, struct error **err)
+{
+        if (refresh(backup, err) < 0)
+                return -1;
+        struct error *first = NULL;
+        for (size_t i = 0; i < backup->n_disks; i++) {
+                struct error *error = NULL;
+                if (commit_one(backup, &backup->disks[i], &error) == 0)
+                        continue;
+                /* The other disks are put back all the same; the first problem is told. */
+                if (first)
+                        report_warning(backup->report, "%s", error->message);
+                else
+                        first = TAKE_PTR(error);
+                error_free(error);
+        }
+        return first ? error_propagate(err, first) : 0;
+}
+
+int backup_commit(struct backup *backup, struct error **err)
+{
+        if (!backup->snapshot_taken)
+                return 0;
+        report_step(backup->report, "commit");
+        if (commit_all(backup, err) < 0)
+                return -1;
+        undo_settle(&backup->undo, "commit");
+        report_step_end(backup->report, STEP_DONE, "%zu disks back on their own files", backup->n_disks);
+        return 0;
+}

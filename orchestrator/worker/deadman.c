@@ -1,0 +1,88 @@
+/* Implements worker/deadman.h. The scripts run on the hypervisor; what varies reaches them as positional parameters, never by being
+ * pasted into their text. */
+#include "worker/deadman.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+
+enum { ARM_TIMEOUT_MS = 15000 };
+
+/* $1 files' prefix, $2 domain UUID. Thaws until the guest says so or its QEMU (of the id seen at arming) is gone. */
+static const char thaw_script[] =
+        "f=$1; u=$2; read -r id _ < \"$f.id\"\n"
+        ": > \"$f.fired\"\n"
+        "export LC_ALL=C\n"
+        "while :; do\n"
+        "  now=$(timeout 10 virsh -c qemu:///system domid \"$u\" 2>/dev/null) && [ -n \"$now\" ] && [ \"$now\" != \"$id\" ] && break\n"
+        "  timeout 15 virsh -c qemu:///system qemu-agent-command --timeout 5 \"$u\" '{\"execute\":\"guest-fsfreeze-thaw\"}' >/dev/null 2>&1\n"
+        "  case $(timeout 15 virsh -c qemu:///system qemu-agent-command --timeout 5 \"$u\" '{\"execute\":\"guest-fsfreeze-status\"}' 2>/dev/null) in\n"
+        "    *thawed*) break;;\n"
+        "  esac\n"
+        "  sleep 1\n"
+        "done\n"
+        "rm -f \"$f.id\" \"$f.pid\"\n";
+
+/* $1 tag, $2 UUID, $3 seconds, $4 the thaw script. Prints nothing; status 3: no way to arm. */
+static const char arm_script[] =
+        "set -e; d=/run/orch; umask 077; mkdir -p $d; f=$d/$1.thaw\n"
+        "command -v virsh >/dev/null || { echo 'virsh is not installed there' >&2; exit 3; }\n"
+        "id=$(LC_ALL=C timeout 10 virsh -c qemu:///system domid \"$2\"); echo \"$id $2\" > \"$f.id\"\n"
+        "rm -f \"$f.fired\"\n"
+        "if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then\n"
+        "  systemd-run --quiet --collect --unit=\"$1-thaw\" --on-active=\"$3s\" --timer-property=AccuracySec=100ms -- sh -c \"$4\" orch-thaw \"$f\" \"$2\"\n"
+        "else\n"
+        "  command -v setsid >/dev/null || { echo 'neither systemd-run nor setsid is there' >&2; exit 3; }\n"
+        "  setsid sh -c 'echo \"$$ $(cut -d\" \" -f22 /proc/$$/stat)\" > \"$2.pid.tmp\"; mv \"$2.pid.tmp\" \"$2.pid\"; trap \"kill \\$s 2>/dev/null\" EXIT; trap \"exit 0\" TERM; sleep \"$1\" & s=$!; wait $s; trap - EXIT TERM; exec sh -c \"$4\" orch-thaw \"$2\" \"$3\"' orch-wait \"$3\" \"$f\" \"$2\" \"$4\" </dev/null >/dev/null 2>&1 &\n"
+        "  n=0; while [ ! -s \"$f.pid\" ]; do n=$((n+1)); [ $n -gt 500 ] && { echo 'its process did not start' >&2; exit 3; }; sleep 0.01; done\n"
+        "fi\n";
+
+/* $1 tag. Prints "fired" when it had begun to thaw. */
+static const char disarm_script[] =
+        "f=/run/orch/$1.thaw\n"
+        "if [ -d /run/systemd/system ]; then systemctl stop \"$1-thaw.timer\" \"$1-thaw.service\" >/dev/null 2>&1; fi\n"
+        "if [ -s \"$f.pid\" ]; then read -r pid start < \"$f.pid\"\n"
+        "  [ \"$(cut -d' ' -f22 /proc/$pid/stat 2>/dev/null)\" = \"$start\" ] && kill \"$pid\" 2>/dev/null\n"
+        "fi\n"
+        "[ -e \"$f.fired\" ] && echo fired\n"
+        "rm -f \"$f.id\" \"$f.pid\" \"$f.fired\"; rmdir /run/orch 2>/dev/null; exit 0\n";
+
+int deadman_arm(struct deadman *deadman, struct hypervisor *host, const char *tag, const char *uuid, unsigned seconds, struct error **err)
+{
+        _cleanup_free_ char *delay = xasprintf("%u", seconds);
+        const char *const argv[] = { "sh", "-c", arm_script, "orch-arm", tag, uuid, delay, thaw_script, NULL };
+        xstrdup_replace(&deadman->tag, tag);
+        xstrdup_replace(&deadman->uuid, uuid);
+        _cleanup_error_ struct error *error = NULL;
+        if (hypervisor_run(host, argv, ARM_TIMEOUT_MS, NULL, &error) < 0) {
+                bool lost = error->kind == ERROR_UNREACHABLE || error->kind == ERROR_TIMEOUT;
+                return error_set(err, lost ? error->kind : ERROR_REFUSED,
+                                 "the dead-man timer cannot be armed on %s, so the guest is not frozen: %s", host->name, error->message);
+        }
+        deadman->armed = true;
+        return 0;
+}
+
+int deadman_disarm(struct deadman *deadman, struct hypervisor *host, bool *ret_fired, struct error **err)
+{
+        if (!deadman->tag) {
+                *ret_fired = false;
+                return 0;
+        }
+        const char *const argv[] = { "sh", "-c", disarm_script, "orch-disarm", deadman->tag, NULL };
+        _cleanup_free_ char *output = NULL;
+        if (hypervisor_run(host, argv, ARM_TIMEOUT_MS, &output, err) < 0)
+                return error_prefix(err, "the dead-man timer of %s could not be disarmed (it ends by itself once the guest says thawed)",
+                                    host->name);
+        deadman->armed = false;
+        *ret_fired = strstr(output, "fired") != NULL;
+        return 0;
+}
+
+void deadman_done(struct deadman *deadman)
+{
+        free(deadman->tag);
+        free(deadman->uuid);
+        *deadman = (struct deadman){ 0 };
+}

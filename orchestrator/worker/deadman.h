@@ -1,0 +1,24 @@
+/* The dead-man: a timer on the hypervisor that thaws a guest when nobody else does (design P1, §9).
+ *
+ * It is armed before the freeze and disarmed only after `thawed` was seen. It thaws by the domain's UUID through the hypervisor's own
+ * virsh, so it needs neither orch nor the network, and goes on until the guest says thawed or the QEMU it was armed for is gone. With
+ * systemd it is a transient timer, else a detached process; both leave `<tag>.thaw*` files in /run/orch while they are armed. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/error.h"
+#include "transports/hypervisor.h"
+
+struct deadman {
+        char *tag;  /* names the unit and the files; NULL: not armed */
+        char *uuid;
+        bool armed;
+};
+
+/* Arms it. ERROR_REFUSED when the host has no way to (then nothing may be frozen). */
+int deadman_arm(struct deadman *deadman, struct hypervisor *host, const char *tag, const char *uuid, unsigned seconds, struct error **err)
+        _must_check_;
+/* Disarms it and removes its files. *ret_fired: it had thawed, or begun to. Only after `thawed` was seen. Harmless when not armed. */
+int deadman_disarm(struct deadman *deadman, struct hypervisor *host, bool *ret_fired, struct error **err) _must_check_;
+void deadman_done(struct deadman *deadman);

@@ -1,0 +1,27 @@
+/* What a hypervisor says of itself before a backup, in one command: the share as it sees it, room, tools. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "transports/hypervisor.h"
+
+struct host_probe {
+        char *mount_type;       /* of the share's mount point; NULL: not a mount point */
+        char *repository_uuid;  /* of the marker there; NULL: none */
+        char *write_problem;    /* NULL: the share can be written to */
+        uint64_t share_free_bytes;
+        char *kernel;
+        char **missing_tools;   /* NULL: none */
+        uint64_t *folder_free_bytes; /* of each folder asked for; UINT64_MAX where it could not be told */
+        uint64_t *file_bytes;        /* taken up by each file asked for; 0 where it could not be told */
+        size_t n_folders;
+        size_t n_files;
+};
+
+/* `folders` and `files` are NULL-terminated absolute paths. ERROR_TIMEOUT when the share does not answer there. `write_test` makes and
+ * removes a small file on the share, named by `tag`. */
+int host_probe_run(struct hypervisor *host, const char *repository, const char *tag, bool write_test, char *const *folders,
+                   char *const *files, struct host_probe *ret, struct error **err) _must_check_;
+void host_probe_done(struct host_probe *probe);

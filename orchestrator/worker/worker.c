@@ -1,0 +1,138 @@
+/* Implements worker/worker.h: reads the request, makes the process ready, and hands over to the action. */
+#include "worker/worker.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "transports/libvirt-ssh.h"
+#include "worker/backup-internal.h"
+#include "worker/backup.h"
+#include "worker/host-check.h"
+#include "worker/recover.h"
+
+enum { REQUEST_MAX = 16 * 1024 * 1024 };
+
+static volatile sig_atomic_t stop_requested;
+
+static void on_signal(int number)
+{
+        (void)number;
+        stop_requested = 1;
+}
+
+/* The life line: stdin ends when the daemon does. Nothing but its end is expected there. */
+static bool daemon_gone(void)
+{
+        struct pollfd fd = { .fd = STDIN_FILENO, .events = POLLIN };
+        if (poll(&fd, 1, 0) <= 0)
+                return false;
+        char byte;
+        return read(STDIN_FILENO, &byte, 1) <= 0;
+}
+
+bool worker_cancelled(void *data)
+{
+        (void)data;
+        if (!stop_requested && daemon_gone())
+                stop_requested = 1;
+        return stop_requested;
+}
+
+int worker_check_cancelled(struct error **err)
+{
+        return worker_cancelled(NULL) ? error_set(err, ERROR_CANCELLED, "cancelled") : 0;
+}
+
+static char *read_request(struct error **err)
+{
+        _cleanup_strbuf_ struct strbuf buf = { 0 };
+        char chunk[65536];
+        for (;;) {
+                ssize_t n = read(STDIN_FILENO, chunk, sizeof chunk);
+                if (n < 0 && errno == EINTR)
+                        continue;
+                if (n <= 0) {
+                        error_set(err, ERROR_INTERNAL, "no job request on stdin (this verb is for the daemon)");
+                        return NULL;
+                }
+                strbuf_append(&buf, chunk, (size_t)n);
+                char *newline = memchr(buf.data, '\n', buf.length);
+                if (newline) {
+                        *newline = '\0';
+                        return strbuf_take(&buf);
+                }
+                if (buf.length > REQUEST_MAX) {
+                        error_set(err, ERROR_INTERNAL, "the job request is larger than %d bytes", REQUEST_MAX);
+                        return NULL;
+                }
+        }
+}
+
+static void prepare_process(void)
+{
+        struct sigaction stop = { .sa_handler = on_signal };
+        sigaction(SIGTERM, &stop, NULL);
+        sigaction(SIGINT, &stop, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        umask(077);
+}
+
+static int dispatch(const struct job_request *request, const struct settings *settings, const struct inventory *inventory)
+{
+        _cleanup_(report_done) struct report report;
+        report_init(&report, request->vm, NULL);
+        switch (request->action) {
+        case JOB_BACKUP:
+        case JOB_CHECK:
+                return backup_run(request, settings, inventory, &report);
+        case JOB_RECOVER:
+                return recover_run(request, settings, inventory, &report);
+        case JOB_HYPERVISOR_CHECK:
+                return host_check_run(request, settings, inventory, &report);
+        case JOB_VERIFY:
+        case JOB_RESTORE:
+        case JOB_TEST_RESTORE:
+                break;
+        }
+        _cleanup_error_ struct error *error = NULL;
+        error_set(&error, ERROR_CONFIG, "this version has no action '%s'", job_action_name(request->action));
+        report_result(&report, "failed", NULL, error);
+        return 1;
+}
+
+static int run_request(const char *text, struct error **err)
+{
+        _cleanup_(job_request_freep) struct job_request *request = job_request_parse(text, strlen(text), err);
+        if (!request)
+                return -1;
+        _cleanup_problems_ struct problems problems = { 0 };
+        _cleanup_(settings_freep) struct settings *settings =
+                settings_parse(request->settings_text, strlen(request->settings_text), request->settings_path, &problems);
+        _cleanup_(inventory_freep) struct inventory *inventory =
+                settings ? inventory_parse(request->inventory_text, strlen(request->inventory_text), request->inventory_path, &problems) : NULL;
+        if (!inventory)
+                return problems_to_error(&problems, err);
+        if (clock_set_timezone(settings->cycle_timezone, err) < 0 || libvirt_ssh_init(err) < 0)
+                return -1;
+        return dispatch(request, settings, inventory);
+}
+
+int worker_main(void)
+{
+        prepare_process();
+        _cleanup_error_ struct error *error = NULL;
+        _cleanup_free_ char *text = read_request(&error);
+        int status = text ? run_request(text, &error) : -1;
+        if (status >= 0)
+                return status;
+        log_error("worker: %s", error_message(error));
+        return 2;
+}
