@@ -17,7 +17,7 @@ struct staging;
 /* Makes <repository>/<hypervisor>/<vm>/.staging-<job>/ (0700). Names must be safe (asserted). */
 struct staging *staging_create(struct repository *repository, const char *hypervisor, const char *vm, const char *job, struct error **err)
         _must_check_;
-/* Removes the folder with all in it. */
+/* Removes the folder with all in it. ERROR_REFUSED after staging_publish(). */
 int staging_remove(struct staging *staging, struct error **err) _must_check_;
 /* Frees the object; the folder on the share stays. */
 struct staging *staging_free(struct staging *staging);
@@ -41,6 +41,9 @@ struct staging_progress {
 char *staging_hash_file(struct staging *staging, const char *name, const struct staging_progress *progress, uint64_t *ret_bytes,
                         struct error **err) _must_check_;
 
+/* Asked every 100 ms while an image is checked: true ends it with ERROR_CANCELLED. */
+void staging_set_cancelled(struct staging *staging, bool (*cancelled)(void *data), void *data);
+
 /* `qemu-img check` and `qemu-img info` of a qcow2 through this host's mount, in killable children. ERROR_CORRUPT when the image has
  * errors, is not qcow2, or has another virtual size or another backing file than expected (NULL: none). */
 int staging_check_image(struct staging *staging, const char *name, uint64_t virtual_bytes, const char *backing_file, struct error **err)
@@ -53,5 +56,12 @@ int staging_write_checksums(struct staging *staging, struct error **err) _must_c
  * otherwise). The caller frees. */
 char *staging_choose_point_name(struct staging *staging, int64_t started, struct error **err) _must_check_;
 
-/* Publishes under exactly `point`. ERROR_REFUSED when that name exists. After success staging_path() is the point's. */
+/* Publishes under exactly `point`. ERROR_REFUSED when that name exists, or when a file in the folder was not hashed, was changed since, or
+ * is missing: nothing unverified is ever published (`state.json` alone has no checksum). Modes: what hypervisors wrote becomes 0600, the
+ * folder 0750. After success staging_path() is the point's. */
 int staging_publish(struct staging *staging, const char *point, struct error **err) _must_check_;
+
+/* Removes each .staging-* of that VM but the one of `except_job` (NULL: none): what jobs of this repository left that died. Only for the
+ * holder of the repository's lock. *ret_jobs: their jobs; the caller's (strv_free). */
+int staging_remove_leftovers(struct repository *repository, const char *hypervisor, const char *vm, const char *except_job, char ***ret_jobs,
+                             struct error **err) _must_check_;

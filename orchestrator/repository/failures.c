@@ -1,0 +1,71 @@
+/* metadata/failed/<job>/: what is kept of a job that made no point, for 90 days. Private, because commands and logs may tell much. */
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fs.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "repository/points.h"
+#include "repository/repository-internal.h"
+#include "repository/share-files.h"
+
+enum { KEEP_SECONDS = 90 * 24 * 3600 };
+
+static int make_and_open(int dir_fd, const char *name, mode_t mode, struct error **err)
+{
+        if (fs_make_dir_at(dir_fd, name, mode, err) < 0)
+                return -1;
+        return fs_open_dir_at(dir_fd, name, err);
+}
+
+static int open_failed_folder(struct repository *repository, struct error **err)
+{
+        _cleanup_close_ int metadata_fd = make_and_open(repository->root_fd, "metadata", 0755, err);
+        if (metadata_fd < 0)
+                return -1;
+        _cleanup_close_ int failed_fd = make_and_open(metadata_fd, "failed", 0700, err);
+        if (failed_fd < 0 || fs_sync_dir(metadata_fd, "failed", err) < 0)
+                return -1;
+        return TAKE_FD(failed_fd);
+}
+
+static int write_record(int failed_fd, const char *job, const struct metadata *metadata, const char *log, struct error **err)
+{
+        _cleanup_close_ int fd = make_and_open(failed_fd, job, 0700, err);
+        if (fd < 0)
+                return -1;
+        _cleanup_free_ char *text = metadata_format(metadata);
+        if (fs_write_file_at(fd, POINT_METADATA_NAME, 0600, text, strlen(text), err) < 0)
+                return -1;
+        if (log && fs_write_file_at(fd, "backup.log", 0600, log, strlen(log), err) < 0)
+                return -1;
+        return fs_sync_dir(failed_fd, job, err);
+}
+
+/* By the time of the folder, which is that of its last file. */
+static int prune(int failed_fd, int64_t now, struct error **err)
+{
+        _cleanup_strv_ char **names = NULL;
+        if (share_list(failed_fd, "metadata/failed", &names, err) < 0)
+                return -1;
+        for (size_t i = 0; names && names[i]; i++) {
+                struct stat st;
+                if (!name_is_safe(names[i]) || fstatat(failed_fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+                        continue;
+                if (now - st.st_mtim.tv_sec > KEEP_SECONDS && fs_remove_tree_at(failed_fd, names[i], err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+int points_record_failure(struct repository *repository, const char *job, const struct metadata *metadata, const char *log, int64_t now,
+                          struct error **err)
+{
+        if (!name_is_safe(job))
+                return error_set(err, ERROR_REFUSED, "\"%s\" is not a valid job id", job);
+        _cleanup_close_ int failed_fd = open_failed_folder(repository, err);
+        if (failed_fd < 0 || write_record(failed_fd, job, metadata, log, err) < 0 || prune(failed_fd, now, err) < 0)
+                return error_prefix(err, "%s/metadata/failed", repository->path);
+        return 0;
+}

@@ -1,0 +1,14 @@
+/* SHA-256 of a file by OpenSSL, which uses the processor's SHA instructions. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/error.h"
+
+struct staging_progress;
+
+/* Hashes an open file from its start to its end. `name` is for messages, `size_bytes` (as stat says) for progress; progress may be NULL
+ * and is called at most every 100 ms, and once at the end. *ret_bytes is what was read. Lower-case hex, the caller frees.
+ * ERROR_CANCELLED when progress->cancelled says so. */
+char *hash_file(int fd, const char *name, uint64_t size_bytes, const struct staging_progress *progress, uint64_t *ret_bytes,
+                struct error **err) _must_check_;
