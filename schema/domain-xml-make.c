@@ -59,6 +59,7 @@ static void add_snapshot_disk(xmlNode *disks, const struct snapshot_disk *snapsh
 char *domain_xml_make_snapshot(const char *name, const struct snapshot_disk *disks, size_t n_disks)
 {
         _cleanup_xml_ xmlDoc *document = xmlNewDoc((const xmlChar *)"1.0");
+        document->encoding = xmlStrdup((const xmlChar *)"UTF-8"); /* else "ü" is written as a number */
         xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *)"domainsnapshot", NULL);
         xmlDocSetRootElement(document, root);
         xmlNewTextChild(root, NULL, (const xmlChar *)"name", (const xmlChar *)name);
