@@ -6,7 +6,6 @@
 #include "base/strings.h"
 #include "transports/libvirt-error.h"
 
-enum { KEEPALIVE_SECONDS = 5, KEEPALIVE_COUNT = 3 };
 
 /* The thread's own. */
 struct context {
@@ -16,6 +15,7 @@ struct context {
 
 struct libvirt_connection {
         struct service_thread *service;
+        struct ssh_tunnel *tunnel; /* or NULL */
         int64_t call_timeout_ms;
         bool lost;
 };
@@ -91,13 +91,8 @@ static void open_in_thread(struct service_call *call, void *context_pointer)
         struct libvirt_request *request = (struct libvirt_request *)call;
         struct context *context = context_pointer;
         context->connection = virConnectOpen(context->uri);
-        if (!context->connection) {
+        if (!context->connection)
                 request->result = libvirt_error_set(&request->error);
-                return;
-        }
-        /* A driver without a peer has nothing to keep alive, and says so by failing. */
-        virConnectSetKeepAlive(context->connection, KEEPALIVE_SECONDS, KEEPALIVE_COUNT);
-        virResetLastError();
 }
 
 static void context_free(void *context_pointer)
@@ -109,35 +104,54 @@ static void context_free(void *context_pointer)
         free(context);
 }
 
+/* Nothing more comes from there. A reason that the far end gave explains more than libvirt's "end of file". */
+static void give_up(struct libvirt_connection *connection, struct error *error)
+{
+        connection->lost = true;
+        if (!connection->tunnel)
+                return;
+        _cleanup_free_ char *said = ssh_tunnel_cut(connection->tunnel);
+        if (!*said)
+                return;
+        _cleanup_free_ char *message = TAKE_PTR(error->message);
+        error->message = xasprintf("%s (the hypervisor's end said: %s)", message, said);
+}
+
 /* Gives the call to the thread and says how it ended. */
 static int hand_over(struct libvirt_connection *connection, struct libvirt_request *request, int64_t timeout_ms, struct error **err)
 {
+        _cleanup_error_ struct error *error = NULL;
         if (!service_thread_run(connection->service, &request->call, timeout_ms)) {
-                connection->lost = true;
                 _cleanup_free_ char *limit = format_duration_ms(timeout_ms);
-                return error_set(err, ERROR_TIMEOUT, "libvirt gave no answer within %s; the call is left behind", limit);
+                error_set(&error, ERROR_TIMEOUT, "libvirt gave no answer within %s; the call is left behind", limit);
+                give_up(connection, error);
+        } else if (request->result < 0) {
+                error = TAKE_PTR(request->error);
+                if (request->connection_dead)
+                        error->kind = error->kind == ERROR_AUTH ? ERROR_AUTH : ERROR_UNREACHABLE;
+                if (request->connection_dead || error->kind == ERROR_UNREACHABLE)
+                        give_up(connection, error);
         }
-        if (request->result >= 0)
-                return 0;
-        if (request->connection_dead || request->error->kind == ERROR_UNREACHABLE) {
-                connection->lost = true;
-                request->error->kind = ERROR_UNREACHABLE;
-        }
-        return error_propagate(err, TAKE_PTR(request->error));
+        return error ? error_propagate(err, TAKE_PTR(error)) : 0;
 }
 
-struct libvirt_connection *libvirt_connection_open(const char *uri, int64_t connect_timeout_ms, int64_t call_timeout_ms, struct error **err)
+struct libvirt_connection *libvirt_connection_open(const char *uri, struct ssh_tunnel *tunnel, int64_t connect_timeout_ms,
+                                                   int64_t call_timeout_ms, struct error **err)
 {
         struct context *context = xcalloc(1, sizeof *context);
         context->uri = xstrdup(uri);
         _cleanup_(libvirt_connection_freep) struct libvirt_connection *connection = xcalloc(1, sizeof *connection);
+        connection->tunnel = tunnel;
         connection->call_timeout_ms = call_timeout_ms;
         connection->service = service_thread_new(context, context_free, err);
         if (!connection->service)
                 return NULL;
         _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(NULL, "connecting", NULL);
         request->call.run = open_in_thread;
-        if (hand_over(connection, request, connect_timeout_ms, err) < 0) {
+        int r = hand_over(connection, request, connect_timeout_ms, err);
+        if (tunnel)
+                ssh_tunnel_unlink(tunnel);
+        if (r < 0) {
                 error_prefix(err, "connecting to libvirt");
                 return NULL;
         }
@@ -163,6 +177,7 @@ struct libvirt_connection *libvirt_connection_free(struct libvirt_connection *co
         if (!connection)
                 return NULL;
         service_thread_free(connection->service);
+        ssh_tunnel_free(connection->tunnel); /* last: an orderly end is said through it */
         free(connection);
         return NULL;
 }

@@ -1,5 +1,6 @@
 /* A libvirt connection whose every call has a deadline. The connection lives in a thread of its own (service-thread.h); calls go
- * there as requests that own copies of all they need. */
+ * there as requests that own copies of all they need. When a call is late, its tunnel is cut, so that it and its thread end soon;
+ * without a tunnel they may stay for ever. */
 #pragma once
 
 #include <libvirt/libvirt.h>
@@ -8,6 +9,7 @@
 
 #include "transports/hypervisor.h"
 #include "transports/service-thread.h"
+#include "transports/ssh-tunnel.h"
 
 struct libvirt_request;
 
@@ -56,9 +58,10 @@ DEFINE_FREEP(struct libvirt_request, libvirt_request_unref)
 
 struct libvirt_connection;
 
-/* `call_timeout_ms` is the deadline of calls that bring none of their own. */
-struct libvirt_connection *libvirt_connection_open(const char *uri, int64_t connect_timeout_ms, int64_t call_timeout_ms, struct error **err)
-        _must_check_;
+/* Opens `uri`, which goes through `tunnel` (NULL: through none of ours; taken over, also on failure). `call_timeout_ms` is the deadline
+ * of calls that bring none of their own. */
+struct libvirt_connection *libvirt_connection_open(const char *uri, struct ssh_tunnel *tunnel, int64_t connect_timeout_ms,
+                                                   int64_t call_timeout_ms, struct error **err) _must_check_;
 
 /* Makes the call. ERROR_TIMEOUT: the call was left behind and may still take effect; the connection is lost, and so it is after
  * ERROR_UNREACHABLE. Nothing of a request may be read after a failure. */

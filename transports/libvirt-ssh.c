@@ -1,7 +1,7 @@
 /* The hypervisor object: its two connections, their beginning and end, and its table of operations.
  *
- * SSH is opened first: it fails with the better sentence when a host is unreachable or its key is wrong. Each connection has its own
- * host key verification against the same file. */
+ * One SSH connection runs commands, a second carries libvirt's protocol, so that neither waits for the other. Each verifies the host
+ * key against the same file. */
 #include "transports/libvirt-ssh.h"
 
 #include <assert.h>
@@ -11,6 +11,7 @@
 #include <signal.h>
 
 #include "base/memory.h"
+#include "base/strings.h"
 #include "transports/libvirt-error.h"
 #include "transports/libvirt-ssh-internal.h"
 #include "transports/libvirt-uri.h"
@@ -42,13 +43,38 @@ int libvirt_ssh_agent_call(struct hypervisor *hypervisor, struct libvirt_request
         return libvirt_ssh_call(hypervisor, request, err);
 }
 
+/* The far end of libvirt's protocol: finds the right daemon's socket, also where the daemons are modular, and starts what socket
+ * activation would. */
+static struct ssh_tunnel *open_tunnel(struct libvirt_ssh *self, struct error **err)
+{
+        struct ssh_connection *connection = ssh_connection_open(&self->target, self->connect_timeout_ms, err);
+        if (!connection)
+                return NULL;
+        _cleanup_free_ char *command = shell_join((const char *const[]){ "virt-ssh-helper", "qemu:///system", NULL });
+        return ssh_tunnel_open(connection, command, self->connect_timeout_ms, err);
+}
+
+static int open_libvirt(struct libvirt_ssh *self, struct error **err)
+{
+        _cleanup_(ssh_tunnel_freep) struct ssh_tunnel *tunnel = NULL;
+        _cleanup_free_ char *uri = NULL;
+        if (self->uri) {
+                uri = xstrdup(self->uri);
+        } else if (self->abilities.virt_ssh_helper) {
+                tunnel = open_tunnel(self, err);
+                if (!tunnel)
+                        return -1;
+                uri = libvirt_uri_of_tunnel(ssh_tunnel_path(tunnel));
+        } else {
+                uri = libvirt_uri_of_libssh(&self->target);
+        }
+        self->libvirt = libvirt_connection_open(uri, TAKE_PTR(tunnel), self->connect_timeout_ms, self->call_timeout_ms, err);
+        return self->libvirt ? 0 : -1;
+}
+
 static int open_connections(struct libvirt_ssh *self, struct error **err)
 {
-        if (libvirt_ssh_open_ssh(self, err) < 0)
-                return -1;
-        _cleanup_free_ char *uri = self->uri ? xstrdup(self->uri) : libvirt_uri(&self->target, self->abilities.virt_ssh_helper);
-        self->libvirt = libvirt_connection_open(uri, self->connect_timeout_ms, self->call_timeout_ms, err);
-        return self->libvirt ? 0 : -1;
+        return libvirt_ssh_open_ssh(self, err) < 0 || open_libvirt(self, err) < 0 ? -1 : 0;
 }
 
 static void close_connections(struct libvirt_ssh *self)
@@ -145,12 +171,6 @@ struct hypervisor *libvirt_ssh_connect(const struct libvirt_ssh_options *options
         return NULL;
 }
 
-static _Noreturn void *run_events(void *argument _unused_)
-{
-        for (;;)
-                virEventRunDefaultImpl();
-}
-
 /* libvirt's errors are returned, never printed. */
 static void print_nothing(void *data _unused_, virErrorPtr error _unused_)
 {
@@ -158,24 +178,14 @@ static void print_nothing(void *data _unused_, virErrorPtr error _unused_)
 
 static struct error *init_error;
 
-/* The event loop must be registered before any connection is opened; keepalive lives in it. */
+/* Without an event loop, on purpose: a libvirt client before 9.10 crashes when a second thread (the loop, sending a keepalive) touches a
+ * connection that is in a call (its temporary GSource outlives the stack it points to). Nothing here needs events, and a dead peer is
+ * noticed by the deadline that every call has. */
 static void init_once(void)
 {
         virSetErrorFunc(NULL, print_nothing);
-        if (virInitialize() < 0 || virEventRegisterDefaultImpl() < 0) {
+        if (virInitialize() < 0)
                 libvirt_error_set(&init_error);
-                return;
-        }
-        pthread_t thread;
-        sigset_t all, before;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        int r = pthread_create(&thread, NULL, run_events, NULL);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        if (r == 0)
-                pthread_detach(thread);
-        else
-                error_set_errno(&init_error, ERROR_INTERNAL, r, "cannot start a thread");
 }
 
 int libvirt_ssh_init(struct error **err)

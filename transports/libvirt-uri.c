@@ -25,7 +25,15 @@ static void add_host(struct strbuf *uri, const char *address)
                 add_encoded(uri, address);
 }
 
-char *libvirt_uri(const struct ssh_target *target, bool helper)
+char *libvirt_uri_of_tunnel(const char *path)
+{
+        struct strbuf uri = { 0 };
+        strbuf_add(&uri, "qemu+unix:///system?socket=");
+        add_encoded(&uri, path);
+        return strbuf_take(&uri);
+}
+
+char *libvirt_uri_of_libssh(const struct ssh_target *target)
 {
         struct strbuf uri = { 0 };
         strbuf_add(&uri, "qemu+libssh://");
@@ -36,6 +44,6 @@ char *libvirt_uri(const struct ssh_target *target, bool helper)
         add_encoded(&uri, target->known_hosts);
         strbuf_add(&uri, "&known_hosts_verify=normal&sshauth=privkey&keyfile=");
         add_encoded(&uri, target->key);
-        strbuf_addf(&uri, "&proxy=%s", helper ? "native" : "auto");
+        strbuf_add(&uri, "&proxy=auto");
         return strbuf_take(&uri);
 }

@@ -1,11 +1,12 @@
 /* The URI by which libvirt reaches a hypervisor. */
 #pragma once
 
-#include <stdbool.h>
-
 #include "transports/ssh-connection.h"
 
-/* qemu+libssh://user@address:port/system?…, host key verified against target->known_hosts, login by target->key alone. The "ssh"
- * transport would do neither: it ignores these parameters. `helper`: virt-ssh-helper is installed there (it finds the right daemon's
- * socket, also with modular daemons); else libvirt looks for what there is. The caller frees. */
-char *libvirt_uri(const struct ssh_target *target, bool helper);
+/* Through a tunnel that ends in the unix socket `path` (transports/ssh-tunnel.h). The caller frees. */
+char *libvirt_uri_of_tunnel(const char *path);
+
+/* By libvirt's own transport, for hosts without virt-ssh-helper, where libvirt looks for what there is (nc): the host key verified against
+ * target->known_hosts, login by target->key alone. (The "ssh" transport would do neither: it ignores these parameters.) The caller
+ * frees. */
+char *libvirt_uri_of_libssh(const struct ssh_target *target);

@@ -12,7 +12,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-enum { ORDERLY_END_MS = 1000 };
+enum { ORDERLY_END_MS = 1000, LOST_END_MS = 200 };
 
 struct service_thread {
         pthread_mutex_t lock;
@@ -149,12 +149,12 @@ struct service_thread *service_thread_free(struct service_thread *service)
 {
         if (!service)
                 return NULL;
-        struct deadline deadline = deadline_in_ms(ORDERLY_END_MS);
+        struct deadline deadline = deadline_in_ms(service->lost ? LOST_END_MS : ORDERLY_END_MS);
         pthread_t thread = service->thread;
         pthread_mutex_lock(&service->lock);
         service->closing = true;
         pthread_cond_broadcast(&service->changed);
-        while (!service->ended && !service->lost && wait_for_change(service, deadline))
+        while (!service->ended && wait_for_change(service, deadline))
                 ;
         bool ended = service->ended;
         pthread_mutex_unlock(&service->lock);

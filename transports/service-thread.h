@@ -30,6 +30,6 @@ struct service_thread *service_thread_new(void *context, void (*context_free)(vo
  * service is lost: every further call is refused with false at once. */
 bool service_thread_run(struct service_thread *service, struct service_call *call, int64_t timeout_ms) _must_check_;
 
-/* Ends the thread. Waits a second at most for an idle thread to free its context, not at all for a lost one. Returns NULL. */
+/* Ends the thread. Waits a second at most for the thread to free its context, a moment for a lost one. Returns NULL. */
 struct service_thread *service_thread_free(struct service_thread *service);
 DEFINE_FREEP(struct service_thread, service_thread_free)

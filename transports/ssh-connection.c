@@ -17,7 +17,7 @@
 
 enum { LONGEST_WAIT_MS = 1000, LONGEST_REASON = 300 };
 
-bool ssh_wait(ssh_session session, int fd, struct deadline deadline)
+bool ssh_wait_for_peer(ssh_session session, int fd, struct deadline deadline)
 {
         int left = deadline_left_ms(deadline);
         if (left == 0)
@@ -59,7 +59,7 @@ static int shake_hands(struct ssh_connection *connection, struct deadline deadli
 {
         int r;
         while ((r = ssh_connect(connection->session)) == SSH_AGAIN)
-                if (!ssh_wait(connection->session, connection->fd, deadline))
+                if (!ssh_wait_for_peer(connection->session, connection->fd, deadline))
                         return error_set(err, ERROR_TIMEOUT, "took the connection, but its SSH server did not answer in time");
         if (r != SSH_OK) {
                 _cleanup_free_ char *reason = ssh_reason(connection->session);
@@ -95,7 +95,7 @@ static int authenticate(struct ssh_connection *connection, const struct ssh_targ
                 return -1;
         int r;
         while ((r = ssh_userauth_publickey(connection->session, NULL, key)) == SSH_AUTH_AGAIN)
-                if (!ssh_wait(connection->session, connection->fd, deadline))
+                if (!ssh_wait_for_peer(connection->session, connection->fd, deadline))
                         return error_set(err, ERROR_TIMEOUT, "its SSH server did not answer the login of %s in time", target->user);
         if (r == SSH_AUTH_SUCCESS)
                 return 0;
@@ -139,6 +139,34 @@ struct ssh_connection *ssh_connection_open(const struct ssh_target *target, int6
                 return NULL;
         }
         return TAKE_PTR(connection);
+}
+
+static int command_failed(struct ssh_connection *connection, struct error **err)
+{
+        _cleanup_free_ char *reason = ssh_reason(connection->session);
+        if (ssh_connection_is_lost(connection))
+                return error_set(err, ERROR_UNREACHABLE, "the SSH connection broke: %s", reason);
+        return error_set(err, ERROR_INTERNAL, "the SSH server does not run a command: %s", reason);
+}
+
+int ssh_start_command(struct ssh_connection *connection, ssh_channel channel, ssh_channel_callbacks callbacks, const char *command,
+                      int (*wait)(void *data, struct error **err), void *data, bool *ret_sent, struct error **err)
+{
+        int r;
+        *ret_sent = false;
+        if (!channel)
+                return command_failed(connection, err);
+        while ((r = ssh_channel_open_session(channel)) == SSH_AGAIN)
+                if (wait(data, err) < 0)
+                        return -1;
+        ssh_callbacks_init(callbacks);
+        if (r != SSH_OK || ssh_set_channel_callbacks(channel, callbacks) != SSH_OK)
+                return command_failed(connection, err);
+        *ret_sent = true;
+        while ((r = ssh_channel_request_exec(channel, command)) == SSH_AGAIN)
+                if (wait(data, err) < 0)
+                        return -1;
+        return r == SSH_OK ? 0 : command_failed(connection, err);
 }
 
 bool ssh_connection_is_lost(const struct ssh_connection *connection)

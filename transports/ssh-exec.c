@@ -22,7 +22,6 @@ struct running {
         struct deadline deadline;
         ssh_channel channel;
         struct ssh_channel_callbacks_struct callbacks;
-        bool callbacks_set;
         size_t max_output;
         size_t input_left;
         const char *input;
@@ -85,17 +84,10 @@ static void on_exit_signal(ssh_session session _unused_, ssh_channel channel _un
         running->status = 128 + signal_number(name);
 }
 
-static int failed(struct running *running, struct error **err)
-{
-        _cleanup_free_ char *reason = ssh_reason(running->connection->session);
-        if (ssh_connection_is_lost(running->connection))
-                return error_set(err, ERROR_UNREACHABLE, "the connection broke while '%s' ran: %s", running->what, reason);
-        return error_set(err, ERROR_INTERNAL, "'%s' could not be run over SSH: %s", running->what, reason);
-}
-
 /* Lets a moment pass in which libssh does its work; fails when the connection, the deadline or the user ends the command. */
-static int go_on(struct running *running, struct error **err)
+static int go_on(void *data, struct error **err)
 {
+        struct running *running = data;
         struct ssh_connection *connection = running->connection;
         int left = deadline_left_ms(running->deadline);
         ssh_event_dopoll(connection->event, left < TICK_MS ? left : TICK_MS);
@@ -106,8 +98,10 @@ static int go_on(struct running *running, struct error **err)
         }
         if (running->closed)
                 return 0;
-        if (ssh_connection_is_lost(connection))
-                return failed(running, err);
+        if (ssh_connection_is_lost(connection)) {
+                _cleanup_free_ char *reason = ssh_reason(connection->session);
+                return error_set(err, ERROR_UNREACHABLE, "the SSH connection broke while '%s' ran: %s", running->what, reason);
+        }
         if (running->options->cancelled && running->options->cancelled(running->options->data))
                 return error_set(err, ERROR_CANCELLED, "'%s' was cancelled", running->what);
         if (deadline_passed(running->deadline)) {
@@ -115,28 +109,6 @@ static int go_on(struct running *running, struct error **err)
                 return error_set(err, ERROR_TIMEOUT, "'%s' did not end within %s", running->what, limit);
         }
         return 0;
-}
-
-static int start(struct running *running, const char *command, bool *ret_sent, struct error **err)
-{
-        int r;
-        running->channel = ssh_channel_new(running->connection->session);
-        if (!running->channel)
-                return failed(running, err);
-        while ((r = ssh_channel_open_session(running->channel)) == SSH_AGAIN)
-                if (go_on(running, err) < 0)
-                        return -1;
-        if (r != SSH_OK)
-                return failed(running, err);
-        ssh_callbacks_init(&running->callbacks);
-        running->callbacks_set = ssh_set_channel_callbacks(running->channel, &running->callbacks) == SSH_OK;
-        if (!running->callbacks_set)
-                return failed(running, err);
-        *ret_sent = true;
-        while ((r = ssh_channel_request_exec(running->channel, command)) == SSH_AGAIN)
-                if (go_on(running, err) < 0)
-                        return -1;
-        return r == SSH_OK ? 0 : failed(running, err);
 }
 
 /* Sends as much of stdin as the other side's window takes now, and its end. A command that does not read its stdin is no error. */
@@ -159,10 +131,10 @@ static void feed(struct running *running)
 /* A command that is given up may still have its channel open over there: data for it must find no callbacks of ours. */
 static void stop(struct running *running)
 {
-        if (running->callbacks_set)
+        if (running->channel) {
                 ssh_remove_channel_callbacks(running->channel, &running->callbacks);
-        if (running->channel)
                 ssh_channel_free(running->channel);
+        }
         strbuf_done(&running->output);
         strbuf_done(&running->errors);
         strbuf_done(&running->fresh);
@@ -171,7 +143,8 @@ static void stop(struct running *running)
 
 static int run(struct running *running, const char *command, bool *ret_sent, struct error **err)
 {
-        if (start(running, command, ret_sent, err) < 0)
+        running->channel = ssh_channel_new(running->connection->session);
+        if (ssh_start_command(running->connection, running->channel, &running->callbacks, command, go_on, running, ret_sent, err) < 0)
                 return -1;
         do {
                 if (!running->closed)

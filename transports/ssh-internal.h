@@ -1,6 +1,7 @@
 /* What the files of the SSH transport share. */
 #pragma once
 
+#include <libssh/callbacks.h>
 #include <libssh/libssh.h>
 
 #include "base/clock.h"
@@ -18,7 +19,18 @@ struct ssh_connection {
 int ssh_hostkey_verify(ssh_session session, const struct ssh_target *target, struct error **err) _must_check_;
 
 /* Waits until libssh's socket can go on, at most until the deadline. False: the deadline has passed. */
-bool ssh_wait(ssh_session session, int fd, struct deadline deadline) _must_check_;
+bool ssh_wait_for_peer(ssh_session session, int fd, struct deadline deadline) _must_check_;
+
+/* Opens `channel` (NULL: libssh could not make one) and has `command` run on it; what comes back goes to `callbacks`, which must outlive
+ * the channel or be removed from it. Between tries `wait` lets a moment pass, or fails. *ret_sent: the command may have started. */
+int ssh_start_command(struct ssh_connection *connection, ssh_channel channel, ssh_channel_callbacks callbacks, const char *command,
+                      int (*wait)(void *data, struct error **err), void *data, bool *ret_sent, struct error **err) _must_check_;
+
+/* For a `wait` that looks at a deadline alone. */
+struct ssh_wait {
+        struct ssh_connection *connection;
+        struct deadline deadline;
+};
 
 /* libssh's own words for what went wrong, on one line. The caller frees. */
 char *ssh_reason(ssh_session session);
