@@ -41,28 +41,30 @@ static const char *text_flaw(const struct field *field, const char *text)
         return NULL;
 }
 
+static const char *refuse_text(const struct field_reader *reader, const struct field *field, const struct yaml_node *node,
+                               const char *expected)
+{
+        if (field->hidden && node->kind == NODE_SCALAR)
+                field_problem(reader, node, "%s: expected %s, found something else (not shown: it may be a secret)", field->name, expected);
+        else
+                field_expected(reader, field->name, node, expected);
+        return NULL;
+}
+
 const char *field_text(const struct field_reader *reader, const struct field *field, const struct yaml_node *node)
 {
         enum scalar_kind kind = node->kind == NODE_SCALAR ? yaml_scalar_kind(node) : SCALAR_NULL;
-        if (kind == SCALAR_NUMBER || kind == SCALAR_BOOL) {
-                field_expected(reader, field->name, node, "a text (put it in quotes)");
-                return NULL;
-        }
-        if (kind == SCALAR_NULL) {
-                field_expected(reader, field->name, node, "a text");
-                return NULL;
-        }
+        if (kind == SCALAR_NUMBER || kind == SCALAR_BOOL)
+                return refuse_text(reader, field, node, "a text (put it in quotes)");
+        if (kind == SCALAR_NULL)
+                return refuse_text(reader, field, node, "a text");
         const char *flaw = text_flaw(field, node->text);
         if (flaw) {
                 field_problem(reader, node, "%s: %s", field->name, flaw);
                 return NULL;
         }
         const char *expected = field->check ? field->check(node->text) : NULL;
-        if (expected) {
-                field_expected(reader, field->name, node, expected);
-                return NULL;
-        }
-        return node->text;
+        return expected ? refuse_text(reader, field, node, expected) : node->text;
 }
 
 static void read_text(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, char **member)
@@ -202,6 +204,16 @@ static void read_field(const struct field_reader *reader, const struct field *fi
         }
 }
 
+/* The key that was meant: by its letters, else by how it begins (`retention` for `retention_weeks`). */
+static const char *nearest_key(const char *text, char *const names[])
+{
+        const char *nearest = nearest_word(text, (const char *const *)names);
+        for (size_t i = 0; !nearest && strlen(text) >= 4 && names[i]; i++)
+                if (str_starts_with(names[i], text))
+                        nearest = names[i];
+        return nearest;
+}
+
 static void refuse_unknown_key(const struct field_reader *reader, const struct field *fields, const char *what, const struct yaml_node *key)
 {
         _cleanup_strv_ char **names = NULL;
@@ -214,7 +226,7 @@ static void refuse_unknown_key(const struct field_reader *reader, const struct f
         }
         _cleanup_free_ char *clean = str_one_line(key->text, 60);
         _cleanup_free_ char *list = strv_join(names, ", ");
-        const char *nearest = nearest_word(key->text, (const char *const *)names);
+        const char *nearest = nearest_key(key->text, names);
         if (nearest)
                 field_problem(reader, key, "unknown key \"%s\" in %s, did you mean \"%s\"?", clean, what, nearest);
         else

@@ -45,6 +45,7 @@ struct field {
         bool may_be_empty;
         bool multiline; /* FIELD_TEXT, FIELD_TEXTS: newlines and tabs are fine */
         bool unique;    /* FIELD_TEXTS: no entry twice */
+        bool hidden;    /* FIELD_TEXT: what stands there by mistake may be a secret and is not put into messages */
         long min;
         long max;
         const char *const *words; /* NULL-terminated */

@@ -130,7 +130,8 @@ static void read_vm(const struct field_reader *reader, struct inventory *invento
         if (!vm->domain)
                 vm->domain = xstrdup(vm->name);
         inventory_vm_check(reader, vm, node, parts->defaults);
-        settle_home(reader, inventory, vm, parts->hypervisors != NULL, inventory_place(node, "hypervisor"));
+        bool are_listed = parts->hypervisors && parts->hypervisors->kind == NODE_SEQUENCE;
+        settle_home(reader, inventory, vm, are_listed, inventory_place(node, "hypervisor"));
 }
 
 static void read_vms(const struct field_reader *reader, struct inventory *inventory, const struct parts *parts)
@@ -181,14 +182,18 @@ static int compare_domains_then_place(const void *a, const void *b)
         return r ? r : (*pa > *pb) - (*pa < *pb);
 }
 
-static void refuse_same_name(const struct field_reader *reader, const struct inventory_vm *first, const struct inventory_vm *vm,
-                             const struct yaml_node *place)
+/* Points at the later one of two that lie side by side in the sorted list. */
+static void refuse_same_name(const struct field_reader *reader, const struct inventory *inventory, const struct inventory_vm *a,
+                             const struct inventory_vm *b, const struct yaml_node *const *items)
 {
-        if (streq(first->name, vm->name))
-                field_problem(reader, place, "name: the VM \"%s\" is listed twice, first on line %u", vm->name, first->line);
-        else if (strcasecmp(first->name, vm->name) == 0)
+        const struct inventory_vm *first = a < b ? a : b;
+        const struct inventory_vm *second = a < b ? b : a;
+        const struct yaml_node *place = inventory_place(items[second - inventory->vms], "name");
+        if (streq(a->name, b->name))
+                field_problem(reader, place, "name: the VM \"%s\" is listed twice, first on line %u", second->name, first->line);
+        else if (strcasecmp(a->name, b->name) == 0)
                 problems_add_warning(reader->problems, reader->file, place->line, place->column,
-                                     "name: \"%s\" differs from \"%s\" on line %u only by upper and lower case", vm->name, first->name,
+                                     "name: \"%s\" differs from \"%s\" on line %u only by upper and lower case", second->name, first->name,
                                      first->line);
 }
 
@@ -202,7 +207,7 @@ static void check_pairs(const struct field_reader *reader, const struct inventor
                         sorted[n++] = &inventory->vms[i];
         qsort(sorted, n, sizeof(const struct inventory_vm *), compare_names);
         for (size_t i = 1; i < n; i++)
-                refuse_same_name(reader, sorted[i - 1], sorted[i], inventory_place(items[sorted[i] - inventory->vms], "name"));
+                refuse_same_name(reader, inventory, sorted[i - 1], sorted[i], items);
         qsort(sorted, n, sizeof(const struct inventory_vm *), compare_domains_then_place);
         for (size_t i = 1; i < n; i++) {
                 const struct inventory_vm *first = sorted[i - 1];

@@ -101,8 +101,8 @@ static const struct field checks_fields[] = {
 };
 
 static const struct field slack_fields[] = {
-        { "failure_webhook_env", FIELD_TEXT, SETTING(slack.failure_webhook_env), .check = check_variable },
-        { "success_webhook_env", FIELD_TEXT, SETTING(slack.success_webhook_env), .check = check_variable },
+        { "failure_webhook_env", FIELD_TEXT, SETTING(slack.failure_webhook_env), .check = check_variable, .hidden = true },
+        { "success_webhook_env", FIELD_TEXT, SETTING(slack.success_webhook_env), .check = check_variable, .hidden = true },
         { "summary", FIELD_CUSTOM, 0, .read = read_summary },
         { NULL },
 };

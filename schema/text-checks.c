@@ -192,7 +192,7 @@ const char *check_listen(const char *text)
         if (!colon || strchr(text, '@') || !authority_is_valid(text, strlen(text), true) || str_ends_with(text, "]"))
                 return expected;
         long port = strtol(colon + 1, NULL, 10);
-        return port >= 1 && port <= 65535 ? NULL : expected;
+        return colon[1] != '0' && port >= 1 && port <= 65535 ? NULL : expected;
 }
 
 const char *check_timezone(const char *text)
