@@ -7,6 +7,7 @@ static const struct verb verbs[] = {
         { "backup vm", "back up single VMs now; waits", VERB_NEEDS_DAEMON, &manual_backup_vm, verb_backup_vm },
         { "status", "what runs, is queued, overdue, damaged", VERB_NEEDS_DAEMON, &manual_status, verb_status },
         { "log", "what a job did, live with -f", VERB_NEEDS_DAEMON, &manual_log, verb_log },
+        { "list", "restore points", VERB_DAEMON_OR_STANDALONE, &manual_list, verb_list },
         { "show", "one restore point", VERB_NEEDS_DAEMON, &manual_show, verb_show },
         { "check", "the checks before a backup, alone", VERB_NEEDS_DAEMON, &manual_check, verb_check },
         { "schedule", "the next cycle, VM by VM, and why", VERB_NEEDS_DAEMON, &manual_schedule, verb_schedule },
@@ -21,7 +22,11 @@ static const struct verb verbs[] = {
           verb_repository_check },
         { "repository unlock", "break the lock of an orch that is dead", VERB_NEEDS_NO_DAEMON, &manual_repository_unlock,
           verb_repository_unlock },
+        { "catalog rebuild", "make the catalog agree with the share", VERB_NEEDS_NO_DAEMON, &manual_catalog_rebuild,
+          verb_catalog_rebuild },
+        { "catalog backup", "copy the catalog to a file", VERB_NEEDS_NO_DAEMON, &manual_catalog_backup, verb_catalog_backup },
         { "version", "print the version", VERB_NEEDS_NO_DAEMON, &manual_version, verb_version },
+        { "worker", "one job, for the daemon", VERB_HIDDEN, &manual_worker, verb_worker },
         { 0 },
 };
 

@@ -56,7 +56,7 @@ struct settings *cli_load_settings(const struct cli *cli)
         if (problems.n_errors == 0)
                 return TAKE_PTR(settings);
         _cleanup_free_ char *text = problems_format(&problems);
-        fputs(text, stderr);
+        output_diagnostics(text);
         output_complain("orch cannot go on with these settings; `orch config check` checks all files, --config names another one");
         return NULL;
 }
@@ -114,52 +114,61 @@ static const struct verb *find_verb(const struct verb verbs[], const char *name)
         return NULL;
 }
 
+/* What may follow a word that begins verbs of two words: "init, check, unlock". */
+static char **second_words(const struct verb verbs[], const char *group)
+{
+        char **seconds = NULL;
+        for (; verbs->name; verbs++)
+                if (str_starts_with(verbs->name, group) && verbs->name[strlen(group)] == ' ')
+                        strv_add(&seconds, verbs->name + strlen(group) + 1);
+        return seconds;
+}
+
+/* The verb that was meant, or the first word of those that were; NULL when nothing is near. Points into the table or *known. */
+static const char *nearest_verb(const struct verb verbs[], const char *name, char ***known)
+{
+        for (; verbs->name; verbs++) {
+                if (verbs->needs == VERB_HIDDEN)
+                        continue;
+                strv_add(known, verbs->name);
+                size_t length = strcspn(verbs->name, " ");
+                if (verbs->name[length])
+                        strv_addf(known, "%.*s", (int)length, verbs->name);
+        }
+        return *known ? nearest_word(name, (const char *const *)*known) : NULL;
+}
+
 static int unknown_verb(const struct verb verbs[], const char *name, struct error **err)
 {
-        _cleanup_strv_ char **names = NULL;
-        for (; verbs->name; verbs++)
-                if (verbs->needs != VERB_HIDDEN)
-                        strv_add(&names, verbs->name);
-        _cleanup_free_ char *first_word = xstrndup(name, strcspn(name, " "));
-        const char *nearest = nearest_word(name, (const char *const *)names);
-        if (!nearest)
-                nearest = nearest_word(first_word, (const char *const *)names);
+        _cleanup_strv_ char **known = NULL;
+        const char *nearest = nearest_verb(verbs, name, &known);
         _cleanup_free_ char *shown = str_one_line(name, 80);
-        if (nearest)
-                return error_set(err, ERROR_CONFIG, "there is no verb '%s'; did you mean `orch %s`? `orch --help` lists them all", shown,
-                                 nearest);
-        return error_set(err, ERROR_CONFIG, "there is no verb '%s'; `orch --help` lists them", shown);
+        if (!nearest)
+                return error_set(err, ERROR_CONFIG, "there is no verb '%s'; `orch --help` lists them", shown);
+        _cleanup_strv_ char **seconds = second_words(verbs, nearest);
+        _cleanup_free_ char *choices = strv_join(seconds, "|");
+        return error_set(err, ERROR_CONFIG, "there is no verb '%s'; did you mean `orch %s%s%s`? `orch --help` lists them all", shown, nearest,
+                         seconds ? " " : "", choices);
 }
 
 /* A word that only begins verbs of two words, alone or before something that is no verb. */
 static int incomplete_verb(const struct verb verbs[], const char *group, const char *second, struct error **err)
 {
-        _cleanup_strv_ char **seconds = NULL;
-        for (; verbs->name; verbs++)
-                if (str_starts_with(verbs->name, group) && verbs->name[strlen(group)] == ' ')
-                        strv_add(&seconds, verbs->name + strlen(group) + 1);
+        _cleanup_strv_ char **seconds = second_words(verbs, group);
         _cleanup_free_ char *choices = strv_join(seconds, ", ");
-        _cleanup_free_ char *shown = second ? str_one_line(second, 80) : NULL;
-        const char *nearest = second ? nearest_word(second, (const char *const *)seconds) : NULL;
+        if (!second)
+                return error_set(err, ERROR_CONFIG, "'orch %s' needs one more word: %s", group, choices);
+        _cleanup_free_ char *shown = str_one_line(second, 80);
+        const char *nearest = nearest_word(second, (const char *const *)seconds);
         if (nearest)
                 return error_set(err, ERROR_CONFIG, "there is no verb '%s %s'; did you mean `orch %s %s`?", group, shown, group, nearest);
-        if (second)
-                return error_set(err, ERROR_CONFIG, "there is no verb '%s %s'; after '%s' comes: %s", group, shown, group, choices);
-        return error_set(err, ERROR_CONFIG, "'orch %s' needs one more word: %s", group, choices);
+        return error_set(err, ERROR_CONFIG, "there is no verb '%s %s'; after '%s' comes: %s", group, shown, group, choices);
 }
 
-static bool asks_for_help(int argc, char *argv[])
+static bool asks_for(int argc, char *argv[], const char *option)
 {
-        for (int i = 1; i < argc; i++)
-                if (streq(argv[i], "--help") || streq(argv[i], "-h"))
-                        return true;
-        return false;
-}
-
-static bool asks_for_version(int argc, char *argv[])
-{
-        for (int i = 1; i < argc; i++)
-                if (streq(argv[i], "--version"))
+        for (int i = 1; i < argc && !streq(argv[i], "--"); i++)
+                if (streq(argv[i], option))
                         return true;
         return false;
 }
@@ -194,43 +203,65 @@ static int print_help(char *owned_text)
         return cli_printed(output_text(text));
 }
 
+/* The words of a verb in argv: the second is argc for a verb of one word. */
+struct verb_words {
+        int first;
+        int second;
+        char *name; /* owned */
+};
+
+static void verb_words_done(struct verb_words *words)
+{
+        free(words->name);
+}
+
+static int find_words(const struct verb verbs[], int argc, char *argv[], struct verb_words *ret, struct error **err)
+{
+        struct verb_words words = { .first = next_word(1, argc, argv, err), .second = argc };
+        if (words.first < 0)
+                return -1;
+        bool group = words.first < argc && is_group(verbs, argv[words.first]);
+        if (group) {
+                words.second = next_word(words.first + 1, argc, argv, err);
+                if (words.second < 0)
+                        return -1;
+        }
+        if (words.second < argc)
+                words.name = xasprintf("%s %s", argv[words.first], argv[words.second]);
+        else if (words.first < argc)
+                words.name = xstrdup(argv[words.first]);
+        *ret = words;
+        return 0;
+}
+
 static int dispatch(const struct verb verbs[], int argc, char *argv[], struct error **err)
 {
-        bool help = asks_for_help(argc, argv);
-        int first = next_word(1, argc, argv, err);
-        if (first < 0)
+        _cleanup_(verb_words_done) struct verb_words words = { 0 };
+        if (find_words(verbs, argc, argv, &words, err) < 0)
                 return -1;
-        if (first >= argc && help)
+        bool help = asks_for(argc, argv, "--help") || asks_for(argc, argv, "-h");
+        if (!words.name && help)
                 return print_help(help_all(verbs));
-        if (asks_for_version(argc, argv))
+        if (asks_for(argc, argv, "--version"))
                 return cli_printed(output_line("orch " ORCH_VERSION));
-        if (first >= argc)
+        if (!words.name)
                 return error_set(err, ERROR_CONFIG, "a verb is missing; `orch --help` lists them");
 
-        _cleanup_free_ char *name = xstrdup(argv[first]);
-        int second = argc;
-        if (is_group(verbs, argv[first])) {
-                second = next_word(first + 1, argc, argv, err);
-                if (second < 0)
-                        return -1;
-                if (second < argc) {
-                        free(name);
-                        name = xasprintf("%s %s", argv[first], argv[second]);
-                }
-        }
-        const struct verb *verb = find_verb(verbs, name);
+        const struct verb *verb = find_verb(verbs, words.name);
         if (verb && help && verb->needs != VERB_HIDDEN)
                 return print_help(help_verb(verb));
-        if (!verb && is_group(verbs, argv[first]))
-                return help ? print_help(help_group(verbs, argv[first]))
-                            : incomplete_verb(verbs, argv[first], second < argc ? argv[second] : NULL, err);
+        const char *group = is_group(verbs, argv[words.first]) ? argv[words.first] : NULL;
+        if (!verb && group && help)
+                return print_help(help_group(verbs, group));
+        if (!verb && group)
+                return incomplete_verb(verbs, group, words.second < argc ? argv[words.second] : NULL, err);
         if (!verb)
-                return unknown_verb(verbs, name, err);
+                return unknown_verb(verbs, words.name, err);
 
         _cleanup_free_ char **rest = xcalloc((size_t)argc + 1, sizeof *rest);
         size_t n = 0;
         for (int i = 1; i < argc; i++)
-                if (i != first && i != second)
+                if (i != words.first && i != words.second)
                         rest[n++] = argv[i];
         return run_verb(verb, rest, err);
 }

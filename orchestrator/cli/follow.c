@@ -29,18 +29,12 @@ static void follow_done(struct follow *follow)
         free(follow->running_vm);
 }
 
-/* The kind of a line: the daemon's own say "event", a worker's "type". */
-static const char *line_kind(const json_t *line)
-{
-        const char *event = value_text(line, "event");
-        return *event ? event : value_text(line, "type");
-}
-
-/* The event of a worker that a line carries, or NULL when it is none that this version knows. */
+/* The event of a worker that a line carries (in a stream, its type is called "event" and the job's names are added), or NULL when it is
+ * none that this version knows. */
 static struct event *worker_event(const json_t *line)
 {
         json_t *copy = json_copy((json_t *)(uintptr_t)line);
-        json_object_set_new(copy, "type", json_string(line_kind(line)));
+        json_object_set(copy, "type", json_object_get(line, "event"));
         json_object_del(copy, "event");
         json_object_del(copy, "job");
         json_object_del(copy, "vm");
@@ -155,7 +149,7 @@ static bool show_end(struct follow *follow, const json_t *line)
 static enum client_next on_line(const json_t *line, void *data)
 {
         struct follow *follow = data;
-        const char *kind = line_kind(line);
+        const char *kind = value_text(line, "event");
         bool stdout_is_gone;
         if (streq(kind, "result") && streq(value_text(line, "job"), follow->running)) {
                 xstrdup_replace(&follow->running, NULL);

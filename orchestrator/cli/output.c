@@ -48,18 +48,29 @@ bool output_line(const char *text)
         return flush_is_fine();
 }
 
-bool output_text(const char *text)
+static void print_clean_lines(FILE *stream, const char *text)
 {
-        output_live(NULL);
         while (*text) {
                 size_t length = strcspn(text, "\n");
                 _cleanup_free_ char *raw = xstrndup(text, length);
-                _cleanup_free_ char *line = str_one_line(raw, 16 * length + 16);
-                fputs(line, stdout);
-                fputc('\n', stdout);
+                _cleanup_free_ char *line = str_one_line(raw, SIZE_MAX);
+                fputs(line, stream);
+                fputc('\n', stream);
                 text += length + (text[length] == '\n');
         }
+}
+
+bool output_text(const char *text)
+{
+        output_live(NULL);
+        print_clean_lines(stdout, text);
         return flush_is_fine();
+}
+
+void output_diagnostics(const char *text)
+{
+        output_live(NULL);
+        print_clean_lines(stderr, text);
 }
 
 static bool print_json(const json_t *json, size_t flags)

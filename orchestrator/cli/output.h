@@ -18,6 +18,8 @@ bool output_text(const char *text);
 bool output_json(const json_t *json);
 bool output_json_line(const json_t *json);
 
+/* Several lines on stderr as they are (a list of problems), cleaned. */
+void output_diagnostics(const char *text);
 /* "error: …" on stderr, a line for each line of the text. */
 void output_complain(const char *text);
 

@@ -1,7 +1,6 @@
 /* `orch config check`: everything that is wrong with orch.yaml and the vm-list.yaml that it names, in one go; and whether the files
  * that they speak of are there and kept from others' eyes (warnings: the daemon may run on another host). */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -118,7 +117,7 @@ int verb_config_check(const struct cli *cli, _unused_ struct error **err)
                 return status ? status : printed;
         }
         _cleanup_free_ char *text = problems_format(&problems);
-        fputs(text, stderr);
+        output_diagnostics(text);
         if (problems.n_errors) {
                 _cleanup_free_ char *count = format_count((int64_t)problems.n_errors, "mistake");
                 log_error("%s found", count);

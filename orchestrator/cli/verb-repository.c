@@ -1,6 +1,4 @@
 /* `orch repository init|check|unlock`: the share itself, without a daemon. */
-#include <stdio.h>
-
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"

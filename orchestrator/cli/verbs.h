@@ -26,5 +26,7 @@ DECLARE_VERB(repository_unlock);
 DECLARE_VERB(catalog_rebuild);
 DECLARE_VERB(catalog_backup);
 DECLARE_VERB(version);
+DECLARE_VERB(daemon);
+DECLARE_VERB(worker);
 
 #undef DECLARE_VERB
