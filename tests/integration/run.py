@@ -1,0 +1,77 @@
+#!/usr/bin/python3
+"""Runs the end-to-end tests: every test_*.py here, each a module of unittest cases, with the orch binary given.
+
+    run.py --orch build/orch [--valgrind] [-k PATTERN] [FILE…]
+
+Ends with "N passed, N failed, N skipped". Each case makes its own laboratory, or shares its class's.
+"""
+
+import argparse
+import glob
+import os
+import sys
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+
+class Printing(unittest.TextTestResult):
+    """A line a test with its seconds, at once: what hangs is seen."""
+
+    def startTest(self, test):
+        super().startTest(test)
+        self.begun = time.monotonic()
+
+    def _say(self, verdict, test):
+        self.stream.writeln(f"{verdict:7} {time.monotonic() - self.begun:6.1f} s  {test.id()}")
+        self.stream.flush()
+
+    def addSuccess(self, test):
+        unittest.TestResult.addSuccess(self, test)
+        self.passed = getattr(self, "passed", 0) + 1
+        self._say("ok", test)
+
+    def addError(self, test, err):
+        unittest.TestResult.addError(self, test, err)
+        self._say("ERROR", test)
+        self.stream.writeln(self._exc_info_to_string(err, test))
+
+    def addFailure(self, test, err):
+        unittest.TestResult.addFailure(self, test, err)
+        self._say("FAILED", test)
+        self.stream.writeln(self._exc_info_to_string(err, test))
+
+    def addSkip(self, test, reason):
+        unittest.TestResult.addSkip(self, test, reason)
+        self._say("skipped", test)
+        self.stream.writeln(f"        because {reason}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--orch", required=True)
+    parser.add_argument("--valgrind", action="store_true", help="only the life of a daemon, under valgrind")
+    parser.add_argument("-k", dest="pattern")
+    parser.add_argument("files", nargs="*")
+    options = parser.parse_args()
+    os.environ["ORCH_BINARY"] = os.path.abspath(options.orch)
+    if options.valgrind:
+        files = [os.path.join(HERE, "valgrind_life.py")]
+    else:
+        files = options.files or sorted(glob.glob(os.path.join(HERE, "test_*.py")))
+    loader = unittest.TestLoader()
+    if options.pattern:
+        loader.testNamePatterns = [f"*{options.pattern}*"]
+    suite = unittest.TestSuite(loader.loadTestsFromName(os.path.basename(f)[:-3]) for f in files)
+    result = unittest.TextTestRunner(stream=sys.stdout, resultclass=Printing, verbosity=0).run(suite)
+    failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
+    if result.testsRun == 0:
+        failed += 1
+    print(f"{getattr(result, 'passed', 0)} passed, {failed} failed, {len(result.skipped)} skipped")
+    sys.exit(1 if failed else 0)
+
+
+if __name__ == "__main__":
+    main()
