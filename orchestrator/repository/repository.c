@@ -87,7 +87,8 @@ bool point_name_parse(const char *name, int64_t *ret_time)
                 if (form[i] == 'd' ? name[i] < '0' || name[i] > '9' : name[i] != form[i])
                         return false;
         struct tm tm = { .tm_isdst = -1 };
-        if (!strptime(name, "%Y-%m-%d-%H%M%S", &tm) || tm.tm_sec > 59)
+        const char *end = strptime(name, "%Y-%m-%d-%H%M%S", &tm);
+        if (!end || *end || tm.tm_sec > 59)
                 return false;
         /* timegm() turns 30 February into 2 March. Whether the day exists must not depend on a time zone that may have changed since. */
         struct tm calendar = tm;

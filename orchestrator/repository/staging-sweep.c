@@ -52,6 +52,12 @@ int staging_hash_folder(struct staging *staging, const char *folder, struct erro
         if (share_list(fd, folder, &names, err) < 0)
                 return -1;
         for (size_t i = 0; names && names[i]; i++) {
+                /* swtpm's lock file: empty, and nothing in a copy. */
+                if (streq(names[i], ".lock")) {
+                        if (unlinkat(fd, names[i], 0) < 0)
+                                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove %s/.lock", folder);
+                        continue;
+                }
                 _cleanup_free_ char *path = path_join(folder, names[i]);
                 struct stat st;
                 if (fstatat(fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)

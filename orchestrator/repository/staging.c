@@ -117,7 +117,7 @@ static int open_folder_of(struct staging *staging, const char *name, int *folder
         if (!slash)
                 return staging->dir_fd;
         _cleanup_free_ char *folder = xstrndup(name, (size_t)(slash - name));
-        if (!file_name_is_safe(folder))
+        if (!file_name_is_safe(folder) || slash + 1 != path_base(name))
                 return error_set(err, ERROR_REFUSED, "\"%s\" is not a safe name for a file of a restore point", name);
         if (fs_make_dir_at(staging->dir_fd, folder, 0700, err) < 0)
                 return -1;
@@ -231,30 +231,4 @@ char *staging_choose_point_name(struct staging *staging, int64_t started, struct
         }
         error_set(err, ERROR_REFUSED, "no name is free for the restore point beside %s", staging->path);
         return NULL;
-}
-
-int staging_remove_leftovers(struct repository *repository, const char *hypervisor, const char *vm, const char *except_job,
-                             char ***ret_jobs, struct error **err)
-{
-        assert(name_is_safe(hypervisor) && name_is_safe(vm));
-        _cleanup_free_ char *folder = xasprintf("%s/%s", hypervisor, vm);
-        _cleanup_error_ struct error *error = NULL;
-        _cleanup_close_ int vm_fd = share_open_beneath(repository->root_fd, folder, O_RDONLY | O_DIRECTORY, &error);
-        if (vm_fd < 0 && error->errnum == ENOENT)
-                return 0;
-        if (vm_fd < 0)
-                return error_propagate(err, TAKE_PTR(error));
-        _cleanup_strv_ char **names = NULL;
-        _cleanup_strv_ char **jobs = NULL;
-        if (share_list(vm_fd, folder, &names, err) < 0)
-                return -1;
-        for (size_t i = 0; names && names[i]; i++) {
-                if (!str_starts_with(names[i], STAGING_PREFIX) || streq(names[i] + strlen(STAGING_PREFIX), except_job))
-                        continue;
-                if (fs_remove_tree_at(vm_fd, names[i], err) < 0)
-                        return error_prefix(err, "%s/%s", repository->path, folder);
-                strv_add(&jobs, names[i] + strlen(STAGING_PREFIX));
-        }
-        *ret_jobs = TAKE_PTR(jobs);
-        return 0;
 }

@@ -60,8 +60,3 @@ char *staging_choose_point_name(struct staging *staging, int64_t started, struct
  * is missing: nothing unverified is ever published (`state.json` alone has no checksum). Modes: what hypervisors wrote becomes 0600, the
  * folder 0750. After success staging_path() is the point's. */
 int staging_publish(struct staging *staging, const char *point, struct error **err) _must_check_;
-
-/* Removes each .staging-* of that VM but the one of `except_job` (NULL: none): what jobs of this repository left that died. Only for the
- * holder of the repository's lock. *ret_jobs: their jobs; the caller's (strv_free). */
-int staging_remove_leftovers(struct repository *repository, const char *hypervisor, const char *vm, const char *except_job, char ***ret_jobs,
-                             struct error **err) _must_check_;

@@ -1,0 +1,141 @@
+#include "share-fixture.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/memory.h"
+
+int shell(const char *format, ...)
+{
+        va_list ap;
+        va_start(ap, format);
+        _cleanup_free_ char *command = xvasprintf(format, ap);
+        va_end(ap);
+        const char *const argv[] = { "sh", "-c", command, NULL };
+        struct child_options options = { .timeout_ms = 60000 };
+        _cleanup_child_result_ struct child_result result = { 0 };
+        if (child_run(argv, &options, &result, NULL) < 0)
+                return -1;
+        if (result.status)
+                fprintf(stderr, "%s: status %d: %s%s\n", command, result.status, result.output, result.errors);
+        return result.status;
+}
+
+void share_mount(unsigned size_mib)
+{
+        if (geteuid() != 0)
+                cr_skip_test("SKIPPED: a share of its own needs root to mount a loop device");
+        cr_assert_eq(clock_set_timezone("UTC", NULL), 0);
+        cr_assert_eq(unshare(CLONE_NEWNS), 0, "unshare: %s", strerror(errno));
+        cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL), 0);
+        cr_assert_eq(mount("tmpfs", "/mnt", "tmpfs", 0, NULL), 0);
+        cr_assert_eq(shell("mkdir " SHARE " && truncate -s %uM /mnt/image && mkfs.ext4 -q -F -m 0 /mnt/image && mount -o loop /mnt/image " SHARE,
+                           size_mib),
+                     0);
+}
+
+void share_unmount(void)
+{
+        umount2(SHARE, MNT_DETACH);
+        umount2("/mnt", MNT_DETACH);
+}
+
+struct repository *share_repository(unsigned size_mib)
+{
+        share_mount(size_mib);
+        _cleanup_free_ char *uuid = NULL;
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(repository_init(SHARE, REPOSITORY_FSTYPE_ANY, &uuid, &error), 0, "%s", error_message(error));
+        struct repository *repository = repository_open(SHARE, REPOSITORY_FSTYPE_ANY, &error);
+        cr_assert(repository, "%s", error_message(error));
+        return repository;
+}
+
+struct metadata *sample_metadata(const char *point)
+{
+        struct metadata *metadata = metadata_new();
+        metadata->orch_version = xstrdup("0.1.0");
+        metadata->repository_uuid = xstrdup("6f1c1f0e-0d5c-4f0a-9d3e-1a2b3c4d5e6f");
+        metadata->vm = xstrdup("vm-1");
+        metadata->domain = xstrdup("vm-1");
+        metadata->uuid = xstrdup("0b9a7d1c-1111-4222-8333-444455556666");
+        metadata->hypervisor = xstrdup("host-1");
+        metadata->ran_on = xstrdup("host-1");
+        metadata->point = xstrdup(point);
+        metadata->job = xstrdup("20260201-0001");
+        metadata->trigger = xstrdup("adhoc");
+        metadata->method = xstrdup("quiesce");
+        metadata->method_used = xstrdup("quiesce");
+        metadata->level = xstrdup("full");
+        metadata->consistency = xstrdup("filesystem");
+        metadata->started = 1770000000;
+        metadata->finished = 1770000060;
+        metadata->snapshot_at = 1770000005;
+        metadata->freeze_milliseconds = 41;
+        metadata->compression = xstrdup("none");
+        metadata->machine = xstrdup("pc-q35-7.2");
+        metadata->arch = xstrdup("x86_64");
+        metadata->libvirt_version = xstrdup("9.0.0");
+        metadata->qemu_version = xstrdup("7.2.22");
+        metadata->status = xstrdup("ok");
+        struct metadata_disk *disk = metadata_add_disk(metadata);
+        disk->target = xstrdup("vda");
+        disk->file = xstrdup("vm-1-vda.qcow2");
+        disk->source_path = xstrdup("/var/lib/libvirt/images/vm-1.qcow2");
+        disk->source_format = xstrdup("qcow2");
+        disk->source_type = xstrdup("file");
+        disk->bus = xstrdup("virtio");
+        disk->virtual_bytes = 1024 * 1024;
+        return metadata;
+}
+
+static char *hash(struct staging *staging, const char *name, uint64_t *ret_bytes)
+{
+        _cleanup_error_ struct error *error = NULL;
+        char *sha256 = staging_hash_file(staging, name, NULL, ret_bytes, &error);
+        cr_assert(sha256, "%s", error_message(error));
+        return sha256;
+}
+
+static void write_and_hash(struct staging *staging, const char *name, mode_t mode, const char *text)
+{
+        _cleanup_error_ struct error *error = NULL;
+        uint64_t bytes = 0;
+        cr_assert_eq(staging_write_file(staging, name, mode, text, strlen(text), &error), 0, "%s", error_message(error));
+        _cleanup_free_ char *sha256 = hash(staging, name, &bytes);
+        cr_assert_eq(bytes, strlen(text));
+}
+
+struct staging *stage_sample(struct repository *repository, const char *job, const char *point)
+{
+        _cleanup_error_ struct error *error = NULL;
+        struct staging *staging = staging_create(repository, "host-1", "vm-1", job, &error);
+        cr_assert(staging, "%s", error_message(error));
+        cr_assert_eq(shell("umask 022; qemu-img create -q -f qcow2 %s/vm-1-vda.qcow2 1M", staging_path(staging)), 0);
+        _cleanup_(metadata_freep) struct metadata *metadata = sample_metadata(point);
+        metadata->disks[0].sha256 = hash(staging, "vm-1-vda.qcow2", &metadata->disks[0].stored_bytes);
+        _cleanup_free_ char *text = metadata_format(metadata);
+        write_and_hash(staging, POINT_METADATA_NAME, 0640, text);
+        write_and_hash(staging, "vm-1.xml", 0600, "<domain/>\n");
+        write_and_hash(staging, "backup.log", 0640, "all went well\n");
+        write_and_hash(staging, "configs/version.txt", 0600, "9.16(4)\n");
+        return staging;
+}
+
+char *publish_sample(struct repository *repository, int64_t started)
+{
+        _cleanup_error_ struct error *error = NULL;
+        _cleanup_free_ char *job = xasprintf("job-%jd", (intmax_t)started);
+        _cleanup_free_ char *point = clock_format_folder(started);
+        _cleanup_(staging_freep) struct staging *staging = stage_sample(repository, job, point);
+        cr_assert_eq(staging_write_checksums(staging, &error), 0, "%s", error_message(error));
+        cr_assert_eq(staging_publish(staging, point, &error), 0, "%s", error_message(error));
+        return TAKE_PTR(point);
+}

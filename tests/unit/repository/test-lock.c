@@ -1,0 +1,184 @@
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "share-fixture.h"
+
+#define LOCK SHARE "/.orch-lock"
+
+/* Another process that holds the lock until it is killed. */
+static pid_t start_holder(void)
+{
+        int pair[2];
+        cr_assert_eq(pipe(pair), 0);
+        pid_t pid = fork();
+        if (pid == 0) {
+                struct repository *repository = repository_open(SHARE, REPOSITORY_FSTYPE_ANY, NULL);
+                struct lock_holder holder = { 0 };
+                char result = (char)repository_lock(repository, &holder, NULL);
+                (void)!write(pair[1], &result, 1);
+                for (;;)
+                        pause();
+        }
+        char result = 1;
+        cr_assert_eq(read(pair[0], &result, 1), 1);
+        cr_assert_eq(result, LOCK_TAKEN);
+        close(pair[0]);
+        close(pair[1]);
+        return pid;
+}
+
+static void end_holder(pid_t pid)
+{
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, 0);
+}
+
+/* The content that says another holder, without moving the inode that is locked. */
+static void overwrite_holder(const char *text)
+{
+        _cleanup_close_ int fd = open(LOCK, O_WRONLY | O_TRUNC);
+        cr_assert_geq(fd, 0);
+        cr_assert_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+Test(lock, a_second_holder_is_told_who_has_it, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        pid_t pid = start_holder();
+        char host[256] = "";
+        gethostname(host, sizeof host - 1);
+
+        _cleanup_(lock_holder_done) struct lock_holder holder = { 0 };
+        cr_assert_eq(repository_lock(repository, &holder, NULL), LOCK_HELD_ELSEWHERE);
+        cr_expect_str_eq(holder.host, host);
+        cr_expect_eq(holder.pid, pid);
+        cr_expect_leq(clock_realtime_s() - holder.since, 20);
+        cr_expect_geq(clock_realtime_s(), holder.since);
+
+        end_holder(pid);
+        _cleanup_(lock_holder_done) struct lock_holder nobody = { 0 };
+        cr_assert_eq(repository_lock(repository, &nobody, NULL), LOCK_TAKEN, "SIGKILL frees it");
+        cr_expect_null(nobody.host);
+        cr_assert_eq(repository_lock(repository, &nobody, NULL), LOCK_TAKEN, "taking it twice is fine");
+        _cleanup_free_ char *text = fs_read_file(LOCK, 4096, NULL, NULL);
+        _cleanup_free_ char *line = xasprintf("\npid: %ld\n", (long)getpid());
+        cr_expect(strstr(text, line), "%s", text);
+}
+
+Test(lock, is_given_back_by_unlock_and_by_free, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *first = share_repository(32);
+        _cleanup_(repository_freep) struct repository *second = repository_open(SHARE, REPOSITORY_FSTYPE_ANY, NULL);
+        struct lock_holder holder = { 0 };
+        cr_assert_eq(repository_lock(first, &holder, NULL), LOCK_TAKEN);
+        _cleanup_(lock_holder_done) struct lock_holder seen = { 0 };
+        cr_assert_eq(repository_lock(second, &seen, NULL), LOCK_HELD_ELSEWHERE, "two in one process exclude each other as well");
+        repository_unlock(first);
+        struct stat st;
+        cr_assert_eq(stat(LOCK, &st), 0);
+        cr_expect_eq(st.st_size, 0, "nobody is named when nobody holds it");
+        cr_assert_eq(repository_lock(second, &holder, NULL), LOCK_TAKEN);
+        second = repository_free(second);
+        cr_assert_eq(repository_lock(first, &holder, NULL), LOCK_TAKEN);
+}
+
+Test(lock, a_holder_without_a_name_is_still_one, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        pid_t pid = start_holder();
+        overwrite_holder("\x01garbage: \xff\npid: -5\nsince: yesterday\n");
+        _cleanup_(lock_holder_done) struct lock_holder holder = { 0 };
+        cr_expect_eq(repository_lock(repository, &holder, NULL), LOCK_HELD_ELSEWHERE);
+        cr_expect_null(holder.host);
+        cr_expect_eq(holder.pid, 0);
+        cr_expect_eq(holder.since, 0);
+        end_holder(pid);
+}
+
+Test(break_lock, of_a_dead_holder_clears_it, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        pid_t pid = start_holder();
+        end_holder(pid);
+        _cleanup_(lock_holder_done) struct lock_holder holder = { 0 };
+        cr_assert_eq(repository_break_lock(repository, false, &holder, NULL), 0);
+        cr_expect_eq(holder.pid, pid, "who held it is told");
+        struct stat st;
+        cr_assert_eq(stat(LOCK, &st), 0);
+        cr_expect_eq(st.st_size, 0);
+        struct lock_holder nobody = { 0 };
+        cr_expect_eq(repository_lock(repository, &nobody, NULL), LOCK_TAKEN);
+}
+
+static void expect_break_refused(struct repository *repository, bool force, const char *words)
+{
+        _cleanup_error_ struct error *error = NULL;
+        struct lock_holder holder = { 0 };
+        cr_assert_eq(repository_break_lock(repository, force, &holder, &error), -1);
+        cr_expect_eq(error->kind, ERROR_REFUSED);
+        cr_expect(strstr(error->message, words), "%s", error->message);
+        cr_expect_null(holder.host);
+}
+
+Test(break_lock, of_a_live_process_here_is_refused_even_by_force, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        pid_t pid = start_holder();
+        _cleanup_free_ char *words = xasprintf("pid %ld", (long)pid);
+        expect_break_refused(repository, false, words);
+        expect_break_refused(repository, true, "live process of this host");
+        end_holder(pid);
+}
+
+Test(break_lock, of_another_host_needs_force, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        pid_t pid = start_holder();
+        overwrite_holder("orch lock\nhost: elsewhere\npid: 1\nsince: 2026-02-01T22:00:15Z\nboot: other\npid-namespace: 4026531836\n");
+        expect_break_refused(repository, false, "another host (host elsewhere, pid 1, since 2026-02-01T22:00:15Z)");
+        _cleanup_(lock_holder_done) struct lock_holder holder = { 0 };
+        cr_assert_eq(repository_break_lock(repository, true, &holder, NULL), 0);
+        cr_expect_str_eq(holder.host, "elsewhere");
+        cr_expect_eq(holder.since, 1769983215);
+        cr_expect_eq(shell("ls " SHARE "/.orch-lock.broken-*"), 0);
+        struct lock_holder nobody = { 0 };
+        cr_expect_eq(repository_lock(repository, &nobody, NULL), LOCK_TAKEN, "although the old one still holds what was renamed");
+        _cleanup_(repository_freep) struct repository *third = repository_open(SHARE, REPOSITORY_FSTYPE_ANY, NULL);
+        _cleanup_(lock_holder_done) struct lock_holder ours = { 0 };
+        cr_expect_eq(repository_lock(third, &ours, NULL), LOCK_HELD_ELSEWHERE);
+        cr_expect_eq(ours.pid, getpid());
+        end_holder(pid);
+}
+
+Test(break_lock, of_another_container_of_this_machine_says_so, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        pid_t pid = start_holder();
+        cr_assert_eq(shell("sed 's/^pid-namespace: .*/pid-namespace: 1/; s/^host: .*/host: box/' " LOCK " >/mnt/text && cat /mnt/text >" LOCK), 0);
+        expect_break_refused(repository, false, "another container of this machine (host box");
+        end_holder(pid);
+}
+
+Test(break_lock, that_a_child_of_a_dead_holder_keeps_says_so, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        pid_t pid = start_holder();
+        pid_t gone = fork();
+        if (gone == 0)
+                _exit(0);
+        waitpid(gone, NULL, 0);
+        cr_assert_eq(shell("sed 's/^pid: .*/pid: %ld/' " LOCK " >/mnt/text && cat /mnt/text >" LOCK, (long)gone), 0);
+        expect_break_refused(repository, false, "has ended");
+        _cleanup_(lock_holder_done) struct lock_holder holder = { 0 };
+        cr_expect_eq(repository_break_lock(repository, true, &holder, NULL), 0);
+        end_holder(pid);
+}

@@ -1,0 +1,216 @@
+#include "repository/points.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fs.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "repository/repository-internal.h"
+#include "share-fixture.h"
+
+enum { STARTED = 1769983215 };
+#define VM SHARE "/host-1/vm-1"
+
+Test(points, names_are_read_strictly)
+{
+        static const struct {
+                const char *name;
+                bool valid;
+        } cases[] = {
+                { "2026-02-01-220015", true },   { "2024-02-29-000000", true },  { "2026-12-31-235959", true },  { "2026-02-29-000000", false },
+                { "2026-13-01-000000", false },  { "2026-01-01-240000", false }, { "2026-01-01-006000", false }, { "2026-01-01-000060", false },
+                { "2026-02-01-22001", false },   { "2026-02-01-2200150", false }, { "2026-02-01 220015", false }, { " 026-02-01-220015", false },
+                { "2026-02-01-+20015", false },  { ".026-02-01-220015", false }, { "latest", false },            { "", false },
+        };
+        for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
+                cr_expect_eq(point_name_parse(cases[i].name, NULL), cases[i].valid, "%s", cases[i].name);
+}
+
+Test(points, are_found_newest_first_with_junk_around, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(64);
+        for (int i = 0; i < 3; i++)
+                free(publish_sample(repository, STARTED + i * 86400));
+        cr_assert_eq(shell("cd " SHARE " && mkdir -p metadata/vm-9/2026-02-01-220015 .snapshot/vm-1/2026-02-01-220015 'host 2/vm' empty/vm host-1/.snapshot && "
+                           "cd host-1 && ln -s vm-1 vm-link && ln -s /etc etc && echo x >file && "
+                           "cd vm-1 && mkdir .staging-x .removing-2026-01-01-000000 latest 2026-02-31-000000 other && echo x >2026-01-01-000000 && "
+                           "ln -s 2026-02-01-220015 2026-01-02-000000 && ln -s 2026-02-01-220015 latest-link"),
+                     0);
+        _cleanup_point_list_ struct point_list all = { 0 };
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(points_scan_all(repository, &all, &error), 0, "%s", error_message(error));
+        cr_assert_eq(all.count, 3);
+        for (size_t i = 0; i < all.count; i++) {
+                cr_expect_null(all.items[i].problem, "%s: %s", all.items[i].path, all.items[i].problem);
+                cr_expect_str_eq(all.items[i].vm, "vm-1");
+                cr_expect_str_eq(all.items[i].hypervisor, "host-1");
+                cr_assert(all.items[i].metadata);
+        }
+        _cleanup_point_list_ struct point_list one = { 0 };
+        cr_assert_eq(points_scan_vm(repository, "host-1", "vm-1", &one, &error), 0);
+        cr_assert_eq(one.count, 3);
+        cr_expect_str_eq(one.items[0].name, "2026-02-03-220015");
+        cr_expect_str_eq(one.items[2].path, "host-1/vm-1/2026-02-01-220015");
+        _cleanup_point_list_ struct point_list none = { 0 };
+        cr_expect_eq(points_scan_vm(repository, "host-1", "vm-2", &none, NULL), 0);
+        cr_expect_eq(points_scan_vm(repository, "host-2", "vm-1", &none, NULL), 0);
+        cr_expect_eq(points_scan_vm(repository, "host-1", "vm-link", &none, NULL), 0);
+        cr_expect_eq(none.count, 0);
+}
+
+Test(points, order_is_by_started_and_not_by_name, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(64);
+        for (int i = 0; i < 2; i++)
+                free(publish_sample(repository, STARTED + i * 3600));
+        cr_assert_eq(shell("sed -i 's/\"started\": \"[^\"]*\"/\"started\": \"2027-01-01T00:00:00Z\"/' " VM "/2026-02-01-220015/backup-metadata.json"), 0);
+        _cleanup_point_list_ struct point_list list = { 0 };
+        cr_assert_eq(points_scan_vm(repository, "host-1", "vm-1", &list, NULL), 0);
+        cr_expect_str_eq(list.items[0].name, "2026-02-01-220015");
+        cr_expect_str_eq(list.items[1].name, "2026-02-01-230015");
+}
+
+static const struct {
+        const char *command; /* run in the point's folder */
+        const char *words;
+        bool metadata; /* is it still there? */
+        bool held;
+} damages[] = {
+        { "rm backup-metadata.json", "backup-metadata.json", false, false },
+        { "echo '{' >backup-metadata.json", "backup-metadata.json", false, false },
+        { "sed -i 's/\"format\": 1/\"format\": 2/' backup-metadata.json", "format", false, false },
+        { "ln -sf /etc/passwd backup-metadata.json", "backup-metadata.json", false, false },
+        { "truncate -s 17M backup-metadata.json", "larger than", false, false },
+        { "sed -i 's/\"vm\": \"vm-1\"/\"vm\": \"vm-2\"/' backup-metadata.json", "is that of host-1/vm-2/", false, false },
+        { "sed -i 's/\"hypervisor\": \"host-1\"/\"hypervisor\": \"host-2\"/' backup-metadata.json", "is that of host-2/vm-1/", false, false },
+        { "cd .. && mv 2026-02-01-220015 2026-02-02-000000", "is that of host-1/vm-1/2026-02-01-220015", false, false },
+        { "sed -i 's/\"status\": \"ok\"/\"status\": \"failed\"/' backup-metadata.json", "job which made no point", false, false },
+        { "rm vm-1-vda.qcow2", "vm-1-vda.qcow2 cannot be found", true, false },
+        { "truncate -s 5 vm-1-vda.qcow2", "vm-1-vda.qcow2 has 5 bytes where", true, false },
+        { "ln -sf /etc/passwd vm-1-vda.qcow2", "not a regular file", true, false },
+        { "echo x >state.json", "state.json cannot be read", true, true },
+        { "mkdir state.json", "state.json cannot be read", true, true },
+        { "echo x >state.json; rm backup-metadata.json", "state.json cannot be read", false, true },
+        { "echo x >state.json; cd .. && mv 2026-02-01-220015 2026-02-02-000000", "state.json cannot be read", false, true },
+};
+
+Test(points, a_damaged_one_is_listed_as_such_and_hides_no_other, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(64);
+        free(publish_sample(repository, STARTED + 86400));
+        for (size_t i = 0; i < ARRAY_LENGTH(damages); i++) {
+                _cleanup_free_ char *name = publish_sample(repository, STARTED);
+                cr_assert_eq(shell("cd " VM "/%s && %s", name, damages[i].command), 0);
+                _cleanup_point_list_ struct point_list list = { 0 };
+                cr_assert_eq(points_scan_all(repository, &list, NULL), 0);
+                cr_assert_eq(list.count, 2, "case %zu", i);
+                cr_expect_null(list.items[0].problem);
+                const struct point *point = &list.items[1];
+                cr_assert(point->problem, "case %zu", i);
+                cr_expect(strstr(point->problem, damages[i].words), "case %zu: %s", i, point->problem);
+                cr_expect_eq(point->metadata != NULL, damages[i].metadata, "case %zu", i);
+                cr_expect(point->state.damaged && point->state.damage, "case %zu", i);
+                cr_expect_eq(point->state.held, damages[i].held, "case %zu", i);
+                cr_assert_eq(shell("rm -r " VM "/%s", point->name), 0);
+        }
+}
+
+Test(points, state_is_written_and_read_back, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        free(publish_sample(repository, STARTED));
+        struct point_state state = { .held = true, .held_reason = (char *)"before the upgrade", .verified = 1770000000 };
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(points_write_state(repository, "host-1/vm-1/2026-02-01-220015", &state, &error), 0, "%s", error_message(error));
+        _cleanup_point_list_ struct point_list list = { 0 };
+        cr_assert_eq(points_scan_all(repository, &list, NULL), 0);
+        cr_assert_eq(list.count, 1);
+        const struct point *point = &list.items[0];
+        cr_expect_str_eq(point->path, "host-1/vm-1/2026-02-01-220015");
+        cr_expect_null(point->problem);
+        cr_expect(point->state.held);
+        cr_expect_str_eq(point->state.held_reason, "before the upgrade");
+        cr_expect_eq(point->state.verified, 1770000000);
+        cr_expect_eq(shell("cd " VM "/2026-02-01-220015 && sha256sum -c --quiet --strict checksums.sha256"), 0);
+        static const char *const paths[] = { "host-1/vm-1/2026-02-01-220016", "host-1/vm-1", "../x/2026-02-01-220015", "host-1/vm-1/2026-02-01-220015/configs",
+                                             "/etc/passwd", "", "host-1/vm-1/latest" };
+        for (size_t i = 0; i < ARRAY_LENGTH(paths); i++)
+                cr_expect_eq(points_write_state(repository, paths[i], &state, NULL), -1, "%s", paths[i]);
+}
+
+Test(points, removal_takes_one_and_what_earlier_removals_left, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(64);
+        for (int i = 0; i < 2; i++)
+                free(publish_sample(repository, STARTED + i * 86400));
+        cr_assert_eq(shell("cd " VM " && mkdir -p .removing-2026-01-01-000000/deep .removing-2026-02-01-220015/full && mkdir /mnt/outside && "
+                           "touch /mnt/outside/kept && ln -s /mnt/outside 2026-02-01-220015/link && ln -s /mnt/outside .removing-link"),
+                     0);
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(points_remove(repository, "host-1", "vm-1", "2026-02-01-220015", &error), 0, "%s", error_message(error));
+        cr_expect_eq(shell("test \"$(ls -A " VM ")\" = 2026-02-02-220015"), 0);
+        cr_expect_eq(access("/mnt/outside/kept", F_OK), 0, "links are not followed");
+        cr_expect_eq(points_remove(repository, "host-1", "vm-1", "2026-02-01-220015", NULL), 0, "again is fine");
+        cr_expect_eq(points_remove(repository, "host-1", "vm-9", "2026-02-01-220015", NULL), 0);
+        static const char *const names[] = { "..", ".", "", "2026-02-02-220015/configs", "latest" };
+        for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
+                cr_expect_eq(points_remove(repository, "host-1", "vm-1", names[i], NULL), -1, "%s", names[i]);
+        cr_expect_eq(access(VM "/2026-02-02-220015/vm-1.xml", F_OK), 0);
+}
+
+Test(points, verification_finds_what_changed, .fini = share_unmount)
+{
+        static const struct {
+                const char *command;
+                const char *words;
+        } cases[] = {
+                { "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=70000 conv=notrunc status=none", "vm-1-vda.qcow2 is damaged: its SHA-256 is" },
+                { "rm configs/version.txt", "configs/version.txt is missing" },
+                { "truncate -s 5 vm-1.xml", "vm-1.xml is damaged" },
+                { "rm checksums.sha256", "checksums.sha256 is missing" },
+                { ": >checksums.sha256", "is empty" },
+                { "sed -i /vda/d checksums.sha256", "does not list vm-1-vda.qcow2" },
+                { "sed -i /metadata/d checksums.sha256", "does not list backup-metadata.json" },
+                { "sed -i 's|vm-1.xml|../../vm-1.xml|' checksums.sha256", "not a path that orch makes" },
+                { "mv vm-1.xml x && ln -s x vm-1.xml", "symbolic link" },
+        };
+        _cleanup_(repository_freep) struct repository *repository = share_repository(64);
+        for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+                _cleanup_free_ char *name = publish_sample(repository, STARTED);
+                _cleanup_free_ char *path = xasprintf("host-1/vm-1/%s", name);
+                _cleanup_error_ struct error *before = NULL;
+                cr_assert_eq(points_verify_checksums(repository, path, &before), 0, "%s", error_message(before));
+                cr_assert_eq(shell("cd " SHARE "/%s && %s", path, cases[i].command), 0);
+                _cleanup_error_ struct error *error = NULL;
+                cr_assert_eq(points_verify_checksums(repository, path, &error), -1, "case %zu", i);
+                cr_expect_eq(error->kind, ERROR_CORRUPT, "case %zu: %s", i, error->message);
+                cr_expect(strstr(error->message, cases[i].words), "case %zu: %s", i, error->message);
+                cr_assert_eq(shell("rm -r " SHARE "/%s", path), 0);
+        }
+}
+
+Test(points, failures_are_kept_private_and_for_90_days, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        _cleanup_(metadata_freep) struct metadata *metadata = sample_metadata("2026-02-01-220015");
+        xstrdup_replace(&metadata->status, "failed");
+        metadata->error = xstrdup("the agent is mute");
+        cr_assert_eq(shell("mkdir " SHARE "/metadata && mkdir -m 0700 " SHARE "/metadata/failed && mkdir -p " SHARE "/metadata/failed/old/deep " SHARE "/metadata/failed/young && touch " SHARE "/metadata/failed/plain-file && "
+                           "touch -d '2026-01-01 00:00 UTC' " SHARE "/metadata/failed/old && touch -d '2026-01-03 00:00 UTC' " SHARE "/metadata/failed/young"),
+                     0);
+        int64_t now = 1767225600 + 91 * 86400; /* 91 days after 1 January 2026 */
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(points_record_failure(repository, "20260402-1", metadata, "line 1\n", now, &error), 0, "%s", error_message(error));
+        cr_expect_eq(shell("cd " SHARE "/metadata/failed && test ! -e old && test -d young && test -f plain-file && test \"$(cat 20260402-1/backup.log)\" = 'line 1' "
+                           "&& test \"$(stat -c %%a . 20260402-1 20260402-1/backup.log 20260402-1/backup-metadata.json | tr '\\n' ' ')\" = '700 700 600 600 ' && "
+                           "grep -q 'agent is mute' 20260402-1/backup-metadata.json"),
+                     0);
+        cr_expect_eq(points_record_failure(repository, "20260402-1", metadata, NULL, now, NULL), 0, "a second time is fine");
+        cr_expect_eq(points_record_failure(repository, "../x", metadata, NULL, now, NULL), -1);
+        _cleanup_point_list_ struct point_list list = { 0 };
+        cr_assert_eq(points_scan_all(repository, &list, NULL), 0);
+        cr_expect_eq(list.count, 0);
+}
