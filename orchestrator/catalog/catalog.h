@@ -13,8 +13,10 @@
 
 struct catalog;
 
-/* Opens or makes the database. A file that is corrupt is set aside (renamed with ".corrupt-<time>") and a new one is made;
- * *ret_rebuilt_needed then is true, also for a new file. ERROR_REFUSED for a newer schema. The caller frees. */
+/* Opens or makes the database (and the folder that it stands in, not those above). A file that is corrupt is set aside (renamed with
+ * ".corrupt-<time>", its journal with it) and a new one is made; *ret_rebuild_needed then is true, also for a new file. ERROR_REFUSED
+ * for a newer schema, ERROR_BUSY while another process has it open. *ret_rebuild_needed stays true, also over restarts, until
+ * catalog_reconcile() has succeeded once. The caller frees. */
 struct catalog *catalog_open(const char *path, bool *ret_rebuild_needed, struct error **err) _must_check_;
 struct catalog *catalog_free(struct catalog *catalog);
 DEFINE_FREEP(struct catalog, catalog_free)
@@ -24,7 +26,7 @@ struct catalog_entry {
         char *vm;
         char *hypervisor;
         char *point; /* NULL for a failed job */
-        char *job;
+        char *job;   /* NULL for a point whose metadata cannot be read */
         char *status; /* "ok", "failed", "cancelled", "damaged" */
         char *level;
         char *method;
@@ -50,27 +52,56 @@ struct catalog_list {
         size_t count;
 };
 void catalog_list_done(struct catalog_list *list);
+#define _cleanup_catalog_list_ _cleanup_(catalog_list_done)
 
-/* Records the end of a job: a published point (status ok) or a failure. Replaces a row of the same job. */
+/* Records the end of a job: a published point (status ok) or a failure. Replaces rows of the same job and of the same path. Failures
+ * that are 90 days older than this entry are forgotten, as on the share. */
 int catalog_record(struct catalog *catalog, const struct catalog_entry *entry, struct error **err) _must_check_;
-/* The entry that a point on the share makes. The caller frees with catalog_entry_done(). */
+/* The entry that a point on the share makes: named by where it lies, "damaged" when its metadata cannot be read or its state says so. The
+ * method is the one that was used in the end. `path` is NULL for a job that made no point. The caller frees with catalog_entry_done(). */
 void catalog_entry_from_point(const struct point *point, struct catalog_entry *ret);
 void catalog_entry_from_metadata(const struct metadata *metadata, const char *path, struct catalog_entry *ret);
 void catalog_entry_done(struct catalog_entry *entry);
+#define _cleanup_catalog_entry_ _cleanup_(catalog_entry_done)
 
 int catalog_remove_point(struct catalog *catalog, const char *path, struct error **err) _must_check_;
 /* vm NULL: all; failed: also jobs that made no point. */
 int catalog_list(struct catalog *catalog, const char *vm, bool failed, struct catalog_list *ret, struct error **err) _must_check_;
 
-/* Pinned UUID of a VM; *ret is NULL when there is none. The caller frees. */
+/* Pinned UUID of a VM; *ret is NULL when there is none. ret_hypervisor may be NULL. The caller frees. */
 int catalog_get_pin(struct catalog *catalog, const char *vm, char **ret_uuid, char **ret_hypervisor, struct error **err) _must_check_;
 int catalog_set_pin(struct catalog *catalog, const char *vm, const char *uuid, const char *hypervisor, struct error **err) _must_check_;
 
-/* Makes the index of points agree with the share: rows of points that are gone are removed, points without a row are added. Counts what
- * was changed. Jobs without a point stay. */
+/* Makes the index of points agree with the share: rows of points that are gone are removed, points without a row are added, rows that
+ * say something else than the share (held, verified, damaged …) are corrected. Counts what was added and removed. Jobs without a point
+ * stay. VMs without a pin then get it from their newest good point. All of it or nothing is done. */
 int catalog_reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added, size_t *ret_removed,
                       struct error **err) _must_check_;
-/* A consistent copy by VACUUM INTO. */
+/* Start of the VM's newest good point that isn't later than `not_after` (a clock that was wrong once must not hide a VM for years); 0:
+ * none. Fits due_decide(). */
+int catalog_last_good(struct catalog *catalog, const char *vm, int64_t not_after, int64_t *ret_started, struct error **err) _must_check_;
+
+/* What the queue wants to know of each VM that has an entry. */
+struct catalog_vm {
+        char *vm;
+        int64_t last_good;     /* as catalog_last_good() */
+        char *last_good_point; /* its folder's name, or NULL */
+        unsigned failures;     /* jobs that failed one after the other since then; cancelled ones don't count */
+        int64_t last_failure;  /* start of the newest of these; 0: none */
+        char *last_error;      /* and what it said, or NULL */
+        unsigned damaged;      /* points that are not what they have to be */
+};
+struct catalog_history {
+        struct catalog_vm *items; /* by name */
+        size_t count;
+};
+int catalog_get_history(struct catalog *catalog, int64_t not_after, struct catalog_history *ret, struct error **err) _must_check_;
+/* NULL for a VM without an entry; the history keeps ownership. */
+const struct catalog_vm *catalog_history_find(const struct catalog_history *history, const char *vm);
+void catalog_history_done(struct catalog_history *history);
+#define _cleanup_catalog_history_ _cleanup_(catalog_history_done)
+
+/* A consistent copy by VACUUM INTO, durable. ERROR_REFUSED when a file of that name exists. */
 int catalog_backup(struct catalog *catalog, const char *path, struct error **err) _must_check_;
 
 /* The JSON array of `orch list --json` (design §8), newest first; each with at least the fields named there. The caller frees. */

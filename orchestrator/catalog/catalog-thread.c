@@ -1,0 +1,278 @@
+/* Implements catalog/catalog-thread.h.
+ *
+ * A request is in one of three places: `queue`, `running`, `completed`; it only moves forward, under the lock. Works and completions run
+ * without the lock. Whoever is the last to need the object frees it: the loop, after it has joined the thread, or, once the loop has set
+ * `abandoned` (and from then on touches nothing), the thread. */
+#include "catalog/catalog-thread.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+#define FREE_TIMEOUT_MS 1000
+
+struct request {
+        void (*work)(void *data);
+        void (*done)(void *data);
+        void *data;
+        struct request *next;
+};
+
+struct request_list {
+        struct request *first;
+        struct request **end;
+};
+
+struct catalog_thread {
+        pthread_t thread;
+        int event_fd;
+        pthread_mutex_t lock;
+        pthread_cond_t changed; /* a request was posted or has ended; `ending` was set */
+        struct request_list queue;
+        struct request *running;
+        int64_t running_since_ms;
+        struct request_list completed;
+        size_t n_pending;
+        bool ending;    /* no request will come any more */
+        bool abandoned; /* the loop is gone */
+};
+
+static void list_init(struct request_list *list)
+{
+        list->first = NULL;
+        list->end = &list->first;
+}
+
+static void list_append(struct request_list *list, struct request *request)
+{
+        request->next = NULL;
+        *list->end = request;
+        list->end = &request->next;
+}
+
+static struct request *list_take_first(struct request_list *list)
+{
+        struct request *request = list->first;
+
+        if (request)
+                list->first = request->next;
+        if (!list->first)
+                list_init(list);
+        return request;
+}
+
+/* The requests' data is not ours. */
+static void list_done(struct request_list *list)
+{
+        for (struct request *request; (request = list_take_first(list));)
+                free(request);
+}
+
+static void destroy(struct catalog_thread *thread)
+{
+        list_done(&thread->queue);
+        list_done(&thread->completed);
+        pthread_cond_destroy(&thread->changed);
+        pthread_mutex_destroy(&thread->lock);
+        closep(&thread->event_fd);
+        free(thread);
+}
+
+/* The loop reads the counter before it looks at the list, so a wake-up is never lost. */
+static void wake_loop(struct catalog_thread *thread)
+{
+        int r = eventfd_write(thread->event_fd, 1);
+        assert(r == 0);
+        (void)r;
+}
+
+/* Called and left with the lock held. */
+static void run(struct catalog_thread *thread, struct request *request)
+{
+        thread->running = request;
+        thread->running_since_ms = clock_monotonic_ms();
+        pthread_mutex_unlock(&thread->lock);
+        request->work(request->data);
+        pthread_mutex_lock(&thread->lock);
+        thread->running = NULL;
+        if (thread->abandoned) {
+                free(request);
+                return;
+        }
+        list_append(&thread->completed, request);
+        wake_loop(thread);
+        pthread_cond_broadcast(&thread->changed);
+}
+
+static void *thread_main(void *argument)
+{
+        struct catalog_thread *thread = argument;
+        bool abandoned;
+
+        pthread_mutex_lock(&thread->lock);
+        while (!thread->abandoned) {
+                struct request *request = list_take_first(&thread->queue);
+                if (request)
+                        run(thread, request);
+                else if (thread->ending)
+                        break;
+                else
+                        pthread_cond_wait(&thread->changed, &thread->lock);
+        }
+        abandoned = thread->abandoned;
+        pthread_mutex_unlock(&thread->lock);
+        if (abandoned)
+                destroy(thread);
+        return NULL;
+}
+
+/* The daemon takes its signals by signalfd; a thread that doesn't block them would get them instead. */
+static int start(struct catalog_thread *thread)
+{
+        sigset_t all, before;
+        int r;
+
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        r = pthread_create(&thread->thread, NULL, thread_main, thread);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+        return r;
+}
+
+struct catalog_thread *catalog_thread_new(struct error **err)
+{
+        struct catalog_thread *thread = xcalloc(1, sizeof *thread);
+        pthread_condattr_t attributes;
+        int r;
+
+        list_init(&thread->queue);
+        list_init(&thread->completed);
+        pthread_mutex_init(&thread->lock, NULL);
+        pthread_condattr_init(&attributes);
+        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        pthread_cond_init(&thread->changed, &attributes);
+        pthread_condattr_destroy(&attributes);
+        thread->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        r = thread->event_fd < 0 ? errno : start(thread);
+        if (r != 0) {
+                error_set_errno(err, ERROR_INTERNAL, r, "cannot start the catalog's thread");
+                destroy(thread);
+                return NULL;
+        }
+        return thread;
+}
+
+int catalog_thread_fd(const struct catalog_thread *thread)
+{
+        return thread->event_fd;
+}
+
+void catalog_thread_post(struct catalog_thread *thread, void (*work)(void *data), void (*done)(void *data), void *data)
+{
+        struct request *request = xcalloc(1, sizeof *request);
+
+        request->work = work;
+        request->done = done;
+        request->data = data;
+        pthread_mutex_lock(&thread->lock);
+        list_append(&thread->queue, request);
+        thread->n_pending++;
+        pthread_cond_broadcast(&thread->changed);
+        pthread_mutex_unlock(&thread->lock);
+}
+
+static struct request *take_completed(struct catalog_thread *thread)
+{
+        pthread_mutex_lock(&thread->lock);
+        struct request *request = list_take_first(&thread->completed);
+        if (request)
+                thread->n_pending--;
+        pthread_mutex_unlock(&thread->lock);
+        return request;
+}
+
+void catalog_thread_dispatch(struct catalog_thread *thread)
+{
+        eventfd_t count;
+        (void)eventfd_read(thread->event_fd, &count);
+
+        for (struct request *request; (request = take_completed(thread));) {
+                if (request->done)
+                        request->done(request->data);
+                free(request);
+        }
+}
+
+int64_t catalog_thread_busy_ms(struct catalog_thread *thread)
+{
+        pthread_mutex_lock(&thread->lock);
+        int64_t busy_ms = thread->running ? clock_monotonic_ms() - thread->running_since_ms : 0;
+        pthread_mutex_unlock(&thread->lock);
+        return busy_ms;
+}
+
+size_t catalog_thread_pending(struct catalog_thread *thread)
+{
+        pthread_mutex_lock(&thread->lock);
+        size_t n_pending = thread->n_pending;
+        pthread_mutex_unlock(&thread->lock);
+        return n_pending;
+}
+
+/* Returns whether all that was posted has been worked on by then. */
+static bool wait_until_worked(struct catalog_thread *thread, const struct timespec *until)
+{
+        int r = 0;
+
+        pthread_mutex_lock(&thread->lock);
+        while ((thread->queue.first || thread->running) && r != ETIMEDOUT)
+                r = pthread_cond_timedwait(&thread->changed, &thread->lock, until);
+        bool worked = !thread->queue.first && !thread->running;
+        pthread_mutex_unlock(&thread->lock);
+        return worked;
+}
+
+static bool drain(struct catalog_thread *thread, int64_t timeout_ms)
+{
+        int64_t until_ms = clock_monotonic_ms() + timeout_ms;
+        struct timespec until = { .tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000 };
+        bool worked;
+
+        do {
+                worked = wait_until_worked(thread, &until);
+                catalog_thread_dispatch(thread);
+        } while (worked && catalog_thread_pending(thread) > 0);
+        return worked;
+}
+
+bool catalog_thread_stop(struct catalog_thread *thread, int64_t timeout_ms)
+{
+        bool drained = drain(thread, timeout_ms);
+        pthread_t id = thread->thread;
+
+        pthread_mutex_lock(&thread->lock);
+        thread->ending = true;
+        thread->abandoned = !drained;
+        pthread_cond_broadcast(&thread->changed);
+        pthread_mutex_unlock(&thread->lock);
+        if (!drained) {
+                pthread_detach(id);
+                return false;
+        }
+        pthread_join(id, NULL);
+        destroy(thread);
+        return true;
+}
+
+struct catalog_thread *catalog_thread_free(struct catalog_thread *thread)
+{
+        if (thread)
+                (void)catalog_thread_stop(thread, FREE_TIMEOUT_MS);
+        return NULL;
+}
