@@ -173,7 +173,7 @@ static bool asks_for(int argc, char *argv[], const char *option)
         return false;
 }
 
-static int run_verb(const struct verb *verb, char *const argv[], struct error **err)
+static int run_verb(const struct verb *verb, const char *const argv[], struct error **err)
 {
         _cleanup_options_ struct options options = { 0 };
         if (options_parse(cli_global_options, verb->manual->options, argv, &options, err) < 0)
@@ -258,7 +258,7 @@ static int dispatch(const struct verb verbs[], int argc, char *argv[], struct er
         if (!verb)
                 return unknown_verb(verbs, words.name, err);
 
-        _cleanup_free_ char **rest = xcalloc((size_t)argc + 1, sizeof *rest);
+        _cleanup_free_ const char **rest = xcalloc((size_t)argc + 1, sizeof *rest);
         size_t n = 0;
         for (int i = 1; i < argc; i++)
                 if (i != words.first && i != words.second)

@@ -104,7 +104,7 @@ static void add_word(struct options *options, const char *word)
         options->words[options->n_words] = NULL;
 }
 
-static int parse(struct options *options, char *const argv[], struct error **err)
+static int parse(struct options *options, const char *const argv[], struct error **err)
 {
         bool only_words = false;
         for (size_t i = 0; argv[i]; i++) {
@@ -127,7 +127,7 @@ static int parse(struct options *options, char *const argv[], struct error **err
         return 0;
 }
 
-int options_parse(const struct option_spec *first, const struct option_spec *second, char *const argv[], struct options *ret,
+int options_parse(const struct option_spec *first, const struct option_spec *second, const char *const argv[], struct options *ret,
                   struct error **err)
 {
         _cleanup_options_ struct options options = { .tables = { first, second } };

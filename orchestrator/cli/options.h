@@ -29,7 +29,7 @@ struct options {
 };
 
 /* Parses argv (without the program's name, NULL-terminated). ERROR_CONFIG for what cannot be understood. */
-int options_parse(const struct option_spec *first, const struct option_spec *second, char *const argv[], struct options *ret,
+int options_parse(const struct option_spec *first, const struct option_spec *second, const char *const argv[], struct options *ret,
                   struct error **err) _must_check_;
 void options_done(struct options *options);
 #define _cleanup_options_ _cleanup_(options_done)

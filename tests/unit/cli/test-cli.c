@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include <criterion/criterion.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -39,20 +40,18 @@ static const struct verb verbs[] = {
 };
 
 /* Runs `orch <words>` and returns its exit status; *out and *errors get what it printed. */
-static int orch(struct capture *capture, char *const words[])
+static int orch(struct capture *capture, const char *const words[])
 {
-        char *argv[12] = { "orch" };
+        char *argv[12] = { (char *)(uintptr_t)"orch" };
         int argc = 1;
-        while (words[argc - 1]) {
-                argv[argc] = words[argc - 1];
-                argc++;
-        }
+        for (; words[argc - 1]; argc++)
+                argv[argc] = (char *)(uintptr_t)words[argc - 1];
         capture_begin(capture);
         int status = cli_main(verbs, argc, argv);
         capture_end(capture);
         return status;
 }
-#define ORCH(capture, ...) orch(&(capture), (char *const[]){ __VA_ARGS__, NULL })
+#define ORCH(capture, ...) orch(&(capture), (const char *const[]){ __VA_ARGS__, NULL })
 
 Test(cli, global_options_may_stand_anywhere)
 {

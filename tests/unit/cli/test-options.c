@@ -16,7 +16,7 @@ static const struct option_spec own[] = {
         { 0 },
 };
 
-#define PARSE(options, ...) options_parse(globals, own, (char *const[]){ __VA_ARGS__, NULL }, &(options), &error)
+#define PARSE(options, ...) options_parse(globals, own, (const char *const[]){ __VA_ARGS__, NULL }, &(options), &error)
 
 Test(options, every_form_of_an_option_is_understood_anywhere)
 {
@@ -52,7 +52,7 @@ Test(options, two_dashes_end_the_options_and_one_alone_is_a_word)
         cr_assert_not(options_has(&options, "dry-run"));
 }
 
-static void assert_refused(const char *expected, char *const argv[])
+static void assert_refused(const char *expected, const char *const argv[])
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_options_ struct options options = { 0 };
@@ -64,16 +64,16 @@ static void assert_refused(const char *expected, char *const argv[])
 
 Test(options, what_cannot_be_understood_is_refused_with_the_nearest)
 {
-        assert_refused("did you mean --dry-run?", (char *const[]){ "--dryrun", NULL });
-        assert_refused("did you mean --level?", (char *const[]){ "--lvel=full", NULL });
-        assert_refused("there is no option --colour", (char *const[]){ "--colour", NULL });
-        assert_refused("there is no option -x", (char *const[]){ "-qx", NULL });
-        assert_refused("--level needs a value: --level LEVEL", (char *const[]){ "--level", NULL });
-        assert_refused("-l needs a value", (char *const[]){ "-l", NULL });
-        assert_refused("--dry-run takes no value", (char *const[]){ "--dry-run=1", NULL });
-        assert_refused("--level is given twice", (char *const[]){ "--level", "full", "-lfull", NULL });
+        assert_refused("did you mean --dry-run?", (const char *const[]){ "--dryrun", NULL });
+        assert_refused("did you mean --level?", (const char *const[]){ "--lvel=full", NULL });
+        assert_refused("there is no option --colour", (const char *const[]){ "--colour", NULL });
+        assert_refused("there is no option -x", (const char *const[]){ "-qx", NULL });
+        assert_refused("--level needs a value: --level LEVEL", (const char *const[]){ "--level", NULL });
+        assert_refused("-l needs a value", (const char *const[]){ "-l", NULL });
+        assert_refused("--dry-run takes no value", (const char *const[]){ "--dry-run=1", NULL });
+        assert_refused("--level is given twice", (const char *const[]){ "--level", "full", "-lfull", NULL });
         /* Nothing is guessed from a beginning of a name. */
-        assert_refused("there is no option --dry", (char *const[]){ "--dry", NULL });
+        assert_refused("there is no option --dry", (const char *const[]){ "--dry", NULL });
 }
 
 Test(options, an_unknown_option_with_control_characters_cannot_forge_a_line)
