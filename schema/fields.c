@@ -45,7 +45,8 @@ static const char *refuse_text(const struct field_reader *reader, const struct f
                                const char *expected)
 {
         if (field->hidden && node->kind == NODE_SCALAR)
-                field_problem(reader, node, "%s: expected %s, found something else (not shown: it may be a secret)", field->name, expected);
+                field_problem(reader, node, "%s: expected %s, found something else (not shown: it may be a secret)", field->name,
+                              expected);
         else
                 field_expected(reader, field->name, node, expected);
         return NULL;
@@ -157,7 +158,8 @@ int field_word(const struct field_reader *reader, const char *key, const struct 
         const char *nearest = is_text ? nearest_word(node->text, words) : NULL;
         _cleanup_free_ char *found = yaml_node_describe(node);
         if (nearest)
-                field_problem(reader, node, "%s: expected one of %s; found %s, did you mean \"%s\"?", key, list.data, found, nearest);
+                field_problem(reader, node, "%s: expected one of %s; found %s, did you mean \"%s\"?", key, list.data, found,
+                              nearest);
         else
                 field_problem(reader, node, "%s: expected one of %s; found %s", key, list.data, found);
         return -1;
@@ -214,7 +216,8 @@ static const char *nearest_key(const char *text, char *const names[])
         return nearest;
 }
 
-static void refuse_unknown_key(const struct field_reader *reader, const struct field *fields, const char *what, const struct yaml_node *key)
+static void refuse_unknown_key(const struct field_reader *reader, const struct field *fields, const char *what,
+                               const struct yaml_node *key)
 {
         _cleanup_strv_ char **names = NULL;
         for (const struct field *field = fields; field->name; field++) {

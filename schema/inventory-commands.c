@@ -19,7 +19,8 @@ static const struct field command_fields[] = {
         { NULL },
 };
 
-static void read_command(const struct field_reader *reader, const struct field *list, const struct yaml_node *node, struct vm_command *ret)
+static void read_command(const struct field_reader *reader, const struct field *list, const struct yaml_node *node,
+                         struct vm_command *ret)
 {
         if (node->kind == NODE_SCALAR) {
                 struct field shell = { .name = list->name, .type = FIELD_TEXT, .multiline = true };
@@ -38,8 +39,8 @@ static void read_command(const struct field_reader *reader, const struct field *
                 field_problem(reader, argv, "command: names no program: its first word is missing or empty");
 }
 
-void vm_commands_read(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, enum command_on on,
-                      enum command_on_error on_error, struct vm_command **ret, size_t *ret_n)
+void vm_commands_read(const struct field_reader *reader, const struct field *field, const struct yaml_node *node,
+                      enum command_on on, enum command_on_error on_error, struct vm_command **ret, size_t *ret_n)
 {
         if (node->kind != NODE_SEQUENCE || node->count > MAX_COMMANDS) {
                 field_expected(reader, field->name, node, "a list (\"- …\") of at most 100 commands");
@@ -80,7 +81,8 @@ static const struct field capture_fields[] = {
         { NULL },
 };
 
-void vm_config_capture_read(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, void *member)
+void vm_config_capture_read(const struct field_reader *reader, const struct field *field, const struct yaml_node *node,
+                            void *member)
 {
         struct vm_config_capture **ret = member;
         struct vm_config_capture *capture = xcalloc(1, sizeof *capture);

@@ -4,9 +4,9 @@
 #include "schema/fields.h"
 #include "schema/inventory.h"
 
-/* The keys of a VM, and those of `defaults`: the same without what belongs to one VM only. */
+/* The keys of a VM. The first INVENTORY_OWN_FIELDS belong to one VM only; `defaults` may have all that follow. */
 extern const struct field inventory_vm_fields[];
-extern const struct field inventory_defaults_fields[];
+enum { INVENTORY_OWN_FIELDS = 2 };
 
 /* A VM as it is when nothing is given. */
 void inventory_vm_init(struct inventory_vm *vm);
@@ -20,8 +20,8 @@ void inventory_vm_check(const struct field_reader *reader, const struct inventor
 const struct yaml_node *inventory_place(const struct yaml_node *node, const char *key);
 
 /* Reads a list of commands; each string is a shell line for `on`. What was in *ret is freed. */
-void vm_commands_read(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, enum command_on on,
-                      enum command_on_error on_error, struct vm_command **ret, size_t *ret_n);
+void vm_commands_read(const struct field_reader *reader, const struct field *field, const struct yaml_node *node,
+                      enum command_on on, enum command_on_error on_error, struct vm_command **ret, size_t *ret_n);
 void vm_commands_free(struct vm_command *commands, size_t n_commands);
 
 /* Reads a config_capture mapping; member is a struct vm_config_capture **. */

@@ -24,14 +24,16 @@ static void read_home(const struct field_reader *reader, const struct field *fie
 }
 
 /* The three lists of commands have two members each: their fields have the VM itself as member. */
-static void read_pre_backup(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, void *member)
+static void read_pre_backup(const struct field_reader *reader, const struct field *field, const struct yaml_node *node,
+                            void *member)
 {
         struct inventory_vm *vm = member;
         vm_commands_read(reader, field, node, COMMAND_ON_HYPERVISOR, COMMAND_ON_ERROR_FAIL, &vm->pre_backup_commands,
                          &vm->n_pre_backup_commands);
 }
 
-static void read_post_backup(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, void *member)
+static void read_post_backup(const struct field_reader *reader, const struct field *field, const struct yaml_node *node,
+                             void *member)
 {
         struct inventory_vm *vm = member;
         vm_commands_read(reader, field, node, COMMAND_ON_HYPERVISOR, COMMAND_ON_ERROR_WARN, &vm->post_backup_commands,
@@ -47,42 +49,35 @@ static void read_test(const struct field_reader *reader, const struct field *fie
 
 #define VM(member) offsetof(struct inventory_vm, member)
 
-#define SHARED_FIELDS                                                                                               \
-        { "method", FIELD_WORD, VM(method), .words = method_words },                                                \
-        { "priority", FIELD_INT, VM(priority), .min = 0, .max = 9999 },                                             \
-        { "schedule", FIELD_WORD, VM(schedule), .words = schedule_words },                                          \
-        { "level", FIELD_WORD, VM(level), .words = level_words },                                                   \
-        { "full_every_weeks", FIELD_UNSIGNED, VM(full_every_weeks), .min = 0, .max = 520 },                         \
-        { "exclude_disks", FIELD_TEXTS, VM(exclude_disks), .check = check_target, .unique = true },                 \
-        { "config_only", FIELD_BOOL, VM(config_only) },                                                             \
-        { "compression", FIELD_WORD, VM(compression), .words = compression_words },                                 \
-        { "fallback", FIELD_WORD, VM(fallback), .words = fallback_words },                                          \
-        { "when_off", FIELD_WORD, VM(when_off), .words = when_off_words },                                          \
-        { "retention_weeks", FIELD_UNSIGNED, VM(retention_weeks), .min = 1, .max = 1000 },                          \
-        { "keep_last", FIELD_UNSIGNED, VM(keep_last), .min = 1, .max = 1000 },                                      \
-        { "keep_monthly", FIELD_UNSIGNED, VM(keep_monthly), .min = 1, .max = 1000 },                                \
-        { "keep_yearly", FIELD_UNSIGNED, VM(keep_yearly), .min = 1, .max = 1000 },                                  \
-        { "min_points", FIELD_UNSIGNED, VM(min_points), .min = 1, .max = 1000 },                                    \
-        { "tags", FIELD_TEXTS, VM(tags), .check = check_word, .unique = true },                                     \
-        { "pre_backup_commands", FIELD_CUSTOM, 0, .read = read_pre_backup },                                        \
-        { "post_backup_commands", FIELD_CUSTOM, 0, .read = read_post_backup },                                      \
-        { "config_capture", FIELD_CUSTOM, VM(config_capture), .read = vm_config_capture_read },                     \
-        { "test_restore", FIELD_WORD, VM(test_restore), .words = test_restore_words },                              \
-        { "test_commands", FIELD_CUSTOM, 0, .read = read_test },                                                    \
-        { "boot_pattern", FIELD_TEXT, VM(boot_pattern) },                                                           \
-        { "thaw_deadline_seconds", FIELD_UNSIGNED, VM(thaw_deadline_seconds), .min = 1, .max = 300 },               \
-        { NULL }
-
+/* Those of one VM alone come first: INVENTORY_OWN_FIELDS counts them. */
 const struct field inventory_vm_fields[] = {
         { "name", FIELD_TEXT, VM(name), .required = true, .check = check_name },
         { "domain", FIELD_TEXT, VM(domain), .check = check_domain },
-        { "hypervisor", FIELD_CUSTOM, VM(hypervisor), .required = true, .check = check_home, .read = read_home },
-        SHARED_FIELDS,
-};
-
-const struct field inventory_defaults_fields[] = {
         { "hypervisor", FIELD_CUSTOM, VM(hypervisor), .check = check_home, .read = read_home },
-        SHARED_FIELDS,
+        { "method", FIELD_WORD, VM(method), .words = method_words },
+        { "priority", FIELD_INT, VM(priority), .min = 0, .max = 9999 },
+        { "schedule", FIELD_WORD, VM(schedule), .words = schedule_words },
+        { "level", FIELD_WORD, VM(level), .words = level_words },
+        { "full_every_weeks", FIELD_UNSIGNED, VM(full_every_weeks), .min = 0, .max = 520 },
+        { "exclude_disks", FIELD_TEXTS, VM(exclude_disks), .check = check_target, .unique = true },
+        { "config_only", FIELD_BOOL, VM(config_only) },
+        { "compression", FIELD_WORD, VM(compression), .words = compression_words },
+        { "fallback", FIELD_WORD, VM(fallback), .words = fallback_words },
+        { "when_off", FIELD_WORD, VM(when_off), .words = when_off_words },
+        { "retention_weeks", FIELD_UNSIGNED, VM(retention_weeks), .min = 1, .max = 1000 },
+        { "keep_last", FIELD_UNSIGNED, VM(keep_last), .min = 1, .max = 1000 },
+        { "keep_monthly", FIELD_UNSIGNED, VM(keep_monthly), .min = 1, .max = 1000 },
+        { "keep_yearly", FIELD_UNSIGNED, VM(keep_yearly), .min = 1, .max = 1000 },
+        { "min_points", FIELD_UNSIGNED, VM(min_points), .min = 1, .max = 1000 },
+        { "tags", FIELD_TEXTS, VM(tags), .check = check_word, .unique = true },
+        { "pre_backup_commands", FIELD_CUSTOM, 0, .read = read_pre_backup },
+        { "post_backup_commands", FIELD_CUSTOM, 0, .read = read_post_backup },
+        { "config_capture", FIELD_CUSTOM, VM(config_capture), .read = vm_config_capture_read },
+        { "test_restore", FIELD_WORD, VM(test_restore), .words = test_restore_words },
+        { "test_commands", FIELD_CUSTOM, 0, .read = read_test },
+        { "boot_pattern", FIELD_TEXT, VM(boot_pattern) },
+        { "thaw_deadline_seconds", FIELD_UNSIGNED, VM(thaw_deadline_seconds), .min = 1, .max = 300 },
+        { NULL },
 };
 
 void inventory_vm_init(struct inventory_vm *vm)

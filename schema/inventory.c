@@ -62,7 +62,8 @@ static void hypervisor_done(struct inventory_hypervisor *hypervisor)
 
 static struct inventory_hypervisor *add_hypervisor(struct inventory *inventory)
 {
-        inventory->hypervisors = xrealloc_array(inventory->hypervisors, inventory->n_hypervisors + 1, sizeof *inventory->hypervisors);
+        inventory->hypervisors =
+                xrealloc_array(inventory->hypervisors, inventory->n_hypervisors + 1, sizeof *inventory->hypervisors);
         struct inventory_hypervisor *hypervisor = &inventory->hypervisors[inventory->n_hypervisors++];
         *hypervisor = (struct inventory_hypervisor){ 0 };
         return hypervisor;
@@ -89,15 +90,16 @@ static void read_hypervisors(const struct field_reader *reader, struct inventory
                 struct inventory_hypervisor entry = { 0 };
                 fields_read(reader, hypervisor_fields, "a hypervisor", list->items[i], NULL, &entry);
                 finish_hypervisor(&entry);
-                                if (entry.name && inventory_find_hypervisor(inventory, entry.name))
-                        field_problem(reader, inventory_place(list->items[i], "name"), "name: the hypervisor \"%s\" is listed twice", entry.name);
+                if (entry.name && inventory_find_hypervisor(inventory, entry.name))
+                        field_problem(reader, inventory_place(list->items[i], "name"),
+                                      "name: the hypervisor \"%s\" is listed twice", entry.name);
                 *add_hypervisor(inventory) = entry;
         }
 }
 
 /* Where hypervisors are listed, this one must be among them; else it gets an entry made from its name. */
-static void settle_home(const struct field_reader *reader, struct inventory *inventory, const struct inventory_vm *vm, bool are_listed,
-                        const struct yaml_node *place)
+static void settle_home(const struct field_reader *reader, struct inventory *inventory, const struct inventory_vm *vm,
+                        bool are_listed, const struct yaml_node *place)
 {
         if (!vm->hypervisor || inventory_find_hypervisor(inventory, vm->hypervisor))
                 return;
@@ -114,19 +116,22 @@ static void settle_home(const struct field_reader *reader, struct inventory *inv
                         names[n++] = inventory->hypervisors[i].name;
         const char *nearest = nearest_word(vm->hypervisor, names);
         if (nearest)
-                field_problem(reader, place, "hypervisor: \"%s\" is not in the list of hypervisors, did you mean \"%s\"?", vm->hypervisor,
-                              nearest);
+                field_problem(reader, place, "hypervisor: \"%s\" is not in the list of hypervisors, did you mean \"%s\"?",
+                              vm->hypervisor, nearest);
         else
                 field_problem(reader, place, "hypervisor: \"%s\" is not in the list of hypervisors", vm->hypervisor);
 }
 
-static void read_vm(const struct field_reader *reader, struct inventory *inventory, const struct parts *parts, const struct yaml_node *node)
+static void read_vm(const struct field_reader *reader, struct inventory *inventory, const struct parts *parts,
+                    const struct yaml_node *node)
 {
         struct inventory_vm *vm = &inventory->vms[inventory->n_vms++];
         inventory_vm_init(vm);
         vm->line = node->line;
         if (!fields_read(reader, inventory_vm_fields, "a VM", node, parts->defaults, vm))
                 return;
+        if (!yaml_mapping_get(node, "hypervisor") && !yaml_mapping_get(parts->defaults, "hypervisor"))
+                field_problem(reader, node, "the key \"hypervisor\" is missing in a VM, and in defaults");
         if (!vm->domain)
                 vm->domain = xstrdup(vm->name);
         inventory_vm_check(reader, vm, node, parts->defaults);
@@ -142,7 +147,8 @@ static void read_vms(const struct field_reader *reader, struct inventory *invent
                 return;
         }
         if (list->count == 0)
-                problems_add_warning(reader->problems, reader->file, list->line, list->column, "vms: the list is empty, no VM is protected");
+                problems_add_warning(reader->problems, reader->file, list->line, list->column,
+                                     "vms: the list is empty, no VM is protected");
         inventory->vms = xcalloc(list->count + 1, sizeof *inventory->vms);
         for (size_t i = 0; i < list->count; i++)
                 read_vm(reader, inventory, parts, list->items[i]);
@@ -153,7 +159,7 @@ static void check_defaults(const struct field_reader *reader, const struct yaml_
 {
         struct inventory_vm scratch;
         inventory_vm_init(&scratch);
-        fields_read(reader, inventory_defaults_fields, "defaults", defaults, NULL, &scratch);
+        fields_read(reader, inventory_vm_fields + INVENTORY_OWN_FIELDS, "defaults", defaults, NULL, &scratch);
         inventory_vm_done(&scratch);
 }
 
@@ -193,8 +199,8 @@ static void refuse_same_name(const struct field_reader *reader, const struct inv
                 field_problem(reader, place, "name: the VM \"%s\" is listed twice, first on line %u", second->name, first->line);
         else if (strcasecmp(a->name, b->name) == 0)
                 problems_add_warning(reader->problems, reader->file, place->line, place->column,
-                                     "name: \"%s\" differs from \"%s\" on line %u only by upper and lower case", second->name, first->name,
-                                     first->line);
+                                     "name: \"%s\" differs from \"%s\" on line %u only by upper and lower case", second->name,
+                                     first->name, first->line);
 }
 
 /* Finds what two VMs must not share by sorting: a file may hold thousands. `items` has the nodes of vms[]. */
@@ -213,8 +219,8 @@ static void check_pairs(const struct field_reader *reader, const struct inventor
                 const struct inventory_vm *first = sorted[i - 1];
                 if (compare_domains(first, sorted[i]) == 0 && !streq(first->name, sorted[i]->name))
                         field_problem(reader, items[sorted[i] - inventory->vms],
-                                      "the VMs \"%s\" (line %u) and \"%s\" are the same libvirt domain \"%s\"", first->name, first->line,
-                                      sorted[i]->name, sorted[i]->domain);
+                                      "the VMs \"%s\" (line %u) and \"%s\" are the same libvirt domain \"%s\"", first->name,
+                                      first->line, sorted[i]->name, sorted[i]->domain);
         }
 }
 

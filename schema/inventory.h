@@ -29,7 +29,7 @@ struct vm_command {
         enum command_on on;
         char *shell; /* a string in the YAML: `sh -c` on the hypervisor; else NULL and argv is set */
         char **argv;
-        unsigned timeout_seconds; /* default 60 */
+        unsigned timeout_seconds;       /* default 60 */
         enum command_on_error on_error; /* default: pre fail, post warn */
 };
 
@@ -39,12 +39,12 @@ struct vm_config_capture {
         char *address;
         unsigned port; /* default 22 */
         char *user;
-        char *key;                 /* path, relative to the inventory's folder; or NULL */
-        char *password_env;        /* names of secrets; or NULL */
-        char *enable_password_env; /* or NULL */
-        char **algorithms;         /* legacy SSH algorithms allowed by name; or NULL */
-        bool write_memory;         /* default true */
-        unsigned timeout_seconds;  /* default 60, per step */
+        char *key;                      /* path, relative to the inventory's folder; or NULL */
+        char *password_env;             /* names of secrets; or NULL */
+        char *enable_password_env;      /* or NULL */
+        char **algorithms;              /* legacy SSH algorithms allowed by name; or NULL */
+        bool write_memory;              /* default true */
+        unsigned timeout_seconds;       /* default 60, per step */
         enum command_on_error on_error; /* default warn */
 };
 

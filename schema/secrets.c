@@ -80,10 +80,12 @@ static int check_access(int fd, const char *path, struct error **err)
         if (!S_ISREG(st.st_mode))
                 return error_set(err, ERROR_CONFIG, "%s is not a regular file", path);
         if (st.st_mode & 077)
-                return error_set(err, ERROR_CONFIG, "%s has mode %04o, so that others than its owner can get at the secrets: chmod 600 %s",
-                                 path, (unsigned)st.st_mode & 07777, path);
+                return error_set(err, ERROR_CONFIG,
+                                 "%s has mode %04o, so that others than its owner can get at the secrets: chmod 600 %s", path,
+                                 (unsigned)st.st_mode & 07777, path);
         if (st.st_uid != 0 && st.st_uid != geteuid())
-                return error_set(err, ERROR_CONFIG, "%s belongs to user %u, neither to root nor to the user that orch runs as: chown it", path,
+                return error_set(err, ERROR_CONFIG,
+                                 "%s belongs to user %u, neither to root nor to the user that orch runs as: chown it", path,
                                  (unsigned)st.st_uid);
         return 0;
 }

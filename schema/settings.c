@@ -152,7 +152,10 @@ static struct settings *settings_new(void)
                 .socket = xstrdup("/run/orch/orch.sock"),
                 .cycle_start = { .weekday = 6, .hour = 12 },
                 .limits = { .jobs = 1, .jobs_per_hypervisor = 1, .thaw_deadline_seconds = 20, .copy_stall_seconds = 600 },
-                .ssh = { .user = xstrdup("root"), .port = 22, .key = xstrdup("ssh/id_ed25519"), .known_hosts = xstrdup("ssh/known_hosts") },
+                .ssh = { .user = xstrdup("root"),
+                         .port = 22,
+                         .key = xstrdup("ssh/id_ed25519"),
+                         .known_hosts = xstrdup("ssh/known_hosts") },
                 .checks = { .hypervisor_free_gib = 50, .hypervisor_low_water_gib = 20, .repository_free_factor = 1.2 },
                 .slack = { .failure_webhook_env = xstrdup("SLACK_FAILURE_WEBHOOK"),
                            .success_webhook_env = xstrdup("SLACK_SUCCESS_WEBHOOK"),
@@ -198,11 +201,13 @@ static void check_contradictions(const struct field_reader *reader, const struct
         unsigned low_water = settings->checks.hypervisor_low_water_gib;
         if (low_water > 0 && low_water >= needed)
                 field_problem(reader, place(root, "checks", "hypervisor_low_water_gib"),
-                              "hypervisor_low_water_gib: %u is not below hypervisor_free_gib (%u): a copy would be given up as soon as it begins",
+                              "hypervisor_low_water_gib: %u is not below hypervisor_free_gib (%u): a copy would be given up as "
+                              "soon as it begins",
                               low_water, needed);
         if (strlen(settings->socket) >= sizeof((struct sockaddr_un *)0)->sun_path)
-                field_problem(reader, place(root, NULL, "socket"), "socket: \"%s\" is longer than the %zu bytes that a socket's path may have",
-                              settings->socket, sizeof((struct sockaddr_un *)0)->sun_path - 1);
+                field_problem(reader, place(root, NULL, "socket"),
+                              "socket: \"%s\" is longer than the %zu bytes that a socket's path may have", settings->socket,
+                              sizeof((struct sockaddr_un *)0)->sun_path - 1);
 }
 
 struct settings *settings_parse(const char *text, size_t length, const char *path, struct problems *problems)

@@ -62,7 +62,7 @@ struct settings {
         char *metrics_listen; /* "" : off; else "ADDRESS:PORT" */
 
         struct {
-                char *state;      /* local folder for what survives a restart; default /var/lib/orch */
+                char *state;          /* local folder for what survives a restart; default /var/lib/orch */
                 enum on_stop on_stop; /* SIGTERM while a job runs: cancel it (default) or let it finish */
         } daemon;
 

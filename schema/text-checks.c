@@ -83,7 +83,8 @@ void tidy_slashes(char *path)
 
 const char *check_path(const char *text)
 {
-        bool fine = strspn(text, "/") < strlen(text) && strlen(text) <= 1024 && !has_component(text, "..") && !str_ends_with(text, "/");
+        bool fine =
+                strspn(text, "/") < strlen(text) && strlen(text) <= 1024 && !has_component(text, "..") && !str_ends_with(text, "/");
         return fine ? NULL : "the path of a file, without \"..\"";
 }
 
@@ -99,7 +100,9 @@ const char *check_user(const char *text)
 
 const char *check_variable(const char *text)
 {
-        return consists_of(text, LETTERS "_", DIGITS, 120) ? NULL : "the name of a variable, such as SLACK_FAILURE_WEBHOOK (the value belongs into secrets.conf)";
+        return consists_of(text, LETTERS "_", DIGITS, 120)
+                       ? NULL
+                       : "the name of a variable, such as SLACK_FAILURE_WEBHOOK (the value belongs into secrets.conf)";
 }
 
 const char *check_target(const char *text)
@@ -165,8 +168,9 @@ const char *check_libvirt_uri(const char *text)
                 { "qemu+ssh://", true }, { "qemu+libssh://", true }, { "qemu+libssh2://", true }, { "qemu+tls://", true },
                 { "qemu+tcp://", true }, { "qemu+unix://", false },  { "qemu://", false },
         };
-        static const char expected[] = "a libvirt URI such as qemu+ssh://root@host/system (transports: ssh, libssh, libssh2, tls, tcp, "
-                                       "unix), host verification left on";
+        static const char expected[] =
+                "a libvirt URI such as qemu+ssh://root@host/system (transports: ssh, libssh, libssh2, tls, tcp, "
+                "unix), host verification left on";
         for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
                 if (!str_starts_with(text, schemes[i].scheme))
                         continue;

@@ -34,7 +34,8 @@ struct builder {
 
 static void problem_at(struct builder *builder, yaml_mark_t mark, const char *message)
 {
-        problems_add(builder->source.problems, builder->source.file, (unsigned)mark.line + 1, (unsigned)mark.column + 1, "%s", message);
+        problems_add(builder->source.problems, builder->source.file, (unsigned)mark.line + 1, (unsigned)mark.column + 1, "%s",
+                     message);
 }
 
 static bool next_event(struct builder *builder, yaml_event_t *ret)
@@ -110,7 +111,8 @@ static void refuse_tag(struct builder *builder, const yaml_char_t *tag, yaml_mar
         if (!tag)
                 return;
         _cleanup_free_ char *clean = str_one_line((const char *)tag, 60);
-        _cleanup_free_ char *message = xasprintf("the tag \"%s\" is not allowed here: write the value plainly, a text in quotes", clean);
+        _cleanup_free_ char *message =
+                xasprintf("the tag \"%s\" is not allowed here: write the value plainly, a text in quotes", clean);
         problem_at(builder, mark, message);
 }
 
@@ -147,7 +149,8 @@ static bool build_items(struct builder *builder, struct yaml_node *node, unsigne
         }
 }
 
-static bool add_pair(struct builder *builder, struct yaml_node *node, const struct yaml_node *key, const struct yaml_node *value, yaml_mark_t mark)
+static bool add_pair(struct builder *builder, struct yaml_node *node, const struct yaml_node *key, const struct yaml_node *value,
+                     yaml_mark_t mark)
 {
         if (node->count == YAML_MAX_KEYS) {
                 problem_at(builder, mark, "too many keys in one mapping");
@@ -190,7 +193,8 @@ static bool merge_value(struct builder *builder, struct yaml_node *node, const s
 static void refuse_duplicate(struct builder *builder, const struct yaml_node *key, const struct yaml_node *first, yaml_mark_t mark)
 {
         _cleanup_free_ char *clean = str_one_line(key->text, 60);
-        _cleanup_free_ char *message = xasprintf("the key \"%s\" is given twice in one mapping, first on line %u", clean, first->line);
+        _cleanup_free_ char *message =
+                xasprintf("the key \"%s\" is given twice in one mapping, first on line %u", clean, first->line);
         problem_at(builder, mark, message);
 }
 
@@ -202,7 +206,8 @@ static const struct yaml_node *find_key(const struct yaml_node *mapping, const c
         return NULL;
 }
 
-static bool build_pair(struct builder *builder, struct yaml_node *node, yaml_event_t *key_event, const struct yaml_node **merge, unsigned depth)
+static bool build_pair(struct builder *builder, struct yaml_node *node, yaml_event_t *key_event, const struct yaml_node **merge,
+                       unsigned depth)
 {
         _cleanup_(yaml_event_delete) yaml_event_t value_event = { 0 };
         const struct yaml_node *key = build_node(builder, key_event, depth);

@@ -30,12 +30,12 @@ struct yaml_node {
         enum node_kind kind;
         unsigned line; /* both from 1; columns count characters */
         unsigned column;
-        char *text;              /* of a scalar */
-        bool quoted;             /* a scalar in quotes or a block: a text whatever it looks like */
-        struct yaml_pair *pairs; /* of a mapping, merge keys resolved; its own keys first */
+        char *text;                     /* of a scalar */
+        bool quoted;                    /* a scalar in quotes or a block: a text whatever it looks like */
+        struct yaml_pair *pairs;        /* of a mapping, merge keys resolved; its own keys first */
         const struct yaml_node **items; /* of a sequence */
-        size_t count;            /* of pairs or items */
-        size_t weight;           /* nodes in and below it, aliases counted at each use */
+        size_t count;                   /* of pairs or items */
+        size_t weight;                  /* nodes in and below it, aliases counted at each use */
 };
 
 enum scalar_kind { SCALAR_NULL, SCALAR_BOOL, SCALAR_NUMBER, SCALAR_TEXT };
@@ -44,7 +44,8 @@ struct yaml_document;
 
 /* Parses a text; `file` is named in problems. A document with problems may come back all the same, so that its other mistakes
  * can be found too; NULL when there is nothing to go on with (then there is a problem). The caller frees. */
-struct yaml_document *yaml_document_parse(const char *text, size_t length, const char *file, struct problems *problems) _must_check_;
+struct yaml_document *yaml_document_parse(const char *text, size_t length, const char *file,
+                                          struct problems *problems) _must_check_;
 struct yaml_document *yaml_document_free(struct yaml_document *document);
 DEFINE_FREEP(struct yaml_document, yaml_document_free)
 

@@ -19,7 +19,8 @@ static const struct {
         { "found unexpected end of stream", "the file ends in the middle of a quoted text: a closing quote is missing" },
         { "did not find expected ',' or ']'", "expected a comma or the \"]\" that ends the list" },
         { "did not find expected ',' or '}'", "expected a comma or the \"}\" that ends the mapping" },
-        { "block sequence entries are not allowed in this context", "a list item (\"- …\") cannot stand here: check the indentation" },
+        { "block sequence entries are not allowed in this context",
+          "a list item (\"- …\") cannot stand here: check the indentation" },
         { "found undefined tag handle", "tags (\"!name\") are not allowed here: put a text that begins with ! in quotes" },
 };
 
@@ -65,7 +66,8 @@ static void report_encoding(const struct yaml_source *source, const yaml_parser_
         }
         if (strstr(parser->problem, "control") || strstr(parser->problem, "Unicode character"))
                 problems_add(source->problems, source->file, line, column,
-                             "a control character (code %d): remove it, or write it as an escape in double quotes", parser->problem_value);
+                             "a control character (code %d): remove it, or write it as an escape in double quotes",
+                             parser->problem_value);
         else
                 problems_add(source->problems, source->file, line, column, "not valid UTF-8: save the file in that encoding");
 }

@@ -177,7 +177,8 @@ Test(inventory, warnings_do_not_refuse)
         } cases[] = {
                 { "vms: []\n", "no VM is protected" },
                 { "vms: [{name: a, hypervisor: h}]\n", "how long the backups of \"a\" are kept" },
-                { "vms: [{name: a, hypervisor: h, keep_last: 1}, {name: A, hypervisor: h, keep_last: 1}]\n", "only by upper and lower case" },
+                { "vms: [{name: a, hypervisor: h, keep_last: 1}, {name: A, hypervisor: h, keep_last: 1}]\n",
+                  "only by upper and lower case" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
                 _cleanup_problems_ struct problems problems = { 0 };
@@ -192,7 +193,8 @@ Test(inventory, warnings_do_not_refuse)
 Test(inventory, a_retention_given_by_defaults_is_enough_and_a_refused_one_is_not_warned_about)
 {
         _cleanup_problems_ struct problems problems = { 0 };
-        _cleanup_(inventory_freep) struct inventory *inventory = parse("defaults: {keep_yearly: 1}\nvms: [{name: a, hypervisor: h}]\n", &problems);
+        _cleanup_(inventory_freep) struct inventory *inventory =
+                parse("defaults: {keep_yearly: 1}\nvms: [{name: a, hypervisor: h}]\n", &problems);
         cr_assert_eq(problems.count, 0);
         cr_assert_null(parse("vms: [{name: a, hypervisor: h, keep_last: 0}]\n", &problems));
         cr_assert_eq(problems.count, 1);
@@ -202,7 +204,8 @@ Test(inventory, earlier_problems_of_another_file_do_not_refuse_this_one)
 {
         _cleanup_problems_ struct problems problems = { 0 };
         problems_add(&problems, "orch.yaml", 1, 1, "something");
-        _cleanup_(inventory_freep) struct inventory *inventory = parse("vms: [{name: a, hypervisor: h, keep_last: 1}]\n", &problems);
+        _cleanup_(inventory_freep) struct inventory *inventory =
+                parse("vms: [{name: a, hypervisor: h, keep_last: 1}]\n", &problems);
         cr_assert_not_null(inventory);
 }
 

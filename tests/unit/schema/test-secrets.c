@@ -103,8 +103,17 @@ Test(secrets, a_file_of_somebody_else_is_refused)
 Test(secrets, a_mistake_is_told_by_its_line_and_never_by_its_text)
 {
         static const char *const lines[] = {
-                "hunter2",     "KEY = hunter2",      "KEY=\"hunter2", "KEY='hunter2",        "KEY=hunter2 hunter2", "KEY=\"hunter2\"hunter2",
-                "KEY=$hunter2", "1KEY=hunter2", "export KEY=hunter2", "FIRST=hunter2", "KEY=\"hunter2\"#hunter2",
+                "hunter2",
+                "KEY = hunter2",
+                "KEY=\"hunter2",
+                "KEY='hunter2",
+                "KEY=hunter2 hunter2",
+                "KEY=\"hunter2\"hunter2",
+                "KEY=$hunter2",
+                "1KEY=hunter2",
+                "export KEY=hunter2",
+                "FIRST=hunter2",
+                "KEY=\"hunter2\"#hunter2",
         };
         for (size_t i = 0; i < ARRAY_LENGTH(lines); i++) {
                 _cleanup_free_ char *text = xasprintf("FIRST=\"x\"\n%s\n", lines[i]);

@@ -52,18 +52,19 @@ Test(settings, every_key_but_the_repository_has_a_default)
         cr_assert_eq(settings->verify.budget_minutes + settings->test_restore.budget_minutes, 0);
 }
 
-static const char all_keys[] = "repository: {path: //srv//share/, fstype: any}\n"
-                               "inventory: lists/vms.yaml\n"
-                               "socket: run/o.sock\n"
-                               "cycle: {start: 'wednesday 9:05', timezone: Europe/Berlin, trigger: internal}\n"
-                               "limits: {jobs: 2, jobs_per_hypervisor: 3, thaw_deadline_seconds: 4, copy_stall_seconds: 5, bandwidth_mib_s: 6}\n"
-                               "ssh: {user: backup, port: 2222, key: id, known_hosts: /etc/ssh/known}\n"
-                               "checks: {hypervisor_free_gib: 7, hypervisor_low_water_gib: 6, repository_free_factor: 2.5}\n"
-                               "slack: {failure_webhook_env: F, success_webhook_env: S, summary: after-cycle}\n"
-                               "metrics: {listen: '127.0.0.1:9188'}\n"
-                               "daemon: {state: /srv/orch/, on_stop: finish}\n"
-                               "verify: {budget_minutes: 8}\n"
-                               "test_restore: {budget_minutes: 9}\n";
+static const char all_keys[] =
+        "repository: {path: //srv//share/, fstype: any}\n"
+        "inventory: lists/vms.yaml\n"
+        "socket: run/o.sock\n"
+        "cycle: {start: 'wednesday 9:05', timezone: Europe/Berlin, trigger: internal}\n"
+        "limits: {jobs: 2, jobs_per_hypervisor: 3, thaw_deadline_seconds: 4, copy_stall_seconds: 5, bandwidth_mib_s: 6}\n"
+        "ssh: {user: backup, port: 2222, key: id, known_hosts: /etc/ssh/known}\n"
+        "checks: {hypervisor_free_gib: 7, hypervisor_low_water_gib: 6, repository_free_factor: 2.5}\n"
+        "slack: {failure_webhook_env: F, success_webhook_env: S, summary: after-cycle}\n"
+        "metrics: {listen: '127.0.0.1:9188'}\n"
+        "daemon: {state: /srv/orch/, on_stop: finish}\n"
+        "verify: {budget_minutes: 8}\n"
+        "test_restore: {budget_minutes: 9}\n";
 
 Test(settings, each_key_reaches_its_member_and_relative_paths_start_at_the_file)
 {

@@ -68,12 +68,12 @@ Test(yaml_document, scalars_read_as_yaml_1_2_has_them)
                 const char *text;
                 enum scalar_kind kind;
         } cases[] = {
-                { "~", SCALAR_NULL },     { "null", SCALAR_NULL },  { "true", SCALAR_BOOL },   { "FALSE", SCALAR_BOOL },
-                { "tRUE", SCALAR_TEXT },  { "on", SCALAR_TEXT },    { "yes", SCALAR_TEXT },    { "12:30", SCALAR_TEXT },
-                { "0", SCALAR_NUMBER },   { "-17", SCALAR_NUMBER }, { "0x1F", SCALAR_NUMBER }, { "0o17", SCALAR_NUMBER },
-                { "0x", SCALAR_TEXT },    { "1.", SCALAR_NUMBER },  { ".5", SCALAR_NUMBER },   { "1e3", SCALAR_NUMBER },
-                { "1e", SCALAR_TEXT },    { ".", SCALAR_TEXT },     { "+", SCALAR_TEXT },      { "-.inf", SCALAR_NUMBER },
-                { ".nan", SCALAR_NUMBER }, { "-.nan", SCALAR_TEXT }, { "\"1\"", SCALAR_TEXT },  { "1_000", SCALAR_TEXT },
+                { "~", SCALAR_NULL },          { "null", SCALAR_NULL },  { "true", SCALAR_BOOL },   { "FALSE", SCALAR_BOOL },
+                { "tRUE", SCALAR_TEXT },       { "on", SCALAR_TEXT },    { "yes", SCALAR_TEXT },    { "12:30", SCALAR_TEXT },
+                { "0", SCALAR_NUMBER },        { "-17", SCALAR_NUMBER }, { "0x1F", SCALAR_NUMBER }, { "0o17", SCALAR_NUMBER },
+                { "0x", SCALAR_TEXT },         { "1.", SCALAR_NUMBER },  { ".5", SCALAR_NUMBER },   { "1e3", SCALAR_NUMBER },
+                { "1e", SCALAR_TEXT },         { ".", SCALAR_TEXT },     { "+", SCALAR_TEXT },      { "-.inf", SCALAR_NUMBER },
+                { ".nan", SCALAR_NUMBER },     { "-.nan", SCALAR_TEXT }, { "\"1\"", SCALAR_TEXT },  { "1_000", SCALAR_TEXT },
                 { "2026-11-20", SCALAR_TEXT },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
@@ -84,9 +84,11 @@ Test(yaml_document, scalars_read_as_yaml_1_2_has_them)
 
 Test(yaml_document, a_byte_order_mark_is_fine_for_utf8_and_refused_for_utf16)
 {
-        _cleanup_(yaml_document_freep) struct yaml_document *document = parse_good("\xEF\xBB\xBF" "a: 1\n");
+        _cleanup_(yaml_document_freep) struct yaml_document *document = parse_good("\xEF\xBB\xBF"
+                                                                                   "a: 1\n");
         cr_assert_not_null(yaml_mapping_get(yaml_document_root(document), "a"));
-        static const char utf16[] = "\xFF\xFE" "a\0:\0 \0001\0\n";
+        static const char utf16[] = "\xFF\xFE"
+                                    "a\0:\0 \0001\0\n";
         _cleanup_problems_ struct problems problems = { 0 };
         cr_assert_null(yaml_document_parse(utf16, sizeof utf16, "f", &problems));
         cr_assert(str_starts_with(problems.items[0].message, "not valid UTF-8"));
@@ -116,13 +118,15 @@ Test(yaml_document, hostile_files_are_refused_quickly, .timeout = 60)
         static const struct {
                 const char *unit;
                 size_t times;
-        } cases[] = { { "- a\n", 300000 }, { "[", 100000 }, { "{a: ", 100000 }, { "- &a\n", 5000 }, { "? ", 100000 }, { "!!", 100000 } };
+        } cases[] = { { "- a\n", 300000 }, { "[", 100000 },  { "{a: ", 100000 },
+                      { "- &a\n", 5000 },  { "? ", 100000 }, { "!!", 100000 } };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
                 _cleanup_strbuf_ struct strbuf text = { 0 };
                 for (size_t n = 0; n < cases[i].times; n++)
                         strbuf_add(&text, cases[i].unit);
                 _cleanup_problems_ struct problems problems = { 0 };
-                _cleanup_(yaml_document_freep) struct yaml_document *document = yaml_document_parse(text.data, text.length, "f", &problems);
+                _cleanup_(yaml_document_freep) struct yaml_document *document =
+                        yaml_document_parse(text.data, text.length, "f", &problems);
                 cr_expect_gt(problems.n_errors, 0, "%s", cases[i].unit);
         }
         _cleanup_strbuf_ struct strbuf keys = { 0 };
