@@ -146,7 +146,7 @@ class Host:
 
     def exec(self, *argv, check=True, timeout=120, input=None):
         """Run argv inside the host (not over its network)."""
-        return run(["nsenter", "-t", self.pid, "-m", "-u", "-i", "-n", "-p", "--wd=/", "--", *argv],
+        return run(["nsenter", "-t", self.pid, "-m", "-u", "-i", "-n", "-p", "--wdns=/", "--", *argv],
                    check=check, timeout=timeout, input=input, env=ENV)
 
     def shell(self, script, **kw):
@@ -162,7 +162,7 @@ class Host:
     def spawn(self, log, *argv):
         """Start a process inside that belongs to the host from then on; its output goes to DIR/log."""
         with open(os.path.join(self.dir, "log", log), "ab") as f:
-            subprocess.run(["nsenter", "-t", str(self.pid), "-m", "-u", "-i", "-n", "-p", "--wd=/", "--", "setsid", "--fork", *argv],
+            subprocess.run(["nsenter", "-t", str(self.pid), "-m", "-u", "-i", "-n", "-p", "--wdns=/", "--", "setsid", "--fork", *argv],
                            stdin=subprocess.DEVNULL, stdout=f, stderr=f, env=ENV, check=True)
 
     def ssh(self, *argv, check=True, timeout=60, input=None):

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 
 from . import cgroup, guest_image, mounts, network, registry
 from .domain_xml import Disk, Vm
@@ -172,7 +173,27 @@ class Lab:
 
 
 def tear_down(entry):
-    """Remove a lab, from its registry entry alone."""
+    """Remove a lab, from its registry entry alone.
+
+    A builder that was killed may have left a child that is still making something: what appears meanwhile is removed again."""
+    folder = entry["run_dir"]
+    end_processes(entry)
+    end_of_patience = time.monotonic() + 10
+    while True:
+        remove_resources(entry)
+        left = mounts.mount_points_under(folder)
+        if not left:
+            shutil.rmtree(folder, ignore_errors=True)
+            if not os.path.exists(folder):
+                break
+        if time.monotonic() > end_of_patience:
+            raise LabError(f"cannot remove {folder}; still mounted: {', '.join(left) or 'nothing'}")
+        time.sleep(0.2)
+        end_processes(entry)
+    registry.release(entry["prefix"])
+
+
+def end_processes(entry):
     folder, number = entry["run_dir"], entry["number"]
     run(["fsfreeze", "--unfreeze", os.path.join(folder, "share")], check=False)
     hosts = os.path.join(folder, "hosts")
@@ -184,17 +205,16 @@ def tear_down(entry):
     strays = {pid for netns in network.namespaces(number) for pid in network.pids_in(netns)} | cgroup.pids(number)
     for who in map(identity, strays):
         end(who, 20)
+
+
+def remove_resources(entry):
+    folder, number = entry["run_dir"], entry["number"]
     devices = mounts.loops_under(folder)
     mounts.unmount_under(folder)
     for device in devices:
         mounts.loop_detach(device)
     Network(number).down()
     cgroup.remove_numbered(number)
-    left = mounts.mount_points_under(folder)
-    if left:
-        raise LabError(f"still mounted: {', '.join(left)}")
-    shutil.rmtree(folder, ignore_errors=True)
-    registry.release(entry["prefix"])
 
 
 def collect_garbage(everything=False):
