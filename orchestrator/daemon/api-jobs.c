@@ -1,0 +1,89 @@
+/* What is asked of one job: GET /v1/jobs/{id}/log, POST /v1/jobs/{id}/cancel, and POST /v1/cancel for a cycle by its Bacula job. */
+#include "base/memory.h"
+#include "base/strings.h"
+#include "daemon/api.h"
+#include "daemon/cycle.h"
+#include "daemon/daemon-internal.h"
+#include "daemon/runner.h"
+
+/* By id, or the newest of a VM. Answers itself when there is none. */
+static struct job *find_job(const struct daemon *daemon, struct api_request *request)
+{
+        const char *word = api_path_word(request, 0);
+        struct job *job = jobs_find(daemon->jobs, word);
+        if (!job)
+                job = jobs_find_newest(daemon->jobs, word);
+        if (!job) {
+                _cleanup_free_ char *shown = str_one_line(word, 120);
+                api_answer_not_found(request, "no job '%s' is known, and no job of a VM of that name", shown);
+        }
+        return job;
+}
+
+void api_job_log(struct daemon *daemon, struct api_request *request)
+{
+        struct job *job = find_job(daemon, request);
+        if (!job)
+                return;
+        const char *follow = api_query(request, "follow");
+        _cleanup_free_ char *end = runner_end_line(job);
+        api_answer_stream(request, jobs_open_log(daemon->jobs, job, follow && !streq(follow, "0"), end));
+}
+
+/* A body that has to be {}. Answers itself when it isn't. */
+static bool body_is_empty(struct api_request *request)
+{
+        static const struct json_field no_fields[] = { { 0 } };
+        char nothing;
+        _cleanup_error_ struct error *error = NULL;
+        if (api_body(request, no_fields, &nothing, &error) == 0)
+                return true;
+        api_answer_error(request, error);
+        return false;
+}
+
+void api_job_cancel(struct daemon *daemon, struct api_request *request)
+{
+        struct job *job = body_is_empty(request) ? find_job(daemon, request) : NULL;
+        if (!job)
+                return;
+        if (job->state == JOB_ENDED || job->state == JOB_STUCK) {
+                _cleanup_error_ struct error *error = NULL;
+                error_set(&error, ERROR_REFUSED, "job %s %s", job->id,
+                          job->state == JOB_ENDED ? "has ended already" : "is stuck: its worker does not end even when killed");
+                api_answer_error(request, error);
+                return;
+        }
+        json_t *json = json_object();
+        json_object_set_new(json, "job", json_string(job->id));
+        json_object_set_new(json, "state", json_string("cancelling"));
+        runner_cancel(daemon, job, "cancelled on request");
+        api_answer_json(request, json);
+}
+
+struct cancel_body {
+        char *bacula_job;
+};
+static const struct json_field cancel_fields[] = {
+        { .name = "bacula_job", .type = JSON_FIELD_TEXT, .required = true, .offset = offsetof(struct cancel_body, bacula_job) },
+        { 0 },
+};
+
+void api_cancel(struct daemon *daemon, struct api_request *request)
+{
+        struct cancel_body body = { 0 };
+        _cleanup_error_ struct error *error = NULL;
+        if (api_body(request, cancel_fields, &body, &error) < 0) {
+                api_answer_error(request, error);
+        } else if (!daemon->cycle || !streq(cycle_bacula_job(daemon->cycle), body.bacula_job)) {
+                _cleanup_free_ char *shown = str_one_line(body.bacula_job, 120);
+                api_answer_not_found(request, "no cycle runs that Bacula's job %s has started", shown);
+        } else {
+                json_t *json = json_object();
+                size_t cancelled = cycle_cancel(daemon->cycle, "the cycle was cancelled");
+                json_object_set_new(json, "jobs", json_integer((json_int_t)cancelled));
+                json_object_set_new(json, "state", json_string("cancelling"));
+                api_answer_json(request, json);
+        }
+        json_fields_done(cancel_fields, &body);
+}

@@ -1,0 +1,25 @@
+/* The table of routes: schema/openapi.yaml has exactly these (a test holds both together). */
+#include <stddef.h>
+
+#include "daemon/api.h"
+
+const struct api_route api_routes[] = {
+        { "GET", "/v1/status", api_status, NULL },
+        { "POST", "/v1/run", api_run, NULL },
+        { "POST", "/v1/backup", api_backup, NULL },
+        { "POST", "/v1/check", api_check, NULL },
+        { "POST", "/v1/recover", api_recover, NULL },
+        { "GET", "/v1/hypervisors", api_hypervisors, NULL },
+        { "POST", "/v1/hypervisors/check", api_hypervisors_check, NULL },
+        { "GET", "/v1/points", api_points, (const char *const[]){ "vm", "failed", NULL } },
+        { "GET", "/v1/points/{vm}/{point}", api_point, NULL },
+        { "GET", "/v1/schedule", api_schedule, NULL },
+        { "GET", "/v1/jobs/{id}/log", api_job_log, (const char *const[]){ "follow", NULL } },
+        { "POST", "/v1/jobs/{id}/cancel", api_job_cancel, NULL },
+        { "POST", "/v1/cancel", api_cancel, NULL },
+        { "POST", "/v1/pause", api_pause, NULL },
+        { "POST", "/v1/resume", api_resume, NULL },
+        { "POST", "/v1/reload", api_reload, NULL },
+        { "GET", "/metrics", api_metrics, NULL },
+        { 0 },
+};

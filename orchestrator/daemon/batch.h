@@ -1,0 +1,48 @@
+/* A batch: the jobs that one request (or one cycle) asked for, the streams that follow them, and the sum of what came of them. It ends
+ * when all its jobs have: its streams then get their "end" line, after what was recorded has reached the share. A client that leaves
+ * takes its stream with it and nothing else. */
+#pragma once
+
+#include "daemon/jobs.h"
+#include "daemon/stream-lines.h"
+
+struct daemon;
+struct batch;
+
+struct batch_hooks {
+        /* All jobs have ended. May add more (batch_add) and then returns true. NULL: never. */
+        bool (*idle)(struct batch *batch, void *data);
+        /* It is over; before what is being recorded is waited for. NULL: nothing to do. */
+        void (*closing)(struct batch *batch, void *data);
+        /* Its streams have ended and it is about to be freed. NULL: nothing to do. */
+        void (*closed)(struct batch *batch, void *data);
+        void *data;
+};
+
+/* `what` it is about, for the verdict: "backed up", "checked". The daemon owns it until it ends by itself. */
+struct batch *batch_new(struct daemon *daemon, const char *what, const struct batch_hooks *hooks);
+/* Frees one that has not ended; for the daemon's own end. Returns NULL. */
+struct batch *batch_free(struct batch *batch);
+
+/* Takes a queued job in, puts it into the queue and tells the streams. */
+void batch_add(struct batch *batch, struct job *job);
+/* A VM that gets no job: it counts as skipped, and the streams are told. */
+void batch_skip(struct batch *batch, const char *vm, const char *why);
+/* A job of this batch that failed will be tried again by one that is added next: it no longer counts. */
+void batch_forgive(struct batch *batch, struct job *job);
+/* The exit status is to be this, whatever comes of the jobs. */
+void batch_set_exit_status(struct batch *batch, int exit_status);
+/* All jobs have been added: from now on it may end. It may be gone afterwards. */
+void batch_seal(struct batch *batch);
+
+/* A line for all streams. */
+void batch_say(struct batch *batch, const char *line, const char *progress_key);
+/* A new stream of what comes; the caller owns it. */
+struct stream *batch_subscribe(struct batch *batch);
+/* Called by the runner when the outcome of a job is known. The batch may be gone afterwards. */
+void batch_job_ended(struct batch *batch, struct job *job);
+
+const struct tally *batch_tally(const struct batch *batch);
+int64_t batch_started(const struct batch *batch); /* epoch seconds */
+struct job *const *batch_jobs(const struct batch *batch, size_t *ret_count);
+int batch_exit_status(const struct batch *batch);

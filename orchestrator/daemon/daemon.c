@@ -1,0 +1,357 @@
+/* Implements daemon/daemon.h: start, signals, periodic work, and the ordered stop.
+ *
+ * Everything that changes in the loop calls daemon_changed(), which looks in the next turn at what may start or end now; so no handler
+ * ever starts or frees something under the feet of its caller. The stop goes forward only (enum daemon_phase). */
+#include "daemon/daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "daemon/control-api.h"
+#include "daemon/cycle.h"
+#include "daemon/daemon-internal.h"
+#include "daemon/runner.h"
+#include "daemon/sd-notify.h"
+
+enum { KEEPALIVE_MS = 10000, SHARE_CLOSE_MS = 5000, DRAIN_MS = 2000 };
+
+void daemon_changed(struct daemon *daemon)
+{
+        if (daemon->schedule_timer)
+                loop_timer_arm(daemon->schedule_timer, 0, 0);
+}
+
+static void ask_for_pins(struct daemon *daemon)
+{
+        const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
+        _cleanup_strv_ char **names = NULL;
+        for (size_t i = 0; inventory && i < inventory->n_vms; i++) {
+                const struct vm_state *state = vm_states_find(&daemon->states, inventory->vms[i].name);
+                if (!state || !state->pin_known)
+                        strv_add(&names, inventory->vms[i].name);
+        }
+        share_load_pins(daemon->share, names);
+}
+
+int daemon_reload_inventory(struct daemon *daemon, struct error **err)
+{
+        struct error *error = NULL;
+        int r = inventory_keeper_reload(daemon->inventory, &error);
+        if (r < 0)
+                log_error("the inventory is broken%s: %s",
+                          inventory_keeper_get(daemon->inventory) ? "; the last good one is used" : " and there is no older one",
+                          error->message);
+        ask_for_pins(daemon);
+        return r < 0 ? error_propagate(err, error) : 0;
+}
+
+static char **wanted_pins(void *data)
+{
+        const struct daemon *daemon = data;
+        const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
+        char **names = NULL;
+        for (size_t i = 0; inventory && i < inventory->n_vms; i++)
+                strv_add(&names, inventory->vms[i].name);
+        for (size_t i = 0; i < daemon->queue.count; i++)
+                if (daemon->queue.items[i]->vm && !strv_contains(names, daemon->queue.items[i]->vm))
+                        strv_add(&names, daemon->queue.items[i]->vm);
+        return names;
+}
+
+static void on_pin(void *data, const char *vm, const char *uuid)
+{
+        struct daemon *daemon = data;
+        const struct vm_state *state = vm_states_find(&daemon->states, vm);
+        /* One that was set here may still wait to be recorded. */
+        if (uuid || !state || !state->pin)
+                vm_states_set_pin(&daemon->states, vm, uuid);
+        daemon_changed(daemon);
+}
+
+static void on_opened(void *data, const struct catalog_list *rows)
+{
+        struct daemon *daemon = data;
+        vm_states_load(&daemon->states, rows);
+        cycle_check_trigger(daemon);
+        daemon_changed(daemon);
+}
+
+static void say_status(const struct daemon *daemon)
+{
+        size_t running = runner_count_running(daemon);
+        if (running)
+                sd_notify_status("%zu running, %zu queued", running, daemon->queue.count);
+        else
+                sd_notify_status("idle, %zu queued", daemon->queue.count);
+}
+
+static void on_share_closed(void *data)
+{
+        struct daemon *daemon = data;
+        daemon->phase = DAEMON_ENDED;
+        daemon->drain_deadline_ms = clock_monotonic_ms() + DRAIN_MS;
+        loop_timer_arm(daemon->schedule_timer, DRAIN_MS, 0);
+}
+
+/* Streams that follow a job whose worker is stuck end without an "end" line: its end is not known. */
+static void close_share(struct daemon *daemon)
+{
+        daemon->phase = DAEMON_CLOSING;
+        for (size_t i = 0; i < daemon->jobs->count; i++)
+                stream_set_end(&daemon->jobs->items[i]->followers, NULL);
+        share_stop(daemon->share, SHARE_CLOSE_MS, on_share_closed, daemon);
+}
+
+static void on_schedule(void *data)
+{
+        struct daemon *daemon = data;
+        runner_schedule(daemon);
+        say_status(daemon);
+        if (daemon->phase == DAEMON_STOPPING && !daemon->batches && runner_count_running(daemon) == 0)
+                close_share(daemon);
+}
+
+static void cancel_running(struct daemon *daemon)
+{
+        for (size_t i = 0; i < daemon->n_busy; i++)
+                runner_cancel(daemon, daemon->busy[i], "the daemon is stopping");
+}
+
+void daemon_stop(struct daemon *daemon)
+{
+        if (daemon->phase != DAEMON_RUNNING) {
+                cancel_running(daemon);
+                return;
+        }
+        log_info("stopping: %zu running, %zu queued", runner_count_running(daemon), daemon->queue.count);
+        sd_notify_send("STOPPING=1");
+        daemon->phase = DAEMON_STOPPING;
+        while (daemon->queue.count)
+                runner_cancel(daemon, daemon->queue.items[0], "the daemon is stopping");
+        if (daemon->settings->daemon.on_stop == ON_STOP_CANCEL)
+                cancel_running(daemon);
+        daemon_changed(daemon);
+}
+
+static void on_signal(void *data, int signal)
+{
+        struct daemon *daemon = data;
+        if (signal != SIGHUP) {
+                daemon_stop(daemon);
+                return;
+        }
+        if (daemon_reload_inventory(daemon, NULL) == 0)
+                log_info("the inventory was read again: %zu VMs", inventory_keeper_get(daemon->inventory)->n_vms);
+        cycle_check_trigger(daemon);
+}
+
+static int64_t keepalive_ms(const struct daemon *daemon)
+{
+        return daemon->options.keepalive_ms ? daemon->options.keepalive_ms : KEEPALIVE_MS;
+}
+
+static void on_tick(void *data)
+{
+        struct daemon *daemon = data;
+        control_api_keep_alive(daemon->api, keepalive_ms(daemon) / 2);
+        daemon_check_pause(daemon);
+        int64_t day = clock_realtime_s() / 86400;
+        if (day != daemon->pruned_day)
+                jobs_prune_logs(daemon->jobs, clock_realtime_s());
+        daemon->pruned_day = day;
+}
+
+static void on_watchdog(void *data)
+{
+        (void)data;
+        sd_notify_send("WATCHDOG=1");
+}
+
+static void on_cycle_timer(void *data)
+{
+        cycle_check_trigger(data);
+}
+
+static int before_wait(void *data)
+{
+        struct daemon *daemon = data;
+        int timeout = control_api_turn(daemon->api);
+        if (daemon->phase == DAEMON_ENDED && (!control_api_is_busy(daemon->api) || clock_monotonic_ms() >= daemon->drain_deadline_ms))
+                loop_quit(daemon->loop);
+        return timeout;
+}
+
+/* What print as lines of their own: a person reads them. */
+static void print_problems(const struct problems *problems)
+{
+        _cleanup_free_ char *text = problems_format(problems);
+        char *rest = text;
+        for (char *line; (line = strsep(&rest, "\n"));)
+                if (*line)
+                        log_error("%s", line);
+}
+
+static int load_settings(struct daemon *daemon, const char *path)
+{
+        _cleanup_problems_ struct problems problems = { 0 };
+        daemon->settings = settings_load(path ? path : settings_default_path(), &daemon->settings_text, &problems);
+        if (!daemon->settings) {
+                print_problems(&problems);
+                return EXIT_USAGE;
+        }
+        _cleanup_error_ struct error *error = NULL;
+        if (clock_set_timezone(daemon->settings->cycle_timezone, &error) < 0) {
+                log_error("%s: cycle.timezone: %s", daemon->settings->file, error->message);
+                return EXIT_USAGE;
+        }
+        return EXIT_ALL_GOOD;
+}
+
+/* The state folder has one daemon at a time: two would mix up their jobs. Held until the process ends. */
+static int lock_state(struct daemon *daemon, struct error **err)
+{
+        daemon->state_folder = xstrdup(daemon->settings->daemon.state);
+        if (fs_make_dirs(daemon->state_folder, err) < 0)
+                return -1;
+        _cleanup_free_ char *path = path_join(daemon->state_folder, "daemon.lock");
+        daemon->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
+        if (daemon->lock_fd < 0)
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s", path);
+        if (flock(daemon->lock_fd, LOCK_EX | LOCK_NB) < 0)
+                return errno == EWOULDBLOCK ? error_set(err, ERROR_REFUSED,
+                                                        "another daemon is running: it holds %s (`orch status` asks it; a second one needs "
+                                                        "its own daemon.state, socket and repository)", path)
+                                            : error_set_errno(err, ERROR_INTERNAL, errno, "cannot lock %s", path);
+        return 0;
+}
+
+static int take_signals(struct daemon *daemon, struct error **err)
+{
+        sigset_t signals;
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGTERM);
+        sigaddset(&signals, SIGINT);
+        sigaddset(&signals, SIGHUP);
+        if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot block signals");
+        daemon->signals = loop_add_signals(daemon->loop, &signals, on_signal, daemon, err);
+        return daemon->signals ? 0 : -1;
+}
+
+static int make_timers(struct daemon *daemon, struct error **err)
+{
+        if (!(daemon->schedule_timer = loop_add_timer(daemon->loop, on_schedule, daemon, err)) ||
+            !(daemon->tick = loop_add_timer(daemon->loop, on_tick, daemon, err)) ||
+            !(daemon->cycle_timer = loop_add_wall_timer(daemon->loop, on_cycle_timer, daemon, err)) ||
+            !(daemon->watchdog = loop_add_timer(daemon->loop, on_watchdog, daemon, err)))
+                return -1;
+        loop_timer_arm(daemon->tick, keepalive_ms(daemon) / 2, keepalive_ms(daemon) / 2);
+        int64_t watchdog_ms = sd_notify_watchdog_ms();
+        if (watchdog_ms)
+                loop_timer_arm(daemon->watchdog, watchdog_ms, watchdog_ms);
+        return 0;
+}
+
+static int make_share(struct daemon *daemon, struct error **err)
+{
+        const struct share_handlers handlers = { .pin_names = wanted_pins, .opened = on_opened, .pin = on_pin, .data = daemon };
+        const struct share_timing timing = {
+                .retry_ms = daemon->options.share_retry_ms,
+                .refresh_ms = daemon->options.share_refresh_ms,
+                .answer_ms = daemon->options.share_answer_ms,
+        };
+        daemon->share = share_new(daemon->loop, daemon->settings, &timing, &handlers, err);
+        return daemon->share ? 0 : -1;
+}
+
+static int start(struct daemon *daemon, struct error **err)
+{
+        if (lock_state(daemon, err) < 0 || !(daemon->loop = loop_new(err)) || take_signals(daemon, err) < 0 || make_timers(daemon, err) < 0 ||
+            !(daemon->jobs = jobs_new(daemon->state_folder, err)) || !(daemon->api = control_api_new(daemon, err)) ||
+            make_share(daemon, err) < 0)
+                return -1;
+        daemon->inventory = inventory_keeper_new(daemon->settings->inventory, daemon->state_folder);
+        (void)!daemon_reload_inventory(daemon, NULL);
+        daemon_load_pause(daemon);
+        runner_recover_interrupted(daemon);
+        if (control_api_start(daemon->api, err) < 0)
+                return -1;
+        share_start(daemon->share);
+        loop_set_before_wait(daemon->loop, before_wait, daemon);
+        return 0;
+}
+
+static void daemon_done(struct daemon *daemon)
+{
+        daemon->phase = DAEMON_ENDED;
+        daemon->api = control_api_free(daemon->api);
+        runner_done(daemon);
+        daemon->share = share_free(daemon->share); /* may still complete what batches wait for */
+        while (daemon->batches)
+                batch_free(daemon->batches);
+        queue_done(&daemon->queue);
+        jobs_free(daemon->jobs);
+        inventory_keeper_free(daemon->inventory);
+        vm_states_done(&daemon->states);
+        loop_source_free(daemon->signals);
+        loop_source_free(daemon->tick);
+        loop_source_free(daemon->watchdog);
+        loop_source_free(daemon->cycle_timer);
+        loop_source_free(daemon->schedule_timer);
+        loop_free(daemon->loop);
+        settings_free(daemon->settings);
+        free(daemon->settings_text);
+        free(daemon->state_folder);
+        closep(&daemon->lock_fd);
+}
+
+/* Descriptors 0 to 2 are there, whatever we were started with: a pipe to a worker must not become one of them. */
+static void ensure_standard_descriptors(void)
+{
+        int fd;
+        do
+                fd = open("/dev/null", O_RDWR);
+        while (fd >= 0 && fd <= 2);
+        if (fd > 2)
+                close(fd);
+}
+
+static int run(struct daemon *daemon)
+{
+        _cleanup_error_ struct error *error = NULL;
+        if (start(daemon, &error) < 0) {
+                log_error("%s", error->message);
+                return error->kind == ERROR_REFUSED ? EXIT_REFUSED : error->kind == ERROR_CONFIG ? EXIT_USAGE : EXIT_JOB_FAILED;
+        }
+        log_info("orch " ORCH_VERSION " is ready on %s", daemon->settings->socket);
+        sd_notify_send("READY=1");
+        if (loop_run(daemon->loop, &error) < 0) {
+                log_error("%s", error->message);
+                return EXIT_JOB_FAILED;
+        }
+        log_info("stopped");
+        return EXIT_ALL_GOOD;
+}
+
+int daemon_main(const char *settings_path, const struct daemon_options *options)
+{
+        ensure_standard_descriptors();
+        signal(SIGPIPE, SIG_IGN);
+        struct daemon daemon = { .lock_fd = -1, .started = clock_realtime_s() };
+        if (options)
+                daemon.options = *options;
+        int status = load_settings(&daemon, settings_path);
+        if (status == EXIT_ALL_GOOD)
+                status = run(&daemon);
+        daemon_done(&daemon);
+        return status;
+}

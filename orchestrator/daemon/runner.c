@@ -1,0 +1,443 @@
+/* Implements daemon/runner.h. `busy` holds exactly the jobs that have a worker process, stuck ones included. */
+#include "daemon/runner.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "daemon/daemon-internal.h"
+#include "daemon/running-files.h"
+#include "daemon/worker-process.h"
+#include "schema/json-fields.h"
+
+enum { OTHERS_AT_ONCE = 4, DEFAULT_PRIORITY = 50, STALL_SLACK_MS = 60000, GRACE_MS = 30000, STUCK_MS = 5000 };
+
+struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum job_class class, const char *vm, const char *hypervisor)
+{
+        const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
+        const struct inventory_vm *listed = vm && inventory ? inventory_find_vm(inventory, vm) : NULL;
+        struct job *job = jobs_add(daemon->jobs, action, vm, listed && listed->hypervisor ? listed->hypervisor : hypervisor);
+        job->daemon = daemon;
+        job->class = class;
+        job->priority = listed ? listed->priority : DEFAULT_PRIORITY;
+        job->sequence = daemon->next_sequence;
+        return job;
+}
+
+static void tell(struct job *job, const char *line, const char *progress_key)
+{
+        job_add_line(job, line, progress_key);
+        if (job->batch)
+                batch_say(job->batch, line, progress_key);
+}
+
+char *runner_end_line(const struct job *job)
+{
+        struct tally tally = { .total = 1 };
+        tally.succeeded = job->outcome == JOB_OUTCOME_OK;
+        tally.failed = job->outcome == JOB_OUTCOME_FAILED;
+        tally.cancelled = job->outcome == JOB_OUTCOME_CANCELLED;
+        tally.skipped = job->outcome == JOB_OUTCOME_SKIPPED;
+        tally.stored_bytes = job->stored_bytes;
+        tally.duration_seconds = job->ended && job->started ? job->ended - job->started : 0;
+        _cleanup_free_ char *text = xasprintf("job %s of %s: %s", job->id, job->vm ? job->vm : job->hypervisor,
+                                              job->outcome ? job_outcome_name(job->outcome) : job_state_name(job->state));
+        return line_end(EXIT_ALL_GOOD, &tally, text);
+}
+
+/* The row of a job that made no point and whose worker could tell no metadata. */
+static void record_without_metadata(struct daemon *daemon, const struct job *job)
+{
+        const char *method = job->method;
+        struct catalog_entry entry = {
+                .vm = job->vm,
+                .hypervisor = job->hypervisor ? job->hypervisor : (char *)"auto",
+                .job = (char *)job->id,
+                .status = (char *)job_outcome_name(job->outcome),
+                .method = (char *)method,
+                .level = job->level,
+                .started = job->started ? job->started : job->created,
+                .finished = clock_realtime_s(),
+                .error = job->error,
+                .error_kind = (char *)error_kind_name(job->error_kind),
+                .warnings = job->warnings,
+        };
+        entry.duration_seconds = entry.finished - entry.started;
+        share_record(daemon->share, &entry);
+        vm_states_note(&daemon->states, &entry);
+}
+
+static int record_metadata(struct daemon *daemon, struct job *job, const json_t *json, struct error **err)
+{
+        _cleanup_free_ char *text = json_write_line(json);
+        _cleanup_(metadata_freep) struct metadata *metadata = metadata_parse(text, strlen(text), err);
+        if (!metadata)
+                return -1;
+        struct catalog_entry entry = { 0 };
+        catalog_entry_from_metadata(metadata, job->path, &entry);
+        job->stored_bytes = job->outcome == JOB_OUTCOME_OK ? entry.stored_bytes : 0;
+        xstrdup_replace(&job->point, job->outcome == JOB_OUTCOME_OK ? metadata->point : NULL);
+        share_record(daemon->share, &entry);
+        vm_states_note(&daemon->states, &entry);
+        catalog_entry_done(&entry);
+        const struct vm_state *state = vm_states_find(&daemon->states, job->vm);
+        if (job->outcome == JOB_OUTCOME_OK && metadata->uuid && (job->accept_new_uuid || !state || !state->pin)) {
+                share_set_pin(daemon->share, job->vm, metadata->uuid, metadata->hypervisor);
+                vm_states_set_pin(&daemon->states, job->vm, metadata->uuid);
+        }
+        for (size_t i = 0; job->removed && job->removed[i]; i++) {
+                _cleanup_free_ char *path = xasprintf("%s/%s/%s", metadata->hypervisor, job->vm, job->removed[i]);
+                share_remove_point(daemon->share, path);
+        }
+        return 0;
+}
+
+static void record(struct daemon *daemon, struct job *job, const json_t *metadata)
+{
+        if (!job_is_backup(job) || job->outcome == JOB_OUTCOME_SKIPPED)
+                return;
+        _cleanup_error_ struct error *error = NULL;
+        if (metadata && record_metadata(daemon, job, metadata, &error) == 0)
+                return;
+        if (error)
+                log_error("%s: the metadata told by the worker can't be read: %s", job->id, error->message);
+        if (job->outcome != JOB_OUTCOME_OK)
+                record_without_metadata(daemon, job);
+}
+
+static void note_hypervisor(struct daemon *daemon, const struct job *job)
+{
+        if (!job->hypervisor || !job->started)
+                return;
+        bool about_it = job->action == JOB_HYPERVISOR_CHECK;
+        bool failed = job->outcome == JOB_OUTCOME_FAILED;
+        bool no_way = failed && (job->error_kind == ERROR_UNREACHABLE || job->error_kind == ERROR_AUTH);
+        if (job->outcome == JOB_OUTCOME_OK)
+                vm_states_set_hypervisor(&daemon->states, job->hypervisor, NULL, clock_realtime_s());
+        else if (no_way || (failed && about_it))
+                vm_states_set_hypervisor(&daemon->states, job->hypervisor, job->error, clock_realtime_s());
+}
+
+static void set_outcome(struct job *job, enum job_outcome outcome, enum error_kind kind, const char *error)
+{
+        job->outcome = outcome;
+        job->error_kind = kind;
+        xstrdup_replace(&job->error, error);
+}
+
+/* The outcome is known: recorded, logged once, told to the batch, once. The batch may be gone afterwards. */
+static void tell_outcome(struct daemon *daemon, struct job *job)
+{
+        if (job->told)
+                return;
+        job->told = true;
+        job->ended = clock_realtime_s();
+        const char *subject = job->vm ? job->vm : job->hypervisor;
+        if (job->outcome == JOB_OUTCOME_FAILED) {
+                daemon->failures[job->error_kind]++;
+                log_error("%s: %s of %s failed: %s", job->id, job_action_name(job->action), subject, job->error ? job->error : "no reason given");
+        } else {
+                log_info("%s: %s of %s: %s%s%s", job->id, job_action_name(job->action), subject, job_outcome_name(job->outcome),
+                         job->error ? ": " : "", job->error ? job->error : "");
+        }
+        note_hypervisor(daemon, job);
+        if (job->batch)
+                batch_job_ended(job->batch, job);
+        daemon_changed(daemon);
+}
+
+/* After tell_outcome(): the job leaves the live ones; the registry may forget it. */
+static void end_job(struct daemon *daemon, struct job *job)
+{
+        _cleanup_free_ char *line = runner_end_line(job);
+        jobs_end(daemon->jobs, job, line);
+}
+
+/* Ends a job that has no worker. */
+static void end_unstarted(struct daemon *daemon, struct job *job, enum job_outcome outcome, enum error_kind kind, const char *error)
+{
+        queue_remove(&daemon->queue, job);
+        set_outcome(job, outcome, kind, error);
+        _cleanup_free_ char *line = line_result(job);
+        tell(job, line, NULL);
+        if (outcome == JOB_OUTCOME_FAILED)
+                record(daemon, job, NULL);
+        tell_outcome(daemon, job);
+        end_job(daemon, job);
+}
+
+static void on_step(struct job *job, const struct event *event)
+{
+        if (event->state != STEP_BEGIN)
+                return;
+        xstrdup_replace(&job->step, event->step);
+        job->step_since = clock_realtime_s();
+        xstrdup_replace(&job->progress.disk, NULL);
+}
+
+static void on_progress(struct job *job, const struct event *event)
+{
+        xstrdup_replace(&job->progress.disk, event->disk ? event->disk : "");
+        job->progress.done_bytes = event->done_bytes;
+        job->progress.total_bytes = event->total_bytes;
+        job->progress.bytes_per_second = event->bytes_per_second;
+        job->progress.remaining_seconds = event->remaining_seconds;
+}
+
+static void on_result(struct job *job, const struct event *event)
+{
+        enum job_outcome outcome = JOB_OUTCOME_FAILED;
+        for (enum job_outcome known = JOB_OUTCOME_OK; known <= JOB_OUTCOME_SKIPPED; known++)
+                if (streq(event->status, job_outcome_name(known)))
+                        outcome = known;
+        set_outcome(job, outcome, event->error_kind, event->error);
+        xstrdup_replace(&job->path, event->path);
+        xstrdup_replace(&job->progress.disk, NULL);
+        record(job->daemon, job, event->metadata);
+}
+
+static void on_event(void *data, const struct event *event)
+{
+        struct job *job = data;
+        _cleanup_free_ char *key = event->type == EVENT_PROGRESS ? xasprintf("%s/%s", job->id, event->disk ? event->disk : "") : NULL;
+        _cleanup_free_ char *line = line_of_event(job, event);
+        if (event->type == EVENT_STEP)
+                on_step(job, event);
+        else if (event->type == EVENT_PROGRESS)
+                on_progress(job, event);
+        else if (event->type == EVENT_WARNING && strv_length(job->warnings) < JOB_WARNINGS_KEPT)
+                strv_add(&job->warnings, event->text);
+        else if (event->type == EVENT_REMOVED && name_is_safe(event->text) && strv_length(job->removed) < JOB_REMOVED_MAX)
+                strv_add(&job->removed, event->text);
+        else if (event->type == EVENT_RESULT && !job->told)
+                on_result(job, event);
+        tell(job, line, key);
+}
+
+static void fail_without_result(struct job *job)
+{
+        _cleanup_error_ struct error *error = worker_process_failure(job->worker);
+        set_outcome(job, JOB_OUTCOME_FAILED, error->kind, error->message);
+        _cleanup_free_ char *line = line_result(job);
+        tell(job, line, NULL);
+        record(job->daemon, job, NULL);
+}
+
+static bool changes_something(const struct job *job)
+{
+        return job->action == JOB_BACKUP || (job->action == JOB_RECOVER && !job->dry_run);
+}
+
+static void on_stuck(void *data)
+{
+        struct job *job = data;
+        job->state = JOB_STUCK;
+        if (job->outcome == JOB_OUTCOME_NONE)
+                fail_without_result(job);
+        tell_outcome(job->daemon, job);
+}
+
+static void remove_busy(struct daemon *daemon, const struct job *job)
+{
+        for (size_t i = 0; i < daemon->n_busy; i++) {
+                if (daemon->busy[i] != job)
+                        continue;
+                memmove(daemon->busy + i, daemon->busy + i + 1, (daemon->n_busy - i - 1) * sizeof *daemon->busy);
+                daemon->n_busy--;
+                return;
+        }
+}
+
+static void on_ended(void *data)
+{
+        struct job *job = data;
+        struct daemon *daemon = job->daemon;
+        bool died = !worker_process_has_result(job->worker);
+        if (job->outcome == JOB_OUTCOME_NONE)
+                fail_without_result(job);
+        job->worker = worker_process_free(job->worker);
+        remove_busy(daemon, job);
+        /* A recovery that dies is not tried again: the VM's next backup repairs first. While stopping, the file is for the next start. */
+        if (died && job->action == JOB_BACKUP)
+                runner_queue_recover(daemon, job->vm, job->hypervisor, job->error);
+        if (!died || daemon->phase == DAEMON_RUNNING)
+                running_file_remove(daemon->state_folder, job->id);
+        tell_outcome(daemon, job);
+        end_job(daemon, job);
+        daemon_changed(daemon);
+}
+
+static char *make_request(const struct daemon *daemon, const struct job *job)
+{
+        const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
+        bool cycle = job->class == JOB_CLASS_CYCLE || job->class == JOB_CLASS_RETRY;
+        struct job_request request = {
+                .job = (char *)job->id,
+                .action = job->action,
+                .vm = job->vm,
+                .hypervisor = job->action == JOB_HYPERVISOR_CHECK ? job->hypervisor : NULL,
+                .trigger = (char *)(cycle ? "cycle" : "adhoc"),
+                .started = job->started,
+                .settings_path = daemon->settings->file,
+                .settings_text = daemon->settings_text,
+                .inventory_path = (char *)inventory_keeper_path(daemon->inventory),
+                .inventory_text = (char *)inventory_keeper_text(daemon->inventory),
+                .repository_uuid = (char *)share_uuid(daemon->share),
+                .pinned_uuid = state && !job->accept_new_uuid ? state->pin : NULL,
+                .method = job->method,
+                .level = job->level,
+        };
+        return job_request_format(&request);
+}
+
+static int start_worker(struct daemon *daemon, struct job *job, struct error **err)
+{
+        static const struct worker_handlers handlers = { .event = on_event, .stuck = on_stuck, .ended = on_ended };
+        const struct daemon_options *given = &daemon->options;
+        _cleanup_free_ char *name = xasprintf("%s %s", job->id, job->vm ? job->vm : job->hypervisor);
+        struct worker_options options = {
+                .argv = given->worker_argv,
+                .name = name,
+                .stall_ms = given->stall_ms ? given->stall_ms : (int64_t)daemon->settings->limits.copy_stall_seconds * 1000 + STALL_SLACK_MS,
+                .grace_ms = given->grace_ms ? given->grace_ms : GRACE_MS,
+                .stuck_ms = given->stuck_ms ? given->stuck_ms : STUCK_MS,
+                .last_resort_signal = given->last_resort_signal ? given->last_resort_signal : SIGKILL,
+        };
+        _cleanup_free_ char *request = make_request(daemon, job);
+        job->worker = worker_process_start(daemon->loop, &options, request, &handlers, job, err);
+        return job->worker ? 0 : -1;
+}
+
+static void start_job(struct daemon *daemon, struct job *job)
+{
+        queue_remove(&daemon->queue, job);
+        job->started = clock_realtime_s();
+        if (changes_something(job))
+                running_file_write(daemon->state_folder, job);
+        _cleanup_error_ struct error *error = NULL;
+        if (start_worker(daemon, job, &error) < 0) {
+                running_file_remove(daemon->state_folder, job->id);
+                end_unstarted(daemon, job, JOB_OUTCOME_FAILED, error->kind, error->message);
+                return;
+        }
+        job->state = JOB_RUNNING;
+        daemon->busy = xrealloc_array(daemon->busy, daemon->n_busy + 1, sizeof *daemon->busy);
+        daemon->busy[daemon->n_busy++] = job;
+        log_info("%s: %s of %s started (worker %d)", job->id, job_action_name(job->action), job->vm ? job->vm : job->hypervisor,
+                 (int)worker_process_pid(job->worker));
+        _cleanup_free_ char *line = line_started(job);
+        tell(job, line, NULL);
+}
+
+/* What a worker is told has to be known first: the repository's UUID, the inventory, the VM's pin. */
+static bool may_start(const struct job *job, void *data)
+{
+        const struct daemon *daemon = data;
+        if (daemon->paused.on && job_is_backup(job))
+                return false;
+        if (!share_uuid(daemon->share) || !inventory_keeper_text(daemon->inventory))
+                return false;
+        const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
+        return !job->vm || (state && state->pin_known);
+}
+
+static const struct job *find_stuck(const struct daemon *daemon, const char *vm)
+{
+        for (size_t i = 0; i < daemon->n_busy; i++)
+                if (daemon->busy[i]->state == JOB_STUCK && daemon->busy[i]->vm && vm && streq(daemon->busy[i]->vm, vm))
+                        return daemon->busy[i];
+        return NULL;
+}
+
+/* A waiting job that can't or needn't run any more: its VM is held by a stuck worker, or was backed up meanwhile. */
+static bool end_pointless(struct daemon *daemon, struct job *job)
+{
+        const struct job *stuck = job->action == JOB_RECOVER ? NULL : find_stuck(daemon, job->vm);
+        if (stuck) {
+                _cleanup_free_ char *why = xasprintf("the VM is set aside: the worker of job %s hangs (is the share reachable?) and has to end "
+                                                     "before the VM can be recovered", stuck->id);
+                end_unstarted(daemon, job, JOB_OUTCOME_FAILED, ERROR_BUSY, why);
+                return true;
+        }
+        const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
+        bool of_cycle = job->class == JOB_CLASS_CYCLE || job->class == JOB_CLASS_RETRY;
+        if (of_cycle && state && state->last_good >= job->created) {
+                end_unstarted(daemon, job, JOB_OUTCOME_SKIPPED, ERROR_INTERNAL, "it was backed up meanwhile");
+                return true;
+        }
+        return false;
+}
+
+void runner_schedule(struct daemon *daemon)
+{
+        if (daemon->phase != DAEMON_RUNNING)
+                return;
+        for (size_t i = 0; i < daemon->queue.count;)
+                i = end_pointless(daemon, daemon->queue.items[i]) ? 0 : i + 1;
+        const struct queue_limits limits = {
+                .jobs = daemon->settings->limits.jobs,
+                .jobs_per_hypervisor = daemon->settings->limits.jobs_per_hypervisor,
+                .others = OTHERS_AT_ONCE,
+        };
+        for (struct job *job; (job = queue_next(&daemon->queue, &limits, daemon->busy, daemon->n_busy, may_start, daemon));)
+                start_job(daemon, job);
+}
+
+void runner_cancel(struct daemon *daemon, struct job *job, const char *why)
+{
+        if (job->state == JOB_QUEUED) {
+                end_unstarted(daemon, job, JOB_OUTCOME_CANCELLED, ERROR_CANCELLED, why);
+        } else if (job->state == JOB_RUNNING && !job->cancelling) {
+                job->cancelling = true;
+                log_info("%s: cancelled: %s", job->id, why);
+                worker_process_cancel(job->worker);
+        }
+}
+
+void runner_queue_recover(struct daemon *daemon, const char *vm, const char *hypervisor, const char *why)
+{
+        for (size_t i = 0; i < daemon->queue.count; i++)
+                if (daemon->queue.items[i]->action == JOB_RECOVER && streq(daemon->queue.items[i]->vm, vm))
+                        return;
+        if (daemon->phase != DAEMON_RUNNING)
+                return;
+        struct job *job = runner_new_job(daemon, JOB_RECOVER, JOB_CLASS_RECOVER, vm, hypervisor);
+        running_file_write(daemon->state_folder, job);
+        queue_insert(&daemon->queue, job);
+        _cleanup_free_ char *queued = line_queued(job, queue_position(&daemon->queue, job));
+        _cleanup_free_ char *notice = line_job_notice(job, "info", why);
+        tell(job, queued, NULL);
+        tell(job, notice, NULL);
+        daemon_changed(daemon);
+}
+
+static void recover_interrupted(void *data, const char *job, const char *vm, const char *hypervisor)
+{
+        struct daemon *daemon = data;
+        log_warning("job %s of %s was interrupted by the end of the last daemon; the VM is being recovered", job, vm);
+        runner_queue_recover(daemon, vm, hypervisor, "a job was interrupted by the end of the last daemon");
+}
+
+void runner_recover_interrupted(struct daemon *daemon)
+{
+        running_files_take(daemon->state_folder, recover_interrupted, daemon);
+}
+
+size_t runner_count_running(const struct daemon *daemon)
+{
+        size_t n = 0;
+        for (size_t i = 0; i < daemon->n_busy; i++)
+                n += daemon->busy[i]->state == JOB_RUNNING;
+        return n;
+}
+
+void runner_done(struct daemon *daemon)
+{
+        for (size_t i = 0; i < daemon->n_busy; i++)
+                daemon->busy[i]->worker = worker_process_free(daemon->busy[i]->worker);
+        free(daemon->busy);
+        daemon->busy = NULL;
+        daemon->n_busy = 0;
+}

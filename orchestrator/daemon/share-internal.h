@@ -1,0 +1,60 @@
+/* Between share.c (the loop's side) and share-work.c (what runs on the catalog thread). */
+#pragma once
+
+#include "daemon/share.h"
+#include "repository/repository.h"
+
+/* What the catalog thread holds open. Only functions that run there touch it. */
+struct share_side {
+        char *path; /* fixed from the start: the loop reads it too */
+        enum repository_fstype fstype;
+        struct repository *repository;
+        bool locked;
+        struct catalog *catalog;
+};
+
+struct share_pin {
+        char *vm;
+        char *uuid; /* NULL: none */
+        char *hypervisor;
+};
+
+/* A request. Between the post and its completion `work` and all below `names` belong to the catalog thread. */
+struct share_request {
+        struct share *share;
+        struct share_request *next;
+        const char *what; /* for messages: "listing the points" */
+        int (*work)(struct share_side *side, struct share_request *request, struct error **err);
+        /* In the loop, with `error` NULL or set. */
+        void (*completed)(struct share *share, struct share_request *request);
+        share_answer_function *answer; /* NULL: nobody asked, or was told already that it takes too long */
+        void *answer_data;
+        int64_t posted_ms;
+        int64_t deadline_ms;
+        unsigned attempts; /* that failed before this one */
+
+        char **names;
+        char *vm;
+        char *text; /* a path, a point's name, a text to write; out: the answer */
+        bool flag;
+        struct catalog_entry entry;
+        struct error *error;
+        struct catalog_list rows;
+        struct share_pin *pins;
+        size_t n_pins;
+        char *uuid;
+        uint64_t free_bytes;
+        uint64_t total_bytes;
+};
+
+int share_work_open(struct share_side *side, struct share_request *request, struct error **err);
+int share_work_refresh(struct share_side *side, struct share_request *request, struct error **err);
+int share_work_close(struct share_side *side, struct share_request *request, struct error **err);
+int share_work_nothing(struct share_side *side, struct share_request *request, struct error **err);
+int share_work_list(struct share_side *side, struct share_request *request, struct error **err);
+int share_work_show(struct share_side *side, struct share_request *request, struct error **err);
+int share_work_record(struct share_side *side, struct share_request *request, struct error **err);
+int share_work_set_pin(struct share_side *side, struct share_request *request, struct error **err);
+int share_work_remove_point(struct share_side *side, struct share_request *request, struct error **err);
+int share_work_write_summary(struct share_side *side, struct share_request *request, struct error **err);
+int share_work_load_pins(struct share_side *side, struct share_request *request, struct error **err);

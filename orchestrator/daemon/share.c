@@ -1,0 +1,550 @@
+/* The loop's side of daemon/share.h. Requests are posted in order and completed in order; `outstanding` holds them. A completion may come
+ * long after its asker was told that it takes too long. `state` is what the last opening or look said; on top of it, a request that is out
+ * for longer than an asker would wait means that the share hangs, whatever was said before. */
+#include "daemon/share.h"
+
+#include <string.h>
+#include <sys/epoll.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "catalog/catalog-thread.h"
+#include "daemon/share-internal.h"
+
+enum { RETRY_MS = 30000, REFRESH_MS = 60000, ANSWER_MS = 20000, CHECK_MS = 500, KEPT_MAX = 1000, ATTEMPTS_MAX = 20 };
+
+struct waiter {
+        share_answer_function *answer;
+        void *data;
+        int64_t deadline_ms;
+        struct waiter *next;
+};
+
+struct share {
+        struct loop *loop;
+        struct share_timing timing;
+        struct share_handlers handlers;
+        struct share_side side; /* the thread's, but for `path` */
+        struct catalog_thread *thread;
+        struct loop_source *completions;
+        enum share_state state;
+        struct error *error; /* in SHARE_UNAVAILABLE */
+        char *uuid;
+        uint64_t free_bytes;
+        uint64_t total_bytes;
+        bool opening;
+        bool stale; /* the next opening closes first */
+        struct share_request *outstanding; /* oldest first */
+        struct share_request *kept;        /* to be recorded when it is open again; oldest first */
+        size_t n_kept;
+        struct waiter *waiters;
+        struct loop_source *look_timer;  /* the next look or try */
+        struct loop_source *check_timer; /* deadlines of askers; runs while there are some */
+        bool stopping;
+        void (*stopped)(void *data);
+        void *stopped_data;
+        int64_t stop_deadline_ms;
+};
+
+static void open_it(struct share *share);
+
+static struct share_request *request_free(struct share_request *request)
+{
+        strv_free(request->names);
+        free(request->vm);
+        free(request->text);
+        free(request->uuid);
+        error_free(request->error);
+        catalog_entry_done(&request->entry);
+        catalog_list_done(&request->rows);
+        for (size_t i = 0; i < request->n_pins; i++) {
+                free(request->pins[i].vm);
+                free(request->pins[i].uuid);
+                free(request->pins[i].hypervisor);
+        }
+        free(request->pins);
+        free(request);
+        return NULL;
+}
+
+static void append(struct share_request **list, struct share_request *request)
+{
+        request->next = NULL;
+        while (*list)
+                list = &(*list)->next;
+        *list = request;
+}
+
+static void unlink_request(struct share_request **list, struct share_request *request)
+{
+        while (*list && *list != request)
+                list = &(*list)->next;
+        if (*list)
+                *list = request->next;
+}
+
+static struct share_request *request_new(struct share *share, const char *what,
+                                         int (*work)(struct share_side *, struct share_request *, struct error **))
+{
+        struct share_request *request = xcalloc(1, sizeof *request);
+        request->share = share;
+        request->what = what;
+        request->work = work;
+        return request;
+}
+
+/* How long the oldest request has been out when that is too long; else 0. */
+static int64_t hangs_for_ms(const struct share *share)
+{
+        int64_t out = share->outstanding ? clock_monotonic_ms() - share->outstanding->posted_ms : 0;
+        return out >= share->timing.answer_ms ? out : 0;
+}
+
+static void tell(struct share_request *request, const struct error *error, const char *text)
+{
+        share_answer_function *answer = request->answer;
+        request->answer = NULL;
+        if (answer)
+                answer(request->answer_data, error, text);
+}
+
+/* On the catalog thread. */
+static void run_request(void *data)
+{
+        struct share_request *request = data;
+        if (request->work(&request->share->side, request, &request->error) < 0 && !request->error)
+                error_set(&request->error, ERROR_INTERNAL, "%s failed", request->what);
+}
+
+/* In the loop. */
+static void request_completed(void *data)
+{
+        struct share_request *request = data;
+        struct share *share = request->share;
+        unlink_request(&share->outstanding, request);
+        if (request->completed)
+                request->completed(share, request);
+        tell(request, request->error, request->error ? NULL : request->text);
+        request_free(request);
+}
+
+static void post(struct share *share, struct share_request *request)
+{
+        request->posted_ms = clock_monotonic_ms();
+        request->deadline_ms = request->posted_ms + share->timing.answer_ms;
+        append(&share->outstanding, request);
+        loop_timer_arm(share->check_timer, CHECK_MS, CHECK_MS);
+        catalog_thread_post(share->thread, run_request, request_completed, request);
+}
+
+static void tell_waiters(struct share *share, const struct error *error)
+{
+        struct waiter *waiters = TAKE_PTR(share->waiters);
+        while (waiters) {
+                struct waiter *waiter = waiters;
+                waiters = waiter->next;
+                waiter->answer(waiter->data, error, NULL);
+                free(waiter);
+        }
+}
+
+static void became_unavailable(struct share *share, const struct error *error, bool stale)
+{
+        if (share->state != SHARE_UNAVAILABLE || !streq(share->error->message, error->message))
+                log_error("the repository is not available: %s", error->message);
+        error_free(share->error);
+        share->error = error_copy(error);
+        share->state = SHARE_UNAVAILABLE;
+        share->stale |= stale;
+        loop_timer_arm(share->look_timer, share->timing.retry_ms, 0);
+}
+
+static void remember_space(struct share *share, const struct share_request *request)
+{
+        share->free_bytes = request->free_bytes;
+        share->total_bytes = request->total_bytes;
+}
+
+static void record_kept(struct share *share)
+{
+        struct share_request *kept = TAKE_PTR(share->kept);
+        share->n_kept = 0;
+        while (kept) {
+                struct share_request *request = kept;
+                kept = request->next;
+                post(share, request);
+        }
+}
+
+static void open_completed(struct share *share, struct share_request *request)
+{
+        share->opening = false;
+        if (request->error) {
+                became_unavailable(share, request->error, true);
+                tell_waiters(share, share->error);
+                return;
+        }
+        if (share->state != SHARE_OK)
+                log_info("the repository %s is open", share->side.path);
+        share->state = SHARE_OK;
+        share->stale = false;
+        share->error = error_free(share->error);
+        xstrdup_replace(&share->uuid, request->uuid);
+        remember_space(share, request);
+        for (size_t i = 0; i < request->n_pins; i++)
+                share->handlers.pin(share->handlers.data, request->pins[i].vm, request->pins[i].uuid);
+        share->handlers.opened(share->handlers.data, &request->rows);
+        record_kept(share);
+        loop_timer_arm(share->look_timer, share->timing.refresh_ms, 0);
+        tell_waiters(share, NULL);
+}
+
+static void open_it(struct share *share)
+{
+        if (share->opening || share->stopping)
+                return;
+        share->opening = true;
+        struct share_request *request = request_new(share, "opening the repository", share_work_open);
+        request->completed = open_completed;
+        request->flag = share->stale;
+        request->names = share->handlers.pin_names(share->handlers.data);
+        post(share, request);
+}
+
+static void refresh_completed(struct share *share, struct share_request *request)
+{
+        if (!request->error) {
+                remember_space(share, request);
+                loop_timer_arm(share->look_timer, share->timing.refresh_ms, 0);
+                return;
+        }
+        /* A server that is slow to answer doesn't make what is open worthless; anything else does. */
+        became_unavailable(share, request->error, request->error->kind != ERROR_TIMEOUT);
+}
+
+static void on_look(void *data)
+{
+        struct share *share = data;
+        if (share->stopping || share->opening)
+                return;
+        if (share->state != SHARE_OK) {
+                open_it(share);
+                return;
+        }
+        struct share_request *request = request_new(share, "looking at the repository", share_work_refresh);
+        request->completed = refresh_completed;
+        post(share, request);
+}
+
+static struct error *takes_too_long(const struct share *share, const char *what)
+{
+        struct error *error = NULL;
+        error_set(&error, ERROR_TIMEOUT, "the repository %s did not answer within %.0f s (%s); is the server of the share reachable?",
+                  share->side.path, (double)share->timing.answer_ms / 1000.0, what);
+        return error;
+}
+
+static void tell_late_waiters(struct share *share, int64_t now)
+{
+        for (struct waiter **link = &share->waiters; *link;) {
+                struct waiter *waiter = *link;
+                if (now < waiter->deadline_ms) {
+                        link = &waiter->next;
+                        continue;
+                }
+                *link = waiter->next;
+                _cleanup_error_ struct error *error = takes_too_long(share, "opening it");
+                waiter->answer(waiter->data, error, NULL);
+                free(waiter);
+                link = &share->waiters; /* the answer may have led to new ones */
+        }
+}
+
+static void finish_stop(struct share *share)
+{
+        void (*stopped)(void *data) = share->stopped;
+        share->stopped = NULL;
+        if (stopped)
+                stopped(share->stopped_data);
+}
+
+static void on_check(void *data)
+{
+        struct share *share = data;
+        int64_t now = clock_monotonic_ms();
+        for (struct share_request *request = share->outstanding; request; request = request->next) {
+                if (!request->answer || now < request->deadline_ms)
+                        continue;
+                _cleanup_error_ struct error *error = takes_too_long(share, request->what);
+                tell(request, error, NULL);
+        }
+        tell_late_waiters(share, now);
+        if (share->stopped && now >= share->stop_deadline_ms) {
+                log_warning("the repository hangs; the daemon ends without having closed it");
+                finish_stop(share);
+                return;
+        }
+        if (!share->outstanding && !share->waiters)
+                loop_timer_disarm(share->check_timer);
+}
+
+static void on_completions(void *data, uint32_t events)
+{
+        (void)events;
+        struct share *share = data;
+        catalog_thread_dispatch(share->thread);
+}
+
+struct share *share_new(struct loop *loop, const struct settings *settings, const struct share_timing *timing,
+                        const struct share_handlers *handlers, struct error **err)
+{
+        _cleanup_(share_freep) struct share *share = xcalloc(1, sizeof *share);
+        share->loop = loop;
+        share->timing = (struct share_timing){
+                .retry_ms = timing->retry_ms ? timing->retry_ms : RETRY_MS,
+                .refresh_ms = timing->refresh_ms ? timing->refresh_ms : REFRESH_MS,
+                .answer_ms = timing->answer_ms ? timing->answer_ms : ANSWER_MS,
+        };
+        share->handlers = *handlers;
+        share->side.path = xstrdup(settings->repository_path);
+        share->side.fstype = settings->repository_fstype;
+        if (!(share->look_timer = loop_add_timer(loop, on_look, share, err)) ||
+            !(share->check_timer = loop_add_timer(loop, on_check, share, err)))
+                return NULL;
+        if (!(share->thread = catalog_thread_new(err)) ||
+            !(share->completions = loop_add_io(loop, catalog_thread_fd(share->thread), EPOLLIN, on_completions, share, err)))
+                return NULL;
+        return TAKE_PTR(share);
+}
+
+void share_start(struct share *share)
+{
+        open_it(share);
+}
+
+static void close_completed(struct share *share, struct share_request *request)
+{
+        (void)request;
+        finish_stop(share);
+}
+
+void share_stop(struct share *share, int64_t timeout_ms, void (*done)(void *data), void *data)
+{
+        share->stopping = true;
+        share->stopped = done;
+        share->stopped_data = data;
+        share->stop_deadline_ms = clock_monotonic_ms() + timeout_ms;
+        _cleanup_error_ struct error *error = NULL;
+        error_set(&error, ERROR_CANCELLED, "the daemon is stopping");
+        tell_waiters(share, error);
+        for (struct share_request *request = share->outstanding; request; request = request->next)
+                tell(request, error, NULL);
+        struct share_request *request = request_new(share, "closing the repository", share_work_close);
+        request->completed = close_completed;
+        post(share, request);
+}
+
+void share_view_done(struct share_view *view)
+{
+        free(view->error);
+        view->error = NULL;
+}
+
+struct share_view share_look(const struct share *share)
+{
+        struct share_view view = {
+                .state = share->state,
+                .path = share->side.path,
+                .uuid = share->uuid,
+                .free_bytes = share->free_bytes,
+                .total_bytes = share->total_bytes,
+        };
+        int64_t hangs = hangs_for_ms(share);
+        if (hangs) {
+                view.state = SHARE_UNAVAILABLE;
+                view.error = xasprintf("the repository %s does not answer (%s, for %.0f s); is the server of the share reachable?", view.path,
+                                       share->outstanding->what, (double)hangs / 1000.0);
+        } else if (share->error) {
+                view.error = xstrdup(share->error->message);
+        }
+        return view;
+}
+
+const char *share_state_name(enum share_state state)
+{
+        static const char *const names[] = { "opening", "ok", "unavailable" };
+        return names[state];
+}
+
+const char *share_uuid(const struct share *share)
+{
+        return share->uuid;
+}
+
+void share_when_ready(struct share *share, share_answer_function *answer, void *data)
+{
+        if (share->state == SHARE_OK && !hangs_for_ms(share)) {
+                answer(data, NULL, NULL);
+                return;
+        }
+        struct waiter *waiter = xcalloc(1, sizeof *waiter);
+        waiter->answer = answer;
+        waiter->data = data;
+        waiter->deadline_ms = clock_monotonic_ms() + share->timing.answer_ms;
+        waiter->next = share->waiters;
+        share->waiters = waiter;
+        loop_timer_arm(share->check_timer, CHECK_MS, CHECK_MS);
+        open_it(share);
+}
+
+static void ask(struct share *share, struct share_request *request, share_answer_function *answer, void *data)
+{
+        request->answer = answer;
+        request->answer_data = data;
+        post(share, request);
+}
+
+void share_flush(struct share *share, share_answer_function *answer, void *data)
+{
+        ask(share, request_new(share, "recording", share_work_nothing), answer, data);
+}
+
+void share_list(struct share *share, const char *vm, bool failed, share_answer_function *answer, void *data)
+{
+        struct share_request *request = request_new(share, "listing the points", share_work_list);
+        request->vm = xstrdup(vm);
+        request->flag = failed;
+        ask(share, request, answer, data);
+}
+
+void share_show(struct share *share, const char *vm, const char *point, share_answer_function *answer, void *data)
+{
+        struct share_request *request = request_new(share, "reading a point", share_work_show);
+        request->vm = xstrdup(vm);
+        request->text = xstrdup(point);
+        ask(share, request, answer, data);
+}
+
+static void entry_copy(const struct catalog_entry *from, struct catalog_entry *to)
+{
+        *to = *from;
+        char **const texts[] = { &to->vm, &to->hypervisor, &to->point, &to->job, &to->status, &to->level, &to->method, &to->consistency,
+                                 &to->path, &to->uuid, &to->parent, &to->error, &to->error_kind };
+        for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
+                *texts[i] = xstrdup(*texts[i]);
+        to->warnings = strv_copy(from->warnings);
+}
+
+/* What can't be recorded now will be when the share is back; the catalog, which failed, is opened anew. */
+static void keep_for_later(struct share *share, const struct share_request *request)
+{
+        if (share->n_kept >= KEPT_MAX || request->attempts >= ATTEMPTS_MAX) {
+                log_error("%s of %s is given up; `orch catalog rebuild` finds its point", request->what,
+                          request->vm ? request->vm : request->entry.vm);
+                return;
+        }
+        struct share_request *again = request_new(share, request->what, request->work);
+        again->completed = request->completed;
+        again->attempts = request->attempts + 1;
+        again->vm = xstrdup(request->vm);
+        again->text = xstrdup(request->text);
+        again->uuid = xstrdup(request->uuid);
+        entry_copy(&request->entry, &again->entry);
+        append(&share->kept, again);
+        share->n_kept++;
+}
+
+static void record_completed(struct share *share, struct share_request *request)
+{
+        if (!request->error)
+                return;
+        error_prefix(&request->error, "%s", request->what);
+        keep_for_later(share, request);
+        if (share->state == SHARE_OK)
+                became_unavailable(share, request->error, true);
+}
+
+static void log_failure(struct share *share, struct share_request *request)
+{
+        (void)share;
+        if (request->error)
+                log_warning("%s: %s", request->what, request->error->message);
+}
+
+void share_record(struct share *share, const struct catalog_entry *entry)
+{
+        struct share_request *request = request_new(share, "recording a job", share_work_record);
+        entry_copy(entry, &request->entry);
+        request->completed = record_completed;
+        post(share, request);
+}
+
+void share_set_pin(struct share *share, const char *vm, const char *uuid, const char *hypervisor)
+{
+        struct share_request *request = request_new(share, "pinning a VM's UUID", share_work_set_pin);
+        request->vm = xstrdup(vm);
+        request->uuid = xstrdup(uuid);
+        request->text = xstrdup(hypervisor);
+        request->completed = record_completed;
+        post(share, request);
+}
+
+void share_remove_point(struct share *share, const char *path)
+{
+        struct share_request *request = request_new(share, "taking a removed point out of the catalog", share_work_remove_point);
+        request->text = xstrdup(path);
+        request->completed = log_failure;
+        post(share, request);
+}
+
+void share_write_summary(struct share *share, const char *text)
+{
+        struct share_request *request = request_new(share, "writing last-run-summary.json", share_work_write_summary);
+        request->text = xstrdup(text);
+        request->completed = log_failure;
+        post(share, request);
+}
+
+static void load_pins_completed(struct share *share, struct share_request *request)
+{
+        if (request->error && share->state == SHARE_OK)
+                became_unavailable(share, request->error, true);
+        for (size_t i = 0; !request->error && i < request->n_pins; i++)
+                share->handlers.pin(share->handlers.data, request->pins[i].vm, request->pins[i].uuid);
+}
+
+void share_load_pins(struct share *share, char *const *vms)
+{
+        if (share->state != SHARE_OK || !vms || !vms[0])
+                return;
+        struct share_request *request = request_new(share, "reading pins", share_work_load_pins);
+        request->names = strv_copy(vms);
+        request->completed = load_pins_completed;
+        post(share, request);
+}
+
+struct share *share_free(struct share *share)
+{
+        if (!share)
+                return NULL;
+        loop_source_free(share->look_timer);
+        loop_source_free(share->check_timer);
+        loop_source_free(share->completions);
+        /* What hangs now has had its time in share_stop(). */
+        bool left_behind = share->thread && !catalog_thread_stop(share->thread, share->outstanding ? 0 : 1000);
+        while (share->kept) {
+                struct share_request *request = share->kept;
+                share->kept = request->next;
+                request_free(request);
+        }
+        error_free(share->error);
+        free(share->uuid);
+        /* A thread that hangs goes on using what it was given until the process ends. */
+        if (!left_behind) {
+                free(share->side.path);
+                free(share);
+        }
+        return NULL;
+}

@@ -1,0 +1,117 @@
+/* Implements daemon/vm-states.h. */
+#include "daemon/vm-states.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+
+static void clear_failure(struct vm_state *vm)
+{
+        xstrdup_replace(&vm->failed_job, NULL);
+        xstrdup_replace(&vm->failed_error, NULL);
+        vm->failed_when = 0;
+}
+
+void vm_states_done(struct vm_states *states)
+{
+        for (size_t i = 0; i < states->n_vms; i++) {
+                clear_failure(&states->vms[i]);
+                free(states->vms[i].name);
+                free(states->vms[i].pin);
+        }
+        free(states->vms);
+        for (size_t i = 0; i < states->n_hypervisors; i++) {
+                free(states->hypervisors[i].name);
+                free(states->hypervisors[i].error);
+        }
+        free(states->hypervisors);
+        strv_free(states->damaged);
+        *states = (struct vm_states){ 0 };
+}
+
+const struct vm_state *vm_states_find(const struct vm_states *states, const char *vm)
+{
+        for (size_t i = 0; i < states->n_vms; i++)
+                if (streq(states->vms[i].name, vm))
+                        return &states->vms[i];
+        return NULL;
+}
+
+static struct vm_state *find_or_add(struct vm_states *states, const char *vm)
+{
+        for (size_t i = 0; i < states->n_vms; i++)
+                if (streq(states->vms[i].name, vm))
+                        return &states->vms[i];
+        states->vms = xrealloc_array(states->vms, states->n_vms + 1, sizeof *states->vms);
+        struct vm_state *state = &states->vms[states->n_vms++];
+        *state = (struct vm_state){ .name = xstrdup(vm) };
+        return state;
+}
+
+void vm_states_note(struct vm_states *states, const struct catalog_entry *row)
+{
+        struct vm_state *vm = find_or_add(states, row->vm);
+        if (streq(row->status, "ok")) {
+                if (row->started < vm->last_good)
+                        return;
+                vm->last_good = row->started;
+                vm->last_good_finished = row->finished;
+                vm->stored_bytes = row->stored_bytes;
+                vm->duration_seconds = row->duration_seconds;
+                vm->freeze_milliseconds = row->freeze_milliseconds;
+                if (vm->failed_when <= row->started)
+                        clear_failure(vm);
+        } else if (streq(row->status, "failed")) {
+                if (row->started < vm->last_good || row->started < vm->failed_when)
+                        return;
+                xstrdup_replace(&vm->failed_job, row->job);
+                xstrdup_replace(&vm->failed_error, row->error);
+                vm->failed_when = row->started;
+        } else if (streq(row->status, "damaged") && row->point) {
+                strv_addf(&states->damaged, "%s/%s", row->vm, row->point);
+        }
+}
+
+void vm_states_load(struct vm_states *states, const struct catalog_list *rows)
+{
+        for (size_t i = 0; i < states->n_vms; i++) {
+                clear_failure(&states->vms[i]);
+                states->vms[i].last_good = 0;
+        }
+        states->damaged = strv_free(states->damaged);
+        for (size_t i = 0; i < rows->count; i++)
+                vm_states_note(states, &rows->items[i]);
+        states->loaded = true;
+}
+
+void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid)
+{
+        struct vm_state *state = find_or_add(states, vm);
+        state->pin_known = true;
+        xstrdup_replace(&state->pin, uuid);
+}
+
+const struct hypervisor_state *vm_states_find_hypervisor(const struct vm_states *states, const char *name)
+{
+        for (size_t i = 0; i < states->n_hypervisors; i++)
+                if (streq(states->hypervisors[i].name, name))
+                        return &states->hypervisors[i];
+        return NULL;
+}
+
+void vm_states_set_hypervisor(struct vm_states *states, const char *name, const char *error, int64_t when)
+{
+        struct hypervisor_state *found = NULL;
+        for (size_t i = 0; i < states->n_hypervisors && !found; i++)
+                if (streq(states->hypervisors[i].name, name))
+                        found = &states->hypervisors[i];
+        if (!found) {
+                states->hypervisors = xrealloc_array(states->hypervisors, states->n_hypervisors + 1, sizeof *states->hypervisors);
+                found = &states->hypervisors[states->n_hypervisors++];
+                *found = (struct hypervisor_state){ .name = xstrdup(name) };
+        }
+        found->ok = !error;
+        xstrdup_replace(&found->error, error);
+        found->when = when;
+}

@@ -1,0 +1,53 @@
+/* What the daemon remembers of each VM and hypervisor between jobs: filled from the catalog's rows when the share is opened, kept up to
+ * date by results. A cache: the catalog and the share are right, this one answers at once. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "catalog/catalog.h"
+
+struct vm_state {
+        char *name;
+        int64_t last_good; /* start of the newest good point; 0: none */
+        int64_t last_good_finished;
+        uint64_t stored_bytes; /* these three of that point */
+        int64_t duration_seconds;
+        int64_t freeze_milliseconds;
+        bool pin_known;
+        char *pin; /* UUID, NULL: none */
+        /* The newest job that failed since the newest good point; NULL: none did. */
+        char *failed_job;
+        char *failed_error;
+        int64_t failed_when;
+};
+
+struct hypervisor_state {
+        char *name;
+        bool ok;
+        char *error;
+        int64_t when;
+};
+
+struct vm_states {
+        struct vm_state *vms;
+        size_t n_vms;
+        struct hypervisor_state *hypervisors;
+        size_t n_hypervisors;
+        char **damaged; /* "VM/POINT", newest first */
+        bool loaded;    /* the catalog has been read */
+};
+
+void vm_states_done(struct vm_states *states);
+/* Replaces what came from rows (newest first); pins and hypervisors stay. */
+void vm_states_load(struct vm_states *states, const struct catalog_list *rows);
+/* Takes in one row that was just recorded. */
+void vm_states_note(struct vm_states *states, const struct catalog_entry *row);
+void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid);
+void vm_states_set_hypervisor(struct vm_states *states, const char *name, const char *error, int64_t when);
+
+/* NULL when nothing is known of it. */
+const struct vm_state *vm_states_find(const struct vm_states *states, const char *vm);
+const struct hypervisor_state *vm_states_find_hypervisor(const struct vm_states *states, const char *name);
