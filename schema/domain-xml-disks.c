@@ -87,8 +87,8 @@ static int check_target(const struct domain_xml *xml, const struct domain_disk *
 {
         if (!name_is_safe(disk->target)) {
                 _cleanup_free_ char *target = str_one_line(disk->target ? disk->target : "", 60);
-                return error_set(err, ERROR_CORRUPT, "the XML of the domain '%s' has a disk whose target '%s' is no device name", xml->name,
-                                 target);
+                return error_set(err, ERROR_CORRUPT, "the XML of the domain '%s' has a disk whose target '%s' is no device name",
+                                 xml->name, target);
         }
         if (domain_xml_find_disk(xml, disk->target) != disk)
                 return error_set(err, ERROR_CORRUPT, "the XML of the domain '%s' has two disks with the target '%s'", xml->name,

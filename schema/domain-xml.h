@@ -8,7 +8,14 @@
 #include "base/error.h"
 
 enum disk_device { DISK_DEVICE_DISK, DISK_DEVICE_CDROM, DISK_DEVICE_FLOPPY, DISK_DEVICE_LUN };
-enum disk_source { DISK_SOURCE_FILE, DISK_SOURCE_BLOCK, DISK_SOURCE_NETWORK, DISK_SOURCE_VOLUME, DISK_SOURCE_OTHER, DISK_SOURCE_NONE };
+enum disk_source {
+        DISK_SOURCE_FILE,
+        DISK_SOURCE_BLOCK,
+        DISK_SOURCE_NETWORK,
+        DISK_SOURCE_VOLUME,
+        DISK_SOURCE_OTHER,
+        DISK_SOURCE_NONE
+};
 
 /* One layer below the top of a disk, from the top down. Only in live XML (or where the inactive XML spells it out). */
 struct disk_layer {
@@ -27,7 +34,7 @@ struct domain_disk {
         bool readonly;
         bool shareable;
         bool transient;
-        bool encrypted; /* by libvirt: the key is a secret of the hypervisor, not part of a point */
+        bool encrypted;             /* by libvirt: the key is a secret of the hypervisor, not part of a point */
         struct disk_layer *backing; /* backingStore elements, nearest first */
         size_t n_backing;
         bool has_mirror; /* a <mirror>: a block copy or commit job is under way on it */
@@ -45,7 +52,7 @@ struct domain_xml {
         char *nvram_template; /* or NULL */
         char *loader;         /* or NULL */
         bool has_tpm_emulator;
-        char **networks;   /* the networks and bridges that its NICs use, each once */
+        char **networks;     /* the networks and bridges that its NICs use, each once */
         char **host_devices; /* a description of each hostdev and shared folder: they are not backed up; NULL-terminated, may be NULL */
 };
 

@@ -58,10 +58,9 @@ static bool describe_check(const struct metadata_check *check, struct strbuf *li
 static uint64_t stored_bytes(const json_t *metadata)
 {
         uint64_t sum = 0;
-        size_t i;
-        json_t *disk;
-        json_array_foreach(json_object_get(metadata, "disks"), i, disk) {
-                json_int_t bytes = json_integer_value(json_object_get(disk, "stored_bytes"));
+        const json_t *disks = json_object_get(metadata, "disks");
+        for (size_t i = 0; i < json_array_size(disks); i++) {
+                json_int_t bytes = json_integer_value(json_object_get(json_array_get(disks, i), "stored_bytes"));
                 sum += bytes > 0 ? (uint64_t)bytes : 0;
         }
         return sum;

@@ -12,8 +12,8 @@
 #define DOCUMENT_NAME "event"
 
 static const char *const type_words[] = {
-        [EVENT_STEP] = "step",       [EVENT_PROGRESS] = "progress", [EVENT_CHECK] = "check",   [EVENT_WARNING] = "warning",
-        [EVENT_LOG] = "log",         [EVENT_REMOVED] = "removed",   [EVENT_RESULT] = "result", NULL,
+        [EVENT_STEP] = "step", [EVENT_PROGRESS] = "progress", [EVENT_CHECK] = "check",   [EVENT_WARNING] = "warning",
+        [EVENT_LOG] = "log",   [EVENT_REMOVED] = "removed",   [EVENT_RESULT] = "result", NULL,
 };
 static const char *const state_words[] = {
         [STEP_BEGIN] = "begin",   [STEP_DONE] = "done",       [STEP_FAILED] = "failed",
@@ -59,8 +59,9 @@ static const struct json_field result_fields[] = {
 };
 
 static const struct json_field *const fields_of[] = {
-        [EVENT_STEP] = step_fields,     [EVENT_PROGRESS] = progress_fields, [EVENT_CHECK] = check_fields,   [EVENT_WARNING] = text_fields,
-        [EVENT_LOG] = text_fields,      [EVENT_REMOVED] = text_fields,      [EVENT_RESULT] = result_fields,
+        [EVENT_STEP] = step_fields,     [EVENT_PROGRESS] = progress_fields, [EVENT_CHECK] = check_fields,
+        [EVENT_WARNING] = text_fields,  [EVENT_LOG] = text_fields,          [EVENT_REMOVED] = text_fields,
+        [EVENT_RESULT] = result_fields,
 };
 
 struct event *event_new(enum event_type type)

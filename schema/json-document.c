@@ -34,7 +34,8 @@ int json_check_format(json_t *json, int newest, struct error **err)
                 return error_set(err, ERROR_CORRUPT, "format: expected a whole number from 1");
         if (json_integer_value(format) > newest)
                 return error_set(err, ERROR_REFUSED,
-                                 "format: found %" JSON_INTEGER_FORMAT ", made by a newer orch; this one reads up to %d: upgrade it",
+                                 "format: found %" JSON_INTEGER_FORMAT
+                                 ", made by a newer orch; this one reads up to %d: upgrade it",
                                  json_integer_value(format), newest);
         return 0;
 }

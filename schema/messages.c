@@ -59,7 +59,8 @@ static int check_subject(const struct job_request *request, struct error **err)
 {
         bool of_hypervisor = request->action == JOB_HYPERVISOR_CHECK;
         if (of_hypervisor && !request->hypervisor)
-                return error_set(err, ERROR_CORRUPT, "hypervisor: expected a name for the action \"hypervisor-check\", found nothing");
+                return error_set(err, ERROR_CORRUPT,
+                                 "hypervisor: expected a name for the action \"hypervisor-check\", found nothing");
         if (!of_hypervisor && !request->vm)
                 return error_set(err, ERROR_CORRUPT, "vm: expected a name for the action \"%s\", found nothing",
                                  job_action_name(request->action));

@@ -57,7 +57,7 @@ struct event {
         /* STEP */
         char *step; /* "freeze", "copy", … : names in worker/steps.h */
         enum step_state state;
-        char *text; /* STEP: detail or NULL; WARNING, LOG: the message; REMOVED: the point's name */
+        char *text;          /* STEP: detail or NULL; WARNING, LOG: the message; REMOVED: the point's name */
         int64_t duration_ms; /* STEP_DONE and after; RESULT: of the whole job */
         /* PROGRESS */
         char *disk;
@@ -68,11 +68,11 @@ struct event {
         /* CHECK */
         struct metadata_check check;
         /* RESULT */
-        char *status; /* "ok", "failed", "cancelled", "skipped" */
+        char *status;               /* "ok", "failed", "cancelled", "skipped" */
         enum error_kind error_kind; /* said only where there is an error */
-        char *error;     /* NULL when ok */
-        char *path;      /* of the point, relative to the repository; NULL where there is none */
-        json_t *metadata; /* owned; the metadata object of a point made, else of the failed job; may be NULL */
+        char *error;                /* NULL when ok */
+        char *path;                 /* of the point, relative to the repository; NULL where there is none */
+        json_t *metadata;           /* owned; the metadata object of a point made, else of the failed job; may be NULL */
 };
 
 /* Stamped with the time of now. */

@@ -58,8 +58,8 @@ const struct json_field metadata_check_fields[] = {
 };
 
 #define FIELD(member) .name = #member, .offset = offsetof(struct metadata, member)
-#define LIST(member, item)                                                             \
-        .type = JSON_FIELD_LIST, .required = true, .fields = item##_fields, .item_size = sizeof *((struct metadata *)0)->member, \
+#define LIST(member, item)                                                                                                         \
+        .type = JSON_FIELD_LIST, .required = true, .fields = item##_fields, .item_size = sizeof *((struct metadata *)0)->member,   \
         .count_offset = offsetof(struct metadata, n_##member)
 static const struct json_field metadata_fields[] = {
         { FIELD(orch_version), .type = JSON_FIELD_TEXT, .required = true },
@@ -196,7 +196,8 @@ static int need_fields(json_t *json, const char *const names[], const char *wher
 {
         for (size_t i = 0; names[i]; i++)
                 if (!json_object_get(json, names[i]) || json_is_null(json_object_get(json, names[i])))
-                        return error_set(err, ERROR_CORRUPT, "%s%s: expected a value, as the status is \"ok\", found nothing", where, names[i]);
+                        return error_set(err, ERROR_CORRUPT, "%s%s: expected a value, as the status is \"ok\", found nothing",
+                                         where, names[i]);
         return 0;
 }
 
@@ -204,13 +205,12 @@ static int check_point(json_t *json, struct error **err)
 {
         if (need_fields(json, point_needs, "", err) < 0)
                 return -1;
-        if (!json_is_null(json_object_get(json, "error")) && json_object_get(json, "error"))
+        if (json_is_string(json_object_get(json, "error")))
                 return error_set(err, ERROR_CORRUPT, "error: expected null, as the status is \"ok\", found a string");
-        size_t i;
-        json_t *disk;
-        json_array_foreach(json_object_get(json, "disks"), i, disk) {
+        const json_t *disks = json_object_get(json, "disks");
+        for (size_t i = 0; i < json_array_size(disks); i++) {
                 _cleanup_free_ char *where = xasprintf("disks[%zu].", i);
-                if (need_fields(disk, disk_of_point_needs, where, err) < 0)
+                if (need_fields(json_array_get(disks, i), disk_of_point_needs, where, err) < 0)
                         return -1;
         }
         return 0;

@@ -18,8 +18,8 @@ struct metadata_disk {
         char *source_format; /* "qcow2", "raw" */
         char *source_type;   /* "file", "block" */
         char *bus;
-        char *backing_file;  /* the relative backing path of an increment; NULL for a full */
-        char *sha256;        /* lower-case hex */
+        char *backing_file; /* the relative backing path of an increment; NULL for a full */
+        char *sha256;       /* lower-case hex */
         uint64_t virtual_bytes;
         uint64_t stored_bytes;    /* length of the file in the point */
         uint64_t allocated_bytes; /* what the source took up on the hypervisor */
@@ -51,11 +51,11 @@ struct metadata {
         char *ran_on;     /* where it was found */
         char *point;      /* folder name */
         char *job;
-        char *trigger;    /* "cycle", "adhoc" */
-        char *method;     /* asked for */
+        char *trigger;     /* "cycle", "adhoc" */
+        char *method;      /* asked for */
         char *method_used; /* after a fallback */
-        char *level;      /* "full", … as achieved */
-        char *parent;     /* point name or NULL */
+        char *level;       /* "full", … as achieved */
+        char *parent;      /* point name or NULL */
         char *consistency; /* "filesystem", "crash", "offline" */
         int64_t started;   /* epoch seconds, UTC */
         int64_t finished;
@@ -77,7 +77,7 @@ struct metadata {
         struct metadata_check *checks;
         size_t n_checks;
         char **warnings;
-        char *error; /* NULL in a published point; set in metadata/failed/<job>/ */
+        char *error;  /* NULL in a published point; set in metadata/failed/<job>/ */
         char *status; /* "ok", "failed", "cancelled" */
 };
 
@@ -107,7 +107,7 @@ struct point_state {
         int64_t verified;  /* last time that verification passed */
         int64_t proven;    /* last time that it booted */
         bool damaged;
-        char *damage;      /* what is wrong; or NULL */
+        char *damage; /* what is wrong; or NULL */
 };
 
 char *point_state_format(const struct point_state *state);

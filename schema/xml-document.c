@@ -20,7 +20,8 @@ static void refuse_document_type(void *context, const xmlChar *name _unused_, co
 static int set_parse_error(xmlParserCtxt *parser, bool has_document_type, const char *root, struct error **err)
 {
         if (has_document_type)
-                return error_set(err, ERROR_CORRUPT, "XML of a <%s>: has a document type declaration, which libvirt never writes", root);
+                return error_set(err, ERROR_CORRUPT, "XML of a <%s>: has a document type declaration, which libvirt never writes",
+                                 root);
         const xmlError *problem = xmlCtxtGetLastError(parser);
         _cleanup_free_ char *why = str_one_line(problem && problem->message ? problem->message : "not XML", 200);
         size_t length = strlen(why);
@@ -39,8 +40,8 @@ static xmlDoc *parse(const char *text, size_t length, const char *root, struct e
         bool has_document_type = false;
         parser->_private = &has_document_type;
         parser->sax->internalSubset = refuse_document_type;
-        _cleanup_xml_ xmlDoc *document =
-                xmlCtxtReadMemory(parser, text, (int)length, NULL, "UTF-8", XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        _cleanup_xml_ xmlDoc *document = xmlCtxtReadMemory(parser, text, (int)length, NULL, "UTF-8",
+                                                           XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
         if (!document || has_document_type) {
                 set_parse_error(parser, has_document_type, root, err);
                 xml_document_freep(&document);

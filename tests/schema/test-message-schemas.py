@@ -31,8 +31,8 @@ def parse_all(program, documents):
 
 
 def places(document, path=()):
-    """The path of every value inside, from the outside in."""
-    items = document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    """The path of every value inside, from the outside in; of a list the first item stands for all."""
+    items = document.items() if isinstance(document, dict) else enumerate(document[:1]) if isinstance(document, list) else ()
     for key, value in items:
         yield path + (key,)
         yield from places(value, path + (key,))

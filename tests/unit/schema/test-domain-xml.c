@@ -51,14 +51,16 @@ static const char whole_domain[] =
         "    <interface type='direct'><source dev='eno1' mode='bridge'/></interface>\n"
         "    <interface type='network'><source network='default'/></interface>\n"
         "    <interface type='user'/>\n"
-        "    <interface type='hostdev'><source><address type='pci' domain='0x0000' bus='0x3b' slot='0x10' function='0x2'/></source></interface>\n"
+        "    <interface type='hostdev'><source><address type='pci' domain='0x0000' bus='0x3b' slot='0x10' "
+        "function='0x2'/></source></interface>\n"
         "    <hostdev mode='subsystem' type='pci' managed='yes'>\n"
         "      <source><address domain='0x0000' bus='0x03' slot='0x00' function='0x0'/></source>\n"
         "    </hostdev>\n"
         "    <hostdev mode='subsystem' type='usb'><source><vendor id='0x046d'/><product id='0xc52b'/></source></hostdev>\n"
         "    <hostdev mode='subsystem' type='usb'><source><address bus='1' device='4'/></source></hostdev>\n"
         "    <hostdev mode='subsystem' type='mdev' model='vfio-pci'><source><address uuid='aa-bb'/></source></hostdev>\n"
-        "    <hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='1' unit='2'/></source></hostdev>\n"
+        "    <hostdev mode='subsystem' type='scsi'><source><adapter name='scsi_host0'/><address bus='0' target='1' "
+        "unit='2'/></source></hostdev>\n"
         "    <hostdev mode='subsystem' type='scsi_host'><source protocol='vhost' wwpn='naa.5123'/></hostdev>\n"
         "    <hostdev mode='capabilities' type='storage'><source><block>/dev/sdf1</block></source></hostdev>\n"
         "    <filesystem type='mount'><driver type='virtiofs'/><source dir='/srv/data'/><target dir='data'/></filesystem>\n"
@@ -124,30 +126,60 @@ Test(domain_xml, reads_every_kind_of_disk)
                 size_t n_backing;
                 const char *flags; /* r readonly, s shareable, t transient, e encrypted, m mirror */
         } cases[] = {
-                { "file", "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/a.qcow2'/>" , DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/a.qcow2", "qcow2", 0, "" },
+                { "file", "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/a.qcow2'/>",
+                  DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/a.qcow2", "qcow2", 0, "" },
                 { "defaults", "<disk><source file='/a'/>", DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/a", NULL, 0, "" },
-                { "strange path", "<disk><source file=\"" STRANGE_PATH_IN_XML "\"/>", DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", STRANGE_PATH, NULL, 0, "" },
-                { "block", "<disk type='block' device='disk'><driver type='raw'/><source dev='/dev/vg/lv'/>", DISK_DEVICE_DISK, DISK_SOURCE_BLOCK, "block", "/dev/vg/lv", "raw", 0, "" },
-                { "block with file=", "<disk type='block'><source file='/dev/vg/lv'/>", DISK_DEVICE_DISK, DISK_SOURCE_NONE, "block", NULL, NULL, 0, "" },
-                { "lun", "<disk type='block' device='lun' sgio='filtered'><driver type='raw'/><source dev='/dev/sdb'/>", DISK_DEVICE_LUN, DISK_SOURCE_BLOCK, "block", "/dev/sdb", "raw", 0, "" },
-                { "network", "<disk type='network'><driver type='raw'/><source protocol='rbd' name='pool/image'><host name='mon' port='6789'/></source>", DISK_DEVICE_DISK, DISK_SOURCE_NETWORK, "network", NULL, "raw", 0, "" },
-                { "volume", "<disk type='volume'><source pool='default' volume='a.qcow2'/>", DISK_DEVICE_DISK, DISK_SOURCE_VOLUME, "volume", NULL, NULL, 0, "" },
-                { "dir", "<disk type='dir' device='floppy'><driver type='fat'/><source dir='/srv'/><readonly/>", DISK_DEVICE_FLOPPY, DISK_SOURCE_OTHER, "dir", NULL, "fat", 0, "r" },
-                { "nvme", "<disk type='nvme'><driver type='raw'/><source type='pci' managed='yes' namespace='1'><address domain='0x0' bus='0x1' slot='0x0' function='0x0'/></source>", DISK_DEVICE_DISK, DISK_SOURCE_OTHER, "nvme", NULL, "raw", 0, "" },
-                { "vhostuser", "<disk type='vhostuser'><driver type='raw'/><source type='unix' path='/tmp/v.sock'/>", DISK_DEVICE_DISK, DISK_SOURCE_OTHER, "vhostuser", NULL, "raw", 0, "" },
-                { "vhostvdpa", "<disk type='vhostvdpa'><source dev='/dev/vhost-vdpa-0'/>", DISK_DEVICE_DISK, DISK_SOURCE_OTHER, "vhostvdpa", NULL, NULL, 0, "" },
-                { "empty CD-ROM", "<disk type='file' device='cdrom'><readonly/>", DISK_DEVICE_CDROM, DISK_SOURCE_NONE, "file", NULL, NULL, 0, "r" },
-                { "CD-ROM with a policy alone", "<disk type='file' device='cdrom'><source startupPolicy='optional'/>", DISK_DEVICE_CDROM, DISK_SOURCE_NONE, "file", NULL, NULL, 0, "" },
-                { "CD-ROM", "<disk type='file' device='cdrom'><source file='/a.iso' startupPolicy='optional' index='2'/><readonly/>", DISK_DEVICE_CDROM, DISK_SOURCE_FILE, "file", "/a.iso", NULL, 0, "r" },
-                { "empty path", "<disk type='file'><source file=''/>", DISK_DEVICE_DISK, DISK_SOURCE_NONE, "file", NULL, NULL, 0, "" },
-                { "shareable", "<disk type='block'><source dev='/dev/x'/><shareable/>", DISK_DEVICE_DISK, DISK_SOURCE_BLOCK, "block", "/dev/x", NULL, 0, "s" },
-                { "transient", "<disk type='file'><source file='/x'/><transient shareBacking='yes'/>", DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/x", NULL, 0, "t" },
-                { "encrypted", "<disk type='file'><source file='/x'><encryption format='luks'/></source>", DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/x", NULL, 0, "e" },
-                { "encrypted, old form", "<disk type='file'><source file='/x'/><encryption format='luks'/>", DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/x", NULL, 0, "e" },
-                { "end of chain", "<disk type='file'><source file='/x'/><backingStore/>", DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/x", NULL, 0, "" },
-                { "network backing", "<disk><source file='/x'/><backingStore type='network'><format type='raw'/><source protocol='nbd'/></backingStore>", DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/x", NULL, 1, "" },
-                { "mirror", "<disk><source file='/x'/><mirror type='file' job='copy' ready='yes'><source file='/y'/></mirror>", DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/x", NULL, 0, "m" },
-                { "another namespace's", "<disk xmlns:q='urn:q'><q:source file='/evil'/><source file='/x'/><q:readonly/>", DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/x", NULL, 0, "" },
+                { "strange path", "<disk><source file=\"" STRANGE_PATH_IN_XML "\"/>", DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file",
+                  STRANGE_PATH, NULL, 0, "" },
+                { "block", "<disk type='block' device='disk'><driver type='raw'/><source dev='/dev/vg/lv'/>", DISK_DEVICE_DISK,
+                  DISK_SOURCE_BLOCK, "block", "/dev/vg/lv", "raw", 0, "" },
+                { "block with file=", "<disk type='block'><source file='/dev/vg/lv'/>", DISK_DEVICE_DISK, DISK_SOURCE_NONE, "block",
+                  NULL, NULL, 0, "" },
+                { "lun", "<disk type='block' device='lun' sgio='filtered'><driver type='raw'/><source dev='/dev/sdb'/>",
+                  DISK_DEVICE_LUN, DISK_SOURCE_BLOCK, "block", "/dev/sdb", "raw", 0, "" },
+                { "network",
+                  "<disk type='network'><driver type='raw'/><source protocol='rbd' name='pool/image'><host name='mon' "
+                  "port='6789'/></source>",
+                  DISK_DEVICE_DISK, DISK_SOURCE_NETWORK, "network", NULL, "raw", 0, "" },
+                { "volume", "<disk type='volume'><source pool='default' volume='a.qcow2'/>", DISK_DEVICE_DISK, DISK_SOURCE_VOLUME,
+                  "volume", NULL, NULL, 0, "" },
+                { "dir", "<disk type='dir' device='floppy'><driver type='fat'/><source dir='/srv'/><readonly/>", DISK_DEVICE_FLOPPY,
+                  DISK_SOURCE_OTHER, "dir", NULL, "fat", 0, "r" },
+                { "nvme",
+                  "<disk type='nvme'><driver type='raw'/><source type='pci' managed='yes' namespace='1'><address domain='0x0' "
+                  "bus='0x1' slot='0x0' function='0x0'/></source>",
+                  DISK_DEVICE_DISK, DISK_SOURCE_OTHER, "nvme", NULL, "raw", 0, "" },
+                { "vhostuser", "<disk type='vhostuser'><driver type='raw'/><source type='unix' path='/tmp/v.sock'/>",
+                  DISK_DEVICE_DISK, DISK_SOURCE_OTHER, "vhostuser", NULL, "raw", 0, "" },
+                { "vhostvdpa", "<disk type='vhostvdpa'><source dev='/dev/vhost-vdpa-0'/>", DISK_DEVICE_DISK, DISK_SOURCE_OTHER,
+                  "vhostvdpa", NULL, NULL, 0, "" },
+                { "empty CD-ROM", "<disk type='file' device='cdrom'><readonly/>", DISK_DEVICE_CDROM, DISK_SOURCE_NONE, "file", NULL,
+                  NULL, 0, "r" },
+                { "CD-ROM with a policy alone", "<disk type='file' device='cdrom'><source startupPolicy='optional'/>",
+                  DISK_DEVICE_CDROM, DISK_SOURCE_NONE, "file", NULL, NULL, 0, "" },
+                { "CD-ROM",
+                  "<disk type='file' device='cdrom'><source file='/a.iso' startupPolicy='optional' index='2'/><readonly/>",
+                  DISK_DEVICE_CDROM, DISK_SOURCE_FILE, "file", "/a.iso", NULL, 0, "r" },
+                { "empty path", "<disk type='file'><source file=''/>", DISK_DEVICE_DISK, DISK_SOURCE_NONE, "file", NULL, NULL, 0,
+                  "" },
+                { "shareable", "<disk type='block'><source dev='/dev/x'/><shareable/>", DISK_DEVICE_DISK, DISK_SOURCE_BLOCK,
+                  "block", "/dev/x", NULL, 0, "s" },
+                { "transient", "<disk type='file'><source file='/x'/><transient shareBacking='yes'/>", DISK_DEVICE_DISK,
+                  DISK_SOURCE_FILE, "file", "/x", NULL, 0, "t" },
+                { "encrypted", "<disk type='file'><source file='/x'><encryption format='luks'/></source>", DISK_DEVICE_DISK,
+                  DISK_SOURCE_FILE, "file", "/x", NULL, 0, "e" },
+                { "encrypted, old form", "<disk type='file'><source file='/x'/><encryption format='luks'/>", DISK_DEVICE_DISK,
+                  DISK_SOURCE_FILE, "file", "/x", NULL, 0, "e" },
+                { "end of chain", "<disk type='file'><source file='/x'/><backingStore/>", DISK_DEVICE_DISK, DISK_SOURCE_FILE,
+                  "file", "/x", NULL, 0, "" },
+                { "network backing",
+                  "<disk><source file='/x'/><backingStore type='network'><format type='raw'/><source "
+                  "protocol='nbd'/></backingStore>",
+                  DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/x", NULL, 1, "" },
+                { "mirror", "<disk><source file='/x'/><mirror type='file' job='copy' ready='yes'><source file='/y'/></mirror>",
+                  DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/x", NULL, 0, "m" },
+                { "another namespace's", "<disk xmlns:q='urn:q'><q:source file='/evil'/><source file='/x'/><q:readonly/>",
+                  DISK_DEVICE_DISK, DISK_SOURCE_FILE, "file", "/x", NULL, 0, "" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
                 _cleanup_free_ char *text = xasprintf(WITH_DEVICES("%s<target dev='vda' bus='virtio'/></disk>"), cases[i].xml);
@@ -160,8 +192,9 @@ Test(domain_xml, reads_every_kind_of_disk)
                 cr_assert(streq(disk->path, cases[i].path), "%s: %s", cases[i].name, disk->path);
                 cr_assert(streq(disk->format, cases[i].format), "%s", cases[i].name);
                 cr_assert_eq(disk->n_backing, cases[i].n_backing, "%s", cases[i].name);
-                _cleanup_free_ char *flags = xasprintf("%s%s%s%s%s", disk->readonly ? "r" : "", disk->shareable ? "s" : "",
-                                                       disk->transient ? "t" : "", disk->encrypted ? "e" : "", disk->has_mirror ? "m" : "");
+                _cleanup_free_ char *flags =
+                        xasprintf("%s%s%s%s%s", disk->readonly ? "r" : "", disk->shareable ? "s" : "", disk->transient ? "t" : "",
+                                  disk->encrypted ? "e" : "", disk->has_mirror ? "m" : "");
                 cr_assert_str_eq(flags, cases[i].flags, "%s", cases[i].name);
         }
 }
@@ -226,13 +259,16 @@ Test(domain_xml, refuses_hostile_and_broken_documents)
                 { "<domain><name>x</name></domain>", "has no <uuid>" },
                 { "<!DOCTYPE domain><domain/>", "document type declaration" },
                 { "<!DOCTYPE domain SYSTEM 'http://127.0.0.1:9/x.dtd'><domain/>", "document type declaration" },
-                { "<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain><name>&x;</name></domain>", "document type declaration" },
-                { "<!DOCTYPE d [<!ENTITY a 'aa'><!ENTITY b '&a;&a;'>]><domain><name>&b;</name></domain>", "document type declaration" },
+                { "<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/passwd'>]><domain><name>&x;</name></domain>",
+                  "document type declaration" },
+                { "<!DOCTYPE d [<!ENTITY a 'aa'><!ENTITY b '&a;&a;'>]><domain><name>&b;</name></domain>",
+                  "document type declaration" },
                 { "<domain><name>&undefined;</name></domain>", "line 1" },
                 { WITH_DEVICES("<disk><source file='/a'/></disk>"), "has a disk whose target '' is no device name" },
                 { WITH_DEVICES("<disk><target dev='../../x'/></disk>"), "has a disk whose target '../../x' is no device name" },
                 { WITH_DEVICES("<disk><target dev='a b'/></disk>"), "is no device name" },
-                { WITH_DEVICES("<disk><target dev='vda'/></disk><disk><target dev='vda'/></disk>"), "has two disks with the target 'vda'" },
+                { WITH_DEVICES("<disk><target dev='vda'/></disk><disk><target dev='vda'/></disk>"),
+                  "has two disks with the target 'vda'" },
                 { "<?xml version='1.0' encoding='UTF-16'?><domain><name>\xff</name></domain>", "XML of a <domain>" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
@@ -299,7 +335,8 @@ static const struct snapshot_disk snapshot_disks[] = {
 
 Test(domain_xml, makes_a_snapshot_that_names_every_disk)
 {
-        _cleanup_free_ char *text = domain_xml_make_snapshot("orch-0f0e0d0c-20260201-3f9a", snapshot_disks, ARRAY_LENGTH(snapshot_disks));
+        _cleanup_free_ char *text =
+                domain_xml_make_snapshot("orch-0f0e0d0c-20260201-3f9a", snapshot_disks, ARRAY_LENGTH(snapshot_disks));
         cr_assert_str_eq(text, "<domainsnapshot><name>orch-0f0e0d0c-20260201-3f9a</name><memory snapshot=\"no\"/><disks>"
                                "<disk name=\"vda\" snapshot=\"external\" type=\"file\"><driver type=\"qcow2\"/>"
                                "<source file=\"/images/we ird'q $(touch x)&amp;&quot;&lt;ü&gt;.qcow2\"/></disk>"
@@ -316,15 +353,17 @@ Test(domain_xml, libvirts_schema_takes_the_snapshot)
         expect_valid("domainsnapshot.rng", text);
 }
 
-#define DISK_HEAD "<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none' discard='unmap'><metadata_cache/></driver>"
-#define DISK_TAIL                                                                                                                \
+#define DISK_HEAD                                                                                                                  \
+        "<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none' discard='unmap'><metadata_cache/></driver>"
+#define DISK_TAIL                                                                                                                  \
         "<target dev='vda' bus='virtio'/><iotune><read_iops_sec>100</read_iops_sec></iotune><serial>S-1</serial><boot order='1'/>" \
         "<address type='pci' domain='0x0000' bus='0x04' slot='0x00' function='0x0'/></disk>"
 
 /* The re-pointed disk of WITH_DEVICES(disk), read back by the parser, and its text. */
 static struct domain_xml *repointed(const char *disk, const char *path, const char *format, char **ret_text)
 {
-        _cleanup_free_ char *domain = xasprintf(WITH_DEVICES("<disk type='file'><source file='/other'/><target dev='vdz'/></disk>%s"), disk);
+        _cleanup_free_ char *domain =
+                xasprintf(WITH_DEVICES("<disk type='file'><source file='/other'/><target dev='vdz'/></disk>%s"), disk);
         _cleanup_error_ struct error *err = NULL;
         *ret_text = domain_xml_disk_repointed(domain, strlen(domain), "vda", path, format, &err);
         cr_assert(*ret_text, "%s", error_message(err));
@@ -336,7 +375,8 @@ Test(domain_xml, repoints_a_disk_and_keeps_the_rest_of_it)
 {
         _cleanup_free_ char *text = NULL;
         _cleanup_(domain_xml_freep) struct domain_xml *xml = repointed(
-                DISK_HEAD "<source file='/images/overlay.qcow2' startupPolicy='optional' index='5'><seclabel model='dac' relabel='no'/></source>"
+                DISK_HEAD "<source file='/images/overlay.qcow2' startupPolicy='optional' index='5'><seclabel model='dac' "
+                          "relabel='no'/></source>"
                           "<backingStore type='file'><format type='raw'/><source file='/images/else.img'/></backingStore>"
                           "<mirror type='file' job='copy'><source file='/m'/></mirror><alias name='virtio-disk0'/>" DISK_TAIL,
                 STRANGE_PATH, "raw", &text);
@@ -346,8 +386,15 @@ Test(domain_xml, repoints_a_disk_and_keeps_the_rest_of_it)
         cr_assert_str_eq(disk->path, STRANGE_PATH);
         cr_assert_str_eq(disk->format, "raw");
         static const char *const kept[] = {
-                "cache=\"none\"", "discard=\"unmap\"", "<metadata_cache/>", "startupPolicy=\"optional\"", "<seclabel model=\"dac\"",
-                "<read_iops_sec>100<", "<serial>S-1</serial>", "<boot order=\"1\"/>", "bus=\"0x04\"",
+                "cache=\"none\"",
+                "discard=\"unmap\"",
+                "<metadata_cache/>",
+                "startupPolicy=\"optional\"",
+                "<seclabel model=\"dac\"",
+                "<read_iops_sec>100<",
+                "<serial>S-1</serial>",
+                "<boot order=\"1\"/>",
+                "bus=\"0x04\"",
         };
         static const char *const dropped[] = { "overlay", "index=", "backingStore", "mirror", "alias", "else.img", "vdz" };
         for (size_t i = 0; i < ARRAY_LENGTH(kept); i++)
@@ -375,7 +422,8 @@ Test(domain_xml, repoints_between_files_and_block_devices)
                 { "<source file='/o' startupPolicy='optional'/><backingStore type='file'><format type='raw'/>"
                   "<source file='/b' index='1'><encryption format='luks'/></source><backingStore/></backingStore>",
                   "/b", "<source startupPolicy=\"optional\" file=\"/b\"><encryption format=\"luks\"/></source>" },
-                { "<source file='/o'/><backingStore type='file'><source file='/b'/><backingStore type='file'><source file='/c'><slices/>"
+                { "<source file='/o'/><backingStore type='file'><source file='/b'/><backingStore type='file'><source "
+                  "file='/c'><slices/>"
                   "</source></backingStore></backingStore>",
                   "/c", "<source file=\"/c\"><slices/></source>" },
         };
@@ -396,8 +444,9 @@ Test(domain_xml, repoints_between_files_and_block_devices)
 Test(domain_xml, repointing_keeps_an_alias_of_the_owners)
 {
         _cleanup_free_ char *text = NULL;
-        _cleanup_(domain_xml_freep) struct domain_xml *xml =
-                repointed("<disk type='file'><source file='/o'/><target dev='vda'/><alias name='ua-root'/></disk>", "/b", "raw", &text);
+        _cleanup_(domain_xml_freep) struct domain_xml *xml = repointed(
+                "<disk type='file'><source file='/o'/><target dev='vda'/><alias name='ua-root'/></disk>", "/b", "raw", &text);
+        cr_assert_eq(xml->n_disks, 1);
         cr_assert(strstr(text, "<alias name=\"ua-root\"/>"));
 }
 
@@ -415,10 +464,15 @@ Test(domain_xml, libvirts_schema_takes_a_domain_with_the_disk)
         for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
                 _cleanup_free_ char *text = NULL;
                 _cleanup_(domain_xml_freep) struct domain_xml *xml =
-                        repointed("<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/><source file='/o' index='2'/>"
+                        repointed("<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none'/><source "
+                                  "file='/o' index='2'/>"
                                   "<backingStore type='file'><format type='raw'/><source file='/b'/></backingStore>" DISK_TAIL,
                                   paths[i], "raw", &text);
-                _cleanup_free_ char *domain = xasprintf("<domain type='kvm'><name>vm</name><memory>1024</memory><os><type>hvm</type></os><devices>%s</devices></domain>", text);
+                cr_assert_eq(xml->n_disks, 1);
+                _cleanup_free_ char *domain = xasprintf(
+                        "<domain "
+                        "type='kvm'><name>vm</name><memory>1024</memory><os><type>hvm</type></os><devices>%s</devices></domain>",
+                        text);
                 expect_valid("domain.rng", domain);
         }
 }

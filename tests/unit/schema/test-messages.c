@@ -10,7 +10,8 @@
 #include "samples.h"
 #include "schema/json-fields.h"
 
-static const enum event_type types[] = { EVENT_STEP, EVENT_PROGRESS, EVENT_CHECK, EVENT_WARNING, EVENT_LOG, EVENT_REMOVED, EVENT_RESULT };
+static const enum event_type types[] = { EVENT_STEP, EVENT_PROGRESS, EVENT_CHECK, EVENT_WARNING,
+                                         EVENT_LOG,  EVENT_REMOVED,  EVENT_RESULT };
 
 Test(messages, a_request_reads_back_with_its_texts_unharmed)
 {
@@ -53,7 +54,8 @@ Test(messages, refuses_a_request_that_is_wrong_and_says_which_field)
         } cases[] = {
                 { "job", "\"a/b\"", "job request: job: expected a name" },
                 { "action", "\"explode\"", "action: expected one of \"backup\", \"check\"" },
-                { "action", "\"hypervisor-check\"", "hypervisor: expected a name for the action \"hypervisor-check\", found nothing" },
+                { "action", "\"hypervisor-check\"",
+                  "hypervisor: expected a name for the action \"hypervisor-check\", found nothing" },
                 { "vm", "null", "vm: expected a name for the action \"backup\", found nothing" },
                 { "vm", "\"x; touch pwned\"", "vm: expected a name" },
                 { "settings_text", NULL, "settings_text: expected a string, found nothing" },
@@ -133,14 +135,19 @@ Test(messages, tolerates_unknown_fields_but_no_unknown_types)
                 { "{\"type\":\"log\",\"text\":\"x\"}", "time_ms: expected a whole number from 0, found nothing" },
                 { "{\"type\":\"log\",\"time_ms\":1}", "text: expected a string, found nothing" },
                 { "{\"type\":\"log\",\"time_ms\":1,\"text\":{\"a\":1}}", "text: expected a string, found an object" },
-                { "{\"type\":\"step\",\"time_ms\":1,\"step\":\"a\",\"state\":\"bored\",\"duration_ms\":1}", "state: expected one of" },
-                { "{\"type\":\"step\",\"time_ms\":1,\"step\":\"a\",\"state\":\"done\",\"duration_ms\":-1}", "duration_ms: expected" },
+                { "{\"type\":\"step\",\"time_ms\":1,\"step\":\"a\",\"state\":\"bored\",\"duration_ms\":1}",
+                  "state: expected one of" },
+                { "{\"type\":\"step\",\"time_ms\":1,\"step\":\"a\",\"state\":\"done\",\"duration_ms\":-1}",
+                  "duration_ms: expected" },
                 { "{\"type\":\"check\",\"time_ms\":1,\"check\":{\"phase\":\"before\",\"name\":\"x\",\"verdict\":\"pass\"}}",
                   "check.measured: expected a string, found nothing" },
                 { "{\"type\":\"check\",\"time_ms\":1,\"check\":[]}", "check: expected an object, found an array" },
-                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"ok\",\"duration_ms\":1,\"error_kind\":\"bad\"}", "error_kind: expected" },
-                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"ok\",\"duration_ms\":1,\"error_kind\":5}", "error_kind: expected" },
-                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"ok\",\"duration_ms\":1,\"metadata\":[]}", "metadata: expected an object" },
+                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"ok\",\"duration_ms\":1,\"error_kind\":\"bad\"}",
+                  "error_kind: expected" },
+                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"ok\",\"duration_ms\":1,\"error_kind\":5}",
+                  "error_kind: expected" },
+                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"ok\",\"duration_ms\":1,\"metadata\":[]}",
+                  "metadata: expected an object" },
                 { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"great\",\"duration_ms\":1}", "status: expected one of" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {

@@ -129,7 +129,14 @@ Test(metadata, refuses_what_is_wrong_and_says_which_field)
 Test(metadata, refuses_what_is_no_json_object)
 {
         static const char *const texts[] = {
-                "", "{", "[]", "null", "{} {}", "{\"format\":1,\"format\":1}", "{\"format\":1,\"vm\":\"\xff\"}", "{\"format\":1,\"vm\":\"a\\u0000\"}",
+                "",
+                "{",
+                "[]",
+                "null",
+                "{} {}",
+                "{\"format\":1,\"format\":1}",
+                "{\"format\":1,\"vm\":\"\xff\"}",
+                "{\"format\":1,\"vm\":\"a\\u0000\"}",
         };
         for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
                 _cleanup_error_ struct error *err = NULL;
@@ -237,8 +244,10 @@ Test(point_state, refuses_what_is_wrong_and_leaves_the_result_untouched)
         } cases[] = {
                 { "{}", ERROR_CORRUPT, "state.json: format: expected" },
                 { "{\"format\":2,\"held\":false,\"damaged\":false}", ERROR_REFUSED, "made by a newer orch" },
-                { "{\"format\":1,\"held\":1,\"damaged\":false}", ERROR_CORRUPT, "state.json: held: expected true or false, found 1" },
-                { "{\"format\":1,\"held\":true,\"held_reason\":\"x\",\"damaged\":null}", ERROR_CORRUPT, "damaged: expected true or false" },
+                { "{\"format\":1,\"held\":1,\"damaged\":false}", ERROR_CORRUPT,
+                  "state.json: held: expected true or false, found 1" },
+                { "{\"format\":1,\"held\":true,\"held_reason\":\"x\",\"damaged\":null}", ERROR_CORRUPT,
+                  "damaged: expected true or false" },
                 { "{\"format\":1,\"held\":true,\"damaged\":false,\"proven\":0}", ERROR_CORRUPT, "proven: expected a time" },
                 { "nonsense", ERROR_CORRUPT, "state.json:1:" },
         };
