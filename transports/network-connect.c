@@ -35,7 +35,8 @@ static void lookup_free(struct service_call *call)
 
 static void lookup_unrefp(struct lookup **lookup)
 {
-        service_call_unref(&(*lookup)->call);
+        if (*lookup)
+                service_call_unref(&(*lookup)->call);
 }
 
 static void lookup_run(struct service_call *call, void *context _unused_)

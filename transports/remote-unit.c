@@ -40,10 +40,10 @@ static const char stop_script[] =
         "[ -e $f ] && read -r p t <$f || exit 0\n"
         "if [ \"$(started $p)\" = \"$t\" ]; then\n"
         "  for how in TERM KILL; do\n"
-        "    kill -$how -- -$p 2>/dev/null\n"
-        "    i=0; while [ $i -lt 50 ] && kill -0 -- -$p 2>/dev/null; do sleep 0.1; i=$((i+1)); done\n"
+        "    kill -$how -$p 2>/dev/null\n"
+        "    i=0; while [ $i -lt 50 ] && kill -0 -$p 2>/dev/null; do sleep 0.1; i=$((i+1)); done\n"
         "  done\n"
-        "  kill -0 -- -$p 2>/dev/null && exit 75\n"
+        "  kill -0 -$p 2>/dev/null && exit 75\n"
         "fi\n"
         "rm -f $f; rmdir " RUN_DIR " 2>/dev/null; exit 0";
 
