@@ -60,12 +60,14 @@ const struct checksum *checksums_find(const struct checksums *list, const char *
 static void add_escaped(struct strbuf *buf, const char *name)
 {
         for (const char *p = name; *p; p++) {
-                switch (*p) {
-                case '\\': strbuf_add(buf, "\\\\"); break;
-                case '\n': strbuf_add(buf, "\\n"); break;
-                case '\r': strbuf_add(buf, "\\r"); break;
-                default: strbuf_add_char(buf, *p);
-                }
+                if (*p == '\\')
+                        strbuf_add(buf, "\\\\");
+                else if (*p == '\n')
+                        strbuf_add(buf, "\\n");
+                else if (*p == '\r')
+                        strbuf_add(buf, "\\r");
+                else
+                        strbuf_add_char(buf, *p);
         }
 }
 

@@ -1,4 +1,5 @@
-/* metadata/failed/<job>/: what is kept of a job that made no point, for 90 days. Private, because commands and logs may tell much. */
+/* metadata/failed/<job>/: what is kept of a job that made no point, for 90 days. Private, because commands and logs may tell
+ * much. */
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -59,8 +60,8 @@ static int prune(int failed_fd, int64_t now, struct error **err)
         return 0;
 }
 
-int points_record_failure(struct repository *repository, const char *job, const struct metadata *metadata, const char *log, int64_t now,
-                          struct error **err)
+int points_record_failure(struct repository *repository, const char *job, const struct metadata *metadata, const char *log,
+                          int64_t now, struct error **err)
 {
         if (!name_is_safe(job))
                 return error_set(err, ERROR_REFUSED, "\"%s\" is not a valid job id", job);

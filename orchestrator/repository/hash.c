@@ -1,5 +1,5 @@
-/* Implements repository/hash.h. One thread: the kernel reads ahead while a chunk is hashed, and a chunk of this size is still in the
- * processor's cache when it is. */
+/* Implements repository/hash.h. One thread: the kernel reads ahead while a chunk is hashed, and a chunk of this size is still in
+ * the processor's cache when it is. */
 #include "repository/hash.h"
 
 #include <errno.h>
@@ -53,7 +53,8 @@ static int feed_file(EVP_MD_CTX *context, int fd, const char *name, uint64_t siz
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read %s back after %ju bytes", name, (uintmax_t)done);
+                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read %s back after %ju bytes", name,
+                                               (uintmax_t)done);
                 if (n == 0)
                         break;
                 if (EVP_DigestUpdate(context, chunk, (size_t)n) != 1)
@@ -64,7 +65,8 @@ static int feed_file(EVP_MD_CTX *context, int fd, const char *name, uint64_t siz
         return report(progress, name, done, size_bytes, err);
 }
 
-char *hash_file(int fd, const char *name, uint64_t size_bytes, const struct staging_progress *progress, uint64_t *ret_bytes, struct error **err)
+char *hash_file(int fd, const char *name, uint64_t size_bytes, const struct staging_progress *progress, uint64_t *ret_bytes,
+                struct error **err)
 {
         _cleanup_(evp_md_ctx_freep) EVP_MD_CTX *context = EVP_MD_CTX_new();
         if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1) {

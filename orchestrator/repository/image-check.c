@@ -1,5 +1,5 @@
-/* Implements repository/image-check.h. `info` does not open a backing file and `check` does, so the name of the backing file is verified
- * before anything follows it. */
+/* Implements repository/image-check.h. `info` does not open a backing file and `check` does, so the name of the backing file is
+ * verified before anything follows it. */
 #include "repository/image-check.h"
 
 #include <jansson.h>
@@ -11,7 +11,13 @@
 #include "base/strings.h"
 
 /* A stall is for the supervisor to see; this only keeps a child from outliving everybody. */
-enum { QEMU_IMG_TIMEOUT_MS = 6 * 3600 * 1000, QEMU_IMG_MAX_OUTPUT = 1024 * 1024, EXIT_CORRUPT = 2, EXIT_LEAKS = 3, EXIT_NOT_FOUND = 127 };
+enum {
+        QEMU_IMG_TIMEOUT_MS = 6 * 3600 * 1000,
+        QEMU_IMG_MAX_OUTPUT = 1024 * 1024,
+        EXIT_CORRUPT = 2,
+        EXIT_LEAKS = 3,
+        EXIT_NOT_FOUND = 127
+};
 
 static inline void json_freep(json_t **json)
 {
@@ -19,7 +25,8 @@ static inline void json_freep(json_t **json)
 }
 #define _cleanup_json_ _cleanup_(json_freep)
 
-static int run_qemu_img(const char *const argv[], bool (*cancelled)(void *data), void *data, struct child_result *ret, struct error **err)
+static int run_qemu_img(const char *const argv[], bool (*cancelled)(void *data), void *data, struct child_result *ret,
+                        struct error **err)
 {
         struct child_options options = {
                 .timeout_ms = QEMU_IMG_TIMEOUT_MS,
@@ -30,7 +37,8 @@ static int run_qemu_img(const char *const argv[], bool (*cancelled)(void *data),
         if (child_run(argv, &options, ret, err) < 0)
                 return -1;
         if (ret->status == EXIT_NOT_FOUND)
-                return error_set(err, ERROR_INTERNAL, "qemu-img cannot be run on this host; install it (Debian: qemu-utils, RHEL: qemu-img)");
+                return error_set(err, ERROR_INTERNAL,
+                                 "qemu-img cannot be run on this host; install it (Debian: qemu-utils, RHEL: qemu-img)");
         if (ret->status > 128)
                 return error_set(err, ERROR_INTERNAL, "qemu-img was ended by signal %d", ret->status - 128);
         return 0;
@@ -51,7 +59,8 @@ static int judge_backing(const char *found, const char *expected, const char *pa
                 return 0;
         if (!expected)
                 return error_set(err, ERROR_CORRUPT, "%s has the backing file \"%s\" but must stand alone", path, found);
-        return error_set(err, ERROR_CORRUPT, "%s has the backing file \"%s\" where \"%s\" is expected", path, found ? found : "(none)", expected);
+        return error_set(err, ERROR_CORRUPT, "%s has the backing file \"%s\" where \"%s\" is expected", path,
+                         found ? found : "(none)", expected);
 }
 
 int image_judge_info(const char *text, const char *path, const struct image_expectation *expected, struct error **err)
@@ -66,8 +75,10 @@ int image_judge_info(const char *text, const char *path, const struct image_expe
         int corrupt = 0;
         json_error_t error;
         if (json_unpack_ex(json, &error, 0, "{s:s, s:I, s?s, s?{s?{s?s, s?b}}}", "format", &format, "virtual-size", &virtual_bytes,
-                           "backing-filename", &backing, "format-specific", "data", "data-file", &data_file, "corrupt", &corrupt) < 0)
-                return error_set(err, ERROR_INTERNAL, "qemu-img info of %s printed JSON that is not understood: %s", path, error.text);
+                           "backing-filename", &backing, "format-specific", "data", "data-file", &data_file, "corrupt",
+                           &corrupt) < 0)
+                return error_set(err, ERROR_INTERNAL, "qemu-img info of %s printed JSON that is not understood: %s", path,
+                                 error.text);
         if (!streq(format, "qcow2"))
                 return error_set(err, ERROR_CORRUPT, "%s has the format %s, not qcow2", path, format);
         if (corrupt)
@@ -75,8 +86,8 @@ int image_judge_info(const char *text, const char *path, const struct image_expe
         if (data_file)
                 return error_set(err, ERROR_CORRUPT, "%s keeps its data in another file (\"%s\")", path, data_file);
         if (virtual_bytes < 0 || (uint64_t)virtual_bytes != expected->virtual_bytes)
-                return error_set(err, ERROR_CORRUPT, "%s has a virtual size of %jd bytes where %ju are expected", path, (intmax_t)virtual_bytes,
-                                 (uintmax_t)expected->virtual_bytes);
+                return error_set(err, ERROR_CORRUPT, "%s has a virtual size of %jd bytes where %ju are expected", path,
+                                 (intmax_t)virtual_bytes, (uintmax_t)expected->virtual_bytes);
         return judge_backing(backing, expected->backing_file, path, err);
 }
 
@@ -89,8 +100,10 @@ int image_judge_check(const char *text, int status, const char *path, struct err
         json_int_t corruptions = 0;
         json_int_t leaks = 0;
         json_error_t error;
-        if (json_unpack_ex(json, &error, 0, "{s:I, s?I, s?I}", "check-errors", &check_errors, "corruptions", &corruptions, "leaks", &leaks) < 0)
-                return error_set(err, ERROR_INTERNAL, "qemu-img check of %s printed JSON that is not understood: %s", path, error.text);
+        if (json_unpack_ex(json, &error, 0, "{s:I, s?I, s?I}", "check-errors", &check_errors, "corruptions", &corruptions, "leaks",
+                           &leaks) < 0)
+                return error_set(err, ERROR_INTERNAL, "qemu-img check of %s printed JSON that is not understood: %s", path,
+                                 error.text);
         if (status == EXIT_CORRUPT || corruptions > 0)
                 return error_set(err, ERROR_CORRUPT, "%s is corrupt: qemu-img check found %jd errors", path, (intmax_t)corruptions);
         if (check_errors > 0)
@@ -103,7 +116,8 @@ int image_judge_check(const char *text, int status, const char *path, struct err
         return 0;
 }
 
-int image_check(const char *path, const struct image_expectation *expected, bool (*cancelled)(void *data), void *data, struct error **err)
+int image_check(const char *path, const struct image_expectation *expected, bool (*cancelled)(void *data), void *data,
+                struct error **err)
 {
         _cleanup_child_result_ struct child_result info = { 0 };
         const char *const info_argv[] = { "qemu-img", "info", "--output=json", "-f", "qcow2", "--", path, NULL };

@@ -11,10 +11,10 @@ struct image_expectation {
         const char *backing_file; /* NULL: none */
 };
 
-/* Header first (format, size, backing file, no file outside), then the whole structure. Leaked clusters are harmless and only logged.
- * `cancelled` may be NULL. ERROR_CORRUPT says what is wrong; ERROR_INTERNAL when qemu-img could not do it. */
-int image_check(const char *path, const struct image_expectation *expected, bool (*cancelled)(void *data), void *data, struct error **err)
-        _must_check_;
+/* Header first (format, size, backing file, no file outside), then the whole structure. Leaked clusters are harmless and only
+ * logged. `cancelled` may be NULL. ERROR_CORRUPT says what is wrong; ERROR_INTERNAL when qemu-img could not do it. */
+int image_check(const char *path, const struct image_expectation *expected, bool (*cancelled)(void *data), void *data,
+                struct error **err) _must_check_;
 
 /* The verdicts on what qemu-img printed; apart for tests. `path` is for messages. */
 int image_judge_info(const char *json, const char *path, const struct image_expectation *expected, struct error **err) _must_check_;

@@ -1,8 +1,9 @@
 /* The repository-wide lock (P5): an open-file-description write lock on `.orch-lock`, which NFSv4 carries to the server.
  *
- * The inode is the lock, so the file is rewritten in place and never replaced while somebody may hold it; only a forced break renames it
- * away, and a lock counts only when the file that was locked still has its name. The content tells people who holds it and decides
- * nothing but what a break is refused for. A holder that ended leaves its content; the lock itself goes with its last descriptor. */
+ * The inode is the lock, so the file is rewritten in place and never replaced while somebody may hold it; only a forced break
+ * renames it away, and a lock counts only when the file that was locked still has its name. The content tells people who holds
+ * it and decides nothing but what a break is refused for. A holder that ended leaves its content; the lock itself goes with its
+ * last descriptor. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -71,7 +72,8 @@ static char *record_format(const struct lock_record *record)
 {
         _cleanup_free_ char *since = clock_format_rfc3339(record->holder.since);
         return xasprintf("orch lock\nhost: %s\npid: %jd\nsince: %s\nboot: %s\npid-namespace: %s\n", record->holder.host,
-                         (intmax_t)record->holder.pid, since, record->boot ? record->boot : "", record->pid_namespace ? record->pid_namespace : "");
+                         (intmax_t)record->holder.pid, since, record->boot ? record->boot : "",
+                         record->pid_namespace ? record->pid_namespace : "");
 }
 
 static void record_parse(const char *text, struct lock_record *ret)
@@ -106,8 +108,8 @@ static void record_read(struct repository *repository, struct lock_record *ret)
                 record_parse(text, ret);
 }
 
-/* The lock holds without this, and a share that is full must not keep an orch from starting and pruning it; but a former holder's name must
- * not stay there. */
+/* The lock holds without this, and a share that is full must not keep an orch from starting and pruning it; but a former
+ * holder's name must not stay there. */
 static void record_write(int fd, const char *text)
 {
         size_t length = strlen(text);
@@ -195,24 +197,28 @@ static enum holder_state judge_holder(const struct lock_record *holder, char **r
         bool same_boot = holder->boot && streq(holder->boot, ours.boot);
         bool same_namespace = holder->pid_namespace && streq(holder->pid_namespace, ours.pid_namespace);
         _cleanup_free_ char *since = holder->holder.since ? clock_format_rfc3339(holder->holder.since) : xstrdup("an unknown time");
-        _cleanup_free_ char *who = holder->holder.host ? xasprintf("host %s, pid %jd, since %s", holder->holder.host, (intmax_t)holder->holder.pid, since)
+        _cleanup_free_ char *who = holder->holder.host ? xasprintf("host %s, pid %jd, since %s", holder->holder.host,
+                                                                   (intmax_t)holder->holder.pid, since)
                                                        : xstrdup("a holder that left no name");
         if (same_boot && same_namespace && holder->holder.pid > 0 && (kill((pid_t)holder->holder.pid, 0) == 0 || errno == EPERM)) {
                 *ret_why = xasprintf("it is held by a live process of this host (%s); stop that orch instead", who);
                 return HOLDER_ALIVE_HERE;
         }
         if (same_boot && same_namespace) {
-                *ret_why = xasprintf("the process that took it has ended (%s), but something still holds it, perhaps a child of it that is stuck on "
+                *ret_why = xasprintf("the process that took it has ended (%s), but something still holds it, perhaps a child of it "
+                                     "that is stuck on "
                                      "the share; wait for it, or use --force",
                                      who);
                 return HOLDER_GONE_HERE;
         }
         if (same_boot)
-                *ret_why = xasprintf("it is held from another container of this machine (%s), whose processes cannot be seen from here; make "
-                                     "sure that no orch runs in it, then use --force",
-                                     who);
+                *ret_why = xasprintf(
+                        "it is held from another container of this machine (%s), whose processes cannot be seen from here; make "
+                        "sure that no orch runs in it, then use --force",
+                        who);
         else if (same_host)
-                *ret_why = xasprintf("it is held by a host of this one's name (%s), which restarted since or is another one; the server may keep "
+                *ret_why = xasprintf("it is held by a host of this one's name (%s), which restarted since or is another one; the "
+                                     "server may keep "
                                      "the lock for a minute or two: try again then, or use --force",
                                      who);
         else

@@ -1,5 +1,5 @@
-/* Implements repository/marker.h. The marker is written under a temporary name and linked into place, so it is whole from the moment it is
- * there, and link() says EEXIST to the second of two that try. */
+/* Implements repository/marker.h. The marker is written under a temporary name and linked into place, so it is whole from the
+ * moment it is there, and link() says EEXIST to the second of two that try. */
 #include "repository/marker.h"
 
 #include <errno.h>
@@ -35,8 +35,8 @@ static char *uuid_new(struct error **err)
         }
         b[6] = (uint8_t)((b[6] & 0x0f) | 0x40);
         b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-        return xasprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5], b[6],
-                         b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+        return xasprintf("%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[0], b[1], b[2], b[3], b[4], b[5],
+                         b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
 }
 
 char *marker_parse(const char *text, size_t length, const char *path, struct error **err)
@@ -53,18 +53,21 @@ char *marker_parse(const char *text, size_t length, const char *path, struct err
                         xstrdup_replace(&uuid, line + strlen("uuid: "));
         }
         if (!streq(first, "orch repository") || format < 1) {
-                error_set(err, ERROR_REFUSED, "%s/" MARKER_NAME " is not the marker of an orch repository; is this the right share?", path);
+                error_set(err, ERROR_REFUSED,
+                          "%s/" MARKER_NAME " is not the marker of an orch repository; is this the right share?", path);
                 return NULL;
         }
         if (format > MARKER_FORMAT) {
                 error_set(err, ERROR_REFUSED,
-                          "the repository %s has format %ld, and this orch (" ORCH_VERSION ") knows format %d at most: use the newer orch "
+                          "the repository %s has format %ld, and this orch (" ORCH_VERSION
+                          ") knows format %d at most: use the newer orch "
                           "that made it",
                           path, format, MARKER_FORMAT);
                 return NULL;
         }
         if (!uuid || !uuid_is_valid(uuid)) {
-                error_set(err, ERROR_REFUSED, "%s/" MARKER_NAME " holds no valid UUID; restore the file from a snapshot of the share", path);
+                error_set(err, ERROR_REFUSED,
+                          "%s/" MARKER_NAME " holds no valid UUID; restore the file from a snapshot of the share", path);
                 return NULL;
         }
         return TAKE_PTR(uuid);
@@ -77,7 +80,8 @@ char *marker_read(int root_fd, const char *path, struct error **err)
         _cleanup_free_ char *text = share_read_file(root_fd, MARKER_NAME, MARKER_MAX_BYTES, &length, &error);
         if (!text && error->errnum == ENOENT) {
                 error_set(err, ERROR_REFUSED,
-                          "%s has no marker (" MARKER_NAME "): it is not an orch repository; if it is the right share, run `orch repository "
+                          "%s has no marker (" MARKER_NAME
+                          "): it is not an orch repository; if it is the right share, run `orch repository "
                           "init` once",
                           path);
                 return NULL;
@@ -108,10 +112,11 @@ char *marker_create(int root_fd, const char *path, int64_t now, struct error **e
         if (!uuid)
                 return NULL;
         _cleanup_free_ char *created = clock_format_rfc3339(now);
-        _cleanup_free_ char *text = xasprintf("orch repository\nformat: %d\nuuid: %s\ncreated: %s\n\n"
-                                              "This file marks the share as a repository of orch. orch and every hypervisor check it before\n"
-                                              "they write here. Keep it as it is.\n",
-                                              MARKER_FORMAT, uuid, created);
+        _cleanup_free_ char *text =
+                xasprintf("orch repository\nformat: %d\nuuid: %s\ncreated: %s\n\n"
+                          "This file marks the share as a repository of orch. orch and every hypervisor check it before\n"
+                          "they write here. Keep it as it is.\n",
+                          MARKER_FORMAT, uuid, created);
         _cleanup_free_ char *temporary = xasprintf(MARKER_NAME ".%s", uuid);
         if (fs_write_file_at(root_fd, temporary, 0644, text, strlen(text), err) < 0) {
                 error_prefix(err, "%s", path);

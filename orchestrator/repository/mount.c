@@ -1,7 +1,8 @@
 /* Implements repository/mount.h.
  *
- * A mount is named by its place, and one place can carry several: the last one stacked there is seen. A mount can also be listed but out
- * of reach, when a sibling (the same parent mount) was later put over a folder above it. Lines that do not parse are left out. */
+ * A mount is named by its place, and one place can carry several: the last one stacked there is seen. A mount can also be listed
+ * but out of reach, when a sibling (the same parent mount) was later put over a folder above it. Lines that do not parse are
+ * left out. */
 #include "repository/mount.h"
 
 #include <string.h>
@@ -168,10 +169,11 @@ static int refuse_unmounted(const struct mount_table *table, const char *path, s
 {
         const struct mount *around = find_containing(table, path);
         if (around && str_starts_with(around->type, "nfs"))
-                return error_set(err, ERROR_REFUSED,
-                                 "%s is not a mount point: it is a folder of the share that is mounted on %s; repository.path must name "
-                                 "the mount point itself",
-                                 path, around->point);
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "%s is not a mount point: it is a folder of the share that is mounted on %s; repository.path must name "
+                        "the mount point itself",
+                        path, around->point);
         return error_set(err, ERROR_REFUSED, "%s is not a mount point (the share is not mounted; mount it first)", path);
 }
 
@@ -179,12 +181,14 @@ static int refuse_type(const struct mount *mount, struct error **err)
 {
         if (streq(mount->type, "nfs"))
                 return error_set(err, ERROR_REFUSED,
-                                 "%s is mounted over NFS version 3 or older (from %s); orch needs the locks of NFSv4: mount it with vers=4.1",
+                                 "%s is mounted over NFS version 3 or older (from %s); orch needs the locks of NFSv4: mount it "
+                                 "with vers=4.1",
                                  mount->point, mount->source);
-        return error_set(err, ERROR_REFUSED,
-                         "%s is a mount of type %s (from %s), not an NFSv4 mount as repository.fstype: nfs asks for; mount the share there, "
-                         "or set repository.fstype: any if this file system is meant",
-                         mount->point, mount->type, mount->source);
+        return error_set(
+                err, ERROR_REFUSED,
+                "%s is a mount of type %s (from %s), not an NFSv4 mount as repository.fstype: nfs asks for; mount the share there, "
+                "or set repository.fstype: any if this file system is meant",
+                mount->point, mount->type, mount->source);
 }
 
 int mount_check(const char *mountinfo, const char *path, enum repository_fstype fstype, char **ret_type, struct error **err)
@@ -198,8 +202,9 @@ int mount_check(const char *mountinfo, const char *path, enum repository_fstype 
                 return refuse_unmounted(&table, path, err);
         const struct mount *hiding = find_hiding(&table, mount);
         if (hiding)
-                return error_set(err, ERROR_REFUSED, "the mount on %s is out of reach: another file system (%s) was mounted over it on %s",
-                                 path, hiding->type, hiding->point);
+                return error_set(err, ERROR_REFUSED,
+                                 "the mount on %s is out of reach: another file system (%s) was mounted over it on %s", path,
+                                 hiding->type, hiding->point);
         if (fstype == REPOSITORY_FSTYPE_NFS && !is_nfs4(mount) && !streq(mount->type, "autofs"))
                 return refuse_type(mount, err);
         *ret_type = xstrdup(mount->type);

@@ -11,4 +11,5 @@ char *mount_normalise(const char *path);
 /* Is `path` (normalised) a mount point that is not hidden by another mount, of the type asked for? `mountinfo` is the text of
  * /proc/self/mountinfo (proc(5)). Of mounts stacked on one place the last counts. *ret_type gets the file system's type; the caller
  * frees. ERROR_REFUSED otherwise, saying what was found. */
-int mount_check(const char *mountinfo, const char *path, enum repository_fstype fstype, char **ret_type, struct error **err) _must_check_;
+int mount_check(const char *mountinfo, const char *path, enum repository_fstype fstype, char **ret_type,
+                struct error **err) _must_check_;

@@ -42,7 +42,9 @@ int points_remove(struct repository *repository, const char *hypervisor, const c
                 return -1;
         _cleanup_free_ char *aside = xasprintf(REMOVING_PREFIX "%s", name);
         if (share_rename_new(vm_fd, name, aside) < 0)
-                return errno == ENOENT ? 0 : error_set_errno(err, ERROR_INTERNAL, errno, "cannot rename %s/%s to %s", folder, name, aside);
+                return errno == ENOENT
+                               ? 0
+                               : error_set_errno(err, ERROR_INTERNAL, errno, "cannot rename %s/%s to %s", folder, name, aside);
         if (fs_sync_dir(vm_fd, folder, err) < 0)
                 return -1;
         return sweep(vm_fd, folder, err);

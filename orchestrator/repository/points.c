@@ -1,6 +1,6 @@
-/* Reading published points. The folders are the truth and the files in them are only believed where they agree with their place: what the
- * metadata says of its hypervisor, VM and name has to be where it was found. One broken point never hides the others; a folder that cannot be
- * listed fails the scan, lest points seem to be gone that are there. */
+/* Reading published points. The folders are the truth and the files in them are only believed where they agree with their place:
+ * what the metadata says of its hypervisor, VM and name has to be where it was found. One broken point never hides the others; a
+ * folder that cannot be listed fails the scan, lest points seem to be gone that are there. */
 #include "repository/points.h"
 
 #include <assert.h>
@@ -92,8 +92,8 @@ static void check_disks(struct point *point, int fd, const struct metadata *meta
                 else if (!S_ISREG(st.st_mode))
                         point_set_problem(point, xasprintf("%s is not a regular file", disk->file));
                 else if ((uint64_t)st.st_size != disk->stored_bytes)
-                        point_set_problem(point, xasprintf("%s has %ju bytes where %ju are expected", disk->file, (uintmax_t)st.st_size,
-                                                           (uintmax_t)disk->stored_bytes));
+                        point_set_problem(point, xasprintf("%s has %ju bytes where %ju are expected", disk->file,
+                                                           (uintmax_t)st.st_size, (uintmax_t)disk->stored_bytes));
         }
 }
 
@@ -211,7 +211,8 @@ static void hand_over(struct point_list *list, struct point_list *ret)
         *list = (struct point_list){ 0 };
 }
 
-int points_scan_vm(struct repository *repository, const char *hypervisor, const char *vm, struct point_list *ret, struct error **err)
+int points_scan_vm(struct repository *repository, const char *hypervisor, const char *vm, struct point_list *ret,
+                   struct error **err)
 {
         assert(name_is_safe(hypervisor) && name_is_safe(vm));
         _cleanup_point_list_ struct point_list list = { 0 };

@@ -10,9 +10,9 @@
 #define POINT_METADATA_NAME "backup-metadata.json"
 #define POINT_STATE_NAME "state.json"
 
-/* One published folder. `problem` says what is wrong with it, and `state.damaged` is true then: its metadata cannot be read or is that of
- * another point (`metadata` is NULL in these cases), a disk is missing or has another length, or state.json cannot be read (it counts as held
- * then, lest retention remove what somebody wanted kept). */
+/* One published folder. `problem` says what is wrong with it, and `state.damaged` is true then: its metadata cannot be read or
+ * is that of another point (`metadata` is NULL in these cases), a disk is missing or has another length, or state.json cannot be
+ * read (it counts as held then, lest retention remove what somebody wanted kept). */
 struct point {
         char *hypervisor;
         char *vm;
@@ -31,23 +31,25 @@ void point_list_done(struct point_list *list);
 #define _cleanup_point_list_ _cleanup_(point_list_done)
 
 /* All points of one VM under one hypervisor's folder; none is an empty list. */
-int points_scan_vm(struct repository *repository, const char *hypervisor, const char *vm, struct point_list *ret, struct error **err)
-        _must_check_;
+int points_scan_vm(struct repository *repository, const char *hypervisor, const char *vm, struct point_list *ret,
+                   struct error **err) _must_check_;
 /* All points of the share. Names that start with a dot, `metadata`, and folders that are no points are skipped. */
 int points_scan_all(struct repository *repository, struct point_list *ret, struct error **err) _must_check_;
 
-/* Removes one: renamed out of sight (".removing-<name>") first, then deleted. Leftover ".removing-*" of that VM are deleted too. One that
- * is not there is fine. */
-int points_remove(struct repository *repository, const char *hypervisor, const char *vm, const char *name, struct error **err) _must_check_;
+/* Removes one: renamed out of sight (".removing-<name>") first, then deleted. Leftover ".removing-*" of that VM are deleted too.
+ * One that is not there is fine. */
+int points_remove(struct repository *repository, const char *hypervisor, const char *vm, const char *name,
+                  struct error **err) _must_check_;
 
 /* Replaces state.json of a point, given by its path relative to the repository. */
-int points_write_state(struct repository *repository, const char *path, const struct point_state *state, struct error **err) _must_check_;
+int points_write_state(struct repository *repository, const char *path, const struct point_state *state,
+                       struct error **err) _must_check_;
 
-/* Re-reads checksums.sha256 of a point and hashes every file. ERROR_CORRUPT names the first bad file and what is wrong with it, also one that
- * the metadata lists and the checksums don't. */
+/* Re-reads checksums.sha256 of a point and hashes every file. ERROR_CORRUPT names the first bad file and what is wrong with it,
+ * also one that the metadata lists and the checksums don't. */
 int points_verify_checksums(struct repository *repository, const char *path, struct error **err) _must_check_;
 
-/* Folders of jobs that made no point: metadata/failed/<job>/ gets `metadata` as backup-metadata.json and `log` as backup.log. Entries
- * older than 90 days are removed. */
-int points_record_failure(struct repository *repository, const char *job, const struct metadata *metadata, const char *log, int64_t now,
-                          struct error **err) _must_check_;
+/* Folders of jobs that made no point: metadata/failed/<job>/ gets `metadata` as backup-metadata.json and `log` as backup.log.
+ * Entries older than 90 days are removed. */
+int points_record_failure(struct repository *repository, const char *job, const struct metadata *metadata, const char *log,
+                          int64_t now, struct error **err) _must_check_;

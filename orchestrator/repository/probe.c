@@ -1,7 +1,8 @@
-/* repository_probe(): mountinfo first, which never touches the server; then everything that does in a child process that can be killed.
+/* repository_probe(): mountinfo first, which never touches the server; then everything that does in a child process that can be
+ * killed.
  *
- * The child reports through shared memory, stage by stage, so that after a deadline the message can say what was stuck. It holds none of
- * our descriptors: one that stays behind in the kernel must not keep the repository's lock alive. */
+ * The child reports through shared memory, stage by stage, so that after a deadline the message can say what was stuck. It holds
+ * none of our descriptors: one that stays behind in the kernel must not keep the repository's lock alive. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -25,10 +26,8 @@ enum { MOUNTINFO_MAX_BYTES = 16 * 1024 * 1024, STALE_PROBE_FILE_SECONDS = 3600 }
 enum stage { STAGE_OPEN, STAGE_STATFS, STAGE_MARKER, STAGE_WRITE, STAGE_DONE };
 
 static const char *const stage_words[] = {
-        [STAGE_OPEN] = "opening its folder",
-        [STAGE_STATFS] = "asking for its free space",
-        [STAGE_MARKER] = "reading its marker",
-        [STAGE_WRITE] = "the write test",
+        [STAGE_OPEN] = "opening its folder",   [STAGE_STATFS] = "asking for its free space",
+        [STAGE_MARKER] = "reading its marker", [STAGE_WRITE] = "the write test",
         [STAGE_DONE] = "ending the probe",
 };
 
@@ -58,8 +57,9 @@ static void remove_stale_probe_files(int root_fd)
         int64_t now = clock_realtime_s();
         for (struct dirent *entry; (entry = readdir(dir));) {
                 struct stat st;
-                if (str_starts_with(entry->d_name, ".orch-probe-") && fstatat(root_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-                    S_ISREG(st.st_mode) && now - st.st_mtime > STALE_PROBE_FILE_SECONDS)
+                if (str_starts_with(entry->d_name, ".orch-probe-") &&
+                    fstatat(root_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+                    now - st.st_mtime > STALE_PROBE_FILE_SECONDS)
                         unlinkat(root_fd, entry->d_name, 0);
         }
         closedir(dir);
@@ -151,14 +151,16 @@ static int stage_failed(const char *path, const struct report *report, struct er
 {
         int errnum = report->errnum;
         if (errnum == ESTALE)
-                return error_set_errno(err, ERROR_REFUSED, errnum, "the share %s was exchanged on its server; unmount and mount it again", path);
+                return error_set_errno(err, ERROR_REFUSED, errnum,
+                                       "the share %s was exchanged on its server; unmount and mount it again", path);
         if (report->stage == STAGE_WRITE && errnum == EROFS)
                 return error_set_errno(err, ERROR_REFUSED, errnum, "the share %s is mounted read-only", path);
         if (report->stage == STAGE_WRITE && (errnum == EACCES || errnum == EPERM))
-                return error_set_errno(err, ERROR_REFUSED, errnum,
-                                       "the share %s is not writable for uid %ld; does its export squash root? (it must not, or must map "
-                                       "everybody to one uid)",
-                                       path, (long)geteuid());
+                return error_set_errno(
+                        err, ERROR_REFUSED, errnum,
+                        "the share %s is not writable for uid %ld; does its export squash root? (it must not, or must map "
+                        "everybody to one uid)",
+                        path, (long)geteuid());
         return error_set_errno(err, ERROR_INTERNAL, errnum, "the share %s: %s failed", path, stage_words[report->stage]);
 }
 
@@ -172,15 +174,16 @@ static int run_probe(const struct probe *probe, int64_t timeout_ms, struct error
                 if (error->kind != ERROR_TIMEOUT)
                         return error_propagate(err, TAKE_PTR(error));
                 return error_set(err, ERROR_TIMEOUT,
-                                 "the share %s does not answer: %s took longer than %.1f s; is its server up, and is it the mount that hangs "
+                                 "the share %s does not answer: %s took longer than %.1f s; is its server up, and is it the mount "
+                                 "that hangs "
                                  "(`stat -f` of it)?",
                                  probe->path, stage_words[report->stage], (double)timeout_ms / 1000.0);
         }
         if (report->errnum)
                 return stage_failed(probe->path, report, err);
         if (result.status != 0)
-                return error_set(err, ERROR_INTERNAL, "the probe of the share %s ended with status %d during %s", probe->path, result.status,
-                                 stage_words[report->stage]);
+                return error_set(err, ERROR_INTERNAL, "the probe of the share %s ended with status %d during %s", probe->path,
+                                 result.status, stage_words[report->stage]);
         return 0;
 }
 
@@ -189,7 +192,8 @@ static int judge_report(const struct probe *probe, struct repository_status *ret
         const struct report *report = probe->report;
         if (!report->has_marker && probe->aim != PROBE_INIT)
                 return error_set(err, ERROR_REFUSED,
-                                 "%s has no marker (" MARKER_NAME "): it is not an orch repository; if it is the right share, run `orch "
+                                 "%s has no marker (" MARKER_NAME
+                                 "): it is not an orch repository; if it is the right share, run `orch "
                                  "repository init` once",
                                  probe->path);
         if (report->has_marker) {
@@ -203,7 +207,8 @@ static int judge_report(const struct probe *probe, struct repository_status *ret
         return 0;
 }
 
-static int touch_in_child(const char *path, enum probe_aim aim, int64_t timeout_ms, struct repository_status *ret, struct error **err)
+static int touch_in_child(const char *path, enum probe_aim aim, int64_t timeout_ms, struct repository_status *ret,
+                          struct error **err)
 {
         struct report *report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (report == MAP_FAILED)
@@ -229,7 +234,8 @@ static int check_mounted(const char *path, enum repository_fstype fstype, char *
 }
 
 /* An automount point that is idle becomes the real mount when it is opened. */
-static int check_mounted_for_real(const char *path, enum repository_fstype fstype, int64_t timeout_ms, char **ret_type, struct error **err)
+static int check_mounted_for_real(const char *path, enum repository_fstype fstype, int64_t timeout_ms, char **ret_type,
+                                  struct error **err)
 {
         _cleanup_free_ char *first = NULL;
         if (check_mounted(path, fstype, &first, err) < 0)
@@ -247,13 +253,14 @@ static int check_mounted_for_real(const char *path, enum repository_fstype fstyp
         if (check_mounted(path, fstype, &second, err) < 0)
                 return -1;
         if (streq(second, "autofs"))
-                return error_set(err, ERROR_REFUSED, "%s is an automount point, and the share did not get mounted when it was opened", path);
+                return error_set(err, ERROR_REFUSED,
+                                 "%s is an automount point, and the share did not get mounted when it was opened", path);
         *ret_type = TAKE_PTR(second);
         return 0;
 }
 
-int probe_share(const char *path, enum repository_fstype fstype, enum probe_aim aim, int64_t timeout_ms, struct repository_status *ret,
-                struct error **err)
+int probe_share(const char *path, enum repository_fstype fstype, enum probe_aim aim, int64_t timeout_ms,
+                struct repository_status *ret, struct error **err)
 {
         _cleanup_repository_status_ struct repository_status status = { .path = mount_normalise(path) };
         if (!status.path)
@@ -269,7 +276,8 @@ int probe_share(const char *path, enum repository_fstype fstype, enum probe_aim 
         return 0;
 }
 
-int repository_probe(const char *path, enum repository_fstype fstype, int64_t timeout_ms, struct repository_status *ret, struct error **err)
+int repository_probe(const char *path, enum repository_fstype fstype, int64_t timeout_ms, struct repository_status *ret,
+                     struct error **err)
 {
         return probe_share(path, fstype, PROBE_WRITE, timeout_ms, ret, err);
 }

@@ -1,7 +1,7 @@
 /* staging_publish(): the one way from staging to a restore point (P3).
  *
- * First the folder is walked and compared with what was hashed: nothing that was not verified, nothing that changed since, and nothing but
- * regular files gets through. Then everything is made durable from the leaves to the root, and only then renamed. */
+ * First the folder is walked and compared with what was hashed: nothing that was not verified, nothing that changed since, and
+ * nothing but regular files gets through. Then everything is made durable from the leaves to the root, and only then renamed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -35,7 +35,8 @@ static int judge_file(const struct staging *staging, const char *name, const str
         return 0;
 }
 
-static int settle_file(const struct staging *staging, int dir_fd, const char *base, const char *name, size_t *seen, struct error **err)
+static int settle_file(const struct staging *staging, int dir_fd, const char *base, const char *name, size_t *seen,
+                       struct error **err)
 {
         struct stat st;
         _cleanup_close_ int fd = openat(dir_fd, base, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -44,7 +45,8 @@ static int settle_file(const struct staging *staging, int dir_fd, const char *ba
         if (judge_file(staging, name, &st, seen, err) < 0)
                 return -1;
         /* A disk is everybody's data; the hypervisor made it with its own umask. */
-        if (!strv_contains(staging->own_files, name) && (st.st_mode & 07777) != HYPERVISOR_FILE_MODE && fchmod(fd, HYPERVISOR_FILE_MODE) < 0)
+        if (!strv_contains(staging->own_files, name) && (st.st_mode & 07777) != HYPERVISOR_FILE_MODE &&
+            fchmod(fd, HYPERVISOR_FILE_MODE) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno,
                                        "cannot make %s/%s private (orch and the hypervisors must reach the share as the same uid)",
                                        staging->path, name);
@@ -53,7 +55,8 @@ static int settle_file(const struct staging *staging, int dir_fd, const char *ba
         return 0;
 }
 
-static int settle_folder(const struct staging *staging, int dir_fd, const char *folder, int depth, size_t *seen, struct error **err);
+static int settle_folder(const struct staging *staging, int dir_fd, const char *folder, int depth, size_t *seen,
+                         struct error **err);
 
 static int settle_entry(const struct staging *staging, int dir_fd, const char *base, const char *name, int depth, size_t *seen,
                         struct error **err)
@@ -115,8 +118,8 @@ static int rename_to_point(struct staging *staging, const char *point, struct er
             ours.st_ino == there.st_ino && ours.st_dev == there.st_dev)
                 return 0;
         if (errnum == EEXIST)
-                return error_set(err, ERROR_REFUSED, "%s/%s already has a restore point %s; nothing was published", staging->hypervisor,
-                                 staging->vm, point);
+                return error_set(err, ERROR_REFUSED, "%s/%s already has a restore point %s; nothing was published",
+                                 staging->hypervisor, staging->vm, point);
         return error_set_errno(err, ERROR_INTERNAL, errnum, "cannot rename %s to %s", staging->path, point);
 }
 
@@ -128,8 +131,8 @@ int staging_publish(struct staging *staging, const char *point, struct error **e
         if (check_list_is_current(staging, err) < 0 || settle_folder(staging, staging->dir_fd, NULL, 0, &seen, err) < 0)
                 return -1;
         if (seen != staging->checksums.count)
-                return error_set(err, ERROR_REFUSED, "%s is not published: %zu files were hashed and %zu of them are there", staging->path,
-                                 staging->checksums.count, seen);
+                return error_set(err, ERROR_REFUSED, "%s is not published: %zu files were hashed and %zu of them are there",
+                                 staging->path, staging->checksums.count, seen);
         /* The folders above may be new. */
         if (fs_sync_dir(staging->repository->root_fd, staging->hypervisor, err) < 0 ||
             fs_sync_dir(staging->hypervisor_fd, staging->vm, err) < 0 || rename_to_point(staging, point, err) < 0)

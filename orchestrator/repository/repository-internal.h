@@ -18,10 +18,11 @@ enum probe_aim {
 };
 
 /* What repository_probe() does, up to an aim. */
-int probe_share(const char *path, enum repository_fstype fstype, enum probe_aim aim, int64_t timeout_ms, struct repository_status *ret,
-                struct error **err) _must_check_;
+int probe_share(const char *path, enum repository_fstype fstype, enum probe_aim aim, int64_t timeout_ms,
+                struct repository_status *ret, struct error **err) _must_check_;
 
-/* Opens the point's folder by its path relative to the repository, "<hypervisor>/<vm>/<point>", which is validated. -1 on failure. */
+/* Opens the point's folder by its path relative to the repository, "<hypervisor>/<vm>/<point>", which is validated. -1 on
+ * failure. */
 int repository_open_point(struct repository *repository, const char *path, struct error **err) _must_check_;
 /* "2026-02-01-220015", and nothing else; *ret_time (may be NULL) gets the local time that it means. */
 bool point_name_parse(const char *name, int64_t *ret_time);

@@ -1,5 +1,5 @@
-/* An opened share: init, open, and what it is called. Holds a descriptor of the root, so that all that follows happens in the share that was
- * probed and not in an empty folder under a mount that went away meanwhile. */
+/* An opened share: init, open, and what it is called. Holds a descriptor of the root, so that all that follows happens in the
+ * share that was probed and not in an empty folder under a mount that went away meanwhile. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -21,7 +21,8 @@ int repository_init(const char *path, enum repository_fstype fstype, char **ret_
         if (probe_share(path, fstype, PROBE_INIT, OPEN_TIMEOUT_MS, &status, err) < 0)
                 return -1;
         if (status.uuid)
-                return error_set(err, ERROR_REFUSED, "%s is an orch repository already (UUID %s); nothing was changed", status.path, status.uuid);
+                return error_set(err, ERROR_REFUSED, "%s is an orch repository already (UUID %s); nothing was changed", status.path,
+                                 status.uuid);
         _cleanup_close_ int root_fd = fs_open_dir_at(AT_FDCWD, status.path, err);
         if (root_fd < 0)
                 return -1;
@@ -90,7 +91,8 @@ bool point_name_parse(const char *name, int64_t *ret_time)
         const char *end = strptime(name, "%Y-%m-%d-%H%M%S", &tm);
         if (!end || *end || tm.tm_sec > 59)
                 return false;
-        /* timegm() turns 30 February into 2 March. Whether the day exists must not depend on a time zone that may have changed since. */
+        /* timegm() turns 30 February into 2 March. Whether the day exists must not depend on a time zone that may have changed
+         * since. */
         struct tm calendar = tm;
         timegm(&calendar);
         if (calendar.tm_mday != tm.tm_mday)
@@ -107,6 +109,7 @@ int repository_open_point(struct repository *repository, const char *path, struc
         _cleanup_free_ char *hypervisor = first ? xstrndup(path, (size_t)(first - path)) : NULL;
         _cleanup_free_ char *vm = second ? xstrndup(first + 1, (size_t)(second - first - 1)) : NULL;
         if (!vm || !name_is_safe(hypervisor) || !name_is_safe(vm) || !point_name_parse(second + 1, NULL))
-                return error_set(err, ERROR_REFUSED, "\"%s\" is not the path of a restore point (<hypervisor>/<vm>/<YYYY-MM-DD-HHMMSS>)", path);
+                return error_set(err, ERROR_REFUSED,
+                                 "\"%s\" is not the path of a restore point (<hypervisor>/<vm>/<YYYY-MM-DD-HHMMSS>)", path);
         return share_open_beneath(repository->root_fd, path, O_RDONLY | O_DIRECTORY, err);
 }

@@ -30,11 +30,12 @@ void repository_status_done(struct repository_status *status);
 int repository_probe(const char *path, enum repository_fstype fstype, int64_t timeout_ms, struct repository_status *ret,
                      struct error **err) _must_check_;
 
-/* Makes a share an orch repository: writes the marker with a new UUID. Refused on an unmounted path, the wrong type, or where a marker
- * is already (its UUID is then said). *ret_uuid is the caller's. */
+/* Makes a share an orch repository: writes the marker with a new UUID. Refused on an unmounted path, the wrong type, or where a
+ * marker is already (its UUID is then said). *ret_uuid is the caller's. */
 int repository_init(const char *path, enum repository_fstype fstype, char **ret_uuid, struct error **err) _must_check_;
 
-/* Opens after a probe. The caller frees. */
+/* Opens after a probe of its own, with a deadline; only for reading, so that a full share can be pruned and a read-only one restored
+ * from. Whether it is writable, repository_probe() tells. The caller frees. */
 struct repository *repository_open(const char *path, enum repository_fstype fstype, struct error **err) _must_check_;
 struct repository *repository_free(struct repository *repository);
 DEFINE_FREEP(struct repository, repository_free)
@@ -53,10 +54,11 @@ struct lock_holder {
 void lock_holder_done(struct lock_holder *holder);
 
 enum lock_result { LOCK_TAKEN, LOCK_HELD_ELSEWHERE };
-/* Returns a lock_result, or -1. The lock is held until repository_unlock() or the process's end. With HELD_ELSEWHERE *ret_holder tells
- * who (fields may be NULL/0 where it is not known). */
+/* Returns a lock_result, or -1. The lock is held until repository_unlock() or the process's end. With HELD_ELSEWHERE *ret_holder
+ * tells who (fields may be NULL/0 where it is not known). */
 int repository_lock(struct repository *repository, struct lock_holder *ret_holder, struct error **err) _must_check_;
 void repository_unlock(struct repository *repository);
-/* For `orch repository unlock`: breaks a lock whose holder is dead. Refused (ERROR_REFUSED, naming the holder) while the lock is held by
- * a live process of this host, or by any other host unless `force`. *ret_holder: who held it. */
-int repository_break_lock(struct repository *repository, bool force, struct lock_holder *ret_holder, struct error **err) _must_check_;
+/* For `orch repository unlock`: breaks a lock whose holder is dead. Refused (ERROR_REFUSED, naming the holder) while the lock is
+ * held by a live process of this host, or by any other host unless `force`. *ret_holder: who held it. */
+int repository_break_lock(struct repository *repository, bool force, struct lock_holder *ret_holder,
+                          struct error **err) _must_check_;

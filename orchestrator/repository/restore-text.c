@@ -1,8 +1,9 @@
 /* Implements repository/restore-text.h.
  *
- * The form is part of the promise: a command stands on a line of its own, indented by four spaces, and nothing else is; run from top to bottom
- * they bring the VM back as it was, to the paths that its XML names, so that nothing has to be edited. What is for other cases (another place,
- * a second copy beside the original) is indented by two. Nothing is overwritten: files in the way are moved aside. */
+ * The form is part of the promise: a command stands on a line of its own, indented by four spaces, and nothing else is; run from
+ * top to bottom they bring the VM back as it was, to the paths that its XML names, so that nothing has to be edited. What is for
+ * other cases (another place, a second copy beside the original) is indented by two. Nothing is overwritten: files in the way
+ * are moved aside. */
 #include "repository/restore-text.h"
 
 #include <string.h>
@@ -78,7 +79,8 @@ static void add_head(struct strbuf *buf, const struct restore_words *words)
         strbuf_addf(buf, "%s\n", title);
         for (size_t i = 0; i < strlen(title); i++)
                 strbuf_add_char(buf, '=');
-        strbuf_add(buf, "\n\nThis folder is a backup of one virtual machine: plain qcow2 images, its libvirt XML, and checksums. What follows needs\n"
+        strbuf_add(buf, "\n\nThis folder is a backup of one virtual machine: plain qcow2 images, its libvirt XML, and checksums. "
+                        "What follows needs\n"
                         "sha256sum, qemu-img and virsh, and nothing of the program that made it.\n\n");
         _cleanup_free_ char *moment = metadata->snapshot_at ? clock_format_rfc3339(metadata->snapshot_at) : NULL;
         add_fact(buf, "VM", metadata->vm);
@@ -91,15 +93,18 @@ static void add_head(struct strbuf *buf, const struct restore_words *words)
         add_fact(buf, "machine", metadata->machine);
         add_fact(buf, "libvirt", metadata->libvirt_version);
         add_fact(buf, "QEMU", metadata->qemu_version);
-        strbuf_add(buf, "\nRun the lines that are indented by four spaces as root, from top to bottom and in one shell, on the hypervisor that is to\n"
-                        "run the VM. They put everything back to where the VM's XML says it was, so that nothing needs to be edited. What is\n"
+        strbuf_add(buf, "\nRun the lines that are indented by four spaces as root, from top to bottom and in one shell, on the "
+                        "hypervisor that is to\n"
+                        "run the VM. They put everything back to where the VM's XML says it was, so that nothing needs to be "
+                        "edited. What is\n"
                         "indented by two spaces is for the cases that the text beside it names.\n\n");
 }
 
 static void add_verify(struct strbuf *buf, const struct restore_words *words)
 {
         strbuf_add(buf, "1. Go to this folder and verify it\n\n"
-                        "Where the share is mounted elsewhere on this hypervisor, change this first command alone. Every line that sha256sum\n"
+                        "Where the share is mounted elsewhere on this hypervisor, change this first command alone. Every line that "
+                        "sha256sum\n"
                         "prints must end with OK; if one doesn't, take another restore point.\n\n");
         strbuf_addf(buf, "    cd %s\n    sha256sum -c checksums.sha256\n\n", words->folder);
         if (!words->metadata->parent)
@@ -108,25 +113,28 @@ static void add_verify(struct strbuf *buf, const struct restore_words *words)
         _cleanup_free_ char *quoted = shell_quote(parent);
         strbuf_addf(buf,
                     "This point is an increment: its images hold what changed since the point %s beside it and read the rest from\n"
-                    "there by themselves. That folder has to be whole too (and, where it is an increment, the one that its RESTORE.txt names):\n\n"
+                    "there by themselves. That folder has to be whole too (and, where it is an increment, the one that its "
+                    "RESTORE.txt names):\n\n"
                     "    (cd %s && sha256sum -c checksums.sha256)\n\n",
                     words->metadata->parent, quoted);
 }
 
 static void add_look(struct strbuf *buf, const struct restore_words *words)
 {
-        strbuf_addf(buf,
-                    "2. See whether the VM is still there\n\n"
-                    "    virsh list --all\n\n"
-                    "If %s is listed, it is in the way. To replace it, stop it and take its old definition away (its disks stay):\n\n"
-                    "  virsh shutdown %s\n"
-                    "  virsh undefine --managed-save --snapshots-metadata --checkpoints-metadata --keep-nvram %s\n\n"
-                    "To keep it and start this copy beside it, go to \"Beside the original, or elsewhere\" below now.\n",
-                    words->vm, words->domain, words->domain);
+        strbuf_addf(
+                buf,
+                "2. See whether the VM is still there\n\n"
+                "    virsh list --all\n\n"
+                "If %s is listed, it is in the way. To replace it, stop it and take its old definition away (its disks stay):\n\n"
+                "  virsh shutdown %s\n"
+                "  virsh undefine --managed-save --snapshots-metadata --checkpoints-metadata --keep-nvram %s\n\n"
+                "To keep it and start this copy beside it, go to \"Beside the original, or elsewhere\" below now.\n",
+                words->vm, words->domain, words->domain);
         if (words->metadata->networks && words->metadata->networks[0]) {
                 _cleanup_free_ char *joined = strv_join(words->metadata->networks, ", ");
                 _cleanup_free_ char *networks = str_one_line(joined, 1000);
-                strbuf_addf(buf, "\nThe VM is connected to: %s. Networks and bridges of these names have to exist here.\n", networks);
+                strbuf_addf(buf, "\nThe VM is connected to: %s. Networks and bridges of these names have to exist here.\n",
+                            networks);
         }
         strbuf_add_char(buf, '\n');
 }
@@ -157,9 +165,11 @@ static void add_disk(struct strbuf *buf, const struct metadata_disk *disk)
         _cleanup_free_ char *path = str_one_line(or_unknown(disk->source_path), 1000);
         _cleanup_free_ char *format = shell_quote(format_of(disk));
         _cleanup_free_ char *size = format_bytes(disk->virtual_bytes);
-        strbuf_addf(buf, "%s: %s, %s, was %s %s\n", disk->target, size, format_of(disk), is_block(disk) ? "the block device" : "the file", path);
+        strbuf_addf(buf, "%s: %s, %s, was %s %s\n", disk->target, size, format_of(disk),
+                    is_block(disk) ? "the block device" : "the file", path);
         if (is_block(disk))
-                strbuf_addf(buf, "(the device has to exist with at least %ju bytes, and what is on it is OVERWRITTEN)\n", (uintmax_t)disk->virtual_bytes);
+                strbuf_addf(buf, "(the device has to exist with at least %ju bytes, and what is on it is OVERWRITTEN)\n",
+                            (uintmax_t)disk->virtual_bytes);
         strbuf_add_char(buf, '\n');
         if (!disk->source_path)
                 strbuf_addf(buf, "  qemu-img convert -p -O qcow2 %s " DEFAULT_IMAGES "/%s\n", file, file);
@@ -174,7 +184,8 @@ static void add_disks(struct strbuf *buf, const struct restore_words *words)
 {
         const struct metadata *metadata = words->metadata;
         strbuf_add(buf, "3. Put the disks back\n\n"
-                        "Each command makes a disk of its own that needs nothing of this folder any more. A file that is in the way is renamed,\n"
+                        "Each command makes a disk of its own that needs nothing of this folder any more. A file that is in the "
+                        "way is renamed,\n"
                         "not overwritten.\n\n");
         if (metadata->n_disks == 0)
                 strbuf_add(buf, "This point holds no disk.\n\n");
@@ -184,9 +195,12 @@ static void add_disks(struct strbuf *buf, const struct restore_words *words)
         for (size_t i = 0; i < metadata->n_excluded; i++) {
                 _cleanup_free_ char *reason = str_one_line(metadata->excluded[i].reason, 400);
                 _cleanup_free_ char *target = str_one_line(metadata->excluded[i].target, 100);
-                strbuf_addf(buf, "%s is NOT in this backup (%s). Where it is missing here, remove its <disk> from the XML first.\n\n", target, reason);
+                strbuf_addf(buf,
+                            "%s is NOT in this backup (%s). Where it is missing here, remove its <disk> from the XML first.\n\n",
+                            target, reason);
         }
-        strbuf_add(buf, "If a <disk> of the XML has a <backingStore> with a path in it, remove that element: the restored disks stand alone.\n\n");
+        strbuf_add(buf, "If a <disk> of the XML has a <backingStore> with a path in it, remove that element: the restored disks "
+                        "stand alone.\n\n");
 }
 
 static void add_firmware(struct strbuf *buf, const struct restore_words *words)
@@ -202,7 +216,8 @@ static void add_firmware(struct strbuf *buf, const struct restore_words *words)
         if (metadata->tpm_folder && metadata->uuid) {
                 _cleanup_free_ char *source = xasprintf("%s/.", metadata->tpm_folder);
                 _cleanup_free_ char *quoted = shell_quote(source);
-                strbuf_addf(buf, "    mkdir -p " DEFAULT_SWTPM "/%s\n    cp -a %s " DEFAULT_SWTPM "/%s/\n", metadata->uuid, quoted, metadata->uuid);
+                strbuf_addf(buf, "    mkdir -p " DEFAULT_SWTPM "/%s\n    cp -a %s " DEFAULT_SWTPM "/%s/\n", metadata->uuid, quoted,
+                            metadata->uuid);
         }
         strbuf_add_char(buf, '\n');
 }
@@ -243,7 +258,8 @@ static void add_copy_edits(struct strbuf *buf, const struct restore_words *words
         const struct metadata *metadata = words->metadata;
         _cleanup_free_ char *domain = str_one_line(domain_of(metadata), 400);
         strbuf_addf(buf, "  - <name>%s</name> becomes <name>%s</name>\n", domain, words->copy_name);
-        strbuf_add(buf, "  - the line <uuid>...</uuid> is deleted, and so is each line <mac address='...'/>: libvirt makes new ones, because two\n"
+        strbuf_add(buf, "  - the line <uuid>...</uuid> is deleted, and so is each line <mac address='...'/>: libvirt makes new "
+                        "ones, because two\n"
                         "  VMs of one address would fight on the network (where the original is gone for good, keep them)\n");
         for (size_t i = 0; i < metadata->n_disks; i++) {
                 const struct metadata_disk *disk = &metadata->disks[i];
@@ -253,17 +269,21 @@ static void add_copy_edits(struct strbuf *buf, const struct restore_words *words
                 _cleanup_free_ char *to = copy_path(words, disk);
                 strbuf_addf(buf, "  - disk %s: %s becomes %s\n", disk->target, from, to);
                 if (is_block(disk))
-                        strbuf_addf(buf, "  - disk %s: <disk type='block' ...> becomes <disk type='file' ...>, <source dev=...> becomes <source file=...>\n",
+                        strbuf_addf(buf,
+                                    "  - disk %s: <disk type='block' ...> becomes <disk type='file' ...>, <source dev=...> becomes "
+                                    "<source file=...>\n",
                                     disk->target);
                 if (!streq(format_of(disk), "qcow2"))
-                        strbuf_addf(buf, "  - disk %s: <driver ... type='%s' ...> becomes <driver ... type='qcow2' ...>\n", disk->target, format_of(disk));
+                        strbuf_addf(buf, "  - disk %s: <driver ... type='%s' ...> becomes <driver ... type='qcow2' ...>\n",
+                                    disk->target, format_of(disk));
         }
         if (metadata->nvram_file)
-                strbuf_addf(buf, "  - the path in <nvram> becomes /var/lib/libvirt/qemu/nvram/%s_VARS.fd; copy %s there\n", words->copy_name,
-                            metadata->nvram_file);
+                strbuf_addf(buf, "  - the path in <nvram> becomes /var/lib/libvirt/qemu/nvram/%s_VARS.fd; copy %s there\n",
+                            words->copy_name, metadata->nvram_file);
         if (metadata->tpm_folder)
-                strbuf_addf(buf, "  - the TPM's state belongs to the UUID: where it matters, keep a <uuid> of your own and copy %s/ to\n"
-                                 "  " DEFAULT_SWTPM "/<that UUID>/\n",
+                strbuf_addf(buf,
+                            "  - the TPM's state belongs to the UUID: where it matters, keep a <uuid> of your own and copy %s/ to\n"
+                            "  " DEFAULT_SWTPM "/<that UUID>/\n",
                             metadata->tpm_folder);
         strbuf_add_char(buf, '\n');
 }
@@ -280,8 +300,10 @@ static void add_copy(struct strbuf *buf, const struct restore_words *words)
         add_copy_edits(buf, words);
         strbuf_addf(buf,
                     "then define and start it:\n\n  virsh define %s\n  virsh start %s\n\n"
-                    "Inside, the guest is the same machine: the same host name, the same fixed addresses, the same timers and jobs. Disconnect\n"
-                    "its network (virsh domif-setlink) before it boots where that may do harm. A raw disk of the size of the original is made\n"
+                    "Inside, the guest is the same machine: the same host name, the same fixed addresses, the same timers and "
+                    "jobs. Disconnect\n"
+                    "its network (virsh domif-setlink) before it boots where that may do harm. A raw disk of the size of the "
+                    "original is made\n"
                     "with -O raw in place of -O qcow2; the driver type in the XML has to agree.\n\n",
                     quoted_xml, quoted_name);
 }
@@ -289,14 +311,17 @@ static void add_copy(struct strbuf *buf, const struct restore_words *words)
 static void add_secrets(struct strbuf *buf)
 {
         strbuf_add(buf, "Mind\n\n"
-                        "The XML may hold passwords (of consoles, of storage), and the disks hold all that the VM knew: keep copies as private as\n"
-                        "this folder is, and remove them when they have served. Nothing here changes this folder; keep it until the VM is seen to\n"
+                        "The XML may hold passwords (of consoles, of storage), and the disks hold all that the VM knew: keep "
+                        "copies as private as\n"
+                        "this folder is, and remove them when they have served. Nothing here changes this folder; keep it until "
+                        "the VM is seen to\n"
                         "work. Disks of the host that were passed through and ISO images are not part of a backup.\n");
 }
 
 char *restore_text_make(const struct metadata *metadata, const char *repository)
 {
-        _cleanup_free_ char *relative = xasprintf("%s/%s/%s", or_unknown(metadata->hypervisor), or_unknown(metadata->vm), or_unknown(metadata->point));
+        _cleanup_free_ char *relative =
+                xasprintf("%s/%s/%s", or_unknown(metadata->hypervisor), or_unknown(metadata->vm), or_unknown(metadata->point));
         _cleanup_free_ char *folder = path_join(repository, relative);
         _cleanup_free_ char *xml = xasprintf("%s.xml", or_unknown(metadata->vm));
         _cleanup_(restore_words_done) struct restore_words words = {

@@ -137,7 +137,8 @@ int share_rename_new(int dir_fd, const char *from, const char *to)
                 return 0;
         if (errno != EINVAL && errno != ENOSYS)
                 return -1;
-        /* NFS has no such rename. A folder that is there and not empty makes the plain one fail, so nothing can be lost in between. */
+        /* NFS has no such rename. A folder that is there and not empty makes the plain one fail, so nothing can be lost in
+         * between. */
         struct stat st;
         if (fstatat(dir_fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0) {
                 errno = EEXIST;

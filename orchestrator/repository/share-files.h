@@ -1,5 +1,5 @@
-/* Opening and listing what is on the share without trusting it: no symbolic link is followed, only regular files are read, sizes are
- * capped. Used by the files of this folder. */
+/* Opening and listing what is on the share without trusting it: no symbolic link is followed, only regular files are read, sizes
+ * are capped. Used by the files of this folder. */
 #pragma once
 
 #include <stdbool.h>

@@ -39,7 +39,8 @@ static int make_and_open(int dir_fd, const char *name, struct error **err)
         return fs_open_dir_at(dir_fd, name, err);
 }
 
-struct staging *staging_create(struct repository *repository, const char *hypervisor, const char *vm, const char *job, struct error **err)
+struct staging *staging_create(struct repository *repository, const char *hypervisor, const char *vm, const char *job,
+                               struct error **err)
 {
         assert(name_is_safe(hypervisor) && name_is_safe(vm) && name_is_safe(job));
         _cleanup_(staging_freep) struct staging *staging = xcalloc(1, sizeof *staging);
@@ -57,7 +58,8 @@ struct staging *staging_create(struct repository *repository, const char *hyperv
         }
         if (mkdirat(staging->vm_fd, staging->folder, 0700) < 0) {
                 if (errno == EEXIST)
-                        error_set(err, ERROR_REFUSED, "%s exists already: it is left from an earlier attempt of this job; `orch recover %s` removes it",
+                        error_set(err, ERROR_REFUSED,
+                                  "%s exists already: it is left from an earlier attempt of this job; `orch recover %s` removes it",
                                   staging->path, vm);
                 else
                         error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the folder %s", staging->path);
@@ -88,7 +90,8 @@ struct staging *staging_free(struct staging *staging)
 int staging_remove(struct staging *staging, struct error **err)
 {
         if (staging->published)
-                return error_set(err, ERROR_REFUSED, "%s is a restore point by now and is not removed as a staging folder", staging->path);
+                return error_set(err, ERROR_REFUSED, "%s is a restore point by now and is not removed as a staging folder",
+                                 staging->path);
         if (fs_remove_tree_at(staging->vm_fd, staging->folder, err) < 0)
                 return error_prefix(err, "%s/%s/%s", staging->repository->path, staging->hypervisor, staging->vm);
         return 0;
@@ -146,8 +149,8 @@ static int corrupt_if_missing(const char *path, struct error *error, struct erro
         return error_set(err, ERROR_CORRUPT, "%s is missing", path);
 }
 
-static char *hash_opened(struct staging *staging, int fd, const char *name, const char *path, const struct staging_progress *progress,
-                         uint64_t *ret_bytes, struct stat *ret_stat, struct error **err)
+static char *hash_opened(struct staging *staging, int fd, const char *name, const char *path,
+                         const struct staging_progress *progress, uint64_t *ret_bytes, struct stat *ret_stat, struct error **err)
 {
         /* A server may tell only now that it could not keep what was written. */
         if (fsync(fd) < 0) {
@@ -200,7 +203,8 @@ char *staging_hash_file(struct staging *staging, const char *name, const struct 
         return TAKE_PTR(sha256);
 }
 
-int staging_check_image(struct staging *staging, const char *name, uint64_t virtual_bytes, const char *backing_file, struct error **err)
+int staging_check_image(struct staging *staging, const char *name, uint64_t virtual_bytes, const char *backing_file,
+                        struct error **err)
 {
         _cleanup_free_ char *path = path_join(staging->path, name);
         _cleanup_error_ struct error *error = NULL;

@@ -2,11 +2,14 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "base/child.h"
 #include "base/clock.h"
@@ -36,7 +39,8 @@ void share_mount(unsigned size_mib)
         cr_assert_eq(unshare(CLONE_NEWNS), 0, "unshare: %s", strerror(errno));
         cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL), 0);
         cr_assert_eq(mount("tmpfs", "/mnt", "tmpfs", 0, NULL), 0);
-        cr_assert_eq(shell("mkdir " SHARE " && truncate -s %uM /mnt/image && mkfs.ext4 -q -F -m 0 /mnt/image && mount -o loop /mnt/image " SHARE,
+        cr_assert_eq(shell("mkdir " SHARE
+                           " && truncate -s %uM /mnt/image && mkfs.ext4 -q -F -m 0 /mnt/image && mount -o loop /mnt/image " SHARE,
                            size_mib),
                      0);
 }
@@ -45,6 +49,37 @@ void share_unmount(void)
 {
         umount2(SHARE, MNT_DETACH);
         umount2("/mnt", MNT_DETACH);
+}
+
+static int frozen_fd = -1;
+static int guard_pipe = -1;
+static pid_t guard;
+
+void share_freeze(void)
+{
+        int pair[2];
+        frozen_fd = open(SHARE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        cr_assert_eq(pipe2(pair, O_CLOEXEC), 0);
+        guard = fork();
+        if (guard == 0) {
+                char byte;
+                close(pair[1]);
+                setsid();
+                (void)!read(pair[0], &byte, 1);
+                ioctl(frozen_fd, FITHAW, 0);
+                _exit(0);
+        }
+        close(pair[0]);
+        guard_pipe = pair[1];
+        cr_assert_eq(ioctl(frozen_fd, FIFREEZE, 0), 0, "%s", strerror(errno));
+}
+
+void share_thaw(void)
+{
+        ioctl(frozen_fd, FITHAW, 0);
+        closep(&frozen_fd);
+        closep(&guard_pipe);
+        waitpid(guard, NULL, 0);
 }
 
 struct repository *share_repository(unsigned size_mib)

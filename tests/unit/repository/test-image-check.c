@@ -36,7 +36,9 @@ static void expect_corrupt(const char *name, uint64_t virtual_bytes, const char 
 Test(image_check, of_real_images, .init = make_folder, .fini = remove_folder)
 {
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(shell("cd %s && qemu-img create -q -f qcow2 good 8M && qemu-io -f qcow2 -c 'write -P 7 0 4M' good >/dev/null", folder), 0);
+        cr_assert_eq(shell("cd %s && qemu-img create -q -f qcow2 good 8M && qemu-io -f qcow2 -c 'write -P 7 0 4M' good >/dev/null",
+                           folder),
+                     0);
         cr_expect_eq(check("good", 8 << 20, NULL, &error), 0, "%s", error_message(error));
         expect_corrupt("good", 9 << 20, NULL, "virtual size of 8388608 bytes where 9437184 are expected");
         expect_corrupt("good", 8 << 20, "../parent/good", "\"(none)\" where \"../parent/good\" is expected");
@@ -57,17 +59,21 @@ Test(image_check, of_real_images, .init = make_folder, .fini = remove_folder)
 Test(image_check, of_damage_inside, .init = make_folder, .fini = remove_folder)
 {
         /* The refcount block's first entries: zeroed, and clusters in use look free. */
-        cr_assert_eq(shell("cd %s && qemu-img create -q -f qcow2 torn 8M && qemu-io -f qcow2 -c 'write -P 7 0 4M' torn >/dev/null && "
-                           "dd if=/dev/zero of=torn bs=65536 seek=2 count=1 conv=notrunc status=none",
-                           folder),
-                     0);
+        cr_assert_eq(
+                shell("cd %s && qemu-img create -q -f qcow2 torn 8M && qemu-io -f qcow2 -c 'write -P 7 0 4M' torn >/dev/null && "
+                      "dd if=/dev/zero of=torn bs=65536 seek=2 count=1 conv=notrunc status=none",
+                      folder),
+                0);
         expect_corrupt("torn", 8 << 20, NULL, "is corrupt: qemu-img check found");
 
-        /* The L1 table zeroed: what was written is lost to it, clusters are leaked only, and no reader can tell from the structure. */
-        cr_assert_eq(shell("cd %s && qemu-img create -q -f qcow2 leaky 8M && qemu-io -f qcow2 -c 'write -P 7 0 4M' leaky >/dev/null && "
-                           "dd if=/dev/zero of=leaky bs=65536 seek=3 count=1 conv=notrunc status=none; qemu-img check -q leaky; test $? = 3",
-                           folder),
-                     0);
+        /* The L1 table zeroed: what was written is lost to it, clusters are leaked only, and no reader can tell from the
+         * structure. */
+        cr_assert_eq(
+                shell("cd %s && qemu-img create -q -f qcow2 leaky 8M && qemu-io -f qcow2 -c 'write -P 7 0 4M' leaky >/dev/null && "
+                      "dd if=/dev/zero of=leaky bs=65536 seek=3 count=1 conv=notrunc status=none; qemu-img check -q leaky; test $? "
+                      "= 3",
+                      folder),
+                0);
         _cleanup_error_ struct error *error = NULL;
         cr_expect_eq(check("leaky", 8 << 20, NULL, &error), 0, "%s", error_message(error));
 }
@@ -112,11 +118,13 @@ Test(image_check, judges_what_qemu_img_prints)
         }
         struct image_expectation expected = { .virtual_bytes = 5 };
         _cleanup_error_ struct error *error = NULL;
-        cr_expect_eq(image_judge_info("{\"format\": \"qcow2\", \"virtual-size\": 5}", "/x", &expected, &error), 0, "%s", error_message(error));
+        cr_expect_eq(image_judge_info("{\"format\": \"qcow2\", \"virtual-size\": 5}", "/x", &expected, &error), 0, "%s",
+                     error_message(error));
         cr_expect_eq(image_judge_info("{\"format\": \"raw\", \"virtual-size\": 5}", "/x", &expected, NULL), -1);
         cr_expect_eq(image_judge_info("{\"format\": \"qcow2\", \"virtual-size\": -5}", "/x", &expected, NULL), -1);
         cr_expect_eq(image_judge_info("{\"format\": \"qcow2\"}", "/x", &expected, NULL), -1);
-        cr_expect_eq(image_judge_info("{\"format\": \"qcow2\", \"virtual-size\": 5, \"format-specific\": {\"data\": {\"corrupt\": true}}}", "/x",
-                                      &expected, NULL),
+        cr_expect_eq(image_judge_info(
+                             "{\"format\": \"qcow2\", \"virtual-size\": 5, \"format-specific\": {\"data\": {\"corrupt\": true}}}",
+                             "/x", &expected, NULL),
                      -1);
 }

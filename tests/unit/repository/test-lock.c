@@ -104,6 +104,51 @@ Test(lock, a_holder_without_a_name_is_still_one, .fini = share_unmount)
         end_holder(pid);
 }
 
+/* Holds the lock and, when told, probes the share. */
+static _Noreturn void hold_and_probe(int command_fd, int answer_fd)
+{
+        struct repository *repository = repository_open(SHARE, REPOSITORY_FSTYPE_ANY, NULL);
+        struct lock_holder holder = { 0 };
+        struct repository_status status = { 0 };
+        char byte = (char)repository_lock(repository, &holder, NULL);
+        (void)!write(answer_fd, &byte, 1);
+        (void)!read(command_fd, &byte, 1);
+        byte = (char)repository_probe(SHARE, REPOSITORY_FSTYPE_ANY, 300, &status, NULL);
+        (void)!write(answer_fd, &byte, 1);
+        for (;;)
+                pause();
+}
+
+Test(lock, is_not_kept_by_a_probe_that_is_stuck_when_its_holder_dies, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        int commands[2];
+        int answers[2];
+        cr_assert(pipe2(commands, O_CLOEXEC) == 0 && pipe2(answers, O_CLOEXEC) == 0);
+        pid_t pid = fork();
+        if (pid == 0)
+                hold_and_probe(commands[0], answers[1]);
+        char taken = 1;
+        char probed = 0;
+        cr_assert_eq(read(answers[0], &taken, 1), 1);
+        _cleanup_close_ int fd = open(LOCK, O_RDWR | O_CLOEXEC);
+        struct flock held = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        cr_assert_eq(fcntl(fd, F_OFD_GETLK, &held), 0);
+        share_freeze();
+        (void)!write(commands[1], "p", 1);
+        ssize_t answered = read(answers[0], &probed, 1);
+        end_holder(pid);
+        /* The stuck child is still there: only the thaw lets it go. */
+        struct flock after = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        int r = fcntl(fd, F_OFD_GETLK, &after);
+        share_thaw();
+
+        cr_expect_eq(taken, LOCK_TAKEN);
+        cr_expect_eq(held.l_type, F_WRLCK, "it was held");
+        cr_expect(answered == 1 && probed == -1, "the probe hung");
+        cr_expect(r == 0 && after.l_type == F_UNLCK, "it is free although the probe's child hangs on");
+}
+
 Test(break_lock, of_a_dead_holder_clears_it, .fini = share_unmount)
 {
         _cleanup_(repository_freep) struct repository *repository = share_repository(32);
@@ -143,7 +188,8 @@ Test(break_lock, of_another_host_needs_force, .fini = share_unmount)
 {
         _cleanup_(repository_freep) struct repository *repository = share_repository(32);
         pid_t pid = start_holder();
-        overwrite_holder("orch lock\nhost: elsewhere\npid: 1\nsince: 2026-02-01T22:00:15Z\nboot: other\npid-namespace: 4026531836\n");
+        overwrite_holder(
+                "orch lock\nhost: elsewhere\npid: 1\nsince: 2026-02-01T22:00:15Z\nboot: other\npid-namespace: 4026531836\n");
         expect_break_refused(repository, false, "another host (host elsewhere, pid 1, since 2026-02-01T22:00:15Z)");
         _cleanup_(lock_holder_done) struct lock_holder holder = { 0 };
         cr_assert_eq(repository_break_lock(repository, true, &holder, NULL), 0);
@@ -163,7 +209,9 @@ Test(break_lock, of_another_container_of_this_machine_says_so, .fini = share_unm
 {
         _cleanup_(repository_freep) struct repository *repository = share_repository(32);
         pid_t pid = start_holder();
-        cr_assert_eq(shell("sed 's/^pid-namespace: .*/pid-namespace: 1/; s/^host: .*/host: box/' " LOCK " >/mnt/text && cat /mnt/text >" LOCK), 0);
+        cr_assert_eq(shell("sed 's/^pid-namespace: .*/pid-namespace: 1/; s/^host: .*/host: box/' " LOCK
+                           " >/mnt/text && cat /mnt/text >" LOCK),
+                     0);
         expect_break_refused(repository, false, "another container of this machine (host box");
         end_holder(pid);
 }

@@ -20,10 +20,22 @@ Test(points, names_are_read_strictly)
                 const char *name;
                 bool valid;
         } cases[] = {
-                { "2026-02-01-220015", true },   { "2024-02-29-000000", true },  { "2026-12-31-235959", true },  { "2026-02-29-000000", false },
-                { "2026-13-01-000000", false },  { "2026-01-01-240000", false }, { "2026-01-01-006000", false }, { "2026-01-01-000060", false },
-                { "2026-02-01-22001", false },   { "2026-02-01-2200150", false }, { "2026-02-01 220015", false }, { " 026-02-01-220015", false },
-                { "2026-02-01-+20015", false },  { ".026-02-01-220015", false }, { "latest", false },            { "", false },
+                { "2026-02-01-220015", true },
+                { "2024-02-29-000000", true },
+                { "2026-12-31-235959", true },
+                { "2026-02-29-000000", false },
+                { "2026-13-01-000000", false },
+                { "2026-01-01-240000", false },
+                { "2026-01-01-006000", false },
+                { "2026-01-01-000060", false },
+                { "2026-02-01-22001", false },
+                { "2026-02-01-2200150", false },
+                { "2026-02-01 220015", false },
+                { " 026-02-01-220015", false },
+                { "2026-02-01-+20015", false },
+                { ".026-02-01-220015", false },
+                { "latest", false },
+                { "", false },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
                 cr_expect_eq(point_name_parse(cases[i].name, NULL), cases[i].valid, "%s", cases[i].name);
@@ -34,9 +46,11 @@ Test(points, are_found_newest_first_with_junk_around, .fini = share_unmount)
         _cleanup_(repository_freep) struct repository *repository = share_repository(64);
         for (int i = 0; i < 3; i++)
                 free(publish_sample(repository, STARTED + i * 86400));
-        cr_assert_eq(shell("cd " SHARE " && mkdir -p metadata/vm-9/2026-02-01-220015 .snapshot/vm-1/2026-02-01-220015 'host 2/vm' empty/vm host-1/.snapshot && "
+        cr_assert_eq(shell("cd " SHARE " && mkdir -p metadata/vm-9/2026-02-01-220015 .snapshot/vm-1/2026-02-01-220015 'host 2/vm' "
+                           "empty/vm host-1/.snapshot && "
                            "cd host-1 && ln -s vm-1 vm-link && ln -s /etc etc && echo x >file && "
-                           "cd vm-1 && mkdir .staging-x .removing-2026-01-01-000000 latest 2026-02-31-000000 other && echo x >2026-01-01-000000 && "
+                           "cd vm-1 && mkdir .staging-x .removing-2026-01-01-000000 latest 2026-02-31-000000 other && echo x "
+                           ">2026-01-01-000000 && "
                            "ln -s 2026-02-01-220015 2026-01-02-000000 && ln -s 2026-02-01-220015 latest-link"),
                      0);
         _cleanup_point_list_ struct point_list all = { 0 };
@@ -66,7 +80,9 @@ Test(points, order_is_by_started_and_not_by_name, .fini = share_unmount)
         _cleanup_(repository_freep) struct repository *repository = share_repository(64);
         for (int i = 0; i < 2; i++)
                 free(publish_sample(repository, STARTED + i * 3600));
-        cr_assert_eq(shell("sed -i 's/\"started\": \"[^\"]*\"/\"started\": \"2027-01-01T00:00:00Z\"/' " VM "/2026-02-01-220015/backup-metadata.json"), 0);
+        cr_assert_eq(shell("sed -i 's/\"started\": \"[^\"]*\"/\"started\": \"2027-01-01T00:00:00Z\"/' " VM
+                           "/2026-02-01-220015/backup-metadata.json"),
+                     0);
         _cleanup_point_list_ struct point_list list = { 0 };
         cr_assert_eq(points_scan_vm(repository, "host-1", "vm-1", &list, NULL), 0);
         cr_expect_str_eq(list.items[0].name, "2026-02-01-220015");
@@ -85,7 +101,8 @@ static const struct {
         { "ln -sf /etc/passwd backup-metadata.json", "backup-metadata.json", false, false },
         { "truncate -s 17M backup-metadata.json", "larger than", false, false },
         { "sed -i 's/\"vm\": \"vm-1\"/\"vm\": \"vm-2\"/' backup-metadata.json", "is that of host-1/vm-2/", false, false },
-        { "sed -i 's/\"hypervisor\": \"host-1\"/\"hypervisor\": \"host-2\"/' backup-metadata.json", "is that of host-2/vm-1/", false, false },
+        { "sed -i 's/\"hypervisor\": \"host-1\"/\"hypervisor\": \"host-2\"/' backup-metadata.json", "is that of host-2/vm-1/",
+          false, false },
         { "cd .. && mv 2026-02-01-220015 2026-02-02-000000", "is that of host-1/vm-1/2026-02-01-220015", false, false },
         { "sed -i 's/\"status\": \"ok\"/\"status\": \"failed\"/' backup-metadata.json", "job which made no point", false, false },
         { "rm vm-1-vda.qcow2", "vm-1-vda.qcow2 cannot be found", true, false },
@@ -124,7 +141,8 @@ Test(points, state_is_written_and_read_back, .fini = share_unmount)
         free(publish_sample(repository, STARTED));
         struct point_state state = { .held = true, .held_reason = (char *)"before the upgrade", .verified = 1770000000 };
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(points_write_state(repository, "host-1/vm-1/2026-02-01-220015", &state, &error), 0, "%s", error_message(error));
+        cr_assert_eq(points_write_state(repository, "host-1/vm-1/2026-02-01-220015", &state, &error), 0, "%s",
+                     error_message(error));
         _cleanup_point_list_ struct point_list list = { 0 };
         cr_assert_eq(points_scan_all(repository, &list, NULL), 0);
         cr_assert_eq(list.count, 1);
@@ -135,8 +153,13 @@ Test(points, state_is_written_and_read_back, .fini = share_unmount)
         cr_expect_str_eq(point->state.held_reason, "before the upgrade");
         cr_expect_eq(point->state.verified, 1770000000);
         cr_expect_eq(shell("cd " VM "/2026-02-01-220015 && sha256sum -c --quiet --strict checksums.sha256"), 0);
-        static const char *const paths[] = { "host-1/vm-1/2026-02-01-220016", "host-1/vm-1", "../x/2026-02-01-220015", "host-1/vm-1/2026-02-01-220015/configs",
-                                             "/etc/passwd", "", "host-1/vm-1/latest" };
+        static const char *const paths[] = { "host-1/vm-1/2026-02-01-220016",
+                                             "host-1/vm-1",
+                                             "../x/2026-02-01-220015",
+                                             "host-1/vm-1/2026-02-01-220015/configs",
+                                             "/etc/passwd",
+                                             "",
+                                             "host-1/vm-1/latest" };
         for (size_t i = 0; i < ARRAY_LENGTH(paths); i++)
                 cr_expect_eq(points_write_state(repository, paths[i], &state, NULL), -1, "%s", paths[i]);
 }
@@ -146,9 +169,11 @@ Test(points, removal_takes_one_and_what_earlier_removals_left, .fini = share_unm
         _cleanup_(repository_freep) struct repository *repository = share_repository(64);
         for (int i = 0; i < 2; i++)
                 free(publish_sample(repository, STARTED + i * 86400));
-        cr_assert_eq(shell("cd " VM " && mkdir -p .removing-2026-01-01-000000/deep .removing-2026-02-01-220015/full && mkdir /mnt/outside && "
-                           "touch /mnt/outside/kept && ln -s /mnt/outside 2026-02-01-220015/link && ln -s /mnt/outside .removing-link"),
-                     0);
+        cr_assert_eq(
+                shell("cd " VM
+                      " && mkdir -p .removing-2026-01-01-000000/deep .removing-2026-02-01-220015/full && mkdir /mnt/outside && "
+                      "touch /mnt/outside/kept && ln -s /mnt/outside 2026-02-01-220015/link && ln -s /mnt/outside .removing-link"),
+                0);
         _cleanup_error_ struct error *error = NULL;
         cr_assert_eq(points_remove(repository, "host-1", "vm-1", "2026-02-01-220015", &error), 0, "%s", error_message(error));
         cr_expect_eq(shell("test \"$(ls -A " VM ")\" = 2026-02-02-220015"), 0);
@@ -167,7 +192,8 @@ Test(points, verification_finds_what_changed, .fini = share_unmount)
                 const char *command;
                 const char *words;
         } cases[] = {
-                { "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=70000 conv=notrunc status=none", "vm-1-vda.qcow2 is damaged: its SHA-256 is" },
+                { "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=70000 conv=notrunc status=none",
+                  "vm-1-vda.qcow2 is damaged: its SHA-256 is" },
                 { "rm configs/version.txt", "configs/version.txt is missing" },
                 { "truncate -s 5 vm-1.xml", "vm-1.xml is damaged" },
                 { "rm checksums.sha256", "checksums.sha256 is missing" },
@@ -198,14 +224,20 @@ Test(points, failures_are_kept_private_and_for_90_days, .fini = share_unmount)
         _cleanup_(metadata_freep) struct metadata *metadata = sample_metadata("2026-02-01-220015");
         xstrdup_replace(&metadata->status, "failed");
         metadata->error = xstrdup("the agent is mute");
-        cr_assert_eq(shell("mkdir " SHARE "/metadata && mkdir -m 0700 " SHARE "/metadata/failed && mkdir -p " SHARE "/metadata/failed/old/deep " SHARE "/metadata/failed/young && touch " SHARE "/metadata/failed/plain-file && "
-                           "touch -d '2026-01-01 00:00 UTC' " SHARE "/metadata/failed/old && touch -d '2026-01-03 00:00 UTC' " SHARE "/metadata/failed/young"),
+        cr_assert_eq(shell("mkdir " SHARE "/metadata && mkdir -m 0700 " SHARE "/metadata/failed && mkdir -p " SHARE
+                           "/metadata/failed/old/deep " SHARE "/metadata/failed/young && touch " SHARE
+                           "/metadata/failed/plain-file && "
+                           "touch -d '2026-01-01 00:00 UTC' " SHARE "/metadata/failed/old && touch -d '2026-01-03 00:00 UTC' " SHARE
+                           "/metadata/failed/young"),
                      0);
         int64_t now = 1767225600 + 91 * 86400; /* 91 days after 1 January 2026 */
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(points_record_failure(repository, "20260402-1", metadata, "line 1\n", now, &error), 0, "%s", error_message(error));
-        cr_expect_eq(shell("cd " SHARE "/metadata/failed && test ! -e old && test -d young && test -f plain-file && test \"$(cat 20260402-1/backup.log)\" = 'line 1' "
-                           "&& test \"$(stat -c %%a . 20260402-1 20260402-1/backup.log 20260402-1/backup-metadata.json | tr '\\n' ' ')\" = '700 700 600 600 ' && "
+        cr_assert_eq(points_record_failure(repository, "20260402-1", metadata, "line 1\n", now, &error), 0, "%s",
+                     error_message(error));
+        cr_expect_eq(shell("cd " SHARE "/metadata/failed && test ! -e old && test -d young && test -f plain-file && test \"$(cat "
+                           "20260402-1/backup.log)\" = 'line 1' "
+                           "&& test \"$(stat -c %%a . 20260402-1 20260402-1/backup.log 20260402-1/backup-metadata.json | tr '\\n' "
+                           "' ')\" = '700 700 600 600 ' && "
                            "grep -q 'agent is mute' 20260402-1/backup-metadata.json"),
                      0);
         cr_expect_eq(points_record_failure(repository, "20260402-1", metadata, NULL, now, NULL), 0, "a second time is fine");

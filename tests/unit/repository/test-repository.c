@@ -1,11 +1,8 @@
 #include "repository/repository.h"
 
 #include <criterion/criterion.h>
-#include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -145,7 +142,8 @@ Test(repository, a_read_only_share_can_be_opened_but_does_not_pass_the_probe, .f
 Test(repository, a_full_share_is_told_as_such_and_can_be_opened, .fini = share_unmount)
 {
         _cleanup_(repository_freep) struct repository *first = share_repository(8);
-        shell("dd if=/dev/zero of=" SHARE "/filler bs=64k 2>/dev/null; dd if=/dev/zero of=" SHARE "/filler2 bs=1k 2>/dev/null; true");
+        shell("dd if=/dev/zero of=" SHARE "/filler bs=64k 2>/dev/null; dd if=/dev/zero of=" SHARE
+              "/filler2 bs=1k 2>/dev/null; true");
         _cleanup_error_ struct error *error = NULL;
         _cleanup_repository_status_ struct repository_status status = { 0 };
         cr_assert_eq(repository_probe(SHARE, REPOSITORY_FSTYPE_ANY, 5000, &status, &error), -1);
@@ -154,34 +152,10 @@ Test(repository, a_full_share_is_told_as_such_and_can_be_opened, .fini = share_u
         cr_expect(repository);
 }
 
-/* Thaws when this process ends, however it does. */
-static pid_t start_thawing_guard(int share_fd, int *ret_pipe)
-{
-        int pair[2];
-        cr_assert_eq(pipe(pair), 0);
-        pid_t pid = fork();
-        if (pid == 0) {
-                char byte;
-                close(pair[1]);
-                setsid();
-                (void)!read(pair[0], &byte, 1);
-                ioctl(share_fd, FITHAW, 0);
-                _exit(0);
-        }
-        close(pair[0]);
-        fcntl(pair[1], F_SETFD, FD_CLOEXEC);
-        *ret_pipe = pair[1];
-        return pid;
-}
-
 Test(repository, a_share_that_hangs_costs_the_deadline_and_no_more, .fini = share_unmount)
 {
         _cleanup_(repository_freep) struct repository *repository = share_repository(32);
-        _cleanup_close_ int share_fd = open(SHARE, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        int guard_pipe;
-        start_thawing_guard(share_fd, &guard_pipe);
-        cr_assert_eq(ioctl(share_fd, FIFREEZE, 0), 0, "%s", strerror(errno));
-
+        share_freeze();
         _cleanup_error_ struct error *error = NULL;
         _cleanup_repository_status_ struct repository_status status = { 0 };
         int64_t before = clock_monotonic_ms();
@@ -189,8 +163,7 @@ Test(repository, a_share_that_hangs_costs_the_deadline_and_no_more, .fini = shar
         int64_t took = clock_monotonic_ms() - before;
         /* Reading goes on while writers hang, so an open does too. */
         _cleanup_(repository_freep) struct repository *second = repository_open(SHARE, REPOSITORY_FSTYPE_ANY, NULL);
-        ioctl(share_fd, FITHAW, 0);
-        close(guard_pipe);
+        share_thaw();
 
         cr_assert_eq(r, -1);
         cr_expect_eq(error->kind, ERROR_TIMEOUT, "%s", error->message);

@@ -28,16 +28,18 @@ Test(restore_text, has_the_real_names_of_the_point)
         _cleanup_(metadata_freep) struct metadata *metadata = sample_metadata("2026-02-01-220015");
         _cleanup_free_ char *text = restore_text_make(metadata, "/mnt/backup");
         _cleanup_free_ char *commands = commands_of(text);
-        cr_expect_str_eq(commands, "cd /mnt/backup/host-1/vm-1/2026-02-01-220015\n"
-                                   "sha256sum -c checksums.sha256\n"
-                                   "virsh list --all\n"
-                                   "mkdir -p /var/lib/libvirt/images\n"
-                                   "[ ! -e /var/lib/libvirt/images/vm-1.qcow2 ] || mv -v --backup=numbered /var/lib/libvirt/images/vm-1.qcow2 "
-                                   "/var/lib/libvirt/images/vm-1.qcow2.before-restore\n"
-                                   "qemu-img convert -p -O qcow2 vm-1-vda.qcow2 /var/lib/libvirt/images/vm-1.qcow2\n"
-                                   "virsh define vm-1.xml\n"
-                                   "virsh start vm-1\n"
-                                   "virsh domstate vm-1\n");
+        cr_expect_str_eq(
+                commands,
+                "cd /mnt/backup/host-1/vm-1/2026-02-01-220015\n"
+                "sha256sum -c checksums.sha256\n"
+                "virsh list --all\n"
+                "mkdir -p /var/lib/libvirt/images\n"
+                "[ ! -e /var/lib/libvirt/images/vm-1.qcow2 ] || mv -v --backup=numbered /var/lib/libvirt/images/vm-1.qcow2 "
+                "/var/lib/libvirt/images/vm-1.qcow2.before-restore\n"
+                "qemu-img convert -p -O qcow2 vm-1-vda.qcow2 /var/lib/libvirt/images/vm-1.qcow2\n"
+                "virsh define vm-1.xml\n"
+                "virsh start vm-1\n"
+                "virsh domstate vm-1\n");
 }
 
 Test(restore_text, quotes_what_is_odd_and_says_what_to_edit)
@@ -64,7 +66,8 @@ Test(restore_text, quotes_what_is_odd_and_says_what_to_edit)
         cr_expect(strstr(text, "disk vda: <driver ... type='raw' ...> becomes <driver ... type='qcow2' ...>"));
         cr_expect(strstr(text, "disk vdb: <disk type='block' ...> becomes <disk type='file' ...>"));
         _cleanup_free_ char *commands = commands_of(text);
-        cr_expect(strstr(commands, "cd '/mnt/back up/host-1/vm-1/2026-02-01-220015'\nsha256sum -c checksums.sha256\n"), "%s", commands);
+        cr_expect(strstr(commands, "cd '/mnt/back up/host-1/vm-1/2026-02-01-220015'\nsha256sum -c checksums.sha256\n"), "%s",
+                  commands);
         cr_expect(strstr(commands, "qemu-img convert -p -n -O "), "%s", commands);
         cr_expect(strstr(commands, "virsh start 'my vm'\n"), "%s", commands);
         cr_expect(strstr(commands, "2026-01-31-220015"), "%s", commands);
@@ -93,7 +96,8 @@ Test(restore_text, brings_disks_and_nvram_back_when_followed, .fini = share_unmo
         _cleanup_free_ char *text = restore_text_make(metadata, SHARE);
         _cleanup_free_ char *commands = commands_of(text);
         cr_assert_eq(fs_write_file("/mnt/commands", 0700, commands, strlen(commands), NULL), 0);
-        cr_assert_eq(shell("mkdir -p " SHARE "/host-1/vm-1/2026-02-01-220015 /mnt/bin /mnt/images && cd " SHARE "/host-1/vm-1/2026-02-01-220015 && "
+        cr_assert_eq(shell("mkdir -p " SHARE "/host-1/vm-1/2026-02-01-220015 /mnt/bin /mnt/images && cd " SHARE
+                           "/host-1/vm-1/2026-02-01-220015 && "
                            "qemu-img create -q -f qcow2 vm-1-vda.qcow2 1M && qemu-img create -q -f qcow2 vm-1-vdb.qcow2 1M && "
                            "qemu-io -f qcow2 -c 'write -P 9 0 64k' vm-1-vdb.qcow2 >/dev/null && echo vars >vm-1-nvram.fd && "
                            "echo \"<domain><os><nvram template='/t'>/mnt/nvram/vm_VARS.fd</nvram></os></domain>\" >vm-1.xml && "
@@ -101,9 +105,11 @@ Test(restore_text, brings_disks_and_nvram_back_when_followed, .fini = share_unmo
                            "printf '#!/bin/sh\\necho \"$@\" >>/mnt/virsh.log\\n' >/mnt/bin/virsh && chmod +x /mnt/bin/virsh && "
                            "PATH=/mnt/bin:$PATH sh -eu /mnt/commands >/dev/null"),
                      0, "%s", commands);
-        cr_expect_eq(shell("cd " SHARE "/host-1/vm-1/2026-02-01-220015 && qemu-img compare -q vm-1-vda.qcow2 \"/mnt/images/we ird'q \\$(touch pwned)&.qcow2\" && "
-                           "qemu-img compare -q -f qcow2 -F raw vm-1-vdb.qcow2 /mnt/images/raw.img && test ! -e pwned && "
-                           "test \"$(cat /mnt/images/raw.img.before-restore)\" = old && test \"$(cat /mnt/nvram/vm_VARS.fd)\" = vars && "
-                           "printf 'list --all\\ndefine vm-1.xml\\nstart vm-1\\ndomstate vm-1\\n' | cmp - /mnt/virsh.log"),
-                     0);
+        cr_expect_eq(
+                shell("cd " SHARE "/host-1/vm-1/2026-02-01-220015 && qemu-img compare -q vm-1-vda.qcow2 \"/mnt/images/we ird'q "
+                      "\\$(touch pwned)&.qcow2\" && "
+                      "qemu-img compare -q -f qcow2 -F raw vm-1-vdb.qcow2 /mnt/images/raw.img && test ! -e pwned && "
+                      "test \"$(cat /mnt/images/raw.img.before-restore)\" = old && test \"$(cat /mnt/nvram/vm_VARS.fd)\" = vars && "
+                      "printf 'list --all\\ndefine vm-1.xml\\nstart vm-1\\ndomstate vm-1\\n' | cmp - /mnt/virsh.log"),
+                0);
 }

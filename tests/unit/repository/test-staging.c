@@ -113,9 +113,10 @@ static const struct {
         { "a file that nobody hashed", "echo x >extra", false, "extra is not published: it was never hashed" },
         { "one in a folder", "echo x >configs/extra", false, "configs/extra is not published: it was never hashed" },
         { "a hidden one", "echo x >.extra", false, ".extra is not published" },
-        { "a disk cut short", "truncate -s 1000 vm-1-vda.qcow2", false, "vm-1-vda.qcow2 is not published: it was changed after it was hashed" },
-        { "a disk of the same length, written to", "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=70000 conv=notrunc status=none", false,
-          "it was changed after" },
+        { "a disk cut short", "truncate -s 1000 vm-1-vda.qcow2", false,
+          "vm-1-vda.qcow2 is not published: it was changed after it was hashed" },
+        { "a disk of the same length, written to", "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=70000 conv=notrunc status=none",
+          false, "it was changed after" },
         { "a file replaced", "cp -p vm-1.xml x && mv x vm-1.xml", false, "vm-1.xml is not published: it was changed" },
         { "a file removed", "rm vm-1.xml", false, "files were hashed" },
         { "a link", "ln -s vm-1.xml link", false, "neither a regular file nor a folder" },
@@ -192,8 +193,8 @@ Test(staging, a_tpm_folder_is_hashed_without_its_lock, .fini = share_unmount)
 {
         _cleanup_(repository_freep) struct repository *repository = share_repository(32);
         _cleanup_(staging_freep) struct staging *staging = stage_sample(repository, "job-1", POINT);
-        cr_assert_eq(shell("mkdir -p %s/vm-1-tpm/tpm2 && cd %s/vm-1-tpm/tpm2 && : >.lock && echo x >tpm2-00.permall", staging_path(staging),
-                           staging_path(staging)),
+        cr_assert_eq(shell("mkdir -p %s/vm-1-tpm/tpm2 && cd %s/vm-1-tpm/tpm2 && : >.lock && echo x >tpm2-00.permall",
+                           staging_path(staging), staging_path(staging)),
                      0);
         _cleanup_error_ struct error *error = NULL;
         cr_expect_eq(staging_hash_folder(staging, "vm-1-tpm", &error), 0, "%s", error_message(error));
