@@ -36,9 +36,9 @@ static void ask_when_ready(void *data, const struct error *unavailable, const ch
         if (unavailable)
                 answered(question, unavailable, NULL);
         else if (question->point)
-                share_show(question->daemon->share, question->vm, question->point, answered, question);
+                share_show_point(question->daemon->share, question->vm, question->point, answered, question);
         else
-                share_list(question->daemon->share, question->vm, question->failed, answered, question);
+                share_list_points(question->daemon->share, question->vm, question->failed, answered, question);
 }
 
 static void ask(struct daemon *daemon, struct api_request *request, const char *vm, const char *point, bool failed)

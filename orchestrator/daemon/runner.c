@@ -12,6 +12,8 @@
 #include "daemon/worker-process.h"
 #include "schema/json-fields.h"
 
+#define HYPERVISOR_NOT_KNOWN "auto" /* as in the inventory */
+
 enum { OTHERS_AT_ONCE = 4, DEFAULT_PRIORITY = 50, STALL_SLACK_MS = 60000, GRACE_MS = 30000, STUCK_MS = 5000 };
 
 struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum job_class class, const char *vm, const char *hypervisor)
@@ -50,13 +52,12 @@ char *runner_end_line(const struct job *job)
 /* The row of a job that made no point and whose worker could tell no metadata. */
 static void record_without_metadata(struct daemon *daemon, const struct job *job)
 {
-        const char *method = job->method;
         struct catalog_entry entry = {
                 .vm = job->vm,
-                .hypervisor = job->hypervisor ? job->hypervisor : (char *)"auto",
+                .hypervisor = job->hypervisor ? job->hypervisor : (char *)HYPERVISOR_NOT_KNOWN,
                 .job = (char *)job->id,
                 .status = (char *)job_outcome_name(job->outcome),
-                .method = (char *)method,
+                .method = job->method,
                 .level = job->level,
                 .started = job->started ? job->started : job->created,
                 .finished = clock_realtime_s(),
@@ -75,8 +76,14 @@ static int record_metadata(struct daemon *daemon, struct job *job, const json_t 
         _cleanup_(metadata_freep) struct metadata *metadata = metadata_parse(text, strlen(text), err);
         if (!metadata)
                 return -1;
+        if (!streq(metadata->vm, job->vm) || !streq(metadata->status, job_outcome_name(job->outcome)))
+                return error_set(err, ERROR_CORRUPT, "they are of VM %s with status %s", metadata->vm, metadata->status);
         struct catalog_entry entry = { 0 };
         catalog_entry_from_metadata(metadata, job->path, &entry);
+        if (!entry.hypervisor)
+                entry.hypervisor = xstrdup(job->hypervisor ? job->hypervisor : HYPERVISOR_NOT_KNOWN);
+        if (!entry.error_kind && job->outcome == JOB_OUTCOME_FAILED)
+                entry.error_kind = xstrdup(error_kind_name(job->error_kind));
         job->stored_bytes = job->outcome == JOB_OUTCOME_OK ? entry.stored_bytes : 0;
         xstrdup_replace(&job->point, job->outcome == JOB_OUTCOME_OK ? metadata->point : NULL);
         share_record(daemon->share, &entry);

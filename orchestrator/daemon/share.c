@@ -411,7 +411,7 @@ void share_flush(struct share *share, share_answer_function *answer, void *data)
         ask(share, request_new(share, "recording", share_work_nothing), answer, data);
 }
 
-void share_list(struct share *share, const char *vm, bool failed, share_answer_function *answer, void *data)
+void share_list_points(struct share *share, const char *vm, bool failed, share_answer_function *answer, void *data)
 {
         struct share_request *request = request_new(share, "listing the points", share_work_list);
         request->vm = xstrdup(vm);
@@ -419,7 +419,7 @@ void share_list(struct share *share, const char *vm, bool failed, share_answer_f
         ask(share, request, answer, data);
 }
 
-void share_show(struct share *share, const char *vm, const char *point, share_answer_function *answer, void *data)
+void share_show_point(struct share *share, const char *vm, const char *point, share_answer_function *answer, void *data)
 {
         struct share_request *request = request_new(share, "reading a point", share_work_show);
         request->vm = xstrdup(vm);

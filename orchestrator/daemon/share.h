@@ -74,9 +74,9 @@ void share_when_ready(struct share *share, share_answer_function *answer, void *
 /* Answers when all that was posted before has been done (also when it failed), or at the deadline. */
 void share_flush(struct share *share, share_answer_function *answer, void *data);
 /* The JSON array of `orch list --json`; vm NULL: of all. */
-void share_list(struct share *share, const char *vm, bool failed, share_answer_function *answer, void *data);
+void share_list_points(struct share *share, const char *vm, bool failed, share_answer_function *answer, void *data);
 /* One point's entry with "metadata": a JSON object. `point`: a name, "latest", or a unique prefix. ERROR_CONFIG when there is none. */
-void share_show(struct share *share, const char *vm, const char *point, share_answer_function *answer, void *data);
+void share_show_point(struct share *share, const char *vm, const char *point, share_answer_function *answer, void *data);
 
 /* These answer nobody; what fails is logged, and the first two are kept for later. */
 void share_record(struct share *share, const struct catalog_entry *entry);

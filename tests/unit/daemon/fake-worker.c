@@ -1,0 +1,279 @@
+/* A worker that plays a part instead of backing anything up: the daemon's supervision is what is tested with it. The part is the VM's name
+ * up to its last dash ("dies-1" plays "dies"). Each start and each end is a line in $FAKE_LOG, so that a test sees order and overlap. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "schema/messages.h"
+#include "schema/settings.h"
+
+static struct job_request *request;
+static volatile sig_atomic_t terminated;
+
+static void on_term(int signal)
+{
+        (void)signal;
+        terminated = 1;
+}
+
+static void note(const char *what)
+{
+        const char *path = getenv("FAKE_LOG");
+        int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
+        if (fd < 0)
+                return;
+        dprintf(fd, "%s %s %s %s\n", what, job_action_name(request->action), request->vm ? request->vm : request->hypervisor,
+                request->pinned_uuid ? request->pinned_uuid : "-");
+        close(fd);
+}
+
+static void say(struct event *event)
+{
+        char *text = event_format(event);
+        char *line = xasprintf("%s\n", text);
+        if (fs_write_all(STDOUT_FILENO, line, strlen(line), NULL) < 0)
+                terminated = 1;
+        free(text);
+        free(line);
+        event_free(event);
+}
+
+static void step(const char *name)
+{
+        struct event *event = event_new(EVENT_STEP);
+        event->step = xstrdup(name);
+        event->state = STEP_BEGIN;
+        say(event);
+}
+
+static void progress(uint64_t done)
+{
+        struct event *event = event_new(EVENT_PROGRESS);
+        event->disk = xstrdup("vda");
+        event->done_bytes = done;
+        event->total_bytes = 1 << 20;
+        say(event);
+}
+
+static void result(const char *status, enum error_kind kind, const char *error)
+{
+        struct event *event = event_new(EVENT_RESULT);
+        event->status = xstrdup(status);
+        event->error_kind = kind;
+        event->error = xstrdup(error);
+        say(event);
+}
+
+/* Every VM has a UUID of its own; "renewed" ones get another each time. */
+static char *uuid_of(const char *vm)
+{
+        unsigned hash = 5381;
+        for (const char *c = vm; *c; c++)
+                hash = hash * 33 + (unsigned char)*c;
+        if (str_starts_with(vm, "renewed"))
+                hash ^= (unsigned)getpid();
+        return xasprintf("%08x-1111-4222-8333-444455556666", hash);
+}
+
+static struct metadata *make_metadata(const char *hypervisor, const char *point)
+{
+        struct metadata *metadata = metadata_new();
+        metadata->orch_version = xstrdup(ORCH_VERSION);
+        metadata->repository_uuid = xstrdup(request->repository_uuid);
+        metadata->vm = xstrdup(request->vm);
+        metadata->domain = xstrdup(request->vm);
+        metadata->uuid = uuid_of(request->vm);
+        metadata->hypervisor = xstrdup(hypervisor);
+        metadata->ran_on = xstrdup(hypervisor);
+        metadata->point = xstrdup(point);
+        metadata->job = xstrdup(request->job);
+        metadata->trigger = xstrdup(request->trigger);
+        metadata->method = xstrdup("quiesce");
+        metadata->method_used = xstrdup("quiesce");
+        metadata->level = xstrdup("full");
+        metadata->consistency = xstrdup("filesystem");
+        metadata->started = request->started;
+        metadata->finished = clock_realtime_s();
+        metadata->snapshot_at = request->started;
+        metadata->freeze_milliseconds = 41;
+        metadata->compression = xstrdup("none");
+        metadata->machine = xstrdup("pc-q35-7.2");
+        metadata->arch = xstrdup("x86_64");
+        metadata->libvirt_version = xstrdup("9.0.0");
+        metadata->qemu_version = xstrdup("7.2.22");
+        metadata->status = xstrdup("ok");
+        struct metadata_disk *disk = metadata_add_disk(metadata);
+        disk->target = xstrdup("vda");
+        disk->file = xasprintf("%s-vda.qcow2", request->vm);
+        disk->source_path = xstrdup("/var/lib/libvirt/images/a.qcow2");
+        disk->source_format = xstrdup("qcow2");
+        disk->source_type = xstrdup("file");
+        disk->bus = xstrdup("virtio");
+        disk->sha256 = xstrdup("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
+        disk->virtual_bytes = 1 << 20;
+        disk->stored_bytes = 4096;
+        return metadata;
+}
+
+static const char *value_after(const char *text, const char *key)
+{
+        static char value[256];
+        const char *at = strstr(text, key);
+        if (!at || sscanf(at + strlen(key), " %255[^\n ]", value) != 1)
+                return "";
+        return value;
+}
+
+/* A published point, as far as a reader of the share looks, and a result that tells of it. */
+static void succeed(void)
+{
+        if (request->action != JOB_BACKUP) {
+                result("ok", ERROR_INTERNAL, NULL);
+                return;
+        }
+        _cleanup_free_ char *root = xstrdup(value_after(request->settings_text, "path:"));
+        _cleanup_free_ char *point = clock_format_folder(request->started);
+        _cleanup_free_ char *path = xasprintf("host-1/%s/%s", request->vm, point);
+        _cleanup_free_ char *folder = path_join(root, path);
+        _cleanup_(metadata_freep) struct metadata *metadata = make_metadata("host-1", point);
+        _cleanup_free_ char *text = metadata_format(metadata);
+        _cleanup_free_ char *file = path_join(folder, "backup-metadata.json");
+        if (fs_make_dirs(folder, NULL) < 0 || fs_write_file(file, 0640, text, strlen(text), NULL) < 0) {
+                result("failed", ERROR_NOSPACE, "the share can't be written");
+                return;
+        }
+        struct event *event = event_new(EVENT_RESULT);
+        event->status = xstrdup("ok");
+        event->path = xstrdup(path);
+        event->metadata = json_loads(text, 0, NULL);
+        say(event);
+}
+
+/* Works for a while; true when it was cancelled meanwhile. */
+static bool work(int tenths)
+{
+        for (int i = 0; i < tenths; i++) {
+                struct pollfd life_line = { .fd = STDIN_FILENO, .events = POLLIN };
+                char byte;
+                if (poll(&life_line, 1, 100) == 1 && read(STDIN_FILENO, &byte, 1) == 0) {
+                        note("orphaned");
+                        return true;
+                }
+                if (terminated)
+                        return true;
+                progress((uint64_t)i);
+        }
+        return false;
+}
+
+static void sleep_for_ever(void)
+{
+        for (;;)
+                pause();
+}
+
+static int play_garbage(void)
+{
+        static const char garbage[] = "not json\n{\"type\":\"step\"}\n\n\0\0\n[]\n{\"type\":\"result\",\"time_ms\":1,\"status\":\"splendid\"}\n";
+        (void)!write(STDOUT_FILENO, garbage, sizeof garbage - 1);
+        _cleanup_free_ char *line = xmalloc(3 << 20);
+        memset(line, 'x', 3 << 20);
+        (void)!fs_write_all(STDOUT_FILENO, line, 3 << 20, NULL);
+        (void)!write(STDOUT_FILENO, "\n", 1);
+        (void)!fs_write_all(STDERR_FILENO, line, 100000, NULL);
+        dprintf(STDERR_FILENO, "\n<4>a warning from the worker\n");
+        succeed();
+        return 0;
+}
+
+static int play_flood(void)
+{
+        for (int i = 0; i < 100000 && !terminated; i++)
+                progress((uint64_t)i);
+        succeed();
+        return 0;
+}
+
+static int play_chatty(void)
+{
+        _cleanup_free_ char *text = xmalloc(1001);
+        memset(text, 'c', 1000);
+        text[1000] = '\0';
+        for (int i = 0; i < 3000 && !terminated; i++) {
+                struct event *event = event_new(EVENT_LOG);
+                event->text = xstrdup(text);
+                say(event);
+        }
+        succeed();
+        return 0;
+}
+
+static int play(const char *part)
+{
+        if (streq(part, "dies"))
+                return 3;
+        if (streq(part, "killed"))
+                raise(SIGKILL);
+        if (streq(part, "hangs") || streq(part, "deaf"))
+                sleep_for_ever();
+        if (streq(part, "garbage"))
+                return play_garbage();
+        if (streq(part, "flood"))
+                return play_flood();
+        if (streq(part, "chatty"))
+                return play_chatty();
+        if (streq(part, "lingers")) {
+                succeed();
+                sleep_for_ever();
+        }
+        bool cancelled = streq(part, "slow") ? work(15) : streq(part, "endless") ? work(100000) : work(1);
+        _cleanup_free_ char *marker = xasprintf("%s.%s", getenv("FAKE_LOG"), request->vm);
+        if (cancelled)
+                result("cancelled", ERROR_CANCELLED, "cancelled");
+        else if (streq(part, "unreachable"))
+                result("failed", ERROR_UNREACHABLE, "no route to host-1");
+        else if (streq(part, "once") && access(marker, F_OK) < 0 && close(open(marker, O_CREAT | O_CLOEXEC, 0600)) == 0)
+                result("failed", ERROR_TIMEOUT, "too slow this time");
+        else if (streq(part, "wrong"))
+                result("failed", ERROR_REFUSED, "this VM has a foreign snapshot");
+        else if (streq(part, "off"))
+                result("skipped", ERROR_INTERNAL, "the VM is off");
+        else
+                succeed();
+        return 0;
+}
+
+int main(void)
+{
+        static char line[8 << 20];
+        if (!fgets(line, sizeof line, stdin))
+                return 2;
+        _cleanup_error_ struct error *error = NULL;
+        request = job_request_parse(line, strlen(line), &error);
+        if (!request) {
+                fprintf(stderr, "%s\n", error->message);
+                return 2;
+        }
+        const char *name = request->vm ? request->vm : request->hypervisor;
+        const char *dash = strrchr(name, '-');
+        _cleanup_free_ char *part = request->action == JOB_BACKUP ? xstrndup(name, (size_t)(dash - name)) : xstrdup("ok");
+        struct sigaction action = { .sa_handler = streq(part, "deaf") ? SIG_IGN : on_term };
+        if (!streq(part, "hangs"))
+                sigaction(SIGTERM, &action, NULL);
+        signal(SIGPIPE, SIG_IGN);
+        note("start");
+        step("locate");
+        int status = play(part);
+        note("end");
+        job_request_free(request);
+        return status;
+}
