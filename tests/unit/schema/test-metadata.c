@@ -114,6 +114,7 @@ Test(metadata, refuses_what_is_wrong_and_says_which_field)
                 { "disks", "virtual_bytes", "-5", "disks[0].virtual_bytes: expected a whole number from 0, found -5" },
                 { "disks", "stored_bytes", "true", "disks[0].stored_bytes: expected a whole number from 0, found true" },
                 { "disks", "backing_file", "\"../../other-vm/p/x.qcow2\"", "disks[0].backing_file: expected a path like" },
+                { "disks", "backing_file", "\"../../x.qcow2\"", "disks[0].backing_file: expected a path like" },
                 { "disks", "backing_file", "\"/etc/passwd\"", "disks[0].backing_file: expected a path like" },
                 { "disks", "backing_file", "\"../2026-01-25-230011\"", "disks[0].backing_file: expected a path like" },
                 { "checks", "verdict", "\"maybe\"", "checks[0].verdict: expected one of" },
@@ -144,6 +145,16 @@ Test(metadata, refuses_what_is_no_json_object)
                 cr_assert_eq(err->kind, ERROR_CORRUPT);
                 cr_assert(str_starts_with(err->message, "backup-metadata.json"), "%s", err->message);
         }
+}
+
+Test(metadata, refuses_a_key_that_is_there_twice)
+{
+        _cleanup_(metadata_freep) struct metadata *metadata = sample_metadata();
+        _cleanup_free_ char *text = metadata_format(metadata);
+        _cleanup_free_ char *doubled = xasprintf("{\"vm\": \"another\", %s", text + 1);
+        _cleanup_error_ struct error *err = NULL;
+        cr_assert_null(metadata_parse(doubled, strlen(doubled), &err));
+        cr_assert(strstr(err->message, "duplicate"), "%s", err->message);
 }
 
 Test(metadata, has_limits)
