@@ -210,7 +210,7 @@ static void read_field(const struct field_reader *reader, const struct field *fi
 static const char *nearest_key(const char *text, char *const names[])
 {
         const char *nearest = nearest_word(text, (const char *const *)names);
-        for (size_t i = 0; !nearest && strlen(text) >= 4 && names[i]; i++)
+        for (size_t i = 0; !nearest && strlen(text) >= 4 && i < strv_length(names); i++)
                 if (str_starts_with(names[i], text))
                         nearest = names[i];
         return nearest;

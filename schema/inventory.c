@@ -235,7 +235,7 @@ static void read_inventory(const struct field_reader *reader, struct inventory *
                 read_hypervisors(reader, inventory, parts.hypervisors);
         if (parts.vms)
                 read_vms(reader, inventory, &parts);
-        if (inventory->n_vms)
+        if (parts.vms && inventory->n_vms)
                 check_pairs(reader, inventory, parts.vms->items);
 }
 

@@ -214,7 +214,7 @@ struct secrets *secrets_free(struct secrets *secrets)
 struct secret *secrets_get(const struct secrets *secrets, const char *name)
 {
         const char *environment = getenv(name);
-        if (!str_empty(environment))
+        if (environment && *environment)
                 return secret_new(environment);
         for (size_t i = 0; secrets && i < secrets->n_entries; i++)
                 if (streq(secrets->entries[i].name, name) && secrets->entries[i].value->length)

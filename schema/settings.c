@@ -34,7 +34,9 @@ static bool parse_week_time(const char *text, struct week_time *ret)
         const char *minutes = time + hour_digits + 1;
         if (strspn(minutes, "0123456789") != 2 || minutes[2])
                 return false;
-        struct week_time parsed = { .weekday = weekday, .hour = atoi(time), .minute = atoi(minutes) };
+        struct week_time parsed = { .weekday = weekday,
+                                    .hour = (int)strtol(time, NULL, 10),
+                                    .minute = (int)strtol(minutes, NULL, 10) };
         if (parsed.hour > 23 || parsed.minute > 59)
                 return false;
         *ret = parsed;

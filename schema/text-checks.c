@@ -129,7 +129,7 @@ static bool authority_is_valid(const char *authority, size_t length, bool host_r
         } else {
                 host = copy;
         }
-        char *end = host;
+        char *end;
         if (*host == '[') {
                 end = strchr(host, ']');
                 if (!end || end == host + 1 || strspn(host + 1, LETTERS DIGITS ":.%") != (size_t)(end - host - 1))
