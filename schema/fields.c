@@ -209,8 +209,10 @@ static void read_field(const struct field_reader *reader, const struct field *fi
 /* The key that was meant: by its letters, else by how it begins (`retention` for `retention_weeks`). */
 static const char *nearest_key(const char *text, char *const names[])
 {
+        if (!names)
+                return NULL;
         const char *nearest = nearest_word(text, (const char *const *)names);
-        for (size_t i = 0; !nearest && strlen(text) >= 4 && i < strv_length(names); i++)
+        for (size_t i = 0; !nearest && strlen(text) >= 4 && names[i]; i++)
                 if (str_starts_with(names[i], text))
                         nearest = names[i];
         return nearest;
