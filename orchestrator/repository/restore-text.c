@@ -195,8 +195,7 @@ static void add_disks(struct strbuf *buf, const struct restore_words *words)
         for (size_t i = 0; i < metadata->n_excluded; i++) {
                 _cleanup_free_ char *reason = str_one_line(metadata->excluded[i].reason, 400);
                 _cleanup_free_ char *target = str_one_line(metadata->excluded[i].target, 100);
-                strbuf_addf(buf,
-                            "%s is NOT in this backup (%s). Where it is missing here, remove its <disk> from the XML first.\n\n",
+                strbuf_addf(buf, "%s is NOT in this backup (%s). Where it is missing here, take its <disk> out of the XML.\n\n",
                             target, reason);
         }
         strbuf_add(buf, "If a <disk> of the XML has a <backingStore> with a path in it, remove that element: the restored disks "
