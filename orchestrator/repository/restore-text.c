@@ -198,8 +198,8 @@ static void add_disks(struct strbuf *buf, const struct restore_words *words)
                 strbuf_addf(buf, "%s is NOT in this backup (%s). Where it is missing here, take its <disk> out of the XML.\n\n",
                             target, reason);
         }
-        strbuf_add(buf, "If a <disk> of the XML has a <backingStore> with a path in it, remove that element: the restored disks "
-                        "stand alone.\n\n");
+        strbuf_add(buf, "If a <disk> of the XML has a <backingStore> with a path in it, take that element out: the restored disks\n"
+                        "stand alone. Edit a copy of the XML, not the one in this folder, and define the copy in step 4.\n\n");
 }
 
 static void add_firmware(struct strbuf *buf, const struct restore_words *words)
