@@ -1,7 +1,7 @@
 /* Implements due_decide() of policies/due.h.
  *
- * Time is cut into periods in which a run serves one slot: from (slot - early window) up to the next slot's. A VM is due while its newest
- * good point is older than the period that `now` is in; so being due only ends by a new point, never by time passing. */
+ * Time is cut into periods in which a run serves one slot: from (slot - early window) up to the next slot's. A VM is due while
+ * its newest good point is older than the period that `now` is in; so being due only ends by a new point, never by time passing. */
 #include "policies/due.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* Implements policies/retention.h.
  *
- * Every point starts as one to remove, each rule then can only keep more of them (keep()), and chains come last, over all that is kept: so
- * the rules need no order among each other, and no rule can undo another's protection. */
+ * Every point starts as one to remove, each rule then can only keep more of them (keep()), and chains come last, over all that
+ * is kept: so the rules need no order among each other, and no rule can undo another's protection. */
 #include "policies/retention.h"
 
 #include <stdarg.h>
@@ -112,8 +112,8 @@ static void keep_by_itself(const struct inventory_vm *vm, struct retention_point
                 keep(point, "damaged, and there is no retention_weeks to say when it may go");
 }
 
-/* Parents, transitively. Each round keeps the parents of what the round before kept; every round but the last keeps at least one more, so
- * it ends, also for a chain that bites its own tail. */
+/* Parents, transitively. Each round keeps the parents of what the round before kept; every round but the last keeps at least one
+ * more, so it ends, also for a chain that bites its own tail. */
 static void keep_parents(struct retention_point *points, size_t n_points)
 {
         for (bool again = true; again;) {
@@ -134,7 +134,8 @@ static void start_over(const struct inventory_vm *vm, struct retention_point *po
         if (!has_rule)
                 strcpy(point->reason, "no retention is set for this VM");
         else if (vm->retention_weeks > 0)
-                snprintf(point->reason, sizeof point->reason, "older than %u weeks, and no other rule keeps it", vm->retention_weeks);
+                snprintf(point->reason, sizeof point->reason, "older than %u weeks, and no other rule keeps it",
+                         vm->retention_weeks);
         else
                 strcpy(point->reason, "no rule keeps it");
 }

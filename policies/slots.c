@@ -40,9 +40,9 @@ static int64_t offset_at(int64_t instant)
         return local.tm_gmtoff;
 }
 
-/* mktime() leaves open which instant it takes when a local time comes twice or never; here the first and the one past the gap are
- * wanted, on every system. `naive` is the wall clock read as if it were UTC: offsets lie within 14 h, so a day to either side is surely
- * before and after the instant itself. */
+/* mktime() leaves open which instant it takes when a local time comes twice or never; here the first and the one past the gap
+ * are wanted, on every system. `naive` is the wall clock read as if it were UTC: offsets lie within 14 h, so a day to either
+ * side is surely before and after the instant itself. */
 static int64_t moment_of_day(int64_t day, const struct week_time *start)
 {
         int64_t naive = day * DAY + start->hour * 3600 + start->minute * 60;

@@ -1,8 +1,8 @@
 /* Implements catalog/catalog-thread.h.
  *
- * A request is in one of three places: `queue`, `running`, `completed`; it only moves forward, under the lock. Works and completions run
- * without the lock. Whoever is the last to need the object frees it: the loop, after it has joined the thread, or, once the loop has set
- * `abandoned` (and from then on touches nothing), the thread. */
+ * A request is in one of three places: `queue`, `running`, `completed`; it only moves forward, under the lock. Works and
+ * completions run without the lock. Whoever is the last to need the object frees it: the loop, after it has joined the thread,
+ * or, once the loop has set `abandoned` (and from then on touches nothing), the thread. */
 #include "catalog/catalog-thread.h"
 
 #include <assert.h>

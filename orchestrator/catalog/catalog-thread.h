@@ -1,12 +1,14 @@
 /* One thread that does all blocking work on the share and the catalog, so that the daemon's loop never waits for a file server.
  *
- * The loop posts requests; they run one after the other in the order in which they were posted. A request is two functions and a pointer:
- * `work` runs on the thread, then `done` runs in catalog_thread_dispatch(), that is, in the loop. From the post until `done` what `data`
- * points to belongs to the thread; nothing is shared and nothing needs a lock. What the thread keeps between requests (the open
- * repository, the catalog) is made, used and closed by works alone: opening and closing are requests like any other.
+ * The loop posts requests; they run one after the other in the order in which they were posted. A request is two functions and a
+ * pointer: `work` runs on the thread, then `done` runs in catalog_thread_dispatch(), that is, in the loop. From the post until
+ * `done` what `data` points to belongs to the thread; nothing is shared and nothing needs a lock. What the thread keeps between
+ * requests (the open repository, the catalog) is made, used and closed by works alone: opening and closing are requests like any
+ * other.
  *
- * A work that hangs in the kernel (an NFS server that is gone) cannot be interrupted by anything: it holds up the requests behind it and
- * nothing else. catalog_thread_busy_ms() tells the loop, which may answer its askers, and at the end leave the thread behind.
+ * A work that hangs in the kernel (an NFS server that is gone) cannot be interrupted by anything: it holds up the requests behind
+ * it and nothing else. catalog_thread_busy_ms() tells the loop, which may answer its askers, and at the end leave the thread
+ * behind.
  *
  * All functions below are for the one thread that made it (the loop's). The thread itself takes no signals. */
 #pragma once
@@ -35,10 +37,10 @@ int64_t catalog_thread_busy_ms(struct catalog_thread *thread);
 /* Requests that were posted and whose `done` was not called yet. */
 size_t catalog_thread_pending(struct catalog_thread *thread);
 
-/* Runs all that is posted (also by a `done` meanwhile), calls each `done`, ends the thread and frees it: true. When that takes longer than
- * `timeout_ms`, what has ended is completed, the thread is left behind and false is returned: the request that runs keeps its data for
- * ever, the ones behind it never run, and neither gets its `done`. For a process that is about to exit. Either way `thread` is gone, and
- * its descriptor must be out of epoll before. */
+/* Runs all that is posted (also by a `done` meanwhile), calls each `done`, ends the thread and frees it: true. When that takes
+ * longer than `timeout_ms`, what has ended is completed, the thread is left behind and false is returned: the request that runs
+ * keeps its data for ever, the ones behind it never run, and neither gets its `done`. For a process that is about to exit.
+ * Either way `thread` is gone, and its descriptor must be out of epoll before. */
 bool catalog_thread_stop(struct catalog_thread *thread, int64_t timeout_ms);
 /* The same with a second's patience; NULL is allowed. Returns NULL. */
 struct catalog_thread *catalog_thread_free(struct catalog_thread *thread);

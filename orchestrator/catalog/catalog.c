@@ -29,7 +29,8 @@ static int run_with_text(struct catalog *catalog, const char *sql, const char *t
 
 static int forget_failures_before(struct catalog *catalog, int64_t time, struct error **err)
 {
-        _cleanup_statement_ sqlite3_stmt *statement = database_prepare(catalog, "DELETE FROM entry WHERE path IS NULL AND started < ?", err);
+        _cleanup_statement_ sqlite3_stmt *statement =
+                database_prepare(catalog, "DELETE FROM entry WHERE path IS NULL AND started < ?", err);
 
         if (!statement || database_bind_number(catalog, statement, 1, time, err) < 0)
                 return -1;
@@ -88,7 +89,8 @@ int catalog_list(struct catalog *catalog, const char *vm, bool failed, struct ca
 
 int catalog_get_pin(struct catalog *catalog, const char *vm, char **ret_uuid, char **ret_hypervisor, struct error **err)
 {
-        _cleanup_statement_ sqlite3_stmt *statement = database_prepare(catalog, "SELECT uuid, hypervisor FROM pin WHERE vm = ?", err);
+        _cleanup_statement_ sqlite3_stmt *statement =
+                database_prepare(catalog, "SELECT uuid, hypervisor FROM pin WHERE vm = ?", err);
         int row;
 
         if (!statement || database_bind_text(catalog, statement, 1, vm, err) < 0)
@@ -111,7 +113,8 @@ int catalog_set_pin(struct catalog *catalog, const char *vm, const char *uuid, c
                                  err);
 
         if (!statement || database_bind_text(catalog, statement, 1, vm, err) < 0 ||
-            database_bind_text(catalog, statement, 2, uuid, err) < 0 || database_bind_text(catalog, statement, 3, hypervisor, err) < 0)
+            database_bind_text(catalog, statement, 2, uuid, err) < 0 ||
+            database_bind_text(catalog, statement, 3, hypervisor, err) < 0)
                 return -1;
         return database_finish(catalog, statement, err);
 }
@@ -144,10 +147,12 @@ int catalog_backup(struct catalog *catalog, const char *path, struct error **err
         struct stat st;
 
         if (lstat(path, &st) == 0)
-                return error_set(err, ERROR_REFUSED, "the catalog cannot be copied to %s, which exists already: choose a new file", path);
+                return error_set(err, ERROR_REFUSED, "the catalog cannot be copied to %s, which exists already: choose a new file",
+                                 path);
         if (unlink(part) < 0 && errno != ENOENT)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove the unfinished copy %s", part);
-        if (run_with_text(catalog, "VACUUM INTO ?", part, err) < 0 || sync_file(part, err) < 0 || put_in_place(part, path, err) < 0) {
+        if (run_with_text(catalog, "VACUUM INTO ?", part, err) < 0 || sync_file(part, err) < 0 ||
+            put_in_place(part, path, err) < 0) {
                 unlink(part);
                 return -1;
         }

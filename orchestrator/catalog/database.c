@@ -30,7 +30,8 @@ int database_error(struct catalog *catalog, int result, const char *what, struct
                                                      : "";
 
         if (errnum > 0)
-                return error_set_errno(err, kind, errnum, "%s in the catalog %s: %s", what, catalog->path, sqlite3_errmsg(catalog->db));
+                return error_set_errno(err, kind, errnum, "%s in the catalog %s: %s", what, catalog->path,
+                                       sqlite3_errmsg(catalog->db));
         return error_set(err, kind, "%s in the catalog %s: %s%s", what, catalog->path, sqlite3_errmsg(catalog->db), advice);
 }
 

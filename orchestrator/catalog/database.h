@@ -22,8 +22,10 @@ int database_run(struct catalog *catalog, const char *sql, struct error **err) _
 /* Prepares one statement; the caller finalizes (_cleanup_statement_). */
 sqlite3_stmt *database_prepare(struct catalog *catalog, const char *sql, struct error **err) _must_check_;
 /* NULL binds NULL. The text has to outlive the statement's run. */
-int database_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int index, const char *text, struct error **err) _must_check_;
-int database_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int index, int64_t number, struct error **err) _must_check_;
+int database_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int index, const char *text,
+                       struct error **err) _must_check_;
+int database_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int index, int64_t number,
+                         struct error **err) _must_check_;
 /* 1: a row is there; 0: done; -1: failed. */
 int database_step(struct catalog *catalog, sqlite3_stmt *statement, struct error **err) _must_check_;
 /* A step for statements that give no rows. */

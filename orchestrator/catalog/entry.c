@@ -1,7 +1,8 @@
 /* Implements catalog/entry.h and the entries of catalog/catalog.h.
  *
- * An entry is described once, by a table: the database's columns, the JSON of `orch list` and the end of an entry follow it. Names in JSON
- * and column names are the same; that the order of ENTRY_COLUMNS is the table's is checked whenever a catalog is opened. */
+ * An entry is described once, by a table: the database's columns, the JSON of `orch list` and the end of an entry follow it.
+ * Names in JSON and column names are the same; that the order of ENTRY_COLUMNS is the table's is checked whenever a catalog is
+ * opened. */
 #include "catalog/entry.h"
 
 #include <stddef.h>
@@ -11,7 +12,10 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-#define FIELD(kind, member) { .name = #member, .type = JSON_FIELD_##kind, .offset = offsetof(struct catalog_entry, member) }
+#define FIELD(kind, member)                                                                                                        \
+        {                                                                                                                          \
+                .name = #member, .type = JSON_FIELD_##kind, .offset = offsetof(struct catalog_entry, member)                       \
+        }
 
 const struct json_field catalog_entry_fields[] = {
         FIELD(TEXT, vm),
@@ -151,9 +155,7 @@ static char **parse_texts(const char *text)
         json_t *item;
         size_t i;
 
-        json_array_foreach(array, i, item)
-                if (json_is_string(item))
-                        strv_add(&texts, json_string_value(item));
+        json_array_foreach(array, i, item) if (json_is_string(item)) strv_add(&texts, json_string_value(item));
         json_decref(array);
         return texts;
 }

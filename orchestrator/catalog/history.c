@@ -9,7 +9,9 @@
 int catalog_last_good(struct catalog *catalog, const char *vm, int64_t not_after, int64_t *ret_started, struct error **err)
 {
         _cleanup_statement_ sqlite3_stmt *statement = database_prepare(
-                catalog, "SELECT coalesce(max(started), 0) FROM entry WHERE vm = ? AND status = 'ok' AND path IS NOT NULL AND started <= ?", err);
+                catalog,
+                "SELECT coalesce(max(started), 0) FROM entry WHERE vm = ? AND status = 'ok' AND path IS NOT NULL AND started <= ?",
+                err);
 
         if (!statement || database_bind_text(catalog, statement, 1, vm, err) < 0 ||
             database_bind_number(catalog, statement, 2, not_after, err) < 0 || database_step(catalog, statement, err) < 0)
@@ -18,13 +20,16 @@ int catalog_last_good(struct catalog *catalog, const char *vm, int64_t not_after
         return 0;
 }
 
-/* `good` and `failed` hold one row a VM at most: with max() SQLite takes the other columns from the row that has the greatest value. */
+/* `good` and `failed` hold one row a VM at most: with max() SQLite takes the other columns from the row that has the greatest
+ * value. */
 static const char history_sql[] =
         "WITH good AS (SELECT vm, point, max(started) AS started FROM entry "
         "              WHERE status = 'ok' AND path IS NOT NULL AND started <= ?1 GROUP BY vm), "
-        "failed AS (SELECT e.vm, e.error, max(e.started) AS started, count(*) AS failures FROM entry e LEFT JOIN good ON good.vm = e.vm "
+        "failed AS (SELECT e.vm, e.error, max(e.started) AS started, count(*) AS failures FROM entry e LEFT JOIN good ON good.vm = "
+        "e.vm "
         "           WHERE e.status = 'failed' AND e.started > coalesce(good.started, -1) GROUP BY e.vm) "
-        "SELECT e.vm, coalesce(good.started, 0), good.point, coalesce(failed.failures, 0), coalesce(failed.started, 0), failed.error, "
+        "SELECT e.vm, coalesce(good.started, 0), good.point, coalesce(failed.failures, 0), coalesce(failed.started, 0), "
+        "failed.error, "
         "       sum(e.status = 'damaged') "
         "FROM entry e LEFT JOIN good ON good.vm = e.vm LEFT JOIN failed ON failed.vm = e.vm GROUP BY e.vm ORDER BY e.vm";
 

@@ -1,8 +1,8 @@
 /* Opening metadata/backup-catalog.db: catalog_open(), catalog_free().
  *
- * The order matters. The version is read before anything else, so that a newer program's database is never taken for a broken one; then
- * the whole file is checked. Only what SQLite itself calls corrupt, or what is no catalog, is set aside: a share that is full, slow or gone
- * is an error, never a reason to drop the index. */
+ * The order matters. The version is read before anything else, so that a newer program's database is never taken for a broken
+ * one; then the whole file is checked. Only what SQLite itself calls corrupt, or what is no catalog, is set aside: a share that
+ * is full, slow or gone is an error, never a reason to drop the index. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -43,7 +43,8 @@ static int query(struct catalog *catalog, const char *sql, int64_t *ret_number, 
         if (row < 0)
                 return -1;
         if (row == 0)
-                return error_set(err, ERROR_INTERNAL, "the catalog %s gave no answer to a question that always has one", catalog->path);
+                return error_set(err, ERROR_INTERNAL, "the catalog %s gave no answer to a question that always has one",
+                                 catalog->path);
         if (ret_number)
                 *ret_number = sqlite3_column_int64(statement, 0);
         if (ret_text)
@@ -61,16 +62,17 @@ static int set_up(struct catalog *catalog, struct error **err)
         sqlite3_limit(catalog->db, SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES);
         sqlite3_db_config(catalog->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(catalog->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-        if (database_run(catalog,
-                         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA synchronous = EXTRA;"
-                         "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;",
-                         err) < 0)
+        if (database_run(
+                    catalog,
+                    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA synchronous = EXTRA;"
+                    "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;",
+                    err) < 0)
                 return -1;
         if (query(catalog, "PRAGMA journal_mode = DELETE", NULL, &mode, err) < 0)
                 return -1;
         if (!streq(mode, "delete"))
-                return error_set(err, ERROR_INTERNAL, "the catalog %s cannot be set to journal_mode DELETE (it stays %s)", catalog->path,
-                                 mode ? mode : "unknown");
+                return error_set(err, ERROR_INTERNAL, "the catalog %s cannot be set to journal_mode DELETE (it stays %s)",
+                                 catalog->path, mode ? mode : "unknown");
         /* The lock is taken now and, in this locking mode, kept to the end. */
         return database_run(catalog, "BEGIN EXCLUSIVE; COMMIT", err);
 }
@@ -80,7 +82,8 @@ static int check_columns(struct catalog *catalog, struct error **err)
 {
         _cleanup_statement_ sqlite3_stmt *entries = database_prepare(catalog, "SELECT " ENTRY_COLUMNS " FROM entry LIMIT 0", err);
         _cleanup_statement_ sqlite3_stmt *others =
-                entries ? database_prepare(catalog, "SELECT vm, uuid, hypervisor, reconciled FROM pin, condition LIMIT 0", err) : NULL;
+                entries ? database_prepare(catalog, "SELECT vm, uuid, hypervisor, reconciled FROM pin, condition LIMIT 0", err)
+                        : NULL;
 
         if (!others)
                 return -1;
@@ -98,7 +101,8 @@ static int examine(struct catalog *catalog, enum database_state *ret, struct err
                 return -1;
         if (version > CATALOG_VERSION)
                 return error_set(err, ERROR_REFUSED,
-                                 "the catalog %s was made by a newer orch (version %lld, this one knows %d): use that orch, or move the file "
+                                 "the catalog %s was made by a newer orch (version %lld, this one knows %d): use that orch, or "
+                                 "move the file "
                                  "away and run `orch catalog rebuild`",
                                  catalog->path, (long long)version, CATALOG_VERSION);
         if (query(catalog, "SELECT count(*) FROM sqlite_master", &n_tables, NULL, err) < 0)
@@ -109,7 +113,8 @@ static int examine(struct catalog *catalog, enum database_state *ret, struct err
         }
         if (query(catalog, "PRAGMA integrity_check(1)", NULL, &verdict, err) < 0)
                 return -1;
-        *ret = version == CATALOG_VERSION && streq(verdict, "ok") && check_columns(catalog, NULL) == 0 ? DATABASE_GOOD : DATABASE_CORRUPT;
+        *ret = version == CATALOG_VERSION && streq(verdict, "ok") && check_columns(catalog, NULL) == 0 ? DATABASE_GOOD
+                                                                                                       : DATABASE_CORRUPT;
         return 0;
 }
 

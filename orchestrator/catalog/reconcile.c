@@ -1,7 +1,8 @@
 /* catalog_reconcile(): the index follows the share, never the other way round.
  *
- * In one transaction: the paths on the share are put into a temporary table, rows whose path isn't in it are removed, each point is
- * compared with its row and written where they differ. Writing only differences keeps a daemon's start from rewriting the database over NFS. */
+ * In one transaction: the paths on the share are put into a temporary table, rows whose path isn't in it are removed, each point
+ * is compared with its row and written where they differ. Writing only differences keeps a daemon's start from rewriting the
+ * database over NFS. */
 #include "catalog/database.h"
 #include "catalog/entry.h"
 
@@ -9,7 +10,8 @@ static int note_paths(struct catalog *catalog, const struct point_list *points, 
 {
         _cleanup_statement_ sqlite3_stmt *statement = NULL;
 
-        if (database_run(catalog, "CREATE TEMP TABLE IF NOT EXISTS on_share (path TEXT PRIMARY KEY); DELETE FROM on_share", err) < 0)
+        if (database_run(catalog, "CREATE TEMP TABLE IF NOT EXISTS on_share (path TEXT PRIMARY KEY); DELETE FROM on_share", err) <
+            0)
                 return -1;
         statement = database_prepare(catalog, "INSERT OR IGNORE INTO on_share (path) VALUES (?)", err);
         if (!statement)
@@ -60,7 +62,8 @@ static int reconcile_points(struct catalog *catalog, const struct point_list *po
         return 0;
 }
 
-static int reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added, size_t *ret_removed, struct error **err)
+static int reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added, size_t *ret_removed,
+                     struct error **err)
 {
         if (note_paths(catalog, points, err) < 0)
                 return -1;
@@ -70,14 +73,16 @@ static int reconcile(struct catalog *catalog, const struct point_list *points, s
         if (reconcile_points(catalog, points, ret_added, err) < 0)
                 return -1;
         /* The newest comes first, and the first one stays. */
-        return database_run(catalog,
-                            "INSERT OR IGNORE INTO pin (vm, uuid, hypervisor) SELECT vm, uuid, hypervisor FROM entry "
-                            "WHERE status = 'ok' AND path IS NOT NULL AND uuid IS NOT NULL AND hypervisor IS NOT NULL ORDER BY started DESC;"
-                            "UPDATE condition SET reconciled = 1 WHERE NOT reconciled",
-                            err);
+        return database_run(
+                catalog,
+                "INSERT OR IGNORE INTO pin (vm, uuid, hypervisor) SELECT vm, uuid, hypervisor FROM entry "
+                "WHERE status = 'ok' AND path IS NOT NULL AND uuid IS NOT NULL AND hypervisor IS NOT NULL ORDER BY started DESC;"
+                "UPDATE condition SET reconciled = 1 WHERE NOT reconciled",
+                err);
 }
 
-int catalog_reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added, size_t *ret_removed, struct error **err)
+int catalog_reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added, size_t *ret_removed,
+                      struct error **err)
 {
         size_t added = 0, removed = 0;
 

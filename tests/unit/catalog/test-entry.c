@@ -30,23 +30,57 @@ static void assert_json(json_t *json, const char *key, const char *expected)
 /* Every field through the database and into JSON; names and forms are those of design §8. */
 Test(entry, every_field_comes_back)
 {
-        _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(true);
+        struct catalog *catalog = open_catalog(true);
         const char *warnings[] = { "one \"quoted\"", "two\nlines", "h\303\251", NULL };
         struct catalog_entry entry = {
-                .vm = (char *)"a", .hypervisor = (char *)"b", .point = (char *)"c", .job = (char *)"d", .status = (char *)"ok", .level = (char *)"e",
-                .method = (char *)"f", .consistency = (char *)"g", .path = (char *)"h", .uuid = (char *)"i", .virtual_bytes = UINT64_MAX,
-                .stored_bytes = 1ull << 40, .started = 1770000000, .finished = 1770000061, .duration_seconds = 61, .freeze_milliseconds = 55,
-                .parent = (char *)"j", .held = true, .verified = 1770000100, .proven = 1770000200, .warnings = (char **)warnings,
-                .error = (char *)"k", .error_kind = (char *)"l",
+                .vm = (char *)"a",
+                .hypervisor = (char *)"b",
+                .point = (char *)"c",
+                .job = (char *)"d",
+                .status = (char *)"ok",
+                .level = (char *)"e",
+                .method = (char *)"f",
+                .consistency = (char *)"g",
+                .path = (char *)"h",
+                .uuid = (char *)"i",
+                .virtual_bytes = UINT64_MAX,
+                .stored_bytes = 1ull << 40,
+                .started = 1770000000,
+                .finished = 1770000061,
+                .duration_seconds = 61,
+                .freeze_milliseconds = 55,
+                .parent = (char *)"j",
+                .held = true,
+                .verified = 1770000100,
+                .proven = 1770000200,
+                .warnings = (char **)warnings,
+                .error = (char *)"k",
+                .error_kind = (char *)"l",
         };
         static const char *const expected[][2] = {
-                { "vm", "\"a\"" }, { "hypervisor", "\"b\"" }, { "point", "\"c\"" }, { "job", "\"d\"" }, { "status", "\"ok\"" },
-                { "level", "\"e\"" }, { "method", "\"f\"" }, { "consistency", "\"g\"" }, { "path", "\"h\"" }, { "uuid", "\"i\"" },
-                { "virtual_bytes", "9223372036854775807" }, { "stored_bytes", "1099511627776" }, { "started", "\"2026-02-02T02:40:00Z\"" },
-                { "finished", "\"2026-02-02T02:41:01Z\"" }, { "duration_seconds", "61" }, { "freeze_milliseconds", "55" },
-                { "parent", "\"j\"" }, { "held", "true" }, { "verified", "\"2026-02-02T02:41:40Z\"" },
-                { "proven", "\"2026-02-02T02:43:20Z\"" }, { "warnings", "[\"one \\\"quoted\\\"\",\"two\\nlines\",\"h\303\251\"]" },
-                { "error", "\"k\"" }, { "error_kind", "\"l\"" },
+                { "vm", "\"a\"" },
+                { "hypervisor", "\"b\"" },
+                { "point", "\"c\"" },
+                { "job", "\"d\"" },
+                { "status", "\"ok\"" },
+                { "level", "\"e\"" },
+                { "method", "\"f\"" },
+                { "consistency", "\"g\"" },
+                { "path", "\"h\"" },
+                { "uuid", "\"i\"" },
+                { "virtual_bytes", "9223372036854775807" },
+                { "stored_bytes", "1099511627776" },
+                { "started", "\"2026-02-02T02:40:00Z\"" },
+                { "finished", "\"2026-02-02T02:41:01Z\"" },
+                { "duration_seconds", "61" },
+                { "freeze_milliseconds", "55" },
+                { "parent", "\"j\"" },
+                { "held", "true" },
+                { "verified", "\"2026-02-02T02:41:40Z\"" },
+                { "proven", "\"2026-02-02T02:43:20Z\"" },
+                { "warnings", "[\"one \\\"quoted\\\"\",\"two\\nlines\",\"h\303\251\"]" },
+                { "error", "\"k\"" },
+                { "error_kind", "\"l\"" },
         };
 
         assert_ok(catalog_record(catalog, &entry, err));
@@ -55,14 +89,18 @@ Test(entry, every_field_comes_back)
                 assert_json(json, expected[i][0], expected[i][1]);
         cr_assert_eq(json_object_size(json), ARRAY_LENGTH(expected));
         json_decref(json);
+        catalog_free(catalog);
+        _cleanup_free_ char *size = query_text(file, "SELECT virtual_bytes FROM entry");
+        cr_assert_str_eq(size, "9223372036854775807", "a size never becomes negative");
 }
 
 Test(entry, what_is_not_known_is_null)
 {
         _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(true);
         struct catalog_entry entry = { .vm = (char *)"a", .status = (char *)"failed" };
-        static const char *const nulls[] = { "hypervisor", "point", "job", "level", "method", "consistency", "path", "uuid", "started", "finished",
-                                             "parent", "verified", "proven", "error", "error_kind" };
+        static const char *const nulls[] = { "hypervisor",  "point",    "job",    "level",   "method",
+                                             "consistency", "path",     "uuid",   "started", "finished",
+                                             "parent",      "verified", "proven", "error",   "error_kind" };
 
         assert_ok(catalog_record(catalog, &entry, err));
         json_t *json = first_of(catalog);
@@ -78,7 +116,9 @@ Test(entry, bytes_that_are_no_text_still_make_json)
 {
         _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(true);
         const char *warnings[] = { "w\377w", NULL };
-        struct catalog_entry entry = { .vm = (char *)"a", .status = (char *)"failed", .error = (char *)"disk \377\376 gone", .warnings = (char **)warnings };
+        struct catalog_entry entry = {
+                .vm = (char *)"a", .status = (char *)"failed", .error = (char *)"disk \377\376 gone", .warnings = (char **)warnings
+        };
 
         assert_ok(catalog_record(catalog, &entry, err));
         json_t *json = first_of(catalog);
@@ -141,8 +181,11 @@ Test(entry, of_a_point_follows_where_it_lies_and_what_its_state_says)
 Test(entry, of_a_point_without_metadata_is_damaged_and_as_old_as_its_name)
 {
         assert_ok(clock_set_timezone("Europe/Berlin", err));
-        struct point point = { .hypervisor = (char *)"hv", .vm = (char *)"web", .name = (char *)"2026-02-01-220015",
-                               .path = (char *)"hv/web/2026-02-01-220015", .problem = (char *)"backup-metadata.json is empty" };
+        struct point point = { .hypervisor = (char *)"hv",
+                               .vm = (char *)"web",
+                               .name = (char *)"2026-02-01-220015",
+                               .path = (char *)"hv/web/2026-02-01-220015",
+                               .problem = (char *)"backup-metadata.json is empty" };
         _cleanup_catalog_entry_ struct catalog_entry entry = { 0 }, odd = { 0 };
 
         catalog_entry_from_point(&point, &entry);

@@ -40,6 +40,7 @@ Test(history, failures_count_from_the_last_good_point_on)
         record(catalog, "again", 30, "failed");
         record(catalog, "again", 40, "cancelled");
         record(catalog, "again", 50, "failed");
+        record(catalog, "again", 5000, "ok"); /* some clock was wrong */
         record(catalog, "broken", 10, "damaged");
         record(catalog, "broken", 20, "damaged");
         record(catalog, "broken", 30, "cancelled");

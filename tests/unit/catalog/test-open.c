@@ -30,7 +30,8 @@ static void make_filled(void)
 static void write_at(long offset, const char *bytes, size_t length)
 {
         FILE *stream = fopen(file, "r+e");
-        cr_assert(stream && fseek(stream, offset, SEEK_SET) == 0 && fwrite(bytes, 1, length, stream) == length && fclose(stream) == 0);
+        cr_assert(stream && fseek(stream, offset, SEEK_SET) == 0 && fwrite(bytes, 1, length, stream) == length &&
+                  fclose(stream) == 0);
 }
 
 static void assert_was_set_aside(void)

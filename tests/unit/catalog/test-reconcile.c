@@ -1,19 +1,21 @@
+#include <sys/stat.h>
+
 #include "fixture.h"
 
 TestSuite(reconcile, .init = make_folder, .fini = remove_folder);
 
-#define assert_reconciled(catalog, points, n_added, n_removed)                              \
-        do {                                                                                \
-                size_t added_ = 99, removed_ = 99;                                          \
-                assert_ok(catalog_reconcile(catalog, points, &added_, &removed_, err));     \
-                cr_assert_eq(added_, (size_t)(n_added), "%zu added", added_);               \
-                cr_assert_eq(removed_, (size_t)(n_removed), "%zu removed", removed_);       \
+#define assert_reconciled(catalog, points, n_added, n_removed)                                                                     \
+        do {                                                                                                                       \
+                size_t added_ = 99, removed_ = 99;                                                                                 \
+                assert_ok(catalog_reconcile(catalog, points, &added_, &removed_, err));                                            \
+                cr_assert_eq(added_, (size_t)(n_added), "%zu added", added_);                                                      \
+                cr_assert_eq(removed_, (size_t)(n_removed), "%zu removed", removed_);                                              \
         } while (0)
 
-#define assert_list(catalog, expected)                                     \
-        do {                                                               \
-                _cleanup_free_ char *rows_ = list_text(catalog, NULL, true); \
-                cr_assert_str_eq(rows_, expected);                         \
+#define assert_list(catalog, expected)                                                                                             \
+        do {                                                                                                                       \
+                _cleanup_free_ char *rows_ = list_text(catalog, NULL, true);                                                       \
+                cr_assert_str_eq(rows_, expected);                                                                                 \
         } while (0)
 
 static void assert_pin(struct catalog *catalog, const char *vm, const char *expected)
@@ -63,6 +65,22 @@ Test(reconcile, a_row_that_says_something_else_is_corrected)
         assert_ok(catalog_list(catalog, NULL, false, &list, err));
         cr_assert_eq(list.count, 1);
         cr_assert(list.items[0].held && list.items[0].verified == 77 && strv_length(list.items[0].warnings) == 2);
+        free_points(&points);
+}
+
+Test(reconcile, what_agrees_is_not_written_again)
+{
+        _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(true);
+        struct point_list points = { 0 };
+        struct stat before, after;
+
+        add_point(&points, make_point("a", 30));
+        add_point(&points, make_point("b", 30));
+        assert_reconciled(catalog, &points, 2, 0);
+        cr_assert_eq(stat(file, &before), 0);
+        assert_reconciled(catalog, &points, 0, 0);
+        cr_assert_eq(stat(file, &after), 0);
+        cr_assert(before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
         free_points(&points);
 }
 

@@ -39,9 +39,10 @@ static void check_rows(const struct row *rows, size_t n_rows)
 Test(due, weekly)
 {
         static const struct row rows[] = {
-                { VM_SCHEDULE_WEEKLY, NULL, "2026-11-16 09:00", true, true, "2026-11-14 12:00", "2026-11-21 12:00", "due: no good point yet" },
-                { VM_SCHEDULE_WEEKLY, "2026-11-14 12:03:12", "2026-11-16 09:00", false, false, "2026-11-14 12:00", "2026-11-21 12:00",
-                  "not due: 2026-11-14-120312 serves this slot; next Sat 2026-11-21 12:00" },
+                { VM_SCHEDULE_WEEKLY, NULL, "2026-11-16 09:00", true, true, "2026-11-14 12:00", "2026-11-21 12:00",
+                  "due: no good point yet" },
+                { VM_SCHEDULE_WEEKLY, "2026-11-14 12:03:12", "2026-11-16 09:00", false, false, "2026-11-14 12:00",
+                  "2026-11-21 12:00", "not due: 2026-11-14-120312 serves this slot; next Sat 2026-11-21 12:00" },
                 { VM_SCHEDULE_WEEKLY, "2026-11-07 12:03", "2026-11-16 09:00", true, false, "2026-11-14 12:00", "2026-11-21 12:00",
                   "due: no good point since Sat 2026-11-14 12:00" },
                 { VM_SCHEDULE_WEEKLY, "2026-11-06 12:03", "2026-11-16 09:00", true, true, "2026-11-14 12:00", "2026-11-21 12:00",
@@ -52,13 +53,13 @@ Test(due, weekly)
                 { VM_SCHEDULE_WEEKLY, "2026-11-16 09:00", "2026-11-21 12:00", true, false, "2026-11-21 12:00", "2026-11-28 12:00",
                   "due: no good point since Sat 2026-11-21 12:00" },
                 /* nor does one of Friday evening; one of Saturday morning serves it */
-                { VM_SCHEDULE_WEEKLY, "2026-11-20 23:59:59", "2026-11-21 12:00", true, false, "2026-11-21 12:00", "2026-11-28 12:00",
-                  "due: no good point since Sat 2026-11-21 12:00" },
-                { VM_SCHEDULE_WEEKLY, "2026-11-21 00:00:00", "2026-11-21 12:00", false, false, "2026-11-21 12:00", "2026-11-28 12:00",
-                  "not due: 2026-11-21-000000 serves this slot; next Sat 2026-11-28 12:00" },
+                { VM_SCHEDULE_WEEKLY, "2026-11-20 23:59:59", "2026-11-21 12:00", true, false, "2026-11-21 12:00",
+                  "2026-11-28 12:00", "due: no good point since Sat 2026-11-21 12:00" },
+                { VM_SCHEDULE_WEEKLY, "2026-11-21 00:00:00", "2026-11-21 12:00", false, false, "2026-11-21 12:00",
+                  "2026-11-28 12:00", "not due: 2026-11-21-000000 serves this slot; next Sat 2026-11-28 12:00" },
                 /* in the hours before a slot, a run serves it */
-                { VM_SCHEDULE_WEEKLY, "2026-11-14 12:03", "2026-11-20 23:59:59", false, false, "2026-11-14 12:00", "2026-11-21 12:00",
-                  "not due: 2026-11-14-120300 serves this slot; next Sat 2026-11-21 12:00" },
+                { VM_SCHEDULE_WEEKLY, "2026-11-14 12:03", "2026-11-20 23:59:59", false, false, "2026-11-14 12:00",
+                  "2026-11-21 12:00", "not due: 2026-11-14-120300 serves this slot; next Sat 2026-11-21 12:00" },
                 { VM_SCHEDULE_WEEKLY, "2026-11-14 12:03", "2026-11-21 00:00", true, false, "2026-11-21 12:00", "2026-11-28 12:00",
                   "due early: a run now serves Sat 2026-11-21 12:00" },
                 { VM_SCHEDULE_WEEKLY, "2026-11-21 08:00", "2026-11-21 11:55", false, false, "2026-11-21 12:00", "2026-11-28 12:00",
@@ -74,8 +75,8 @@ Test(due, weekly)
 Test(due, daily_biweekly_monthly)
 {
         static const struct row rows[] = {
-                { VM_SCHEDULE_DAILY, "2026-11-17 12:01", "2026-11-18 05:59:59", false, false, "2026-11-17 12:00", "2026-11-18 12:00",
-                  "not due: 2026-11-17-120100 serves this slot; next Wed 2026-11-18 12:00" },
+                { VM_SCHEDULE_DAILY, "2026-11-17 12:01", "2026-11-18 05:59:59", false, false, "2026-11-17 12:00",
+                  "2026-11-18 12:00", "not due: 2026-11-17-120100 serves this slot; next Wed 2026-11-18 12:00" },
                 { VM_SCHEDULE_DAILY, "2026-11-17 12:01", "2026-11-18 06:00", true, false, "2026-11-18 12:00", "2026-11-19 12:00",
                   "due early: a run now serves Wed 2026-11-18 12:00" },
                 /* the last of a long cycle still has its turn the next day */
@@ -83,8 +84,8 @@ Test(due, daily_biweekly_monthly)
                   "due: no good point since Wed 2026-11-18 12:00" },
                 { VM_SCHEDULE_DAILY, "2026-11-16 12:01", "2026-11-18 12:30", true, true, "2026-11-18 12:00", "2026-11-19 12:00",
                   "due: no good point since Wed 2026-11-18 12:00" },
-                { VM_SCHEDULE_BIWEEKLY, "2026-11-07 12:01", "2026-11-14 12:00", false, false, "2026-11-07 12:00", "2026-11-21 12:00",
-                  "not due: 2026-11-07-120100 serves this slot; next Sat 2026-11-21 12:00" },
+                { VM_SCHEDULE_BIWEEKLY, "2026-11-07 12:01", "2026-11-14 12:00", false, false, "2026-11-07 12:00",
+                  "2026-11-21 12:00", "not due: 2026-11-07-120100 serves this slot; next Sat 2026-11-21 12:00" },
                 { VM_SCHEDULE_BIWEEKLY, "2026-11-07 12:01", "2026-11-21 12:00", true, false, "2026-11-21 12:00", "2026-12-05 12:00",
                   "due: no good point since Sat 2026-11-21 12:00" },
                 { VM_SCHEDULE_MONTHLY, "2026-11-07 12:01", "2026-12-04 12:00", false, false, "2026-11-07 12:00", "2026-12-05 12:00",
@@ -112,7 +113,8 @@ Test(due, a_point_from_the_future_serves_nothing_but_a_small_step_of_the_clock_d
         int64_t now = at("2026-11-16 09:00");
         struct due_verdict verdict = due_decide(VM_SCHEDULE_WEEKLY, &saturday_noon, at("2031-01-04 12:00"), now);
         cr_assert(verdict.due && verdict.overdue);
-        cr_assert_str_eq(verdict.reason, "due: the newest good point is of Sat 2031-01-04 12:00, in the future: was a clock wrong?");
+        cr_assert_str_eq(verdict.reason,
+                         "due: the newest good point is of Sat 2031-01-04 12:00, in the future: was a clock wrong?");
         cr_assert_not(due_decide(VM_SCHEDULE_WEEKLY, &saturday_noon, now + HOUR, now).due);
 }
 
@@ -126,7 +128,8 @@ static void check_only_a_point_ends_it(enum vm_schedule schedule, const struct w
 {
         bool was_due = false;
 
-        EACH_MOMENT(now, last_good) {
+        EACH_MOMENT(now, last_good)
+        {
                 struct due_verdict verdict = due_decide(schedule, start, last_good, now);
                 cr_assert(!was_due || verdict.due, "due ended by itself at %lld", (long long)now);
                 cr_assert(!verdict.overdue || verdict.due);
@@ -167,7 +170,7 @@ Test(due, a_run_serves_exactly_one_slot)
                 for (int schedule = VM_SCHEDULE_DAILY; schedule <= VM_SCHEDULE_MONTHLY; schedule++)
                         for (size_t s = 0; s < ARRAY_LENGTH(starts); s++)
                                 EACH_MOMENT(now, 1770000000)
-                                        check_a_run_serves_one_slot((enum vm_schedule)schedule, &starts[s], now);
+                check_a_run_serves_one_slot((enum vm_schedule)schedule, &starts[s], now);
         }
 }
 

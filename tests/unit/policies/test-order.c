@@ -8,9 +8,12 @@
 Test(order, goes_by_priority_and_then_by_name)
 {
         struct inventory_vm vms[] = {
-                { .name = (char *)"web-2", .priority = 2 },  { .name = (char *)"db", .priority = 1 },
-                { .name = (char *)"web-10", .priority = 2 }, { .name = (char *)"first", .priority = -5 },
-                { .name = (char *)"Web", .priority = 2 },    { .name = (char *)"last", .priority = 2147483647 },
+                { .name = (char *)"web-2", .priority = 2 },
+                { .name = (char *)"db", .priority = 1 },
+                { .name = (char *)"web-10", .priority = 2 },
+                { .name = (char *)"first", .priority = -5 },
+                { .name = (char *)"Web", .priority = 2 },
+                { .name = (char *)"last", .priority = 2147483647 },
                 { .name = (char *)"zero", .priority = (-2147483647 - 1) },
         };
         const char *expected[] = { "zero", "first", "db", "Web", "web-10", "web-2", "last" };

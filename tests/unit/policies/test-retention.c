@@ -22,26 +22,28 @@ static const struct retention_point *find(const struct retention_point *points, 
 }
 
 /* What stays, oldest given first, as "a c d". */
-#define assert_kept(vm, points, now, expected)                                    \
-        do {                                                                      \
-                char kept_[512] = "";                                             \
-                retention_decide(vm, points, ARRAY_LENGTH(points), now);          \
-                for (size_t i_ = 0; i_ < ARRAY_LENGTH(points); i_++)              \
-                        if (!(points)[i_].remove) {                               \
-                                strcat(kept_, (points)[i_].name);                 \
-                                strcat(kept_, " ");                               \
-                        }                                                         \
-                cr_assert_str_eq(kept_, expected);                                \
+#define assert_kept(vm, points, now, expected)                                                                                     \
+        do {                                                                                                                       \
+                char kept_[512] = "";                                                                                              \
+                retention_decide(vm, points, ARRAY_LENGTH(points), now);                                                           \
+                for (size_t i_ = 0; i_ < ARRAY_LENGTH(points); i_++)                                                               \
+                        if (!(points)[i_].remove) {                                                                                \
+                                strcat(kept_, (points)[i_].name);                                                                  \
+                                strcat(kept_, " ");                                                                                \
+                        }                                                                                                          \
+                cr_assert_str_eq(kept_, expected);                                                                                 \
         } while (0)
 
-#define assert_reason(points, point_name, expected) \
+#define assert_reason(points, point_name, expected)                                                                                \
         cr_assert_str_eq(find(points, ARRAY_LENGTH(points), point_name)->reason, expected)
 
 Test(retention, without_a_key_everything_stays)
 {
         struct inventory_vm vm = { .min_points = 2 };
         struct retention_point points[] = {
-                { .name = "a", .started = 1, .good = true }, { .name = "b", .started = 2 }, { .name = "c", .started = 3, .good = true },
+                { .name = "a", .started = 1, .good = true },
+                { .name = "b", .started = 2 },
+                { .name = "c", .started = 3, .good = true },
                 { .name = "d", .started = 4, .good = true },
         };
 
@@ -74,8 +76,10 @@ Test(retention, the_last_good_ones_outlive_every_age)
 {
         struct inventory_vm vm = { .retention_weeks = 1, .min_points = 2 };
         struct retention_point points[] = {
-                { .name = "a", .started = NOW - 50 * WEEK, .good = true }, { .name = "b", .started = NOW - 40 * WEEK, .good = true },
-                { .name = "c", .started = NOW - 30 * WEEK, .good = true }, { .name = "bad1", .started = NOW - 20 * WEEK },
+                { .name = "a", .started = NOW - 50 * WEEK, .good = true },
+                { .name = "b", .started = NOW - 40 * WEEK, .good = true },
+                { .name = "c", .started = NOW - 30 * WEEK, .good = true },
+                { .name = "bad1", .started = NOW - 20 * WEEK },
                 { .name = "bad2", .started = NOW - 10 * WEEK },
         };
 
@@ -103,9 +107,12 @@ Test(retention, keep_last)
 {
         struct inventory_vm vm = { .keep_last = 3, .min_points = 2 };
         struct retention_point points[] = {
-                { .name = "a", .started = 10, .good = true }, { .name = "b", .started = 20, .good = true },
-                { .name = "bad", .started = 35 },             { .name = "c", .started = 30, .good = true },
-                { .name = "d", .started = 40, .good = true }, { .name = "e", .started = 50, .good = true },
+                { .name = "a", .started = 10, .good = true },
+                { .name = "b", .started = 20, .good = true },
+                { .name = "bad", .started = 35 },
+                { .name = "c", .started = 30, .good = true },
+                { .name = "d", .started = 40, .good = true },
+                { .name = "e", .started = 50, .good = true },
         };
 
         assert_kept(&vm, points, NOW, "bad c d e ");
@@ -120,10 +127,12 @@ Test(retention, months_and_years_are_local_ones)
 {
         struct inventory_vm vm = { .keep_monthly = 3, .keep_yearly = 3, .min_points = 0 };
         struct retention_point points[] = {
-                { .name = "2023", .good = true },        { .name = "2024-early", .good = true }, { .name = "2024-newyear", .good = true },
-                { .name = "2025-early", .good = true },  { .name = "2025-late", .good = true },  { .name = "sep", .good = true },
-                { .name = "oct-early", .good = true },   { .name = "oct-last", .good = true },   { .name = "nov", .good = true },
-                { .name = "nov-late", .good = true },    { .name = "nov-bad", .good = false },
+                { .name = "2023", .good = true },         { .name = "2024-early", .good = true },
+                { .name = "2024-newyear", .good = true }, { .name = "2025-early", .good = true },
+                { .name = "2025-late", .good = true },    { .name = "sep", .good = true },
+                { .name = "oct-early", .good = true },    { .name = "oct-last", .good = true },
+                { .name = "nov", .good = true },          { .name = "nov-late", .good = true },
+                { .name = "nov-bad", .good = false },
         };
         static const char *const times[] = { "2023-06-01 12:00", "2024-02-01 12:00", "2024-12-31 23:59", "2025-01-01 00:10",
                                              "2025-11-20 12:00", "2026-09-05 12:00", "2026-10-03 12:00", "2026-10-31 23:30",
@@ -140,7 +149,9 @@ Test(retention, months_and_years_are_local_ones)
 Test(retention, a_pause_does_not_use_months_up)
 {
         struct inventory_vm vm = { .keep_monthly = 3 };
-        struct retention_point points[] = { { .name = "jan", .good = true }, { .name = "feb", .good = true }, { .name = "mar", .good = true } };
+        struct retention_point points[] = { { .name = "jan", .good = true },
+                                            { .name = "feb", .good = true },
+                                            { .name = "mar", .good = true } };
 
         points[0].started = at("2024-01-10 12:00");
         points[1].started = at("2024-02-10 12:00");
@@ -216,7 +227,9 @@ static void make_set(struct set *set)
                 point->held = pick(12) == 0;
                 /* mostly an earlier one, now and then anything, also itself or one that does not exist */
                 if (pick(2) == 0)
-                        point->parent = pick(10) == 0 ? set->names[pick(ARRAY_LENGTH(set->names))] : i > 0 ? set->names[pick((unsigned)i)] : NULL;
+                        point->parent = pick(10) == 0 ? set->names[pick(ARRAY_LENGTH(set->names))]
+                                        : i > 0       ? set->names[pick((unsigned)i)]
+                                                      : NULL;
         }
 }
 
@@ -248,7 +261,8 @@ static void check_good_ones(const struct inventory_vm *vm, const struct set *set
                         continue;
                 for (size_t j = 0; j < set->count; j++) {
                         const struct retention_point *other = &set->points[j];
-                        younger_kept += !other->remove && other->started <= NOW && other->started >= removed->started && restorable(set, other, 0);
+                        younger_kept += !other->remove && other->started <= NOW && other->started >= removed->started &&
+                                        restorable(set, other, 0);
                 }
                 cr_assert_geq(younger_kept, vm->min_points > 1 ? vm->min_points : 1);
                 cr_assert_geq(younger_kept, vm->keep_last);

@@ -138,7 +138,8 @@ Test(slots, manual_has_none)
         cr_assert_eq(due_early_window(VM_SCHEDULE_MANUAL), 0);
 }
 
-static const char *const zones[] = { "Europe/Berlin", "America/New_York", "UTC", "Australia/Lord_Howe", "Asia/Kathmandu", "Pacific/Apia", "Europe/Dublin" };
+static const char *const zones[] = { "Europe/Berlin",  "America/New_York", "UTC",          "Australia/Lord_Howe",
+                                     "Asia/Kathmandu", "Pacific/Apia",     "Europe/Dublin" };
 static const struct week_time starts[] = { { 6, 12, 0 }, { 0, 2, 30 }, { 1, 0, 0 }, { 0, 1, 59 }, { 3, 23, 59 } };
 
 /* slot_at_or_before(now) <= now < slot_after(now), and there is no other slot between the two, asked from any moment between. */
@@ -188,7 +189,8 @@ static int64_t days_between(int64_t from, int64_t to)
         return (timegm(&day_b) - timegm(&day_a)) / 86400;
 }
 
-/* The wall clock shows `start` at a slot, or the time as much later as the gap that swallowed it (an hour at most in these zones). */
+/* The wall clock shows `start` at a slot, or the time as much later as the gap that swallowed it (an hour at most in these
+ * zones). */
 static void check_wall_clock(const struct week_time *start, int64_t slot, bool any_weekday)
 {
         struct tm tm = local_of(slot);
@@ -207,7 +209,9 @@ Test(slots, follow_the_wall_clock_over_twenty_years)
         static const struct {
                 enum vm_schedule schedule;
                 int64_t days; /* 0: the first of each month */
-        } kinds[] = { { VM_SCHEDULE_DAILY, 1 }, { VM_SCHEDULE_WEEKLY, 7 }, { VM_SCHEDULE_BIWEEKLY, 14 }, { VM_SCHEDULE_MONTHLY, 0 } };
+        } kinds[] = {
+                { VM_SCHEDULE_DAILY, 1 }, { VM_SCHEDULE_WEEKLY, 7 }, { VM_SCHEDULE_BIWEEKLY, 14 }, { VM_SCHEDULE_MONTHLY, 0 }
+        };
 
         for (size_t z = 0; z < ARRAY_LENGTH(changing); z++) {
                 use_zone(changing[z]);
@@ -220,7 +224,8 @@ Test(slots, follow_the_wall_clock_over_twenty_years)
                                         if (kinds[k].days)
                                                 cr_assert_eq(days_between(slot, next), kinds[k].days);
                                         else
-                                                cr_assert(local_of(next).tm_mday <= 7 && local_of(next).tm_mon == (local_of(slot).tm_mon + 1) % 12);
+                                                cr_assert(local_of(next).tm_mday <= 7 &&
+                                                          local_of(next).tm_mon == (local_of(slot).tm_mon + 1) % 12);
                                         slot = next;
                                 }
                         }
