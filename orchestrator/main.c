@@ -16,6 +16,7 @@ static const struct verb verbs[] = {
         { "hypervisor list", "the hypervisors, and the last contact with each", VERB_NEEDS_DAEMON, &manual_hypervisor_list,
           verb_hypervisor_list },
         { "hypervisor check", "try the way to hypervisors", VERB_NEEDS_DAEMON, &manual_hypervisor_check, verb_hypervisor_check },
+        { "daemon", "run the daemon in the foreground", VERB_NEEDS_NO_DAEMON, &manual_daemon, verb_daemon },
         { "config check", "check orch.yaml and vm-list.yaml", VERB_NEEDS_NO_DAEMON, &manual_config_check, verb_config_check },
         { "repository init", "make the share an orch repository", VERB_NEEDS_NO_DAEMON, &manual_repository_init, verb_repository_init },
         { "repository check", "is the share mounted, marked, writable?", VERB_NEEDS_NO_DAEMON, &manual_repository_check,

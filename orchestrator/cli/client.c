@@ -217,6 +217,14 @@ static enum outcome transfer_drive(struct transfer *transfer, int signal_fd, CUR
         }
 }
 
+static void set_gone(const struct transfer *transfer, struct error **err)
+{
+        error_set(err, ERROR_UNREACHABLE,
+                  "the orch daemon at %s went away before it was done: what became of it is not known. `orch status` tells once the daemon is "
+                  "back, and a later `orch run` takes what is still due",
+                  transfer->client->socket);
+}
+
 static void set_unreachable(const struct transfer *transfer, CURLcode code, struct error **err)
 {
         long os_error = 0;
@@ -230,10 +238,7 @@ static void set_unreachable(const struct transfer *transfer, CURLcode code, stru
                           "cannot reach the orch daemon at %s: %s (is it running? `systemctl status orch` tells; `orch daemon` starts it)",
                           transfer->client->socket, os_error ? strerror((int)os_error) : curl_easy_strerror(code));
         else
-                error_set(err, ERROR_UNREACHABLE,
-                          "the orch daemon at %s went away in mid-answer (%s). What it was doing is not known; `orch status` tells once it "
-                          "is back, and a later `orch run` takes what is still due",
-                          transfer->client->socket, curl_easy_strerror(code));
+                set_gone(transfer, err);
 }
 
 /* The answer of a failed call: {"error":{"kind","message"},"exit_status"}. */
@@ -332,10 +337,7 @@ int client_stream(struct client *client, const char *path, const json_t *body, c
         if (status != STATUS_OK)
                 return status;
         if (transfer.end_status < 0) {
-                error_set(err, ERROR_UNREACHABLE,
-                          "the orch daemon at %s went away before the end. What became of the job is not known; `orch status` tells once it "
-                          "is back, and a later `orch run` takes what is still due",
-                          client->socket);
+                set_gone(&transfer, err);
                 return STATUS_NO_DAEMON;
         }
         return transfer.end_status;

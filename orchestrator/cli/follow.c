@@ -3,6 +3,7 @@
 #include "cli/follow.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -48,12 +49,19 @@ static struct event *worker_event(const json_t *line)
         return event;
 }
 
+/* "12:00:03"; the caller frees. */
+static char *time_of_day(int64_t time_ms)
+{
+        _cleanup_free_ char *when = clock_format_local(time_ms / 1000);
+        const char *space = strchr(when, ' ');
+        return xstrdup(space ? space + 1 : when);
+}
+
 static char *describe_passed_check(const struct event *event, const char *vm)
 {
-        _cleanup_free_ char *when = clock_format_local(event->time_ms / 1000);
-        const char *time_of_day = strchr(when, ' ');
-        return xasprintf("%s %s check %s: pass%s%s", time_of_day ? time_of_day + 1 : when, vm, event->check.name,
-                         str_empty(event->check.measured) ? "" : ", ", event->check.measured);
+        _cleanup_free_ char *when = time_of_day(event->time_ms);
+        return xasprintf("%s %s check %s: pass%s%s", when, vm, event->check.name, str_empty(event->check.measured) ? "" : ", ",
+                         event->check.measured);
 }
 
 /* True when a line was wanted and stdout is gone. */
@@ -84,17 +92,23 @@ static bool show_worker_event(struct follow *follow, const json_t *line)
         return text && !output_line(text);
 }
 
+/* "12:00:03 " of a line of the daemon's own. One without a time is from now, unless the stream is of the past. The caller frees. */
+static char *time_prefix(const struct follow *follow, const json_t *line)
+{
+        int64_t time_ms = value_integer(line, "time_ms", follow->options->just_watching ? 0 : clock_realtime_ms());
+        _cleanup_free_ char *when = time_ms ? time_of_day(time_ms) : NULL;
+        return xasprintf("%s%s", when ? when : "", when ? " " : "");
+}
+
 /* A line of the daemon's own about a job: "12:00:03 prod-db-01 queued at place 3 (job 20261120-3f9a)". */
 static bool show_job_line(struct follow *follow, const json_t *line, const char *what)
 {
         if (follow->cli->verbosity < 0)
                 return false;
-        int64_t time_ms = value_integer(line, "time_ms", clock_realtime_ms());
-        _cleanup_free_ char *when = clock_format_local(time_ms / 1000);
-        const char *time_of_day = strchr(when, ' ');
+        _cleanup_free_ char *when = time_prefix(follow, line);
         const char *vm = value_text(line, "vm");
-        _cleanup_free_ char *text = xasprintf("%s %s%s%s (job %s)", time_of_day ? time_of_day + 1 : when,
-                                              *vm ? vm : value_text(line, "hypervisor"), " ", what, value_text(line, "job"));
+        _cleanup_free_ char *text =
+                xasprintf("%s%s %s (job %s)", when, *vm ? vm : value_text(line, "hypervisor"), what, value_text(line, "job"));
         return !output_line(text);
 }
 
@@ -132,7 +146,12 @@ static bool show_notice(struct follow *follow, const json_t *line)
                 log_warning("%s", text);
                 return false;
         }
-        return follow->cli->verbosity >= 0 && !output_line(text);
+        if (follow->cli->verbosity < 0)
+                return false;
+        _cleanup_free_ char *when = time_prefix(follow, line);
+        const char *vm = value_text(line, "vm");
+        _cleanup_free_ char *timed = xasprintf("%s%s%s%s", when, vm, *vm ? " " : "", text);
+        return !output_line(timed);
 }
 
 static bool show_end(struct follow *follow, const json_t *line)
@@ -174,6 +193,8 @@ static void on_interrupt(void *data)
 {
         struct follow *follow = data;
         output_live(NULL);
+        if (isatty(STDERR_FILENO))
+                fputc('\n', stderr); /* the terminal shows "^C" */
         if (follow->options->just_watching)
                 return;
         if (follow->running)

@@ -8,7 +8,7 @@
 struct follow_options {
         bool strict;        /* warnings make exit status 1 of 0 */
         bool passed_checks; /* shows those too */
-        bool just_watching; /* ends with 0 whatever became of the job; Ctrl-C says nothing of jobs */
+        bool just_watching; /* of what may be past: ends with 0 whatever became of the job; Ctrl-C says nothing of jobs */
 };
 
 /* Returns the exit status. `body` NULL: GET. */

@@ -83,6 +83,17 @@ static void filter(json_t *points, const struct options *given)
         }
 }
 
+static int say_there_are_none(const struct cli *cli)
+{
+        if (cli->options->n_words == 0)
+                return cli_printed(output_line("there are no points yet"));
+        _cleanup_strbuf_ struct strbuf line = { 0 };
+        strbuf_add(&line, "there are no points of ");
+        for (size_t i = 0; i < cli->options->n_words; i++)
+                strbuf_addf(&line, "%s%s", i ? ", " : "", cli->options->words[i]);
+        return cli_printed(output_line(line.data));
+}
+
 int verb_list(const struct cli *cli, struct error **err)
 {
         _cleanup_json_ json_t *points = NULL;
@@ -93,7 +104,7 @@ int verb_list(const struct cli *cli, struct error **err)
         if (cli->json)
                 return cli_printed(output_json(points));
         if (json_array_size(points) == 0)
-                return cli_printed(output_line(cli->options->n_words ? "no points of such a VM" : "no points yet"));
+                return say_there_are_none(cli);
         _cleanup_free_ char *table = listing_table(points);
         return cli_printed(output_text(table));
 }

@@ -6,20 +6,14 @@
 #include "cli/verbs.h"
 #include "schema/json-fields.h"
 
-static const struct option_spec options[] = {
-        { .name = "dry-run", .help = "only tell what would be done" },
-        { 0 },
-};
-
 const struct verb_manual manual_recover = {
         .arguments = "[VM|HYPERVISOR…]",
         .max_words = SIZE_MAX,
-        .options = options,
         .text = "Looks on the hypervisors for what a crash left (a frozen guest, an overlay, files of ours) and undoes it: for these\n"
                 "VMs, for all VMs of these hypervisors, or for all.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_CANCELLED) |
                  MANUAL_EXIT(STATUS_INTERRUPTED),
-        .example = "orch recover hypervisor-02 --dry-run",
+        .example = "orch recover hypervisor-02",
 };
 
 static bool has_name(const json_t *array, const char *name)
@@ -52,7 +46,6 @@ int verb_recover(const struct cli *cli, struct error **err)
         }
         json_object_set_new(body, "vms", vms);
         json_object_set_new(body, "hypervisors", hypervisors);
-        json_object_set_new(body, "dry_run", json_boolean(options_has(cli->options, "dry-run")));
         const struct follow_options follow = { .strict = false };
         return follow_jobs(cli, client, "/v1/recover", body, &follow, err);
 }

@@ -89,15 +89,15 @@ int verb_repository_check(const struct cli *cli, struct error **err)
         return status.writable ? printed : STATUS_JOB_FAILED;
 }
 
-static int print_unlocked(const struct cli *cli, const struct lock_holder *holder)
+static int print_unlocked(const struct cli *cli, const char *path, const struct lock_holder *holder)
 {
-        _cleanup_free_ char *since = holder->since ? clock_format_local(holder->since) : xstrdup("an unknown time");
         if (cli->json)
                 return print_json(json_pack("{s:s?, s:I, s:I}", "host", holder->host, "pid", (json_int_t)holder->pid, "since",
                                             (json_int_t)holder->since));
-        _cleanup_free_ char *line = holder->host ? xasprintf("unlocked; it was held by process %lld on %s since %s", (long long)holder->pid,
-                                                             holder->host, since)
-                                                 : xstrdup("unlocked; nothing is known of who held it");
+        _cleanup_free_ char *since = holder->since ? clock_format_local(holder->since) : xstrdup("an unknown time");
+        _cleanup_free_ char *line = holder->host ? xasprintf("%s is unlocked; process %lld on %s had locked it since %s", path,
+                                                             (long long)holder->pid, holder->host, since)
+                                                 : xasprintf("%s is not locked", path);
         return cli_printed(output_line(line));
 }
 
@@ -122,5 +122,5 @@ int verb_repository_unlock(const struct cli *cli, struct error **err)
         _cleanup_(lock_holder_done) struct lock_holder holder = { 0 };
         if (repository_break_lock(repository, force, &holder, err) < 0)
                 return STATUS_FROM_ERROR;
-        return print_unlocked(cli, &holder);
+        return print_unlocked(cli, settings->repository_path, &holder);
 }

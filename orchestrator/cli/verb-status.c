@@ -28,6 +28,29 @@ const struct verb_manual manual_status = {
         .example = "orch status --watch",
 };
 
+/* "cycle  running since 2026-02-07 12:00:03: 3 of 12 done, 1 failed; next slot 2026-02-14 12:00:00" */
+static void add_cycle(struct strbuf *out, const json_t *status)
+{
+        const json_t *cycle = value_object(status, "cycle");
+        const json_t *summary = value_object(cycle, "summary");
+        _cleanup_free_ char *started = value_local_time(cycle, "started");
+        _cleanup_free_ char *next = value_local_time(status, "next_slot");
+        int64_t failed = value_integer(summary, "failed", 0);
+        int64_t ended = value_integer(summary, "succeeded", 0) + failed + value_integer(summary, "cancelled", 0) +
+                        value_integer(summary, "skipped", 0);
+        strbuf_add(out, "cycle       ");
+        if (cycle)
+                strbuf_addf(out, "running since %s: %lld of %lld done", started, (long long)ended,
+                            (long long)value_integer(summary, "total", 0));
+        else
+                strbuf_add(out, "none running");
+        if (failed)
+                strbuf_addf(out, ", %lld failed", (long long)failed);
+        if (*next)
+                strbuf_addf(out, "; next slot %s", next);
+        strbuf_add_char(out, '\n');
+}
+
 static void add_head(struct strbuf *out, const json_t *status)
 {
         _cleanup_free_ char *started = value_local_time(status, "started");
@@ -52,11 +75,7 @@ static void add_head(struct strbuf *out, const json_t *status)
         if (last_good)
                 strbuf_addf(out, "%s\n", value_text(inventory, "problems"));
 
-        _cleanup_free_ char *next = value_local_time(status, "next_slot");
-        strbuf_addf(out, "cycle       %s", value_object(status, "cycle") ? "running" : "none running");
-        if (*next)
-                strbuf_addf(out, ", next slot %s", next);
-        strbuf_add_char(out, '\n');
+        add_cycle(out, status);
 }
 
 static void cell_progress(struct table *table, const json_t *progress)

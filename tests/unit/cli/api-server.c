@@ -17,6 +17,7 @@ struct api_server {
         char *folder;
         char *socket;
         struct strbuf posted;
+        size_t n_requests;
         bool stopping; /* lets streams that hang end */
 };
 
@@ -86,6 +87,11 @@ static void forget_uri(_unused_ void *data, _unused_ struct MHD_Connection *conn
         free(target);
 }
 
+static bool is_answer_to(const struct api_answer *answer, const char *path, const char *posted)
+{
+        return streq(answer->path, path) && (!answer->posted || strstr(posted, answer->posted));
+}
+
 static enum MHD_Result answer_request(void *data, struct MHD_Connection *connection, _unused_ const char *url, const char *method,
                                       _unused_ const char *version, const char *upload, size_t *upload_size, void **context)
 {
@@ -103,8 +109,9 @@ static enum MHD_Result answer_request(void *data, struct MHD_Connection *connect
                 return MHD_YES;
         }
         const struct api_answer *answer = server->answers;
-        while (answer->path && !streq(answer->path, target->path))
+        while (answer->path && !is_answer_to(answer, target->path, api_server_posted(server)))
                 answer++;
+        server->n_requests++;
         if (!answer->path)
                 answer = &not_found;
         struct MHD_Response *response = make_response(server, answer);
@@ -150,6 +157,11 @@ struct api_server *api_server_stop(struct api_server *server)
 const char *api_server_socket(const struct api_server *server)
 {
         return server->socket;
+}
+
+size_t api_server_requests(const struct api_server *server)
+{
+        return server->n_requests;
 }
 
 const char *api_server_posted(const struct api_server *server)

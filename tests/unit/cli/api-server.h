@@ -14,6 +14,7 @@ struct api_chunk {
 
 struct api_answer {
         const char *path;                /* "/v1/run", with the query; NULL ends the list */
+        const char *posted;              /* only when this is part of what was posted; NULL: whatever it was */
         unsigned status;                 /* 0: 200 */
         const char *json;                /* a plain answer, or */
         const struct api_chunk *chunks;  /* a stream, which then */
@@ -30,5 +31,6 @@ DEFINE_FREEP(struct api_server, api_server_stop)
 #define _cleanup_api_server_ _cleanup_(api_server_stopp)
 
 const char *api_server_socket(const struct api_server *server);
-/* What was last posted; "" for nothing. */
+/* How many requests came, and what was posted last ("" for nothing). */
+size_t api_server_requests(const struct api_server *server);
 const char *api_server_posted(const struct api_server *server);

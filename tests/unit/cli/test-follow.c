@@ -104,7 +104,7 @@ Test(follow, strict_leaves_a_run_without_warnings_alone)
         const struct follow_options options = { .strict = true };
         _cleanup_(capture_done) struct capture capture = { 0 };
         cr_assert_eq(follow(chunks, &cli, &options, &capture), STATUS_OK);
-        cr_assert_str_eq(capture.out, "hello\nnothing is due\n");
+        cr_assert_str_eq(strchr(capture.out, ' '), " hello\nnothing is due\n"); /* behind the time of day */
 }
 
 Test(follow, json_passes_the_events_through)

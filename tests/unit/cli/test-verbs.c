@@ -1,0 +1,327 @@
+/* Verbs from argv to what they print, against a scripted daemon. */
+#include "cli/verbs.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api-server.h"
+#include "base/fs.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "capture.h"
+
+static const struct verb verbs[] = {
+        { "run", "", VERB_NEEDS_DAEMON, &manual_run, verb_run },
+        { "backup vm", "", VERB_NEEDS_DAEMON, &manual_backup_vm, verb_backup_vm },
+        { "list", "", VERB_DAEMON_OR_STANDALONE, &manual_list, verb_list },
+        { "show", "", VERB_NEEDS_DAEMON, &manual_show, verb_show },
+        { "schedule", "", VERB_NEEDS_DAEMON, &manual_schedule, verb_schedule },
+        { "status", "", VERB_NEEDS_DAEMON, &manual_status, verb_status },
+        { "cancel", "", VERB_NEEDS_DAEMON, &manual_cancel, verb_cancel },
+        { "recover", "", VERB_NEEDS_DAEMON, &manual_recover, verb_recover },
+        { "config check", "", VERB_NEEDS_NO_DAEMON, &manual_config_check, verb_config_check },
+        { 0 },
+};
+
+/* A folder with an orch.yaml that names the server's socket. */
+struct place {
+        char folder[32];
+        struct api_server *server;
+        struct capture capture;
+};
+
+static void write_file(const struct place *place, const char *name, mode_t mode, const char *text)
+{
+        _cleanup_free_ char *path = path_join(place->folder, name);
+        cr_assert_eq(fs_write_file(path, mode, text, strlen(text), NULL), 0);
+}
+
+static void place_init(struct place *place, const struct api_answer answers[])
+{
+        *place = (struct place){ .folder = "/tmp/orch-test-XXXXXX", .server = api_server_start(answers) };
+        cr_assert_not_null(mkdtemp(place->folder));
+        _cleanup_free_ char *settings =
+                xasprintf("repository: { path: /tmp }\nsocket: %s\ncycle: { timezone: UTC }\n", api_server_socket(place->server));
+        write_file(place, "orch.yaml", 0600, settings);
+}
+
+static void place_done(struct place *place)
+{
+        api_server_stop(place->server);
+        capture_done(&place->capture);
+        cr_assert_eq(fs_remove_tree_at(AT_FDCWD, place->folder, NULL), 0);
+}
+
+static int orch(struct place *place, const char *const words[])
+{
+        _cleanup_free_ char *config = xasprintf("--config=%s/orch.yaml", place->folder);
+        const char *argv[12] = { "orch", config };
+        int argc = 2;
+        for (; words[argc - 2]; argc++)
+                argv[argc] = words[argc - 2];
+        capture_begin(&place->capture);
+        int status = cli_main(verbs, argc, (char **)(uintptr_t)argv);
+        capture_end(&place->capture);
+        return status;
+}
+#define ORCH(place, ...) orch(&(place), (const char *const[]){ __VA_ARGS__, NULL })
+
+#define PLAN                                                                                                             \
+        "{\"usual\":1,\"plan\":[{\"vm\":\"db\",\"hypervisor\":\"h1\",\"priority\":1,\"due\":true,\"reason\":\"no point yet\"}," \
+        "{\"vm\":\"web\",\"hypervisor\":\"h2\",\"priority\":20,\"due\":true,\"reason\":\"its slot began\"},"                    \
+        "{\"vm\":\"off\",\"hypervisor\":\"h2\",\"priority\":30,\"due\":false,\"reason\":\"done\"}]}"
+static const struct api_chunk short_run[] = { { "{\"event\":\"end\",\"exit_status\":0,\"text\":\"done\"}\n", 0 }, { 0 } };
+static const struct api_answer run_answers[] = {
+        { .path = "/v1/run", .posted = "\"dry_run\":true", .json = PLAN },
+        { .path = "/v1/run", .posted = "\"plan_only\":true", .json = PLAN },
+        { .path = "/v1/run", .chunks = short_run },
+        { 0 },
+};
+
+Test(verbs, a_dry_run_shows_what_is_due_and_runs_nothing)
+{
+        _cleanup_(place_done) struct place place;
+        place_init(&place, run_answers);
+        cr_assert_eq(ORCH(place, "run", "--dry-run", "--tag=a", "--tag", "b", "--exclude", "x*"), STATUS_OK, "%s", place.capture.errors);
+        cr_assert_str_eq(place.capture.out, "VM   HYPERVISOR  PRIORITY  REASON\n"
+                                            "db   h1                 1  no point yet\n"
+                                            "web  h2                20  its slot began\n"
+                                            "2 VMs would be backed up, in this order; nothing was done\n");
+        cr_assert_eq(api_server_requests(place.server), 1);
+        cr_assert_str_eq(api_server_posted(place.server), "{\"all\":false,\"tag\":[\"a\",\"b\"],\"hypervisor\":[],\"exclude\":[\"x*\"],"
+                                                          "\"dry_run\":true,\"attach\":false,\"plan_only\":false}");
+}
+
+/* Runs `orch run` as on a terminal where `typed` is answered. */
+static int run_asking(struct place *place, const char *typed, const char *const words[])
+{
+        int ends[2];
+        cr_assert_eq(pipe(ends), 0);
+        cr_assert_eq(write(ends[1], typed, strlen(typed)), (ssize_t)strlen(typed));
+        close(ends[1]);
+        dup2(ends[0], STDIN_FILENO);
+        clearerr(stdin);
+        close(ends[0]);
+        _cleanup_options_ struct options options = { 0 };
+        cr_assert_eq(options_parse(cli_global_options, manual_run.options, words, &options, NULL), 0);
+        _cleanup_free_ char *config = path_join(place->folder, "orch.yaml");
+        const struct cli cli = { .verb = &verbs[0], .options = &options, .config = config, .can_ask = true };
+        capture_begin(&place->capture);
+        int status = verb_run(&cli, NULL);
+        capture_end(&place->capture);
+        return status;
+}
+
+Test(verbs, a_run_of_more_than_the_usual_asks_on_a_terminal)
+{
+        _cleanup_(place_done) struct place place;
+        place_init(&place, run_answers);
+        cr_assert_eq(run_asking(&place, "n\n", (const char *const[]){ NULL }), STATUS_CANCELLED);
+        cr_assert(strstr(place.capture.out, "web  h2"), "%s", place.capture.out);
+        cr_assert(strstr(place.capture.out, "That is 2 VMs; usual for this slot: 1. Back them up now? [y/N] "), "%s", place.capture.out);
+        cr_assert(strstr(place.capture.errors, "nothing was done"));
+        cr_assert_eq(api_server_requests(place.server), 1, "nothing was started");
+
+        cr_assert_eq(run_asking(&place, "", (const char *const[]){ NULL }), STATUS_CANCELLED, "no answer is no");
+
+        cr_assert_eq(run_asking(&place, "y\n", (const char *const[]){ NULL }), STATUS_OK);
+        cr_assert(strstr(api_server_posted(place.server), "\"plan_only\":false"));
+        cr_assert(str_ends_with(place.capture.out, "done\n"));
+}
+
+Test(verbs, a_run_does_not_ask_with_yes_or_attach_or_without_a_terminal)
+{
+        _cleanup_(place_done) struct place place;
+        place_init(&place, run_answers);
+        cr_assert_eq(run_asking(&place, "", (const char *const[]){ "--yes", NULL }), STATUS_OK);
+        cr_assert_eq(run_asking(&place, "", (const char *const[]){ "--attach", NULL }), STATUS_OK);
+        cr_assert_eq(ORCH(place, "run"), STATUS_OK);
+        cr_assert_str_eq(place.capture.out, "done\n");
+        cr_assert_eq(api_server_requests(place.server), 3);
+}
+
+Test(verbs, backup_posts_what_was_asked_for_and_checks_words_first)
+{
+        static const struct api_answer answers[] = {
+                { .path = "/v1/backup", .json = "{\"jobs\":[{\"job\":\"j1\",\"vm\":\"db\"}]}" }, { 0 }
+        };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, answers);
+        cr_assert_eq(ORCH(place, "backup", "vm", "db", "--no-wait", "--level", "full"), STATUS_OK);
+        cr_assert_str_eq(place.capture.out, "db queued as job j1 (`orch log j1 -f` follows it)\n");
+        cr_assert_str_eq(api_server_posted(place.server), "{\"vms\":[\"db\"],\"level\":\"full\",\"method\":null,\"if_due\":false,"
+                                                          "\"wait\":false,\"accept_new_uuid\":false}");
+        cr_assert_eq(ORCH(place, "backup", "vm", "db", "--level", "ful"), STATUS_USAGE);
+        cr_assert_str_eq(place.capture.errors, "error: --level ful: expected full, incremental or differential\n");
+        cr_assert_eq(ORCH(place, "backup", "vm", "db", "--method", "magic"), STATUS_USAGE);
+        cr_assert_eq(api_server_requests(place.server), 1);
+        cr_assert_eq(ORCH(place, "backup", "vm"), STATUS_USAGE);
+}
+
+#define POINT(name, status) "{\"vm\":\"db\",\"hypervisor\":\"h1\",\"point\":\"" name "\",\"status\":\"" status "\"}"
+
+Test(verbs, show_resolves_the_point_before_it_asks_for_it)
+{
+        static const struct api_answer answers[] = {
+                { .path = "/v1/points?vm=db", .json = "[" POINT("2026-02-08-1", "ok") "," POINT("2026-02-01-1", "ok") "]" },
+                { .path = "/v1/points/db/2026-02-08-1", .json = POINT("2026-02-08-1", "ok") },
+                { .path = "/v1/points/db/2026-02-01-1", .json = POINT("2026-02-01-1", "ok") },
+                { 0 },
+        };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, answers);
+        cr_assert_eq(ORCH(place, "show", "db"), STATUS_OK);
+        cr_assert(strstr(place.capture.out, "point         2026-02-08-1\n"), "%s", place.capture.out);
+        cr_assert_eq(ORCH(place, "show", "db", "2026-02-01"), STATUS_OK);
+        cr_assert(strstr(place.capture.out, "point         2026-02-01-1\n"), "%s", place.capture.out);
+        cr_assert_eq(ORCH(place, "show", "db", "2026"), STATUS_USAGE);
+        cr_assert(strstr(place.capture.errors, "2026-02-08-1, 2026-02-01-1"), "%s", place.capture.errors);
+}
+
+Test(verbs, list_asks_for_what_it_can_and_filters_the_rest)
+{
+        static const char all[] = "[{\"vm\":\"db-1\",\"point\":\"p\",\"status\":\"ok\"},{\"vm\":\"web\",\"point\":\"p\",\"status\":\"ok\"}]";
+        static const struct api_answer answers[] = {
+                { .path = "/v1/points", .json = all },
+                { .path = "/v1/points?failed=1", .json = all },
+                { .path = "/v1/points?failed=1&vm=web", .json = "[]" },
+                { .path = "/v1/points?vm=a%2Fb", .json = "[]" },
+                { 0 },
+        };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, answers);
+        cr_assert_eq(ORCH(place, "list", "--json"), STATUS_OK);
+        cr_assert(strstr(place.capture.out, "\"web\"") && strstr(place.capture.out, "\"db-1\""));
+        cr_assert_eq(ORCH(place, "list", "db-*", "--failed", "--json"), STATUS_OK);
+        cr_assert(!strstr(place.capture.out, "\"web\"") && strstr(place.capture.out, "\"db-1\""), "%s", place.capture.out);
+        cr_assert_eq(ORCH(place, "list", "web", "--failed"), STATUS_OK);
+        cr_assert_str_eq(place.capture.out, "there are no points of web\n");
+        cr_assert_eq(ORCH(place, "list", "a/b"), STATUS_OK);
+        cr_assert_str_eq(place.capture.out, "there are no points of a/b\n");
+}
+
+Test(verbs, recover_tells_vms_from_hypervisors_by_the_inventory)
+{
+        static const struct api_answer answers[] = {
+                { .path = "/v1/hypervisors", .json = "[{\"name\":\"h1\"},{\"name\":\"h2\"}]" },
+                { .path = "/v1/recover", .chunks = short_run },
+                { 0 },
+        };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, answers);
+        cr_assert_eq(ORCH(place, "recover", "db", "h2"), STATUS_OK);
+        cr_assert_str_eq(api_server_posted(place.server), "{\"vms\":[\"db\"],\"hypervisors\":[\"h2\"]}");
+}
+
+Test(verbs, status_shows_what_runs_and_what_needs_a_person)
+{
+        static const struct api_answer answers[] = {
+                { .path = "/v1/status",
+                  .json = "{\"version\":\"9.9\",\"pid\":7,\"started\":\"2026-02-01T10:00:00Z\",\"paused\":true,"
+                          "\"repository\":{\"path\":\"/mnt\",\"state\":\"unavailable\",\"error\":\"does not answer\"},"
+                          "\"inventory\":{\"file\":\"/etc/l.yaml\",\"vms\":1,\"state\":\"last-good\",\"problems\":\"l.yaml:1:1: bad\"},"
+                          "\"cycle\":{\"started\":\"2026-02-01T11:00:00Z\",\"summary\":{\"total\":5,\"succeeded\":1,\"failed\":1}},"
+                          "\"running\":[{\"job\":\"j1\",\"vm\":\"db\",\"hypervisor\":\"h1\",\"action\":\"backup\",\"state\":\"stuck\","
+                          "\"started\":\"2026-02-01T11:00:01Z\",\"step\":\"copy\",\"progress\":{\"disk\":\"vda\",\"done_bytes\":512,"
+                          "\"total_bytes\":1024,\"bytes_per_second\":256,\"remaining_seconds\":2}}],"
+                          "\"queued\":[{\"job\":\"j2\",\"vm\":\"web\",\"hypervisor\":\"h2\",\"action\":\"backup\",\"priority\":4,"
+                          "\"trigger\":\"cycle\"}],"
+                          "\"overdue\":[{\"vm\":\"old\",\"reason\":\"missed\"}],"
+                          "\"failed\":[{\"vm\":\"bad\",\"job\":\"j0\",\"error\":\"no room\",\"when\":\"2026-02-01T09:00:00Z\"}],"
+                          "\"damaged\":[{\"vm\":\"db\",\"point\":\"p1\",\"error\":\"a hash differs\"}],"
+                          "\"next_slot\":\"2026-02-07T12:00:00Z\",\"warnings\":[\"beware\"]}" },
+                { 0 },
+        };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, answers);
+        cr_assert_eq(ORCH(place, "status"), STATUS_OK);
+        cr_assert_str_eq(place.capture.out,
+                         "daemon      orch 9.9, process 7, since 2026-02-01 10:00:00, PAUSED\n"
+                         "repository  /mnt, unavailable: does not answer\n"
+                         "inventory   /etc/l.yaml, 1 VM: THE FILE IS BROKEN, the last good one is in use\n"
+                         "l.yaml:1:1: bad\n"
+                         "cycle       running since 2026-02-01 11:00:00: 2 of 5 done, 1 failed; next slot 2026-02-07 12:00:00\n"
+                         "\n"
+                         "RUNNING  HYPERVISOR  ACTION  SINCE                STEP           PROGRESS                     JOB\n"
+                         "db       h1          backup  2026-02-01 11:00:01  STUCK in copy  vda 50%, 256 B/s, 2.0s left  j1\n"
+                         "\n"
+                         "QUEUED  HYPERVISOR  ACTION  PRIORITY  TRIGGER  JOB\n"
+                         "web     h2          backup         4  cycle    j2\n"
+                         "\n"
+                         "TROUBLE  VM   WHAT\n"
+                         "overdue  old  missed\n"
+                         "failed   bad  2026-02-01 09:00:00, job j0: no room\n"
+                         "damaged  db   point p1: a hash differs\n"
+                         "\n"
+                         "warning: beware\n");
+        cr_assert_eq(ORCH(place, "status", "--watch"), STATUS_USAGE);
+}
+
+Test(verbs, an_answer_of_another_shape_shows_as_empty_and_never_crashes)
+{
+        static const char *const shapes[] = { "null", "[]", "{}", "7", "\"x\"", "[1,null,\"x\",[],{}]",
+                                              "{\"running\":[1,{}],\"failed\":{},\"repository\":[],\"cycle\":7}" };
+        for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++) {
+                const struct api_answer answers[] = {
+                        { .path = "/v1/status", .json = shapes[i] }, { .path = "/v1/schedule", .json = shapes[i] },
+                        { .path = "/v1/points", .json = shapes[i] }, { .path = "/v1/run", .json = shapes[i] },
+                        { .path = "/v1/jobs/j/cancel", .json = shapes[i] }, { 0 },
+                };
+                _cleanup_(place_done) struct place place;
+                place_init(&place, answers);
+                cr_assert_eq(ORCH(place, "status"), STATUS_OK);
+                cr_assert_eq(ORCH(place, "schedule"), STATUS_OK);
+                cr_assert_eq(ORCH(place, "list"), STATUS_OK);
+                cr_assert_eq(ORCH(place, "run", "--dry-run"), STATUS_OK);
+                cr_assert_eq(ORCH(place, "cancel", "j"), STATUS_OK);
+        }
+}
+
+Test(verbs, config_check_tells_all_mistakes_of_both_files_and_what_is_missing)
+{
+        static const struct api_answer none[] = { { 0 } };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, none);
+        write_file(&place, "vm-list.yaml", 0644, "vms:\n  - { name: a/b, hypervisor: h1, retention_weeks: 8 }\n  - { nam: c, hypervisor: h1 }\n");
+        cr_assert_eq(ORCH(place, "config", "check"), STATUS_USAGE);
+        cr_assert(strstr(place.capture.errors, "vm-list.yaml:2:"), "%s", place.capture.errors);
+        cr_assert(strstr(place.capture.errors, "vm-list.yaml:3:"), "%s", place.capture.errors);
+        cr_assert(strstr(place.capture.errors, "mistakes found"), "%s", place.capture.errors);
+        cr_assert_str_eq(place.capture.out, "");
+
+        /* A broken orch.yaml: the inventory where it is by default is still looked at. */
+        write_file(&place, "orch.yaml", 0600, "repositry: { path: /tmp }\n");
+        cr_assert_eq(ORCH(place, "config", "check"), STATUS_USAGE);
+        cr_assert(strstr(place.capture.errors, "orch.yaml:1:1: ") && strstr(place.capture.errors, "vm-list.yaml:2:"), "%s",
+                  place.capture.errors);
+        cr_assert_eq(ORCH(place, "status"), STATUS_USAGE, "no client goes on with broken settings");
+        cr_assert(strstr(place.capture.errors, "orch.yaml:1:1: "), "%s", place.capture.errors);
+}
+
+Test(verbs, config_check_warns_of_keys_that_others_can_read)
+{
+        static const struct api_answer none[] = { { 0 } };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, none);
+        write_file(&place, "orch.yaml", 0600, "repository: { path: /tmp }\nssh: { key: key, known_hosts: known }\n");
+        write_file(&place, "vm-list.yaml", 0644, "vms:\n  - { name: a, hypervisor: h1, retention_weeks: 8 }\n");
+        write_file(&place, "key", 0644, "");
+        write_file(&place, "secrets.conf", 0640, "");
+        cr_assert_eq(ORCH(place, "config", "check"), STATUS_OK);
+        cr_assert_str_eq(place.capture.out, "orch.yaml and vm-list.yaml are valid: 1 VM on 1 hypervisor\n");
+        cr_assert(strstr(place.capture.errors, "/key can be read by others (mode 0644)"), "%s", place.capture.errors);
+        cr_assert(strstr(place.capture.errors, "/secrets.conf can be read by others (mode 0640)"), "%s", place.capture.errors);
+        cr_assert(strstr(place.capture.errors, "/known: No such file or directory"), "%s", place.capture.errors);
+        cr_assert_eq(ORCH(place, "config", "check", "--strict"), STATUS_JOB_FAILED);
+
+        write_file(&place, "key", 0600, "");
+        write_file(&place, "secrets.conf", 0600, "");
+        write_file(&place, "known", 0644, "");
+        cr_assert_eq(ORCH(place, "config", "check", "--strict"), STATUS_OK, "%s", place.capture.errors);
+        cr_assert_str_eq(place.capture.errors, "");
+}
