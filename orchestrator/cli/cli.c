@@ -147,8 +147,8 @@ static int unknown_verb(const struct verb verbs[], const char *name, struct erro
                 return error_set(err, ERROR_CONFIG, "there is no verb '%s'; `orch --help` lists them", shown);
         _cleanup_strv_ char **seconds = second_words(verbs, nearest);
         _cleanup_free_ char *choices = strv_join(seconds, "|");
-        return error_set(err, ERROR_CONFIG, "there is no verb '%s'; did you mean `orch %s%s%s`? `orch --help` lists them all", shown, nearest,
-                         seconds ? " " : "", choices);
+        return error_set(err, ERROR_CONFIG, "there is no verb '%s'; did you mean `orch %s%s%s`? `orch --help` lists them all",
+                         shown, nearest, seconds ? " " : "", choices);
 }
 
 /* A word that only begins verbs of two words, alone or before something that is no verb. */
@@ -161,7 +161,8 @@ static int incomplete_verb(const struct verb verbs[], const char *group, const c
         _cleanup_free_ char *shown = str_one_line(second, 80);
         const char *nearest = nearest_word(second, (const char *const *)seconds);
         if (nearest)
-                return error_set(err, ERROR_CONFIG, "there is no verb '%s %s'; did you mean `orch %s %s`?", group, shown, group, nearest);
+                return error_set(err, ERROR_CONFIG, "there is no verb '%s %s'; did you mean `orch %s %s`?", group, shown, group,
+                                 nearest);
         return error_set(err, ERROR_CONFIG, "there is no verb '%s %s'; after '%s' comes: %s", group, shown, group, choices);
 }
 

@@ -47,9 +47,9 @@ struct cli {
         const struct options *options;
         const char *config; /* path of orch.yaml */
         bool json;
-        int verbosity;      /* -1: -q, 0, 1: -v */
-        bool terminal;      /* stdout is one that can redraw a line */
-        bool can_ask;       /* stdin and stdout are terminals */
+        int verbosity; /* -1: -q, 0, 1: -v */
+        bool terminal; /* stdout is one that can redraw a line */
+        bool can_ask;  /* stdin and stdout are terminals */
 };
 
 struct verb {

@@ -38,8 +38,8 @@ struct transfer {
         struct strbuf buffer; /* the answer so far, or the line so far */
         bool skipping;        /* inside a line that is too long */
         bool too_large;
-        bool stopped;         /* by on_line */
-        int end_status;       /* of the end event; -1: not seen */
+        bool stopped;   /* by on_line */
+        int end_status; /* of the end event; -1: not seen */
         struct deadline silence;
 };
 
@@ -220,7 +220,8 @@ static enum outcome transfer_drive(struct transfer *transfer, int signal_fd, CUR
 static void set_gone(const struct transfer *transfer, struct error **err)
 {
         error_set(err, ERROR_UNREACHABLE,
-                  "the orch daemon at %s went away before it was done: what became of it is not known. `orch status` tells once the daemon is "
+                  "the orch daemon at %s went away before it was done: what became of it is not known. `orch status` tells once "
+                  "the daemon is "
                   "back, and a later `orch run` takes what is still due",
                   transfer->client->socket);
 }
@@ -231,11 +232,13 @@ static void set_unreachable(const struct transfer *transfer, CURLcode code, stru
         curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_error);
         if (code == CURLE_COULDNT_CONNECT && os_error == EACCES)
                 error_set(err, ERROR_UNREACHABLE,
-                          "cannot reach the orch daemon at %s: permission denied (run this as root or in the group that owns the socket)",
+                          "cannot reach the orch daemon at %s: permission denied (run this as root or in the group that owns the "
+                          "socket)",
                           transfer->client->socket);
         else if (code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT)
                 error_set(err, ERROR_UNREACHABLE,
-                          "cannot reach the orch daemon at %s: %s (is it running? `systemctl status orch` tells; `orch daemon` starts it)",
+                          "cannot reach the orch daemon at %s: %s (is it running? `systemctl status orch` tells; `orch daemon` "
+                          "starts it)",
                           transfer->client->socket, os_error ? strerror((int)os_error) : curl_easy_strerror(code));
         else
                 set_gone(transfer, err);
@@ -265,7 +268,8 @@ static int transfer_conclude(const struct transfer *transfer, enum outcome outco
         }
         if (outcome == OUTCOME_MUTE) {
                 error_set(err, ERROR_TIMEOUT,
-                          "the orch daemon at %s has given no sign of life for %ld s: it hangs or is stopped. Jobs may go on; `orch status` "
+                          "the orch daemon at %s has given no sign of life for %ld s: it hangs or is stopped. Jobs may go on; "
+                          "`orch status` "
                           "tells once it answers again",
                           transfer->client->socket, transfer->client->silence_ms / 1000);
                 return STATUS_NO_DAEMON;
@@ -289,7 +293,8 @@ int client_call(struct client *client, const char *path, const json_t *body, jso
         if (status != STATUS_OK)
                 return status;
         json_error_t where;
-        json_t *answer = json_loadb(transfer.buffer.data ? transfer.buffer.data : "", transfer.buffer.length, JSON_DECODE_ANY, &where);
+        json_t *answer =
+                json_loadb(transfer.buffer.data ? transfer.buffer.data : "", transfer.buffer.length, JSON_DECODE_ANY, &where);
         if (!answer) {
                 error_set(err, ERROR_INTERNAL, "the daemon's answer to %s is no JSON: %s", path, where.text);
                 return STATUS_NO_DAEMON;
@@ -318,7 +323,8 @@ static void unwatch_signals(int signal_fd, const sigset_t *before)
         sigprocmask(SIG_SETMASK, before, NULL);
 }
 
-int client_stream(struct client *client, const char *path, const json_t *body, const struct client_stream *stream, struct error **err)
+int client_stream(struct client *client, const char *path, const json_t *body, const struct client_stream *stream,
+                  struct error **err)
 {
         _cleanup_(transfer_done) struct transfer transfer = { .client = client, .stream = stream, .end_status = -1 };
         transfer_prepare(&transfer, path, body);

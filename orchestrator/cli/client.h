@@ -39,5 +39,5 @@ struct client_stream {
 /* One call whose answer is a stream of JSON lines. Returns the exit status of the stream's end event; STATUS_INTERRUPTED without an
  * error when a signal or on_line stopped it; or fails as above. Lines that are no JSON object or longer than 1 MiB are skipped with a
  * warning. Blocks SIGINT and SIGTERM while it runs. */
-int client_stream(struct client *client, const char *path, const json_t *body, const struct client_stream *stream, struct error **err)
-        _must_check_;
+int client_stream(struct client *client, const char *path, const json_t *body, const struct client_stream *stream,
+                  struct error **err) _must_check_;

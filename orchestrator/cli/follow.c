@@ -127,7 +127,8 @@ static bool show_started(struct follow *follow, const json_t *line)
         xstrdup_replace(&follow->running, value_text(line, "job"));
         xstrdup_replace(&follow->running_vm, value_text(line, "vm"));
         const char *hypervisor = value_text(line, "hypervisor");
-        _cleanup_free_ char *what = *hypervisor && *value_text(line, "vm") ? xasprintf("started on %s", hypervisor) : xstrdup("started");
+        _cleanup_free_ char *what =
+                *hypervisor && *value_text(line, "vm") ? xasprintf("started on %s", hypervisor) : xstrdup("started");
         return show_job_line(follow, line, what);
 }
 
@@ -198,17 +199,19 @@ static void on_interrupt(void *data)
         if (follow->options->just_watching)
                 return;
         if (follow->running)
-                log_warning("interrupted, but the daemon goes on with job %s%s%s%s%s. `orch cancel %s` stops it, `orch log %s -f` shows it",
-                            follow->running, str_empty(follow->running_vm) ? "" : " (", follow->running_vm ? follow->running_vm : "",
-                            str_empty(follow->running_vm) ? "" : ")", follow->n_waiting ? " and then with those that wait" : "",
-                            follow->running, follow->running);
+                log_warning("interrupted, but the daemon goes on with job %s%s%s%s%s. `orch cancel %s` stops it, `orch log %s -f` "
+                            "shows it",
+                            follow->running, str_empty(follow->running_vm) ? "" : " (",
+                            follow->running_vm ? follow->running_vm : "", str_empty(follow->running_vm) ? "" : ")",
+                            follow->n_waiting ? " and then with those that wait" : "", follow->running, follow->running);
         else
-                log_warning("interrupted, but the daemon goes on with what it was told. `orch status` shows it, `orch cancel JOB` stops a "
+                log_warning("interrupted, but the daemon goes on with what it was told. `orch status` shows it, `orch cancel JOB` "
+                            "stops a "
                             "job");
 }
 
-int follow_jobs(const struct cli *cli, struct client *client, const char *path, const json_t *body, const struct follow_options *options,
-                struct error **err)
+int follow_jobs(const struct cli *cli, struct client *client, const char *path, const json_t *body,
+                const struct follow_options *options, struct error **err)
 {
         _cleanup_(follow_done) struct follow follow = { .cli = cli, .options = options };
         struct client_stream stream = { .on_line = on_line, .on_interrupt = on_interrupt, .data = &follow };
@@ -218,5 +221,6 @@ int follow_jobs(const struct cli *cli, struct client *client, const char *path, 
         output_live(NULL);
         if (status == STATUS_OK && options->strict && follow.n_warnings)
                 return STATUS_JOB_FAILED;
-        return options->just_watching && status != STATUS_NO_DAEMON && status != STATUS_INTERRUPTED && !(err && *err) ? STATUS_OK : status;
+        return options->just_watching && status != STATUS_NO_DAEMON && status != STATUS_INTERRUPTED && !(err && *err) ? STATUS_OK
+                                                                                                                      : status;
 }

@@ -12,5 +12,5 @@ struct follow_options {
 };
 
 /* Returns the exit status. `body` NULL: GET. */
-int follow_jobs(const struct cli *cli, struct client *client, const char *path, const json_t *body, const struct follow_options *options,
-                struct error **err);
+int follow_jobs(const struct cli *cli, struct client *client, const char *path, const json_t *body,
+                const struct follow_options *options, struct error **err);

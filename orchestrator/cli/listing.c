@@ -25,9 +25,8 @@ static const char *latest(const json_t *points, const char *vm, struct error **e
 {
         size_t i;
         const json_t *point;
-        json_array_foreach(points, i, point)
-                if (streq(value_text(point, "status"), "ok") && *value_text(point, "point"))
-                        return value_text(point, "point");
+        json_array_foreach(points, i, point) if (streq(value_text(point, "status"), "ok") &&
+                                                 *value_text(point, "point")) return value_text(point, "point");
         error_set(err, ERROR_CONFIG, "%s has no good point; `orch list %s --failed` shows what was tried", vm, vm);
         return NULL;
 }
@@ -41,7 +40,8 @@ const char *listing_resolve(const json_t *points, const char *vm, const char *wo
         _cleanup_strv_ char **candidates = NULL;
         size_t i;
         const json_t *point;
-        json_array_foreach(points, i, point) {
+        json_array_foreach(points, i, point)
+        {
                 const char *name = value_text(point, "point");
                 if (*name && streq(name, word))
                         return name;
@@ -119,7 +119,6 @@ char *listing_table(const json_t *points)
         _cleanup_table_ struct table *table = table_new(headers);
         size_t i;
         const json_t *point;
-        json_array_foreach(points, i, point)
-                add_row(table, point);
+        json_array_foreach(points, i, point) add_row(table, point);
         return table_format(table);
 }

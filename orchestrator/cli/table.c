@@ -105,7 +105,8 @@ char *table_format(const struct table *table)
         add_row(&out, table, widths, titles, table->n_columns);
         for (size_t i = 0; i < table->n_cells; i += table->n_columns) {
                 size_t left = table->n_cells - i;
-                add_row(&out, table, widths, (const char *const *)table->cells + i, left < table->n_columns ? left : table->n_columns);
+                add_row(&out, table, widths, (const char *const *)table->cells + i,
+                        left < table->n_columns ? left : table->n_columns);
         }
         return strbuf_take(&out);
 }

@@ -11,7 +11,9 @@
 
 static const struct option_spec options[] = {
         { .name = "level", .value = "LEVEL", .help = "full, incremental or differential, instead of what the inventory says" },
-        { .name = "method", .value = "METHOD", .help = "quiesce, snapshot, suspend or shutdown, instead of what the inventory says" },
+        { .name = "method",
+          .value = "METHOD",
+          .help = "quiesce, snapshot, suspend or shutdown, instead of what the inventory says" },
         { .name = "if-due", .help = "only those that are due" },
         { .name = "no-wait", .help = "queue the jobs and end" },
         { .name = "accept-new-uuid", .help = "back up a VM that was made anew under its old name, and pin its new UUID" },
@@ -24,7 +26,8 @@ const struct verb_manual manual_backup_vm = {
         .min_words = 1,
         .max_words = SIZE_MAX,
         .options = options,
-        .text = "Backs up these VMs now and waits for the end. A NAME may be a glob such as 'prod-*'. While a cycle runs, they come\n"
+        .text = "Backs up these VMs now and waits for the end. A NAME may be a glob such as 'prod-*'. While a cycle runs, they "
+                "come\n"
                 "behind the job that is running and before all that wait.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
                  MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
@@ -73,7 +76,8 @@ static int show_queued(const struct cli *cli, const json_t *answer)
         bool written = true;
         size_t i;
         const json_t *job;
-        json_array_foreach(value_array(answer, "jobs"), i, job) {
+        json_array_foreach(value_array(answer, "jobs"), i, job)
+        {
                 const char *id = value_text(job, "job");
                 _cleanup_free_ char *line =
                         xasprintf("%s queued as job %s (`orch log %s -f` follows it)", value_text(job, "vm"), id, id);

@@ -10,7 +10,8 @@ const struct verb_manual manual_cancel = {
         .arguments = "JOB",
         .min_words = 1,
         .max_words = 1,
-        .text = "Stops a job, running or queued. A running one undoes what it did first: its VM ends on its original disks. The other\n"
+        .text = "Stops a job, running or queued. A running one undoes what it did first: its VM ends on its original disks. The "
+                "other\n"
                 "jobs of a cycle go on.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch cancel 20261120-3f9a",

@@ -14,7 +14,8 @@
 
 const struct verb_manual manual_catalog_rebuild = {
         .arguments = "",
-        .text = "Makes the catalog agree with the points on the share; makes it anew where it is lost or damaged (the damaged file is\n"
+        .text = "Makes the catalog agree with the points on the share; makes it anew where it is lost or damaged (the damaged file "
+                "is\n"
                 "set aside). What is known only to the catalog, of jobs that made no point, stays where it can be read.\n"
                 "The daemon has to be stopped.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED),
@@ -44,7 +45,8 @@ static struct repository *open_locked(const struct settings *settings, struct er
         if (result == LOCK_HELD_ELSEWHERE) {
                 _cleanup_free_ char *since = holder.since ? clock_format_local(holder.since) : xstrdup("an unknown time");
                 error_set(err, ERROR_REFUSED,
-                          "%s is in use: process %lld on %s has locked it since %s. Stop the daemon there first (`orch repository unlock` "
+                          "%s is in use: process %lld on %s has locked it since %s. Stop the daemon there first (`orch repository "
+                          "unlock` "
                           "is for one that is dead)",
                           settings->repository_path, (long long)holder.pid, holder.host ? holder.host : "an unknown host", since);
         }
@@ -60,8 +62,9 @@ static struct catalog *open_catalog(const struct repository *repository, bool *r
 static int print_rebuilt(const struct cli *cli, bool made_new, size_t n_points, size_t added, size_t removed)
 {
         if (cli->json) {
-                _cleanup_json_ json_t *json = json_pack("{s:b, s:I, s:I, s:I}", "new", (int)made_new, "points", (json_int_t)n_points,
-                                                        "added", (json_int_t)added, "removed", (json_int_t)removed);
+                _cleanup_json_ json_t *json =
+                        json_pack("{s:b, s:I, s:I, s:I}", "new", (int)made_new, "points", (json_int_t)n_points, "added",
+                                  (json_int_t)added, "removed", (json_int_t)removed);
                 return cli_printed(output_json(json));
         }
         _cleanup_free_ char *points = format_count((int64_t)n_points, "point");

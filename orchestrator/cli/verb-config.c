@@ -39,8 +39,8 @@ static void check_secret_file(const char *path, const char *what, bool required,
         } else if (!S_ISREG(st.st_mode)) {
                 problems_add_warning(problems, config, 0, 0, "%s %s is not a regular file", what, path);
         } else if (st.st_mode & 0077) {
-                problems_add_warning(problems, config, 0, 0, "%s %s can be read by others (mode %04o); `chmod 600 %s` mends that", what,
-                                     path, (unsigned)(st.st_mode & 07777), path);
+                problems_add_warning(problems, config, 0, 0, "%s %s can be read by others (mode %04o); `chmod 600 %s` mends that",
+                                     what, path, (unsigned)(st.st_mode & 07777), path);
         } else if (access(path, R_OK) < 0) {
                 problems_add_warning(problems, config, 0, 0, "%s %s: %s", what, path, strerror(errno));
         }
@@ -50,10 +50,11 @@ static void check_files(const struct settings *settings, const char *config, str
 {
         check_secret_file(settings->ssh.key, "ssh.key", true, config, problems);
         if (access(settings->ssh.known_hosts, R_OK) < 0)
-                problems_add_warning(problems, config, 0, 0,
-                                     "ssh.known_hosts %s: %s; no hypervisor can be reached until it holds their host keys (`ssh-keyscan` "
-                                     "gets them, compare before you trust)",
-                                     settings->ssh.known_hosts, strerror(errno));
+                problems_add_warning(
+                        problems, config, 0, 0,
+                        "ssh.known_hosts %s: %s; no hypervisor can be reached until it holds their host keys (`ssh-keyscan` "
+                        "gets them, compare before you trust)",
+                        settings->ssh.known_hosts, strerror(errno));
         _cleanup_free_ char *secrets = path_join(settings->directory, "secrets.conf");
         check_secret_file(secrets, "the secrets' file", false, config, problems);
 }
@@ -93,8 +94,8 @@ static int print_verdict(const struct cli *cli, const struct settings *settings,
 {
         _cleanup_free_ char *vms = format_count((int64_t)inventory->n_vms, "VM");
         _cleanup_free_ char *hypervisors = format_count((int64_t)inventory->n_hypervisors, "hypervisor");
-        _cleanup_free_ char *line = xasprintf("%s and %s are valid: %s on %s", path_base(cli->config), path_base(settings->inventory), vms,
-                                              hypervisors);
+        _cleanup_free_ char *line = xasprintf("%s and %s are valid: %s on %s", path_base(cli->config),
+                                              path_base(settings->inventory), vms, hypervisors);
         return cli_printed(output_line(line));
 }
 
@@ -109,9 +110,9 @@ int verb_config_check(const struct cli *cli, _unused_ struct error **err)
                 check_files(settings, cli->config, &problems);
         _cleanup_(inventory_freep) struct inventory *inventory = load_inventory(settings, cli->config, &problems);
 
-        int status = problems.n_errors ? STATUS_USAGE
-                     : problems.count && options_has(cli->options, "strict") ? STATUS_JOB_FAILED
-                                                                               : STATUS_OK;
+        int status = problems.n_errors ? STATUS_USAGE : STATUS_OK;
+        if (status == STATUS_OK && problems.count && options_has(cli->options, "strict"))
+                status = STATUS_JOB_FAILED;
         if (cli->json) {
                 int printed = print_json(&problems, inventory);
                 return status ? status : printed;

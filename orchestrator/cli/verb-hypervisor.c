@@ -19,7 +19,8 @@ const struct verb_manual manual_hypervisor_list = {
 const struct verb_manual manual_hypervisor_check = {
         .arguments = "[NAME…]",
         .max_words = SIZE_MAX,
-        .text = "Tries each of these hypervisors, or all: its host key, the login, libvirt, the tools that a backup needs there, and\n"
+        .text = "Tries each of these hypervisors, or all: its host key, the login, libvirt, the tools that a backup needs there, "
+                "and\n"
                 "whether it sees the same share. Changes nothing.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch hypervisor check hypervisor-01",
@@ -31,7 +32,8 @@ static char *format_table(const json_t *hypervisors)
         _cleanup_table_ struct table *table = table_new(headers);
         size_t i;
         const json_t *hypervisor;
-        json_array_foreach(hypervisors, i, hypervisor) {
+        json_array_foreach(hypervisors, i, hypervisor)
+        {
                 const json_t *last = value_object(hypervisor, "last");
                 _cleanup_free_ char *when = value_local_time(last, "when");
                 table_cell(table, value_text(hypervisor, "name"));

@@ -36,7 +36,10 @@ static int ask_daemon(const struct cli *cli, json_t **ret, struct error **err)
         _cleanup_free_ char *vm = one ? client_escape(cli->options->words[0]) : NULL;
         bool failed = options_has(cli->options, "failed");
         _cleanup_free_ char *path = xasprintf("/v1/points%s%s%s%s", vm || failed ? "?" : "", failed ? "failed=1" : "",
-                                              vm && failed ? "&vm=" : vm ? "vm=" : "", vm ? vm : "");
+                                              vm && failed ? "&vm="
+                                              : vm         ? "vm="
+                                                           : "",
+                                              vm ? vm : "");
         return client_call(client, path, NULL, ret, err);
 }
 

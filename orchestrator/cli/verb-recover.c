@@ -9,7 +9,8 @@
 const struct verb_manual manual_recover = {
         .arguments = "[VM|HYPERVISOR…]",
         .max_words = SIZE_MAX,
-        .text = "Looks on the hypervisors for what a crash left (a frozen guest, an overlay, files of ours) and undoes it: for these\n"
+        .text = "Looks on the hypervisors for what a crash left (a frozen guest, an overlay, files of ours) and undoes it: for "
+                "these\n"
                 "VMs, for all VMs of these hypervisors, or for all.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_CANCELLED) |
                  MANUAL_EXIT(STATUS_INTERRUPTED),
@@ -20,9 +21,7 @@ static bool has_name(const json_t *array, const char *name)
 {
         size_t i;
         const json_t *entry;
-        json_array_foreach(array, i, entry)
-                if (streq(value_text(entry, "name"), name))
-                        return true;
+        json_array_foreach(array, i, entry) if (streq(value_text(entry, "name"), name)) return true;
         return false;
 }
 

@@ -63,9 +63,10 @@ int verb_repository_init(const struct cli *cli, struct error **err)
 static int print_status(const struct cli *cli, const struct repository_status *status)
 {
         if (cli->json)
-                return print_json(json_pack("{s:s, s:s, s:s, s:b, s:I, s:I}", "path", status->path, "mount_type", status->mount_type,
-                                            "uuid", status->uuid, "writable", (int)status->writable, "free_bytes",
-                                            (json_int_t)status->free_bytes, "total_bytes", (json_int_t)status->total_bytes));
+                return print_json(json_pack("{s:s, s:s, s:s, s:b, s:I, s:I}", "path", status->path, "mount_type",
+                                            status->mount_type, "uuid", status->uuid, "writable", (int)status->writable,
+                                            "free_bytes", (json_int_t)status->free_bytes, "total_bytes",
+                                            (json_int_t)status->total_bytes));
         _cleanup_free_ char *free_text = format_bytes(status->free_bytes);
         _cleanup_free_ char *total_text = format_bytes(status->total_bytes);
         _cleanup_strbuf_ struct strbuf out = { 0 };

@@ -27,7 +27,8 @@ static const struct option_spec options[] = {
 const struct verb_manual manual_run = {
         .arguments = "",
         .options = options,
-        .text = "Backs up the VMs that are due, one by one in the order of their priority, and waits for the end. A VM that fails does\n"
+        .text = "Backs up the VMs that are due, one by one in the order of their priority, and waits for the end. A VM that fails "
+                "does\n"
                 "not stop the others. The last line printed is the verdict.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
                  MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
@@ -65,7 +66,8 @@ static char *format_plan(const json_t *plan, bool all, int64_t *ret_count)
         int64_t count = 0;
         size_t i;
         const json_t *entry;
-        json_array_foreach(value_array(plan, "plan"), i, entry) {
+        json_array_foreach(value_array(plan, "plan"), i, entry)
+        {
                 if (!all && !value_bool(entry, "due"))
                         continue;
                 count++;
@@ -107,7 +109,8 @@ static int ask_if_unusual(const struct cli *cli, struct client *client, json_t *
                 return STATUS_OK;
         output_text(table);
         _cleanup_free_ char *vms = format_count(count, "VM");
-        _cleanup_free_ char *question = xasprintf("That is %s; usual for this slot: %lld. Back them up now?", vms, (long long)usual);
+        _cleanup_free_ char *question =
+                xasprintf("That is %s; usual for this slot: %lld. Back them up now?", vms, (long long)usual);
         if (cli_ask(question))
                 return STATUS_OK;
         log_info("nothing was done");

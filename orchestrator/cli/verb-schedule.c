@@ -21,7 +21,8 @@ static char *format_table(const json_t *schedule)
         _cleanup_table_ struct table *table = table_new(headers);
         size_t i;
         const json_t *entry;
-        json_array_foreach(schedule, i, entry) {
+        json_array_foreach(schedule, i, entry)
+        {
                 _cleanup_free_ char *last_good = value_local_time(entry, "last_good");
                 _cleanup_free_ char *next = value_local_time(entry, "next");
                 table_cell(table, value_text(entry, "vm"));

@@ -13,13 +13,13 @@ struct api_chunk {
 };
 
 struct api_answer {
-        const char *path;                /* "/v1/run", with the query; NULL ends the list */
-        const char *posted;              /* only when this is part of what was posted; NULL: whatever it was */
-        unsigned status;                 /* 0: 200 */
-        const char *json;                /* a plain answer, or */
-        const struct api_chunk *chunks;  /* a stream, which then */
-        bool breaks;                     /* is broken off, or */
-        bool hangs;                      /* stays open and silent, or (neither) ends in order */
+        const char *path;               /* "/v1/run", with the query; NULL ends the list */
+        const char *posted;             /* only when this is part of what was posted; NULL: whatever it was */
+        unsigned status;                /* 0: 200 */
+        const char *json;               /* a plain answer, or */
+        const struct api_chunk *chunks; /* a stream, which then */
+        bool breaks;                    /* is broken off, or */
+        bool hangs;                     /* stays open and silent, or (neither) ends in order */
 };
 
 struct api_server;

@@ -12,7 +12,9 @@ static const struct option_spec options[] = {
         { .name = "level", .value = "LEVEL", .help = "a level" },
         { 0 },
 };
-static const struct verb_manual manual = { .arguments = "[VM]", .max_words = 1, .options = options, .text = "Text.", .example = "orch run" };
+static const struct verb_manual manual = {
+        .arguments = "[VM]", .max_words = 1, .options = options, .text = "Text.", .example = "orch run"
+};
 
 static int print_call(const struct cli *cli, _unused_ struct error **err)
 {
@@ -42,7 +44,7 @@ static const struct verb verbs[] = {
 /* Runs `orch <words>` and returns its exit status; *out and *errors get what it printed. */
 static int orch(struct capture *capture, const char *const words[])
 {
-        char *argv[12] = { (char *)(uintptr_t)"orch" };
+        char *argv[12] = { (char *)(uintptr_t) "orch" };
         int argc = 1;
         for (; words[argc - 1]; argc++)
                 argv[argc] = (char *)(uintptr_t)words[argc - 1];
@@ -108,8 +110,8 @@ Test(cli, help_is_printed_for_all_a_group_and_a_verb)
         cr_assert(strstr(capture.out, "repository check") && !strstr(capture.out, "  run "));
         cr_assert_eq(ORCH(capture, "run", "-h"), 0);
         cr_assert(strstr(capture.out, "usage: orch run [options] [VM]"));
-        cr_assert(strstr(capture.out, "--level LEVEL") && strstr(capture.out, "--config FILE") && strstr(capture.out, "exit status:") &&
-                  strstr(capture.out, "example:"));
+        cr_assert(strstr(capture.out, "--level LEVEL") && strstr(capture.out, "--config FILE") &&
+                  strstr(capture.out, "exit status:") && strstr(capture.out, "example:"));
         cr_assert_eq(ORCH(capture, "--version"), 0);
         cr_assert_str_eq(capture.out, "orch " ORCH_VERSION "\n");
 }

@@ -36,8 +36,12 @@ Test(client, a_call_gives_the_answer_and_posts_its_body)
 Test(client, a_refusal_gives_the_daemons_sentence_and_exit_status)
 {
         static const struct api_answer answers[] = {
-                { .path = "/a", .status = 409, .json = "{\"error\":{\"kind\":\"refused\",\"message\":\"a cycle runs\"},\"exit_status\":4}" },
-                { .path = "/b", .status = 400, .json = "{\"error\":{\"kind\":\"config\",\"message\":\"no such VM\"},\"exit_status\":2}" },
+                { .path = "/a",
+                  .status = 409,
+                  .json = "{\"error\":{\"kind\":\"refused\",\"message\":\"a cycle runs\"},\"exit_status\":4}" },
+                { .path = "/b",
+                  .status = 400,
+                  .json = "{\"error\":{\"kind\":\"config\",\"message\":\"no such VM\"},\"exit_status\":2}" },
                 { .path = "/odd", .status = 500, .json = "{\"error\":{\"kind\":\"x\",\"message\":\"odd\"},\"exit_status\":0}" },
                 { .path = "/empty", .status = 500, .json = "<html>" },
                 { .path = "/text", .json = "not JSON" },
@@ -77,8 +81,9 @@ Test(client, no_daemon_is_told_at_once_with_what_to_do)
         int64_t before = clock_monotonic_ms();
         cr_assert_eq(client_call(client, "/v1/status", NULL, &answer, &error), STATUS_NO_DAEMON);
         cr_assert_lt(clock_monotonic_ms() - before, 1000);
-        cr_assert(strstr(error->message, "cannot reach the orch daemon at /tmp/orch-test-no-such.sock: No such file or directory (is it "
-                                         "running?"),
+        cr_assert(strstr(error->message,
+                         "cannot reach the orch daemon at /tmp/orch-test-no-such.sock: No such file or directory (is it "
+                         "running?"),
                   "%s", error->message);
 }
 
@@ -173,7 +178,10 @@ Test(client, a_stream_comes_line_by_line_and_its_end_gives_the_exit_status)
         };
         assert_stream(one_piece, 1, "a,b,end,");
         static const struct api_chunk torn[] = {
-                { "{\"eve", 0 }, { "nt\":\"a\"}", 20 }, { "\n\n{\"event\":\"keepalive\"}\n{\"event\":", 20 }, { "\"end\",\"exit_status\":0}\n", 20 },
+                { "{\"eve", 0 },
+                { "nt\":\"a\"}", 20 },
+                { "\n\n{\"event\":\"keepalive\"}\n{\"event\":", 20 },
+                { "\"end\",\"exit_status\":0}\n", 20 },
                 { 0 },
         };
         assert_stream(torn, 0, "a,end,");
@@ -189,7 +197,10 @@ Test(client, lines_that_are_garbage_or_too_long_are_skipped)
         memset(endless, 'x', 3 * 1024 * 1024 - 2);
         endless[3 * 1024 * 1024 - 2] = '\n';
         const struct api_chunk chunks[] = {
-                { "garbage\n[1]\n\"x\"\n{\"event\":\"a\"}\n", 0 }, { endless, 0 }, { "{\"event\":\"end\",\"exit_status\":0}\n", 0 }, { 0 },
+                { "garbage\n[1]\n\"x\"\n{\"event\":\"a\"}\n", 0 },
+                { endless, 0 },
+                { "{\"event\":\"end\",\"exit_status\":0}\n", 0 },
+                { 0 },
         };
         _cleanup_(capture_done) struct capture capture = { 0 };
         capture_begin(&capture);
@@ -204,8 +215,8 @@ Test(client, a_stream_that_stops_before_its_end_means_that_the_daemon_went_away)
 {
         static const struct api_chunk begun[] = { { "{\"event\":\"a\"}\n{\"event\":\"en", 0 }, { 0 } };
         static const struct api_answer ways[] = {
-                { .path = "/s", .chunks = begun },                  /* closed in order, but without the end event */
-                { .path = "/s", .chunks = begun, .breaks = true },  /* torn */
+                { .path = "/s", .chunks = begun },                 /* closed in order, but without the end event */
+                { .path = "/s", .chunks = begun, .breaks = true }, /* torn */
         };
         for (size_t i = 0; i < ARRAY_LENGTH(ways); i++) {
                 _cleanup_error_ struct error *error = NULL;
@@ -221,8 +232,11 @@ Test(client, a_stream_that_stops_before_its_end_means_that_the_daemon_went_away)
 Test(client, a_stream_that_falls_silent_is_given_up_but_a_slow_one_is_not)
 {
         static const struct api_chunk slow[] = {
-                { "{\"event\":\"keepalive\"}\n", 150 }, { "{\"event\":", 150 }, { "\"a\"}\n", 150 },
-                { "{\"event\":\"end\",\"exit_status\":0}\n", 150 }, { 0 },
+                { "{\"event\":\"keepalive\"}\n", 150 },
+                { "{\"event\":", 150 },
+                { "\"a\"}\n", 150 },
+                { "{\"event\":\"end\",\"exit_status\":0}\n", 150 },
+                { 0 },
         };
         const struct api_answer slow_answer = { .path = "/s", .chunks = slow };
         struct seen seen = { 0 };
@@ -240,9 +254,11 @@ Test(client, a_stream_that_falls_silent_is_given_up_but_a_slow_one_is_not)
 
 Test(client, a_refusal_of_a_stream_is_told_like_any_other)
 {
-        const struct api_answer answer = { .path = "/s",
-                                           .status = 409,
-                                           .json = "{\"error\":{\"kind\":\"refused\",\"message\":\"a cycle runs\"},\"exit_status\":4}" };
+        const struct api_answer answer = {
+                .path = "/s",
+                .status = 409,
+                .json = "{\"error\":{\"kind\":\"refused\",\"message\":\"a cycle runs\"},\"exit_status\":4}"
+        };
         _cleanup_error_ struct error *error = NULL;
         struct seen seen = { 0 };
         cr_assert_eq(stream(&answer, 5000, &seen, &error), STATUS_REFUSED);

@@ -28,14 +28,16 @@ static const struct api_chunk good_run[] = {
           ",\"check\":{\"phase\":\"before\",\"name\":\"vm-running\",\"verdict\":\"pass\",\"measured\":\"running\"}}\n"
           "{\"event\":\"warning\"," JOB TIME ",\"text\":\"agent absent\\u001b[31m\\nforged line\"}\n"
           "{\"event\":\"of-a-newer-daemon\"," JOB TIME "}\n"
-          "{\"event\":\"result\"," JOB TIME ",\"status\":\"ok\",\"error\":null,\"error_kind\":null,\"path\":\"h1/db/2026-02-01-230015\","
+          "{\"event\":\"result\"," JOB TIME
+          ",\"status\":\"ok\",\"error\":null,\"error_kind\":null,\"path\":\"h1/db/2026-02-01-230015\","
           "\"duration_ms\":5000,\"metadata\":null}\n",
           0 },
         { "{\"event\":\"end\",\"exit_status\":0,\"text\":\"1 VM backed up, 1.0 GiB in 5.0s\"}\n", 0 },
         { 0 },
 };
 
-static int follow(const struct api_chunk chunks[], const struct cli *cli, const struct follow_options *options, struct capture *capture)
+static int follow(const struct api_chunk chunks[], const struct cli *cli, const struct follow_options *options,
+                  struct capture *capture)
 {
         cr_assert_eq(clock_set_timezone("UTC", NULL), 0);
         const struct api_answer answers[] = { { .path = "/v1/run", .chunks = chunks }, { 0 } };
@@ -72,7 +74,8 @@ Test(follow, quiet_prints_results_and_the_verdict_only)
         const struct follow_options options = { 0 };
         _cleanup_(capture_done) struct capture capture = { 0 };
         cr_assert_eq(follow(good_run, &cli, &options, &capture), STATUS_OK);
-        cr_assert_str_eq(capture.out, "22:00:15 db ok, 5.0s \xe2\x86\x92 h1/db/2026-02-01-230015\n1 VM backed up, 1.0 GiB in 5.0s\n");
+        cr_assert_str_eq(capture.out,
+                         "22:00:15 db ok, 5.0s \xe2\x86\x92 h1/db/2026-02-01-230015\n1 VM backed up, 1.0 GiB in 5.0s\n");
 }
 
 Test(follow, passed_checks_are_shown_where_they_are_the_result)
@@ -90,8 +93,8 @@ Test(follow, strict_makes_a_warning_a_failure_and_says_so)
         const struct follow_options options = { .strict = true };
         _cleanup_(capture_done) struct capture capture = { 0 };
         cr_assert_eq(follow(good_run, &cli, &options, &capture), STATUS_JOB_FAILED);
-        cr_assert(str_ends_with(capture.out, "1 VM backed up, 1.0 GiB in 5.0s; 1 warning, which --strict counts as a failure\n"), "%s",
-                  capture.out);
+        cr_assert(str_ends_with(capture.out, "1 VM backed up, 1.0 GiB in 5.0s; 1 warning, which --strict counts as a failure\n"),
+                  "%s", capture.out);
 }
 
 Test(follow, strict_leaves_a_run_without_warnings_alone)
@@ -122,11 +125,13 @@ Test(follow, json_passes_the_events_through)
 
 Test(follow, notices_that_matter_go_to_stderr_line_by_line)
 {
-        static const struct api_chunk chunks[] = { { "{\"event\":\"notice\",\"level\":\"error\",\"text\":\"a.yaml:1:2: x\\na.yaml:3:4: y\"}\n"
-                                                     "{\"event\":\"notice\",\"level\":\"warning\",\"text\":\"w\"}\n"
-                                                     "{\"event\":\"end\",\"exit_status\":2,\"text\":\"done\"}\n",
-                                                     0 },
-                                                   { 0 } };
+        static const struct api_chunk chunks[] = {
+                { "{\"event\":\"notice\",\"level\":\"error\",\"text\":\"a.yaml:1:2: x\\na.yaml:3:4: y\"}\n"
+                  "{\"event\":\"notice\",\"level\":\"warning\",\"text\":\"w\"}\n"
+                  "{\"event\":\"end\",\"exit_status\":2,\"text\":\"done\"}\n",
+                  0 },
+                { 0 }
+        };
         const struct cli cli = { 0 };
         const struct follow_options options = { 0 };
         _cleanup_(capture_done) struct capture capture = { 0 };
@@ -211,6 +216,7 @@ Test(follow, ctrl_c_says_that_the_job_goes_on_and_how_to_cancel_it)
         _cleanup_(capture_done) struct capture capture = { 0 };
         cr_assert_eq(follow(chunks, &cli, &options, &capture), STATUS_INTERRUPTED);
         cr_assert_eq(waitpid(sender, NULL, 0), sender);
-        cr_assert_str_eq(capture.errors, "warning: interrupted, but the daemon goes on with job 20260201-aa11 (db). `orch cancel 20260201-aa11` "
-                                         "stops it, `orch log 20260201-aa11 -f` shows it\n");
+        cr_assert_str_eq(capture.errors,
+                         "warning: interrupted, but the daemon goes on with job 20260201-aa11 (db). `orch cancel 20260201-aa11` "
+                         "stops it, `orch log 20260201-aa11 -f` shows it\n");
 }

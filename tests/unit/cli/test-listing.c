@@ -9,13 +9,14 @@
 /* Newest first, as the daemon gives them: a failed job without a point, a damaged one, good ones. */
 static json_t *some_points(void)
 {
-        json_t *points = json_loads("[{\"vm\":\"db\",\"point\":null,\"job\":\"20260301-aa11\",\"status\":\"failed\",\"error\":\"no room\","
-                                    "  \"started\":\"2026-03-01T22:00:15Z\"},"
-                                    " {\"vm\":\"db\",\"point\":\"2026-02-22-220015\",\"status\":\"damaged\"},"
-                                    " {\"vm\":\"db\",\"point\":\"2026-02-15-220015\",\"status\":\"ok\"},"
-                                    " {\"vm\":\"db\",\"point\":\"2026-02-15-22001\",\"status\":\"ok\"},"
-                                    " {\"vm\":\"db\",\"point\":\"2026-01-01-220015\",\"status\":\"ok\"}]",
-                                    0, NULL);
+        json_t *points =
+                json_loads("[{\"vm\":\"db\",\"point\":null,\"job\":\"20260301-aa11\",\"status\":\"failed\",\"error\":\"no room\","
+                           "  \"started\":\"2026-03-01T22:00:15Z\"},"
+                           " {\"vm\":\"db\",\"point\":\"2026-02-22-220015\",\"status\":\"damaged\"},"
+                           " {\"vm\":\"db\",\"point\":\"2026-02-15-220015\",\"status\":\"ok\"},"
+                           " {\"vm\":\"db\",\"point\":\"2026-02-15-22001\",\"status\":\"ok\"},"
+                           " {\"vm\":\"db\",\"point\":\"2026-01-01-220015\",\"status\":\"ok\"}]",
+                           0, NULL);
         cr_assert_not_null(points);
         return points;
 }
@@ -59,7 +60,8 @@ Test(listing, what_means_several_points_or_none_is_refused)
 
 Test(listing, latest_of_a_vm_without_a_good_point_says_where_to_look)
 {
-        _cleanup_json_ json_t *points = json_loads("[{\"vm\":\"db\",\"point\":\"2026-02-22-220015\",\"status\":\"damaged\"}]", 0, NULL);
+        _cleanup_json_ json_t *points =
+                json_loads("[{\"vm\":\"db\",\"point\":\"2026-02-22-220015\",\"status\":\"damaged\"}]", 0, NULL);
         _cleanup_error_ struct error *error = NULL;
         cr_assert_null(listing_resolve(points, "db", "latest", &error));
         cr_assert(strstr(error->message, "orch list db --failed"), "%s", error->message);
@@ -84,14 +86,17 @@ Test(listing, the_table_tells_sizes_local_times_and_what_is_worth_a_note)
         _cleanup_json_ json_t *points = json_loads(
                 "[{\"vm\":\"db\",\"hypervisor\":\"h1\",\"point\":\"2026-02-01-230015\",\"status\":\"ok\",\"level\":\"full\","
                 "  \"consistency\":\"filesystem\",\"virtual_bytes\":10737418240,\"stored_bytes\":1610612736,"
-                "  \"started\":\"2026-02-01T22:00:15Z\",\"duration_seconds\":75,\"held\":true,\"verified\":\"2026-02-03T00:00:00Z\","
+                "  "
+                "\"started\":\"2026-02-01T22:00:15Z\",\"duration_seconds\":75,\"held\":true,\"verified\":\"2026-02-03T00:00:00Z\","
                 "  \"proven\":null,\"warnings\":[\"a\",\"b\"],\"error\":null},"
                 " {\"vm\":\"web\",\"hypervisor\":\"h1\",\"point\":null,\"job\":\"20260201-aa11\",\"status\":\"failed\","
                 "  \"started\":\"2026-02-01T21:00:00Z\",\"duration_seconds\":3,\"warnings\":[],\"error\":\"no\\nroom\"}]",
                 0, NULL);
         _cleanup_free_ char *text = listing_table(points);
-        cr_assert_str_eq(text, "VM   POINT                STARTED              STATUS  LEVEL  CONSISTENCY      SIZE   STORED   TOOK  NOTES\n"
-                               "db   2026-02-01-230015    2026-02-01 23:00:15  ok      full   filesystem   10.0 GiB  1.5 GiB  1m15s  held, "
-                               "verified, 2 warnings\n"
-                               "web  (job 20260201-aa11)  2026-02-01 22:00:00  failed  -      -                   -        -   3.0s  no room\n");
+        cr_assert_str_eq(
+                text,
+                "VM   POINT                STARTED              STATUS  LEVEL  CONSISTENCY      SIZE   STORED   TOOK  NOTES\n"
+                "db   2026-02-01-230015    2026-02-01 23:00:15  ok      full   filesystem   10.0 GiB  1.5 GiB  1m15s  held, "
+                "verified, 2 warnings\n"
+                "web  (job 20260201-aa11)  2026-02-01 22:00:00  failed  -      -                   -        -   3.0s  no room\n");
 }

@@ -83,7 +83,8 @@ static void take_manual_line(const char *line, void *data)
         } else if (str_starts_with(line, ".SH ")) {
                 free(found->verb);
                 found->verb = streq(line, ".SH OPTIONS") ? xstrdup("") : NULL;
-        } else if (found->verb && (str_starts_with(line, ".B \\-") || str_starts_with(line, ".BI \\-") || str_starts_with(line, ".BR \\-"))) {
+        } else if (found->verb &&
+                   (str_starts_with(line, ".B \\-") || str_starts_with(line, ".BI \\-") || str_starts_with(line, ".BR \\-"))) {
                 struct strbuf option = { 0 };
                 for (const char *p = strstr(line, "\\-\\-"); p && *p && !strchr(" \",", *p); p++)
                         if (*p != '\\')

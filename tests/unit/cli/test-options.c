@@ -22,8 +22,8 @@ Test(options, every_form_of_an_option_is_understood_anywhere)
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_options_ struct options options = { 0 };
-        cr_assert_eq(PARSE(options, "vm1", "--tag", "a", "-tb", "--tag=c=d", "-t", "-e", "vm2", "--dry-run", "-qv", "--config=/x"), 0, "%s",
-                     error_message(error));
+        cr_assert_eq(PARSE(options, "vm1", "--tag", "a", "-tb", "--tag=c=d", "-t", "-e", "vm2", "--dry-run", "-qv", "--config=/x"),
+                     0, "%s", error_message(error));
         cr_assert_eq(options.n_words, 2);
         cr_assert_str_eq(options.words[0], "vm1");
         cr_assert_str_eq(options.words[1], "vm2");

@@ -27,7 +27,8 @@ Test(progress, it_never_exceeds_the_columns)
 {
         _cleanup_(event_freep) struct event *event = half_way();
         for (unsigned columns = 20; columns < 120; columns++) {
-                _cleanup_free_ char *line = progress_line(event, "a-rather-long-name-of-a-virtual-machine-that-nobody-would-like", columns);
+                _cleanup_free_ char *line =
+                        progress_line(event, "a-rather-long-name-of-a-virtual-machine-that-nobody-would-like", columns);
                 cr_assert_leq(strlen(line), columns);
         }
 }

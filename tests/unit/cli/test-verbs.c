@@ -71,9 +71,9 @@ static int orch(struct place *place, const char *const words[])
 }
 #define ORCH(place, ...) orch(&(place), (const char *const[]){ __VA_ARGS__, NULL })
 
-#define PLAN                                                                                                             \
-        "{\"usual\":1,\"plan\":[{\"vm\":\"db\",\"hypervisor\":\"h1\",\"priority\":1,\"due\":true,\"reason\":\"no point yet\"}," \
-        "{\"vm\":\"web\",\"hypervisor\":\"h2\",\"priority\":20,\"due\":true,\"reason\":\"its slot began\"},"                    \
+#define PLAN                                                                                                                       \
+        "{\"usual\":1,\"plan\":[{\"vm\":\"db\",\"hypervisor\":\"h1\",\"priority\":1,\"due\":true,\"reason\":\"no point yet\"},"    \
+        "{\"vm\":\"web\",\"hypervisor\":\"h2\",\"priority\":20,\"due\":true,\"reason\":\"its slot began\"},"                       \
         "{\"vm\":\"off\",\"hypervisor\":\"h2\",\"priority\":30,\"due\":false,\"reason\":\"done\"}]}"
 static const struct api_chunk short_run[] = { { "{\"event\":\"end\",\"exit_status\":0,\"text\":\"done\"}\n", 0 }, { 0 } };
 static const struct api_answer run_answers[] = {
@@ -87,14 +87,16 @@ Test(verbs, a_dry_run_shows_what_is_due_and_runs_nothing)
 {
         _cleanup_(place_done) struct place place;
         place_init(&place, run_answers);
-        cr_assert_eq(ORCH(place, "run", "--dry-run", "--tag=a", "--tag", "b", "--exclude", "x*"), STATUS_OK, "%s", place.capture.errors);
+        cr_assert_eq(ORCH(place, "run", "--dry-run", "--tag=a", "--tag", "b", "--exclude", "x*"), STATUS_OK, "%s",
+                     place.capture.errors);
         cr_assert_str_eq(place.capture.out, "VM   HYPERVISOR  PRIORITY  REASON\n"
                                             "db   h1                 1  no point yet\n"
                                             "web  h2                20  its slot began\n"
                                             "2 VMs would be backed up, in this order; nothing was done\n");
         cr_assert_eq(api_server_requests(place.server), 1);
-        cr_assert_str_eq(api_server_posted(place.server), "{\"all\":false,\"tag\":[\"a\",\"b\"],\"hypervisor\":[],\"exclude\":[\"x*\"],"
-                                                          "\"dry_run\":true,\"attach\":false,\"plan_only\":false}");
+        cr_assert_str_eq(api_server_posted(place.server),
+                         "{\"all\":false,\"tag\":[\"a\",\"b\"],\"hypervisor\":[],\"exclude\":[\"x*\"],"
+                         "\"dry_run\":true,\"attach\":false,\"plan_only\":false}");
 }
 
 /* Runs `orch run` as on a terminal where `typed` is answered. */
@@ -123,7 +125,8 @@ Test(verbs, a_run_of_more_than_the_usual_asks_on_a_terminal)
         place_init(&place, run_answers);
         cr_assert_eq(run_asking(&place, "n\n", (const char *const[]){ NULL }), STATUS_CANCELLED);
         cr_assert(strstr(place.capture.out, "web  h2"), "%s", place.capture.out);
-        cr_assert(strstr(place.capture.out, "That is 2 VMs; usual for this slot: 1. Back them up now? [y/N] "), "%s", place.capture.out);
+        cr_assert(strstr(place.capture.out, "That is 2 VMs; usual for this slot: 1. Back them up now? [y/N] "), "%s",
+                  place.capture.out);
         cr_assert(strstr(place.capture.errors, "nothing was done"));
         cr_assert_eq(api_server_requests(place.server), 1, "nothing was started");
 
@@ -185,7 +188,8 @@ Test(verbs, show_resolves_the_point_before_it_asks_for_it)
 
 Test(verbs, list_asks_for_what_it_can_and_filters_the_rest)
 {
-        static const char all[] = "[{\"vm\":\"db-1\",\"point\":\"p\",\"status\":\"ok\"},{\"vm\":\"web\",\"point\":\"p\",\"status\":\"ok\"}]";
+        static const char all[] =
+                "[{\"vm\":\"db-1\",\"point\":\"p\",\"status\":\"ok\"},{\"vm\":\"web\",\"point\":\"p\",\"status\":\"ok\"}]";
         static const struct api_answer answers[] = {
                 { .path = "/v1/points", .json = all },
                 { .path = "/v1/points?failed=1", .json = all },
@@ -224,10 +228,13 @@ Test(verbs, status_shows_what_runs_and_what_needs_a_person)
                 { .path = "/v1/status",
                   .json = "{\"version\":\"9.9\",\"pid\":7,\"started\":\"2026-02-01T10:00:00Z\",\"paused\":true,"
                           "\"repository\":{\"path\":\"/mnt\",\"state\":\"unavailable\",\"error\":\"does not answer\"},"
-                          "\"inventory\":{\"file\":\"/etc/l.yaml\",\"vms\":1,\"state\":\"last-good\",\"problems\":\"l.yaml:1:1: bad\"},"
+                          "\"inventory\":{\"file\":\"/etc/l.yaml\",\"vms\":1,\"state\":\"last-good\",\"problems\":\"l.yaml:1:1: "
+                          "bad\"},"
                           "\"cycle\":{\"started\":\"2026-02-01T11:00:00Z\",\"summary\":{\"total\":5,\"succeeded\":1,\"failed\":1}},"
-                          "\"running\":[{\"job\":\"j1\",\"vm\":\"db\",\"hypervisor\":\"h1\",\"action\":\"backup\",\"state\":\"stuck\","
-                          "\"started\":\"2026-02-01T11:00:01Z\",\"step\":\"copy\",\"progress\":{\"disk\":\"vda\",\"done_bytes\":512,"
+                          "\"running\":[{\"job\":\"j1\",\"vm\":\"db\",\"hypervisor\":\"h1\",\"action\":\"backup\",\"state\":"
+                          "\"stuck\","
+                          "\"started\":\"2026-02-01T11:00:01Z\",\"step\":\"copy\",\"progress\":{\"disk\":\"vda\",\"done_bytes\":"
+                          "512,"
                           "\"total_bytes\":1024,\"bytes_per_second\":256,\"remaining_seconds\":2}}],"
                           "\"queued\":[{\"job\":\"j2\",\"vm\":\"web\",\"hypervisor\":\"h2\",\"action\":\"backup\",\"priority\":4,"
                           "\"trigger\":\"cycle\"}],"
@@ -264,12 +271,17 @@ Test(verbs, status_shows_what_runs_and_what_needs_a_person)
 
 Test(verbs, an_answer_of_another_shape_shows_as_empty_and_never_crashes)
 {
-        static const char *const shapes[] = { "null", "[]", "{}", "7", "\"x\"", "[1,null,\"x\",[],{}]",
+        static const char *const shapes[] = { "null",
+                                              "[]",
+                                              "{}",
+                                              "7",
+                                              "\"x\"",
+                                              "[1,null,\"x\",[],{}]",
                                               "{\"running\":[1,{}],\"failed\":{},\"repository\":[],\"cycle\":7}" };
         for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++) {
                 const struct api_answer answers[] = {
-                        { .path = "/v1/status", .json = shapes[i] }, { .path = "/v1/schedule", .json = shapes[i] },
-                        { .path = "/v1/points", .json = shapes[i] }, { .path = "/v1/run", .json = shapes[i] },
+                        { .path = "/v1/status", .json = shapes[i] },        { .path = "/v1/schedule", .json = shapes[i] },
+                        { .path = "/v1/points", .json = shapes[i] },        { .path = "/v1/run", .json = shapes[i] },
                         { .path = "/v1/jobs/j/cancel", .json = shapes[i] }, { 0 },
                 };
                 _cleanup_(place_done) struct place place;
@@ -287,7 +299,8 @@ Test(verbs, config_check_tells_all_mistakes_of_both_files_and_what_is_missing)
         static const struct api_answer none[] = { { 0 } };
         _cleanup_(place_done) struct place place;
         place_init(&place, none);
-        write_file(&place, "vm-list.yaml", 0644, "vms:\n  - { name: a/b, hypervisor: h1, retention_weeks: 8 }\n  - { nam: c, hypervisor: h1 }\n");
+        write_file(&place, "vm-list.yaml", 0644,
+                   "vms:\n  - { name: a/b, hypervisor: h1, retention_weeks: 8 }\n  - { nam: c, hypervisor: h1 }\n");
         cr_assert_eq(ORCH(place, "config", "check"), STATUS_USAGE);
         cr_assert(strstr(place.capture.errors, "vm-list.yaml:2:"), "%s", place.capture.errors);
         cr_assert(strstr(place.capture.errors, "vm-list.yaml:3:"), "%s", place.capture.errors);
