@@ -23,10 +23,10 @@ bool listing_vm_matches(const char *pattern, const char *vm)
 
 static const char *latest(const json_t *points, const char *vm, struct error **err)
 {
-        size_t i;
         const json_t *point;
-        json_array_foreach(points, i, point) if (streq(value_text(point, "status"), "ok") &&
-                                                 *value_text(point, "point")) return value_text(point, "point");
+        for (size_t i = 0; (point = json_array_get(points, i)); i++)
+                if (streq(value_text(point, "status"), "ok") && *value_text(point, "point"))
+                        return value_text(point, "point");
         error_set(err, ERROR_CONFIG, "%s has no good point; `orch list %s --failed` shows what was tried", vm, vm);
         return NULL;
 }
@@ -38,10 +38,8 @@ const char *listing_resolve(const json_t *points, const char *vm, const char *wo
         const char *found = NULL;
         size_t n_found = 0;
         _cleanup_strv_ char **candidates = NULL;
-        size_t i;
         const json_t *point;
-        json_array_foreach(points, i, point)
-        {
+        for (size_t i = 0; (point = json_array_get(points, i)); i++) {
                 const char *name = value_text(point, "point");
                 if (*name && streq(name, word))
                         return name;
@@ -117,8 +115,9 @@ char *listing_table(const json_t *points)
         static const char *const headers[] = { "VM",    "POINT",   "STARTED", "STATUS", "LEVEL", "CONSISTENCY",
                                                ">SIZE", ">STORED", ">TOOK",   "NOTES",  NULL };
         _cleanup_table_ struct table *table = table_new(headers);
-        size_t i;
         const json_t *point;
-        json_array_foreach(points, i, point) add_row(table, point);
+        for (size_t i = 0; (point = json_array_get(points, i)); i++) {
+                add_row(table, point);
+        }
         return table_format(table);
 }

@@ -60,8 +60,8 @@ static const struct option_spec *find(const struct options *options, const char 
         return spec ? spec : options_find(options->tables[1], word);
 }
 
-/* `*next` is the following word, or NULL; it is set to NULL when it was taken as the value. */
-static int parse_long(struct options *options, const char *word, const char **next, struct error **err)
+/* `next` is the following word, or NULL. Returns how many words were taken by the option: 1, or 2 with its value. */
+static int parse_long(struct options *options, const char *word, const char *next, struct error **err)
 {
         const struct option_spec *spec = find(options, word);
         if (!spec)
@@ -70,13 +70,13 @@ static int parse_long(struct options *options, const char *word, const char **ne
         if (!spec->value && equals)
                 return error_set(err, ERROR_CONFIG, "option --%s takes no value", spec->name);
         if (!spec->value || equals)
-                return take(options, spec, equals ? equals + 1 : NULL, err);
-        if (!*next)
+                return take(options, spec, equals ? equals + 1 : NULL, err) < 0 ? -1 : 1;
+        if (!next)
                 return error_set(err, ERROR_CONFIG, "option --%s needs a value: --%s %s", spec->name, spec->name, spec->value);
-        return take(options, spec, TAKE_PTR(*next), err);
+        return take(options, spec, next, err) < 0 ? -1 : 2;
 }
 
-static int parse_short(struct options *options, const char *word, const char **next, struct error **err)
+static int parse_short(struct options *options, const char *word, const char *next, struct error **err)
 {
         for (const char *letter = word + 1; *letter; letter++) {
                 const char one[] = { '-', *letter, '\0' };
@@ -89,12 +89,12 @@ static int parse_short(struct options *options, const char *word, const char **n
                         continue;
                 }
                 if (letter[1])
-                        return take(options, spec, letter + 1, err);
-                if (!*next)
+                        return take(options, spec, letter + 1, err) < 0 ? -1 : 1;
+                if (!next)
                         return error_set(err, ERROR_CONFIG, "option -%c needs a value: -%c %s", *letter, *letter, spec->value);
-                return take(options, spec, TAKE_PTR(*next), err);
+                return take(options, spec, next, err) < 0 ? -1 : 2;
         }
-        return 0;
+        return 1;
 }
 
 static void add_word(struct options *options, const char *word)
@@ -117,12 +117,10 @@ static int parse(struct options *options, const char *const argv[], struct error
                         only_words = true;
                         continue;
                 }
-                const char *next = argv[i + 1];
-                bool had_next = next;
-                if ((word[1] == '-' ? parse_long : parse_short)(options, word, &next, err) < 0)
+                int taken = (word[1] == '-' ? parse_long : parse_short)(options, word, argv[i + 1], err);
+                if (taken < 0)
                         return -1;
-                if (had_next && !next)
-                        i++;
+                i += (size_t)taken - 1;
         }
         return 0;
 }

@@ -8,11 +8,11 @@
 #include "base/error.h"
 
 struct option_spec {
-        char letter;       /* '\0': no short form */
         const char *name;  /* without dashes; NULL ends a table */
         const char *value; /* its value's name for help ("FILE"); NULL: a flag */
-        bool repeatable;   /* a value that may be given more than once (flags always may) */
         const char *help;
+        char letter;     /* '\0': no short form */
+        bool repeatable; /* a value that may be given more than once (flags always may) */
 };
 
 struct option_given {

@@ -1,6 +1,7 @@
 /* Implements cli/table.h: cells in one row-major vector; widths are found when it is printed. */
 #include "cli/table.h"
 
+#include <assert.h>
 #include <stdarg.h>
 
 #include "base/memory.h"
@@ -90,6 +91,7 @@ static void add_row(struct strbuf *out, const struct table *table, const size_t 
 
 char *table_format(const struct table *table)
 {
+        assert(table->n_columns);
         struct strbuf out = { 0 };
         _cleanup_free_ size_t *widths = xcalloc(table->n_columns, sizeof *widths);
         _cleanup_free_ const char **titles = xcalloc(table->n_columns, sizeof *titles);

@@ -76,8 +76,7 @@ static int show_queued(const struct cli *cli, const json_t *answer)
         bool written = true;
         size_t i;
         const json_t *job;
-        json_array_foreach(value_array(answer, "jobs"), i, job)
-        {
+        for (i = 0; (job = json_array_get(value_array(answer, "jobs"), i)); i++) {
                 const char *id = value_text(job, "job");
                 _cleanup_free_ char *line =
                         xasprintf("%s queued as job %s (`orch log %s -f` follows it)", value_text(job, "vm"), id, id);

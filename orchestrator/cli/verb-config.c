@@ -1,5 +1,6 @@
 /* `orch config check`: everything that is wrong with orch.yaml and the vm-list.yaml that it names, in one go; and whether the files
  * that they speak of are there and kept from others' eyes (warnings: the daemon may run on another host). */
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -124,6 +125,7 @@ int verb_config_check(const struct cli *cli, _unused_ struct error **err)
                 log_error("%s found", count);
                 return status;
         }
+        assert(settings && inventory); /* there were no errors */
         int printed = print_verdict(cli, settings, inventory);
         return status ? status : printed;
 }

@@ -30,10 +30,8 @@ static char *format_table(const json_t *hypervisors)
 {
         static const char *const headers[] = { "HYPERVISOR", "ADDRESS", ">VMS", "LAST CONTACT", "STATE", NULL };
         _cleanup_table_ struct table *table = table_new(headers);
-        size_t i;
         const json_t *hypervisor;
-        json_array_foreach(hypervisors, i, hypervisor)
-        {
+        for (size_t i = 0; (hypervisor = json_array_get(hypervisors, i)); i++) {
                 const json_t *last = value_object(hypervisor, "last");
                 _cleanup_free_ char *when = value_local_time(last, "when");
                 table_cell(table, value_text(hypervisor, "name"));

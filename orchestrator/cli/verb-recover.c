@@ -19,9 +19,10 @@ const struct verb_manual manual_recover = {
 
 static bool has_name(const json_t *array, const char *name)
 {
-        size_t i;
         const json_t *entry;
-        json_array_foreach(array, i, entry) if (streq(value_text(entry, "name"), name)) return true;
+        for (size_t i = 0; (entry = json_array_get(array, i)); i++)
+                if (streq(value_text(entry, "name"), name))
+                        return true;
         return false;
 }
 

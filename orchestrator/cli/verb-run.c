@@ -64,10 +64,8 @@ static char *format_plan(const json_t *plan, bool all, int64_t *ret_count)
         static const char *const headers[] = { "VM", "HYPERVISOR", ">PRIORITY", "REASON", NULL };
         _cleanup_table_ struct table *table = table_new(headers);
         int64_t count = 0;
-        size_t i;
         const json_t *entry;
-        json_array_foreach(value_array(plan, "plan"), i, entry)
-        {
+        for (size_t i = 0; (entry = json_array_get(value_array(plan, "plan"), i)); i++) {
                 if (!all && !value_bool(entry, "due"))
                         continue;
                 count++;

@@ -19,10 +19,8 @@ static char *format_table(const json_t *schedule)
         static const char *const headers[] = { "VM",  "HYPERVISOR", ">PRIORITY", "SCHEDULE", "LAST GOOD",
                                                "DUE", "NEXT",       "REASON",    NULL };
         _cleanup_table_ struct table *table = table_new(headers);
-        size_t i;
         const json_t *entry;
-        json_array_foreach(schedule, i, entry)
-        {
+        for (size_t i = 0; (entry = json_array_get(schedule, i)); i++) {
                 _cleanup_free_ char *last_good = value_local_time(entry, "last_good");
                 _cleanup_free_ char *next = value_local_time(entry, "next");
                 table_cell(table, value_text(entry, "vm"));

@@ -73,8 +73,7 @@ static void add_disks(struct strbuf *out, const json_t *metadata)
         _cleanup_table_ struct table *table = table_new(headers);
         size_t i;
         const json_t *disk;
-        json_array_foreach(value_array(metadata, "disks"), i, disk)
-        {
+        for (i = 0; (disk = json_array_get(value_array(metadata, "disks"), i)); i++) {
                 _cleanup_free_ char *size = value_bytes(disk, "virtual_bytes");
                 _cleanup_free_ char *stored = value_bytes(disk, "stored_bytes");
                 table_cell(table, value_text(disk, "target"));
@@ -91,10 +90,10 @@ static void add_disks(struct strbuf *out, const json_t *metadata)
 
 static void add_excluded(struct strbuf *out, const json_t *metadata)
 {
-        size_t i;
         const json_t *disk;
-        json_array_foreach(value_array(metadata, "excluded"), i, disk) strbuf_addf(
-                out, "%sdisk %s is not in it: %s\n", i ? "" : "\n", value_text(disk, "target"), value_text(disk, "reason"));
+        for (size_t i = 0; (disk = json_array_get(value_array(metadata, "excluded"), i)); i++)
+                strbuf_addf(out, "%sdisk %s is not in it: %s\n", i ? "" : "\n", value_text(disk, "target"),
+                            value_text(disk, "reason"));
 }
 
 static void add_checks(struct strbuf *out, const json_t *metadata)
@@ -103,8 +102,7 @@ static void add_checks(struct strbuf *out, const json_t *metadata)
         _cleanup_table_ struct table *table = table_new(headers);
         size_t i;
         const json_t *check;
-        json_array_foreach(value_array(metadata, "checks"), i, check)
-        {
+        for (i = 0; (check = json_array_get(value_array(metadata, "checks"), i)); i++) {
                 table_cell(table, value_text(check, "name"));
                 table_cell(table, value_text(check, "phase"));
                 table_cell(table, value_text(check, "verdict"));
@@ -118,10 +116,8 @@ static void add_checks(struct strbuf *out, const json_t *metadata)
 
 static void add_warnings(struct strbuf *out, const json_t *point)
 {
-        size_t i;
         const json_t *warning;
-        json_array_foreach(value_array(point, "warnings"), i, warning)
-        {
+        for (size_t i = 0; (warning = json_array_get(value_array(point, "warnings"), i)); i++) {
                 const char *text = json_string_value(warning);
                 strbuf_addf(out, "%swarning: %s\n", i ? "" : "\n", text ? text : "");
         }

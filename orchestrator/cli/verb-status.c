@@ -99,10 +99,8 @@ static void add_running(struct strbuf *out, const json_t *jobs)
         if (json_array_size(jobs) == 0)
                 return;
         _cleanup_table_ struct table *table = table_new(headers);
-        size_t i;
         const json_t *job;
-        json_array_foreach(jobs, i, job)
-        {
+        for (size_t i = 0; (job = json_array_get(jobs, i)); i++) {
                 _cleanup_free_ char *started = value_local_time(job, "started");
                 bool stuck = streq(value_text(job, "state"), "stuck");
                 table_cell(table, value_text(job, "vm"));
@@ -123,10 +121,8 @@ static void add_queued(struct strbuf *out, const json_t *jobs)
         if (json_array_size(jobs) == 0)
                 return;
         _cleanup_table_ struct table *table = table_new(headers);
-        size_t i;
         const json_t *job;
-        json_array_foreach(jobs, i, job)
-        {
+        for (size_t i = 0; (job = json_array_get(jobs, i)); i++) {
                 table_cell(table, value_text(job, "vm"));
                 table_cell(table, value_text(job, "hypervisor"));
                 table_cell(table, value_text(job, "action"));
@@ -144,25 +140,21 @@ static void add_trouble(struct strbuf *out, const json_t *status)
         static const char *const headers[] = { "TROUBLE", "VM", "WHAT", NULL };
         _cleanup_table_ struct table *table = table_new(headers);
         size_t n = 0;
-        size_t i;
         const json_t *entry;
-        json_array_foreach(value_array(status, "overdue"), i, entry)
-        {
+        for (size_t i = 0; (entry = json_array_get(value_array(status, "overdue"), i)); i++) {
                 table_cell(table, "overdue");
                 table_cell(table, value_text(entry, "vm"));
                 table_cell(table, value_text(entry, "reason"));
                 n++;
         }
-        json_array_foreach(value_array(status, "failed"), i, entry)
-        {
+        for (size_t i = 0; (entry = json_array_get(value_array(status, "failed"), i)); i++) {
                 _cleanup_free_ char *when = value_local_time(entry, "when");
                 table_cell(table, "failed");
                 table_cell(table, value_text(entry, "vm"));
                 table_cellf(table, "%s, job %s: %s", when, value_text(entry, "job"), value_text(entry, "error"));
                 n++;
         }
-        json_array_foreach(value_array(status, "damaged"), i, entry)
-        {
+        for (size_t i = 0; (entry = json_array_get(value_array(status, "damaged"), i)); i++) {
                 table_cell(table, "damaged");
                 table_cell(table, value_text(entry, "vm"));
                 table_cellf(table, "point %s: %s", value_text(entry, "point"), value_text(entry, "error"));
@@ -181,10 +173,8 @@ static char *format_status(const json_t *status)
         add_running(&out, value_array(status, "running"));
         add_queued(&out, value_array(status, "queued"));
         add_trouble(&out, status);
-        size_t i;
         const json_t *warning;
-        json_array_foreach(value_array(status, "warnings"), i, warning)
-        {
+        for (size_t i = 0; (warning = json_array_get(value_array(status, "warnings"), i)); i++) {
                 const char *text = json_string_value(warning);
                 strbuf_addf(&out, "%swarning: %s\n", i ? "" : "\n", text ? text : "");
         }
