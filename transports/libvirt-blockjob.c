@@ -25,11 +25,10 @@ int libvirt_ssh_snapshot(struct hypervisor *hypervisor, const char *uuid, const 
         return libvirt_ssh_call(hypervisor, request, err);
 }
 
-/* Makes a call about one disk and names the disk in its error. */
 static int call_on_disk(struct hypervisor *hypervisor, struct libvirt_request *request, const char *target, struct error **err)
 {
         request->target = xstrdup(target);
-        return libvirt_ssh_call(hypervisor, request, err) < 0 ? error_prefix(err, "disk %s", target) : 0;
+        return libvirt_ssh_call(hypervisor, request, err);
 }
 
 static int do_commit(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)

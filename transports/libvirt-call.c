@@ -104,17 +104,17 @@ static void context_free(void *context_pointer)
         free(context);
 }
 
-/* Nothing more comes from there. A reason that the far end gave explains more than libvirt's "end of file". */
+/* Nothing more comes from there. What the tunnel knows explains more than libvirt's "end of file". */
 static void give_up(struct libvirt_connection *connection, struct error *error)
 {
         connection->lost = true;
         if (!connection->tunnel)
                 return;
-        _cleanup_free_ char *said = ssh_tunnel_cut(connection->tunnel);
-        if (!*said)
+        _cleanup_free_ char *reason = ssh_tunnel_cut(connection->tunnel);
+        if (!*reason)
                 return;
         _cleanup_free_ char *message = TAKE_PTR(error->message);
-        error->message = xasprintf("%s (the hypervisor's end said: %s)", message, said);
+        error->message = xasprintf("%s (%s)", message, reason);
 }
 
 /* Gives the call to the thread and says how it ended. */
@@ -123,7 +123,7 @@ static int hand_over(struct libvirt_connection *connection, struct libvirt_reque
         _cleanup_error_ struct error *error = NULL;
         if (!service_thread_run(connection->service, &request->call, timeout_ms)) {
                 _cleanup_free_ char *limit = format_duration_ms(timeout_ms);
-                error_set(&error, ERROR_TIMEOUT, "libvirt gave no answer within %s; the call is left behind", limit);
+                error_set(&error, ERROR_TIMEOUT, "libvirt gave no answer within %s (is its daemon, or the QEMU of the VM, stopped?); the call was left behind", limit);
                 give_up(connection, error);
         } else if (request->result < 0) {
                 error = TAKE_PTR(request->error);
@@ -167,8 +167,11 @@ int libvirt_connection_call(struct libvirt_connection *connection, struct libvir
                 r = hand_over(connection, request, request->timeout_ms ? request->timeout_ms : connection->call_timeout_ms, err);
         if (r == 0)
                 return 0;
-        if (request->uuid || request->name)
-                return error_prefix(err, "%s of VM %s", request->doing, request->uuid ? request->uuid : request->name);
+        const char *vm = request->uuid ? request->uuid : request->name;
+        if (vm && request->target)
+                return error_prefix(err, "%s of disk %s of VM %s", request->doing, request->target, vm);
+        if (vm)
+                return error_prefix(err, "%s of VM %s", request->doing, vm);
         return error_prefix(err, "%s", request->doing);
 }
 

@@ -6,7 +6,7 @@
 #include "base/strings.h"
 #include "transports/libvirt-ssh-internal.h"
 
-enum { MAX_XML_BYTES = 4 * 1024 * 1024, MAX_LISTED = 10000 };
+enum { MAX_XML_BYTES = 4 * 1024 * 1024, MAX_LISTED = 10000, LONG_MONITOR_COMMAND_MS = 2000 };
 
 static int read_versions(virConnectPtr connection, virDomainPtr domain _unused_, struct libvirt_request *request)
 {
@@ -59,9 +59,23 @@ static const char *job_word(int operation)
         return known ? words[operation] : "unknown job";
 }
 
+/* Somebody's command to QEMU has had no answer for long: asking for the job would wait behind it, and for half a minute. */
+static bool is_stuck(virDomainPtr domain)
+{
+        virDomainControlInfo control;
+        if (virDomainGetControlInfo(domain, &control, 0) < 0)
+                return false;
+        return control.state == VIR_DOMAIN_CONTROL_ERROR ||
+               (control.state == VIR_DOMAIN_CONTROL_OCCUPIED && control.stateTime > LONG_MONITOR_COMMAND_MS);
+}
+
 /* A domain that is off, or a driver that knows no jobs, has none. */
 static int read_job(virDomainPtr domain, struct libvirt_request *request)
 {
+        if (is_stuck(domain)) {
+                request->info.job = xstrdup("a command that QEMU does not answer");
+                return 0;
+        }
         int type = VIR_DOMAIN_JOB_NONE, n = 0, operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
         virTypedParameterPtr parameters = NULL;
         if (virDomainGetJobStats(domain, &type, &parameters, &n, 0) < 0) {
@@ -191,10 +205,10 @@ static int read_block_size(virConnectPtr connection _unused_, virDomainPtr domai
 int libvirt_ssh_block_size(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t *ret_capacity,
                            uint64_t *ret_allocation, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_block_size, "reading the size of a disk", uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_block_size, "reading the size", uuid);
         request->target = xstrdup(target);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
-                return error_prefix(err, "disk %s", target);
+                return -1;
         *ret_capacity = request->block.capacity;
         *ret_allocation = request->block.allocation;
         return 0;

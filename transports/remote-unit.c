@@ -82,28 +82,33 @@ static int check_name(const char *unit, struct error **err)
 }
 
 /* systemd expands "$X" and "${X}" in a unit's command line; "$$" stands for one "$". */
-static char *escape_dollars(const char *word)
+static void add_escaped(char ***words, const char *word)
 {
-        struct strbuf escaped = { 0 };
+        _cleanup_strbuf_ struct strbuf escaped = { 0 };
         for (const char *c = word; *c; c++)
                 strbuf_add(&escaped, *c == '$' ? "$$" : (const char[]){ *c, '\0' });
-        return strbuf_take(&escaped);
+        strv_add(words, escaped.data ? escaped.data : "");
 }
+
+/* systemd counts a service that was ended by SIGTERM, SIGHUP, SIGINT or SIGPIPE as a success, and systemd-run then exits with 0: a copy
+ * that was stopped half-way would look complete. This shell outlives its command and makes of it a status of 128 and more. */
+static const char status_script[] = "trap : TERM HUP INT PIPE; \"$@\"; exit $?";
 
 static char *systemd_command(const char *unit, const char *const argv[], int64_t limit_ms)
 {
         _cleanup_strv_ char **words = NULL;
         strv_add(&words, "systemd-run");
         strv_addf(&words, "--unit=%s", unit);
-        const char *const options[] = { "--collect", "--wait", "--pipe", "--quiet", "--property=TimeoutStopSec=5", NULL };
+        const char *const options[] = { "--collect", "--wait", "--pipe", "--quiet", "--property=TimeoutStopSec=5",
+                                        "--property=IgnoreSIGPIPE=no", NULL };
         for (size_t i = 0; options[i]; i++)
                 strv_add(&words, options[i]);
         strv_addf(&words, "--property=RuntimeMaxSec=%lldms", (long long)limit_ms);
-        strv_add(&words, "--");
-        for (size_t i = 0; argv[i]; i++) {
-                _cleanup_free_ char *word = escape_dollars(argv[i]);
-                strv_add(&words, word);
-        }
+        const char *const shell[] = { "--", "/bin/sh", "-c", status_script, "orch", NULL };
+        for (size_t i = 0; shell[i]; i++)
+                add_escaped(&words, shell[i]);
+        for (size_t i = 0; argv[i]; i++)
+                add_escaped(&words, argv[i]);
         return shell_join((const char *const *)words);
 }
 

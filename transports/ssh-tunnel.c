@@ -220,21 +220,33 @@ void ssh_tunnel_unlink(struct ssh_tunnel *tunnel)
         free(TAKE_PTR(tunnel->directory));
 }
 
+static void end_thread(struct ssh_tunnel *tunnel)
+{
+        if (!tunnel->has_thread)
+                return;
+        eventfd_write(tunnel->cut, 1);
+        pthread_join(tunnel->thread, NULL);
+        tunnel->has_thread = false;
+}
+
 char *ssh_tunnel_cut(struct ssh_tunnel *tunnel)
 {
-        if (tunnel->has_thread) {
-                eventfd_write(tunnel->cut, 1);
-                pthread_join(tunnel->thread, NULL);
-                tunnel->has_thread = false;
+        end_thread(tunnel);
+        if (tunnel->errors.length) {
+                _cleanup_free_ char *said = str_one_line(tunnel->errors.data, MAX_ERRORS);
+                return xasprintf("the hypervisor's end said: %s", said);
         }
-        return str_one_line(tunnel->errors.data ? tunnel->errors.data : "", MAX_ERRORS);
+        if (!ssh_connection_is_lost(tunnel->connection))
+                return xstrdup("");
+        _cleanup_free_ char *reason = ssh_reason(tunnel->connection->session);
+        return xasprintf("the SSH connection broke: %s", reason);
 }
 
 struct ssh_tunnel *ssh_tunnel_free(struct ssh_tunnel *tunnel)
 {
         if (!tunnel)
                 return NULL;
-        free(ssh_tunnel_cut(tunnel));
+        end_thread(tunnel);
         ssh_tunnel_unlink(tunnel);
         closep(&tunnel->listener);
         closep(&tunnel->cut);

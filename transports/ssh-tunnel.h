@@ -23,8 +23,8 @@ const char *ssh_tunnel_path(const struct ssh_tunnel *tunnel);
 /* Removes the path, once it has been connected to. */
 void ssh_tunnel_unlink(struct ssh_tunnel *tunnel);
 
-/* Closes both ends now: whoever waits for an answer at the socket gets end-of-file. Returns what the command said on stderr so far (its
- * first 1000 bytes, one line), "" for nothing; the caller frees. Never blocks. */
+/* Closes both ends now: whoever waits for an answer at the socket gets end-of-file. Returns what is known of why it may have ended before
+ * (what the command said on stderr, how the SSH connection broke) in one line, "" for nothing; the caller frees. Never blocks. */
 char *ssh_tunnel_cut(struct ssh_tunnel *tunnel);
 
 /* Returns NULL. */

@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/child.h"
@@ -29,8 +30,9 @@ Test(remote_unit, systemd_gets_a_limit_and_no_expansions)
 {
         const char *const argv[] = { "cp", "a b", "$HOME", "${X}$$", NULL };
         _cleanup_free_ char *line = remote_unit_command(systemd, "orch-1", argv, 5500, NULL);
-        cr_assert_str_eq(line, "systemd-run --unit=orch-1 --collect --wait --pipe --quiet --property=TimeoutStopSec=5 "
-                               "--property=RuntimeMaxSec=7500ms -- cp 'a b' '$$HOME' '$${X}$$$$'");
+        cr_assert_str_eq(line, "systemd-run --unit=orch-1 --collect --wait --pipe --quiet --property=TimeoutStopSec=5 --property=IgnoreSIGPIPE=no "
+                               "--property=RuntimeMaxSec=7500ms -- /bin/sh -c 'trap : TERM HUP INT PIPE; \"$$@\"; exit $$?' orch "
+                               "cp 'a b' '$$HOME' '$${X}$$$$'");
         _cleanup_free_ char *stop = remote_unit_stop_command(systemd, "orch-1", NULL);
         cr_assert_str_eq(stop, "systemctl stop orch-1.service");
 }
@@ -161,10 +163,13 @@ Test(remote_unit, stop_ends_all_that_it_started)
         _cleanup_free_ char *unit = unit_name();
         int fd;
         int64_t since = clock_monotonic_ms();
-        start_in_background(unit, "sleep 20 & echo x; sleep 20", &fd);
+        pid_t pid = start_in_background(unit, "sleep 20 & echo x; sleep 20", &fd);
         cr_assert(has_pidfile(unit));
         cr_assert_eq(stop_unit(unit), 0);
         cr_assert(is_ended(fd));
+        int status;
+        cr_assert_eq(waitpid(pid, &status, 0), pid);
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) != 0, "what was stopped must not look well");
         cr_assert_lt(clock_monotonic_ms() - since, 10000);
         cr_assert_not(has_pidfile(unit));
 }
