@@ -91,6 +91,7 @@ static const struct json_field metadata_fields[] = {
         { FIELD(host_kernel), .type = JSON_FIELD_TEXT },
         { FIELD(networks), .type = JSON_FIELD_TEXTS, .required = true },
         { FIELD(nvram_file), .type = JSON_FIELD_TEXT, FILE_NAME },
+        { FIELD(nvram_path), .type = JSON_FIELD_TEXT },
         { FIELD(tpm_folder), .type = JSON_FIELD_TEXT, FILE_NAME },
         { FIELD(disks), LIST(disks, disk) },
         { FIELD(excluded), LIST(excluded, excluded) },

@@ -69,6 +69,7 @@ struct metadata {
         char *host_kernel; /* may be NULL */
         char **networks;
         char *nvram_file; /* in the point's folder, or NULL */
+        char *nvram_path; /* where it lies on the hypervisor, or NULL */
         char *tpm_folder; /* or NULL */
         struct metadata_disk *disks;
         size_t n_disks;

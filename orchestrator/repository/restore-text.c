@@ -210,7 +210,8 @@ static void add_firmware(struct strbuf *buf, const struct restore_words *words)
         strbuf_add(buf, "Firmware state: the VM boots with what it had stored there.\n\n");
         if (metadata->nvram_file) {
                 _cleanup_free_ char *file = shell_quote(metadata->nvram_file);
-                strbuf_addf(buf, "    install -D -m 0600 %s \"$(grep -o '<nvram[^<]*' %s | cut -d '>' -f 2)\"\n", file, words->xml);
+                _cleanup_free_ char *path = shell_quote(metadata->nvram_path ? metadata->nvram_path : "");
+                strbuf_addf(buf, "    install -D -m 0600 %s %s\n", file, path);
         }
         if (metadata->tpm_folder && metadata->uuid) {
                 _cleanup_free_ char *source = xasprintf("%s/.", metadata->tpm_folder);

@@ -53,7 +53,7 @@ static int fetch(struct backup *backup, const char *from, const char *to, struct
 static int save_firmware(struct backup *backup, const struct domain_xml *xml, struct error **err)
 {
         if (xml->nvram) {
-                xstrdup_replace(&backup->metadata->nvram_file, NULL);
+                backup->metadata->nvram_path = xstrdup(xml->nvram);
                 backup->metadata->nvram_file = xasprintf("%s-nvram.fd", backup->vm->name);
                 if (fetch(backup, xml->nvram, backup->metadata->nvram_file, err) < 0)
                         return -1;

@@ -14,7 +14,7 @@ enum { PROGRESS_INTERVAL_MS = 500 };
 
 void report_init(struct report *report, const char *vm, struct metadata *metadata)
 {
-        *report = (struct report){ .vm = vm, .metadata = metadata };
+        *report = (struct report){ .vm = vm, .metadata = metadata, .job_started_ms = clock_monotonic_ms() };
 }
 
 void report_done(struct report *report)
@@ -97,6 +97,11 @@ void report_check(struct report *report, enum check_phase phase, const char *nam
         event->check.verdict = verdict;
         event->check.measured = xstrdup(measured);
         send_event(report, event);
+        /* A passed check is no line on a terminal, but backup.log has all of them. */
+        if (verdict == CHECK_PASS) {
+                _cleanup_free_ char *clean = str_one_line(measured, 400);
+                strbuf_addf(&report->log, "         %s check %s: passed, %s\n", report->vm, name, clean);
+        }
 }
 
 static void send_text(struct report *report, enum event_type type, const char *text)
@@ -157,6 +162,7 @@ void report_result(struct report *report, const char *status, const char *path, 
         _cleanup_(event_freep) struct event *event = event_new(EVENT_RESULT);
         event->status = xstrdup(status);
         event->path = xstrdup(path);
+        event->duration_ms = clock_monotonic_ms() - report->job_started_ms;
         event->error_kind = error ? error->kind : ERROR_INTERNAL;
         event->error = error ? xstrdup(error->message) : NULL;
         if (report->metadata) {

@@ -15,6 +15,7 @@ struct report {
         struct metadata *metadata; /* gets checks and warnings; not owned; may be NULL */
         struct strbuf log;         /* backup.log so far */
         char *step;                /* the step under way; owned */
+        int64_t job_started_ms;    /* monotonic */
         int64_t step_started_ms;   /* monotonic */
         int64_t progress_sent_ms;  /* monotonic; progress is sent at most twice a second */
         uint64_t progress_bytes;   /* of the last progress sent, for the rate */

@@ -93,6 +93,7 @@ Test(restore_text, brings_disks_and_nvram_back_when_followed, .fini = share_unmo
         raw->source_type = xstrdup("file");
         raw->virtual_bytes = 1024 * 1024;
         metadata->nvram_file = xstrdup("vm-1-nvram.fd");
+        metadata->nvram_path = xstrdup("/mnt/nvram/vm_VARS.fd");
         _cleanup_free_ char *text = restore_text_make(metadata, SHARE);
         _cleanup_free_ char *commands = commands_of(text);
         cr_assert_eq(fs_write_file("/mnt/commands", 0700, commands, strlen(commands), NULL), 0);

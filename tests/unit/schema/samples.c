@@ -62,6 +62,7 @@ struct metadata *sample_metadata(void)
         strv_add(&metadata->networks, "br-prod");
         strv_add(&metadata->networks, "backup");
         metadata->nvram_file = xstrdup("prod-db-01-nvram.fd");
+        metadata->nvram_path = xstrdup("/var/lib/libvirt/qemu/nvram/prod_VARS.fd");
         metadata->tpm_folder = xstrdup("prod-db-01-tpm");
         add_disk(metadata, "vda", "/var/lib/libvirt/images/we ird'q $(touch x)&\"ü\".qcow2", "qcow2", "file");
         metadata->disks[0].backing_file = xstrdup("../2026-01-25-230011/prod-db-01-vda.qcow2");
