@@ -208,8 +208,19 @@ static void record_failure(struct backup *backup, const struct error *failure, c
                 report_log(backup->report, "the failure could not be recorded on the share: %s", error->message);
 }
 
+/* A call that could not be interrupted (connecting to a mute host) ends by its deadline: when the user had asked to stop meanwhile, that
+ * is what ended the job. */
+static void note_cancellation(struct error *failure)
+{
+        if (!worker_cancelled(NULL) || (failure->kind != ERROR_UNREACHABLE && failure->kind != ERROR_TIMEOUT))
+                return;
+        failure->kind = ERROR_CANCELLED;
+        error_prefix(&failure, "cancelled");
+}
+
 static int finish_failed(struct backup *backup, struct error *failure)
 {
+        note_cancellation(failure);
         if (backup->report->step)
                 report_step_end(backup->report, STEP_FAILED, "%s", failure->message);
         undo_all(backup, &failure);
