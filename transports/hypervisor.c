@@ -47,7 +47,8 @@ static char *first_line(const char *text)
         return str_one_line(line, LONGEST_FIRST_LINE);
 }
 
-int hypervisor_run(struct hypervisor *hypervisor, const char *const argv[], int64_t timeout_ms, char **ret_output, struct error **err)
+int hypervisor_run(struct hypervisor *hypervisor, const char *const argv[], int64_t timeout_ms, char **ret_output,
+                   struct error **err)
 {
         _cleanup_exec_result_ struct exec_result result = { 0 };
         struct exec_options options = { .timeout_ms = timeout_ms };
@@ -55,8 +56,8 @@ int hypervisor_run(struct hypervisor *hypervisor, const char *const argv[], int6
                 return -1;
         if (result.status != 0) {
                 _cleanup_free_ char *reason = first_line(result.errors);
-                return error_set(err, ERROR_INTERNAL, "%s: '%s' failed with status %d%s%s", hypervisor->name, argv[0], result.status,
-                                 *reason ? ": " : "", reason);
+                return error_set(err, ERROR_INTERNAL, "%s: '%s' failed with status %d%s%s", hypervisor->name, argv[0],
+                                 result.status, *reason ? ": " : "", reason);
         }
         if (ret_output) {
                 size_t length = strlen(result.output);

@@ -16,10 +16,10 @@
 
 enum domain_state {
         DOMAIN_STATE_RUNNING,
-        DOMAIN_STATE_PAUSED,    /* by a user, or by an I/O error: see paused_by_io_error */
+        DOMAIN_STATE_PAUSED, /* by a user, or by an I/O error: see paused_by_io_error */
         DOMAIN_STATE_SHUT_OFF,
         DOMAIN_STATE_CRASHED,
-        DOMAIN_STATE_OTHER,     /* shutting down, suspended by its guest */
+        DOMAIN_STATE_OTHER, /* shutting down, suspended by its guest */
 };
 
 struct domain_info {
@@ -54,9 +54,9 @@ enum agent_state {
 /* A command on the hypervisor. */
 struct exec_options {
         int64_t timeout_ms;
-        const char *input;        /* stdin; NULL: none */
-        size_t max_output;        /* of each stream; 0: 1 MiB */
-        const char *unit;         /* not NULL: run it under this name so that hypervisor_stop_unit() from any connection ends it and
+        const char *input; /* stdin; NULL: none */
+        size_t max_output; /* of each stream; 0: 1 MiB */
+        const char *unit;  /* not NULL: run it under this name so that hypervisor_stop_unit() from any connection ends it and
                                      nothing outlives timeout_ms: systemd-run where systemd runs, else setsid + pidfile + timeout */
         void (*on_output)(const char *data, size_t length, void *data_pointer); /* stdout and stderr as they come; may be NULL */
         bool (*cancelled)(void *data_pointer); /* asked at least every 200 ms; true → ERROR_CANCELLED. May be NULL */
@@ -84,16 +84,18 @@ struct hypervisor_operations {
         int (*reconnect)(struct hypervisor *hypervisor, struct error **err);
         int (*versions)(struct hypervisor *hypervisor, struct hypervisor_versions *ret, struct error **err);
 
-        int (*exec)(struct hypervisor *hypervisor, const char *const argv[], const struct exec_options *options, struct exec_result *ret,
-                    struct error **err);
+        int (*exec)(struct hypervisor *hypervisor, const char *const argv[], const struct exec_options *options,
+                    struct exec_result *ret, struct error **err);
         int (*stop_unit)(struct hypervisor *hypervisor, const char *unit, struct error **err);
 
         /* 1 found, 0 no such domain, -1 error. Looked up by UUID, or by name when uuid is NULL. */
-        int (*find_domain)(struct hypervisor *hypervisor, const char *uuid, const char *name, struct domain_info *ret, struct error **err);
+        int (*find_domain)(struct hypervisor *hypervisor, const char *uuid, const char *name, struct domain_info *ret,
+                           struct error **err);
         /* UUIDs of all domains of the host; NULL-terminated, owned by the caller. */
         int (*list_domains)(struct hypervisor *hypervisor, char ***ret_uuids, struct error **err);
         /* `inactive`: what the next start uses. `secure`: with passwords (ask only where it is stored 0600). */
-        int (*get_xml)(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure, char **ret_xml, struct error **err);
+        int (*get_xml)(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure, char **ret_xml,
+                       struct error **err);
         int (*list_snapshots)(struct hypervisor *hypervisor, const char *uuid, char ***ret_names, struct error **err);
 
         int (*agent_state)(struct hypervisor *hypervisor, const char *uuid, enum agent_state *ret, struct error **err);
@@ -106,7 +108,8 @@ struct hypervisor_operations {
         /* Starts an active commit of `top` into `base` (both absolute paths of the live chain, never defaults). */
         int (*block_commit)(struct hypervisor *hypervisor, const char *uuid, const char *target, const char *base, const char *top,
                             uint64_t bandwidth_mib_s, struct error **err);
-        int (*block_job)(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret, struct error **err);
+        int (*block_job)(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret,
+                         struct error **err);
         int (*block_pivot)(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
         int (*block_abort)(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
         /* Capacity, allocation of the live or configured disk. */
@@ -126,7 +129,7 @@ struct hypervisor_operations {
 
 struct hypervisor {
         const struct hypervisor_operations *ops;
-        char *name;    /* in the inventory; owned by the implementation */
+        char *name; /* in the inventory; owned by the implementation */
         char *address;
 };
 
@@ -141,7 +144,7 @@ DEFINE_FREEP(struct hypervisor, hypervisor_free)
 
 /* exec() for a short command that must succeed: a non-zero status becomes an error with the first line of its stderr. *ret_output
  * (may be NULL) is stdout without its final newline; the caller frees. */
-int hypervisor_run(struct hypervisor *hypervisor, const char *const argv[], int64_t timeout_ms, char **ret_output, struct error **err)
-        _must_check_;
+int hypervisor_run(struct hypervisor *hypervisor, const char *const argv[], int64_t timeout_ms, char **ret_output,
+                   struct error **err) _must_check_;
 
 const char *domain_state_name(enum domain_state state); /* "running", … */

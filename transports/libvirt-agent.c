@@ -48,7 +48,8 @@ static int read_agent_state(virConnectPtr connection _unused_, virDomainPtr doma
 
 int libvirt_ssh_agent_state(struct hypervisor *hypervisor, const char *uuid, enum agent_state *ret, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_agent_state, "asking the guest agent", uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(read_agent_state, "asking the guest agent", uuid);
         if (libvirt_ssh_agent_call(hypervisor, request, err) < 0)
                 return -1;
         *ret = request->agent;
@@ -72,19 +73,22 @@ static void json_freep(json_t **json)
 static int parse_status(const char *reply, enum fsfreeze_status *ret, struct error **err)
 {
         size_t length = strnlen(reply, MAX_REPLY_BYTES + 1);
-        _cleanup_(json_freep) json_t *json = length <= MAX_REPLY_BYTES ? json_loadb(reply, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        _cleanup_(json_freep) json_t *json =
+                length <= MAX_REPLY_BYTES ? json_loadb(reply, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
         const char *word = NULL;
         if (!json || json_unpack(json, "{s:s}", "return", &word) < 0)
                 return error_set(err, ERROR_CORRUPT, "the guest agent's answer is not a freeze status");
         if (strcmp(word, "frozen") != 0 && strcmp(word, "thawed") != 0)
-                return error_set(err, ERROR_CORRUPT, "the guest agent answers with a freeze status that is neither frozen nor thawed");
+                return error_set(err, ERROR_CORRUPT,
+                                 "the guest agent answers with a freeze status that is neither frozen nor thawed");
         *ret = strcmp(word, "frozen") == 0 ? FSFREEZE_FROZEN : FSFREEZE_THAWED;
         return 0;
 }
 
 int libvirt_ssh_fsfreeze_status(struct hypervisor *hypervisor, const char *uuid, enum fsfreeze_status *ret, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_status, "reading the freeze status", uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(read_status, "reading the freeze status", uuid);
         if (libvirt_ssh_agent_call(hypervisor, request, err) < 0)
                 return -1;
         if (parse_status(request->text, ret, err) < 0)

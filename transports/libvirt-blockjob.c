@@ -8,10 +8,9 @@
 
 static int do_snapshot(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
 {
-        virDomainSnapshotPtr snapshot = virDomainSnapshotCreateXML(domain, request->xml,
-                                                                   VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY |
-                                                                           VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC |
-                                                                           VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA);
+        virDomainSnapshotPtr snapshot = virDomainSnapshotCreateXML(
+                domain, request->xml,
+                VIR_DOMAIN_SNAPSHOT_CREATE_DISK_ONLY | VIR_DOMAIN_SNAPSHOT_CREATE_ATOMIC | VIR_DOMAIN_SNAPSHOT_CREATE_NO_METADATA);
         if (!snapshot)
                 return -1;
         virDomainSnapshotFree(snapshot);
@@ -40,7 +39,8 @@ int libvirt_ssh_block_commit(struct hypervisor *hypervisor, const char *uuid, co
                              uint64_t bandwidth_mib_s, struct error **err)
 {
         if (!base || !top || bandwidth_mib_s > UINT32_MAX)
-                return error_set(err, ERROR_INTERNAL, "disk %s: a commit needs an explicit base and top, and a bandwidth that makes sense", target);
+                return error_set(err, ERROR_INTERNAL,
+                                 "disk %s: a commit needs an explicit base and top, and a bandwidth that makes sense", target);
         _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(do_commit, "starting the commit", uuid);
         request->base = xstrdup(base);
         request->top = xstrdup(top);
@@ -65,7 +65,8 @@ static int read_job(virConnectPtr connection _unused_, virDomainPtr domain, stru
         return xml ? domain_live_mirror_ready(xml, strlen(xml), request->target, &job->ready, &request->error) : -1;
 }
 
-int libvirt_ssh_block_job(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret, struct error **err)
+int libvirt_ssh_block_job(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret,
+                          struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_job, "reading the block job", uuid);
         if (call_on_disk(hypervisor, request, target, err) < 0)

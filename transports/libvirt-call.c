@@ -6,7 +6,6 @@
 #include "base/strings.h"
 #include "transports/libvirt-error.h"
 
-
 /* The thread's own. */
 struct context {
         char *uri;
@@ -38,7 +37,8 @@ static void request_free(struct service_call *call)
 
 static virDomainPtr look_up(virConnectPtr connection, const struct libvirt_request *request)
 {
-        return request->uuid ? virDomainLookupByUUIDString(connection, request->uuid) : virDomainLookupByName(connection, request->name);
+        return request->uuid ? virDomainLookupByUUIDString(connection, request->uuid)
+                             : virDomainLookupByName(connection, request->name);
 }
 
 static int call_function(virConnectPtr connection, struct libvirt_request *request)
@@ -123,7 +123,10 @@ static int hand_over(struct libvirt_connection *connection, struct libvirt_reque
         _cleanup_error_ struct error *error = NULL;
         if (!service_thread_run(connection->service, &request->call, timeout_ms)) {
                 _cleanup_free_ char *limit = format_duration_ms(timeout_ms);
-                error_set(&error, ERROR_TIMEOUT, "libvirt gave no answer within %s (is its daemon, or the QEMU of the VM, stopped?); the call was left behind", limit);
+                error_set(&error, ERROR_TIMEOUT,
+                          "libvirt gave no answer within %s (is its daemon, or the QEMU of the VM, stopped?); the call was left "
+                          "behind",
+                          limit);
                 give_up(connection, error);
         } else if (request->result < 0) {
                 error = TAKE_PTR(request->error);

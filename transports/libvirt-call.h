@@ -24,8 +24,8 @@ struct libvirt_request {
         const char *doing;  /* for messages: "reading the XML"; a literal */
         int64_t timeout_ms; /* 0: the connection's */
 
-        char *uuid; /* of the domain that the call is about */
-        char *name; /* the same by name; used when uuid is NULL */
+        char *uuid;          /* of the domain that the call is about */
+        char *name;          /* the same by name; used when uuid is NULL */
         bool may_be_missing; /* no such domain is no error: `missing` is set and the function is not called */
         char *xml;
         char *target; /* a disk */
@@ -65,7 +65,8 @@ struct libvirt_connection *libvirt_connection_open(const char *uri, struct ssh_t
 
 /* Makes the call. ERROR_TIMEOUT: the call was left behind and may still take effect; the connection is lost, and so it is after
  * ERROR_UNREACHABLE. Nothing of a request may be read after a failure. */
-int libvirt_connection_call(struct libvirt_connection *connection, struct libvirt_request *request, struct error **err) _must_check_;
+int libvirt_connection_call(struct libvirt_connection *connection, struct libvirt_request *request,
+                            struct error **err) _must_check_;
 
 /* Never blocks on a stuck call. Returns NULL. */
 struct libvirt_connection *libvirt_connection_free(struct libvirt_connection *connection);

@@ -17,7 +17,8 @@ static int read_versions(virConnectPtr connection, virDomainPtr domain _unused_,
 
 int libvirt_ssh_versions(struct hypervisor *hypervisor, struct hypervisor_versions *ret, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_versions, "reading the versions", NULL);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(read_versions, "reading the versions", NULL);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
                 return -1;
         *ret = request->versions;
@@ -109,7 +110,8 @@ static int read_info(virConnectPtr connection _unused_, virDomainPtr domain, str
         return state == VIR_DOMAIN_SHUTOFF ? 0 : read_job(domain, request);
 }
 
-int libvirt_ssh_find_domain(struct hypervisor *hypervisor, const char *uuid, const char *name, struct domain_info *ret, struct error **err)
+int libvirt_ssh_find_domain(struct hypervisor *hypervisor, const char *uuid, const char *name, struct domain_info *ret,
+                            struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_info, "reading the state", uuid);
         request->name = xstrdup(name);
@@ -163,7 +165,8 @@ static int read_xml(virConnectPtr connection _unused_, virDomainPtr domain, stru
         return request->text ? 0 : -1;
 }
 
-int libvirt_ssh_get_xml(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure, char **ret_xml, struct error **err)
+int libvirt_ssh_get_xml(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure, char **ret_xml,
+                        struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_xml, "reading the XML", uuid);
         request->flags = (inactive ? VIR_DOMAIN_XML_INACTIVE : 0u) | (secure ? VIR_DOMAIN_XML_SECURE : 0u);
@@ -190,7 +193,8 @@ static int read_snapshots(virConnectPtr connection _unused_, virDomainPtr domain
 
 int libvirt_ssh_list_snapshots(struct hypervisor *hypervisor, const char *uuid, char ***ret_names, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_snapshots, "listing the snapshots", uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(read_snapshots, "listing the snapshots", uuid);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
                 return -1;
         *ret_names = take_strings(request);

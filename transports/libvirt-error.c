@@ -23,7 +23,9 @@ static enum error_kind kind_by_circumstances(const virError *error)
 {
         static const char *const space[] = { "No space left", "quota exceeded", NULL };
         static const char *const busy[] = { "another", "in progress", "block job", "active job", NULL };
-        static const char *const gone[] = { "client socket is closed", "connection closed", "Connection reset", "Broken pipe", "end of file", NULL };
+        static const char *const gone[] = {
+                "client socket is closed", "connection closed", "Connection reset", "Broken pipe", "end of file", NULL
+        };
         if ((error->code == VIR_ERR_SYSTEM_ERROR && (error->int1 == ENOSPC || error->int1 == EDQUOT)) || says(error, space))
                 return ERROR_NOSPACE;
         if (error->domain == VIR_FROM_RPC || error->domain == VIR_FROM_REMOTE || says(error, gone))

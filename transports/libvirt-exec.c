@@ -26,7 +26,8 @@ static int ask_abilities(struct libvirt_ssh *self, struct ssh_connection *connec
 int libvirt_ssh_open_ssh(struct libvirt_ssh *self, struct error **err)
 {
         self->ssh = ssh_connection_free(self->ssh);
-        _cleanup_(ssh_connection_freep) struct ssh_connection *connection = ssh_connection_open(&self->target, self->connect_timeout_ms, err);
+        _cleanup_(ssh_connection_freep) struct ssh_connection *connection =
+                ssh_connection_open(&self->target, self->connect_timeout_ms, err);
         if (!connection || ask_abilities(self, connection, err) < 0)
                 return -1;
         self->ssh = TAKE_PTR(connection);
@@ -67,8 +68,8 @@ static int stop_over(struct libvirt_ssh *self, struct ssh_connection *connection
         _cleanup_exec_result_ struct exec_result result = { 0 };
         struct exec_options options = { .timeout_ms = SHORT_COMMAND_MS };
         bool sent;
-        if (connection ? ssh_exec(connection, "systemctl stop", command, &options, &sent, &result, err) < 0 :
-                         exec_line(self, "systemctl stop", command, &options, &result, err) < 0)
+        if (connection ? ssh_exec(connection, "systemctl stop", command, &options, &sent, &result, err) < 0
+                       : exec_line(self, "systemctl stop", command, &options, &result, err) < 0)
                 return -1;
         return remote_unit_stop_result(unit, result.status, result.errors, err);
 }
@@ -93,15 +94,15 @@ static void stop_given_up(struct libvirt_ssh *self, const char *unit, struct err
         reason->message = xasprintf("%s; and its unit %s could not be stopped: %s", message, unit, error_message(error));
 }
 
-int libvirt_ssh_exec(struct hypervisor *hypervisor, const char *const argv[], const struct exec_options *options, struct exec_result *ret,
-                     struct error **err)
+int libvirt_ssh_exec(struct hypervisor *hypervisor, const char *const argv[], const struct exec_options *options,
+                     struct exec_result *ret, struct error **err)
 {
         struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
         _cleanup_error_ struct error *error = NULL;
         _cleanup_free_ char *command = NULL;
         if (ensure_ssh(self, &error) == 0)
-                command = options->unit ? remote_unit_command(self->abilities, options->unit, argv, options->timeout_ms, &error) :
-                                          shell_join(argv);
+                command = options->unit ? remote_unit_command(self->abilities, options->unit, argv, options->timeout_ms, &error)
+                                        : shell_join(argv);
         if (command && exec_line(self, argv[0], command, options, ret, &error) == 0)
                 return 0;
         if (options->unit && command && (error->kind == ERROR_TIMEOUT || error->kind == ERROR_CANCELLED))

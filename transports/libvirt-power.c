@@ -12,8 +12,8 @@ enum {
         DESTROY_TIMEOUT_MS = 90 * 1000,
 };
 
-static int run_simple(struct hypervisor *hypervisor, libvirt_function *function, const char *doing, const char *uuid, int64_t timeout_ms,
-                      unsigned flags, struct error **err)
+static int run_simple(struct hypervisor *hypervisor, libvirt_function *function, const char *doing, const char *uuid,
+                      int64_t timeout_ms, unsigned flags, struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(function, doing, uuid);
         request->timeout_ms = timeout_ms;
@@ -111,7 +111,8 @@ static int do_undefine(virConnectPtr connection _unused_, virDomainPtr domain, s
 int libvirt_ssh_undefine(struct hypervisor *hypervisor, const char *uuid, struct error **err)
 {
         return run_simple(hypervisor, do_undefine, "undefining", uuid, 0,
-                          VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_TPM | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA, err);
+                          VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_TPM | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
+                          err);
 }
 
 static int do_update_device(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
@@ -121,7 +122,8 @@ static int do_update_device(virConnectPtr connection _unused_, virDomainPtr doma
 
 int libvirt_ssh_update_device(struct hypervisor *hypervisor, const char *uuid, const char *device_xml, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(do_update_device, "updating a device", uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(do_update_device, "updating a device", uuid);
         request->xml = xstrdup(device_xml);
         return libvirt_ssh_call(hypervisor, request, err);
 }

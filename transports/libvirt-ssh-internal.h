@@ -25,17 +25,19 @@ int libvirt_ssh_call(struct hypervisor *hypervisor, struct libvirt_request *requ
 int libvirt_ssh_agent_call(struct hypervisor *hypervisor, struct libvirt_request *request, struct error **err) _must_check_;
 
 /* libvirt-exec.c */
-int libvirt_ssh_exec(struct hypervisor *hypervisor, const char *const argv[], const struct exec_options *options, struct exec_result *ret,
-                     struct error **err);
+int libvirt_ssh_exec(struct hypervisor *hypervisor, const char *const argv[], const struct exec_options *options,
+                     struct exec_result *ret, struct error **err);
 int libvirt_ssh_stop_unit(struct hypervisor *hypervisor, const char *unit, struct error **err);
 /* Opens the SSH connection and asks what the host can do. */
 int libvirt_ssh_open_ssh(struct libvirt_ssh *self, struct error **err) _must_check_;
 
 /* libvirt-domain.c: reading */
 int libvirt_ssh_versions(struct hypervisor *hypervisor, struct hypervisor_versions *ret, struct error **err);
-int libvirt_ssh_find_domain(struct hypervisor *hypervisor, const char *uuid, const char *name, struct domain_info *ret, struct error **err);
+int libvirt_ssh_find_domain(struct hypervisor *hypervisor, const char *uuid, const char *name, struct domain_info *ret,
+                            struct error **err);
 int libvirt_ssh_list_domains(struct hypervisor *hypervisor, char ***ret_uuids, struct error **err);
-int libvirt_ssh_get_xml(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure, char **ret_xml, struct error **err);
+int libvirt_ssh_get_xml(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure, char **ret_xml,
+                        struct error **err);
 int libvirt_ssh_list_snapshots(struct hypervisor *hypervisor, const char *uuid, char ***ret_names, struct error **err);
 int libvirt_ssh_block_size(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t *ret_capacity,
                            uint64_t *ret_allocation, struct error **err);
@@ -60,6 +62,7 @@ int libvirt_ssh_fsthaw(struct hypervisor *hypervisor, const char *uuid, int *ret
 int libvirt_ssh_snapshot(struct hypervisor *hypervisor, const char *uuid, const char *snapshot_xml, struct error **err);
 int libvirt_ssh_block_commit(struct hypervisor *hypervisor, const char *uuid, const char *target, const char *base, const char *top,
                              uint64_t bandwidth_mib_s, struct error **err);
-int libvirt_ssh_block_job(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret, struct error **err);
+int libvirt_ssh_block_job(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret,
+                          struct error **err);
 int libvirt_ssh_block_pivot(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
 int libvirt_ssh_block_abort(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);

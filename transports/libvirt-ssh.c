@@ -29,8 +29,8 @@ enum {
 int libvirt_ssh_call(struct hypervisor *hypervisor, struct libvirt_request *request, struct error **err)
 {
         struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
-        int r = self->libvirt ? libvirt_connection_call(self->libvirt, request, err) :
-                                error_set(err, ERROR_UNREACHABLE, "no connection to libvirt");
+        int r = self->libvirt ? libvirt_connection_call(self->libvirt, request, err)
+                              : error_set(err, ERROR_UNREACHABLE, "no connection to libvirt");
         return r < 0 ? error_prefix(err, "%s", hypervisor->name) : 0;
 }
 
@@ -196,4 +196,9 @@ int libvirt_ssh_init(struct error **err)
                 return 0;
         error_propagate(err, error_copy(init_error));
         return error_prefix(err, "libvirt's client library cannot be used");
+}
+
+unsigned libvirt_ssh_calls_left_behind(void)
+{
+        return service_threads_left_behind();
 }

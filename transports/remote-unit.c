@@ -15,13 +15,12 @@ enum { GRACE_MS = 2000, STATUS_NOT_LOADED = 5, STATUS_STILL_RUNNING = 75, LONGES
 #define RUN_DIR "/run/orch"
 
 /* Prints the start time of process $1: field 22 of its stat, counted from behind the name, which may hold anything. */
-#define SHELL_START_TIME                                                                      \
-        "started() { [ -r /proc/$1/stat ] && read -r l </proc/$1/stat || return 1; l=${l##*)}; " \
+#define SHELL_START_TIME                                                                                                           \
+        "started() { [ -r /proc/$1/stat ] && read -r l </proc/$1/stat || return 1; l=${l##*)}; "                                   \
         "set -- $l; echo ${20}; }\n"
 
 /* $1 name, $2 seconds, then the command. Descriptor 3 keeps stdin: a shell gives /dev/null to what it puts in the background. */
-static const char run_script[] =
-        SHELL_START_TIME
+static const char run_script[] = SHELL_START_TIME
         "f=" RUN_DIR "/$1.pid; n=$1; s=$2; shift 2\n"
         "mkdir -p -m 700 " RUN_DIR " || exit 125\n"
         "if [ -e $f ] && read -r p t <$f && [ \"$(started $p)\" = \"$t\" ]; then echo \"unit $n runs already\" >&2; exit 125; fi\n"
@@ -35,17 +34,16 @@ static const char run_script[] =
 
 /* $1 name. */
 static const char stop_script[] =
-        SHELL_START_TIME
-        "f=" RUN_DIR "/$1.pid\n"
-        "[ -e $f ] && read -r p t <$f || exit 0\n"
-        "if [ \"$(started $p)\" = \"$t\" ]; then\n"
-        "  for how in TERM KILL; do\n"
-        "    kill -$how -$p 2>/dev/null\n"
-        "    i=0; while [ $i -lt 50 ] && kill -0 -$p 2>/dev/null; do sleep 0.1; i=$((i+1)); done\n"
-        "  done\n"
-        "  kill -0 -$p 2>/dev/null && exit 75\n"
-        "fi\n"
-        "rm -f $f; rmdir " RUN_DIR " 2>/dev/null; exit 0";
+        SHELL_START_TIME "f=" RUN_DIR "/$1.pid\n"
+                         "[ -e $f ] && read -r p t <$f || exit 0\n"
+                         "if [ \"$(started $p)\" = \"$t\" ]; then\n"
+                         "  for how in TERM KILL; do\n"
+                         "    kill -$how -$p 2>/dev/null\n"
+                         "    i=0; while [ $i -lt 50 ] && kill -0 -$p 2>/dev/null; do sleep 0.1; i=$((i+1)); done\n"
+                         "  done\n"
+                         "  kill -0 -$p 2>/dev/null && exit 75\n"
+                         "fi\n"
+                         "rm -f $f; rmdir " RUN_DIR " 2>/dev/null; exit 0";
 
 char *remote_abilities_command(void)
 {
@@ -99,8 +97,9 @@ static char *systemd_command(const char *unit, const char *const argv[], int64_t
         _cleanup_strv_ char **words = NULL;
         strv_add(&words, "systemd-run");
         strv_addf(&words, "--unit=%s", unit);
-        const char *const options[] = { "--collect", "--wait", "--pipe", "--quiet", "--property=TimeoutStopSec=5",
-                                        "--property=IgnoreSIGPIPE=no", NULL };
+        const char *const options[] = {
+                "--collect", "--wait", "--pipe", "--quiet", "--property=TimeoutStopSec=5", "--property=IgnoreSIGPIPE=no", NULL
+        };
         for (size_t i = 0; options[i]; i++)
                 strv_add(&words, options[i]);
         strv_addf(&words, "--property=RuntimeMaxSec=%lldms", (long long)limit_ms);
@@ -147,7 +146,8 @@ int remote_unit_stop_result(const char *unit, int status, const char *errors, st
         if (status == 0 || status == STATUS_NOT_LOADED)
                 return 0;
         if (status == STATUS_STILL_RUNNING)
-                return error_set(err, ERROR_TIMEOUT, "unit %s did not end, not even by SIGKILL (does it wait for storage that is gone?)", unit);
+                return error_set(err, ERROR_TIMEOUT,
+                                 "unit %s did not end, not even by SIGKILL (does it wait for storage that is gone?)", unit);
         _cleanup_free_ char *reason = str_one_line(errors, LONGEST_UNIT_REASON);
         return error_set(err, ERROR_INTERNAL, "unit %s could not be stopped: %s", unit, *reason ? reason : "no reason was given");
 }

@@ -14,6 +14,8 @@
 
 enum { ORDERLY_END_MS = 1000, LOST_END_MS = 200 };
 
+static atomic_uint n_left_behind;
+
 struct service_thread {
         pthread_mutex_t lock;
         pthread_cond_t changed;
@@ -27,7 +29,8 @@ struct service_thread {
         void (*context_free)(void *context);
 };
 
-void service_call_init(struct service_call *call, void (*run)(struct service_call *, void *), void (*free_function)(struct service_call *))
+void service_call_init(struct service_call *call, void (*run)(struct service_call *, void *),
+                       void (*free_function)(struct service_call *))
 {
         call->run = run;
         call->free = free_function;
@@ -80,6 +83,8 @@ static void *service_main(void *argument)
                 service->context_free(service->context);
         pthread_mutex_lock(&service->lock);
         service->ended = true;
+        if (service->lost)
+                atomic_fetch_sub(&n_left_behind, 1);
         pthread_cond_broadcast(&service->changed);
         pthread_mutex_unlock(&service->lock);
         service_thread_unref(service);
@@ -139,10 +144,17 @@ bool service_thread_run(struct service_thread *service, struct service_call *cal
                 while (service->pending && wait_for_change(service, deadline))
                         ;
                 service->lost = service->pending != NULL;
+                if (service->lost)
+                        atomic_fetch_add(&n_left_behind, 1);
         }
         bool in_time = !service->lost;
         pthread_mutex_unlock(&service->lock);
         return in_time;
+}
+
+unsigned service_threads_left_behind(void)
+{
+        return atomic_load(&n_left_behind);
 }
 
 struct service_thread *service_thread_free(struct service_thread *service)

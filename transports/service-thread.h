@@ -18,7 +18,8 @@ struct service_call {
 };
 
 /* Starts with one reference, the caller's. */
-void service_call_init(struct service_call *call, void (*run)(struct service_call *, void *), void (*free_function)(struct service_call *));
+void service_call_init(struct service_call *call, void (*run)(struct service_call *, void *),
+                       void (*free_function)(struct service_call *));
 void service_call_unref(struct service_call *call); /* NULL is allowed */
 
 struct service_thread;
@@ -29,6 +30,9 @@ struct service_thread *service_thread_new(void *context, void (*context_free)(vo
 /* Makes the call in the thread and waits for its end. False: it is not back after timeout_ms (results must not be read) and the
  * service is lost: every further call is refused with false at once. */
 bool service_thread_run(struct service_thread *service, struct service_call *call, int64_t timeout_ms) _must_check_;
+
+/* Process-wide: how many late calls have not come back yet. */
+unsigned service_threads_left_behind(void);
 
 /* Ends the thread. Waits a second at most for the thread to free its context, a moment for a lost one. Returns NULL. */
 struct service_thread *service_thread_free(struct service_thread *service);

@@ -83,12 +83,14 @@ static int load_key(const struct ssh_target *target, ssh_key *ret, struct error 
                 return error_set_errno(err, ERROR_CONFIG, errno, "cannot read the private key %s", target->key);
         /* An empty passphrase, because with none at all OpenSSL would ask for it on the terminal. */
         if (ssh_pki_import_privkey_file(target->key, "", NULL, NULL, ret) != SSH_OK)
-                return error_set(err, ERROR_CONFIG, "%s is not a private key that can be used (it must be an OpenSSH or PEM key without passphrase)",
+                return error_set(err, ERROR_CONFIG,
+                                 "%s is not a private key that can be used (it must be an OpenSSH or PEM key without passphrase)",
                                  target->key);
         return 0;
 }
 
-static int authenticate(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline, struct error **err)
+static int authenticate(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
+                        struct error **err)
 {
         _cleanup_(private_key_freep) ssh_key key = NULL;
         if (load_key(target, &key, err) < 0)
@@ -100,10 +102,11 @@ static int authenticate(struct ssh_connection *connection, const struct ssh_targ
         if (r == SSH_AUTH_SUCCESS)
                 return 0;
         if (r == SSH_AUTH_DENIED || r == SSH_AUTH_PARTIAL)
-                return error_set(err, ERROR_AUTH,
-                                 "login as %s with the key %s was refused%s: add %s.pub to ~%s/.ssh/authorized_keys on the hypervisor",
-                                 target->user, target->key, r == SSH_AUTH_PARTIAL ? " (it wants a second factor, too)" : "", target->key,
-                                 target->user);
+                return error_set(
+                        err, ERROR_AUTH,
+                        "login as %s with the key %s was refused%s: add %s.pub to ~%s/.ssh/authorized_keys on the hypervisor",
+                        target->user, target->key, r == SSH_AUTH_PARTIAL ? " (it wants a second factor, too)" : "", target->key,
+                        target->user);
         _cleanup_free_ char *reason = ssh_reason(connection->session);
         return error_set(err, ERROR_UNREACHABLE, "the connection broke while logging in as %s: %s", target->user, reason);
 }
@@ -116,7 +119,8 @@ static int start_event_loop(struct ssh_connection *connection, struct error **er
         return 0;
 }
 
-static int open_steps(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline, struct error **err)
+static int open_steps(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
+                      struct error **err)
 {
         connection->fd = network_connect(target->address, target->port, deadline, err);
         if (connection->fd < 0)

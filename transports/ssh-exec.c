@@ -39,7 +39,8 @@ static void keep(struct strbuf *buf, size_t max, const void *data, size_t length
         strbuf_append(buf, data, length < room ? length : room);
 }
 
-static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data, uint32_t length, int is_stderr, void *user)
+static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data, uint32_t length, int is_stderr,
+                   void *user)
 {
         struct running *running = user;
         keep(is_stderr ? &running->errors : &running->output, running->max_output, data, length);
@@ -144,7 +145,8 @@ static void stop(struct running *running)
 static int run(struct running *running, const char *command, bool *ret_sent, struct error **err)
 {
         running->channel = ssh_channel_new(running->connection->session);
-        if (ssh_start_command(running->connection, running->channel, &running->callbacks, command, go_on, running, ret_sent, err) < 0)
+        if (ssh_start_command(running->connection, running->channel, &running->callbacks, command, go_on, running, ret_sent, err) <
+            0)
                 return -1;
         do {
                 if (!running->closed)
@@ -155,8 +157,8 @@ static int run(struct running *running, const char *command, bool *ret_sent, str
         return 0;
 }
 
-int ssh_exec(struct ssh_connection *connection, const char *what, const char *command, const struct exec_options *options, bool *ret_sent,
-             struct exec_result *ret, struct error **err)
+int ssh_exec(struct ssh_connection *connection, const char *what, const char *command, const struct exec_options *options,
+             bool *ret_sent, struct exec_result *ret, struct error **err)
 {
         assert(options->timeout_ms > 0);
         *ret_sent = false;

@@ -10,5 +10,5 @@
  *
  * on_output and cancelled may themselves run commands on this connection. The remote command is not ended by ERROR_TIMEOUT or
  * ERROR_CANCELLED (SSH has no way to); after a timeout the connection counts as lost. */
-int ssh_exec(struct ssh_connection *connection, const char *what, const char *command, const struct exec_options *options, bool *ret_sent,
-             struct exec_result *ret, struct error **err) _must_check_;
+int ssh_exec(struct ssh_connection *connection, const char *what, const char *command, const struct exec_options *options,
+             bool *ret_sent, struct exec_result *ret, struct error **err) _must_check_;

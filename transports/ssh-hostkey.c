@@ -45,28 +45,31 @@ static char *enter_command(const struct ssh_target *target)
 /* The command that removes the host's old keys. */
 static char *remove_command(const struct ssh_target *target)
 {
-        _cleanup_free_ char *host = target->port == 22 ? xstrdup(target->address) : xasprintf("[%s]:%u", target->address, target->port);
+        _cleanup_free_ char *host =
+                target->port == 22 ? xstrdup(target->address) : xasprintf("[%s]:%u", target->address, target->port);
         return shell_join((const char *const[]){ "ssh-keygen", "-f", target->known_hosts, "-R", host, NULL });
 }
 
 static int refuse_unknown(const struct ssh_target *target, const struct server_key *key, struct error **err)
 {
         _cleanup_free_ char *enter = enter_command(target);
-        return error_set(err, ERROR_AUTH,
-                         "its host key is not known: %s has no entry for %s port %u. The server showed the %s key %s. Compare it with "
-                         "`ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub` on the hypervisor's console; if it is the same, type: %s",
-                         target->known_hosts, target->address, target->port, key->type, key->fingerprint, enter);
+        return error_set(
+                err, ERROR_AUTH,
+                "its host key is not known: %s has no entry for %s port %u. The server showed the %s key %s. Compare it with "
+                "`ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub` on the hypervisor's console; if it is the same, type: %s",
+                target->known_hosts, target->address, target->port, key->type, key->fingerprint, enter);
 }
 
 static int refuse_changed(const struct ssh_target *target, const struct server_key *key, struct error **err)
 {
         _cleanup_free_ char *enter = enter_command(target);
         _cleanup_free_ char *remove = remove_command(target);
-        return error_set(err, ERROR_AUTH,
-                         "its host key has CHANGED: the server showed the %s key %s, which is not the one that %s has for %s port %u. "
-                         "Somebody may be in between. Only if the hypervisor was reinstalled (compare with `ssh-keygen -l -f "
-                         "/etc/ssh/ssh_host_ed25519_key.pub` on its console), type: %s && %s",
-                         key->type, key->fingerprint, target->known_hosts, target->address, target->port, remove, enter);
+        return error_set(
+                err, ERROR_AUTH,
+                "its host key has CHANGED: the server showed the %s key %s, which is not the one that %s has for %s port %u. "
+                "Somebody may be in between. Only if the hypervisor was reinstalled (compare with `ssh-keygen -l -f "
+                "/etc/ssh/ssh_host_ed25519_key.pub` on its console), type: %s && %s",
+                key->type, key->fingerprint, target->known_hosts, target->address, target->port, remove, enter);
 }
 
 int ssh_hostkey_verify(ssh_session session, const struct ssh_target *target, struct error **err)
@@ -87,8 +90,8 @@ int ssh_hostkey_verify(ssh_session session, const struct ssh_target *target, str
         case SSH_KNOWN_HOSTS_ERROR:
         default: {
                 _cleanup_free_ char *reason = ssh_reason(session);
-                return error_set(err, ERROR_AUTH, "its host key (%s, %s) cannot be checked against %s: %s", key.type, key.fingerprint,
-                                 target->known_hosts, reason);
+                return error_set(err, ERROR_AUTH, "its host key (%s, %s) cannot be checked against %s: %s", key.type,
+                                 key.fingerprint, target->known_hosts, reason);
         }
         }
 }

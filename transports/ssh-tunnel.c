@@ -41,7 +41,8 @@ struct ssh_tunnel {
         bool has_thread;
 };
 
-static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data, uint32_t length, int is_stderr, void *user)
+static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data, uint32_t length, int is_stderr,
+                   void *user)
 {
         struct ssh_tunnel *tunnel = user;
         size_t room = MAX_ERRORS - tunnel->errors.length;
@@ -78,7 +79,8 @@ static int start_command(struct ssh_tunnel *tunnel, const char *command, int64_t
                 .channel_close_function = on_end,
         };
         tunnel->channel = ssh_channel_new(tunnel->connection->session);
-        return ssh_start_command(tunnel->connection, tunnel->channel, &tunnel->callbacks, command, wait_for_start, &wait, &sent, err);
+        return ssh_start_command(tunnel->connection, tunnel->channel, &tunnel->callbacks, command, wait_for_start, &wait, &sent,
+                                 err);
 }
 
 static int listen_locally(struct ssh_tunnel *tunnel, struct error **err)
@@ -91,7 +93,8 @@ static int listen_locally(struct ssh_tunnel *tunnel, struct error **err)
         tunnel->path = xasprintf("%s/libvirt", tunnel->directory);
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s", tunnel->path) >= sizeof address.sun_path)
-                return error_set(err, ERROR_CONFIG, "%s is too long for a socket's path: set TMPDIR to a shorter one", tunnel->path);
+                return error_set(err, ERROR_CONFIG, "%s is too long for a socket's path: set TMPDIR to a shorter one",
+                                 tunnel->path);
         tunnel->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         tunnel->cut = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         if (tunnel->listener < 0 || tunnel->cut < 0 || bind(tunnel->listener, (struct sockaddr *)&address, sizeof address) < 0 ||

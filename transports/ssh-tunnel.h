@@ -14,8 +14,8 @@ struct ssh_tunnel;
 
 /* Starts `command` (a line for the remote shell) over `connection`, which the tunnel takes over, also on failure. The socket takes one
  * connection, from this process only. */
-struct ssh_tunnel *ssh_tunnel_open(struct ssh_connection *connection, const char *command, int64_t timeout_ms, struct error **err)
-        _must_check_;
+struct ssh_tunnel *ssh_tunnel_open(struct ssh_connection *connection, const char *command, int64_t timeout_ms,
+                                   struct error **err) _must_check_;
 
 /* The socket's absolute path. The tunnel keeps ownership. */
 const char *ssh_tunnel_path(const struct ssh_tunnel *tunnel);

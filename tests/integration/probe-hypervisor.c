@@ -63,8 +63,8 @@ static int run_exec(struct call *call, struct error **err)
         _cleanup_exec_result_ struct exec_result result = { 0 };
         if (call->hypervisor->ops->exec(call->hypervisor, (const char *const *)call->arguments + 3, &options, &result, err) < 0)
                 return -1;
-        strbuf_addf(&call->result, "status=%d output=%zu errors=%zu\n%s%s", result.status, strlen(result.output), strlen(result.errors),
-                    result.output, result.errors);
+        strbuf_addf(&call->result, "status=%d output=%zu errors=%zu\n%s%s", result.status, strlen(result.output),
+                    strlen(result.errors), result.output, result.errors);
         return 0;
 }
 
@@ -82,9 +82,9 @@ static int run_find(struct call *call, struct error **err)
         if (r == 0)
                 strbuf_add(&call->result, "none");
         if (r == 1)
-                strbuf_addf(&call->result, "uuid=%s name=%s state=%s io_error=%d persistent=%d managed_save=%d job=%s", info.uuid, info.name,
-                            domain_state_name(info.state), info.paused_by_io_error, info.persistent, info.has_managed_save,
-                            info.job ? info.job : "-");
+                strbuf_addf(&call->result, "uuid=%s name=%s state=%s io_error=%d persistent=%d managed_save=%d job=%s", info.uuid,
+                            info.name, domain_state_name(info.state), info.paused_by_io_error, info.persistent,
+                            info.has_managed_save, info.job ? info.job : "-");
         return r < 0 ? -1 : 0;
 }
 
@@ -187,11 +187,14 @@ static int run_commit(struct call *call, struct error **err)
 
 static int run_job(struct call *call, struct error **err)
 {
-        static const char *const names[] = { [BLOCK_JOB_NONE] = "none", [BLOCK_JOB_COMMIT] = "commit", [BLOCK_JOB_OTHER] = "other" };
+        static const char *const names[] = {
+                [BLOCK_JOB_NONE] = "none", [BLOCK_JOB_COMMIT] = "commit", [BLOCK_JOB_OTHER] = "other"
+        };
         struct block_job job;
         if (call->hypervisor->ops->block_job(call->hypervisor, call->uuid, call->arguments[1], &job, err) < 0)
                 return -1;
-        strbuf_addf(&call->result, "%s ready=%d done=%" PRIu64 " total=%" PRIu64, names[job.type], job.ready, job.done_bytes, job.total_bytes);
+        strbuf_addf(&call->result, "%s ready=%d done=%" PRIu64 " total=%" PRIu64, names[job.type], job.ready, job.done_bytes,
+                    job.total_bytes);
         return 0;
 }
 
@@ -229,7 +232,8 @@ static int run_resume(struct call *call, struct error **err)
 
 static int run_start(struct call *call, struct error **err)
 {
-        return call->hypervisor->ops->start(call->hypervisor, call->uuid, call->arguments[1] && streq(call->arguments[1], "paused"), err);
+        return call->hypervisor->ops->start(call->hypervisor, call->uuid, call->arguments[1] && streq(call->arguments[1], "paused"),
+                                            err);
 }
 
 static int run_shutdown(struct call *call, struct error **err)
@@ -264,15 +268,33 @@ static int run_sleep(struct call *call, struct error **err _unused_)
 }
 
 static const struct verb verbs[] = {
-        { "reconnect", 0, false, run_reconnect }, { "versions", 0, false, run_versions }, { "exec", 4, false, run_exec },
-        { "stop-unit", 1, false, run_stop_unit }, { "find", 1, false, run_find },         { "list", 0, false, run_list },
-        { "define", 1, false, run_define },       { "sleep", 1, false, run_sleep },       { "xml", 2, true, run_xml },
-        { "snapshots", 1, true, run_snapshots },  { "agent", 1, true, run_agent },        { "status", 1, true, run_status },
-        { "freeze", 1, true, run_freeze },        { "thaw", 1, true, run_thaw },          { "snapshot", 2, true, run_snapshot },
-        { "commit", 5, true, run_commit },        { "job", 2, true, run_job },            { "ready", 2, true, run_ready },
-        { "pivot", 2, true, run_pivot },          { "abort", 2, true, run_abort },        { "size", 2, true, run_size },
-        { "update", 2, true, run_update },        { "suspend", 1, true, run_suspend },    { "resume", 1, true, run_resume },
-        { "start", 1, true, run_start },          { "shutdown", 1, true, run_shutdown },  { "destroy", 1, true, run_destroy },
+        { "reconnect", 0, false, run_reconnect },
+        { "versions", 0, false, run_versions },
+        { "exec", 4, false, run_exec },
+        { "stop-unit", 1, false, run_stop_unit },
+        { "find", 1, false, run_find },
+        { "list", 0, false, run_list },
+        { "define", 1, false, run_define },
+        { "sleep", 1, false, run_sleep },
+        { "xml", 2, true, run_xml },
+        { "snapshots", 1, true, run_snapshots },
+        { "agent", 1, true, run_agent },
+        { "status", 1, true, run_status },
+        { "freeze", 1, true, run_freeze },
+        { "thaw", 1, true, run_thaw },
+        { "snapshot", 2, true, run_snapshot },
+        { "commit", 5, true, run_commit },
+        { "job", 2, true, run_job },
+        { "ready", 2, true, run_ready },
+        { "pivot", 2, true, run_pivot },
+        { "abort", 2, true, run_abort },
+        { "size", 2, true, run_size },
+        { "update", 2, true, run_update },
+        { "suspend", 1, true, run_suspend },
+        { "resume", 1, true, run_resume },
+        { "start", 1, true, run_start },
+        { "shutdown", 1, true, run_shutdown },
+        { "destroy", 1, true, run_destroy },
         { "undefine", 1, true, run_undefine },
 };
 
@@ -388,5 +410,9 @@ int main(int argc, char **argv)
         _cleanup_error_ struct error *error = NULL;
         _cleanup_(hypervisor_freep) struct hypervisor *hypervisor = libvirt_ssh_connect(&options, &error);
         report("connect", since_ms, "", error);
-        return hypervisor && run_calls(hypervisor, argv + i) ? 0 : 1;
+        int status = hypervisor && run_calls(hypervisor, argv + i) ? 0 : 1;
+        hypervisor = hypervisor_free(hypervisor);
+        if (libvirt_ssh_calls_left_behind())
+                _exit(status);
+        return status;
 }

@@ -59,7 +59,9 @@ int silent_server(unsigned *ret_port)
 
 static bool answers(unsigned port)
 {
-        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port) };
+        struct sockaddr_in address = { .sin_family = AF_INET,
+                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                       .sin_port = htons((uint16_t)port) };
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         bool up = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
         close(fd);
@@ -101,10 +103,11 @@ void sshd_start(struct sshd *sshd)
         write_known_hosts(sshd, sshd->known_hosts, host_public);
         write_known_hosts(sshd, sshd->changed_hosts, other_public);
         write_file(sshd->unknown_hosts, "");
-        _cleanup_free_ char *text = xasprintf("ListenAddress 127.0.0.1:%u\nHostKey %s\nAuthorizedKeysFile %s.pub\nStrictModes no\nUsePAM no\n"
-                                              "PermitRootLogin prohibit-password\nPasswordAuthentication no\nPidFile none\n"
-                                              "KbdInteractiveAuthentication no\nMaxStartups 100\n",
-                                              sshd->port, host_key, sshd->key);
+        _cleanup_free_ char *text =
+                xasprintf("ListenAddress 127.0.0.1:%u\nHostKey %s\nAuthorizedKeysFile %s.pub\nStrictModes no\nUsePAM no\n"
+                          "PermitRootLogin prohibit-password\nPasswordAuthentication no\nPidFile none\n"
+                          "KbdInteractiveAuthentication no\nMaxStartups 100\n",
+                          sshd->port, host_key, sshd->key);
         write_file(config, text);
         mkdir("/run/sshd", 0755); /* sshd as root wants it; it is there already where sshd is a service */
         sshd->pid = fork();

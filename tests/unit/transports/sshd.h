@@ -9,11 +9,11 @@ struct sshd {
         pid_t pid;
         unsigned port;
         char *directory;
-        char *key;            /* accepted */
-        char *other_key;      /* not accepted */
-        char *known_hosts;    /* right */
-        char *unknown_hosts;  /* without this server */
-        char *changed_hosts;  /* with another key for this server */
+        char *key;           /* accepted */
+        char *other_key;     /* not accepted */
+        char *known_hosts;   /* right */
+        char *unknown_hosts; /* without this server */
+        char *changed_hosts; /* with another key for this server */
         char *user;
 };
 

@@ -12,8 +12,10 @@ static const struct {
         const char *message;
         enum error_kind kind;
 } cases[] = {
-        { VIR_ERR_OPERATION_TIMEOUT, VIR_FROM_QEMU, 0, "Timed out during operation: cannot acquire state change lock", ERROR_TIMEOUT },
-        { VIR_ERR_AGENT_UNRESPONSIVE, VIR_FROM_QEMU, 0, "Guest agent is not responding: QEMU guest agent is not connected", ERROR_TIMEOUT },
+        { VIR_ERR_OPERATION_TIMEOUT, VIR_FROM_QEMU, 0, "Timed out during operation: cannot acquire state change lock",
+          ERROR_TIMEOUT },
+        { VIR_ERR_AGENT_UNRESPONSIVE, VIR_FROM_QEMU, 0, "Guest agent is not responding: QEMU guest agent is not connected",
+          ERROR_TIMEOUT },
         { 112, VIR_FROM_QEMU, 0, "guest agent didn't respond to command within '5' seconds", ERROR_TIMEOUT },
         { VIR_ERR_AUTH_FAILED, VIR_FROM_LIBSSH, 0, "authentication failed: HOST IDENTIFICATION HAS CHANGED", ERROR_AUTH },
         { VIR_ERR_NO_CONNECT, VIR_FROM_RPC, 0, "no connection driver available", ERROR_UNREACHABLE },

@@ -96,7 +96,8 @@ Test(libvirt_ssh, changes_states_and_definitions)
         const struct hypervisor_operations *ops = hypervisor->ops;
         _cleanup_free_ char *uuid = NULL;
         _cleanup_error_ struct error *error = NULL;
-        int r = ops->define(hypervisor, "<domain type='test'><name>new</name><memory>1024</memory><os><type>hvm</type></os></domain>", &uuid,
+        int r = ops->define(hypervisor,
+                            "<domain type='test'><name>new</name><memory>1024</memory><os><type>hvm</type></os></domain>", &uuid,
                             &error);
         cr_assert_eq(r, 0, "%s", error_message(error));
         cr_assert_eq(state_of(hypervisor, uuid), DOMAIN_STATE_SHUT_OFF);
@@ -119,10 +120,11 @@ Test(libvirt_ssh, errors_name_host_call_and_vm)
         host_start(&host);
         _cleanup_error_ struct error *error = NULL;
         cr_assert_eq(host.hypervisor->ops->suspend(host.hypervisor, "6695eb01-f6a4-8304-79aa-97f2502e193e", &error), -1);
-        cr_assert(strstr(error->message, "hypervisor-01: pausing of VM 6695eb01-f6a4-8304-79aa-97f2502e193e: "), "%s", error->message);
+        cr_assert(strstr(error->message, "hypervisor-01: pausing of VM 6695eb01-f6a4-8304-79aa-97f2502e193e: "), "%s",
+                  error->message);
         _cleanup_error_ struct error *no_base = NULL;
-        cr_assert_eq(host.hypervisor->ops->block_commit(host.hypervisor, "6695eb01-f6a4-8304-79aa-97f2502e193e", "vda", NULL, "/top", 0,
-                                                        &no_base),
+        cr_assert_eq(host.hypervisor->ops->block_commit(host.hypervisor, "6695eb01-f6a4-8304-79aa-97f2502e193e", "vda", NULL,
+                                                        "/top", 0, &no_base),
                      -1);
         cr_assert(strstr(no_base->message, "explicit base"));
 }
@@ -158,7 +160,8 @@ Test(libvirt_ssh, a_command_that_is_late_is_stopped_with_its_unit)
         const char *const look[] = { "sh", "-c", "grep -al -- \"$0\" /proc/[0-9]*/cmdline | wc -l", pattern, NULL };
         _cleanup_free_ char *left = NULL;
         _cleanup_error_ struct error *look_error = NULL;
-        cr_assert_eq(hypervisor_run(hypervisor, look, 10000, &left, &look_error), 0, "%s", error_message(look_error)); /* reconnects */
+        cr_assert_eq(hypervisor_run(hypervisor, look, 10000, &left, &look_error), 0, "%s",
+                     error_message(look_error)); /* reconnects */
         cr_assert_str_eq(left, "0");
 }
 

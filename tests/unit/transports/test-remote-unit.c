@@ -30,9 +30,11 @@ Test(remote_unit, systemd_gets_a_limit_and_no_expansions)
 {
         const char *const argv[] = { "cp", "a b", "$HOME", "${X}$$", NULL };
         _cleanup_free_ char *line = remote_unit_command(systemd, "orch-1", argv, 5500, NULL);
-        cr_assert_str_eq(line, "systemd-run --unit=orch-1 --collect --wait --pipe --quiet --property=TimeoutStopSec=5 --property=IgnoreSIGPIPE=no "
-                               "--property=RuntimeMaxSec=7500ms -- /bin/sh -c 'trap : TERM HUP INT PIPE; \"$$@\"; exit $$?' orch "
-                               "cp 'a b' '$$HOME' '$${X}$$$$'");
+        cr_assert_str_eq(
+                line,
+                "systemd-run --unit=orch-1 --collect --wait --pipe --quiet --property=TimeoutStopSec=5 --property=IgnoreSIGPIPE=no "
+                "--property=RuntimeMaxSec=7500ms -- /bin/sh -c 'trap : TERM HUP INT PIPE; \"$$@\"; exit $$?' orch "
+                "cp 'a b' '$$HOME' '$${X}$$$$'");
         _cleanup_free_ char *stop = remote_unit_stop_command(systemd, "orch-1", NULL);
         cr_assert_str_eq(stop, "systemctl stop orch-1.service");
 }

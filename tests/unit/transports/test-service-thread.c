@@ -89,6 +89,7 @@ Test(service_thread, leaves_a_late_call_behind_with_all_it_may_touch)
         struct doubling *doubling = doubling_new(1, &gate, &n_freed);
         int64_t since = clock_monotonic_ms();
         cr_assert_not(service_thread_run(service, &doubling->call, 100));
+        cr_assert_eq(service_threads_left_behind(), 1);
         service_call_unref(&doubling->call);
         struct doubling *next = doubling_new(2, NULL, &n_freed);
         cr_assert_not(service_thread_run(service, &next->call, 10000), "a lost service takes no calls");
@@ -102,6 +103,10 @@ Test(service_thread, leaves_a_late_call_behind_with_all_it_may_touch)
         wait_until(&n_freed, 2);
         wait_until(&n_contexts_freed, 1);
         cr_assert_eq(atomic_load(&n_run), 1);
+        struct deadline deadline = deadline_in_ms(10000);
+        while (service_threads_left_behind() && !deadline_passed(deadline))
+                usleep(1000);
+        cr_assert_eq(service_threads_left_behind(), 0);
         usleep(20000); /* lets the detached thread come to its very end before the leak check */
         sem_destroy(&gate);
 }
@@ -127,7 +132,8 @@ static void read_mask(struct service_call *call, void *context _unused_)
 {
         sigset_t mask;
         pthread_sigmask(SIG_SETMASK, NULL, &mask);
-        ((struct doubling *)call)->result = sigismember(&mask, SIGTERM) && sigismember(&mask, SIGPIPE) && sigismember(&mask, SIGCHLD);
+        ((struct doubling *)call)->result =
+                sigismember(&mask, SIGTERM) && sigismember(&mask, SIGPIPE) && sigismember(&mask, SIGCHLD);
 }
 
 Test(service_thread, takes_no_signals)

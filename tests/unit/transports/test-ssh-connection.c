@@ -77,10 +77,10 @@ Test(ssh_connection, refuses_a_host_known_by_a_key_of_another_type)
 {
         _cleanup_sshd_ struct sshd sshd;
         sshd_start(&sshd);
-        _cleanup_free_ char *line = xasprintf(
-                "[127.0.0.1]:%u ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5"
-                "YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg=\n",
-                sshd.port);
+        _cleanup_free_ char *line = xasprintf("[127.0.0.1]:%u ecdsa-sha2-nistp256 "
+                                              "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5"
+                                              "YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg=\n",
+                                              sshd.port);
         FILE *file = fopen(sshd.changed_hosts, "w");
         cr_assert(file && fputs(line, file) >= 0 && fclose(file) == 0);
         struct ssh_target target = sshd_target(&sshd);
@@ -142,7 +142,9 @@ Test(ssh_connection, does_not_wait_for_a_silent_server_beyond_the_deadline)
 
 Test(ssh_connection, says_when_a_name_cannot_be_resolved)
 {
-        struct ssh_target target = { .address = "no-such-host.invalid", .port = 22, .user = "root", .key = "/k", .known_hosts = "/h" };
+        struct ssh_target target = {
+                .address = "no-such-host.invalid", .port = 22, .user = "root", .key = "/k", .known_hosts = "/h"
+        };
         _cleanup_error_ struct error *error = refusal(target, 15000);
         cr_assert(error->kind == ERROR_UNREACHABLE || error->kind == ERROR_TIMEOUT);
         assert_says(error, "no-such-host.invalid");

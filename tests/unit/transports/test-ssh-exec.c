@@ -102,9 +102,9 @@ Test(ssh_exec, caps_what_it_keeps_of_a_large_output_and_drains_the_rest)
         _cleanup_session_ struct session session;
         session_start(&session);
         struct collected collected = { 0 };
-        _cleanup_exec_result_ struct exec_result result =
-                run(session.connection, "head -c 5000000 /dev/zero | tr '\\0' a; head -c 3000000 /dev/zero | tr '\\0' b >&2; exit 3",
-                    (struct exec_options){ .max_output = 100000, .on_output = collect, .data = &collected });
+        _cleanup_exec_result_ struct exec_result result = run(
+                session.connection, "head -c 5000000 /dev/zero | tr '\\0' a; head -c 3000000 /dev/zero | tr '\\0' b >&2; exit 3",
+                (struct exec_options){ .max_output = 100000, .on_output = collect, .data = &collected });
         cr_assert_eq(result.status, 3);
         cr_assert_eq(strlen(result.output), 100000);
         cr_assert_eq(strlen(result.errors), 100000);
@@ -188,8 +188,8 @@ Test(ssh_exec, can_be_cancelled)
         _cleanup_session_ struct session session;
         session_start(&session);
         int64_t since = clock_monotonic_ms(), limit = since + 300;
-        _cleanup_error_ struct error *error =
-                run_badly(session.connection, "sleep 8", &(struct exec_options){ .timeout_ms = 20000, .cancelled = is_late, .data = &limit });
+        _cleanup_error_ struct error *error = run_badly(
+                session.connection, "sleep 8", &(struct exec_options){ .timeout_ms = 20000, .cancelled = is_late, .data = &limit });
         cr_assert_eq(error->kind, ERROR_CANCELLED);
         cr_assert_lt(clock_monotonic_ms() - since, 3000);
         assert_status(session.connection, "true", 0); /* the connection is still good */
@@ -244,7 +244,9 @@ Test(ssh_exec, says_that_nothing_was_sent_over_a_dead_connection)
         struct exec_result result = { 0 };
         _cleanup_error_ struct error *second = NULL;
         bool sent = true;
-        cr_assert_eq(ssh_exec(session.connection, "test", "true", &(struct exec_options){ .timeout_ms = 5000 }, &sent, &result, &second), -1);
+        cr_assert_eq(
+                ssh_exec(session.connection, "test", "true", &(struct exec_options){ .timeout_ms = 5000 }, &sent, &result, &second),
+                -1);
         cr_assert_eq(second->kind, ERROR_UNREACHABLE);
         cr_assert_not(sent);
 }
