@@ -33,6 +33,8 @@ static const struct json_field request_fields[] = {
         { FIELD(inventory_text), .type = JSON_FIELD_TEXT, .required = true },
         { FIELD(repository_uuid), .type = JSON_FIELD_TEXT, .required = true, .valid = json_text_is_uuid, .expected = "a UUID" },
         { FIELD(pinned_uuid), .type = JSON_FIELD_TEXT, .valid = json_text_is_uuid, .expected = "a UUID" },
+        { FIELD(pinned_hypervisor), .type = JSON_FIELD_TEXT, SAFE_NAME },
+        { FIELD(dry_run), .type = JSON_FIELD_FLAG },
         { FIELD(method), .type = JSON_FIELD_TEXT },
         { FIELD(level), .type = JSON_FIELD_TEXT },
         { 0 },

@@ -28,6 +28,8 @@ struct job_request {
         char *inventory_text;
         char *repository_uuid; /* that the daemon opened with; the worker refuses another */
         char *pinned_uuid;     /* of the VM at its first backup; NULL: none yet */
+        char *pinned_hypervisor; /* its home at its first backup, for `hypervisor: auto`; NULL: none yet */
+        bool dry_run;          /* of a recovery: say what would be done, change nothing */
         char *method;          /* override or NULL */
         char *level;           /* override or NULL */
 };

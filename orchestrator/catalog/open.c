@@ -14,7 +14,7 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "catalog-sql.h"
+#include "catalog/catalog-sql.h"
 #include "catalog/database.h"
 #include "catalog/entry.h"
 

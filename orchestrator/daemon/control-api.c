@@ -207,7 +207,7 @@ static void on_completed(void *data, struct MHD_Connection *connection, void **r
         api->n_requests--;
 }
 
-static void on_library_message(void *data, const char *format, va_list ap)
+_printf_(2, 0) static void on_library_message(void *data, const char *format, va_list ap)
 {
         (void)data;
         _cleanup_free_ char *text = xvasprintf(format, ap);

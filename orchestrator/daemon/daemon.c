@@ -67,13 +67,13 @@ static char **wanted_pins(void *data)
         return names;
 }
 
-static void on_pin(void *data, const char *vm, const char *uuid)
+static void on_pin(void *data, const char *vm, const char *uuid, const char *hypervisor)
 {
         struct daemon *daemon = data;
         const struct vm_state *state = vm_states_find(&daemon->states, vm);
         /* One that was set here may still wait to be recorded. */
         if (uuid || !state || !state->pin)
-                vm_states_set_pin(&daemon->states, vm, uuid);
+                vm_states_set_pin(&daemon->states, vm, uuid, hypervisor);
         daemon_changed(daemon);
 }
 

@@ -194,7 +194,7 @@ static void open_completed(struct share *share, struct share_request *request)
         xstrdup_replace(&share->uuid, request->uuid);
         remember_space(share, request);
         for (size_t i = 0; i < request->n_pins; i++)
-                share->handlers.pin(share->handlers.data, request->pins[i].vm, request->pins[i].uuid);
+                share->handlers.pin(share->handlers.data, request->pins[i].vm, request->pins[i].uuid, request->pins[i].hypervisor);
         share->handlers.opened(share->handlers.data, &request->rows);
         record_kept(share);
         loop_timer_arm(share->look_timer, share->timing.refresh_ms, 0);
@@ -512,7 +512,7 @@ static void load_pins_completed(struct share *share, struct share_request *reque
         if (request->error && share->state == SHARE_OK)
                 became_unavailable(share, request->error, true);
         for (size_t i = 0; !request->error && i < request->n_pins; i++)
-                share->handlers.pin(share->handlers.data, request->pins[i].vm, request->pins[i].uuid);
+                share->handlers.pin(share->handlers.data, request->pins[i].vm, request->pins[i].uuid, request->pins[i].hypervisor);
 }
 
 void share_load_pins(struct share *share, char *const *vms)

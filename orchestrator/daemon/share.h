@@ -40,7 +40,7 @@ struct share_handlers {
         /* It was opened (again): all rows, jobs without a point included. */
         void (*opened)(void *data, const struct catalog_list *rows);
         /* A VM's pin became known; uuid NULL: it has none. */
-        void (*pin)(void *data, const char *vm, const char *uuid);
+        void (*pin)(void *data, const char *vm, const char *uuid, const char *hypervisor);
         void *data;
 };
 

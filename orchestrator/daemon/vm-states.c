@@ -19,6 +19,7 @@ void vm_states_done(struct vm_states *states)
                 clear_failure(&states->vms[i]);
                 free(states->vms[i].name);
                 free(states->vms[i].pin);
+                free(states->vms[i].pin_hypervisor);
         }
         free(states->vms);
         for (size_t i = 0; i < states->n_hypervisors; i++) {
@@ -85,11 +86,12 @@ void vm_states_load(struct vm_states *states, const struct catalog_list *rows)
         states->loaded = true;
 }
 
-void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid)
+void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid, const char *hypervisor)
 {
         struct vm_state *state = find_or_add(states, vm);
         state->pin_known = true;
         xstrdup_replace(&state->pin, uuid);
+        xstrdup_replace(&state->pin_hypervisor, hypervisor);
 }
 
 const struct hypervisor_state *vm_states_find_hypervisor(const struct vm_states *states, const char *name)

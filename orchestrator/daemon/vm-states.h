@@ -18,6 +18,7 @@ struct vm_state {
         int64_t freeze_milliseconds;
         bool pin_known;
         char *pin; /* UUID, NULL: none */
+        char *pin_hypervisor; /* home at the first backup; NULL: not known */
         /* The newest job that failed since the newest good point; NULL: none did. */
         char *failed_job;
         char *failed_error;
@@ -45,7 +46,7 @@ void vm_states_done(struct vm_states *states);
 void vm_states_load(struct vm_states *states, const struct catalog_list *rows);
 /* Takes in one row that was just recorded. */
 void vm_states_note(struct vm_states *states, const struct catalog_entry *row);
-void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid);
+void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid, const char *hypervisor);
 void vm_states_set_hypervisor(struct vm_states *states, const char *name, const char *error, int64_t when);
 
 /* NULL when nothing is known of it. */

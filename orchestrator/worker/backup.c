@@ -96,7 +96,7 @@ static void fill_metadata(struct backup *backup)
         m->orch_version = xstrdup(ORCH_VERSION);
         m->vm = xstrdup(backup->vm->name);
         m->domain = xstrdup(backup->vm->domain);
-        m->hypervisor = xstrdup(backup->vm->hypervisor);
+        m->hypervisor = xstrdup(backup->home);
         m->job = xstrdup(backup->request->job);
         m->trigger = xstrdup(backup->request->trigger);
         m->method = xstrdup(vm_method_name(backup->method));
@@ -262,7 +262,7 @@ static int run_job(const struct job_request *request, const struct settings *set
         }
         backup.metadata = metadata_new();
         report->metadata = backup.metadata;
-        backup.home = xstrdup(backup.vm->hypervisor);
+        backup.home = xstrdup(backup.vm->hypervisor ? backup.vm->hypervisor : request->pinned_hypervisor);
         int r = choose_method(&backup, &failure);
         fill_metadata(&backup);
         if (r == 0)

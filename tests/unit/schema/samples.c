@@ -100,6 +100,8 @@ struct job_request *sample_request(void)
         request->inventory_text = xstrdup("vms:\n  - { name: prod-db-01, hypervisor: hypervisor-01 }\n");
         request->repository_uuid = xstrdup(REPOSITORY_UUID);
         request->pinned_uuid = xstrdup(VM_UUID);
+        request->pinned_hypervisor = xstrdup("hypervisor-01");
+        request->dry_run = true;
         request->level = xstrdup("full");
         return request;
 }
