@@ -1,0 +1,159 @@
+#!/usr/bin/python3
+"""`./dev bench`: orch against other ways to do the same, side by side in one run on one laboratory, each to durable data.
+
+    (a) orch backup vm                     verified, published, catalogued
+    (b) virtnbdbackup -l copy              on the hypervisor, to the same share, unverified
+    (c) the bare limit                     snapshot + qemu-img convert + blockcommit + openssl dgst, by hand on the hypervisor
+
+The guest has a disk with 2 GiB of data that does not compress. The three take turns, run by run, so that a noisy machine is noisy for all;
+each run ends with `sync -f` of the share inside the measured time. Then a guest with an empty disk (fixed cost), the freeze windows, and
+peak memory. Prints medians and ratios of medians, and writes them as JSON (bench.json, or --json FILE).
+"""
+
+import argparse
+import glob
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
+from harness import Disk, Lab, Orch, Vm, entry  # noqa: E402
+
+AIMS = {"orch / virtnbdbackup": 0.8, "orch / bare limit": 1.10, "fixed cost (s)": 1.0, "freeze window (ms)": 150,
+        "daemon peak (MiB)": 32, "worker peak (MiB)": 48}
+
+
+def timed(work):
+    begun = time.monotonic()
+    work()
+    return time.monotonic() - begun
+
+
+class Bench:
+    def __init__(self, lab, orch, runs):
+        self.lab, self.orch, self.runs = lab, orch, runs
+        self.host = lab.host("hypervisor-01")
+        self.share = lab.share.path
+        self.numbers = {}
+
+    def settle(self):
+        """Every run starts from a share without the last one's data and without dirty pages."""
+        for path in glob.glob(os.path.join(self.share, "bench-*")):
+            shutil.rmtree(path)
+        for path in glob.glob(os.path.join(self.share, "hypervisor-01", "*", "20*")):
+            shutil.rmtree(path)
+        subprocess.run(["sync", "-f", self.share], check=True)
+        subprocess.run(["sync"], check=True)
+
+    def by_orch(self, vm):
+        self.orch("backup", "vm", vm, check=0, timeout=900)
+        subprocess.run(["sync", "-f", self.share], check=True)
+
+    def by_virtnbdbackup(self, vm):
+        # Its NBD socket is in the guest's QEMU's reach; everything it writes goes to the share, as orch's copy does.
+        self.host.shell(f"virtnbdbackup -U qemu:///system -d {vm} -l copy -o {self.share}/bench-nbd >/tmp/bench-nbd.log 2>&1 && sync -f {self.share}",
+                        timeout=900)
+        self.host.shell("rm -rf /tmp/bench-nbd.log /tmp/virtnbdbackup*")
+
+    def by_hand(self, vm):
+        base = f"/var/lib/libvirt/images/{vm}-vda.qcow2"
+        self.host.shell(f"""set -e; mkdir -p {self.share}/bench-bare; out={self.share}/bench-bare/{vm}-vda.qcow2
+            virsh domfsfreeze {vm} >/dev/null
+            virsh snapshot-create-as {vm} --disk-only --atomic --no-metadata --diskspec vda,file={base}.bench >/dev/null || s=1
+            virsh domfsthaw {vm} >/dev/null; [ -z "$s" ]
+            qemu-img convert -W -m 16 -f qcow2 -O qcow2 {base} $out; sync $out
+            virsh blockcommit {vm} vda --base {base} --top {base}.bench --active --pivot --wait >/dev/null
+            rm {base}.bench; openssl dgst -sha256 $out >/dev/null; sync -f {self.share}""", timeout=900)
+
+    def sides(self, vm):
+        ways = {"orch": self.by_orch, "virtnbdbackup": self.by_virtnbdbackup, "bare limit": self.by_hand}
+        times = {name: [] for name in ways}
+        for turn in range(self.runs + 1):
+            for name, way in ways.items():
+                self.settle()
+                seconds = timed(lambda: way(vm))
+                if turn > 0:  # the first turn warms caches
+                    times[name].append(seconds)
+                    print(f"  run {turn} {name:14} {seconds:7.2f} s", flush=True)
+        for name, values in times.items():
+            self.numbers[f"{name} (s)"] = values
+        for other in ("virtnbdbackup", "bare limit"):
+            self.numbers[f"orch / {other}"] = [a / b for a, b in zip(times["orch"], times[other])]
+
+    def fixed_cost(self, vm):
+        times, freezes = [], []
+        for turn in range(self.runs + 1):
+            self.settle()
+            seconds = timed(lambda: self.by_orch(vm))
+            newest = self.orch.json("list", vm)[0]
+            if turn > 0:
+                times.append(seconds)
+                freezes.append(newest["freeze_milliseconds"])
+        self.numbers["fixed cost (s)"] = times
+        self.numbers["freeze window (ms)"] = freezes
+
+    def memory(self, vm):
+        """Peak resident memory: the daemon's from its own status, the worker's sampled during a backup of the large disk."""
+        peak = 0
+        client = self.orch.popen("backup", "vm", vm, stdout=subprocess.DEVNULL)
+        while client.poll() is None:
+            for path in glob.glob(f"/proc/{self.orch.daemon.pid}/task/*/children"):
+                for pid in open(path).read().split():
+                    peak = max(peak, high_water_kib(pid))
+            time.sleep(0.01)
+        self.numbers["worker peak (MiB)"] = [peak / 1024]
+        self.numbers["daemon peak (MiB)"] = [high_water_kib(self.orch.daemon.pid) / 1024]
+
+
+def high_water_kib(pid):
+    try:
+        with open(f"/proc/{pid}/status") as f:
+            return next((int(line.split()[1]) for line in f if line.startswith("VmHWM:")), 0)
+    except OSError:
+        return 0
+
+
+def report(numbers, path):
+    print(f"\n{'':24} {'median':>9} {'min':>9} {'max':>9}   aim")
+    for name, values in numbers.items():
+        aim = AIMS.get(name)
+        median = statistics.median(values)
+        verdict = "" if aim is None else f"≤ {aim:g}  {'met' if median <= aim else 'MISSED'}"
+        print(f"{name:24} {median:9.2f} {min(values):9.2f} {max(values):9.2f}   {verdict}")
+    result = {name: {"median": statistics.median(values), "values": values, "aim": AIMS.get(name)} for name, values in numbers.items()}
+    with open(path, "w") as f:
+        json.dump(result, f, indent=2)
+        f.write("\n")
+    print(f"\nwritten to {path}")
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--orch", required=True)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--filled-mib", type=int, default=2048)
+    parser.add_argument("--json", default="bench.json")
+    options = parser.parse_args()
+    print(f"laboratory: one hypervisor, a guest with {options.filled_mib} MiB of data, one with an empty disk", flush=True)
+    with Lab.create(f"bench-{os.getpid()}", hosts=1, share_mib=4 * options.filled_mib + 2048) as lab, \
+            Orch(lab, options.orch, settings={"checks": {"repository_free_factor": 1}}) as orch:
+        size = options.filled_mib * 5 // 4
+        lab.add_vms([("hypervisor-01", Vm("large", [Disk("vda", size_mib=size, filled_mib=options.filled_mib)])),
+                     ("hypervisor-01", Vm("empty", [Disk("vda")]))])
+        orch.write_inventory([entry("large", "hypervisor-01"), entry("empty", "hypervisor-01")])
+        orch.repository_init()
+        orch.start_daemon()
+        bench = Bench(lab, orch, options.runs)
+        bench.sides("large")
+        bench.fixed_cost("empty")
+        bench.memory("large")
+        report(bench.numbers, options.json)
+
+
+if __name__ == "__main__":
+    main()
