@@ -24,7 +24,8 @@ int domain_live_agent_channel(const char *text, size_t length, enum agent_channe
         for (const xmlNode *channel = xml_child(devices_of(document), "channel"); channel; channel = xml_next(channel, "channel")) {
                 const xmlNode *target = xml_child(channel, "target");
                 if (attribute_is(target, "name", "org.qemu.guest_agent.0"))
-                        found = attribute_is(target, "state", "disconnected") ? AGENT_CHANNEL_DISCONNECTED : AGENT_CHANNEL_CONNECTED;
+                        found = attribute_is(target, "state", "disconnected") ? AGENT_CHANNEL_DISCONNECTED
+                                                                              : AGENT_CHANNEL_CONNECTED;
         }
         *ret = found;
         return 0;
