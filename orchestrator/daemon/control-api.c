@@ -21,7 +21,7 @@
 #include "daemon/peer.h"
 #include "daemon/stream.h"
 
-enum { CONNECTIONS_MAX = 64, IDLE_SECONDS = 60, BLOCK_BYTES = 16384, LISTEN_BACKLOG = 64 };
+enum { CONNECTIONS_MAX = 64, IDLE_SECONDS = 60, BLOCK_BYTES = 32768, ROUNDS_PER_TURN = 8, LISTEN_BACKLOG = 64 };
 
 /* A stream on its way to a client. */
 struct delivery {
@@ -296,10 +296,13 @@ int control_api_turn(struct control_api *api)
 {
         if (!api->server)
                 return -1;
-        (void)MHD_run(api->server);
+        /* A few rounds, as one sends at most a block to each client; then the loop's other sources have their turn. */
         MHD_UNSIGNED_LONG_LONG timeout = 0;
-        if (MHD_get_timeout(api->server, &timeout) != MHD_YES)
-                return -1;
+        for (int round = 0; round < ROUNDS_PER_TURN && timeout == 0; round++) {
+                (void)MHD_run(api->server);
+                if (MHD_get_timeout(api->server, &timeout) != MHD_YES)
+                        return -1;
+        }
         return timeout > INT32_MAX ? INT32_MAX : (int)timeout;
 }
 

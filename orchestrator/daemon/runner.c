@@ -12,8 +12,6 @@
 #include "daemon/worker-process.h"
 #include "schema/json-fields.h"
 
-#define HYPERVISOR_NOT_KNOWN "auto" /* as in the inventory */
-
 enum { OTHERS_AT_ONCE = 4, DEFAULT_PRIORITY = 50, STALL_SLACK_MS = 60000, GRACE_MS = 30000, STUCK_MS = 5000 };
 
 struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum job_class class, const char *vm, const char *hypervisor)
@@ -54,7 +52,7 @@ static void record_without_metadata(struct daemon *daemon, const struct job *job
 {
         struct catalog_entry entry = {
                 .vm = job->vm,
-                .hypervisor = job->hypervisor ? job->hypervisor : (char *)HYPERVISOR_NOT_KNOWN,
+                .hypervisor = job->hypervisor,
                 .job = (char *)job->id,
                 .status = (char *)job_outcome_name(job->outcome),
                 .method = job->method,
@@ -78,10 +76,14 @@ static int record_metadata(struct daemon *daemon, struct job *job, const json_t 
                 return -1;
         if (!streq(metadata->vm, job->vm) || !streq(metadata->status, job_outcome_name(job->outcome)))
                 return error_set(err, ERROR_CORRUPT, "they are of VM %s with status %s", metadata->vm, metadata->status);
+        if (job->outcome != JOB_OUTCOME_OK)
+                xstrdup_replace(&job->path, NULL);
+        else if (!job->path)
+                job->path = xasprintf("%s/%s/%s", metadata->hypervisor, metadata->vm, metadata->point);
         struct catalog_entry entry = { 0 };
         catalog_entry_from_metadata(metadata, job->path, &entry);
         if (!entry.hypervisor)
-                entry.hypervisor = xstrdup(job->hypervisor ? job->hypervisor : HYPERVISOR_NOT_KNOWN);
+                entry.hypervisor = xstrdup(job->hypervisor);
         if (!entry.error_kind && job->outcome == JOB_OUTCOME_FAILED)
                 entry.error_kind = xstrdup(error_kind_name(job->error_kind));
         job->stored_bytes = job->outcome == JOB_OUTCOME_OK ? entry.stored_bytes : 0;
@@ -92,7 +94,7 @@ static int record_metadata(struct daemon *daemon, struct job *job, const json_t 
         const struct vm_state *state = vm_states_find(&daemon->states, job->vm);
         if (job->outcome == JOB_OUTCOME_OK && metadata->uuid && (job->accept_new_uuid || !state || !state->pin)) {
                 share_set_pin(daemon->share, job->vm, metadata->uuid, metadata->hypervisor);
-                vm_states_set_pin(&daemon->states, job->vm, metadata->uuid);
+                vm_states_set_pin(&daemon->states, job->vm, metadata->uuid, metadata->hypervisor);
         }
         for (size_t i = 0; job->removed && job->removed[i]; i++) {
                 _cleanup_free_ char *path = xasprintf("%s/%s/%s", metadata->hypervisor, job->vm, job->removed[i]);
@@ -293,6 +295,8 @@ static char *make_request(const struct daemon *daemon, const struct job *job)
                 .inventory_text = (char *)inventory_keeper_text(daemon->inventory),
                 .repository_uuid = (char *)share_uuid(daemon->share),
                 .pinned_uuid = state && !job->accept_new_uuid ? state->pin : NULL,
+                .pinned_hypervisor = state && !job->accept_new_uuid ? state->pin_hypervisor : NULL,
+                .dry_run = job->dry_run,
                 .method = job->method,
                 .level = job->level,
         };

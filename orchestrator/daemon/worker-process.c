@@ -18,7 +18,7 @@
 #include "base/strings.h"
 
 enum {
-        READ_SIZE = 65536,
+        READ_SIZE = 16384, /* a turn's share: clients get their turn before the next one */
         DRAIN_MAX_BYTES = 4 << 20,   /* of what a dead worker left in a pipe */
         LOG_LINE_MAX_BYTES = 8192,
         LOG_LINES_MAX = 10000,       /* a job; more is dropped */

@@ -128,7 +128,7 @@ static const char *value_after(const char *text, const char *key)
 {
         static char value[256];
         const char *at = strstr(text, key);
-        if (!at || sscanf(at + strlen(key), " %255[^\n ]", value) != 1)
+        if (!at || sscanf(at + strlen(key), " %255[^\n, }]", value) != 1)
                 return "";
         return value;
 }
@@ -197,7 +197,7 @@ static int play_garbage(void)
 
 static int play_flood(void)
 {
-        for (int i = 0; i < 100000 && !terminated; i++)
+        for (int i = 0; i < 20000 && !terminated; i++)
                 progress((uint64_t)i);
         succeed();
         return 0;

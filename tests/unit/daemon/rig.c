@@ -269,3 +269,14 @@ char *rig_history(struct rig *rig)
         }
         return strbuf_take(&out);
 }
+
+pid_t rig_worker_pid(struct rig *rig, const char *vm)
+{
+        _cleanup_free_ char *log = rig_read(rig, "daemon.log");
+        _cleanup_free_ char *words = xasprintf("backup of %s started (worker ", vm);
+        pid_t pid = 0;
+        for (const char *at = log; (at = strstr(at, words)); at += strlen(words))
+                pid = (pid_t)atoi(at + strlen(words));
+        cr_assert_gt(pid, 0, "no worker of %s in %s", vm, log);
+        return pid;
+}

@@ -55,5 +55,7 @@ void call_close(struct call *call);
 
 /* "start backup ok-1,end backup ok-1,…": what the workers did, with commas; the caller frees. */
 char *rig_history(struct rig *rig);
+/* The pid of the newest worker of a VM, out of the daemon's log. */
+pid_t rig_worker_pid(struct rig *rig, const char *vm);
 const char *text_of(const json_t *json, const char *name);
 int64_t number_of(const json_t *json, const char *name);

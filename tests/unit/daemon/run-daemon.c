@@ -1,7 +1,9 @@
 /* The daemon with options that tests need: run-daemon SETTINGS [NAME=VALUE…]. With worker=PATH it starts that instead of itself. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 
 #include "base/log.h"
 #include "base/strings.h"
@@ -34,6 +36,8 @@ int main(int argc, char *argv[])
         }
         if (worker[0])
                 options.worker_argv = worker;
+        /* A test that fails leaves nothing behind. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
         log_init(LOG_LEVEL_INFO);
         return argc < 2 ? 2 : daemon_main(argv[1], &options);
 }

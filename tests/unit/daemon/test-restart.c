@@ -1,0 +1,298 @@
+/* Starting, stopping, dying, and a share that is not there. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../repository/share-fixture.h"
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/memory.h"
+#include "rig.h"
+
+static void wait_for_history(struct rig *rig, const char *wanted)
+{
+        for (int i = 0; i < 500; i++) {
+                _cleanup_free_ char *history = rig_history(rig);
+                if (strstr(history, wanted))
+                        return;
+                usleep(20000);
+        }
+        _cleanup_free_ char *history = rig_history(rig);
+        cr_assert_fail("no \"%s\" in %s", wanted, history);
+}
+
+static void wait_for_share(struct rig *rig, const char *state)
+{
+        for (int i = 0; i < 500; i++) {
+                json_t *status = rig_get(rig, "/v1/status");
+                bool there = streq(text_of(json_object_get(status, "repository"), "state"), state);
+                json_decref(status);
+                if (there)
+                        return;
+                usleep(20000);
+        }
+        cr_assert_fail("the share does not become %s", state);
+}
+
+Test(restart, broken_settings_are_told_all_at_once)
+{
+        struct rig rig;
+        rig_prepare(&rig, "sockett: x\nlimits: { jobs: many }\n");
+        rig_launch(&rig);
+        cr_assert_eq(rig_wait(&rig), 2);
+        _cleanup_free_ char *log = rig_read(&rig, "daemon.log");
+        cr_assert(strstr(log, "sockett") && strstr(log, "many"), "%s", log);
+        rig_done(&rig);
+}
+
+Test(restart, a_second_daemon_is_refused_and_a_stale_socket_is_not_in_the_way)
+{
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
+        rig_start(&rig);
+        struct rig second = rig;
+        rig_launch(&second);
+        cr_assert_eq(rig_wait(&second), 4);
+        /* Also with a state folder of its own. */
+        _cleanup_free_ char *settings = rig_read(&rig, "orch.yaml");
+        _cleanup_free_ char *other = xasprintf("repository: { path: " SHARE ", fstype: any }\ninventory: vm-list.yaml\n"
+                                               "socket: %s/socket\ndaemon: { state: %s/other }\n", rig.folder, rig.folder);
+        rig_write(&rig, "orch.yaml", other);
+        rig_launch(&second);
+        cr_assert_eq(rig_wait(&second), 4);
+        rig_write(&rig, "orch.yaml", settings);
+        _cleanup_free_ char *log = rig_read(&rig, "daemon.log");
+        cr_assert(strstr(log, "another daemon is running") && strstr(log, "another daemon answers"), "%s", log);
+        json_decref(rig_get(&rig, "/v1/status"));
+
+        kill(rig.pid, SIGKILL);
+        cr_assert_eq(rig_wait(&rig), 128 + SIGKILL);
+        _cleanup_free_ char *socket = xasprintf("%s/socket", rig.folder);
+        cr_assert_eq(access(socket, F_OK), 0);
+        rig_start(&rig);
+        json_decref(rig_get(&rig, "/v1/status"));
+        cr_assert_eq(rig_stop(&rig, SIGINT), 0);
+        rig_done(&rig);
+}
+
+Test(restart, a_killed_daemon_is_noticed_by_its_worker_and_its_vm_recovered)
+{
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig_set_vms(&rig, (const char *const[]){ "endless-1", "ok-2", NULL });
+        rig_start(&rig);
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/run", "{}");
+        json_decref(call_until(&call, "progress", "endless-1", 10000));
+        kill(rig.pid, SIGKILL);
+        cr_assert_eq(rig_wait(&rig), 128 + SIGKILL);
+        for (json_t *line; (line = call_line(&call, 5000));) {
+                cr_assert_neq(strcmp(text_of(line, "event"), "end"), 0);
+                json_decref(line);
+        }
+        call_close(&call);
+        wait_for_history(&rig, "orphaned backup endless-1");
+        rig_start(&rig);
+        wait_for_history(&rig, "end recover endless-1");
+        json_t *running = NULL;
+        do {
+                json_decref(running);
+                json_t *status = rig_get(&rig, "/v1/status");
+                running = json_incref(json_object_get(status, "running"));
+                json_decref(status);
+        } while (json_array_size(running));
+        json_decref(running);
+        /* The log of the interrupted job is still there. */
+        call_open(&rig, &call, "GET", "/v1/jobs/endless-1/log", NULL);
+        json_decref(call_until(&call, "queued", "endless-1", 5000));
+        call_close(&call);
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+
+        _cleanup_free_ char *running_folder = xasprintf("%s/state/running", rig.folder);
+        cr_assert_eq(rmdir(running_folder), 0, "something is still noted as running");
+        rig_done(&rig);
+}
+
+Test(restart, stop_cancels_what_runs)
+{
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig_set_vms(&rig, (const char *const[]){ "endless-1", "ok-2", NULL });
+        rig_start(&rig);
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/run", "{}");
+        json_decref(call_until(&call, "progress", "endless-1", 10000));
+        kill(rig.pid, SIGTERM);
+        json_decref(call_until(&call, "result", "endless-1", 10000));
+        cr_assert_eq(call_finish(&call, 10000), 5);
+        call_close(&call);
+        cr_assert_eq(rig_wait(&rig), 0);
+        _cleanup_free_ char *history = rig_history(&rig);
+        cr_assert_str_eq(history, "start backup endless-1,end backup endless-1");
+        rig_done(&rig);
+}
+
+Test(restart, stop_lets_finish_when_told_so_and_a_second_signal_cancels)
+{
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        _cleanup_free_ char *settings = xasprintf("repository: { path: " SHARE ", fstype: any }\ninventory: vm-list.yaml\n"
+                                                  "socket: %s/socket\ndaemon: { state: %s/state, on_stop: finish }\n", rig.folder, rig.folder);
+        rig_write(&rig, "orch.yaml", settings);
+        rig_set_vms(&rig, (const char *const[]){ "slow-1", "ok-2", NULL });
+        rig_start(&rig);
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/run", "{}");
+        json_decref(call_until(&call, "progress", "slow-1", 10000));
+        kill(rig.pid, SIGTERM);
+        json_t *result = call_until(&call, "result", "slow-1", 10000);
+        cr_assert_str_eq(text_of(result, "status"), "ok");
+        json_decref(result);
+        cr_assert_eq(call_finish(&call, 10000), 5, "the other one was cancelled");
+        call_close(&call);
+        cr_assert_eq(rig_wait(&rig), 0);
+
+        rig_set_vms(&rig, (const char *const[]){ "endless-1", NULL });
+        rig_start(&rig);
+        call_open(&rig, &call, "POST", "/v1/run", "{}");
+        json_decref(call_until(&call, "progress", "endless-1", 10000));
+        kill(rig.pid, SIGTERM);
+        json_decref(call_until(&call, "progress", "endless-1", 10000));
+        int status = 0;
+        json_t *refusal = rig_call(&rig, "POST", "/v1/backup", "{\"vms\":[\"endless-1\"]}", &status);
+        cr_assert_eq(status, 409);
+        json_decref(refusal);
+        kill(rig.pid, SIGTERM);
+        json_decref(call_until(&call, "result", "endless-1", 10000));
+        cr_assert_eq(call_finish(&call, 10000), 5);
+        call_close(&call);
+        cr_assert_eq(rig_wait(&rig), 0);
+        rig_done(&rig);
+}
+
+Test(restart, without_its_share_it_starts_says_why_and_takes_it_when_it_comes)
+{
+        static const char *options[] = { "share_retry_ms=300", NULL };
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig.options = options;
+        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
+        cr_assert_eq(rename(SHARE "/.orch-repository", SHARE "/.hidden"), 0);
+        rig_start(&rig);
+        wait_for_share(&rig, "unavailable");
+        json_t *status = rig_get(&rig, "/v1/status");
+        cr_assert(strstr(text_of(json_object_get(status, "repository"), "error"), SHARE));
+        json_decref(status);
+        int code = 0;
+        json_t *refusal = rig_call(&rig, "POST", "/v1/run", "{}", &code);
+        cr_assert_eq(number_of(refusal, "exit_status"), 4);
+        json_decref(refusal);
+        refusal = rig_call(&rig, "GET", "/v1/points", NULL, &code);
+        cr_assert_eq(number_of(refusal, "exit_status"), 4);
+        json_decref(refusal);
+        cr_assert_eq(rename(SHARE "/.hidden", SHARE "/.orch-repository"), 0);
+        wait_for_share(&rig, "ok");
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/run", "{}");
+        cr_assert_eq(call_finish(&call, 10000), 0);
+        call_close(&call);
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        rig_done(&rig);
+}
+
+Test(restart, a_repository_in_use_by_another_orch_is_left_alone)
+{
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
+        struct repository *other = repository_open(SHARE, REPOSITORY_FSTYPE_ANY, NULL);
+        struct lock_holder holder = { 0 };
+        cr_assert_eq(repository_lock(other, &holder, NULL), LOCK_TAKEN);
+        lock_holder_done(&holder);
+        rig_start(&rig);
+        int code = 0;
+        json_t *refusal = rig_call(&rig, "POST", "/v1/run", "{}", &code);
+        _cleanup_free_ char *pid = xasprintf("pid %d", (int)getpid());
+        cr_assert_eq(code, 409);
+        cr_assert_eq(number_of(refusal, "exit_status"), 4);
+        cr_assert(strstr(text_of(json_object_get(refusal, "error"), "message"), pid), "%s",
+                  text_of(json_object_get(refusal, "error"), "message"));
+        json_decref(refusal);
+        repository_unlock(other);
+        repository_free(other);
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/run", "{}");
+        cr_assert_eq(call_finish(&call, 10000), 0);
+        call_close(&call);
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        rig_done(&rig);
+}
+
+Test(restart, a_share_that_hangs_never_holds_up_an_answer)
+{
+        static const char *options[] = { "share_answer_ms=1000", "share_retry_ms=500", "share_refresh_ms=500", NULL };
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig.options = options;
+        rig_set_vms(&rig, (const char *const[]){ "ok-1", "ok-2", NULL });
+        rig_start(&rig);
+        wait_for_share(&rig, "ok");
+        share_freeze();
+        /* A backup of which the catalog can't be told: its worker fails here, but a record is due all the same. */
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"ok-1\"]}");
+        int64_t slowest = 0;
+        for (int i = 0; i < 60; i++) {
+                int64_t before = clock_monotonic_ms();
+                json_decref(rig_get(&rig, "/v1/status"));
+                int64_t took = clock_monotonic_ms() - before;
+                slowest = took > slowest ? took : slowest;
+                usleep(50000);
+        }
+        cr_assert_lt(slowest, 1000, "status took %d ms", (int)slowest);
+        int code = 0;
+        int64_t before = clock_monotonic_ms();
+        json_t *answer = rig_call(&rig, "GET", "/v1/points", NULL, &code);
+        cr_assert_eq(code, 503, "%d", code);
+        json_decref(answer);
+        cr_assert_lt(clock_monotonic_ms() - before, 5000);
+        wait_for_share(&rig, "unavailable");
+        share_thaw();
+        wait_for_share(&rig, "ok");
+        call_close(&call);
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        rig_done(&rig);
+}
+
+Test(restart, a_share_that_hangs_does_not_keep_the_daemon_from_ending)
+{
+        static const char *options[] = { "share_answer_ms=500", "share_refresh_ms=200", NULL };
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig.options = options;
+        rig_set_vms(&rig, (const char *const[]){ "dies-1", NULL });
+        rig_start(&rig);
+        wait_for_share(&rig, "ok");
+        share_freeze();
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"dies-1\"],\"wait\":false}");
+        sleep(2);
+        call_close(&call);
+        /* It says that it has ended; the kernel keeps a process with a thread that sleeps on a frozen file system until that wakes up. */
+        kill(rig.pid, SIGTERM);
+        bool stopped = false;
+        for (int i = 0; i < 600 && !stopped; i++) {
+                _cleanup_free_ char *log = rig_read(&rig, "daemon.log");
+                stopped = strstr(log, "\nstopped\n") != NULL;
+                usleep(25000);
+        }
+        share_thaw();
+        cr_assert(stopped, "it did not end within 15 s");
+        cr_assert_eq(rig_wait(&rig), 0);
+        rig_done(&rig);
+}
