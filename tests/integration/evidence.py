@@ -79,7 +79,7 @@ class Witness:
 
 def files(host):
     """Host.files() without the witness's, the logs', and what a service keeps for as long as it runs; a domain's number is left out."""
-    passing = (FOLDER, "/usr/local/bin/qemu-img", "/var/log/", "/run/systemd/", "/run/log/")
+    passing = (FOLDER, "/usr/local/bin/qemu-img", "/var/log/", "/run/systemd/", "/run/log/", "/run/user/", "/run/motd.dynamic")
     return sorted(re.sub(r"/domain-[0-9]+-", "/domain-", f) for f in host.files() if not f.startswith(passing))
 
 
