@@ -6,9 +6,15 @@
 #include "cli/verbs.h"
 #include "schema/json-fields.h"
 
+static const struct option_spec options[] = {
+        { .name = "dry-run", .help = "say what would be put right, and change nothing" },
+        { 0 },
+};
+
 const struct verb_manual manual_recover = {
         .arguments = "[VM|HYPERVISOR…]",
         .max_words = SIZE_MAX,
+        .options = options,
         .text = "Looks on the hypervisors for what a crash left (a frozen guest, an overlay, files of ours) and undoes it: for "
                 "these\n"
                 "VMs, for all VMs of these hypervisors, or for all.",
@@ -46,6 +52,7 @@ int verb_recover(const struct cli *cli, struct error **err)
         }
         json_object_set_new(body, "vms", vms);
         json_object_set_new(body, "hypervisors", hypervisors);
+        json_object_set_new(body, "dry_run", json_boolean(options_has(cli->options, "dry-run")));
         const struct follow_options follow = { .strict = false };
         return follow_jobs(cli, client, "/v1/recover", body, &follow, err);
 }

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/fs.h"
@@ -18,19 +19,40 @@ static int open_vm_folder(struct repository *repository, const char *hypervisor,
         return share_open_beneath(repository->root_fd, path, O_RDONLY | O_DIRECTORY, err);
 }
 
+/* The names in that VM's folder; *ret_fd is -1 where it has none. */
+static int list_vm_folder(struct repository *repository, const char *hypervisor, const char *vm, int *ret_fd, char ***ret_names, struct error **err)
+{
+        _cleanup_error_ struct error *error = NULL;
+        _cleanup_close_ int fd = open_vm_folder(repository, hypervisor, vm, &error);
+        if (fd < 0 && error->errnum != ENOENT)
+                return error_propagate(err, TAKE_PTR(error));
+        if (fd >= 0 && share_list(fd, vm, ret_names, err) < 0)
+                return -1;
+        *ret_fd = fd;
+        fd = -1;
+        return 0;
+}
+
+int staging_list(struct repository *repository, const char *hypervisor, const char *vm, char ***ret_jobs, struct error **err)
+{
+        _cleanup_close_ int fd = -1;
+        _cleanup_strv_ char **names = NULL;
+        if (list_vm_folder(repository, hypervisor, vm, &fd, &names, err) < 0)
+                return -1;
+        char **jobs = NULL;
+        for (size_t i = 0; names && names[i]; i++)
+                if (str_starts_with(names[i], STAGING_PREFIX))
+                        strv_add(&jobs, names[i] + strlen(STAGING_PREFIX));
+        *ret_jobs = jobs;
+        return 0;
+}
+
 int staging_sweep(struct repository *repository, const char *hypervisor, const char *vm, size_t *ret_removed, struct error **err)
 {
         size_t removed = 0;
-        _cleanup_error_ struct error *error = NULL;
-        _cleanup_close_ int fd = open_vm_folder(repository, hypervisor, vm, &error);
-        if (fd < 0 && error->errnum == ENOENT) {
-                *ret_removed = 0;
-                return 0;
-        }
-        if (fd < 0)
-                return error_propagate(err, TAKE_PTR(error));
+        _cleanup_close_ int fd = -1;
         _cleanup_strv_ char **names = NULL;
-        if (share_list(fd, vm, &names, err) < 0)
+        if (list_vm_folder(repository, hypervisor, vm, &fd, &names, err) < 0)
                 return -1;
         for (size_t i = 0; names && names[i]; i++) {
                 if (!str_starts_with(names[i], STAGING_PREFIX) && !str_starts_with(names[i], ".removing-"))

@@ -82,6 +82,12 @@ int backup_prune(struct backup *backup, struct error **err) _must_check_;
 /* Frees what a disk owns. */
 void backup_disk_done(struct backup_disk *disk);
 
+/* Frees what the backup owns. */
+void backup_done(struct backup *backup);
+
+/* Thaws until the guest says `thawed`. */
+int backup_thaw(struct backup *backup, struct error **err) _must_check_;
+
 /* Run whatever happened; failures are warnings. */
 void backup_post_commands(struct backup *backup, const char *verdict);
 

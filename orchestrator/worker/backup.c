@@ -12,7 +12,6 @@
 #include "repository/points.h"
 #include "worker/backup-internal.h"
 #include "worker/names.h"
-#include "worker/recover.h"
 
 struct step {
         const char *name; /* as in events; NULL: the step reports its own parts */
@@ -47,7 +46,7 @@ void backup_disk_done(struct backup_disk *disk)
         free(disk->file);
 }
 
-static void backup_done(struct backup *backup)
+void backup_done(struct backup *backup)
 {
         for (size_t i = 0; i < backup->n_disks; i++)
                 backup_disk_done(&backup->disks[i]);
@@ -137,18 +136,6 @@ static int open_repository(struct backup *backup, struct error **err)
         xstrdup_replace(&backup->metadata->repository_uuid, uuid);
         backup->tag = names_tag(repository_short_uuid(backup->repository), backup->request->job);
         return 0;
-}
-
-static int run_recover(struct backup *backup, struct error **err)
-{
-        report_step(backup->report, "open-share");
-        if (open_repository(backup, err) < 0)
-                return -1;
-        report_step(backup->report, "locate");
-        if (backup_locate(backup, err) < 0)
-                return -1;
-        report_step(backup->report, "repair");
-        return backup_repair(backup, err);
 }
 
 static int run_steps(struct backup *backup, struct error **err)
@@ -242,9 +229,7 @@ static int finish_ok(struct backup *backup)
         return 0;
 }
 
-/* Common to a backup, a check and a recovery: the object, its metadata, `run`, and the result. */
-static int run_job(const struct job_request *request, const struct settings *settings, const struct inventory *inventory, struct report *report,
-                   int (*run)(struct backup *backup, struct error **err))
+int backup_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory, struct report *report)
 {
         _cleanup_(backup_done) struct backup backup = {
                 .request = request,
@@ -266,18 +251,8 @@ static int run_job(const struct job_request *request, const struct settings *set
         int r = choose_method(&backup, &failure);
         fill_metadata(&backup);
         if (r == 0)
-                r = run(&backup, &failure);
+                r = run_steps(&backup, &failure);
         int exit_status = r == 0 ? finish_ok(&backup) : finish_failed(&backup, failure);
         report->metadata = NULL;
         return exit_status;
-}
-
-int backup_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory, struct report *report)
-{
-        return run_job(request, settings, inventory, report, run_steps);
-}
-
-int recover_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory, struct report *report)
-{
-        return run_job(request, settings, inventory, report, run_recover);
 }

@@ -14,7 +14,7 @@
 enum { UNDO_PATIENCE_MS = 120 * 1000, THAW_TRIES = 5, THAW_PAUSE_US = 300 * 1000 };
 
 /* Thaws until the guest says so. A thaw that is answered with an error counts for nothing: the status does. */
-static int thaw_until_thawed(struct backup *backup, struct error **err)
+int backup_thaw(struct backup *backup, struct error **err)
 {
         struct hypervisor *host = backup->host;
         for (int attempt = 0;; attempt++) {
@@ -40,7 +40,7 @@ static int undo_freeze(void *data, struct error **err)
 {
         struct backup *backup = data;
         bool fired = false;
-        if (backup_ensure_connection(backup, UNDO_PATIENCE_MS, err) < 0 || thaw_until_thawed(backup, err) < 0)
+        if (backup_ensure_connection(backup, UNDO_PATIENCE_MS, err) < 0 || backup_thaw(backup, err) < 0)
                 return -1;
         return deadman_disarm(&backup->deadman, backup->host, &fired, err);
 }
@@ -122,7 +122,7 @@ static void note_consistency(struct backup *backup, bool frozen_after)
 static int finish_freeze(struct backup *backup, int64_t frozen_at_ms, struct error **err)
 {
         report_step(backup->report, "thaw");
-        if (thaw_until_thawed(backup, err) < 0)
+        if (backup_thaw(backup, err) < 0)
                 return -1;
         backup->metadata->freeze_milliseconds = clock_monotonic_ms() - frozen_at_ms;
         report_step_end(backup->report, STEP_DONE, "frozen for %lld ms", (long long)backup->metadata->freeze_milliseconds);

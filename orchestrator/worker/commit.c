@@ -1,8 +1,11 @@
 /* Implements worker/commit.h. Per disk: base = exactly the path recorded before the snapshot, top = our overlay whose direct backing must
  * be that base → READY → `.pivoting` marker → pivot → live and inactive XML both back on the base → `.committed` → unlink.
  *
- * The markers lie beside the overlay, synced: they tell a later recovery what reality alone can't (facts: a pivot done behind libvirtd's
- * back, then a crash, shows an overlay in the XML whose commit would destroy newer data). */
+ * A `.pivoting` marker of another QEMU than the one that runs now means that the pivot may have been done unseen and the base be newer than
+ * the overlay, whatever the XML says: then the two are compared, and committed only when they hold the same data.
+ *
+ * A VM that an I/O error of its overlay paused is resumed once all its disks are back; libvirt tells that pause from an owner's, which
+ * is kept, so this change of power state needs no intent file. */
 #include "worker/commit.h"
 
 #include <string.h>
@@ -11,45 +14,14 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/backup-internal.h"
+#include "worker/commit-offline.h"
+#include "worker/overlay.h"
 
 enum {
         POLL_FIRST_US = 10 * 1000,
         POLL_LAST_US = 500 * 1000,
         PIVOT_SETTLE_MS = 15 * 1000,
-        FILES_TIMEOUT_MS = 30 * 1000,
 };
-
-/* $1 the marker. Durable before it returns. */
-static const char mark_script[] = "umask 077; : > \"$1\" && sync \"$1\" \"${1%/*}\"";
-
-/* $1 the overlay, seen committed. The marker stays until the overlay is gone. */
-static const char unlink_script[] =
-        "umask 077; : > \"$1.committed\" && sync \"$1.committed\" \"${1%/*}\" && rm -f \"$1\" && rm -f \"$1.pivoting\" \"$1.committed\"";
-
-static int run_script(struct backup *backup, const char *script, const char *argument, struct error **err)
-{
-        const char *const argv[] = { "sh", "-c", script, "orch-commit", argument, NULL };
-        return hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, NULL, err);
-}
-
-static int exists_there(struct backup *backup, const char *path, bool *ret, struct error **err)
-{
-        const char *const argv[] = { "test", "-e", path, NULL };
-        struct exec_options options = { .timeout_ms = FILES_TIMEOUT_MS };
-        _cleanup_exec_result_ struct exec_result result = { 0 };
-        if (backup->host->ops->exec(backup->host, argv, &options, &result, err) < 0)
-                return -1;
-        *ret = result.status == 0;
-        return 0;
-}
-
-static int mark_pivoting(struct backup *backup, const struct backup_disk *disk, struct error **err)
-{
-        _cleanup_free_ char *marker = xasprintf("%s.pivoting", disk->overlay);
-        if (run_script(backup, mark_script, marker, err) < 0)
-                return error_prefix(err, "the marker %s cannot be written on %s", marker, backup->host->name);
-        return 0;
-}
 
 /* Where a disk stands in an XML. */
 enum disk_place { PLACE_BASE, PLACE_OVERLAY, PLACE_ELSEWHERE };
@@ -78,7 +50,8 @@ static int wait_ready(struct backup *backup, const struct backup_disk *disk, str
                 if (job.type == BLOCK_JOB_COMMIT && job.ready)
                         return 0;
                 if (job.type != BLOCK_JOB_COMMIT)
-                        return error_set(err, ERROR_INTERNAL, "the commit of disk %s of %s ended before it was ready", disk->target, backup->vm->name);
+                        return error_set(err, ERROR_INTERNAL, "the commit of disk %s of %s ended before it was ready: is there room where %s lies on %s?",
+                                         disk->target, backup->vm->name, disk->base, backup->host->name);
                 if (job.done_bytes != last) {
                         last = job.done_bytes;
                         deadline = deadline_in_ms(stall_ms);
@@ -127,6 +100,14 @@ static int commit_live(struct backup *backup, const struct domain_xml *live, str
         struct hypervisor *host = backup->host;
         if (check_chain(backup, live, disk, err) < 0)
                 return -1;
+        struct overlay_facts facts = { 0 };
+        if (overlay_look(host, backup->uuid, disk->overlay, &facts, err) < 0)
+                return -1;
+        if (facts.pivoting && !facts.same_qemu)
+                return error_set(err, ERROR_REFUSED,
+                                 "the QEMU of %s died while disk %s was being pivoted, and the VM was started again on %s: whether the base %s holds newer data cannot "
+                                 "be told while it runs, so nothing was touched. Shut it down (on %s: virsh shutdown %s), then run: orch recover %s",
+                                 backup->vm->name, disk->target, disk->overlay, disk->base, host->name, backup->vm->domain, backup->vm->name);
         struct block_job job = { 0 };
         if (host->ops->block_job(host, backup->uuid, disk->target, &job, err) < 0)
                 return -1;
@@ -135,56 +116,24 @@ static int commit_live(struct backup *backup, const struct domain_xml *live, str
         if (job.type == BLOCK_JOB_NONE &&
             host->ops->block_commit(host, backup->uuid, disk->target, disk->base, disk->overlay, backup->settings->limits.bandwidth_mib_s, err) < 0)
                 return error_prefix(err, "disk %s of %s cannot be committed", disk->target, backup->vm->name);
-        if (wait_ready(backup, disk, err) < 0 || mark_pivoting(backup, disk, err) < 0)
+        if (wait_ready(backup, disk, err) < 0 || overlay_mark_pivoting(host, backup->uuid, disk->overlay, err) < 0)
                 return -1;
         if (host->ops->block_pivot(host, backup->uuid, disk->target, err) < 0)
                 return error_prefix(err, "disk %s of %s cannot be pivoted back", disk->target, backup->vm->name);
-        return witness(backup, disk, err);
-}
-
-/* A VM that powered off on its overlay (by itself or by its owner): repaired without starting it. */
-static int commit_offline(struct backup *backup, struct backup_disk *disk, struct error **err)
-{
-        struct hypervisor *host = backup->host;
-        if (backup->info.has_managed_save)
-                return error_set(err, ERROR_BUSY, "%s was saved while on an overlay of its disk %s: it has to be started (virsh start %s) before that can be merged",
-                                 backup->vm->name, disk->target, backup->vm->domain);
-        _cleanup_free_ char *marker = xasprintf("%s.pivoting", disk->overlay);
-        bool pivoting = true;
-        if (exists_there(backup, marker, &pivoting, err) < 0)
-                return -1;
-        if (pivoting)
-                return error_set(err, ERROR_REFUSED,
-                                 "%s went down while disk %s was being pivoted: which of %s and %s is newer cannot be told; both are kept. Compare them with: "
-                                 "qemu-img compare -f %s -F qcow2 %s %s",
-                                 backup->vm->name, disk->target, disk->base, disk->overlay, disk->format, disk->base, disk->overlay);
-        const char *const commit[] = { "qemu-img", "commit", "-d", "-f", "qcow2", "-b", disk->base, disk->overlay, NULL };
-        if (hypervisor_run(host, commit, (int64_t)backup->settings->limits.copy_stall_seconds * 1000, NULL, err) < 0)
-                return error_prefix(err, "the overlay of disk %s of %s, which is off, cannot be committed", disk->target, backup->vm->name);
-        _cleanup_free_ char *text = NULL;
-        if (host->ops->get_xml(host, backup->uuid, true, true, &text, err) < 0)
-                return -1;
-        _cleanup_free_ char *device = domain_xml_disk_repointed(text, strlen(text), disk->target, disk->base, disk->format, err);
-        if (!device || host->ops->update_device(host, backup->uuid, device, err) < 0)
-                return error_prefix(err, "disk %s of %s was committed, but its configuration cannot be put back on %s", disk->target, backup->vm->name,
-                                    disk->base);
-        return witness(backup, disk, err);
-}
-
-static int unlink_committed(struct backup *backup, const struct backup_disk *disk, struct error **err)
-{
-        if (run_script(backup, unlink_script, disk->overlay, err) < 0)
-                return error_prefix(err, "the committed overlay %s cannot be removed on %s", disk->overlay, backup->host->name);
         return 0;
 }
 
-/* The disk is on its base although nobody saw a commit: the snapshot never happened, or somebody else put it back. */
+/* The disk is on its base although nobody saw a commit: the snapshot never happened, the pivot was done unseen, or somebody else put the
+ * disk back. Only the same QEMU's own pivot is a witness. */
 static int settle_unwitnessed(struct backup *backup, struct backup_disk *disk, struct error **err)
 {
-        bool exists = true;
-        if (exists_there(backup, disk->overlay, &exists, err) < 0)
+        struct overlay_facts facts = { 0 };
+        if (overlay_look(backup->host, backup->uuid, disk->overlay, &facts, err) < 0)
                 return -1;
-        if (!exists)
+        if (facts.pivoting && facts.same_qemu)
+                return commit_repoint(backup, disk, err) < 0 ? -1 : witness(backup, disk, err);
+        disk->committed = facts.committed || !facts.exists;
+        if (disk->committed)
                 return 0;
         return error_set(err, ERROR_REFUSED,
                          "the overlay %s of %s exists on %s, but the VM is on %s and nobody saw the overlay being committed: it is kept, because it may hold the "
@@ -201,9 +150,12 @@ static int commit_one(struct backup *backup, struct backup_disk *disk, struct er
                 switch (place_in(xml, disk)) {
                 case PLACE_OVERLAY:
                         r = backup->running ? commit_live(backup, xml, disk, err) : commit_offline(backup, disk, err);
+                        if (r == 0)
+                                r = witness(backup, disk, err);
                         break;
                 case PLACE_BASE:
-                        return settle_unwitnessed(backup, disk, err);
+                        r = settle_unwitnessed(backup, disk, err);
+                        break;
                 case PLACE_ELSEWHERE:
                         return error_set(err, ERROR_REFUSED, "disk %s of %s is neither on %s nor on its overlay %s: somebody changed it; nothing was touched",
                                          disk->target, backup->vm->name, disk->base, disk->overlay);
@@ -211,7 +163,7 @@ static int commit_one(struct backup *backup, struct backup_disk *disk, struct er
                 if (r < 0)
                         return -1;
         }
-        return unlink_committed(backup, disk, err);
+        return overlay_remove(backup->host, disk->overlay, err);
 }
 
 /* What the VM is doing *now*: it may have powered off or been started since it was found. */
@@ -227,6 +179,21 @@ static int refresh(struct backup *backup, struct error **err)
         domain_info_done(&backup->info);
         backup->info = info;
         backup->running = info.state != DOMAIN_STATE_SHUT_OFF && info.state != DOMAIN_STATE_CRASHED;
+        return 0;
+}
+
+/* The cause of an I/O error's pause is gone with the overlay; an owner's pause stays. */
+static int resume_after_io_error(struct backup *backup, struct error **err)
+{
+        if (refresh(backup, err) < 0)
+                return -1;
+        if (!backup->n_disks || backup->info.state != DOMAIN_STATE_PAUSED || !backup->info.paused_by_io_error)
+                return 0;
+        if (backup->host->ops->resume(backup->host, backup->uuid, err) < 0)
+                return error_prefix(err, "%s was paused by an I/O error of its overlay, is back on its own disks and has to be resumed (on %s: virsh resume %s)",
+                                    backup->vm->name, backup->host->name, backup->vm->domain);
+        report_warning(backup->report, "%s had been paused by an I/O error while on its overlay (was the file system full?); it is back on its own disks and resumed",
+                       backup->vm->name);
         return 0;
 }
 
@@ -246,7 +213,7 @@ int commit_all(struct backup *backup, struct error **err)
                         first = TAKE_PTR(error);
                 error_free(error);
         }
-        return first ? error_propagate(err, first) : 0;
+        return first ? error_propagate(err, first) : resume_after_io_error(backup, err);
 }
 
 int backup_commit(struct backup *backup, struct error **err)

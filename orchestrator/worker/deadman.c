@@ -6,37 +6,48 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
+#include "worker/overlay.h"
 
 enum { ARM_TIMEOUT_MS = 15000 };
 
-/* $1 files' prefix, $2 domain UUID. Thaws until the guest says so or its QEMU (of the id seen at arming) is gone. */
+/* $1 files' prefix, $2 domain UUID, $3 identity of its QEMU. Thaws until the guest says so or that QEMU is gone. What fired is known from
+ * its file, also after the rest is gone. */
 static const char thaw_script[] =
-        "f=$1; u=$2; read -r id _ < \"$f.id\"\n"
-        ": > \"$f.fired\"\n"
-        "export LC_ALL=C\n"
-        "while :; do\n"
-        "  now=$(timeout 10 virsh -c qemu:///system domid \"$u\" 2>/dev/null) && [ -n \"$now\" ] && [ \"$now\" != \"$id\" ] && break\n"
-        "  timeout 15 virsh -c qemu:///system qemu-agent-command --timeout 5 \"$u\" '{\"execute\":\"guest-fsfreeze-thaw\"}' >/dev/null 2>&1\n"
-        "  case $(timeout 15 virsh -c qemu:///system qemu-agent-command --timeout 5 \"$u\" '{\"execute\":\"guest-fsfreeze-status\"}' 2>/dev/null) in\n"
+        SHELL_QEMU_ID
+        "export LC_ALL=C; umask 077; echo \"$3 $2\" > \"$1.fired\"\n"
+        "while [ \"$(qemu_id \"$2\")\" = \"$3\" ]; do\n"
+        "  timeout 15 virsh -c qemu:///system qemu-agent-command --timeout 5 \"$2\" '{\"execute\":\"guest-fsfreeze-thaw\"}' >/dev/null 2>&1\n"
+        "  case $(timeout 15 virsh -c qemu:///system qemu-agent-command --timeout 3 \"$2\" '{\"execute\":\"guest-fsfreeze-status\"}' 2>/dev/null) in\n"
         "    *thawed*) break;;\n"
         "  esac\n"
         "  sleep 1\n"
         "done\n"
-        "rm -f \"$f.id\" \"$f.pid\"\n";
+        "rm -f \"$1.id\" \"$1.pid\"\n";
 
-/* $1 tag, $2 UUID, $3 seconds, $4 the thaw script. Prints nothing; status 3: no way to arm. */
+/* $1 tag, $2 UUID, $3 seconds, $4 the thaw script. Prints nothing; status 3: no way to arm. systemd expands "$" in a unit's command line:
+ * "$$" stands for one. */
 static const char arm_script[] =
+        SHELL_QEMU_ID
         "set -e; d=/run/orch; umask 077; mkdir -p $d; f=$d/$1.thaw\n"
         "command -v virsh >/dev/null || { echo 'virsh is not installed there' >&2; exit 3; }\n"
-        "id=$(LC_ALL=C timeout 10 virsh -c qemu:///system domid \"$2\"); echo \"$id $2\" > \"$f.id\"\n"
-        "rm -f \"$f.fired\"\n"
+        "id=$(qemu_id \"$2\"); [ -n \"$id\" ] || { echo 'the QEMU of that domain is not found among the processes' >&2; exit 3; }\n"
+        "rm -f \"$f.fired\"; echo \"$id $2\" > \"$f.id\"\n"
         "if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then\n"
-        "  systemd-run --quiet --collect --unit=\"$1-thaw\" --on-active=\"$3s\" --timer-property=AccuracySec=100ms -- sh -c \"$4\" orch-thaw \"$f\" \"$2\"\n"
+        "  s=$(printf '%s' \"$4\" | sed 's/\\$/$$/g')\n"
+        "  systemd-run --quiet --collect --unit=\"$1-thaw\" --on-active=\"$3s\" --timer-property=AccuracySec=100ms -- sh -c \"$s\" orch-thaw \"$f\" \"$2\" \"$id\"\n"
         "else\n"
         "  command -v setsid >/dev/null || { echo 'neither systemd-run nor setsid is there' >&2; exit 3; }\n"
-        "  setsid sh -c 'echo \"$$ $(cut -d\" \" -f22 /proc/$$/stat)\" > \"$2.pid.tmp\"; mv \"$2.pid.tmp\" \"$2.pid\"; trap \"kill \\$s 2>/dev/null\" EXIT; trap \"exit 0\" TERM; sleep \"$1\" & s=$!; wait $s; trap - EXIT TERM; exec sh -c \"$4\" orch-thaw \"$2\" \"$3\"' orch-wait \"$3\" \"$f\" \"$2\" \"$4\" </dev/null >/dev/null 2>&1 &\n"
+        "  setsid sh -c 'echo \"$$ $(cut -d\" \" -f22 /proc/$$/stat)\" > \"$2.pid.tmp\"; mv \"$2.pid.tmp\" \"$2.pid\"; trap \"kill \\$s 2>/dev/null\" EXIT; trap \"exit 0\" TERM; sleep \"$1\" & s=$!; wait $s; trap - EXIT TERM; exec sh -c \"$5\" orch-thaw \"$2\" \"$3\" \"$4\"' orch-wait \"$3\" \"$f\" \"$2\" \"$id\" \"$4\" </dev/null >/dev/null 2>&1 &\n"
         "  n=0; while [ ! -s \"$f.pid\" ]; do n=$((n+1)); [ $n -gt 500 ] && { echo 'its process did not start' >&2; exit 3; }; sleep 0.01; done\n"
         "fi\n";
+
+/* $1 short UUID of the repository, $2 domain UUID. Prints "armed TAG", "fired TAG" or "foreign TAG" a line. */
+static const char find_script[] =
+        "for f in /run/orch/orch-*.thaw.id /run/orch/orch-*.thaw.fired; do\n"
+        "  [ -e \"$f\" ] && read -r q u < \"$f\" && [ \"$u\" = \"$2\" ] || continue\n"
+        "  t=${f##*/}; t=${t%.thaw.*}\n"
+        "  case $f in /run/orch/orch-\"$1\"-*.id) echo \"armed $t\";; /run/orch/orch-\"$1\"-*) [ -e \"/run/orch/$t.thaw.id\" ] || echo \"fired $t\";; *.id) echo \"foreign $t\";; esac\n"
+        "done; exit 0";
 
 /* $1 tag. Prints "fired" when it had begun to thaw. */
 static const char disarm_script[] =
@@ -78,6 +89,34 @@ int deadman_disarm(struct deadman *deadman, struct hypervisor *host, bool *ret_f
         deadman->armed = false;
         *ret_fired = strstr(output, "fired") != NULL;
         return 0;
+}
+
+int deadman_find(struct hypervisor *host, const char *short_uuid, const char *uuid, struct deadman_traces *ret, struct error **err)
+{
+        const char *const argv[] = { "sh", "-c", find_script, "orch-find", short_uuid, uuid, NULL };
+        _cleanup_free_ char *output = NULL;
+        if (hypervisor_run(host, argv, ARM_TIMEOUT_MS, &output, err) < 0)
+                return error_prefix(err, "the dead-man timers on %s cannot be looked at", host->name);
+        struct deadman_traces traces = { 0 };
+        char *rest = NULL;
+        for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+                if (str_starts_with(line, "armed "))
+                        strv_add(&traces.armed, line + strlen("armed "));
+                else if (str_starts_with(line, "fired "))
+                        strv_add(&traces.fired, line + strlen("fired "));
+                else if (str_starts_with(line, "foreign "))
+                        strv_add(&traces.foreign, line + strlen("foreign "));
+        }
+        *ret = traces;
+        return 0;
+}
+
+void deadman_traces_done(struct deadman_traces *traces)
+{
+        strv_free(traces->armed);
+        strv_free(traces->fired);
+        strv_free(traces->foreign);
+        *traces = (struct deadman_traces){ 0 };
 }
 
 void deadman_done(struct deadman *deadman)

@@ -2,7 +2,8 @@
  *
  * It is armed before the freeze and disarmed only after `thawed` was seen. It thaws by the domain's UUID through the hypervisor's own
  * virsh, so it needs neither orch nor the network, and goes on until the guest says thawed or the QEMU it was armed for is gone. With
- * systemd it is a transient timer, else a detached process; both leave `<tag>.thaw*` files in /run/orch while they are armed. */
+ * systemd it is a transient timer, else a detached process; both leave `<tag>.thaw.id`
+ * (QEMU's identity and the domain's UUID) in /run/orch while they are armed, and `<tag>.thaw.fired` once they fired. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,3 +23,12 @@ int deadman_arm(struct deadman *deadman, struct hypervisor *host, const char *ta
 /* Disarms it and removes its files. *ret_fired: it had thawed, or begun to. Only after `thawed` was seen. Harmless when not armed. */
 int deadman_disarm(struct deadman *deadman, struct hypervisor *host, bool *ret_fired, struct error **err) _must_check_;
 void deadman_done(struct deadman *deadman);
+
+/* What dead-men of earlier jobs left for a domain. The tags name them; NULL-terminated, owned by the caller. */
+struct deadman_traces {
+        char **armed;   /* waiting, or thawing just now: the freeze, if there is one, is ours */
+        char **fired;   /* fired, saw `thawed`, and ended */
+        char **foreign; /* of another repository's orch: not ours to touch */
+};
+int deadman_find(struct hypervisor *host, const char *short_uuid, const char *uuid, struct deadman_traces *ret, struct error **err) _must_check_;
+void deadman_traces_done(struct deadman_traces *traces);

@@ -1,6 +1,7 @@
 /* Implements worker/names.h. */
 #include "worker/names.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -68,4 +69,11 @@ bool names_is_our_overlay(const char *path, const char *short_uuid, char **ret_j
         if (ret_job)
                 *ret_job = xstrdup(suffix + SHORT_UUID_LENGTH + 1);
         return true;
+}
+
+char *names_overlay_unit(const char *overlay)
+{
+        const char *suffix = overlay_suffix(overlay);
+        assert(suffix);
+        return xasprintf("orch-%s-commit", suffix);
 }

@@ -18,3 +18,6 @@ bool names_is_an_overlay(const char *path);
 
 /* Whether `job` has the form of a job id, "20261120-3f9a". */
 bool names_is_job(const char *job);
+
+/* The unit that works on an overlay while its VM is off: its tag and "-commit". The caller frees. */
+char *names_overlay_unit(const char *overlay);

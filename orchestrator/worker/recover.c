@@ -1,223 +1,191 @@
-/* Implements worker/recover.h.
+/* Implements worker/recover.h: the order, and the job `orch recover`.
  *
- * Order: stop what still copies (a commit must never meet a reader of its base) → thaw → commit → leftover files → staging. An overlay is
- * recognised by its name in an XML of the domain or beside a disk of it; its base is the layer directly below it, as the chain itself says. */
+ * Order: look → stop what still copies (a commit must never meet a reader of its base) → thaw → commit → thaw, where the guest was paused
+ * until then → leftover files → the share. The share comes last and may be missing: nothing that a guest needs waits for it. */
 #include "worker/recover.h"
 
-#include <jansson.h>
+#include <stdarg.h>
 #include <string.h>
 
-#include "base/fs.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "repository/staging-sweep.h"
-#include "worker/commit.h"
 #include "worker/names.h"
+#include "worker/recover-internal.h"
 
-enum { COMMAND_TIMEOUT_MS = 30 * 1000 };
+enum { SHORT_UUID_LENGTH = 8 };
 
-/* One interrupted job of ours on this VM, as a backup that has only its disks: commit_all() then does what it does for a live one. */
-static void leftover_done(struct backup *leftover)
+static void recovery_done(struct recovery *recovery)
 {
-        for (size_t i = 0; i < leftover->n_disks; i++)
-                backup_disk_done(&leftover->disks[i]);
-        free(leftover->disks);
-        domain_info_done(&leftover->info);
-        free(leftover->tag);
-        *leftover = (struct backup){ 0 };
+        for (size_t i = 0; i < recovery->leftover.n_disks; i++)
+                backup_disk_done(&recovery->leftover.disks[i]);
+        free(recovery->leftover.disks);
+        domain_info_done(&recovery->leftover.info);
+        deadman_traces_done(&recovery->deadmen);
+        domain_xml_free(recovery->live);
+        domain_xml_free(recovery->inactive);
+        strv_free(recovery->jobs);
+        free(recovery->short_uuid);
+        error_free(recovery->problem);
 }
 
-/* What lies under an overlay, from the overlay itself: an inactive XML need not spell out its chain. */
-static int ask_image_for_base(struct backup *backup, const char *overlay, char **ret_base, char **ret_format, struct error **err)
+void recovery_says(struct recovery *recovery, const char *format, ...)
 {
-        const char *const argv[] = { "qemu-img", "info", "-U", "--output=json", overlay, NULL };
-        _cleanup_free_ char *text = NULL;
-        if (hypervisor_run(backup->host, argv, COMMAND_TIMEOUT_MS, &text, err) < 0)
-                return error_prefix(err, "the overlay %s cannot be read", overlay);
-        json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
-        const char *base = json_string_value(json_object_get(root, "full-backing-filename"));
-        const char *format = json_string_value(json_object_get(root, "backing-filename-format"));
-        int r = 0;
-        if (base && base[0] == '/') {
-                *ret_base = xstrdup(base);
-                *ret_format = xstrdup(format ? format : "raw");
-        } else {
-                r = error_set(err, ERROR_CORRUPT, "the overlay %s does not say what it lies on", overlay);
-        }
-        json_decref(root);
-        return r;
+        va_list ap;
+        va_start(ap, format);
+        _cleanup_free_ char *text = xvasprintf(format, ap);
+        va_end(ap);
+        if (recovery->dry_run)
+                report_log(recovery->backup->report, "would be put right: %s", text);
+        else
+                report_warning(recovery->backup->report, "%s", text);
+        recovery->repaired++;
 }
 
-static int add_leftover_disk(struct backup *backup, struct backup *leftover, const struct domain_disk *disk, struct error **err)
+void recovery_fails(struct recovery *recovery, struct error *error)
 {
-        _cleanup_free_ char *base = NULL;
-        _cleanup_free_ char *format = NULL;
-        if (disk->n_backing && disk->backing[0].path) {
-                base = xstrdup(disk->backing[0].path);
-                format = xstrdup(disk->backing[0].format ? disk->backing[0].format : "raw");
-        } else if (ask_image_for_base(backup, disk->path, &base, &format, err) < 0) {
-                return -1;
-        }
-        leftover->disks = xrealloc_array(leftover->disks, leftover->n_disks + 1, sizeof *leftover->disks);
-        leftover->disks[leftover->n_disks++] = (struct backup_disk){
-                .target = xstrdup(disk->target),
-                .base = TAKE_PTR(base),
-                .format = TAKE_PTR(format),
-                .overlay = xstrdup(disk->path),
-        };
-        return 0;
+        if (error && recovery->problem)
+                report_warning(recovery->backup->report, "%s", error->message);
+        if (recovery->problem)
+                error_free(error);
+        else
+                recovery->problem = error;
 }
 
-static void stop_job_units(struct backup *backup, const char *job)
+/* What the share knows of interrupted jobs; a share that is away makes the rest no less urgent. */
+static void find_staging(struct recovery *recovery)
 {
-        _cleanup_free_ char *tag = names_tag(repository_short_uuid(backup->repository), job);
-        static const char *const suffixes[] = { "copy", "pre-command", "post-command" };
-        for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++) {
-                _cleanup_free_ char *unit = xasprintf("%s-%s", tag, suffixes[i]);
-                _cleanup_error_ struct error *error = NULL;
-                if (backup->host->ops->stop_unit(backup->host, unit, &error) < 0)
-                        report_warning(backup->report, "%s on %s could not be stopped: %s", unit, backup->host->name, error->message);
-        }
-}
-
-/* Collects the disks of this domain that are on overlays of ours; a foreign orch's are told. */
-static int find_overlays(struct backup *backup, struct backup *leftover, char ***jobs, struct error **err)
-{
-        _cleanup_(domain_xml_freep) struct domain_xml *xml = NULL;
-        if (backup_read_xml(backup, !backup->running, &xml, err) < 0)
-                return -1;
-        for (size_t i = 0; i < xml->n_disks; i++) {
-                const struct domain_disk *disk = &xml->disks[i];
-                _cleanup_free_ char *job = NULL;
-                if (names_is_our_overlay(disk->path, repository_short_uuid(backup->repository), &job)) {
-                        if (!strv_contains(*jobs, job))
-                                strv_add(jobs, job);
-                        if (add_leftover_disk(backup, leftover, disk, err) < 0)
-                                return -1;
-                } else if (names_is_an_overlay(disk->path)) {
-                        report_warning(backup->report, "disk %s of %s is on an overlay of another orch (%s): left alone", disk->target, backup->vm->name,
-                                       disk->path);
-                }
-        }
-        return 0;
-}
-
-/* A guest that is frozen, with a dead-man file of ours for it: our freeze. Without one it is somebody else's. */
-static int thaw_ours(struct backup *backup, size_t *repaired, struct error **err)
-{
-        static const char script[] =
-                "for f in /run/orch/orch-\"$1\"-*.thaw.id; do [ -e \"$f\" ] || continue; read -r _ u < \"$f\"; [ \"$u\" = \"$2\" ] && echo ours; done; exit 0";
-        const char *const argv[] = { "sh", "-c", script, "orch-frozen", repository_short_uuid(backup->repository), backup->uuid, NULL };
-        _cleanup_free_ char *output = NULL;
-        if (backup->info.state != DOMAIN_STATE_RUNNING)
-                return 0;
-        if (hypervisor_run(backup->host, argv, COMMAND_TIMEOUT_MS, &output, err) < 0)
-                return -1;
-        if (!*output)
-                return 0;
-        enum fsfreeze_status status = FSFREEZE_THAWED;
-        int filesystems = 0;
-        if (backup->host->ops->fsfreeze_status(backup->host, backup->uuid, &status, err) < 0)
-                return error_prefix(err, "%s was frozen by an interrupted job, and its agent does not answer", backup->vm->name);
-        if (status == FSFREEZE_THAWED)
-                return 0;
-        if (backup->host->ops->fsthaw(backup->host, backup->uuid, &filesystems, err) < 0)
-                return error_prefix(err, "%s, frozen by an interrupted job, could not be thawed", backup->vm->name);
-        report_warning(backup->report, "%s was still frozen by an interrupted job: thawed", backup->vm->name);
-        ++*repaired;
-        return 0;
-}
-
-static int commit_overlays(struct backup *backup, char *const *jobs, struct backup *leftover, size_t *repaired, struct error **err)
-{
+        struct backup *backup = recovery->backup;
+        struct error *error = NULL;
+        _cleanup_strv_ char **jobs = NULL;
+        if (!backup->repository)
+                return;
+        if (staging_list(backup->repository, backup->home, backup->vm->name, &jobs, &error) < 0)
+                recovery_fails(recovery, error);
         for (size_t i = 0; jobs && jobs[i]; i++)
-                stop_job_units(backup, jobs[i]);
-        if (!leftover->n_disks)
-                return 0;
-        for (size_t i = 0; i < leftover->n_disks; i++)
-                report_warning(backup->report, "disk %s of %s was left on the overlay %s by an interrupted job: committing it into %s",
-                               leftover->disks[i].target, backup->vm->name, leftover->disks[i].overlay, leftover->disks[i].base);
-        if (commit_all(leftover, err) < 0)
-                return -1;
-        *repaired += leftover->n_disks;
-        return 0;
+                if (names_is_job(jobs[i]) && !strv_contains(recovery->jobs, jobs[i]))
+                        strv_add(&recovery->jobs, jobs[i]);
 }
 
-/* $1 short UUID, then the prefixes of overlay names ("<base>." and "<scratch>/<vm>-"). A `.committed` marker allows removal. */
-static const char sweep_script[] =
-        "short=$1; shift\n"
-        "for p; do for f in \"$p\"*orch-\"$short\"-*; do f=${f%.committed}; f=${f%.pivoting}\n"
-        "  if [ -e \"$f.committed\" ]; then [ -e \"$f\" ] && printf 'removed\\t%s\\n' \"$f\"; rm -f \"$f\" && rm -f \"$f.pivoting\" \"$f.committed\"\n"
-        "  elif [ -e \"$f\" ]; then printf 'kept\\t%s\\n' \"$f\"\n"
-        "  else rm -f \"$f.pivoting\"; fi\n"
-        "done; done; exit 0";
-
-static int sweep_files(struct backup *backup, size_t *repaired, struct error **err)
+static void recover_staging(struct recovery *recovery)
 {
-        _cleanup_(domain_xml_freep) struct domain_xml *xml = NULL;
-        if (backup_read_xml(backup, !backup->running, &xml, err) < 0)
-                return -1;
-        _cleanup_strv_ char **argv = NULL;
-        const char *const head[] = { "sh", "-c", sweep_script, "orch-sweep", repository_short_uuid(backup->repository) };
-        for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
-                strv_add(&argv, head[i]);
-        for (size_t i = 0; i < xml->n_disks; i++) {
-                if (xml->disks[i].source == DISK_SOURCE_FILE && xml->disks[i].path)
-                        strv_addf(&argv, "%s.", xml->disks[i].path);
-                strv_addf(&argv, "%s/%s-%s.", backup->host_entry->scratch, backup->vm->name, xml->disks[i].target);
+        struct backup *backup = recovery->backup;
+        struct error *error = NULL;
+        _cleanup_strv_ char **jobs = NULL;
+        size_t removed = 0;
+        if (!backup->repository)
+                return;
+        if (staging_list(backup->repository, backup->home, backup->vm->name, &jobs, &error) < 0 ||
+            (!recovery->dry_run && staging_sweep(backup->repository, backup->home, backup->vm->name, &removed, &error) < 0)) {
+                recovery_fails(recovery, error);
+                return;
         }
-        _cleanup_free_ char *output = NULL;
-        if (hypervisor_run(backup->host, (const char *const *)argv, COMMAND_TIMEOUT_MS, &output, err) < 0)
+        size_t count = recovery->dry_run ? strv_length(jobs) : removed;
+        if (count)
+                recovery_says(recovery, "unfinished folders of interrupted jobs on the share (%zu) are removed", count);
+}
+
+static int look(struct recovery *recovery, struct error **err)
+{
+        if (recover_read_disks(recovery, err) < 0 || recover_find_freezes(recovery, err) < 0)
                 return -1;
-        for (char *line = strtok(output, "\n"); line; line = strtok(NULL, "\n")) {
-                if (str_starts_with(line, "removed\t")) {
-                        report_warning(backup->report, "the overlay %s of an interrupted job had been committed: removed", line + 8);
-                        ++*repaired;
-                } else if (str_starts_with(line, "kept\t")) {
-                        report_warning(backup->report,
-                                       "%s is an overlay of an interrupted job that %s does not use and nobody saw being committed: kept, because it may hold the "
-                                       "only copy of some writes; compare it with its base, then remove it by hand", line + 5, backup->vm->name);
-                }
-        }
+        find_staging(recovery);
         return 0;
 }
 
 int recover_domain(struct backup *backup, size_t *ret_repaired, struct error **err)
 {
-        _cleanup_(leftover_done) struct backup leftover = {
-                .request = backup->request,
-                .settings = backup->settings,
-                .vm = backup->vm,
-                .report = backup->report,
-                .repository = backup->repository,
-                .host = backup->host,
-                .host_entry = backup->host_entry,
-                .uuid = backup->uuid,
-                .running = backup->running,
+        _cleanup_(recovery_done) struct recovery recovery = {
+                .backup = backup,
+                .dry_run = backup->request->dry_run,
+                .short_uuid = xstrndup(backup->request->repository_uuid, SHORT_UUID_LENGTH),
+                .leftover = {
+                        .request = backup->request,
+                        .settings = backup->settings,
+                        .vm = backup->vm,
+                        .report = backup->report,
+                        .repository = backup->repository,
+                        .host = backup->host,
+                        .host_entry = backup->host_entry,
+                        .uuid = backup->uuid,
+                        .running = backup->running,
+                },
         };
-        _cleanup_strv_ char **jobs = NULL;
-        size_t repaired = 0;
-        size_t swept = 0;
-        if (find_overlays(backup, &leftover, &jobs, err) < 0 || thaw_ours(backup, &repaired, err) < 0 ||
-            commit_overlays(backup, jobs, &leftover, &repaired, err) < 0 || sweep_files(backup, &repaired, err) < 0 ||
-            staging_sweep(backup->repository, backup->home, backup->vm->name, &swept, err) < 0)
+        if (look(&recovery, err) < 0)
                 return -1;
-        if (swept)
-                report_warning(backup->report, "%zu unfinished staging folders of interrupted jobs were removed", swept);
-        *ret_repaired = repaired + swept;
-        return 0;
+        recover_units(&recovery);
+        recover_freezes(&recovery);
+        recover_overlays(&recovery);
+        recover_freezes(&recovery);
+        recover_orphans(&recovery);
+        recover_staging(&recovery);
+        *ret_repaired = recovery.repaired;
+        return recovery.problem ? error_propagate(err, TAKE_PTR(recovery.problem)) : 0;
 }
 
 int backup_repair(struct backup *backup, struct error **err)
 {
         size_t repaired = 0;
         if (recover_domain(backup, &repaired, err) < 0)
-                return error_prefix(err, "what an interrupted job left of %s cannot be put right", backup->vm->name);
+                return error_prefix(err, "what an interrupted job left of %s cannot all be put right", backup->vm->name);
         /* The repair may have changed what the VM is doing. */
         domain_info_done(&backup->info);
         int found = backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &backup->info, err);
         if (found == 0)
                 return error_set(err, ERROR_REFUSED, "%s vanished from %s", backup->vm->name, backup->host->name);
-        report_step_end(backup->report, STEP_DONE, "%zu leftovers put right", repaired);
+        if (found > 0)
+                backup->running = backup->info.state == DOMAIN_STATE_RUNNING || backup->info.state == DOMAIN_STATE_PAUSED;
+        report_step_end(backup->report, STEP_DONE, "%zu leftovers %s", repaired, backup->request->dry_run ? "found" : "put right");
         return found < 0 ? -1 : 0;
+}
+
+/* The VM must not wait on its overlay for a share that is away. */
+static void open_share(struct backup *backup, struct error **ret_problem)
+{
+        report_step(backup->report, "open-share");
+        backup->repository = repository_open(backup->settings->repository_path, backup->settings->repository_fstype, ret_problem);
+        const char *uuid = backup->repository ? repository_uuid(backup->repository) : NULL;
+        if (uuid && !streq(uuid, backup->request->repository_uuid)) {
+                error_set(ret_problem, ERROR_REFUSED, "the share at %s is now another one (%s) than the one that this orch opened (%s)",
+                          backup->settings->repository_path, uuid, backup->request->repository_uuid);
+                backup->repository = repository_free(backup->repository);
+        }
+        if (*ret_problem)
+                report_step_end(backup->report, STEP_FAILED, "%s; what was left on hypervisors is looked for all the same", (*ret_problem)->message);
+}
+
+static int recover_vm(struct backup *backup, struct error **err)
+{
+        _cleanup_error_ struct error *no_share = NULL;
+        open_share(backup, &no_share);
+        report_step(backup->report, "locate");
+        if (backup_locate(backup, err) < 0)
+                return -1;
+        report_step(backup->report, "repair");
+        if (backup_repair(backup, err) < 0)
+                return -1;
+        return no_share ? error_propagate(err, TAKE_PTR(no_share)) : 0;
+}
+
+int recover_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory, struct report *report)
+{
+        _cleanup_(backup_done) struct backup backup = {
+                .request = request,
+                .settings = settings,
+                .inventory = inventory,
+                .vm = inventory_find_vm(inventory, request->vm ? request->vm : ""),
+                .report = report,
+        };
+        _cleanup_error_ struct error *failure = NULL;
+        if (!backup.vm) {
+                error_set(&failure, ERROR_CONFIG, "the inventory has no VM named %s", request->vm ? request->vm : "(none)");
+        } else {
+                backup.metadata = metadata_new();
+                backup.home = xstrdup(backup.vm->hypervisor ? backup.vm->hypervisor : request->pinned_hypervisor);
+                if (recover_vm(&backup, &failure) < 0 && report->step)
+                        report_step_end(report, STEP_FAILED, "%s", failure->message);
+        }
+        report_result(report, failure ? "failed" : "ok", NULL, failure);
+        return failure ? 1 : 0;
 }

@@ -1,0 +1,86 @@
+/* Implements worker/overlay.h. */
+#include "worker/overlay.h"
+
+#include <jansson.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+
+enum { FILES_TIMEOUT_MS = 30 * 1000 };
+
+/* $1 the overlay, $2 the domain's UUID. */
+static const char look_script[] =
+        SHELL_QEMU_ID
+        "[ -e \"$1\" ] && echo exists; [ -e \"$1.committed\" ] && echo committed\n"
+        "if [ -e \"$1.pivoting\" ]; then echo pivoting; id=$(qemu_id \"$2\"); [ -n \"$id\" ] && [ \"$id\" = \"$(cat \"$1.pivoting\")\" ] && echo same; fi\n"
+        "exit 0";
+
+/* $1 the overlay, $2 the domain's UUID. Durable before it returns. */
+static const char mark_script[] =
+        SHELL_QEMU_ID
+        "umask 077; qemu_id \"$2\" > \"$1.pivoting.new\" && sync \"$1.pivoting.new\" && mv \"$1.pivoting.new\" \"$1.pivoting\" && sync \"${1%/*}\"";
+
+/* $1 the overlay, seen committed. The marker stays until the overlay is gone. */
+static const char remove_script[] =
+        "umask 077; : > \"$1.committed\" && sync \"$1.committed\" \"${1%/*}\" && rm -f \"$1\" && rm -f \"$1.pivoting\" \"$1.committed\"";
+
+static bool has_word(const char *text, const char *word)
+{
+        size_t length = strlen(word);
+        for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+                if (strcspn(line, "\n") == length && strncmp(line, word, length) == 0)
+                        return true;
+        return false;
+}
+
+int overlay_look(struct hypervisor *host, const char *uuid, const char *overlay, struct overlay_facts *ret, struct error **err)
+{
+        const char *const argv[] = { "sh", "-c", look_script, "orch-look", overlay, uuid, NULL };
+        _cleanup_free_ char *output = NULL;
+        if (hypervisor_run(host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
+                return error_prefix(err, "the overlay %s on %s cannot be looked at", overlay, host->name);
+        *ret = (struct overlay_facts){
+                .exists = has_word(output, "exists"),
+                .committed = has_word(output, "committed"),
+                .pivoting = has_word(output, "pivoting"),
+                .same_qemu = has_word(output, "same"),
+        };
+        return 0;
+}
+
+int overlay_mark_pivoting(struct hypervisor *host, const char *uuid, const char *overlay, struct error **err)
+{
+        const char *const argv[] = { "sh", "-c", mark_script, "orch-commit", overlay, uuid, NULL };
+        if (hypervisor_run(host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
+                return error_prefix(err, "the marker %s.pivoting cannot be written on %s", overlay, host->name);
+        return 0;
+}
+
+int overlay_remove(struct hypervisor *host, const char *overlay, struct error **err)
+{
+        const char *const argv[] = { "sh", "-c", remove_script, "orch-commit", overlay, NULL };
+        if (hypervisor_run(host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
+                return error_prefix(err, "the committed overlay %s cannot be removed on %s", overlay, host->name);
+        return 0;
+}
+
+int overlay_ask_base(struct hypervisor *host, const char *overlay, char **ret_base, char **ret_format, struct error **err)
+{
+        const char *const argv[] = { "qemu-img", "info", "-U", "--output=json", overlay, NULL };
+        _cleanup_free_ char *text = NULL;
+        if (hypervisor_run(host, argv, FILES_TIMEOUT_MS, &text, err) < 0)
+                return error_prefix(err, "the overlay %s cannot be read", overlay);
+        json_t *root = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+        const char *base = json_string_value(json_object_get(root, "full-backing-filename"));
+        const char *format = json_string_value(json_object_get(root, "backing-filename-format"));
+        int r = 0;
+        if (base && base[0] == '/') {
+                *ret_base = xstrdup(base);
+                *ret_format = xstrdup(format ? format : "raw");
+        } else {
+                r = error_set(err, ERROR_CORRUPT, "the overlay %s does not say what it lies on", overlay);
+        }
+        json_decref(root);
+        return r;
+}
