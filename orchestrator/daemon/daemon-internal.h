@@ -25,6 +25,7 @@ enum {
 
 struct control_api;
 struct cycle;
+struct metrics_server;
 
 /* The order of an end: no new jobs → running ones end → streams end → share closed → loop left. */
 enum daemon_phase { DAEMON_RUNNING, DAEMON_STOPPING, DAEMON_CLOSING, DAEMON_ENDED };
@@ -44,6 +45,7 @@ struct daemon {
         struct share *share;
         struct vm_states states;
         struct control_api *api;
+        struct metrics_server *metrics; /* NULL: metrics.listen is off, or could not be had */
         struct cycle *cycle; /* NULL: none runs */
         struct {
                 bool on;

@@ -19,6 +19,7 @@
 #include "daemon/control-api.h"
 #include "daemon/cycle.h"
 #include "daemon/daemon-internal.h"
+#include "daemon/metrics-server.h"
 #include "daemon/runner.h"
 #include "daemon/sd-notify.h"
 
@@ -185,6 +186,9 @@ static int before_wait(void *data)
 {
         struct daemon *daemon = data;
         int timeout = control_api_turn(daemon->api);
+        int metrics_timeout = metrics_server_turn(daemon->metrics);
+        if (metrics_timeout >= 0 && (timeout < 0 || metrics_timeout < timeout))
+                timeout = metrics_timeout;
         if (daemon->phase == DAEMON_ENDED && (!control_api_is_busy(daemon->api) || clock_monotonic_ms() >= daemon->drain_deadline_ms))
                 loop_quit(daemon->loop);
         return timeout;
@@ -273,6 +277,17 @@ static int make_share(struct daemon *daemon, struct error **err)
         return daemon->share ? 0 : -1;
 }
 
+/* Backups matter more than their numbers: without this address the daemon runs all the same. */
+static void start_metrics(struct daemon *daemon)
+{
+        _cleanup_error_ struct error *error = NULL;
+        if (str_empty(daemon->settings->metrics_listen))
+                return;
+        daemon->metrics = metrics_server_new(daemon, daemon->settings->metrics_listen, &error);
+        if (!daemon->metrics)
+                log_error("%s", error->message);
+}
+
 static int start(struct daemon *daemon, struct error **err)
 {
         if (lock_state(daemon, err) < 0 || !(daemon->loop = loop_new(err)) || take_signals(daemon, err) < 0 || make_timers(daemon, err) < 0 ||
@@ -285,6 +300,7 @@ static int start(struct daemon *daemon, struct error **err)
         runner_recover_interrupted(daemon);
         if (control_api_start(daemon->api, err) < 0)
                 return -1;
+        start_metrics(daemon);
         share_start(daemon->share);
         loop_set_before_wait(daemon->loop, before_wait, daemon);
         return 0;
@@ -294,6 +310,7 @@ static void daemon_done(struct daemon *daemon)
 {
         daemon->phase = DAEMON_ENDED;
         daemon->api = control_api_free(daemon->api);
+        daemon->metrics = metrics_server_free(daemon->metrics);
         runner_done(daemon);
         daemon->share = share_free(daemon->share); /* may still complete what batches wait for */
         while (daemon->batches)

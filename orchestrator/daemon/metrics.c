@@ -103,5 +103,5 @@ char *metrics_text(const struct daemon *daemon)
 
 void api_metrics(struct daemon *daemon, struct api_request *request)
 {
-        api_answer_text(request, "text/plain; version=0.0.4; charset=utf-8", metrics_text(daemon));
+        api_answer_text(request, METRICS_CONTENT_TYPE, metrics_text(daemon));
 }

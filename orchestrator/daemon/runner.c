@@ -18,7 +18,9 @@ struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum j
 {
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
         const struct inventory_vm *listed = vm && inventory ? inventory_find_vm(inventory, vm) : NULL;
-        struct job *job = jobs_add(daemon->jobs, action, vm, listed && listed->hypervisor ? listed->hypervisor : hypervisor);
+        const struct vm_state *state = vm ? vm_states_find(&daemon->states, vm) : NULL;
+        const char *home = listed && listed->hypervisor ? listed->hypervisor : hypervisor;
+        struct job *job = jobs_add(daemon->jobs, action, vm, home || !state ? home : state->pin_hypervisor);
         job->daemon = daemon;
         job->class = class;
         job->priority = listed ? listed->priority : DEFAULT_PRIORITY;
