@@ -18,14 +18,18 @@ sys.path.insert(0, HERE)
 
 
 class Printing(unittest.TextTestResult):
-    """A line a test with its seconds, at once: what hangs is seen."""
+    """A line a test with its seconds, at once: what hangs is seen. A class that cannot be set up is told like a test of no duration."""
+
+    begun = 0.0
 
     def startTest(self, test):
         super().startTest(test)
         self.begun = time.monotonic()
 
     def _say(self, verdict, test):
-        self.stream.writeln(f"{verdict:7} {time.monotonic() - self.begun:6.1f} s  {test.id()}")
+        seconds = time.monotonic() - self.begun if self.begun else 0.0
+        self.begun = 0.0
+        self.stream.writeln(f"{verdict:7} {seconds:6.1f} s  {test.id()}")
         self.stream.flush()
 
     def addSuccess(self, test):
