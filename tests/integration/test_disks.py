@@ -10,6 +10,7 @@ from harness import Disk, Lab, Orch, Vm, domain_xml, entry
 
 IMAGES = "/var/lib/libvirt/images"
 AWKWARD = IMAGES + "/we ird'q \"d\" & $(touch pwned-1) `touch pwned-2`;touch pwned-3\\n%s<b>.qcow2"
+LONG = f"{IMAGES}/{'long-' * 49}{'x' * 4}.qcow2"  # no room for a suffix: its overlay goes to the scratch folder
 AWKWARD_NAME = "we ird $(touch pwned-4);'touch pwned-5' \"q\" &amp"
 NBD = "/run/lab-nbd.sock"
 NETWORK_DISK = f"""<disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='nbd'><host transport='unix' socket='{NBD}'/></source>
@@ -34,20 +35,20 @@ class Disks(unittest.TestCase):
             Vm("clone", [Disk("vda", kind="chain", size_mib=64), Disk("vdb", format="raw", size_mib=32, readonly=True),
                          Disk("sdb", device="cdrom", format="raw", size_mib=2, readonly=True), Disk("sdc", device="cdrom", format="raw", path="", readonly=True),
                          Disk("fda", device="floppy", format="raw")]),
-            Vm("block", [Disk("vda", size_mib=64), Disk("vdb", kind="block", format="raw", size_mib=48)]),
+            Vm("block", [Disk("sda", bus="scsi", size_mib=64, path=LONG, driver={"cache": "none", "discard": "unmap"}), Disk("vda", kind="block", format="raw", size_mib=48)]),
             Vm(AWKWARD_NAME, [Disk("vda", size_mib=64, path=AWKWARD)]),
             mixed()]])
         cls.witness = Witness(cls.host)
         cls.vms = {"weird" if name == AWKWARD_NAME else name: vm for name, vm in cls.lab.guests.items()}
         cls.orch = cls.enterClassContext(Orch(cls.lab, os.environ["ORCH_BINARY"]))
         cls.inventory = [entry("clone", "hypervisor-01"), entry("block", "hypervisor-01"), entry("weird", "hypervisor-01", domain=AWKWARD_NAME),
-                         entry("mixed", "hypervisor-01", exclude_disks=["vdb", "vdc", "vdd"])]
+                         entry("mixed", "hypervisor-01", exclude_disks=["vdb", "vdc", "vdd"], compression="zstd")]
         cls.orch.write_inventory(cls.inventory)
         cls.orch.repository_init()
         cls.orch.start_daemon()
-        for name, targets in {"clone": ["vda"], "block": ["vda", "vdb"], "weird": ["vda"], "mixed": ["vda"]}.items():
+        for name, targets in {"clone": ["vda"], "block": ["sda", "vda"], "weird": ["vda"], "mixed": ["vda"]}.items():
             for target in targets:
-                cls.vms[name].control(f"echo {name}-{target} > /data/{target}/marker; sync")
+                cls.vms[name].control(f"echo {name}-{target} > /data/{target}/marker && sync")
         cls.golden = cls.host.shell(f"cd {IMAGES}; sha256sum clone-vda.golden.qcow2 clone-vda.middle.qcow2")
         cls.paths = {name: vm.disk_paths() for name, vm in cls.vms.items()}
         cls.files = evidence.files(cls.host)
@@ -83,7 +84,7 @@ class Disks(unittest.TestCase):
             evidence.check_point(self, self.folder(name))
 
     def test_copies_hold_exactly_what_was_under_the_overlays(self):
-        formats = {"clone-vda": "qcow2", "block-vda": "qcow2", "block-vdb": "raw", "weird-vda": "qcow2", "mixed-vda": "qcow2"}
+        formats = {"clone-vda": "qcow2", "block-sda": "qcow2", "block-vda": "raw", "weird-vda": "qcow2", "mixed-vda": "qcow2"}
         self.assertEqual({f"{n}-{d['target']}" for n in self.listed for d in self.metadata(n)["disks"]}, set(formats))
         for name in self.listed:
             for disk in self.metadata(name)["disks"]:
@@ -100,15 +101,23 @@ class Disks(unittest.TestCase):
             self.assertEqual(vm.disk_paths(), self.paths[name])
             self.assertEqual(vm.xml("--inactive"), self.xmls[name])
             self.assertFalse(vm.frozen())
-            for target in ("vda", "vdb") if name == "block" else ("vda",):
+            for target in ("sda", "vda") if name == "block" else ("vda",):
                 self.assertEqual(vm.control(f"echo again > /data/{target}/again && sync && cat /data/{target}/again"), ("again\n", 0))
 
     # -- block device --------------------------------------------------------------------------------------------------
 
     def test_a_block_device_is_copied_and_committed_back(self):
-        disk = next(d for d in self.metadata("block")["disks"] if d["target"] == "vdb")
-        self.assertEqual((disk["source_type"], disk["source_path"], disk["virtual_bytes"]), ("block", self.paths["block"]["vdb"], 48 << 20))
+        disk = next(d for d in self.metadata("block")["disks"] if d["target"] == "vda")
+        self.assertEqual((disk["source_type"], disk["source_path"], disk["virtual_bytes"]), ("block", self.paths["block"]["vda"], 48 << 20))
         self.assertTrue(disk["source_path"].startswith("/dev/"))
+
+    def test_an_overlay_that_has_no_room_in_its_name_goes_to_the_scratch_folder(self):
+        self.assertEqual(len(os.path.basename(LONG)), 255)
+        self.assertEqual(self.metadata("block")["disks"][0]["source_path"], LONG)
+
+    def test_compression_is_as_asked_for(self):
+        self.assertIn("compression type: zstd", evidence.image_info(os.path.join(self.folder("mixed"), "mixed-vda.qcow2")))
+        self.assertEqual((self.metadata("mixed")["compression"], self.metadata("clone")["compression"]), ("zstd", "none"))
 
     # -- linked clone --------------------------------------------------------------------------------------------------
 
@@ -162,12 +171,12 @@ class Disks(unittest.TestCase):
     def test_z_restored_by_hand_onto_a_block_device(self):
         vm = self.vms["block"]
         vm.remove()
-        self.host.exec("rm", "--", self.paths["block"]["vda"])
-        self.host.exec("dd", "if=/dev/zero", f"of={self.paths['block']['vdb']}", "bs=1M", "count=48", "conv=fsync")
+        self.host.exec("rm", "--", LONG)
+        self.host.exec("dd", "if=/dev/zero", f"of={self.paths['block']['vda']}", "bs=1M", "count=48", "conv=fsync")
         evidence.follow_restore_text(self.host, self.folder("block"))
         vm.wait(120)
         self.assertEqual(vm.disk_paths(), self.paths["block"])
-        self.assertEqual(vm.exec("cat", "/data/vda/marker", "/data/vdb/marker"), ("block-vda\nblock-vdb\n", 0))
+        self.assertEqual(vm.exec("cat", "/data/sda/marker", "/data/vda/marker"), ("block-sda\nblock-vda\n", 0))
 
     # -- cannot be protected -------------------------------------------------------------------------------------------
 
@@ -190,6 +199,20 @@ class Disks(unittest.TestCase):
     def test_they_may_be_left_out_by_name(self):
         self.assertEqual(self.excluded("mixed"), {t: "named in exclude_disks" for t in ("vdb", "vdc", "vdd")})
         self.assertEqual([d["target"] for d in self.metadata("mixed")["disks"]], ["vda"])
+
+    def test_configuration_alone(self):
+        self.addCleanup(self.orch.write_inventory, self.inventory)
+        vm = entry("mixed", "hypervisor-01", config_only=True)
+        self.orch.write_inventory([vm])
+        copies = len(self.witness.lines())
+        self.orch("backup", "vm", "mixed", check=0)
+        point = self.orch.json("list", "mixed")[0]
+        folder = self.orch.point_folder(point)
+        evidence.check_point(self, folder)
+        self.assertEqual([n for n in os.listdir(folder) if n.endswith(".qcow2")], [])
+        self.assertIn("mixed.xml", os.listdir(folder))
+        self.assertEqual(len(self.witness.lines()), copies)
+        self.assertEqual(sorted(e["target"] for e in self.orch.metadata(point)["excluded"]), ["vda", "vdb", "vdc", "vdd"])
 
 
 if __name__ == "__main__":

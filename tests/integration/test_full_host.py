@@ -23,7 +23,7 @@ class FullHost(unittest.TestCase):
         cls.orch.repository_init()
         cls.orch.start_daemon()
         for target in TARGETS:
-            cls.vm.control(f"echo synced-{target} > /data/{target}/marker; sync")
+            cls.vm.control(f"echo synced-{target} > /data/{target}/marker && sync")
         cls.paths, cls.xml, cls.files = cls.vm.disk_paths(), cls.vm.xml("--inactive"), evidence.files(cls.host)
         cls.counted = cls.vm.writer("value")
         cls.back_up()

@@ -4,13 +4,16 @@ import glob
 import json
 import os
 import sqlite3
+import subprocess
 import unittest
+import zoneinfo
+from datetime import datetime
 
 import jsonschema
 
 import evidence
 from evidence import Image, Witness
-from harness import Disk, Lab, Orch, Vm, entry
+from harness import Disk, Lab, Orch, Vm, domain_xml, entry
 
 SCHEMAS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "schema")
 
@@ -20,6 +23,7 @@ GUESTS = {
     "gamma": ("hypervisor-02", 1, {"vda": "qcow2"}),
     "alpha": ("hypervisor-02", 3, {"vda": "qcow2"}),
 }
+SECRET = "hush7316"  # of a console: part of the XML, and of nothing else
 IN_ORDER = ["gamma", "beta", "alpha"]
 
 SPECIFIED_BEFORE = {
@@ -46,7 +50,10 @@ SPECIFIED_AFTER = {
 def guests():
     for name, (host, _, disks) in GUESTS.items():
         has_agent = name != "alpha"
-        yield host, Vm(name, [Disk(target, format=fmt, size_mib=64) for target, fmt in disks.items()], agent=has_agent, writer=has_agent)
+        vm = Vm(name, [Disk(target, format=fmt, size_mib=64) for target, fmt in disks.items()], agent=has_agent, writer=has_agent)
+        if name == "gamma":
+            vm.xml = domain_xml(vm).replace("<memballoon", f"<graphics type='vnc' port='5907' passwd='{SECRET}'/>\n    <memballoon")
+        yield host, vm
 
 
 class MainJob(unittest.TestCase):
@@ -62,7 +69,7 @@ class MainJob(unittest.TestCase):
         cls.orch.start_daemon()
         for name, (_, _, disks) in GUESTS.items():
             for target in disks:
-                cls.vms[name].control(f"echo synced-{name}-{target} > /data/{target}/marker; sync")
+                cls.vms[name].control(f"echo synced-{name}-{target} > /data/{target}/marker && sync")
         cls.paths_before = {name: vm.disk_paths() for name, vm in cls.vms.items()}
         cls.files_before = {name: evidence.files(host) for name, host in cls.lab.hosts.items()}
         cls.counted_before = {name: cls.vms[name].writer("value") for name in ("beta", "gamma")}
@@ -271,6 +278,18 @@ class MainJob(unittest.TestCase):
         for name, vm in self.vms.items():
             with open(os.path.join(self.folder(name), f"{name}.xml")) as f:
                 self.assertEqual(f.read().split(), vm.xml("--inactive", "--security-info").split())
+
+    def test_a_secret_of_the_xml_is_in_the_xml_alone(self):
+        with open(os.path.join(self.folder("gamma"), "gamma.xml")) as f:
+            self.assertIn(SECRET, f.read())
+        found = subprocess.run(["grep", "-rlF", SECRET, self.lab.share.path, self.orch.dir], capture_output=True, text=True).stdout.splitlines()
+        self.assertEqual(found, [os.path.join(self.folder("gamma"), "gamma.xml")])
+        self.assertNotIn(SECRET, self.out + self.err + json.dumps([self.listed, self.logs]))
+
+    def test_folders_are_named_by_their_start_in_the_cycles_time_zone(self):
+        for name in GUESTS:
+            local = datetime.fromisoformat(self.metadata(name)["started"]).astimezone(zoneinfo.ZoneInfo("Europe/Berlin"))
+            self.assertEqual(self.point(name)["point"], local.strftime("%Y-%m-%d-%H%M%S"))
 
 
 if __name__ == "__main__":

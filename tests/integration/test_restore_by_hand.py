@@ -22,7 +22,7 @@ class RestoreByHand(unittest.TestCase):
             orch.repository_init()
             orch.start_daemon()
             for target in ("vda", "vdb"):
-                cls.vm.control(f"echo ashes-{target} > /data/{target}/marker; sync")
+                cls.vm.control(f"echo ashes-{target} > /data/{target}/marker && sync")
             cls.nvram = cls.home.shell(f"sha256sum < {NVRAM}")
             orch("backup", "vm", "phoenix", check=0)
             cls.point = orch.json("list")[0]

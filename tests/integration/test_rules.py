@@ -14,13 +14,14 @@ WEEK = 7 * 24 * 3600
 
 
 class Rules(unittest.TestCase):
-    """One hypervisor, a guest with an agent and one without; each case writes the inventory that it needs."""
+    """One hypervisor; a guest with an agent, one without, and one that is off. Each case writes the inventory that it needs."""
 
     @classmethod
     def setUpClass(cls):
         cls.lab = cls.enterClassContext(Lab.create(f"rules-{os.getpid()}", hosts=1))
         cls.host = cls.lab.host(HOST)
         cls.talker, cls.silent = cls.lab.add_vms([(HOST, Vm("talker", [Disk(size_mib=32)])), (HOST, Vm("silent", [Disk(size_mib=32)], agent=False))])
+        cls.sleeper = cls.lab.add_vm(HOST, Vm("sleeper", [Disk(size_mib=32, filled_mib=2)]), start=False)
         cls.orch = cls.enterClassContext(Orch(cls.lab, os.environ["ORCH_BINARY"]))
         cls.orch.write_inventory([entry("talker", HOST)])
         cls.orch.repository_init()
@@ -98,6 +99,67 @@ class Rules(unittest.TestCase):
         finally:
             self.host.virsh("domfsthaw", "talker")
         self.assertRegex(result.out + result.err, "frozen by somebody else.*virsh domfsthaw talker")
+
+    # -- what stands in the way ---------------------------------------------------------------------------------------
+
+    def refused(self, name, why, check, **more):
+        share, copies = self.orch.published(), self.failures()
+        result, _ = self.backup(name, status=1, **more)
+        self.assertRegex(result.out + result.err, why)
+        failure = next(f for f in self.failures() if f not in copies)
+        with open(os.path.join(self.lab.share.path, "metadata/failed", failure, "backup-metadata.json")) as f:
+            metadata = json.load(f)
+        self.assertEqual((metadata["status"], metadata["point"]), ("failed", None))
+        self.assertIn(check, [c["name"] for c in metadata["checks"] if c["verdict"] == "fail"])
+        self.assertEqual(self.orch.published(), share)
+
+    def test_a_paused_vm_is_refused_and_left_paused(self):
+        self.host.virsh("suspend", "talker")
+        try:
+            self.refused("talker", "talker is paused: resume it .virsh resume talker", "vm-running")
+            self.assertEqual(self.talker.state(), "paused")
+        finally:
+            self.host.virsh("resume", "talker")
+
+    def test_a_block_job_of_somebody_else_is_left_alone(self):
+        self.host.virsh("blockcopy", "talker", "vda", "/var/lib/libvirt/images/mirror.qcow2", "--transient-job")
+        try:
+            self.refused("talker", "block job of somebody else is under way on disk vda of talker", "no-other-job")
+            self.assertIn("mirror.qcow2", self.talker.xml())
+        finally:
+            self.host.virsh("blockjob", "talker", "vda", "--abort")
+            self.host.exec("rm", "/var/lib/libvirt/images/mirror.qcow2")
+
+    def test_a_foreign_snapshot_is_refused_with_the_line_that_shows_it(self):
+        self.host.virsh("snapshot-create-as", "sleeper", "before-upgrade")
+        try:
+            self.refused("sleeper", "before-upgrade.*virsh snapshot-list sleeper", "no-snapshots", when_off="backup")
+            self.assertIn("before-upgrade", self.host.virsh("snapshot-list", "sleeper", "--name"))
+        finally:
+            self.host.virsh("snapshot-delete", "sleeper", "before-upgrade")
+
+    def test_a_vm_that_is_off(self):
+        self.refused("sleeper", "sleeper is shut off", "vm-running")
+        self.orch.write_inventory([entry("sleeper", HOST, when_off="skip")])
+        self.orch("backup", "vm", "sleeper", check=0)
+        self.assertEqual(self.points_of("sleeper"), [])
+        _, metadata = self.backup("sleeper", when_off="backup")
+        self.assertEqual((metadata["consistency"], metadata["freeze_milliseconds"]), ("offline", 0))
+        folder = os.path.join(self.lab.share.path, HOST, "sleeper", metadata["point"])
+        evidence.check_point(self, folder)
+        self.host.exec("qemu-img", "compare", self.sleeper.spec.disks[0].path, os.path.join(folder, "sleeper-vda.qcow2"))
+        self.assertEqual(self.sleeper.state(), "shut off")
+
+    def test_the_checks_alone_touch_nothing(self):
+        self.orch.write_inventory([entry("talker", HOST), entry("silent", HOST), entry("sleeper", HOST)])
+        tree = self.share_tree()
+        self.assertEqual(self.orch("check", "talker").status, 0)
+        self.assertEqual(self.orch("check").status, 1)
+        self.assertEqual(self.share_tree(), tree)
+
+    def share_tree(self):
+        share = self.lab.share.path
+        return sorted(os.path.join(d, n) for d, folders, names in os.walk(share) for n in [*folders, *names] if "backup-catalog.db" not in n)
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -203,6 +265,7 @@ class Rules(unittest.TestCase):
         with self.subTest("a VM that is no longer listed keeps its points"):
             self.age("veteran", 30)
             self.backup("talker", keep_last=1, min_points=1, retention_weeks=1)
+            self.assertEqual(len(self.points_of("talker")), len(self.listed_of("talker")))
             self.assertEqual(self.points_of("veteran"), [sixth["point"]])
             self.assertEqual(self.listed_of("veteran"), [sixth["point"]])
 
