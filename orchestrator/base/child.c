@@ -1,4 +1,5 @@
-/* Implements base/child.h: fork, three pipes, poll, and a pidfd to wait on. */
+/* Implements base/child.h: fork, three pipes, poll, and a pidfd to wait on. Where there is no pidfd (an old kernel, a seccomp filter,
+ * valgrind), the end of the child is looked for every POLL_SLICE_MS. */
 #include "base/child.h"
 
 #include <errno.h>
@@ -131,21 +132,36 @@ static void collect(int *fd, struct strbuf *buf, size_t limit, const struct chil
         strbuf_append(buf, chunk, (size_t)n < room ? (size_t)n : room);
 }
 
+/* Whether it has ended; it is not reaped by that. */
+static bool has_ended(const struct child *child)
+{
+        siginfo_t info = { 0 };
+        return waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+}
+
+/* False when it has not ended in time. */
+static bool reap_within(const struct child *child, int timeout_ms)
+{
+        struct deadline deadline = deadline_in_ms(timeout_ms);
+        for (int left; (left = deadline_left_ms(deadline)) > 0;) {
+                struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
+                poll(&ended, 1, left < POLL_SLICE_MS ? left : POLL_SLICE_MS);
+                if (waitpid(child->pid, NULL, WNOHANG) == child->pid)
+                        return true;
+        }
+        return false;
+}
+
 /* Kills the process group and waits a moment. A child in uninterruptible sleep is left to the kernel. */
 static void child_kill(struct child *child, bool gently)
 {
         if (gently) {
                 kill(-child->pid, SIGTERM);
-                struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
-                if (poll(&ended, 1, KILL_GRACE_MS) == 1) {
-                        waitpid(child->pid, NULL, 0);
+                if (reap_within(child, KILL_GRACE_MS))
                         return;
-                }
         }
         kill(-child->pid, SIGKILL);
-        struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
-        if (poll(&ended, 1, KILL_GRACE_MS) == 1)
-                waitpid(child->pid, NULL, 0);
+        (void)reap_within(child, KILL_GRACE_MS);
 }
 
 static int child_finish(struct child *child, const char *name, const struct child_options *options, struct child_result *ret,
@@ -179,7 +195,7 @@ static int child_finish(struct child *child, const char *name, const struct chil
                         collect(&child->output_fd, &child->output, limit, options, true);
                 if (fds[1].revents)
                         collect(&child->errors_fd, &child->errors, limit, options, false);
-                if (fds[3].revents && !fds[0].revents && !fds[1].revents)
+                if (!fds[0].revents && !fds[1].revents && has_ended(child))
                         break;
         }
         int status = 0;

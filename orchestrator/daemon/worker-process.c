@@ -1,5 +1,6 @@
 /* Implements daemon/worker-process.h: posix_spawn, three pipes, a pidfd and one timer in the loop. At most READ_SIZE bytes are taken
- * from a pipe in a turn, so that a worker that floods can't keep the loop from its other sources. */
+ * from a pipe in a turn, so that a worker that floods can't keep the loop from its other sources. Where there is no pidfd (an old kernel,
+ * a seccomp filter, valgrind), a second timer looks for the worker's end. */
 #include "daemon/worker-process.h"
 
 #include <errno.h>
@@ -23,6 +24,7 @@ enum {
         LOG_LINE_MAX_BYTES = 8192,
         LOG_LINES_MAX = 10000,       /* a job; more is dropped */
         GARBAGE_LINES_TOLD = 3,
+        LOOK_MS = 100,               /* without a pidfd */
 };
 
 enum phase { PHASE_WATCHED, PHASE_ENDING, PHASE_KILLED, PHASE_STUCK };
@@ -81,7 +83,9 @@ struct worker_process *worker_process_free(struct worker_process *worker)
 
 static void send_signal(struct worker_process *worker, int signal)
 {
-        (void)syscall(SYS_pidfd_send_signal, worker->pidfd, signal, NULL, 0);
+        /* Its pid is its own until it is reaped here. */
+        if (!worker->reaped)
+                kill(worker->pid, signal);
 }
 
 static void garbage(struct worker_process *worker, const char *what)
@@ -241,7 +245,7 @@ static void on_exit_ready(void *data, uint32_t events)
         (void)events;
         struct worker_process *worker = data;
         siginfo_t info = { 0 };
-        if (waitid(P_PIDFD, (id_t)worker->pidfd, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
+        if (waitid(P_PID, (id_t)worker->pid, &info, WEXITED | WNOHANG) < 0 || info.si_pid == 0)
                 return;
         worker->end = info;
         worker->reaped = true;
@@ -337,12 +341,24 @@ static int spawn(const char *const *argv, const int fds[3], pid_t *ret, struct e
         return 0;
 }
 
-static int watch(struct worker_process *worker, struct error **err)
+static void on_look(void *data)
+{
+        on_exit_ready(data, 0);
+}
+
+static int watch_exit(struct worker_process *worker, struct error **err)
 {
         worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
-        if (worker->pidfd < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot watch the worker");
-        if (!(worker->exit_source = loop_add_io(worker->loop, worker->pidfd, EPOLLIN, on_exit_ready, worker, err)) ||
+        if (worker->pidfd >= 0)
+                worker->exit_source = loop_add_io(worker->loop, worker->pidfd, EPOLLIN, on_exit_ready, worker, err);
+        else if ((worker->exit_source = loop_add_timer(worker->loop, on_look, worker, err)))
+                loop_timer_arm(worker->exit_source, LOOK_MS, LOOK_MS);
+        return worker->exit_source ? 0 : -1;
+}
+
+static int watch(struct worker_process *worker, struct error **err)
+{
+        if (watch_exit(worker, err) < 0 ||
             !(worker->input_source = loop_add_io(worker->loop, worker->input_fd, EPOLLOUT, on_input, worker, err)) ||
             !(worker->output_source = loop_add_io(worker->loop, worker->output_fd, EPOLLIN, on_output, worker, err)) ||
             !(worker->errors_source = loop_add_io(worker->loop, worker->errors_fd, EPOLLIN, on_errors, worker, err)) ||
