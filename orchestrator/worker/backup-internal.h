@@ -2,6 +2,7 @@
  * checks-before, capture, copy, commit, finish); backup.c has their order. */
 #pragma once
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "repository/repository.h"
 #include "repository/staging.h"
@@ -60,6 +61,7 @@ struct backup {
         struct deadman deadman;
         bool snapshot_taken;
         bool skipped;                          /* when_off: skip */
+        struct deadline reconnect_by;          /* of backup_ensure_connection(); at_ms 0: not waiting yet */
         struct metadata *metadata;
         char *point;                           /* published folder's name */
 };
@@ -94,8 +96,9 @@ void backup_post_commands(struct backup *backup, const char *verdict);
 /* Reads the live XML again into *ret. */
 int backup_read_xml(struct backup *backup, bool inactive, struct domain_xml **ret, struct error **err) _must_check_;
 
-/* A connection that works, for undoing: asks for the domain, and reconnects (for at most `patience_ms`) when that fails. */
-int backup_ensure_connection(struct backup *backup, int64_t patience_ms, struct error **err) _must_check_;
+/* A connection that works, for undoing: asks for the domain, and reconnects when that fails. All the undoing of a job has two minutes to wait
+ * for its hypervisor together, so that a host that is gone for good does not hold up the next VM; recovery then does the rest. */
+int backup_ensure_connection(struct backup *backup, struct error **err) _must_check_;
 
 /* Whether the user, the daemon's end or a signal asked to stop. Fit as a `cancelled` callback: the data is ignored. */
 bool worker_cancelled(void *data);

@@ -11,7 +11,7 @@
 #include "worker/backup-internal.h"
 #include "worker/commit.h"
 
-enum { UNDO_PATIENCE_MS = 120 * 1000, THAW_TRIES = 5, THAW_PAUSE_US = 300 * 1000 };
+enum { THAW_TRIES = 5, THAW_PAUSE_US = 300 * 1000 };
 
 /* Thaws until the guest says so. A thaw that is answered with an error counts for nothing: the status does. */
 int backup_thaw(struct backup *backup, struct error **err)
@@ -40,7 +40,7 @@ static int undo_freeze(void *data, struct error **err)
 {
         struct backup *backup = data;
         bool fired = false;
-        if (backup_ensure_connection(backup, UNDO_PATIENCE_MS, err) < 0 || backup_thaw(backup, err) < 0)
+        if (backup_ensure_connection(backup, err) < 0 || backup_thaw(backup, err) < 0)
                 return -1;
         return deadman_disarm(&backup->deadman, backup->host, &fired, err);
 }
@@ -48,7 +48,7 @@ static int undo_freeze(void *data, struct error **err)
 static int undo_snapshot(void *data, struct error **err)
 {
         struct backup *backup = data;
-        if (backup_ensure_connection(backup, UNDO_PATIENCE_MS, err) < 0)
+        if (backup_ensure_connection(backup, err) < 0)
                 return -1;
         return commit_all(backup, err);
 }

@@ -148,7 +148,7 @@ static char *copy_unit(const struct backup *backup)
 static int undo_copy(void *data, struct error **err)
 {
         struct backup *backup = data;
-        if (backup_ensure_connection(backup, 120 * 1000, err) < 0)
+        if (backup_ensure_connection(backup, err) < 0)
                 return -1;
         _cleanup_free_ char *unit = copy_unit(backup);
         return backup->host->ops->stop_unit(backup->host, unit, err);

@@ -10,7 +10,7 @@
 #include "worker/backup-internal.h"
 #include "worker/connect.h"
 
-enum { HOME_CONNECT_MS = 15000, OTHERS_CONNECT_MS = 5000 };
+enum { HOME_CONNECT_MS = 15000, OTHERS_CONNECT_MS = 5000, RECONNECT_PATIENCE_MS = 120 * 1000 };
 
 struct search {
         const struct settings *settings;
@@ -161,20 +161,21 @@ int backup_locate(struct backup *backup, struct error **err)
         return r;
 }
 
-int backup_ensure_connection(struct backup *backup, int64_t patience_ms, struct error **err)
+int backup_ensure_connection(struct backup *backup, struct error **err)
 {
-        struct deadline deadline = deadline_in_ms(patience_ms);
+        static const char *const true_argv[] = { "true", NULL };
+        if (!backup->reconnect_by.at_ms)
+                backup->reconnect_by = deadline_in_ms(RECONNECT_PATIENCE_MS);
         for (;;) {
                 _cleanup_error_ struct error *error = NULL;
                 _cleanup_domain_info_ struct domain_info info = { 0 };
-                static const char *const true_argv[] = { "true", NULL };
                 if (backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &info, &error) >= 0 &&
                     hypervisor_run(backup->host, true_argv, 15000, NULL, &error) == 0)
                         return 0;
-                if (deadline_passed(deadline)) {
+                if (deadline_passed(backup->reconnect_by)) {
                         error_propagate(err, TAKE_PTR(error));
-                        return error_prefix(err, "%s could not be reached again within %lld s", backup->host->name,
-                                            (long long)patience_ms / 1000);
+                        return error_prefix(err, "%s could not be reached again within %d s", backup->host->name,
+                                            RECONNECT_PATIENCE_MS / 1000);
                 }
                 if (backup->host->ops->reconnect(backup->host, NULL) < 0)
                         usleep(1000 * 1000); /* bounded by the deadline above: nothing else is to be waited for */
