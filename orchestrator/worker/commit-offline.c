@@ -70,20 +70,21 @@ int commit_compare(struct backup *backup, const struct backup_disk *disk, bool *
         return 0;
 }
 
-/* What a person has to decide, with the lines to type for each way out. */
+/* What a person has to decide, with the lines to type for each way out; each a line of its own, because lines are cut at 480 bytes. */
 static int refuse_to_choose(struct backup *backup, const struct backup_disk *disk, struct error **err)
 {
         const char *const base_words[] = { disk->base, NULL };
         const char *const overlay_words[] = { disk->overlay, NULL };
         _cleanup_free_ char *base = shell_join(base_words);
         _cleanup_free_ char *overlay = shell_join(overlay_words);
-        const char *domain = backup->vm->domain;
+        report_log(backup->report, "to see where they differ, on %s: qemu-img compare -f %s -F qcow2 %s %s", backup->host->name, disk->format, base, overlay);
+        report_log(backup->report, "to keep the overlay's data, on %s: rm %s.pivoting , then here: orch recover %s", backup->host->name, overlay, backup->vm->name);
+        report_log(backup->report, "to keep the base's data, on %s: virsh edit %s (disk %s: source %s, and without its <backingStore>), then:", backup->host->name,
+                   backup->vm->domain, disk->target, base);
+        report_log(backup->report, "rm %s %s.pivoting", overlay, overlay);
         return error_set(err, ERROR_REFUSED,
-                         "%s went down while disk %s was being pivoted, and its base and its overlay hold different data: which is newer cannot be told from "
-                         "outside, so both are kept and nothing was touched. On %s, see where they differ: qemu-img compare -f %s -F qcow2 %s %s . To keep "
-                         "the overlay's data: rm %s.pivoting , then here: orch recover %s . To keep the base's data: virsh edit %s (disk %s: source %s, "
-                         "without its <backingStore>), then: rm %s %s.pivoting", backup->vm->name, disk->target, backup->host->name, disk->format, base, overlay,
-                         overlay, backup->vm->name, domain, disk->target, base, overlay, overlay);
+                         "%s went down while disk %s was being pivoted, and base and overlay hold different data: which is newer cannot be told from outside, so both "
+                         "are kept. The lines above say what to type", backup->vm->name, disk->target);
 }
 
 int commit_repoint(struct backup *backup, const struct backup_disk *disk, struct error **err)
@@ -110,9 +111,8 @@ int commit_offline(struct backup *backup, struct backup_disk *disk, struct error
         struct overlay_facts facts = { 0 };
         if (backup->info.has_managed_save)
                 return error_set(err, ERROR_BUSY,
-                                 "%s was saved while on the overlay %s of its disk %s: nothing was touched; once it has been started again (on %s: virsh start %s), run: "
-                                 "orch recover %s",
-                                 backup->vm->name, disk->overlay, disk->target, backup->host->name, backup->vm->domain, backup->vm->name);
+                                 "%s was saved while its disk %s was on an overlay: nothing was touched. Once it has been started (on %s: virsh start %s), run: orch recover %s",
+                                 backup->vm->name, disk->target, backup->host->name, backup->vm->domain, backup->vm->name);
         if (overlay_look(backup->host, backup->uuid, disk->overlay, &facts, err) < 0)
                 return -1;
         bool same = true;

@@ -105,9 +105,9 @@ static int commit_live(struct backup *backup, const struct domain_xml *live, str
                 return -1;
         if (facts.pivoting && !facts.same_qemu)
                 return error_set(err, ERROR_REFUSED,
-                                 "the QEMU of %s died while disk %s was being pivoted, and the VM was started again on %s: whether the base %s holds newer data cannot "
-                                 "be told while it runs, so nothing was touched. Shut it down (on %s: virsh shutdown %s), then run: orch recover %s",
-                                 backup->vm->name, disk->target, disk->overlay, disk->base, host->name, backup->vm->domain, backup->vm->name);
+                                 "the QEMU of %s died while disk %s was being pivoted, and it was started again on the overlay: whether its base holds newer data cannot be "
+                                 "told while it runs. Nothing was touched. Shut it down (on %s: virsh shutdown %s), then: orch recover %s",
+                                 backup->vm->name, disk->target, host->name, backup->vm->domain, backup->vm->name);
         struct block_job job = { 0 };
         if (host->ops->block_job(host, backup->uuid, disk->target, &job, err) < 0)
                 return -1;

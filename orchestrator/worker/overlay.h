@@ -1,6 +1,7 @@
 /* An overlay file of orch on a hypervisor, and the markers beside it that tell what reality alone can't (design §2):
- * `<overlay>.pivoting`, written before a pivot, holds the identity of the QEMU that is about to do it; `<overlay>.committed`, written once
- * the commit was witnessed, allows the file's removal. */
+ * `<overlay>.pivoting`, made before a pivot, is a symbolic link to the identity of the QEMU that is about to do it (a link, because a full
+ * file system still takes one, and that is where it matters most); `<overlay>.committed`, made once the commit was witnessed, allows the
+ * file's removal. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,7 +14,7 @@
 #define SHELL_QEMU_ID                                                                                             \
         "qemu_id() { q=; for c in $(grep -lzxF -e \"$1\" /proc/[0-9]*/cmdline 2>/dev/null); do\n"                  \
         "  grep -qzxF -e -uuid \"$c\" 2>/dev/null || continue; p=$(dirname \"$c\"); IFS= read -r l < \"$p/stat\" || continue\n" \
-        "  q=$(basename \"$p\"):$(echo \"$l\" | sed \"s/.*)//\" | cut -d\" \" -f21):$(cat /proc/sys/kernel/random/boot_id); break\n" \
+        "  q=$(basename \"$p\"):$(echo \"$l\" | sed \"s/.*)//\" | cut -d\" \" -f21):$(cut -c1-8 /proc/sys/kernel/random/boot_id); break\n" \
         "done; echo \"$q\"; }\n"
 
 struct overlay_facts {

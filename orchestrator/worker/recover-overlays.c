@@ -88,8 +88,8 @@ int recover_read_disks(struct recovery *recovery, struct error **err)
 static const char *how_to_commit(const struct backup *backup)
 {
         if (backup->running)
-                return "committed while it runs";
-        return backup->info.has_managed_save ? "left until the VM, which was saved on it, has been started" : "committed without starting the VM";
+                return "to be committed while it runs";
+        return backup->info.has_managed_save ? "left until the VM, which was saved on it, has been started" : "to be committed without starting the VM";
 }
 
 void recover_overlays(struct recovery *recovery)
@@ -97,17 +97,23 @@ void recover_overlays(struct recovery *recovery)
         struct backup *backup = recovery->backup;
         struct backup *leftover = &recovery->leftover;
         struct error *error = NULL;
-        if (!leftover->n_disks)
+        for (size_t i = 0; i < leftover->n_disks; i++) {
+                const struct backup_disk *disk = &leftover->disks[i];
+                if (recovery->dry_run)
+                        recovery_says(recovery, "disk %s is on the overlay %s of an interrupted job: %s", disk->target, disk->overlay, how_to_commit(backup));
+                else
+                        report_warning(backup->report, "disk %s is on the overlay %s of an interrupted job: %s", disk->target, disk->overlay, how_to_commit(backup));
+        }
+        if (!leftover->n_disks || recovery->dry_run)
                 return;
-        for (size_t i = 0; i < leftover->n_disks; i++)
-                recovery_says(recovery, "disk %s of %s was left on the overlay %s by an interrupted job: %s, into %s", leftover->disks[i].target, backup->vm->name,
-                              leftover->disks[i].overlay, how_to_commit(backup), leftover->disks[i].base);
-        if (!recovery->dry_run && commit_all(leftover, &error) < 0)
+        if (commit_all(leftover, &error) < 0)
                 recovery_fails(recovery, error);
+        for (size_t i = 0; i < leftover->n_disks; i++)
+                recovery->repaired += leftover->disks[i].committed;
 }
 
 /* For each prefix of an overlay's name, the files that have it. */
-static const char list_script[] = "for p; do for f in \"$p\"orch-*; do [ -e \"$f\" ] && printf '%s\\n' \"$f\"; done; done; exit 0";
+static const char list_script[] = "for p; do for f in \"$p\"orch-*; do { [ -e \"$f\" ] || [ -L \"$f\" ]; } && printf '%s\\n' \"$f\"; done; done; exit 0";
 
 static void add_prefixes(const struct recovery *recovery, const struct domain_xml *xml, char ***argv)
 {
@@ -146,7 +152,7 @@ static int list_files(struct recovery *recovery, char ***ret, struct error **err
                 return -1;
         char *rest = NULL;
         for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-                static const char *const suffixes[] = { ".new", ".committed", ".pivoting" };
+                static const char *const suffixes[] = { ".committed", ".pivoting" };
                 for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++)
                         strip_suffix(line, suffixes[i]);
                 if (names_is_an_overlay(line) && !strv_contains(*ret, line))
@@ -207,12 +213,15 @@ static void keep(struct recovery *recovery, const char *path, const struct backu
         struct backup *backup = recovery->backup;
         const char *const words[] = { path, NULL };
         _cleanup_free_ char *quoted = shell_join(words);
-        const char *const bases[] = { disk->base ? disk->base : "BASE", NULL };
-        _cleanup_free_ char *base = shell_join(bases);
-        report_warning(backup->report,
-                       "%s is an overlay of an interrupted job that %s does not use and nobody saw being committed: kept, because it may hold the only copy of some "
-                       "writes. On %s, with the VM off, see what it has that its base has not: qemu-img compare -f %s -F qcow2 %s %s . When nothing in it is needed: "
-                       "rm %s", path, backup->vm->name, backup->host->name, disk->format ? disk->format : "qcow2", base, quoted, quoted);
+        report_warning(backup->report, "%s, an overlay of an interrupted job, is not used by %s and nobody saw it being committed: kept, it may hold the only copy of some "
+                       "writes", path, backup->vm->name);
+        if (disk->base) {
+                const char *const bases[] = { disk->base, NULL };
+                _cleanup_free_ char *base = shell_join(bases);
+                report_log(backup->report, "to see what it has that its base has not, on %s, with %s off: qemu-img compare -f %s -F qcow2 %s %s", backup->host->name,
+                           backup->vm->name, disk->format, base, quoted);
+        }
+        report_log(backup->report, "when nothing in it is needed, on %s: rm %s", backup->host->name, quoted);
 }
 
 static void settle_orphan(struct recovery *recovery, const char *path)

@@ -128,7 +128,7 @@ int backup_repair(struct backup *backup, struct error **err)
 {
         size_t repaired = 0;
         if (recover_domain(backup, &repaired, err) < 0)
-                return error_prefix(err, "what an interrupted job left of %s cannot all be put right", backup->vm->name);
+                return error_prefix(err, "left by an interrupted job");
         /* The repair may have changed what the VM is doing. */
         domain_info_done(&backup->info);
         int found = backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &backup->info, err);

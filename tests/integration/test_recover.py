@@ -1,0 +1,386 @@
+"""What a crash leaves behind is put right: overlays in every state, half-done pivots, paused guests, frozen guests, copies that still run,
+what others left. What was not put right, and why, is told with the line to type. Everything is done twice: the second time finds nothing."""
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import sqlite3
+import time
+from unittest import mock
+
+from harness import Disk, Vm, domain_xml, entry
+from lab.images import file_in_image, same_content
+from outside import BINARY, DaemonOrch, LabCase, finish
+
+HOST = "hypervisor-01"
+JOB, OTHER = "20261120-abcd", "ffffffff"
+
+
+class RecoverCase(LabCase):
+    settings = {}
+    inventory = ()
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.host = cls.lab.host(HOST)
+        cls.orch = cls.enterClassContext(DaemonOrch(cls.lab, BINARY, settings=cls.settings))
+        cls.orch.write_inventory(list(cls.inventory))
+        cls.short = cls.orch.repository_init()[:8]
+        cls.orch.start_daemon()
+
+    def setUp(self):
+        """Every guest runs on its own disks, whatever a test that failed left."""
+        if not self.host.libvirt_answers():
+            self.host.restart("libvirtd")
+        for guest in self.lab.guests.values():
+            if guest.disk_paths() != {d.target: d.path for d in guest.spec.disks} or any(".orch-" in f for f in self.host.files()):
+                self.host.exec("virsh", "destroy", guest.name, check=False)
+                self.host.exec("virsh", "managedsave-remove", guest.name, check=False)
+                self.host.exec("virsh", "-q", "define", "/dev/stdin", input=domain_xml(guest.spec))
+                self.host.shell("rm -f /var/lib/libvirt/images/*.orch-*")
+            if guest.state() != "running":
+                guest.start()
+
+    # -- states --------------------------------------------------------------------------------------------------------
+
+    def overlay(self, guest, target="vda", job=JOB, short=None):
+        return f"{self.base(guest, target)}.orch-{short or self.short}-{job}"
+
+    @staticmethod
+    def base(guest, target="vda"):
+        return next(d.path for d in guest.spec.disks if d.target == target)
+
+    def put_on_overlay(self, guest, short=None):
+        """As a backup leaves it when everything of orch dies during the copy. Files written to vda before and after."""
+        guest.exec("sh", "-c", "echo before > /data/vda/before; sync")
+        specs = [f"--diskspec={d.target},snapshot=external,file={self.overlay(guest, d.target, short=short)}" for d in guest.spec.disks]
+        self.host.virsh("snapshot-create-as", guest.name, "--disk-only", "--atomic", "--no-metadata", *specs)
+        guest.exec("sh", "-c", "echo after > /data/vda/after; sync")
+
+    def on_disk(self, guest, name="/after", target="vda"):
+        """A file in the guest's own disk, its backing files followed."""
+        path = self.base(guest, target)
+        with open(os.path.join(self.lab.dir, "flat"), "wb"):
+            pass
+        self.host.exec("qemu-img", "convert", "-O", "raw", path, "/var/lib/libvirt/images/.flat")
+        try:
+            return file_in_image(self.host.path("/var/lib/libvirt/images/.flat"), name, "raw").strip()
+        finally:
+            self.host.exec("rm", "/var/lib/libvirt/images/.flat")
+
+    def qemu_id(self, guest):
+        """As the host itself counts: pid, start time, boot."""
+        said = self.host.shell(f"for p in /proc/[0-9]*; do tr '\\0' ' ' < $p/cmdline 2>/dev/null | grep -q '^/usr/bin/qemu.*guest={guest.name},' && "
+                               "echo ${p#/proc/}:$(sed 's/.*)//' $p/stat | cut -d' ' -f21); done; cut -c1-8 /proc/sys/kernel/random/boot_id")
+        return ":".join(said.split())
+
+    def mark_pivoting(self, overlay, qemu):
+        self.host.exec("ln", "-s", qemu, overlay + ".pivoting")
+
+    # -- verdicts ------------------------------------------------------------------------------------------------------
+
+    def recover(self, *words, status=0):
+        result = self.orch("recover", *words)
+        self.assertEqual(result.status, status, result)
+        return result.out + result.err
+
+    def recover_finds_nothing(self, *words):
+        said = self.recover(*words)
+        self.assertIn("0 leftovers", said)
+        self.assertNotIn("warning", said)
+
+    def assert_untouched_by(self, guest, act):
+        """What `act` returns; it changed no file of the host and nothing of the domain."""
+        def look():
+            form = "%i" if guest.state() == "running" else "%i %s %Y"  # a running guest writes
+            files = {f: self.host.shell(f"stat -c '{form}' -- '{f}'") for f in self.host.files() if f"/images/{guest.name}-" in f}
+            return guest.state(), guest.xml("--inactive"), guest.disk_paths(), files
+        before = look()
+        said = act()
+        self.assertEqual(look(), before)
+        return said
+
+    def assert_off_and_back(self, guest):
+        self.assertEqual(guest.state(), "shut off")
+        self.assertEqual(guest.disk_paths(), {d.target: d.path for d in guest.spec.disks})
+        self.assertEqual(self.host.orch_traces(), [])
+
+
+def kill_qemu(host, guest):
+    host.kill_proc(f"qemu:{guest.name}")
+    deadline = time.monotonic() + 10
+    while guest.state() != "shut off" and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def digest(path):
+    with open(path, "rb") as f:
+        return hashlib.sha256(f.read()).hexdigest()
+
+
+class Overlays(RecoverCase):
+    prefix = "recover"
+    settings = {"limits": {"copy_stall_seconds": 30}}
+    vms = [(HOST, lambda: Vm("two", [Disk("vda", size_mib=64), Disk("vdb", format="raw", size_mib=96)])),
+           (HOST, lambda: Vm("clone", [Disk("vda", size_mib=64, kind="chain")]))]
+    inventory = [entry("two", HOST, priority=1), entry("clone", HOST, "snapshot", priority=2)]
+
+    def test_off_on_its_overlay_is_repaired_without_being_started(self):
+        guest = self.lab.vm("two")
+        self.put_on_overlay(guest)
+        kill_qemu(self.host, guest)
+        xml = guest.xml("--inactive")
+        said = self.assert_untouched_by(guest, lambda: self.recover("two", "--dry-run"))
+        self.assertIn("would be put right: disk vda", said)
+        self.assertIn("without starting", said)
+        said = self.recover("two")
+        self.assertIn(self.overlay(guest), said)
+        self.assert_off_and_back(guest)
+        self.assertEqual(self.on_disk(guest), "after")
+        self.recover_finds_nothing("two")
+        again = guest.xml("--inactive")
+        # All else about the disks is as before: only their sources moved.
+        strip = re.compile(r"<source .*?/>|<backingStore/>|<backingStore .*?</backingStore>|<driver .*?/>", re.S)
+        self.assertEqual(re.sub(r"\s+", "", strip.sub("", again)), re.sub(r"\s+", "", strip.sub("", xml)))
+        guest.start()
+        self.assertEqual(guest.exec("cat", "/data/vda/after")[0].strip(), "after")
+        self.assert_as_before("two")
+
+    def test_started_again_on_its_overlay_is_committed_while_it_runs(self):
+        guest = self.lab.vm("two")
+        self.put_on_overlay(guest)
+        kill_qemu(self.host, guest)
+        guest.start()
+        guest.exec("sh", "-c", "echo later > /data/vda/later; sync")
+        self.assertIn("while it runs", self.assert_untouched_by(guest, lambda: self.recover(HOST, "--dry-run")))
+        said = self.recover(HOST)
+        self.assertIn("clone", said)  # all VMs of the hypervisor
+        self.assert_as_before("two", "clone")
+        self.assertEqual(guest.exec("cat", "/data/vda/after", "/data/vda/later")[0].split(), ["after", "later"])
+        self.recover_finds_nothing("two")
+
+    def test_saved_on_its_overlay_waits_for_its_start(self):
+        guest = self.lab.vm("two")
+        self.put_on_overlay(guest)
+        boot = guest.exec("cat", "/proc/sys/kernel/random/boot_id")[0]
+        self.host.virsh("managedsave", "two")
+        said = self.assert_untouched_by(guest, lambda: self.recover("two", "--dry-run"))
+        self.assertIn("has been started", said)
+        said = self.assert_untouched_by(guest, lambda: self.recover("two", status=1))
+        self.assertIn("virsh start two", said)
+        guest.start()
+        self.recover("two")
+        self.assert_as_before("two")
+        self.assertEqual(guest.exec("cat", "/proc/sys/kernel/random/boot_id")[0], boot)
+        self.assertEqual(guest.exec("cat", "/data/vda/after")[0].strip(), "after")
+
+    def test_linked_clone_keeps_its_chain_and_its_golden_image(self):
+        guest = self.lab.vm("clone")
+        golden, middle = (self.host.path(p) for p in guest.spec.disks[0].chain)
+        before = digest(golden), digest(middle)
+        for power_off in (True, False):
+            self.put_on_overlay(guest)
+            if power_off:
+                kill_qemu(self.host, guest)
+            self.recover("clone")
+            self.assertEqual((digest(golden), digest(middle)), before)
+            info = json.loads(self.host.exec("qemu-img", "info", "-U", "--output=json", self.base(guest)).stdout)
+            self.assertEqual(info["full-backing-filename"], guest.spec.disks[0].chain[1])
+            if power_off:
+                self.assert_off_and_back(guest)
+                guest.start()
+        self.assert_as_before("clone")
+        self.assertEqual(guest.exec("cat", "/data/vda/after")[0].strip(), "after")
+
+    def test_disk_one_committed_and_disk_two_not(self):
+        guest = self.lab.vm("two")
+        self.put_on_overlay(guest)
+        # As a worker does it that is killed after the pivot of vda, before it could say so.
+        self.mark_pivoting(self.overlay(guest), self.qemu_id(guest))
+        self.host.virsh("blockcommit", "two", "vda", "--active", "--pivot", "--base", self.base(guest), "--top", self.overlay(guest))
+        self.assert_untouched_by(guest, lambda: self.recover("two", "--dry-run"))
+        said = self.recover("two")
+        self.assertIn(f"{self.overlay(guest)} of an interrupted job had been committed", said)
+        self.assert_as_before("two")
+        self.recover_finds_nothing("two")
+
+    def test_pivot_done_unseen_is_never_committed_blindly(self):
+        guest = self.lab.vm("two")
+        self.put_on_overlay(guest)
+        xml = guest.xml()
+        self.commit_behind_libvirts_back(guest)
+        with mock.patch.object(guest, "xml", return_value=xml):  # libvirt cannot be asked
+            guest.control("echo newer > /data/vda/after; sync")
+        self.host.kill_proc("qemu:two")
+        self.host.restart("libvirtd")
+        self.assertEqual(guest.disk_paths()["vda"], self.overlay(guest), "libvirt noticed the pivot: the case was not made")
+        said = self.assert_untouched_by(guest, lambda: self.recover("two", status=1))
+        for line in (f"qemu-img compare -f qcow2 -F qcow2 {self.base(guest)} {self.overlay(guest)}", f"rm {self.overlay(guest)}.pivoting",
+                     "virsh edit two", "orch recover two"):
+            self.assertIn(line, said)
+        self.assertIn("virsh edit two", self.recover("two", status=1))
+        # vdb is not in doubt and was put right.
+        self.assertEqual(guest.disk_paths()["vdb"], self.base(guest, "vdb"))
+        # Somebody starts it all the same: it runs on the older data, and is still not committed.
+        guest.start()
+        self.assertEqual(guest.exec("cat", "/data/vda/after")[0].strip(), "after")
+        said = self.recover("two", status=1)
+        self.assertIn("virsh shutdown two", said)
+        self.assertEqual(guest.disk_paths()["vda"], self.overlay(guest))
+        result = self.orch("backup", "vm", "two")
+        self.assertEqual(result.status, 1, result)
+        guest.shutdown()
+        # The owner's decision, with the lines that were told: the base's data.
+        xml = guest.xml("--inactive").replace(self.overlay(guest), self.base(guest))
+        xml = re.sub(r"<backingStore type=.*?</backingStore>", "", xml, flags=re.S)
+        self.host.exec("virsh", "-q", "define", "/dev/stdin", input=xml)
+        self.host.exec("rm", self.overlay(guest), self.overlay(guest) + ".pivoting")
+        self.recover_finds_nothing("two")
+        guest.start()
+        self.assertEqual(guest.exec("cat", "/data/vda/after")[0].strip(), "newer")
+        self.assert_as_before("two")
+
+    def test_killed_at_ready_with_the_same_data_is_finished(self):
+        guest = self.lab.vm("clone")
+        self.put_on_overlay(guest)
+        self.host.virsh("blockcommit", "clone", "vda", "--active", "--wait", "--base", self.base(guest), "--top", self.overlay(guest))
+        self.mark_pivoting(self.overlay(guest), self.qemu_id(guest))
+        kill_qemu(self.host, guest)
+        self.recover("clone")
+        self.assert_off_and_back(guest)
+        guest.start()
+        self.assertEqual(guest.exec("cat", "/data/vda/after")[0].strip(), "after")
+
+    def test_ready_and_its_qemu_still_there_is_finished(self):
+        guest = self.lab.vm("two")
+        self.put_on_overlay(guest)
+        self.host.virsh("blockcommit", "two", "vda", "--active", "--wait", "--base", self.base(guest), "--top", self.overlay(guest))
+        self.mark_pivoting(self.overlay(guest), self.qemu_id(guest))
+        self.host.kill_proc("libvirtd")
+        self.host.restart("libvirtd")
+        self.recover("two")
+        self.assert_as_before("two")
+        self.assertEqual(guest.exec("cat", "/data/vda/after")[0].strip(), "after")
+
+    def test_xml_put_back_in_mid_overlay_keeps_the_orphan(self):
+        guest = self.lab.vm("clone")
+        old = guest.xml("--inactive")
+        self.put_on_overlay(guest)
+        self.host.exec("virsh", "-q", "define", "/dev/stdin", input=old)
+        kill_qemu(self.host, guest)
+        overlay = self.overlay(guest)
+        guest.start()
+        self.assertEqual(guest.exec("sh", "-c", "cat /data/vda/after || true")[0].count("after\n"), 0)
+        kept = digest(self.host.path(overlay))
+        said = self.recover("clone")
+        self.assertIn(f"{overlay}, an overlay of an interrupted job, is not used by clone", said)
+        self.assertIn(f"rm {overlay}", said)
+        # A backup goes on: it shows what the VM has now, and says every time that there is more.
+        result = self.orch("backup", "vm", "clone", check=0)
+        self.assertIn(overlay, result.out)
+        point = self.orch.points_of("clone")[0]
+        self.assertTrue(any(overlay in w for w in self.orch.metadata(point)["warnings"]))
+        self.assertEqual(digest(self.host.path(overlay)), kept)
+        guest.destroy()
+        self.assertIn("kept", self.recover("clone"))
+        self.assertEqual(digest(self.host.path(overlay)), kept)
+        self.host.exec("rm", overlay)
+        self.recover_finds_nothing("clone")
+
+    def test_files_beside_a_disk(self):
+        guest = self.lab.vm("clone")
+        committed, stale = self.overlay(guest, job="20261119-0001"), self.overlay(guest, job="20261119-0002")
+        same, foreign = self.overlay(guest, job="20261119-0003"), self.overlay(guest, short=OTHER)
+        guest.destroy()
+        for path in (committed, same, foreign):
+            self.host.exec("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", self.base(guest), path)
+        self.host.exec("touch", committed + ".committed")
+        self.mark_pivoting(stale, "1:2:x")
+        said = self.assert_untouched_by(guest, lambda: self.recover("clone", "--dry-run"))
+        self.assertIn(f"{committed} of an interrupted job had been committed", said)
+        said = self.recover("clone")
+        self.assertIn(f"{committed} of an interrupted job had been committed: removed", said)
+        self.assertIn(f"{same} of an interrupted job holds nothing", said)
+        self.assertIn(f"{foreign} was left, or is being used, by another orch", said)
+        self.assertEqual([f for f in self.host.files() if ".orch-" in f], [foreign])
+        self.host.exec("rm", foreign)
+        self.assert_off_and_back(guest)
+
+    def test_another_orchs_overlay_is_left_alone(self):
+        guest = self.lab.vm("clone")
+        self.put_on_overlay(guest, short=OTHER)
+        overlay = self.overlay(guest, short=OTHER)
+        said = self.assert_untouched_by(guest, lambda: self.recover("clone"))
+        self.assertIn(f"overlay of another orch ({overlay})", said)
+        self.assertEqual(self.orch("backup", "vm", "clone").status, 1)
+        self.assertEqual(guest.disk_paths()["vda"], overlay)
+        self.host.virsh("blockcommit", "clone", "vda", "--active", "--pivot", "--base", self.base(guest), "--top", overlay)
+        self.host.exec("rm", overlay)
+
+    def test_paused_by_a_full_file_system_is_committed_and_resumed(self):
+        guest = self.lab.vm("two")
+        guest.control("dd if=/dev/zero of=/data/vdb/big bs=1M count=24 conv=fsync 2>/dev/null")
+        self.put_on_overlay(guest)
+        self.host.fill(3)
+        try:
+            guest.control("(tr '\\0' x < /dev/zero | dd of=/data/vdb/big bs=1M count=24 iflag=fullblock conv=notrunc,fsync 2>/dev/null; echo $? > /tmp/dd) &")
+            self.orch.wait_for(lambda: guest.state() == "paused", 30, "the guest's pause")
+            self.assertIn("I/O error", self.host.virsh("domstate", "two", "--reason"))
+            said = self.recover("two")
+            self.assertIn("resumed", said)
+        finally:
+            self.host.unfill()
+        self.assertEqual(guest.state(), "running")
+        self.orch.wait_for(lambda: guest.control("cat /tmp/dd", check=False)[0].strip() == "0", 30, "the guest's dd")
+        self.assertEqual(guest.control("tr -d x < /data/vdb/big | wc -c")[0].strip(), "0")
+        self.assert_as_before("two")
+
+    def test_paused_by_its_owner_stays_paused(self):
+        guest = self.lab.vm("two")
+        self.put_on_overlay(guest)
+        self.host.virsh("suspend", "two")
+        self.recover("two")
+        self.assertEqual(guest.state(), "paused")
+        self.assertEqual(guest.disk_paths(), {d.target: d.path for d in guest.spec.disks})
+        self.host.virsh("resume", "two")
+        self.assert_as_before("two")
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def commit_behind_libvirts_back(self, guest):
+        """READY, the marker, libvirtd killed, and then the pivot is done in QEMU."""
+        self.host.virsh("blockcommit", guest.name, "vda", "--active", "--wait", "--base", self.base(guest), "--top", self.overlay(guest))
+        self.mark_pivoting(self.overlay(guest), self.qemu_id(guest))
+        folder = self.host.shell(f"ls -d /var/lib/libvirt/qemu/domain-*-{guest.name}").strip()
+        self.host.kill_proc("libvirtd")
+        fd = os.open(self.host.path(folder), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.settimeout(20)
+                s.connect(f"/proc/self/fd/{fd}/monitor.sock")
+                lines = s.makefile("r")
+                lines.readline()
+
+                def ask(command, **arguments):
+                    s.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+                    for line in lines:
+                        answer = json.loads(line)
+                        if "return" in answer or "error" in answer:
+                            return answer["return"]
+                ask("qmp_capabilities")
+                job = ask("query-block-jobs")[0]["device"]
+                ask("job-complete", id=job)
+                deadline = time.monotonic() + 10
+                while any(j["status"] not in ("pending", "concluded") for j in ask("query-jobs")) and time.monotonic() < deadline:
+                    time.sleep(0.02)
+                for j in ask("query-jobs"):
+                    if j["status"] == "pending":
+                        ask("job-finalize", id=j["id"])
+        finally:
+            os.close(fd)
