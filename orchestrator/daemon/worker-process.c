@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <spawn.h>
 #include <string.h>
@@ -20,6 +21,7 @@
 
 enum {
         READ_SIZE = 16384, /* a turn's share: clients get their turn before the next one */
+        PACE_BYTES = 65536, PACE_MS = 20,
         DRAIN_MAX_BYTES = 4 << 20,   /* of what a dead worker left in a pipe */
         LOG_LINE_MAX_BYTES = 8192,
         LOG_LINES_MAX = 10000,       /* a job; more is dropped */
@@ -45,6 +47,8 @@ struct worker_process {
         struct loop_source *output_source;
         struct loop_source *errors_source;
         struct loop_source *timer;
+        struct loop_source *pace_timer;
+        size_t told_bytes; /* since the pace timer was armed */
         struct strbuf request;
         struct strbuf output;
         struct strbuf errors;
@@ -69,6 +73,7 @@ struct worker_process *worker_process_free(struct worker_process *worker)
         loop_source_free(worker->output_source);
         loop_source_free(worker->errors_source);
         loop_source_free(worker->timer);
+        loop_source_free(worker->pace_timer);
         closep(&worker->pidfd);
         closep(&worker->input_fd);
         closep(&worker->output_fd);
@@ -185,12 +190,28 @@ static ssize_t read_some(int fd, struct strbuf *buf)
         return n == 0 ? -1 : n;
 }
 
+/* A worker that tells more than PACE_BYTES within PACE_MS waits for the rest of that time: what is told faster, no client could read and no
+ * log would keep. No honest worker comes near. */
+static void on_pace(void *data)
+{
+        struct worker_process *worker = data;
+        worker->told_bytes = 0;
+        if (worker->output_source)
+                loop_source_set_events(worker->output_source, EPOLLIN);
+}
+
 static void on_output(void *data, uint32_t events)
 {
         (void)events;
         struct worker_process *worker = data;
-        if (read_some(worker->output_fd, &worker->output) < 0)
+        ssize_t n = read_some(worker->output_fd, &worker->output);
+        if (n < 0)
                 worker->output_source = loop_source_free(worker->output_source);
+        if (n > 0 && worker->told_bytes == 0)
+                loop_timer_arm(worker->pace_timer, PACE_MS, 0);
+        worker->told_bytes += n > 0 ? (size_t)n : 0;
+        if (worker->output_source && worker->told_bytes >= PACE_BYTES)
+                loop_source_set_events(worker->output_source, 0);
         take_output(worker);
 }
 
@@ -255,6 +276,7 @@ static void on_exit_ready(void *data, uint32_t events)
         worker->errors_source = loop_source_free(worker->errors_source);
         worker->input_source = loop_source_free(worker->input_source);
         worker->timer = loop_source_free(worker->timer);
+        worker->pace_timer = loop_source_free(worker->pace_timer);
         worker->handlers.ended(worker->data);
 }
 
@@ -314,6 +336,18 @@ static int make_pipes(int in[2], int out[2], int errors[2], struct error **err)
         return 0;
 }
 
+/* This program, by its name where that leads to the file that runs: under valgrind, the link is valgrind. Once an upgrade has put another
+ * file under that name, by the link: it still leads to this version, whose request the worker has to understand. */
+static const char *own_program(char *buffer, size_t size)
+{
+        static const char link[] = "/proc/self/exe";
+        ssize_t n = readlink(link, buffer, size - 1);
+        if (n <= 0 || (size_t)n == size - 1)
+                return link;
+        buffer[n] = '\0';
+        return buffer[0] == '/' && !str_ends_with(buffer, " (deleted)") ? buffer : link;
+}
+
 /* In a process group of its own, so that a terminal's Ctrl-C reaches the daemon alone; with default signals, none blocked. */
 static int spawn(const char *const *argv, const int fds[3], pid_t *ret, struct error **err)
 {
@@ -333,11 +367,13 @@ static int spawn(const char *const *argv, const int fds[3], pid_t *ret, struct e
         posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
         posix_spawnattr_setsigmask(&attributes, &none);
         posix_spawnattr_setsigdefault(&attributes, &defaults);
-        int r = posix_spawn(ret, argv ? argv[0] : "/proc/self/exe", &actions, &attributes, (char *const *)(argv ? argv : own), environ);
+        char buffer[PATH_MAX];
+        const char *program = argv ? argv[0] : own_program(buffer, sizeof buffer);
+        int r = posix_spawn(ret, program, &actions, &attributes, (char *const *)(argv ? argv : own), environ);
         posix_spawn_file_actions_destroy(&actions);
         posix_spawnattr_destroy(&attributes);
         if (r != 0)
-                return error_set_errno(err, ERROR_INTERNAL, r, "cannot start a worker (%s)", argv ? argv[0] : "/proc/self/exe");
+                return error_set_errno(err, ERROR_INTERNAL, r, "cannot start a worker (%s)", program);
         return 0;
 }
 
@@ -362,7 +398,8 @@ static int watch(struct worker_process *worker, struct error **err)
             !(worker->input_source = loop_add_io(worker->loop, worker->input_fd, EPOLLOUT, on_input, worker, err)) ||
             !(worker->output_source = loop_add_io(worker->loop, worker->output_fd, EPOLLIN, on_output, worker, err)) ||
             !(worker->errors_source = loop_add_io(worker->loop, worker->errors_fd, EPOLLIN, on_errors, worker, err)) ||
-            !(worker->timer = loop_add_timer(worker->loop, on_timer, worker, err)))
+            !(worker->timer = loop_add_timer(worker->loop, on_timer, worker, err)) ||
+            !(worker->pace_timer = loop_add_timer(worker->loop, on_pace, worker, err)))
                 return -1;
         worker->last_event_ms = clock_monotonic_ms();
         watch_again(worker);
