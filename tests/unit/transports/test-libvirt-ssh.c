@@ -191,6 +191,21 @@ Test(libvirt_ssh, reconnects_by_itself_for_a_command_and_on_demand_for_both)
         cr_assert_eq(hypervisor->ops->versions(hypervisor, &versions, NULL), 0);
 }
 
+Test(libvirt_ssh, a_command_that_may_have_run_is_not_run_again)
+{
+        _cleanup_host_ struct host host;
+        host_start(&host);
+        _cleanup_free_ char *file = xasprintf("%s/runs", host.sshd.directory);
+        const char *const once[] = { "sh", "-c", "echo run >> \"$0\"; kill -KILL $PPID; sleep 1", file, NULL };
+        const char *const count[] = { "grep", "-c", "run", file, NULL };
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(hypervisor_run(host.hypervisor, once, 10000, NULL, &error), -1);
+        cr_assert_eq(error->kind, ERROR_UNREACHABLE);
+        _cleanup_free_ char *runs = NULL;
+        cr_assert_eq(hypervisor_run(host.hypervisor, count, 10000, &runs, NULL), 0);
+        cr_assert_str_eq(runs, "1");
+}
+
 Test(libvirt_ssh, connect_errors_name_the_hypervisor)
 {
         _cleanup_sshd_ struct sshd sshd;
