@@ -74,8 +74,8 @@ static int unknown_vm(const struct inventory *inventory, const char *name, struc
 {
         _cleanup_free_ char *shown = str_one_line(name, 120);
         const char *nearest = inventory_nearest_vm(inventory, name);
-        return error_set(err, ERROR_CONFIG, "no VM '%s' in the inventory %s%s%s%s", shown, inventory->file, nearest ? "; nearest: '" : "",
-                         nearest ? nearest : "", nearest ? "'" : "");
+        return error_set(err, ERROR_CONFIG, "no VM '%s' in the inventory %s%s%s%s", shown, inventory->file,
+                         nearest ? "; nearest: '" : "", nearest ? nearest : "", nearest ? "'" : "");
 }
 
 /* One name or glob; each VM once. */
@@ -155,8 +155,8 @@ static bool not_due(const struct order *order, struct batch *batch, const struct
                 return false;
         const struct inventory_vm *vm = inventory_find_vm(inventory, name);
         const struct vm_state *state = vm_states_find(&order->daemon->states, name);
-        struct due_verdict verdict = due_decide(vm->schedule, &order->daemon->settings->cycle_start, state ? state->last_good : 0,
-                                                clock_realtime_s());
+        struct due_verdict verdict =
+                due_decide(vm->schedule, &order->daemon->settings->cycle_start, state ? state->last_good : 0, clock_realtime_s());
         if (verdict.due)
                 return false;
         batch_skip(batch, name, verdict.reason);
@@ -252,7 +252,7 @@ static void start_when_ready(void *data, const struct error *unavailable, const 
         struct order *order = data;
         _cleanup_error_ struct error *error = NULL;
         if (unavailable)
-                api_answer_error(order->request, unavailable);
+                api_answer_unavailable(order->request, unavailable);
         else if (start(order, &error) < 0)
                 api_answer_error(order->request, error);
         order_free(order);

@@ -33,12 +33,14 @@ static void ask_when_ready(void *data, const struct error *unavailable, const ch
 {
         (void)unused;
         struct question *question = data;
-        if (unavailable)
-                answered(question, unavailable, NULL);
-        else if (question->point)
+        if (unavailable) {
+                api_answer_unavailable(question->request, unavailable);
+                question_free(question);
+        } else if (question->point) {
                 share_show_point(question->daemon->share, question->vm, question->point, answered, question);
-        else
+        } else {
                 share_list_points(question->daemon->share, question->vm, question->failed, answered, question);
+        }
 }
 
 static void ask(struct daemon *daemon, struct api_request *request, const char *vm, const char *point, bool failed)

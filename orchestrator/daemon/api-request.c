@@ -64,7 +64,8 @@ bool api_request_find_route(struct api_request *request, const char *method, con
                 return true;
         }
         if (path_known)
-                api_answer_status(request, MHD_HTTP_METHOD_NOT_ALLOWED, EXIT_USAGE, "config", "this path does not take that method");
+                api_answer_status(request, MHD_HTTP_METHOD_NOT_ALLOWED, EXIT_USAGE, "config",
+                                  "this path does not take that method");
         else
                 api_answer_status(request, MHD_HTTP_NOT_FOUND, EXIT_USAGE, "config", "the daemon does not know this path");
         return false;
@@ -95,7 +96,8 @@ static int check_known(json_t *json, const struct json_field fields[], struct er
         }
         const char *key;
         json_t *value;
-        json_object_foreach(json, key, value) {
+        json_object_foreach(json, key, value)
+        {
                 if (strv_contains((char *const *)names, key))
                         continue;
                 _cleanup_free_ char *shown = str_one_line(key, 60);
@@ -183,6 +185,12 @@ void api_answer_error(struct api_request *request, const struct error *error)
         };
         api_answer_status(request, by_kind[error->kind].status, by_kind[error->kind].exit_status, error_kind_name(error->kind),
                           error->message);
+}
+
+void api_answer_unavailable(struct api_request *request, const struct error *error)
+{
+        api_answer_status(request, error->kind == ERROR_REFUSED ? MHD_HTTP_CONFLICT : MHD_HTTP_SERVICE_UNAVAILABLE, EXIT_REFUSED,
+                          error_kind_name(error->kind), error->message);
 }
 
 void api_answer_not_found(struct api_request *request, const char *format, ...)

@@ -73,8 +73,9 @@ static void attach(struct run *run)
         struct stream *stream = batch_subscribe(batch);
         const struct tally *tally = batch_tally(batch);
         _cleanup_free_ char *since = clock_format_local(batch_started(batch));
-        _cleanup_free_ char *notice = line_notice("info", "attached to the cycle that began at %s: %zu of %zu VMs are done", since,
-                                                  tally->succeeded + tally->failed + tally->cancelled + tally->skipped, tally->total);
+        _cleanup_free_ char *notice =
+                line_notice("info", "attached to the cycle that began at %s: %zu of %zu VMs are done", since,
+                            tally->succeeded + tally->failed + tally->cancelled + tally->skipped, tally->total);
         stream_push(stream, notice, NULL);
         size_t count = 0;
         struct job *const *jobs = batch_jobs(batch, &count);
@@ -96,8 +97,8 @@ static int refuse_if_running(const struct daemon *daemon, struct error **err)
         struct batch *batch = cycle_batch(daemon->cycle);
         const struct tally *tally = batch_tally(batch);
         _cleanup_free_ char *since = clock_format_local(batch_started(batch));
-        return error_set(err, ERROR_REFUSED, "a cycle is running since %s (%zu of %zu VMs done); `orch run --attach` follows it", since,
-                         tally->succeeded + tally->failed + tally->cancelled + tally->skipped, tally->total);
+        return error_set(err, ERROR_REFUSED, "a cycle is running since %s (%zu of %zu VMs done); `orch run --attach` follows it",
+                         since, tally->succeeded + tally->failed + tally->cancelled + tally->skipped, tally->total);
 }
 
 static int start_cycle(struct run *run, const struct error *broken, struct error **err)
@@ -131,7 +132,7 @@ static void run_when_ready(void *data, const struct error *unavailable, const ch
         _cleanup_error_ struct error *broken = NULL;
         _cleanup_error_ struct error *error = NULL;
         if (unavailable) {
-                api_answer_error(run->request, unavailable);
+                api_answer_unavailable(run->request, unavailable);
         } else if (run->body.attach && run->daemon->cycle) {
                 attach(run);
         } else {

@@ -187,7 +187,7 @@ static void schedule_when_ready(void *data, const struct error *unavailable, con
         _cleanup_error_ struct error *error = NULL;
         /* What was known before the share went away is still worth telling. */
         if (unavailable && !daemon->states.loaded)
-                api_answer_error(request, unavailable);
+                api_answer_unavailable(request, unavailable);
         else if (cycle_plan(daemon, &(struct cycle_filter){ 0 }, true, clock_realtime_s(), &plan, &error) < 0)
                 api_answer_error(request, error);
         else

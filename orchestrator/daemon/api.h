@@ -13,9 +13,9 @@ struct stream;
 
 struct api_route {
         const char *method;
-        const char *path;                /* "/v1/jobs/{id}/log" */
+        const char *path; /* "/v1/jobs/{id}/log" */
         void (*handle)(struct daemon *daemon, struct api_request *request);
-        const char *const *query;        /* names of query parameters, ended by NULL; NULL: none */
+        const char *const *query; /* names of query parameters, ended by NULL; NULL: none */
 };
 /* All routes; the last one has no method. */
 extern const struct api_route api_routes[];
@@ -38,6 +38,8 @@ void api_answer_text(struct api_request *request, const char *content_type, char
 void api_answer_stream(struct api_request *request, struct stream *stream);
 /* Status code and exit status by the error's kind. */
 void api_answer_error(struct api_request *request, const struct error *error);
+/* The share cannot be used now: refused, whatever kind of error says so. */
+void api_answer_unavailable(struct api_request *request, const struct error *error);
 /* 404 */
 void api_answer_not_found(struct api_request *request, const char *format, ...) _printf_(2, 3);
 

@@ -168,8 +168,8 @@ static void handle(struct control_api *api, struct api_request *request, const c
                 request->route->handle(api->daemon, request);
 }
 
-static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
-                                  const char *upload, size_t *upload_size, void **request_slot)
+static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **request_slot)
 {
         (void)version;
         struct control_api *api = data;
@@ -218,8 +218,8 @@ static int socket_address(const char *path, struct sockaddr_un *ret, struct erro
 {
         *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
         if (strlen(path) >= sizeof ret->sun_path)
-                return error_set(err, ERROR_CONFIG, "the socket's path %s is longer than the %zu bytes that a socket can have", path,
-                                 sizeof ret->sun_path - 1);
+                return error_set(err, ERROR_CONFIG, "the socket's path %s is longer than the %zu bytes that a socket can have",
+                                 path, sizeof ret->sun_path - 1);
         memcpy(ret->sun_path, path, strlen(path));
         return 0;
 }
@@ -256,7 +256,8 @@ static int bind_socket(struct control_api *api, struct error **err)
         int errnum = errno;
         umask(old);
         if (r < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errnum, "cannot make the socket %s (is its folder there and writable?)", api->path);
+                return error_set_errno(err, ERROR_INTERNAL, errnum, "cannot make the socket %s (is its folder there and writable?)",
+                                       api->path);
         if (listen(api->listen_fd, LISTEN_BACKLOG) < 0 || rename(temporary, api->path) < 0) {
                 error_set_errno(err, ERROR_INTERNAL, errno, "cannot listen on %s", api->path);
                 (void)unlink(temporary);
@@ -281,10 +282,11 @@ struct control_api *control_api_new(struct daemon *daemon, struct error **err)
 
 int control_api_start(struct control_api *api, struct error **err)
 {
-        api->server = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, api,
-                                       MHD_OPTION_LISTEN_SOCKET, api->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                                       MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                                       api, MHD_OPTION_EXTERNAL_LOGGER, on_library_message, NULL, MHD_OPTION_END);
+        api->server =
+                MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, api,
+                                 MHD_OPTION_LISTEN_SOCKET, api->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                                 api, MHD_OPTION_EXTERNAL_LOGGER, on_library_message, NULL, MHD_OPTION_END);
         const union MHD_DaemonInfo *info = api->server ? MHD_get_daemon_info(api->server, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
         if (!info)
                 return error_set(err, ERROR_INTERNAL, "cannot start the server of the control API");

@@ -59,8 +59,8 @@ static bool passes(const struct inventory_vm *vm, const struct cycle_filter *fil
 static int unknown_word(const char *kind, const char *word, char *const *known, struct error **err)
 {
         const char *nearest = known ? nearest_word(word, (const char *const *)known) : NULL;
-        return error_set(err, ERROR_CONFIG, "no VM of the inventory has the %s '%s'%s%s%s", kind, word, nearest ? "; nearest: '" : "",
-                         nearest ? nearest : "", nearest ? "'" : "");
+        return error_set(err, ERROR_CONFIG, "no VM of the inventory has the %s '%s'%s%s%s", kind, word,
+                         nearest ? "; nearest: '" : "", nearest ? nearest : "", nearest ? "'" : "");
 }
 
 static int check_filter(const struct inventory *inventory, const struct cycle_filter *filter, struct error **err)
@@ -119,8 +119,8 @@ static size_t count_usual(const struct daemon *daemon, const struct inventory *i
         return usual;
 }
 
-int cycle_plan(const struct daemon *daemon, const struct cycle_filter *filter, bool with_manual, int64_t now, struct cycle_plan *ret,
-               struct error **err)
+int cycle_plan(const struct daemon *daemon, const struct cycle_filter *filter, bool with_manual, int64_t now,
+               struct cycle_plan *ret, struct error **err)
 {
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
         if (!inventory)
@@ -157,7 +157,8 @@ static bool retry_failed(struct batch *batch, void *data)
                 struct job *job = batch_jobs(batch, &now)[i];
                 if (job->outcome != JOB_OUTCOME_FAILED || !retry_is_worth_it(job->error_kind))
                         continue;
-                _cleanup_free_ char *line = line_notice("info", "%s is tried once more: the cause of its failure may have passed", job->vm);
+                _cleanup_free_ char *line =
+                        line_notice("info", "%s is tried once more: the cause of its failure may have passed", job->vm);
                 batch_say(batch, line, NULL);
                 batch_forgive(batch, job);
                 add_job(cycle, JOB_CLASS_RETRY, job->vm, job->hypervisor);

@@ -40,8 +40,8 @@ void cycle_plan_done(struct cycle_plan *plan);
 
 /* All VMs of the inventory that the filter lets through, `manual` ones only with `with_manual`; `now`: epoch seconds. The plan points
  * into the inventory. ERROR_CONFIG for a tag or hypervisor that no VM has. */
-int cycle_plan(const struct daemon *daemon, const struct cycle_filter *filter, bool with_manual, int64_t now, struct cycle_plan *ret,
-               struct error **err) _must_check_;
+int cycle_plan(const struct daemon *daemon, const struct cycle_filter *filter, bool with_manual, int64_t now,
+               struct cycle_plan *ret, struct error **err) _must_check_;
 
 /* A new cycle without jobs yet, so that streams can subscribe to its batch first; none may be there. `bacula_job` may be NULL. It frees
  * itself at its end. */

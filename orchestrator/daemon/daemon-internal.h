@@ -46,17 +46,17 @@ struct daemon {
         struct vm_states states;
         struct control_api *api;
         struct metrics_server *metrics; /* NULL: metrics.listen is off, or could not be had */
-        struct cycle *cycle; /* NULL: none runs */
+        struct cycle *cycle;            /* NULL: none runs */
         struct {
                 bool on;
                 int64_t until; /* epoch seconds; 0: until resumed */
         } paused;
         enum daemon_phase phase;
-        int64_t drain_deadline_ms; /* when closing: streams get this long to be read */
-        int64_t started;           /* epoch seconds */
+        int64_t drain_deadline_ms;          /* when closing: streams get this long to be read */
+        int64_t started;                    /* epoch seconds */
         uint64_t failures[_ERROR_KIND_MAX]; /* of jobs since the start, by kind */
-        int64_t pruned_day; /* that old logs were last looked for */
-        int64_t last_internal_slot; /* that the own timer has started a cycle for */
+        int64_t pruned_day;                 /* that old logs were last looked for */
+        int64_t last_internal_slot;         /* that the own timer has started a cycle for */
         char *state_folder;
         int lock_fd;
         struct loop_source *signals;

@@ -189,7 +189,8 @@ static int before_wait(void *data)
         int metrics_timeout = metrics_server_turn(daemon->metrics);
         if (metrics_timeout >= 0 && (timeout < 0 || metrics_timeout < timeout))
                 timeout = metrics_timeout;
-        if (daemon->phase == DAEMON_ENDED && (!control_api_is_busy(daemon->api) || clock_monotonic_ms() >= daemon->drain_deadline_ms))
+        if (daemon->phase == DAEMON_ENDED &&
+            (!control_api_is_busy(daemon->api) || clock_monotonic_ms() >= daemon->drain_deadline_ms))
                 loop_quit(daemon->loop);
         return timeout;
 }
@@ -231,10 +232,12 @@ static int lock_state(struct daemon *daemon, struct error **err)
         if (daemon->lock_fd < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s", path);
         if (flock(daemon->lock_fd, LOCK_EX | LOCK_NB) < 0)
-                return errno == EWOULDBLOCK ? error_set(err, ERROR_REFUSED,
-                                                        "another daemon is running: it holds %s (`orch status` asks it; a second one needs "
-                                                        "its own daemon.state, socket and repository)", path)
-                                            : error_set_errno(err, ERROR_INTERNAL, errno, "cannot lock %s", path);
+                return errno == EWOULDBLOCK
+                               ? error_set(err, ERROR_REFUSED,
+                                           "another daemon is running: it holds %s (`orch status` asks it; a second one needs "
+                                           "its own daemon.state, socket and repository)",
+                                           path)
+                               : error_set_errno(err, ERROR_INTERNAL, errno, "cannot lock %s", path);
         return 0;
 }
 
@@ -290,9 +293,9 @@ static void start_metrics(struct daemon *daemon)
 
 static int start(struct daemon *daemon, struct error **err)
 {
-        if (lock_state(daemon, err) < 0 || !(daemon->loop = loop_new(err)) || take_signals(daemon, err) < 0 || make_timers(daemon, err) < 0 ||
-            !(daemon->jobs = jobs_new(daemon->state_folder, err)) || !(daemon->api = control_api_new(daemon, err)) ||
-            make_share(daemon, err) < 0)
+        if (lock_state(daemon, err) < 0 || !(daemon->loop = loop_new(err)) || take_signals(daemon, err) < 0 ||
+            make_timers(daemon, err) < 0 || !(daemon->jobs = jobs_new(daemon->state_folder, err)) ||
+            !(daemon->api = control_api_new(daemon, err)) || make_share(daemon, err) < 0)
                 return -1;
         daemon->inventory = inventory_keeper_new(daemon->settings->inventory, daemon->state_folder);
         (void)!daemon_reload_inventory(daemon, NULL);

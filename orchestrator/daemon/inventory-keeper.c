@@ -79,8 +79,8 @@ static char *warnings_of(const struct problems *problems)
         struct strbuf buf = { 0 };
         for (size_t i = 0; i < problems->count; i++)
                 if (problems->items[i].warning)
-                        strbuf_addf(&buf, "%s%s:%u:%u: %s", buf.length ? "\n" : "", problems->items[i].file, problems->items[i].line,
-                                    problems->items[i].column, problems->items[i].message);
+                        strbuf_addf(&buf, "%s%s:%u:%u: %s", buf.length ? "\n" : "", problems->items[i].file,
+                                    problems->items[i].line, problems->items[i].column, problems->items[i].message);
         return strbuf_take(&buf);
 }
 

@@ -75,7 +75,7 @@ struct job {
         bool forgiven; /* it failed and is tried again by another job */
         bool told;     /* its outcome has been recorded and its batch told */
         char *error;
-        char *path; /* of the point made */
+        char *path;  /* of the point made */
         char *point; /* its name */
         uint64_t stored_bytes;
         char **warnings; /* the first JOB_WARNINGS_KEPT */

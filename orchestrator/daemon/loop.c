@@ -78,7 +78,8 @@ static struct loop_source *add(struct loop *loop, int fd, uint32_t events, struc
         return source;
 }
 
-struct loop_source *loop_add_io(struct loop *loop, int fd, uint32_t events, loop_io_function *function, void *data, struct error **err)
+struct loop_source *loop_add_io(struct loop *loop, int fd, uint32_t events, loop_io_function *function, void *data,
+                                struct error **err)
 {
         struct loop_source *source = add(loop, fd, events, err);
         if (!source)
@@ -94,7 +95,8 @@ void loop_source_set_events(struct loop_source *source, uint32_t events)
         (void)epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
 }
 
-static struct loop_source *add_timer(struct loop *loop, clockid_t clock, loop_timer_function *function, void *data, struct error **err)
+static struct loop_source *add_timer(struct loop *loop, clockid_t clock, loop_timer_function *function, void *data,
+                                     struct error **err)
 {
         _cleanup_close_ int fd = timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK);
         if (fd < 0) {

@@ -25,15 +25,16 @@ struct loop *loop_free(struct loop *loop);
 DEFINE_FREEP(struct loop, loop_free)
 
 /* Watches a descriptor, which stays the caller's. */
-struct loop_source *loop_add_io(struct loop *loop, int fd, uint32_t events, loop_io_function *function, void *data, struct error **err)
-        _must_check_;
+struct loop_source *loop_add_io(struct loop *loop, int fd, uint32_t events, loop_io_function *function, void *data,
+                                struct error **err) _must_check_;
 /* Changes the events that an I/O source waits for. */
 void loop_source_set_events(struct loop_source *source, uint32_t events);
 
 /* A timer, not armed. */
 struct loop_source *loop_add_timer(struct loop *loop, loop_timer_function *function, void *data, struct error **err) _must_check_;
 /* A timer on the wall clock, for moments of the calendar: it also fires when the clock is set. */
-struct loop_source *loop_add_wall_timer(struct loop *loop, loop_timer_function *function, void *data, struct error **err) _must_check_;
+struct loop_source *loop_add_wall_timer(struct loop *loop, loop_timer_function *function, void *data,
+                                        struct error **err) _must_check_;
 /* Fires once after so many milliseconds (0: in the next turn), then every `period_ms` unless that is 0. */
 void loop_timer_arm(struct loop_source *timer, int64_t in_ms, int64_t period_ms);
 /* Fires once at that moment (epoch seconds) of a wall timer. */

@@ -41,8 +41,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
         return r;
 }
 
-static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url, const char *method, const char *version,
-                                  const char *upload, size_t *upload_size, void **slot)
+static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **slot)
 {
         (void)version;
         (void)upload;
@@ -72,12 +72,13 @@ static int bind_address(struct metrics_server *server, const char *listen_at, st
         struct addrinfo *found = NULL;
         int r = getaddrinfo(address, colon + 1, &hints, &found);
         if (r != 0)
-                return error_set(err, ERROR_CONFIG, "metrics.listen: %s: expected a numeric address, such as 127.0.0.1:9188 or [::1]:9188",
-                                 listen_at);
+                return error_set(err, ERROR_CONFIG,
+                                 "metrics.listen: %s: expected a numeric address, such as 127.0.0.1:9188 or [::1]:9188", listen_at);
         const int on = 1;
         server->listen_fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         bool bound = server->listen_fd >= 0 && setsockopt(server->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-                     bind(server->listen_fd, found->ai_addr, found->ai_addrlen) == 0 && listen(server->listen_fd, LISTEN_BACKLOG) == 0;
+                     bind(server->listen_fd, found->ai_addr, found->ai_addrlen) == 0 &&
+                     listen(server->listen_fd, LISTEN_BACKLOG) == 0;
         int errnum = errno;
         freeaddrinfo(found);
         return bound ? 0 : error_set_errno(err, ERROR_INTERNAL, errnum, "metrics.listen: cannot listen on %s", listen_at);
@@ -90,9 +91,9 @@ struct metrics_server *metrics_server_new(struct daemon *daemon, const char *lis
         server->listen_fd = -1;
         if (bind_address(server, listen_at, err) < 0)
                 return NULL;
-        server->server = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET, server->listen_fd,
-                                          MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                                          (unsigned)IDLE_SECONDS, MHD_OPTION_END);
+        server->server = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
+                                          server->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
         if (!server->server) {
                 error_set(err, ERROR_INTERNAL, "cannot start the server on %s", listen_at);
                 return NULL;

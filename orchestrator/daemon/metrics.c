@@ -45,7 +45,8 @@ static void add_failures(struct strbuf *out, const struct daemon *daemon)
 {
         head(out, "orch_failures_total", "counter", "Jobs that failed since the daemon started, by kind of error.");
         for (enum error_kind kind = 0; kind < _ERROR_KIND_MAX; kind++)
-                strbuf_addf(out, "orch_failures_total{kind=\"%s\"} %llu\n", error_kind_name(kind), (unsigned long long)daemon->failures[kind]);
+                strbuf_addf(out, "orch_failures_total{kind=\"%s\"} %llu\n", error_kind_name(kind),
+                            (unsigned long long)daemon->failures[kind]);
 }
 
 struct vm_metric {

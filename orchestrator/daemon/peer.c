@@ -35,8 +35,8 @@ int peer_check(int connection_fd, gid_t group, const char *method, const char *u
         if (getsockopt(connection_fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot tell who asks");
         if (peer.uid != 0 && peer.uid != geteuid() && peer.gid != group && !in_supplementary_groups(connection_fd, group))
-                return error_set(err, ERROR_AUTH, "user %u may not use the control API: it is for root and for group %u", (unsigned)peer.uid,
-                                 (unsigned)group);
+                return error_set(err, ERROR_AUTH, "user %u may not use the control API: it is for root and for group %u",
+                                 (unsigned)peer.uid, (unsigned)group);
         if (strcmp(method, "GET") != 0)
                 log_info("%s %s by user %u, process %d", method, url, (unsigned)peer.uid, (int)peer.pid);
         return 0;

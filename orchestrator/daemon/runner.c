@@ -8,13 +8,14 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/daemon-internal.h"
+#include "daemon/job-record.h"
 #include "daemon/running-files.h"
 #include "daemon/worker-process.h"
-#include "schema/json-fields.h"
 
 enum { OTHERS_AT_ONCE = 4, DEFAULT_PRIORITY = 50, STALL_SLACK_MS = 60000, GRACE_MS = 30000, STUCK_MS = 5000 };
 
-struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum job_class class, const char *vm, const char *hypervisor)
+struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum job_class class, const char *vm,
+                           const char *hypervisor)
 {
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
         const struct inventory_vm *listed = vm && inventory ? inventory_find_vm(inventory, vm) : NULL;
@@ -49,88 +50,6 @@ char *runner_end_line(const struct job *job)
         return line_end(EXIT_ALL_GOOD, &tally, text);
 }
 
-/* The row of a job that made no point and whose worker could tell no metadata. */
-static void record_without_metadata(struct daemon *daemon, const struct job *job)
-{
-        struct catalog_entry entry = {
-                .vm = job->vm,
-                .hypervisor = job->hypervisor,
-                .job = (char *)job->id,
-                .status = (char *)job_outcome_name(job->outcome),
-                .method = job->method,
-                .level = job->level,
-                .started = job->started ? job->started : job->created,
-                .finished = clock_realtime_s(),
-                .error = job->error,
-                .error_kind = (char *)error_kind_name(job->error_kind),
-                .warnings = job->warnings,
-        };
-        entry.duration_seconds = entry.finished - entry.started;
-        share_record(daemon->share, &entry);
-        vm_states_note(&daemon->states, &entry);
-}
-
-static int record_metadata(struct daemon *daemon, struct job *job, const json_t *json, struct error **err)
-{
-        _cleanup_free_ char *text = json_write_line(json);
-        _cleanup_(metadata_freep) struct metadata *metadata = metadata_parse(text, strlen(text), err);
-        if (!metadata)
-                return -1;
-        if (!streq(metadata->vm, job->vm) || !streq(metadata->status, job_outcome_name(job->outcome)))
-                return error_set(err, ERROR_CORRUPT, "they are of VM %s with status %s", metadata->vm, metadata->status);
-        if (job->outcome != JOB_OUTCOME_OK)
-                xstrdup_replace(&job->path, NULL);
-        else if (!job->path)
-                job->path = xasprintf("%s/%s/%s", metadata->hypervisor, metadata->vm, metadata->point);
-        struct catalog_entry entry = { 0 };
-        catalog_entry_from_metadata(metadata, job->path, &entry);
-        if (!entry.hypervisor)
-                entry.hypervisor = xstrdup(job->hypervisor);
-        if (!entry.error_kind && job->outcome == JOB_OUTCOME_FAILED)
-                entry.error_kind = xstrdup(error_kind_name(job->error_kind));
-        job->stored_bytes = job->outcome == JOB_OUTCOME_OK ? entry.stored_bytes : 0;
-        xstrdup_replace(&job->point, job->outcome == JOB_OUTCOME_OK ? metadata->point : NULL);
-        share_record(daemon->share, &entry);
-        vm_states_note(&daemon->states, &entry);
-        catalog_entry_done(&entry);
-        const struct vm_state *state = vm_states_find(&daemon->states, job->vm);
-        if (job->outcome == JOB_OUTCOME_OK && metadata->uuid && (job->accept_new_uuid || !state || !state->pin)) {
-                share_set_pin(daemon->share, job->vm, metadata->uuid, metadata->hypervisor);
-                vm_states_set_pin(&daemon->states, job->vm, metadata->uuid, metadata->hypervisor);
-        }
-        for (size_t i = 0; job->removed && job->removed[i]; i++) {
-                _cleanup_free_ char *path = xasprintf("%s/%s/%s", metadata->hypervisor, job->vm, job->removed[i]);
-                share_remove_point(daemon->share, path);
-        }
-        return 0;
-}
-
-static void record(struct daemon *daemon, struct job *job, const json_t *metadata)
-{
-        if (!job_is_backup(job) || job->outcome == JOB_OUTCOME_SKIPPED)
-                return;
-        _cleanup_error_ struct error *error = NULL;
-        if (metadata && record_metadata(daemon, job, metadata, &error) == 0)
-                return;
-        if (error)
-                log_error("%s: the metadata told by the worker can't be read: %s", job->id, error->message);
-        if (job->outcome != JOB_OUTCOME_OK)
-                record_without_metadata(daemon, job);
-}
-
-static void note_hypervisor(struct daemon *daemon, const struct job *job)
-{
-        if (!job->hypervisor || !job->started)
-                return;
-        bool about_it = job->action == JOB_HYPERVISOR_CHECK;
-        bool failed = job->outcome == JOB_OUTCOME_FAILED;
-        bool no_way = failed && (job->error_kind == ERROR_UNREACHABLE || job->error_kind == ERROR_AUTH);
-        if (job->outcome == JOB_OUTCOME_OK)
-                vm_states_set_hypervisor(&daemon->states, job->hypervisor, NULL, clock_realtime_s());
-        else if (no_way || (failed && about_it))
-                vm_states_set_hypervisor(&daemon->states, job->hypervisor, job->error, clock_realtime_s());
-}
-
 static void set_outcome(struct job *job, enum job_outcome outcome, enum error_kind kind, const char *error)
 {
         job->outcome = outcome;
@@ -148,12 +67,13 @@ static void tell_outcome(struct daemon *daemon, struct job *job)
         const char *subject = job->vm ? job->vm : job->hypervisor;
         if (job->outcome == JOB_OUTCOME_FAILED) {
                 daemon->failures[job->error_kind]++;
-                log_error("%s: %s of %s failed: %s", job->id, job_action_name(job->action), subject, job->error ? job->error : "no reason given");
+                log_error("%s: %s of %s failed: %s", job->id, job_action_name(job->action), subject,
+                          job->error ? job->error : "no reason given");
         } else {
                 log_info("%s: %s of %s: %s%s%s", job->id, job_action_name(job->action), subject, job_outcome_name(job->outcome),
                          job->error ? ": " : "", job->error ? job->error : "");
         }
-        note_hypervisor(daemon, job);
+        job_record_contact(daemon, job);
         if (job->batch)
                 batch_job_ended(job->batch, job);
         daemon_changed(daemon);
@@ -174,7 +94,7 @@ static void end_unstarted(struct daemon *daemon, struct job *job, enum job_outco
         _cleanup_free_ char *line = line_result(job);
         tell(job, line, NULL);
         if (outcome == JOB_OUTCOME_FAILED)
-                record(daemon, job, NULL);
+                job_record(daemon, job, NULL);
         tell_outcome(daemon, job);
         end_job(daemon, job);
 }
@@ -206,13 +126,14 @@ static void on_result(struct job *job, const struct event *event)
         set_outcome(job, outcome, event->error_kind, event->error);
         xstrdup_replace(&job->path, event->path);
         xstrdup_replace(&job->progress.disk, NULL);
-        record(job->daemon, job, event->metadata);
+        job_record(job->daemon, job, event->metadata);
 }
 
 static void on_event(void *data, const struct event *event)
 {
         struct job *job = data;
-        _cleanup_free_ char *key = event->type == EVENT_PROGRESS ? xasprintf("%s/%s", job->id, event->disk ? event->disk : "") : NULL;
+        _cleanup_free_ char *key =
+                event->type == EVENT_PROGRESS ? xasprintf("%s/%s", job->id, event->disk ? event->disk : "") : NULL;
         _cleanup_free_ char *line = line_of_event(job, event);
         if (event->type == EVENT_STEP)
                 on_step(job, event);
@@ -233,7 +154,7 @@ static void fail_without_result(struct job *job)
         set_outcome(job, JOB_OUTCOME_FAILED, error->kind, error->message);
         _cleanup_free_ char *line = line_result(job);
         tell(job, line, NULL);
-        record(job->daemon, job, NULL);
+        job_record(job->daemon, job, NULL);
 }
 
 static bool changes_something(const struct job *job)
@@ -313,7 +234,8 @@ static int start_worker(struct daemon *daemon, struct job *job, struct error **e
         struct worker_options options = {
                 .argv = given->worker_argv,
                 .name = name,
-                .stall_ms = given->stall_ms ? given->stall_ms : (int64_t)daemon->settings->limits.copy_stall_seconds * 1000 + STALL_SLACK_MS,
+                .stall_ms = given->stall_ms ? given->stall_ms
+                                            : (int64_t)daemon->settings->limits.copy_stall_seconds * 1000 + STALL_SLACK_MS,
                 .grace_ms = given->grace_ms ? given->grace_ms : GRACE_MS,
                 .stuck_ms = given->stuck_ms ? given->stuck_ms : STUCK_MS,
                 .last_resort_signal = given->last_resort_signal ? given->last_resort_signal : SIGKILL,
@@ -369,8 +291,10 @@ static bool end_pointless(struct daemon *daemon, struct job *job)
 {
         const struct job *stuck = job->action == JOB_RECOVER ? NULL : find_stuck(daemon, job->vm);
         if (stuck) {
-                _cleanup_free_ char *why = xasprintf("the VM is set aside: the worker of job %s hangs (is the share reachable?) and has to end "
-                                                     "before the VM can be recovered", stuck->id);
+                _cleanup_free_ char *why =
+                        xasprintf("the VM is set aside: the worker of job %s hangs (is the share reachable?) and has to end "
+                                  "before the VM can be recovered",
+                                  stuck->id);
                 end_unstarted(daemon, job, JOB_OUTCOME_FAILED, ERROR_BUSY, why);
                 return true;
         }

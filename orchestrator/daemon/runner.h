@@ -10,7 +10,8 @@ struct daemon;
 /* Starts every job that may start now; ends those that can't be waited for. */
 void runner_schedule(struct daemon *daemon);
 /* A job of one VM or hypervisor, in the registry, not yet in a batch or queue. The priority is the VM's. */
-struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum job_class class, const char *vm, const char *hypervisor);
+struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum job_class class, const char *vm,
+                           const char *hypervisor);
 /* A queued job ends at once as cancelled; a running one's worker is told to undo and end. */
 void runner_cancel(struct daemon *daemon, struct job *job, const char *why);
 /* Queues a recovery of a VM ahead of everything, unless one waits already. */

@@ -53,8 +53,8 @@ static void take_one(int dir_fd, const char *name,
         (void)unlinkat(dir_fd, name, 0);
 }
 
-void running_files_take(const char *state_folder, void (*found)(void *data, const char *job, const char *vm, const char *hypervisor),
-                        void *data)
+void running_files_take(const char *state_folder,
+                        void (*found)(void *data, const char *job, const char *vm, const char *hypervisor), void *data)
 {
         _cleanup_free_ char *folder = path_join(state_folder, "running");
         _cleanup_(closedirp) DIR *dir = opendir(folder);

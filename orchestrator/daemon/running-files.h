@@ -8,5 +8,5 @@
 void running_file_write(const char *state_folder, const struct job *job);
 void running_file_remove(const char *state_folder, const char *job_id);
 /* Calls `found` for each file there is, then removes that file. `hypervisor` may be NULL. */
-void running_files_take(const char *state_folder, void (*found)(void *data, const char *job, const char *vm, const char *hypervisor),
-                        void *data);
+void running_files_take(const char *state_folder,
+                        void (*found)(void *data, const char *job, const char *vm, const char *hypervisor), void *data);

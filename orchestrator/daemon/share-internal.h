@@ -1,8 +1,12 @@
-/* Between share.c (the loop's side) and share-work.c (what runs on the catalog thread). */
+/* Between the loop's side (share.c: opening and watching; share-requests.c: what is asked) and share-work.c (what runs on the catalog
+ * thread). */
 #pragma once
 
 #include "daemon/share.h"
 #include "repository/repository.h"
+
+struct catalog_thread;
+struct share_waiter;
 
 /* What the catalog thread holds open. Only functions that run there touch it. */
 struct share_side {
@@ -58,3 +62,40 @@ int share_work_set_pin(struct share_side *side, struct share_request *request, s
 int share_work_remove_point(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_write_summary(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_load_pins(struct share_side *side, struct share_request *request, struct error **err);
+
+/* The loop's side. */
+struct share {
+        struct loop *loop;
+        struct share_timing timing;
+        struct share_handlers handlers;
+        struct share_side side; /* the thread's, but for `path` */
+        struct catalog_thread *thread;
+        struct loop_source *completions;
+        enum share_state state;
+        struct error *error; /* in SHARE_UNAVAILABLE */
+        char *uuid;
+        uint64_t free_bytes;
+        uint64_t total_bytes;
+        bool opening;
+        bool stale;                        /* the next opening closes first */
+        struct share_request *outstanding; /* oldest first */
+        struct share_request *kept;        /* to be recorded when it is open again; oldest first */
+        size_t n_kept;
+        struct share_waiter *waiters;
+        struct loop_source *look_timer;  /* the next look or try */
+        struct loop_source *check_timer; /* deadlines of askers; runs while there are some */
+        bool stopping;
+        void (*stopped)(void *data);
+        void *stopped_data;
+        int64_t stop_deadline_ms;
+};
+
+struct share_request *share_request_new(struct share *share, const char *what,
+                                        int (*work)(struct share_side *side, struct share_request *request, struct error **err));
+struct share_request *share_request_free(struct share_request *request);
+/* Hands it to the thread. */
+void share_request_post(struct share *share, struct share_request *request);
+/* Puts it at the end of a list. */
+void share_request_append(struct share_request **list, struct share_request *request);
+/* `stale`: what is open has to be closed before the next try. */
+void share_became_unavailable(struct share *share, const struct error *error, bool stale);

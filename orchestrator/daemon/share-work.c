@@ -33,7 +33,8 @@ static int take_lock(struct share_side *side, struct error **err)
         if (r == LOCK_HELD_ELSEWHERE) {
                 _cleanup_free_ char *since = holder.since ? clock_format_local(holder.since) : xstrdup("a time not known");
                 error_set(err, ERROR_REFUSED,
-                          "the repository %s is in use by another orch: host %s, pid %lld, since %s (`orch repository unlock` breaks the "
+                          "the repository %s is in use by another orch: host %s, pid %lld, since %s (`orch repository unlock` "
+                          "breaks the "
                           "lock of a dead one)",
                           side->path, holder.host ? holder.host : "not known", (long long)holder.pid, since);
         }
@@ -66,7 +67,8 @@ static int open_catalog(struct share_side *side, struct error **err)
         _cleanup_point_list_ struct point_list points = { 0 };
         size_t added = 0;
         size_t removed = 0;
-        if (points_scan_all(side->repository, &points, err) < 0 || catalog_reconcile(side->catalog, &points, &added, &removed, err) < 0)
+        if (points_scan_all(side->repository, &points, err) < 0 ||
+            catalog_reconcile(side->catalog, &points, &added, &removed, err) < 0)
                 return -1;
         if (added || removed)
                 log_info("the catalog was brought in line with the share: %zu points added, %zu removed", added, removed);
@@ -164,7 +166,8 @@ int share_work_list(struct share_side *side, struct share_request *request, stru
 }
 
 /* The row that `wanted` means: a name, "latest", or a unique prefix. Rows are newest first. */
-static const struct catalog_entry *choose_point(const struct catalog_list *rows, const char *vm, const char *wanted, struct error **err)
+static const struct catalog_entry *choose_point(const struct catalog_list *rows, const char *vm, const char *wanted,
+                                                struct error **err)
 {
         const struct catalog_entry *found = NULL;
         bool latest = streq(wanted, "latest");
@@ -177,8 +180,8 @@ static const struct catalog_entry *choose_point(const struct catalog_list *rows,
                 if (!str_starts_with(row->point, wanted))
                         continue;
                 if (found) {
-                        error_set(err, ERROR_CONFIG, "'%s' could be %s or %s of %s; give more of the name", wanted, row->point, found->point,
-                                  vm);
+                        error_set(err, ERROR_CONFIG, "'%s' could be %s or %s of %s; give more of the name", wanted, row->point,
+                                  found->point, vm);
                         return NULL;
                 }
                 found = row;

@@ -13,44 +13,18 @@
 #include "catalog/catalog-thread.h"
 #include "daemon/share-internal.h"
 
-enum { RETRY_MS = 30000, REFRESH_MS = 60000, ANSWER_MS = 20000, CHECK_MS = 500, KEPT_MAX = 1000, ATTEMPTS_MAX = 20 };
+enum { RETRY_MS = 30000, REFRESH_MS = 60000, ANSWER_MS = 20000, CHECK_MS = 500 };
 
-struct waiter {
+struct share_waiter {
         share_answer_function *answer;
         void *data;
         int64_t deadline_ms;
-        struct waiter *next;
-};
-
-struct share {
-        struct loop *loop;
-        struct share_timing timing;
-        struct share_handlers handlers;
-        struct share_side side; /* the thread's, but for `path` */
-        struct catalog_thread *thread;
-        struct loop_source *completions;
-        enum share_state state;
-        struct error *error; /* in SHARE_UNAVAILABLE */
-        char *uuid;
-        uint64_t free_bytes;
-        uint64_t total_bytes;
-        bool opening;
-        bool stale; /* the next opening closes first */
-        struct share_request *outstanding; /* oldest first */
-        struct share_request *kept;        /* to be recorded when it is open again; oldest first */
-        size_t n_kept;
-        struct waiter *waiters;
-        struct loop_source *look_timer;  /* the next look or try */
-        struct loop_source *check_timer; /* deadlines of askers; runs while there are some */
-        bool stopping;
-        void (*stopped)(void *data);
-        void *stopped_data;
-        int64_t stop_deadline_ms;
+        struct share_waiter *next;
 };
 
 static void open_it(struct share *share);
 
-static struct share_request *request_free(struct share_request *request)
+struct share_request *share_request_free(struct share_request *request)
 {
         strv_free(request->names);
         free(request->vm);
@@ -69,7 +43,7 @@ static struct share_request *request_free(struct share_request *request)
         return NULL;
 }
 
-static void append(struct share_request **list, struct share_request *request)
+void share_request_append(struct share_request **list, struct share_request *request)
 {
         request->next = NULL;
         while (*list)
@@ -85,8 +59,8 @@ static void unlink_request(struct share_request **list, struct share_request *re
                 *list = request->next;
 }
 
-static struct share_request *request_new(struct share *share, const char *what,
-                                         int (*work)(struct share_side *, struct share_request *, struct error **))
+struct share_request *share_request_new(struct share *share, const char *what,
+                                        int (*work)(struct share_side *, struct share_request *, struct error **))
 {
         struct share_request *request = xcalloc(1, sizeof *request);
         request->share = share;
@@ -127,30 +101,30 @@ static void request_completed(void *data)
         if (request->completed)
                 request->completed(share, request);
         tell(request, request->error, request->error ? NULL : request->text);
-        request_free(request);
+        share_request_free(request);
 }
 
-static void post(struct share *share, struct share_request *request)
+void share_request_post(struct share *share, struct share_request *request)
 {
         request->posted_ms = clock_monotonic_ms();
         request->deadline_ms = request->posted_ms + share->timing.answer_ms;
-        append(&share->outstanding, request);
+        share_request_append(&share->outstanding, request);
         loop_timer_arm(share->check_timer, CHECK_MS, CHECK_MS);
         catalog_thread_post(share->thread, run_request, request_completed, request);
 }
 
 static void tell_waiters(struct share *share, const struct error *error)
 {
-        struct waiter *waiters = TAKE_PTR(share->waiters);
+        struct share_waiter *waiters = TAKE_PTR(share->waiters);
         while (waiters) {
-                struct waiter *waiter = waiters;
+                struct share_waiter *waiter = waiters;
                 waiters = waiter->next;
                 waiter->answer(waiter->data, error, NULL);
                 free(waiter);
         }
 }
 
-static void became_unavailable(struct share *share, const struct error *error, bool stale)
+void share_became_unavailable(struct share *share, const struct error *error, bool stale)
 {
         if (share->state != SHARE_UNAVAILABLE || !streq(share->error->message, error->message))
                 log_error("the repository is not available: %s", error->message);
@@ -174,7 +148,7 @@ static void record_kept(struct share *share)
         while (kept) {
                 struct share_request *request = kept;
                 kept = request->next;
-                post(share, request);
+                share_request_post(share, request);
         }
 }
 
@@ -182,7 +156,7 @@ static void open_completed(struct share *share, struct share_request *request)
 {
         share->opening = false;
         if (request->error) {
-                became_unavailable(share, request->error, true);
+                share_became_unavailable(share, request->error, true);
                 tell_waiters(share, share->error);
                 return;
         }
@@ -206,11 +180,11 @@ static void open_it(struct share *share)
         if (share->opening || share->stopping)
                 return;
         share->opening = true;
-        struct share_request *request = request_new(share, "opening the repository", share_work_open);
+        struct share_request *request = share_request_new(share, "opening the repository", share_work_open);
         request->completed = open_completed;
         request->flag = share->stale;
         request->names = share->handlers.pin_names(share->handlers.data);
-        post(share, request);
+        share_request_post(share, request);
 }
 
 static void refresh_completed(struct share *share, struct share_request *request)
@@ -221,7 +195,7 @@ static void refresh_completed(struct share *share, struct share_request *request
                 return;
         }
         /* A server that is slow to answer doesn't make what is open worthless; anything else does. */
-        became_unavailable(share, request->error, request->error->kind != ERROR_TIMEOUT);
+        share_became_unavailable(share, request->error, request->error->kind != ERROR_TIMEOUT);
 }
 
 static void on_look(void *data)
@@ -233,23 +207,24 @@ static void on_look(void *data)
                 open_it(share);
                 return;
         }
-        struct share_request *request = request_new(share, "looking at the repository", share_work_refresh);
+        struct share_request *request = share_request_new(share, "looking at the repository", share_work_refresh);
         request->completed = refresh_completed;
-        post(share, request);
+        share_request_post(share, request);
 }
 
 static struct error *takes_too_long(const struct share *share, const char *what)
 {
         struct error *error = NULL;
-        error_set(&error, ERROR_TIMEOUT, "the repository %s did not answer within %.0f s (%s); is the server of the share reachable?",
-                  share->side.path, (double)share->timing.answer_ms / 1000.0, what);
+        error_set(&error, ERROR_TIMEOUT,
+                  "the repository %s did not answer within %.0f s (%s); is the server of the share reachable?", share->side.path,
+                  (double)share->timing.answer_ms / 1000.0, what);
         return error;
 }
 
 static void tell_late_waiters(struct share *share, int64_t now)
 {
-        for (struct waiter **link = &share->waiters; *link;) {
-                struct waiter *waiter = *link;
+        for (struct share_waiter **link = &share->waiters; *link;) {
+                struct share_waiter *waiter = *link;
                 if (now < waiter->deadline_ms) {
                         link = &waiter->next;
                         continue;
@@ -341,9 +316,9 @@ void share_stop(struct share *share, int64_t timeout_ms, void (*done)(void *data
         tell_waiters(share, error);
         for (struct share_request *request = share->outstanding; request; request = request->next)
                 tell(request, error, NULL);
-        struct share_request *request = request_new(share, "closing the repository", share_work_close);
+        struct share_request *request = share_request_new(share, "closing the repository", share_work_close);
         request->completed = close_completed;
-        post(share, request);
+        share_request_post(share, request);
 }
 
 void share_view_done(struct share_view *view)
@@ -364,8 +339,8 @@ struct share_view share_look(const struct share *share)
         int64_t hangs = hangs_for_ms(share);
         if (hangs) {
                 view.state = SHARE_UNAVAILABLE;
-                view.error = xasprintf("the repository %s does not answer (%s, for %.0f s); is the server of the share reachable?", view.path,
-                                       share->outstanding->what, (double)hangs / 1000.0);
+                view.error = xasprintf("the repository %s does not answer (%s, for %.0f s); is the server of the share reachable?",
+                                       view.path, share->outstanding->what, (double)hangs / 1000.0);
         } else if (share->error) {
                 view.error = xstrdup(share->error->message);
         }
@@ -389,7 +364,7 @@ void share_when_ready(struct share *share, share_answer_function *answer, void *
                 answer(data, NULL, NULL);
                 return;
         }
-        struct waiter *waiter = xcalloc(1, sizeof *waiter);
+        struct share_waiter *waiter = xcalloc(1, sizeof *waiter);
         waiter->answer = answer;
         waiter->data = data;
         waiter->deadline_ms = clock_monotonic_ms() + share->timing.answer_ms;
@@ -397,132 +372,6 @@ void share_when_ready(struct share *share, share_answer_function *answer, void *
         share->waiters = waiter;
         loop_timer_arm(share->check_timer, CHECK_MS, CHECK_MS);
         open_it(share);
-}
-
-static void ask(struct share *share, struct share_request *request, share_answer_function *answer, void *data)
-{
-        request->answer = answer;
-        request->answer_data = data;
-        post(share, request);
-}
-
-void share_flush(struct share *share, share_answer_function *answer, void *data)
-{
-        ask(share, request_new(share, "recording", share_work_nothing), answer, data);
-}
-
-void share_list_points(struct share *share, const char *vm, bool failed, share_answer_function *answer, void *data)
-{
-        struct share_request *request = request_new(share, "listing the points", share_work_list);
-        request->vm = xstrdup(vm);
-        request->flag = failed;
-        ask(share, request, answer, data);
-}
-
-void share_show_point(struct share *share, const char *vm, const char *point, share_answer_function *answer, void *data)
-{
-        struct share_request *request = request_new(share, "reading a point", share_work_show);
-        request->vm = xstrdup(vm);
-        request->text = xstrdup(point);
-        ask(share, request, answer, data);
-}
-
-static void entry_copy(const struct catalog_entry *from, struct catalog_entry *to)
-{
-        *to = *from;
-        char **const texts[] = { &to->vm, &to->hypervisor, &to->point, &to->job, &to->status, &to->level, &to->method, &to->consistency,
-                                 &to->path, &to->uuid, &to->parent, &to->error, &to->error_kind };
-        for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
-                *texts[i] = xstrdup(*texts[i]);
-        to->warnings = strv_copy(from->warnings);
-}
-
-/* What can't be recorded now will be when the share is back; the catalog, which failed, is opened anew. */
-static void keep_for_later(struct share *share, const struct share_request *request)
-{
-        if (share->n_kept >= KEPT_MAX || request->attempts >= ATTEMPTS_MAX) {
-                log_error("%s of %s is given up; `orch catalog rebuild` finds its point", request->what,
-                          request->vm ? request->vm : request->entry.vm);
-                return;
-        }
-        struct share_request *again = request_new(share, request->what, request->work);
-        again->completed = request->completed;
-        again->attempts = request->attempts + 1;
-        again->vm = xstrdup(request->vm);
-        again->text = xstrdup(request->text);
-        again->uuid = xstrdup(request->uuid);
-        entry_copy(&request->entry, &again->entry);
-        append(&share->kept, again);
-        share->n_kept++;
-}
-
-static void record_completed(struct share *share, struct share_request *request)
-{
-        if (!request->error)
-                return;
-        error_prefix(&request->error, "%s", request->what);
-        keep_for_later(share, request);
-        if (share->state == SHARE_OK)
-                became_unavailable(share, request->error, true);
-}
-
-static void log_failure(struct share *share, struct share_request *request)
-{
-        (void)share;
-        if (request->error)
-                log_warning("%s: %s", request->what, request->error->message);
-}
-
-void share_record(struct share *share, const struct catalog_entry *entry)
-{
-        struct share_request *request = request_new(share, "recording a job", share_work_record);
-        entry_copy(entry, &request->entry);
-        request->completed = record_completed;
-        post(share, request);
-}
-
-void share_set_pin(struct share *share, const char *vm, const char *uuid, const char *hypervisor)
-{
-        struct share_request *request = request_new(share, "pinning a VM's UUID", share_work_set_pin);
-        request->vm = xstrdup(vm);
-        request->uuid = xstrdup(uuid);
-        request->text = xstrdup(hypervisor);
-        request->completed = record_completed;
-        post(share, request);
-}
-
-void share_remove_point(struct share *share, const char *path)
-{
-        struct share_request *request = request_new(share, "taking a removed point out of the catalog", share_work_remove_point);
-        request->text = xstrdup(path);
-        request->completed = log_failure;
-        post(share, request);
-}
-
-void share_write_summary(struct share *share, const char *text)
-{
-        struct share_request *request = request_new(share, "writing last-run-summary.json", share_work_write_summary);
-        request->text = xstrdup(text);
-        request->completed = log_failure;
-        post(share, request);
-}
-
-static void load_pins_completed(struct share *share, struct share_request *request)
-{
-        if (request->error && share->state == SHARE_OK)
-                became_unavailable(share, request->error, true);
-        for (size_t i = 0; !request->error && i < request->n_pins; i++)
-                share->handlers.pin(share->handlers.data, request->pins[i].vm, request->pins[i].uuid, request->pins[i].hypervisor);
-}
-
-void share_load_pins(struct share *share, char *const *vms)
-{
-        if (share->state != SHARE_OK || !vms || !vms[0])
-                return;
-        struct share_request *request = request_new(share, "reading pins", share_work_load_pins);
-        request->names = strv_copy(vms);
-        request->completed = load_pins_completed;
-        post(share, request);
 }
 
 struct share *share_free(struct share *share)
@@ -537,7 +386,7 @@ struct share *share_free(struct share *share)
         while (share->kept) {
                 struct share_request *request = share->kept;
                 share->kept = request->next;
-                request_free(request);
+                share_request_free(request);
         }
         error_free(share->error);
         free(share->uuid);

@@ -17,7 +17,7 @@
 struct share;
 
 enum share_state {
-        SHARE_OPENING,     /* never been open yet, first try under way */
+        SHARE_OPENING, /* never been open yet, first try under way */
         SHARE_OK,
         SHARE_UNAVAILABLE, /* see `error` */
 };
@@ -25,9 +25,9 @@ enum share_state {
 struct share_view {
         enum share_state state;
         const char *path;
-        const char *uuid;      /* NULL until it was open once */
-        char *error;           /* the caller frees the view with share_view_done() */
-        uint64_t free_bytes;   /* as last seen */
+        const char *uuid;    /* NULL until it was open once */
+        char *error;         /* the caller frees the view with share_view_done() */
+        uint64_t free_bytes; /* as last seen */
         uint64_t total_bytes;
 };
 void share_view_done(struct share_view *view);

@@ -17,7 +17,7 @@ struct vm_state {
         int64_t duration_seconds;
         int64_t freeze_milliseconds;
         bool pin_known;
-        char *pin; /* UUID, NULL: none */
+        char *pin;            /* UUID, NULL: none */
         char *pin_hypervisor; /* home at the first backup; NULL: not known */
         /* The newest job that failed since the newest good point; NULL: none did. */
         char *failed_job;

@@ -4,10 +4,7 @@
 #include "daemon/worker-process.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
-#include <spawn.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -18,15 +15,17 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "daemon/worker-spawn.h"
 
 enum {
         READ_SIZE = 16384, /* a turn's share: clients get their turn before the next one */
-        PACE_BYTES = 65536, PACE_MS = 20,
-        DRAIN_MAX_BYTES = 4 << 20,   /* of what a dead worker left in a pipe */
+        PACE_BYTES = 65536,
+        PACE_MS = 20,
+        DRAIN_MAX_BYTES = 4 << 20, /* of what a dead worker left in a pipe */
         LOG_LINE_MAX_BYTES = 8192,
-        LOG_LINES_MAX = 10000,       /* a job; more is dropped */
+        LOG_LINES_MAX = 10000, /* a job; more is dropped */
         GARBAGE_LINES_TOLD = 3,
-        LOOK_MS = 100,               /* without a pidfd */
+        LOOK_MS = 100, /* without a pidfd */
 };
 
 enum phase { PHASE_WATCHED, PHASE_ENDING, PHASE_KILLED, PHASE_STUCK };
@@ -152,7 +151,10 @@ static void log_line(struct worker_process *worker, const char *line)
         enum log_level level = LOG_LEVEL_INFO;
         if (line[0] == '<' && line[1] >= '0' && line[1] <= '7' && line[2] == '>') {
                 int priority = line[1] - '0';
-                level = priority <= 3 ? LOG_LEVEL_ERROR : priority == 4 ? LOG_LEVEL_WARNING : priority <= 6 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+                level = priority <= 3   ? LOG_LEVEL_ERROR
+                        : priority == 4 ? LOG_LEVEL_WARNING
+                        : priority <= 6 ? LOG_LEVEL_INFO
+                                        : LOG_LEVEL_DEBUG;
                 line += 3;
         }
         if (worker->n_log_lines++ < LOG_LINES_MAX)
@@ -318,63 +320,13 @@ static void on_timer(void *data)
                 return;
         case PHASE_KILLED:
                 worker->phase = PHASE_STUCK;
-                log_error("%s: the worker (pid %d) does not end even when killed (is the share hanging?); it is set aside", worker->name,
-                          (int)worker->pid);
+                log_error("%s: the worker (pid %d) does not end even when killed (is the share hanging?); it is set aside",
+                          worker->name, (int)worker->pid);
                 worker->handlers.stuck(worker->data);
                 return;
         case PHASE_STUCK:
                 return;
         }
-}
-
-static int make_pipes(int in[2], int out[2], int errors[2], struct error **err)
-{
-        if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(errors, O_CLOEXEC) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make a pipe for a worker");
-        if (fcntl(in[1], F_SETFL, O_NONBLOCK) < 0 || fcntl(out[0], F_SETFL, O_NONBLOCK) < 0 || fcntl(errors[0], F_SETFL, O_NONBLOCK) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot set up a pipe for a worker");
-        return 0;
-}
-
-/* This program, by its name where that leads to the file that runs: under valgrind, the link is valgrind. Once an upgrade has put another
- * file under that name, by the link: it still leads to this version, whose request the worker has to understand. */
-static const char *own_program(char *buffer, size_t size)
-{
-        static const char link[] = "/proc/self/exe";
-        ssize_t n = readlink(link, buffer, size - 1);
-        if (n <= 0 || (size_t)n == size - 1)
-                return link;
-        buffer[n] = '\0';
-        return buffer[0] == '/' && !str_ends_with(buffer, " (deleted)") ? buffer : link;
-}
-
-/* In a process group of its own, so that a terminal's Ctrl-C reaches the daemon alone; with default signals, none blocked. */
-static int spawn(const char *const *argv, const int fds[3], pid_t *ret, struct error **err)
-{
-        static const char *const own[] = { "orch", "worker", NULL };
-        posix_spawn_file_actions_t actions;
-        posix_spawnattr_t attributes;
-        sigset_t none;
-        sigset_t defaults;
-        sigemptyset(&none);
-        sigemptyset(&defaults);
-        for (size_t i = 0; i < 5; i++)
-                sigaddset(&defaults, (const int[]){ SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGCHLD }[i]);
-        posix_spawn_file_actions_init(&actions);
-        posix_spawnattr_init(&attributes);
-        for (int i = 0; i < 3; i++)
-                posix_spawn_file_actions_adddup2(&actions, fds[i], i);
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-        posix_spawnattr_setsigmask(&attributes, &none);
-        posix_spawnattr_setsigdefault(&attributes, &defaults);
-        char buffer[PATH_MAX];
-        const char *program = argv ? argv[0] : own_program(buffer, sizeof buffer);
-        int r = posix_spawn(ret, program, &actions, &attributes, (char *const *)(argv ? argv : own), environ);
-        posix_spawn_file_actions_destroy(&actions);
-        posix_spawnattr_destroy(&attributes);
-        if (r != 0)
-                return error_set_errno(err, ERROR_INTERNAL, r, "cannot start a worker (%s)", program);
-        return 0;
 }
 
 static void on_look(void *data)
@@ -420,19 +372,7 @@ struct worker_process *worker_process_start(struct loop *loop, const struct work
         strbuf_add(&worker->request, request);
         strbuf_add_char(&worker->request, '\n');
 
-        int in[2] = { -1, -1 };
-        int out[2] = { -1, -1 };
-        int errors[2] = { -1, -1 };
-        int r = make_pipes(in, out, errors, err);
-        if (r == 0)
-                r = spawn(options->argv, (const int[]){ in[0], out[1], errors[1] }, &worker->pid, err);
-        closep(&in[0]);
-        closep(&out[1]);
-        closep(&errors[1]);
-        worker->input_fd = in[1];
-        worker->output_fd = out[0];
-        worker->errors_fd = errors[0];
-        if (r < 0)
+        if (worker_spawn(options->argv, &worker->pid, &worker->input_fd, &worker->output_fd, &worker->errors_fd, err) < 0)
                 return NULL;
         if (watch(worker, err) < 0) {
                 /* Not watched, it must not run: with its life line cut it does nothing, and init's heir reaps it. */
@@ -474,8 +414,8 @@ struct error *worker_process_failure(const struct worker_process *worker)
                 error_set(&error, ERROR_INTERNAL, "the worker ended without a result (exit status %d); the VM is being recovered",
                           worker->end.si_status);
         } else {
-                error_set(&error, ERROR_INTERNAL, "the worker was killed by signal %d (%s); the VM is being recovered", worker->end.si_status,
-                          strsignal(worker->end.si_status));
+                error_set(&error, ERROR_INTERNAL, "the worker was killed by signal %d (%s); the VM is being recovered",
+                          worker->end.si_status, strsignal(worker->end.si_status));
         }
         return error;
 }

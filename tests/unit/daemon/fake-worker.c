@@ -183,11 +183,12 @@ static void sleep_for_ever(void)
 
 static int play_garbage(void)
 {
-        static const char garbage[] = "not json\n{\"type\":\"step\"}\n\n\0\0\n[]\n{\"type\":\"result\",\"time_ms\":1,\"status\":\"splendid\"}\n";
+        static const char garbage[] =
+                "not json\n{\"type\":\"step\"}\n\n\0\0\n[]\n{\"type\":\"result\",\"time_ms\":1,\"status\":\"splendid\"}\n";
         (void)!write(STDOUT_FILENO, garbage, sizeof garbage - 1);
-        _cleanup_free_ char *line = xmalloc(3 << 20);
-        memset(line, 'x', 3 << 20);
-        (void)!fs_write_all(STDOUT_FILENO, line, 3 << 20, NULL);
+        _cleanup_free_ char *line = xmalloc(2 << 20);
+        memset(line, 'x', 2 << 20);
+        (void)!fs_write_all(STDOUT_FILENO, line, 2 << 20, NULL);
         (void)!write(STDOUT_FILENO, "\n", 1);
         (void)!fs_write_all(STDERR_FILENO, line, 100000, NULL);
         dprintf(STDERR_FILENO, "\n<4>a warning from the worker\n");

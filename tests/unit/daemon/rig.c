@@ -49,8 +49,8 @@ void rig_set_vms(struct rig *rig, const char *const names[])
         _cleanup_strbuf_ struct strbuf text = { 0 };
         strbuf_add(&text, "vms:\n");
         for (size_t i = 0; names[i]; i++)
-                strbuf_addf(&text, "  - { name: %s, hypervisor: host-1, method: quiesce, priority: %zu, schedule: daily }\n", names[i],
-                            (i + 1) * 10);
+                strbuf_addf(&text, "  - { name: %s, hypervisor: host-1, method: quiesce, priority: %zu, schedule: daily }\n",
+                            names[i], (i + 1) * 10);
         rig_write(rig, "vm-list.yaml", text.data);
 }
 

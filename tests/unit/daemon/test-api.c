@@ -138,8 +138,12 @@ Test(api, tells_metrics)
         for (ssize_t n; (n = read(call.fd, text + length, sizeof text - 1 - length)) > 0;)
                 length += (size_t)n;
         call_close(&call);
-        static const char *const wanted[] = { "orch_up 1\n", "orch_vm_freeze_seconds{vm=\"ok-1\"} 0.041\n", "orch_vm_stored_bytes{vm=\"ok-1\"} 4096\n",
-                                              "orch_failures_total{kind=\"timeout\"} 0\n", "orch_repository_available 1\n", "orch_queue_length 0\n" };
+        static const char *const wanted[] = { "orch_up 1\n",
+                                              "orch_vm_freeze_seconds{vm=\"ok-1\"} 0.041\n",
+                                              "orch_vm_stored_bytes{vm=\"ok-1\"} 4096\n",
+                                              "orch_failures_total{kind=\"timeout\"} 0\n",
+                                              "orch_repository_available 1\n",
+                                              "orch_queue_length 0\n" };
         for (size_t i = 0; i < ARRAY_LENGTH(wanted); i++)
                 cr_assert(strstr(text, wanted[i]), "no %s in %s", wanted[i], text);
 }
@@ -184,8 +188,12 @@ Test(api, keeps_alive_and_many_clients_do_not_hurt)
 /* Half a request, garbage, and a peer that hangs up in the middle. */
 Test(api, survives_clients_that_do_not_speak_http)
 {
-        static const char *const texts[] = { "", "\r\n\r\n", "GET", "POST /v1/run HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
-                                             "\x16\x03\x01\x02", "GET /v1/status HTTP/9.9\r\n\r\n" };
+        static const char *const texts[] = { "",
+                                             "\r\n\r\n",
+                                             "GET",
+                                             "POST /v1/run HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+                                             "\x16\x03\x01\x02",
+                                             "GET /v1/status HTTP/9.9\r\n\r\n" };
         for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
                 struct sockaddr_un address = { .sun_family = AF_UNIX };
                 snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", rig.folder);

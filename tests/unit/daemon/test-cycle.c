@@ -39,10 +39,11 @@ Test(cycle, tries_once_more_what_may_have_passed_and_writes_its_summary)
         rig_start(&rig);
         cr_assert_eq(run(&rig, "/v1/run", "{}"), 1);
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert_str_eq(history,
-                         "start backup once-1,end backup once-1,start backup unreachable-2,end backup unreachable-2,"
-                         "start backup wrong-3,end backup wrong-3,start backup ok-4,end backup ok-4,start backup off-5,end backup off-5,"
-                         "start backup once-1,end backup once-1,start backup unreachable-2,end backup unreachable-2");
+        cr_assert_str_eq(
+                history,
+                "start backup once-1,end backup once-1,start backup unreachable-2,end backup unreachable-2,"
+                "start backup wrong-3,end backup wrong-3,start backup ok-4,end backup ok-4,start backup off-5,end backup off-5,"
+                "start backup once-1,end backup once-1,start backup unreachable-2,end backup unreachable-2");
         size_t length = 0;
         _cleanup_free_ char *text = fs_read_file(SHARE "/metadata/last-run-summary.json", 1 << 20, &length, NULL);
         cr_assert(text, "no summary when the cycle has ended");
@@ -59,9 +60,11 @@ Test(cycle, tries_once_more_what_may_have_passed_and_writes_its_summary)
         json_t *plan = post(&rig, "/v1/run", "{\"dry_run\":true}", 200);
         size_t i;
         json_t *item;
-        json_array_foreach(json_object_get(plan, "plan"), i, item) {
+        json_array_foreach(json_object_get(plan, "plan"), i, item)
+        {
                 bool good = streq(text_of(item, "vm"), "once-1") || streq(text_of(item, "vm"), "ok-4");
-                cr_assert_eq(json_is_true(json_object_get(item, "due")), !good, "%s: %s", text_of(item, "vm"), text_of(item, "reason"));
+                cr_assert_eq(json_is_true(json_object_get(item, "due")), !good, "%s: %s", text_of(item, "vm"),
+                             text_of(item, "reason"));
         }
         cr_assert_eq(number_of(plan, "usual"), 5);
         json_decref(plan);
@@ -117,7 +120,9 @@ Test(cycle, an_adhoc_backup_goes_behind_the_running_one_and_ahead_of_the_rest)
         cr_assert_eq(call_finish(&call, 10000), 0);
         call_close(&call);
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert_str_eq(history, "start backup slow-1,end backup slow-1,start backup ok-3,end backup ok-3,start backup ok-2,end backup ok-2");
+        cr_assert_str_eq(
+                history,
+                "start backup slow-1,end backup slow-1,start backup ok-3,end backup ok-3,start backup ok-2,end backup ok-2");
         cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
         rig_done(&rig);
 }
@@ -217,8 +222,8 @@ Test(cycle, the_own_timer_starts_one)
         struct tm tm;
         gmtime_r(&now, &tm);
         static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-        _cleanup_free_ char *settings = xasprintf("cycle: { start: \"%s %02d:%02d\", timezone: UTC, trigger: internal }\n", days[tm.tm_wday],
-                                                  tm.tm_hour, tm.tm_min);
+        _cleanup_free_ char *settings = xasprintf("cycle: { start: \"%s %02d:%02d\", timezone: UTC, trigger: internal }\n",
+                                                  days[tm.tm_wday], tm.tm_hour, tm.tm_min);
         rig_prepare(&rig, settings);
         rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
         rig_start(&rig);
@@ -251,9 +256,12 @@ Test(cycle, pins_a_vm_and_takes_another_uuid_only_when_told)
         /* What each worker was told: nothing, the first UUID, nothing, the third. */
         _cleanup_free_ char *log = rig_read(&rig, "worker.log");
         char pins[4][64];
-        cr_assert_eq(sscanf(log, "start backup renewed-1 %63s end backup renewed-1 %*s start backup renewed-1 %63s end backup renewed-1 %*s "
-                                 "start backup renewed-1 %63s end backup renewed-1 %*s start backup renewed-1 %63s",
-                            pins[0], pins[1], pins[2], pins[3]), 4, "%s", log);
+        cr_assert_eq(
+                sscanf(log,
+                       "start backup renewed-1 %63s end backup renewed-1 %*s start backup renewed-1 %63s end backup renewed-1 %*s "
+                       "start backup renewed-1 %63s end backup renewed-1 %*s start backup renewed-1 %63s",
+                       pins[0], pins[1], pins[2], pins[3]),
+                4, "%s", log);
         cr_assert_str_eq(pins[0], "-");
         cr_assert_neq(strcmp(pins[1], "-"), 0);
         cr_assert_str_eq(pins[2], "-");

@@ -31,7 +31,8 @@ Test(daemon, starts_backs_up_by_priority_and_stops)
         cr_assert_eq(call_finish(&call, 10000), 0);
         call_close(&call);
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert_str_eq(history, "start backup zz-1,end backup zz-1,start backup ok-2,end backup ok-2,start backup aa-3,end backup aa-3");
+        cr_assert_str_eq(history,
+                         "start backup zz-1,end backup zz-1,start backup ok-2,end backup ok-2,start backup aa-3,end backup aa-3");
 
         json_t *points = rig_get(&rig, "/v1/points");
         cr_assert_eq(json_array_size(points), 3);
@@ -45,7 +46,9 @@ Test(daemon, starts_backs_up_by_priority_and_stops)
 
 static bool metrics_answer(int port, const char *path, const char *wanted)
 {
-        struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct sockaddr_in address = { .sin_family = AF_INET,
+                                       .sin_port = htons((uint16_t)port),
+                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         _cleanup_close_ int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
         char text[32768] = "";

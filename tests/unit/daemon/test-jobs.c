@@ -65,7 +65,9 @@ Test(jobs, a_log_survives_a_restart_and_has_no_progress)
         cr_assert_eq(job->state, JOB_ENDED);
         cr_assert_eq(jobs_find_newest(jobs, "db-1"), job);
         _cleanup_free_ char *log = read_log(jobs, job);
-        cr_assert_str_eq(log, "{\"event\":\"queued\",\"vm\":\"db-1\",\"hypervisor\":\"host-1\"}\n{\"event\":\"result\"}\n{\"event\":\"end\"}\n");
+        cr_assert_str_eq(
+                log,
+                "{\"event\":\"queued\",\"vm\":\"db-1\",\"hypervisor\":\"host-1\"}\n{\"event\":\"result\"}\n{\"event\":\"end\"}\n");
 }
 
 Test(jobs, old_logs_go)

@@ -55,7 +55,8 @@ Test(openapi, has_exactly_the_routes)
                 cr_assert(call, "%s %s is not described", route->method, route->path);
                 size_t n = 0;
                 for (; route->query && route->query[n]; n++)
-                        cr_assert(parameter_is_listed(call, route->query[n]), "%s: query parameter %s", route->path, route->query[n]);
+                        cr_assert(parameter_is_listed(call, route->query[n]), "%s: query parameter %s", route->path,
+                                  route->query[n]);
                 cr_assert_eq(count_query_parameters(call), n, "%s", route->path);
         }
         cr_assert_eq(described, routes, "something is described that is no route");

@@ -5,7 +5,9 @@
 
 static struct job job_of(const char *vm, enum job_class class, int priority)
 {
-        return (struct job){ .vm = (char *)vm, .hypervisor = (char *)"h1", .class = class, .priority = priority, .action = JOB_BACKUP };
+        return (struct job){
+                .vm = (char *)vm, .hypervisor = (char *)"h1", .class = class, .priority = priority, .action = JOB_BACKUP
+        };
 }
 
 static const struct queue_limits one = { .jobs = 1, .jobs_per_hypervisor = 1, .others = 4 };

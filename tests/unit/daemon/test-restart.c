@@ -61,7 +61,8 @@ Test(restart, a_second_daemon_is_refused_and_a_stale_socket_is_not_in_the_way)
         /* Also with a state folder of its own. */
         _cleanup_free_ char *settings = rig_read(&rig, "orch.yaml");
         _cleanup_free_ char *other = xasprintf("repository: { path: " SHARE ", fstype: any }\ninventory: vm-list.yaml\n"
-                                               "socket: %s/socket\ndaemon: { state: %s/other }\n", rig.folder, rig.folder);
+                                               "socket: %s/socket\ndaemon: { state: %s/other }\n",
+                                               rig.folder, rig.folder);
         rig_write(&rig, "orch.yaml", other);
         rig_launch(&second);
         cr_assert_eq(rig_wait(&second), 4);
@@ -142,7 +143,8 @@ Test(restart, stop_lets_finish_when_told_so_and_a_second_signal_cancels)
         struct rig rig;
         rig_prepare(&rig, NULL);
         _cleanup_free_ char *settings = xasprintf("repository: { path: " SHARE ", fstype: any }\ninventory: vm-list.yaml\n"
-                                                  "socket: %s/socket\ndaemon: { state: %s/state, on_stop: finish }\n", rig.folder, rig.folder);
+                                                  "socket: %s/socket\ndaemon: { state: %s/state, on_stop: finish }\n",
+                                                  rig.folder, rig.folder);
         rig_write(&rig, "orch.yaml", settings);
         rig_set_vms(&rig, (const char *const[]){ "slow-1", "ok-2", NULL });
         rig_start(&rig);

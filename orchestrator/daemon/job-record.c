@@ -1,0 +1,93 @@
+/* Implements daemon/job-record.h. A worker's metadata is read by the strict parser, and taken only when it is about this job's VM. */
+#include "daemon/job-record.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "daemon/daemon-internal.h"
+#include "schema/json-fields.h"
+
+/* The row of a job that made no point and whose worker could tell no metadata. */
+static void record_without_metadata(struct daemon *daemon, const struct job *job)
+{
+        struct catalog_entry entry = {
+                .vm = job->vm,
+                .hypervisor = job->hypervisor,
+                .job = (char *)job->id,
+                .status = (char *)job_outcome_name(job->outcome),
+                .method = job->method,
+                .level = job->level,
+                .started = job->started ? job->started : job->created,
+                .finished = clock_realtime_s(),
+                .error = job->error,
+                .error_kind = (char *)error_kind_name(job->error_kind),
+                .warnings = job->warnings,
+        };
+        entry.duration_seconds = entry.finished - entry.started;
+        share_record(daemon->share, &entry);
+        vm_states_note(&daemon->states, &entry);
+}
+
+static int record_metadata(struct daemon *daemon, struct job *job, const json_t *json, struct error **err)
+{
+        _cleanup_free_ char *text = json_write_line(json);
+        _cleanup_(metadata_freep) struct metadata *metadata = metadata_parse(text, strlen(text), err);
+        if (!metadata)
+                return -1;
+        if (!streq(metadata->vm, job->vm) || !streq(metadata->status, job_outcome_name(job->outcome)))
+                return error_set(err, ERROR_CORRUPT, "they are of VM %s with status %s", metadata->vm, metadata->status);
+        if (job->outcome != JOB_OUTCOME_OK)
+                xstrdup_replace(&job->path, NULL);
+        else if (!job->path)
+                job->path = xasprintf("%s/%s/%s", metadata->hypervisor, metadata->vm, metadata->point);
+        struct catalog_entry entry = { 0 };
+        catalog_entry_from_metadata(metadata, job->path, &entry);
+        if (!entry.hypervisor)
+                entry.hypervisor = xstrdup(job->hypervisor);
+        if (!entry.error_kind && job->outcome == JOB_OUTCOME_FAILED)
+                entry.error_kind = xstrdup(error_kind_name(job->error_kind));
+        job->stored_bytes = job->outcome == JOB_OUTCOME_OK ? entry.stored_bytes : 0;
+        xstrdup_replace(&job->point, job->outcome == JOB_OUTCOME_OK ? metadata->point : NULL);
+        share_record(daemon->share, &entry);
+        vm_states_note(&daemon->states, &entry);
+        catalog_entry_done(&entry);
+        const struct vm_state *state = vm_states_find(&daemon->states, job->vm);
+        if (job->outcome == JOB_OUTCOME_OK && metadata->uuid && (job->accept_new_uuid || !state || !state->pin)) {
+                share_set_pin(daemon->share, job->vm, metadata->uuid, metadata->hypervisor);
+                vm_states_set_pin(&daemon->states, job->vm, metadata->uuid, metadata->hypervisor);
+        }
+        for (size_t i = 0; job->removed && job->removed[i]; i++) {
+                _cleanup_free_ char *path = xasprintf("%s/%s/%s", metadata->hypervisor, job->vm, job->removed[i]);
+                share_remove_point(daemon->share, path);
+        }
+        return 0;
+}
+
+void job_record(struct daemon *daemon, struct job *job, const json_t *metadata)
+{
+        if (!job_is_backup(job) || job->outcome == JOB_OUTCOME_SKIPPED)
+                return;
+        _cleanup_error_ struct error *error = NULL;
+        if (metadata && record_metadata(daemon, job, metadata, &error) == 0)
+                return;
+        if (error)
+                log_error("%s: the metadata told by the worker can't be read: %s", job->id, error->message);
+        if (job->outcome != JOB_OUTCOME_OK)
+                record_without_metadata(daemon, job);
+}
+
+void job_record_contact(struct daemon *daemon, const struct job *job)
+{
+        if (!job->hypervisor || !job->started)
+                return;
+        bool about_it = job->action == JOB_HYPERVISOR_CHECK;
+        bool failed = job->outcome == JOB_OUTCOME_FAILED;
+        bool no_way = failed && (job->error_kind == ERROR_UNREACHABLE || job->error_kind == ERROR_AUTH);
+        if (job->outcome == JOB_OUTCOME_OK)
+                vm_states_set_hypervisor(&daemon->states, job->hypervisor, NULL, clock_realtime_s());
+        else if (no_way || (failed && about_it))
+                vm_states_set_hypervisor(&daemon->states, job->hypervisor, job->error, clock_realtime_s());
+}
