@@ -185,7 +185,7 @@ static int read_array_length(const struct json_field *field, json_t *json, const
 
 static int read_texts(const struct json_field *field, json_t *json, const char *where, char ***ret, struct error **err)
 {
-        size_t count;
+        size_t count = 0;
         if (read_array_length(field, json, where, &count, err) < 0)
                 return -1;
         _cleanup_strv_ char **texts = xcalloc(count + 1, sizeof *texts);
@@ -201,7 +201,7 @@ static int read_texts(const struct json_field *field, json_t *json, const char *
 
 static int read_list(const struct json_field *field, json_t *json, const char *where, void *object, struct error **err)
 {
-        size_t count;
+        size_t count = 0;
         if (read_array_length(field, json, where, &count, err) < 0)
                 return -1;
         if (!count)
@@ -274,7 +274,7 @@ static int read_field(const struct json_field *field, json_t *json, const char *
         case JSON_FIELD_NUMBER:
                 return read_number(field, json, where, field->least, AT(int64_t, object, field), err);
         case JSON_FIELD_SIZE: {
-                int64_t number;
+                int64_t number = 0;
                 if (read_number(field, json, where, 0, &number, err) < 0)
                         return -1;
                 *AT(uint64_t, object, field) = (uint64_t)number;

@@ -131,8 +131,13 @@ int worker_main(void)
         _cleanup_error_ struct error *error = NULL;
         _cleanup_free_ char *text = read_request(&error);
         int status = text ? run_request(text, &error) : -1;
-        if (status >= 0)
-                return status;
-        log_error("worker: %s", error_message(error));
-        return 2;
+        if (status < 0) {
+                log_error("worker: %s", error_message(error));
+                status = 2;
+        }
+        /* A call that was given up still runs in a library whose exit handlers would pull the ground from under it. Events go out by
+         * write(2): nothing is left to be flushed. */
+        if (libvirt_ssh_calls_left_behind())
+                _exit(status);
+        return status;
 }
