@@ -24,6 +24,7 @@ source= target=
 for word; do source=$target target=$word; done
 case "$1 $target" in convert*/.staging-*) ;; *) exec {QEMU_IMG} "$@" ;; esac
 kept={FOLDER}/${{target##*/}}
+printf %s "$source" > "$kept.source"
 cp --sparse=always -- "$source" "$kept.before" || exit 99
 echo "begin $(date +%s%N) ${{target##*/}}" >> {FOLDER}/log
 while [ -e "$kept.hold" ]; do sleep 0.05; done
@@ -65,10 +66,13 @@ class Witness:
         for path in glob.glob(os.path.join(self.folder, "*")):
             os.unlink(path)
 
-    def compare(self, folder, file, source_format):
-        """What qemu-img says to the copy beside the source as it was: "" when both are the same to a guest, before and after."""
+    def compare(self, folder, file, source, source_format):
+        """What qemu-img says to the copy beside the source as it was: "" when both are the same to a guest, before and after, and the source
+        is the VM's own disk."""
         copy = os.path.join(folder, file)
-        said = ""
+        with open(self._kept(file, "source")) as f:
+            copied = f.read()
+        said = "" if copied == source else f"{file} was copied from {copied}, not from {source}\n"
         for suffix in ("before", "after"):
             kept = f"{FOLDER}/{file}.{suffix}"
             p = self.host.exec(QEMU_IMG, "compare", "-f", source_format, "-F", "qcow2", kept, copy, check=False)

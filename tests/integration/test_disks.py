@@ -89,7 +89,7 @@ class Disks(unittest.TestCase):
         for name in self.listed:
             for disk in self.metadata(name)["disks"]:
                 file = f"{name}-{disk['target']}.qcow2"
-                self.assertEqual(self.witness.compare(self.folder(name), file, formats[file[:-6]]), "")
+                self.assertEqual(self.witness.compare(self.folder(name), file, self.paths[name][disk["target"]], formats[file[:-6]]), "")
                 with Image(os.path.join(self.folder(name), file)) as image:
                     self.assertEqual(image.read("/marker"), f"{name}-{disk['target']}\n")
                     self.assertTrue(image.was_clean)

@@ -67,7 +67,7 @@ class FullHost(unittest.TestCase):
     def test_copies_hold_exactly_what_was_under_the_overlays(self):
         evidence.check_point(self, self.folder())
         for target, fmt in TARGETS.items():
-            self.assertEqual(self.witness.compare(self.folder(), f"db-{target}.qcow2", fmt), "")
+            self.assertEqual(self.witness.compare(self.folder(), f"db-{target}.qcow2", self.paths[target], fmt), "")
             with Image(os.path.join(self.folder(), f"db-{target}.qcow2")) as image:
                 self.assertTrue(image.was_clean)
                 self.assertEqual(image.read("/marker"), f"synced-{target}\n")
