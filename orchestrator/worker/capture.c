@@ -11,13 +11,15 @@
 #include "worker/backup-internal.h"
 #include "worker/commit.h"
 
-enum { THAW_TRIES = 5, THAW_PAUSE_US = 300 * 1000 };
+enum { THAW_PATIENCE_MS = 20 * 1000, THAW_PAUSE_US = 300 * 1000 };
 
-/* Thaws until the guest says so. A thaw that is answered with an error counts for nothing: the status does. */
+/* Thaws until the guest says so. A thaw that is answered with an error counts for nothing: the status does. An agent that is mute for longer
+ * than the patience is left to the dead-man, because disks may be waiting to be put back. */
 int backup_thaw(struct backup *backup, struct error **err)
 {
         struct hypervisor *host = backup->host;
-        for (int attempt = 0;; attempt++) {
+        struct deadline deadline = deadline_in_ms(THAW_PATIENCE_MS);
+        for (;;) {
                 int filesystems = 0;
                 enum fsfreeze_status status = FSFREEZE_FROZEN;
                 _cleanup_error_ struct error *error = NULL;
@@ -25,7 +27,7 @@ int backup_thaw(struct backup *backup, struct error **err)
                 _cleanup_error_ struct error *status_error = NULL;
                 if (host->ops->fsfreeze_status(host, backup->uuid, &status, &status_error) == 0 && status == FSFREEZE_THAWED)
                         return 0;
-                if (attempt + 1 == THAW_TRIES || (status_error && status_error->kind == ERROR_UNREACHABLE)) {
+                if (deadline_passed(deadline) || (status_error && status_error->kind == ERROR_UNREACHABLE)) {
                         error_propagate(err, status_error ? TAKE_PTR(status_error) : TAKE_PTR(error));
                         if (r == 0 && err && !*err)
                                 error_set(err, ERROR_TIMEOUT, "the guest still says frozen");
@@ -43,6 +45,14 @@ static int undo_freeze(void *data, struct error **err)
         if (backup_ensure_connection(backup, err) < 0 || backup_thaw(backup, err) < 0)
                 return -1;
         return deadman_disarm(&backup->deadman, backup->host, &fired, err);
+}
+
+/* Only while the guest is known to be thawed: before the freeze was sent, or after `thawed` was seen. */
+static int undo_arm(void *data, struct error **err)
+{
+        struct backup *backup = data;
+        bool fired = false;
+        return backup_ensure_connection(backup, err) < 0 ? -1 : deadman_disarm(&backup->deadman, backup->host, &fired, err);
 }
 
 static int undo_snapshot(void *data, struct error **err)
@@ -96,6 +106,7 @@ static unsigned thaw_deadline_seconds(const struct backup *backup)
 static int freeze(struct backup *backup, int64_t *ret_frozen_at_ms, struct error **err)
 {
         struct hypervisor *host = backup->host;
+        undo_settle(&backup->undo, "disarm");
         undo_push(&backup->undo, "thaw", undo_freeze, backup);
         report_step(backup->report, "freeze");
         int filesystems = 0;
@@ -127,10 +138,14 @@ static int finish_freeze(struct backup *backup, int64_t frozen_at_ms, struct err
         backup->metadata->freeze_milliseconds = clock_monotonic_ms() - frozen_at_ms;
         report_step_end(backup->report, STEP_DONE, "frozen for %lld ms", (long long)backup->metadata->freeze_milliseconds);
         undo_settle(&backup->undo, "thaw");
+        undo_push(&backup->undo, "disarm", undo_arm, backup);
         bool fired = false;
         _cleanup_error_ struct error *error = NULL;
+        /* The copy need not wait for this: backup_disarm() tries again at its end. */
         if (deadman_disarm(&backup->deadman, backup->host, &fired, &error) < 0)
-                report_warning(backup->report, "%s", error->message);
+                report_log(backup->report, "%s", error->message);
+        else
+                undo_settle(&backup->undo, "disarm");
         if (fired) {
                 report_warning(backup->report, "the dead-man timer on %s fired and thawed %s: the freeze took longer than %u s", backup->host->name,
                                backup->vm->name, thaw_deadline_seconds(backup));
@@ -145,12 +160,10 @@ static int capture_quiesced(struct backup *backup, struct error **err)
         report_step(backup->report, "arm");
         if (refuse_foreign_freeze(backup, err) < 0)
                 return -1;
-        if (deadman_arm(&backup->deadman, host, backup->tag, backup->uuid, thaw_deadline_seconds(backup), err) < 0) {
-                /* Its answer may be what was lost: nothing is frozen yet, so taking it away again is safe. */
-                bool fired = false;
-                (void)!deadman_disarm(&backup->deadman, host, &fired, NULL);
+        /* Its answer may be what gets lost. */
+        undo_push(&backup->undo, "disarm", undo_arm, backup);
+        if (deadman_arm(&backup->deadman, host, backup->tag, backup->uuid, thaw_deadline_seconds(backup), err) < 0)
                 return -1;
-        }
         report_step_end(backup->report, STEP_DONE, "thaws after %u s at the latest", thaw_deadline_seconds(backup));
         int64_t frozen_at_ms = 0;
         if (freeze(backup, &frozen_at_ms, err) < 0)
@@ -166,6 +179,16 @@ static int capture_quiesced(struct backup *backup, struct error **err)
         report_step_end(backup->report, STEP_DONE, NULL);
         note_consistency(backup, frozen);
         return finish_freeze(backup, frozen_at_ms, err);
+}
+
+int backup_disarm(struct backup *backup, struct error **err)
+{
+        if (!backup->deadman.armed)
+                return 0;
+        if (undo_arm(backup, err) < 0)
+                return -1;
+        undo_settle(&backup->undo, "disarm");
+        return 0;
 }
 
 static int capture_live(struct backup *backup, struct error **err)
