@@ -87,6 +87,9 @@ void backup_disk_done(struct backup_disk *disk);
 /* Frees what the backup owns. */
 void backup_done(struct backup *backup);
 
+/* Takes off the dead-man where that failed after the thaw. */
+int backup_disarm(struct backup *backup, struct error **err) _must_check_;
+
 /* Thaws until the guest says `thawed`. */
 int backup_thaw(struct backup *backup, struct error **err) _must_check_;
 

@@ -184,7 +184,7 @@ static int read_back(struct backup *backup, struct error **err)
 
 int backup_verify(struct backup *backup, struct error **err)
 {
-        if (check_vm_after(backup, err) < 0)
+        if (check_vm_after(backup, err) < 0 || backup_disarm(backup, err) < 0)
                 return -1;
         if (check_nothing_left(backup, err) < 0) {
                 report_check(backup->report, CHECK_AFTER, "no-overlay-left", CHECK_FAIL, "%s", error_message(err ? *err : NULL));
