@@ -39,6 +39,12 @@ static int make_and_open(int dir_fd, const char *name, struct error **err)
         return fs_open_dir_at(dir_fd, name, err);
 }
 
+/* A server that reports an error may have made it all the same. */
+static void give_up_new_folder(const struct staging *staging)
+{
+        (void)unlinkat(staging->vm_fd, staging->folder, AT_REMOVEDIR);
+}
+
 struct staging *staging_create(struct repository *repository, const char *hypervisor, const char *vm, const char *job,
                                struct error **err)
 {
@@ -57,15 +63,20 @@ struct staging *staging_create(struct repository *repository, const char *hyperv
                 return NULL;
         }
         if (mkdirat(staging->vm_fd, staging->folder, 0700) < 0) {
-                if (errno == EEXIST)
+                bool is_older = errno == EEXIST;
+                if (is_older)
                         error_set(err, ERROR_REFUSED,
                                   "%s exists already: it is left from an earlier attempt of this job; `orch recover %s` removes it",
                                   staging->path, vm);
                 else
                         error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the folder %s", staging->path);
+                if (!is_older)
+                        give_up_new_folder(staging);
                 return NULL;
         }
         staging->dir_fd = fs_open_dir_at(staging->vm_fd, staging->folder, err);
+        if (staging->dir_fd < 0)
+                give_up_new_folder(staging);
         return staging->dir_fd < 0 ? NULL : TAKE_PTR(staging);
 }
 
