@@ -47,7 +47,7 @@ LONG = "printf 'ü%.0s' $(seq 900); printf '\\377\\001\\n'; printf 'ö%.0s' $(se
 
 class Verbs(LabCase):
     prefix, hosts = "cli", 2
-    vms = [(H1, lambda: Vm("slow", [Disk("vda", size_mib=128, filled_mib=20)], writer=True)),
+    vms = [(H1, lambda: Vm("slow", [Disk("vda", size_mib=128, filled_mib=15)], writer=True)),
            (H2, lambda: Vm("alpha", [Disk("vda", size_mib=64)])),
            (H1, lambda: Vm("beta", [Disk("vda", size_mib=64), Disk("vdb", size_mib=64, format="raw")]))]
     inventory = [entry("slow", H1, priority=1), entry("alpha", H2, priority=2, tags=["web"], pre_backup_commands=[LONG]),
