@@ -212,6 +212,9 @@ static void cycle_closed(struct batch *batch, void *data)
         log_info("the cycle has ended: %zu succeeded, %zu failed, %zu cancelled, %zu skipped", tally->succeeded, tally->failed,
                  tally->cancelled, tally->skipped);
         cycle->daemon->cycle = NULL;
+        /* A slot that began while it ran has not been looked at. */
+        if (cycle->daemon->settings->cycle_trigger == CYCLE_TRIGGER_INTERNAL)
+                loop_timer_arm_at(cycle->daemon->cycle_timer, clock_realtime_s());
         free(cycle->bacula_job);
         free(cycle);
 }
@@ -311,6 +314,8 @@ void cycle_check_trigger(struct daemon *daemon)
         int64_t next = cycle_next_slot(daemon, now);
         if (next)
                 loop_timer_arm_at(daemon->cycle_timer, next);
-        if (!daemon->cycle && !daemon->paused.on && daemon->states.loaded)
+        /* While the share is away nothing could be backed up; its opening looks here again. */
+        _cleanup_share_view_ struct share_view view = share_look(daemon->share);
+        if (!daemon->cycle && !daemon->paused.on && daemon->states.loaded && view.state == SHARE_OK)
                 run_by_trigger(daemon, now);
 }

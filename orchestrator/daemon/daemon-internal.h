@@ -26,6 +26,8 @@ enum {
 struct control_api;
 struct cycle;
 struct metrics_server;
+struct recoveries;
+struct orphan;
 
 /* The order of an end: no new jobs → running ones end → streams end → share closed → loop left. */
 enum daemon_phase { DAEMON_RUNNING, DAEMON_STOPPING, DAEMON_CLOSING, DAEMON_ENDED };
@@ -39,10 +41,13 @@ struct daemon {
         struct queue queue;
         struct job **busy; /* those with a worker, running or stuck */
         size_t n_busy;
+        struct orphan *orphans;           /* workers of an earlier daemon */
+        struct loop_source *orphan_timer; /* NULL: there were none */
         struct batch *batches;
         uint64_t next_sequence;
         struct inventory_keeper *inventory;
         struct share *share;
+        struct recoveries *recoveries;
         struct vm_states states;
         struct control_api *api;
         struct metrics_server *metrics; /* NULL: metrics.listen is off, or could not be had */

@@ -20,6 +20,7 @@
 #include "daemon/cycle.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/metrics-server.h"
+#include "daemon/recoveries.h"
 #include "daemon/runner.h"
 #include "daemon/sd-notify.h"
 
@@ -165,6 +166,7 @@ static void on_tick(void *data)
         struct daemon *daemon = data;
         control_api_keep_alive(daemon->api, keepalive_ms(daemon) / 2);
         daemon_check_pause(daemon);
+        recoveries_check(daemon);
         int64_t day = clock_realtime_s() / 86400;
         if (day != daemon->pruned_day)
                 jobs_prune_logs(daemon->jobs, clock_realtime_s());
@@ -315,6 +317,7 @@ static void daemon_done(struct daemon *daemon)
         daemon->api = control_api_free(daemon->api);
         daemon->metrics = metrics_server_free(daemon->metrics);
         runner_done(daemon);
+        orphans_done(daemon);
         daemon->share = share_free(daemon->share); /* may still complete what batches wait for */
         while (daemon->batches)
                 batch_free(daemon->batches);
@@ -322,6 +325,7 @@ static void daemon_done(struct daemon *daemon)
         jobs_free(daemon->jobs);
         inventory_keeper_free(daemon->inventory);
         vm_states_done(&daemon->states);
+        daemon->recoveries = recoveries_free(daemon->recoveries);
         loop_source_free(daemon->signals);
         loop_source_free(daemon->tick);
         loop_source_free(daemon->watchdog);
@@ -366,7 +370,7 @@ int daemon_main(const char *settings_path, const struct daemon_options *options)
 {
         ensure_standard_descriptors();
         signal(SIGPIPE, SIG_IGN);
-        struct daemon daemon = { .lock_fd = -1, .started = clock_realtime_s() };
+        struct daemon daemon = { .lock_fd = -1, .started = clock_realtime_s(), .recoveries = recoveries_new() };
         if (options)
                 daemon.options = *options;
         int status = load_settings(&daemon, settings_path);

@@ -149,7 +149,7 @@ static void log_add(struct job *job, const char *line)
                 memory_log_add(job, line);
                 return;
         }
-        if (job->log_bytes + length > JOB_LOG_MAX_BYTES)
+        if (job->log_bytes + length > JOB_LOG_MAX_BYTES && job->outcome == JOB_OUTCOME_NONE)
                 return;
         _cleanup_free_ char *text = xasprintf("%s\n", line);
         _cleanup_error_ struct error *error = NULL;
@@ -200,7 +200,7 @@ struct stream *jobs_open_log(struct jobs *jobs, struct job *job, bool follow, co
         _cleanup_free_ char *path = log_path(jobs, job->id);
         _cleanup_strbuf_ struct strbuf text = { 0 };
         size_t length = 0;
-        _cleanup_free_ char *file = fs_read_file(path, JOB_LOG_MAX_BYTES + 4096, &length, NULL);
+        _cleanup_free_ char *file = fs_read_file(path, 4 * JOB_LOG_MAX_BYTES, &length, NULL);
         if (file)
                 strbuf_append(&text, file, length);
         if (job->memory_log.length)

@@ -9,13 +9,14 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "daemon/orphans.h"
 #include "daemon/stream.h"
 #include "schema/messages.h"
 
 #define JOBS_KEPT 200
 #define JOBS_LOG_DAYS 90
-/* Of one job's log: a worker that floods is cut short there. */
-#define JOB_LOG_MAX_BYTES ((size_t)4 << 20)
+/* Of one job's log before its outcome is known: a worker that floods is cut short there. */
+#define JOB_LOG_MAX_BYTES ((size_t)1 << 20)
 #define JOB_WARNINGS_KEPT 50
 #define JOB_REMOVED_MAX 1000
 #define JOB_MEMORY_LOG_MAX_BYTES ((size_t)32 << 10)
@@ -66,6 +67,7 @@ struct job {
         struct job_progress progress;
         bool cancelling;
         struct daemon *daemon;         /* set by the runner */
+        struct process_id process;     /* of its worker; of a queued recovery: of the one that it waits for */
         struct worker_process *worker; /* while RUNNING or STUCK */
         struct batch *batch;           /* that asked for it and hears of its end; NULL: nobody does */
         struct stream_set followers;   /* of its log */
@@ -73,6 +75,7 @@ struct job {
         enum job_outcome outcome;
         enum error_kind error_kind;
         bool forgiven; /* it failed and is tried again by another job */
+        unsigned left_undone; /* kept by daemon/recoveries.h */
         bool told;     /* its outcome has been recorded and its batch told */
         char *error;
         char *path;  /* of the point made */

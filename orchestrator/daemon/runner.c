@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/job-record.h"
+#include "daemon/recoveries.h"
 #include "daemon/running-files.h"
 #include "daemon/worker-process.h"
 
@@ -101,6 +102,7 @@ static void end_unstarted(struct daemon *daemon, struct job *job, enum job_outco
 
 static void on_step(struct job *job, const struct event *event)
 {
+        recoveries_note_step(job, event);
         if (event->state != STEP_BEGIN)
                 return;
         xstrdup_replace(&job->step, event->step);
@@ -171,6 +173,25 @@ static void on_stuck(void *data)
         tell_outcome(job->daemon, job);
 }
 
+/* Ahead of everything, unless one waits already. */
+static void queue_recover(struct daemon *daemon, const char *vm, const char *hypervisor, const char *why, struct process_id after)
+{
+        for (size_t i = 0; i < daemon->queue.count; i++)
+                if (daemon->queue.items[i]->action == JOB_RECOVER && streq(daemon->queue.items[i]->vm, vm))
+                        return;
+        if (daemon->phase != DAEMON_RUNNING)
+                return;
+        struct job *job = runner_new_job(daemon, JOB_RECOVER, JOB_CLASS_RECOVER, vm, hypervisor);
+        job->process = after;
+        running_file_write(daemon->state_folder, job);
+        queue_insert(&daemon->queue, job);
+        _cleanup_free_ char *queued = line_queued(job, queue_position(&daemon->queue, job));
+        _cleanup_free_ char *notice = line_job_notice(job, "info", why);
+        tell(job, queued, NULL);
+        tell(job, notice, NULL);
+        daemon_changed(daemon);
+}
+
 static void remove_busy(struct daemon *daemon, const struct job *job)
 {
         for (size_t i = 0; i < daemon->n_busy; i++) {
@@ -193,8 +214,9 @@ static void on_ended(void *data)
         remove_busy(daemon, job);
         /* A recovery that dies is not tried again: the VM's next backup repairs first. While stopping, the file is for the next start. */
         if (died && job->action == JOB_BACKUP)
-                runner_queue_recover(daemon, job->vm, job->hypervisor, job->error);
-        if (!died || daemon->phase == DAEMON_RUNNING)
+                queue_recover(daemon, job->vm, job->hypervisor, job->error, (struct process_id){ 0 });
+        bool later = (!died || job->action == JOB_RECOVER) && recoveries_note_end(daemon, job);
+        if (!later && (!died || daemon->phase == DAEMON_RUNNING))
                 running_file_remove(daemon->state_folder, job->id);
         tell_outcome(daemon, job);
         end_job(daemon, job);
@@ -249,14 +271,16 @@ static void start_job(struct daemon *daemon, struct job *job)
 {
         queue_remove(&daemon->queue, job);
         job->started = clock_realtime_s();
-        if (changes_something(job))
-                running_file_write(daemon->state_folder, job);
         _cleanup_error_ struct error *error = NULL;
         if (start_worker(daemon, job, &error) < 0) {
                 running_file_remove(daemon->state_folder, job->id);
                 end_unstarted(daemon, job, JOB_OUTCOME_FAILED, error->kind, error->message);
                 return;
         }
+        /* The worker gets its request in a later turn: it does nothing that is not noted. */
+        job->process = process_id_of(worker_process_pid(job->worker));
+        if (changes_something(job))
+                running_file_write(daemon->state_folder, job);
         job->state = JOB_RUNNING;
         daemon->busy = xrealloc_array(daemon->busy, daemon->n_busy + 1, sizeof *daemon->busy);
         daemon->busy[daemon->n_busy++] = job;
@@ -274,8 +298,10 @@ static bool may_start(const struct job *job, void *data)
                 return false;
         if (!share_uuid(daemon->share) || !inventory_keeper_text(daemon->inventory))
                 return false;
-        const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
-        return !job->vm || (state && state->pin_known);
+        if (!job->vm)
+                return true;
+        const struct vm_state *state = vm_states_find(&daemon->states, job->vm);
+        return state && state->pin_known && !orphans_hold(daemon, job->vm);
 }
 
 static const struct job *find_stuck(const struct daemon *daemon, const char *vm)
@@ -333,28 +359,12 @@ void runner_cancel(struct daemon *daemon, struct job *job, const char *why)
         }
 }
 
-void runner_queue_recover(struct daemon *daemon, const char *vm, const char *hypervisor, const char *why)
-{
-        for (size_t i = 0; i < daemon->queue.count; i++)
-                if (daemon->queue.items[i]->action == JOB_RECOVER && streq(daemon->queue.items[i]->vm, vm))
-                        return;
-        if (daemon->phase != DAEMON_RUNNING)
-                return;
-        struct job *job = runner_new_job(daemon, JOB_RECOVER, JOB_CLASS_RECOVER, vm, hypervisor);
-        running_file_write(daemon->state_folder, job);
-        queue_insert(&daemon->queue, job);
-        _cleanup_free_ char *queued = line_queued(job, queue_position(&daemon->queue, job));
-        _cleanup_free_ char *notice = line_job_notice(job, "info", why);
-        tell(job, queued, NULL);
-        tell(job, notice, NULL);
-        daemon_changed(daemon);
-}
-
-static void recover_interrupted(void *data, const char *job, const char *vm, const char *hypervisor)
+static void recover_interrupted(void *data, const struct running_file *file)
 {
         struct daemon *daemon = data;
-        log_warning("job %s of %s was interrupted by the end of the last daemon; the VM is being recovered", job, vm);
-        runner_queue_recover(daemon, vm, hypervisor, "a job was interrupted by the end of the last daemon");
+        log_warning("job %s of %s was interrupted by the end of the last daemon; the VM is being recovered", file->job, file->vm);
+        orphans_add(daemon, file->vm, file->process);
+        queue_recover(daemon, file->vm, file->hypervisor, "a job was interrupted by the end of the last daemon", file->process);
 }
 
 void runner_recover_interrupted(struct daemon *daemon)

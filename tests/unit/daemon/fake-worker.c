@@ -236,8 +236,12 @@ static int play(const char *part)
                 succeed();
                 sleep_for_ever();
         }
-        bool cancelled = streq(part, "slow") ? work(15) : streq(part, "endless") ? work(100000) : work(1);
+        bool cancelled = streq(part, "slow")                                  ? work(15)
+                         : streq(part, "endless") || streq(part, "reluctant") ? work(100000)
+                                                                              : work(1);
         _cleanup_free_ char *marker = xasprintf("%s.%s", getenv("FAKE_LOG"), request->vm);
+        if (cancelled && streq(part, "reluctant"))
+                sleep(2);
         if (cancelled)
                 result("cancelled", ERROR_CANCELLED, "cancelled");
         else if (streq(part, "unreachable"))

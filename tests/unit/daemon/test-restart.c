@@ -119,6 +119,29 @@ Test(restart, a_killed_daemon_is_noticed_by_its_worker_and_its_vm_recovered)
         rig_done(&rig);
 }
 
+Test(restart, nothing_is_done_to_a_vm_while_the_worker_of_a_killed_daemon_still_undoes)
+{
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig_set_vms(&rig, (const char *const[]){ "reluctant-1", "ok-2", NULL });
+        rig_start(&rig);
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/run", "{}");
+        json_decref(call_until(&call, "progress", "reluctant-1", 10000));
+        call_close(&call);
+        kill(rig.pid, SIGKILL);
+        cr_assert_eq(rig_wait(&rig), 128 + SIGKILL);
+        rig_start(&rig);
+        call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"ok-2\"]}");
+        cr_assert_eq(call_finish(&call, 10000), 0);
+        call_close(&call);
+        wait_for_history(&rig, "end recover reluctant-1");
+        _cleanup_free_ char *history = rig_history(&rig);
+        cr_assert(strstr(history, "end backup ok-2,end backup reluctant-1,start recover reluctant-1"), "%s", history);
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        rig_done(&rig);
+}
+
 Test(restart, stop_cancels_what_runs)
 {
         struct rig rig;

@@ -1,0 +1,134 @@
+/* Implements daemon/recoveries.h. */
+#include "daemon/recoveries.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "daemon/daemon-internal.h"
+#include "daemon/runner.h"
+#include "daemon/running-files.h"
+
+enum { FIRST_DELAY_MS = 15 * 1000, LONGEST_DELAY_MS = 10 * 60 * 1000 };
+
+struct pending {
+        char *vm;
+        char *hypervisor; /* or NULL */
+        char *file;       /* the job whose running-job file speaks for it */
+        int64_t delay_ms;
+        bool queued; /* its next try */
+        struct deadline due;
+};
+
+struct recoveries {
+        struct pending *items;
+        size_t count;
+};
+
+static void pending_done(struct pending *pending)
+{
+        free(pending->vm);
+        free(pending->hypervisor);
+        free(pending->file);
+}
+
+struct recoveries *recoveries_new(void)
+{
+        return xcalloc(1, sizeof(struct recoveries));
+}
+
+struct recoveries *recoveries_free(struct recoveries *recoveries)
+{
+        for (size_t i = 0; recoveries && i < recoveries->count; i++)
+                pending_done(&recoveries->items[i]);
+        if (recoveries)
+                free(recoveries->items);
+        free(recoveries);
+        return NULL;
+}
+
+static struct pending *find(struct recoveries *recoveries, const char *vm)
+{
+        for (size_t i = 0; i < recoveries->count; i++)
+                if (streq(recoveries->items[i].vm, vm))
+                        return &recoveries->items[i];
+        return NULL;
+}
+
+static void forget(struct daemon *daemon, struct pending *pending)
+{
+        struct recoveries *recoveries = daemon->recoveries;
+        size_t index = (size_t)(pending - recoveries->items);
+        running_file_remove(daemon->state_folder, pending->file);
+        pending_done(pending);
+        memmove(pending, pending + 1, (recoveries->count - index - 1) * sizeof *pending);
+        recoveries->count--;
+}
+
+/* The steps that leave a VM in need when their undoing fails. */
+void recoveries_note_step(struct job *job, const struct event *event)
+{
+        static const char *const steps[] = { "thaw", "commit", "copy" };
+        for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
+                if (!streq(event->step, steps[i]))
+                        continue;
+                if (event->state == STEP_FAILED)
+                        job->left_undone |= 1U << i;
+                else if (event->state == STEP_UNDONE)
+                        job->left_undone &= ~(1U << i);
+        }
+}
+
+/* What a person has to decide is not tried again by itself. */
+static bool may_pass(enum error_kind kind)
+{
+        return kind != ERROR_REFUSED && kind != ERROR_CONFIG && kind != ERROR_CORRUPT && kind != ERROR_CANCELLED;
+}
+
+static bool needs_another(const struct job *job)
+{
+        if (job->action == JOB_BACKUP)
+                return job->left_undone != 0;
+        return job->outcome == JOB_OUTCOME_FAILED && may_pass(job->error_kind);
+}
+
+bool recoveries_note_end(struct daemon *daemon, const struct job *job)
+{
+        if (!job->vm || job->dry_run || (job->action != JOB_BACKUP && job->action != JOB_RECOVER))
+                return false;
+        struct recoveries *recoveries = daemon->recoveries;
+        struct pending *pending = find(recoveries, job->vm);
+        if (!needs_another(job)) {
+                bool settled = job->outcome == JOB_OUTCOME_OK || job->action == JOB_RECOVER;
+                if (pending && settled)
+                        forget(daemon, pending);
+                return false;
+        }
+        int64_t delay_ms = pending ? pending->delay_ms * 2 : FIRST_DELAY_MS;
+        if (pending)
+                forget(daemon, pending);
+        recoveries->items = xrealloc_array(recoveries->items, recoveries->count + 1, sizeof *recoveries->items);
+        recoveries->items[recoveries->count++] = (struct pending){
+                .vm = xstrdup(job->vm),
+                .hypervisor = xstrdup(job->hypervisor),
+                .file = xstrdup(job->id),
+                .delay_ms = delay_ms < LONGEST_DELAY_MS ? delay_ms : LONGEST_DELAY_MS,
+                .due = deadline_in_ms(delay_ms < LONGEST_DELAY_MS ? delay_ms : LONGEST_DELAY_MS),
+        };
+        log_warning("%s: %s was not put back whole; its recovery is tried in %lld s", job->id, job->vm,
+                    (long long)recoveries->items[recoveries->count - 1].delay_ms / 1000);
+        return true;
+}
+
+void recoveries_check(struct daemon *daemon)
+{
+        for (size_t i = 0; daemon->recoveries && i < daemon->recoveries->count; i++) {
+                struct pending *pending = &daemon->recoveries->items[i];
+                if (pending->queued || !deadline_passed(pending->due))
+                        continue;
+                pending->queued = true;
+                runner_queue_recover(daemon, pending->vm, pending->hypervisor, "an earlier job could not put the VM back");
+        }
+}
