@@ -212,7 +212,7 @@ static void on_ended(void *data)
                 fail_without_result(job);
         job->worker = worker_process_free(job->worker);
         remove_busy(daemon, job);
-        /* A recovery that dies is not tried again: the VM's next backup repairs first. While stopping, the file is for the next start. */
+        /* While stopping, the file is for the next start; so is that of a VM that is to be recovered later. */
         if (died && job->action == JOB_BACKUP)
                 queue_recover(daemon, job->vm, job->hypervisor, job->error, (struct process_id){ 0 });
         bool later = (!died || job->action == JOB_RECOVER) && recoveries_note_end(daemon, job);
@@ -357,6 +357,11 @@ void runner_cancel(struct daemon *daemon, struct job *job, const char *why)
                 log_info("%s: cancelled: %s", job->id, why);
                 worker_process_cancel(job->worker);
         }
+}
+
+void runner_queue_recover(struct daemon *daemon, const char *vm, const char *hypervisor, const char *why)
+{
+        queue_recover(daemon, vm, hypervisor, why, (struct process_id){ 0 });
 }
 
 static void recover_interrupted(void *data, const struct running_file *file)

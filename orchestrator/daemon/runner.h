@@ -14,6 +14,8 @@ struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum j
                            const char *hypervisor);
 /* A queued job ends at once as cancelled; a running one's worker is told to undo and end. */
 void runner_cancel(struct daemon *daemon, struct job *job, const char *why);
+/* A recovery of that VM is queued, unless one is. `hypervisor` may be NULL; `why` is told in its log. */
+void runner_queue_recover(struct daemon *daemon, const char *vm, const char *hypervisor, const char *why);
 /* At start: queues recoveries for the jobs that ran when the last daemon ended without being asked. */
 void runner_recover_interrupted(struct daemon *daemon);
 /* Jobs with a worker that is not stuck. */
