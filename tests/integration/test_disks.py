@@ -18,8 +18,8 @@ NETWORK_DISK = f"""<disk type='network' device='disk'><driver name='qemu' type='
 
 
 def mixed():
-    """A disk of its own, and three that are none of an overlay's business."""
-    vm = Vm("mixed", [Disk(size_mib=64), Disk("vdb", format="raw", size_mib=32, shareable=True), Disk("vdc", size_mib=32, transient=True)])
+    """A disk of its own, in a folder that is a symbolic link, and three that are none of an overlay's business."""
+    vm = Vm("mixed", [Disk(size_mib=64, path=f"{IMAGES}/linked/mixed.qcow2"), Disk("vdb", format="raw", size_mib=32, shareable=True), Disk("vdc", size_mib=32, transient=True)])
     vm.xml = domain_xml(vm).replace("<controller type='usb'", NETWORK_DISK + "\n    <controller type='usb'")
     return vm
 
@@ -29,7 +29,7 @@ class Disks(unittest.TestCase):
     def setUpClass(cls):
         cls.lab = cls.enterClassContext(Lab.create(f"disks-{os.getpid()}", hosts=1))
         cls.host = cls.lab.host("hypervisor-01")
-        cls.host.exec("truncate", "-s", "32M", "/var/lib/libvirt/nbd.raw")
+        cls.host.shell(f"mkdir /var/lib/libvirt/elsewhere; ln -s ../elsewhere {IMAGES}/linked; truncate -s 32M /var/lib/libvirt/nbd.raw")
         cls.host.spawn("nbd", "qemu-nbd", "--persistent", "--format=raw", f"--socket={NBD}", "/var/lib/libvirt/nbd.raw")
         cls.lab.add_vms([("hypervisor-01", vm) for vm in [
             Vm("clone", [Disk("vda", kind="chain", size_mib=64), Disk("vdb", format="raw", size_mib=32, readonly=True),
@@ -156,27 +156,23 @@ class Disks(unittest.TestCase):
         everywhere = self.host.files() + [os.path.join(d, n) for top in (self.lab.share.path, self.orch.dir, os.getcwd()) for d, _, names in os.walk(top) for n in names]
         return [f for f in everywhere if "pwned" in os.path.basename(f) and "we ird" not in os.path.basename(f)]
 
-    def test_z_restored_by_hand_under_their_hurtful_names(self):
-        """Last, because it replaces the VM: RESTORE.txt quotes what it names."""
-        vm = self.vms["weird"]
-        vm.control("echo too late > /data/vda/marker; sync")
-        vm.remove()
-        self.host.exec("rm", "--", AWKWARD)
-        evidence.follow_restore_text(self.host, self.folder("weird"))
-        vm.wait(120)
-        self.assertEqual(vm.disk_paths(), {"vda": AWKWARD})
-        self.assertEqual(vm.exec("cat", "/data/vda/marker"), ("weird-vda\n", 0))
-        self.assertEqual(self.pwned(), [])
-
-    def test_z_restored_by_hand_onto_a_block_device(self):
-        vm = self.vms["block"]
-        vm.remove()
-        self.host.exec("rm", "--", LONG)
+    def test_z_restored_by_hand(self):
+        """Last, because it replaces the VMs. RESTORE.txt quotes what it names, and fills a block device that is there."""
+        weird, block = self.vms["weird"], self.vms["block"]
+        weird.control("echo too late > /data/vda/marker; sync")
+        for vm in (weird, block):
+            vm.remove()
+        self.host.exec("rm", "--", AWKWARD, LONG)
         self.host.exec("dd", "if=/dev/zero", f"of={self.paths['block']['vda']}", "bs=1M", "count=48", "conv=fsync")
-        evidence.follow_restore_text(self.host, self.folder("block"))
-        vm.wait(120)
-        self.assertEqual(vm.disk_paths(), self.paths["block"])
-        self.assertEqual(vm.exec("cat", "/data/sda/marker", "/data/vda/marker"), ("block-sda\nblock-vda\n", 0))
+        for name in ("weird", "block"):
+            evidence.follow_restore_text(self.host, self.folder(name))
+        for vm in (weird, block):
+            vm.wait(120)
+        self.assertEqual(weird.disk_paths(), {"vda": AWKWARD})
+        self.assertEqual(weird.exec("cat", "/data/vda/marker"), ("weird-vda\n", 0))
+        self.assertEqual(self.pwned(), [])
+        self.assertEqual(block.disk_paths(), self.paths["block"])
+        self.assertEqual(block.exec("cat", "/data/sda/marker", "/data/vda/marker"), ("block-sda\nblock-vda\n", 0))
 
     # -- cannot be protected -------------------------------------------------------------------------------------------
 

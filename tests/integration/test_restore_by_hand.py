@@ -62,8 +62,9 @@ class RestoreByHand(unittest.TestCase):
         disk = self.vm.spec.disks[1]
         self.home.shell(f"echo precious > {disk.path}")
         evidence.follow_restore_text(self.home, self.folder)
-        self.restored(self.home, self.vm)
+        self.assertEqual(self.vm.state(), "running")
         self.assertEqual(self.home.shell(f"cat {disk.path}.before-restore*"), "precious\n")
+        self.assertIn("virtual size: 64 MiB", self.home.exec("qemu-img", "info", "-U", "-f", "raw", disk.path).stdout)
 
     def test_4_restored_on_another_hypervisor(self):
         """One that never saw it. The first one is off by then."""

@@ -201,16 +201,12 @@ class Rules(unittest.TestCase):
         _, metadata = self.backup("talker", pre_backup_commands=[{"on": "hypervisor", "command": ["false"], "on_error": "warn"}])
         self.assertRegex(" ".join(metadata["warnings"]), "pre-backup command 'false' ended with status 1")
 
-    def sleepers(self):
-        return [line for line in self.host.processes().values() if "4321" in line]
-
     def test_a_command_that_hangs_is_ended_and_leaves_no_process(self):
-        for command in (["sleep", "4321"], ["sh", "-c", "trap '' TERM; sleep 4321 & sleep 4321; sleep 4321"]):
-            begun = time.monotonic()
-            result, _ = self.backup("talker", status=1, pre_backup_commands=[{"on": "hypervisor", "command": command, "timeout_seconds": 2}])
-            self.assertLess(time.monotonic() - begun, 50)
-            self.assertRegex(result.out + result.err, "pre-backup command .*did not end within 2")
-            self.assertEqual(self.sleepers(), [])
+        command = ["sh", "-c", "trap '' TERM; sleep 4321 & sleep 4321; sleep 4321"]
+        result, _ = self.backup("talker", status=1, pre_backup_commands=[{"on": "hypervisor", "command": command, "timeout_seconds": 2}])
+        self.assertLess(result.seconds, 50)
+        self.assertRegex(result.out + result.err, "pre-backup command .*did not end within 2")
+        self.assertEqual([line for line in self.host.processes().values() if "4321" in line], [])
 
     # -- retention ---------------------------------------------------------------------------------------------------
 
