@@ -70,15 +70,14 @@ class RecoverCase(LabCase):
         guest.exec("sh", "-c", "echo after > /data/vda/after; sync")
 
     def on_disk(self, guest, name="/after", target="vda"):
-        """A file in the guest's own disk, its backing files followed."""
-        path = self.base(guest, target)
-        with open(os.path.join(self.lab.dir, "flat"), "wb"):
-            pass
-        self.host.exec("qemu-img", "convert", "-O", "raw", path, "/var/lib/libvirt/images/.flat")
+        """A file in the guest's own disk, as its next start finds it."""
+        flat = "/var/lib/libvirt/images/.flat"
+        self.host.exec("qemu-img", "convert", "-O", "raw", self.base(guest, target), flat)
         try:
-            return file_in_image(self.host.path("/var/lib/libvirt/images/.flat"), name, "raw").strip()
+            self.host.exec("e2fsck", "-fy", flat, check=False)  # replays the journal
+            return file_in_image(self.host.path(flat), name, "raw").strip()
         finally:
-            self.host.exec("rm", "/var/lib/libvirt/images/.flat")
+            self.host.exec("rm", flat)
 
     def qemu_id(self, guest):
         """As the host itself counts: pid, start time, boot."""
