@@ -197,7 +197,7 @@ static int run_copy(struct backup *backup, struct copy *copy, struct error **err
                                         .data = copy };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         if (backup->host->ops->exec(backup->host, (const char *const *)argv, &options, &result, err) < 0)
-                return -1;
+                return error_prefix(err, "the copy of disk %s was broken off", copy->disk->target);
         if (result.status == 0)
                 return 0;
         bool full = result.errors && strstr(result.errors, "No space left on device");

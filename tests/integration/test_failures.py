@@ -262,7 +262,7 @@ class Failures(LabCase):
         host.restart("sshd")
         status, out = self.check_honest(orch, client, points)
         if status == 1:
-            self.assertRegex(out, r"good-first FAILED: .*(connection|SSH)")
+            self.assertRegex(out, rf"good-first FAILED: the copy of disk vd[ab] was broken off: {HOME}: the SSH connection broke")
             self.assertRegex(out, r"good-first commit: undone")
 
     def test_9_low_water_mark(self):
