@@ -1,9 +1,9 @@
 """Evidence from outside of orch: what a disk held while it was copied, what a copy holds, what ran on a host and when.
 
-A **witness** stands on a hypervisor in the place of qemu-img. When orch's copy comes by, it first keeps the source image as it is at that
-moment, then lets the real program do its work, and keeps the source once more: so the copy can be compared with what it was made of,
-and the source seen to have been quiet. It notes begin and end of each copy, and a test can hold one at its begin for as long as it
-likes: the guest is thawed then and writes to its overlay.
+A **witness** stands on a hypervisor in the place of qemu-img. When orch's copy comes by, it first keeps the source image as it is at
+that moment, then lets the real program do its work, and keeps the source once more: so the copy can be compared with what it was made
+of, and the source seen to have been quiet. It notes begin and end of each copy, and a test can hold one at its begin for as long as
+it likes: the guest is thawed then and writes to its overlay.
 """
 
 import contextlib
@@ -67,8 +67,8 @@ class Witness:
             os.unlink(path)
 
     def compare(self, folder, file, source, source_format):
-        """What qemu-img says to the copy beside the source as it was: "" when both are the same to a guest, before and after, and the source
-        is the VM's own disk."""
+        """What qemu-img says to the copy beside the source as it was: "" when both are the same to a guest, before and after, and the
+        source is the VM's own disk."""
         copy = os.path.join(folder, file)
         with open(self._kept(file, "source")) as f:
             copied = f.read()
@@ -82,7 +82,7 @@ class Witness:
 
 
 def files(host):
-    """Host.files() without the witness's, the logs', and what a service keeps for as long as it runs; a domain's number is left out."""
+    """Host.files() without the witness's, the logs', and what a service keeps while it runs; a domain's number is left out."""
     passing = (FOLDER, "/usr/local/bin/qemu-img", "/var/log/", "/run/systemd/", "/run/log/", "/run/user/", "/run/motd.dynamic")
     return sorted(re.sub(r"/domain-[0-9]+-", "/domain-", f) for f in host.files() if not f.startswith(passing))
 

@@ -1,4 +1,5 @@
-"""Every kind of disk that a VM may have: block devices, linked clones, names that hurt, media that are left out, disks that cannot be protected."""
+"""Every kind of disk that a VM may have: block devices, linked clones, names that hurt, media that are left out, disks that cannot be
+protected."""
 
 import os
 import unittest
@@ -13,13 +14,14 @@ AWKWARD = IMAGES + "/we ird'q \"d\" & $(touch pwned-1) `touch pwned-2`;touch pwn
 LONG = f"{IMAGES}/{'long-' * 49}{'x' * 4}.qcow2"  # no room for a suffix: its overlay goes to the scratch folder
 AWKWARD_NAME = "we ird $(touch pwned-4);'touch pwned-5' \"q\" &amp"
 NBD = "/run/lab-nbd.sock"
-NETWORK_DISK = f"""<disk type='network' device='disk'><driver name='qemu' type='raw'/><source protocol='nbd'><host transport='unix' socket='{NBD}'/></source>
-    <target dev='vdd' bus='virtio'/></disk>"""
+NETWORK_DISK = f"""<disk type='network' device='disk'><driver name='qemu' type='raw'/>
+    <source protocol='nbd'><host transport='unix' socket='{NBD}'/></source><target dev='vdd' bus='virtio'/></disk>"""
 
 
 def mixed():
     """A disk of its own, in a folder that is a symbolic link, and three that are none of an overlay's business."""
-    vm = Vm("mixed", [Disk(size_mib=64, path=f"{IMAGES}/linked/mixed.qcow2"), Disk("vdb", format="raw", size_mib=32, shareable=True), Disk("vdc", size_mib=32, transient=True)])
+    vm = Vm("mixed", [Disk(size_mib=64, path=f"{IMAGES}/linked/mixed.qcow2"), Disk("vdb", format="raw", size_mib=32, shareable=True),
+                      Disk("vdc", size_mib=32, transient=True)])
     vm.xml = domain_xml(vm).replace("<controller type='usb'", NETWORK_DISK + "\n    <controller type='usb'")
     return vm
 
@@ -33,15 +35,18 @@ class Disks(unittest.TestCase):
         cls.host.spawn("nbd", "qemu-nbd", "--persistent", "--format=raw", f"--socket={NBD}", "/var/lib/libvirt/nbd.raw")
         cls.lab.add_vms([("hypervisor-01", vm) for vm in [
             Vm("clone", [Disk("vda", kind="chain", size_mib=64), Disk("vdb", format="raw", size_mib=32, readonly=True),
-                         Disk("sdb", device="cdrom", format="raw", size_mib=2, readonly=True), Disk("sdc", device="cdrom", format="raw", path="", readonly=True),
+                         Disk("sdb", device="cdrom", format="raw", size_mib=2, readonly=True),
+                         Disk("sdc", device="cdrom", format="raw", path="", readonly=True),
                          Disk("fda", device="floppy", format="raw")]),
-            Vm("block", [Disk("sda", bus="scsi", size_mib=64, path=LONG, driver={"cache": "none", "discard": "unmap"}), Disk("vda", kind="block", format="raw", size_mib=48)]),
+            Vm("block", [Disk("sda", bus="scsi", size_mib=64, path=LONG, driver={"cache": "none", "discard": "unmap"}),
+                         Disk("vda", kind="block", format="raw", size_mib=48)]),
             Vm(AWKWARD_NAME, [Disk("vda", size_mib=64, path=AWKWARD)]),
             mixed()]])
         cls.witness = Witness(cls.host)
         cls.vms = {"weird" if name == AWKWARD_NAME else name: vm for name, vm in cls.lab.guests.items()}
         cls.orch = cls.enterClassContext(Orch(cls.lab, os.environ["ORCH_BINARY"]))
-        cls.inventory = [entry("clone", "hypervisor-01"), entry("block", "hypervisor-01"), entry("weird", "hypervisor-01", domain=AWKWARD_NAME),
+        cls.inventory = [entry("clone", "hypervisor-01"), entry("block", "hypervisor-01"),
+                         entry("weird", "hypervisor-01", domain=AWKWARD_NAME),
                          entry("mixed", "hypervisor-01", exclude_disks=["vdb", "vdc", "vdd"], compression="zstd")]
         cls.orch.write_inventory(cls.inventory)
         cls.orch.repository_init()
@@ -89,7 +94,8 @@ class Disks(unittest.TestCase):
         for name in self.listed:
             for disk in self.metadata(name)["disks"]:
                 file = f"{name}-{disk['target']}.qcow2"
-                self.assertEqual(self.witness.compare(self.folder(name), file, self.paths[name][disk["target"]], formats[file[:-6]]), "")
+                source = self.paths[name][disk["target"]]
+                self.assertEqual(self.witness.compare(self.folder(name), file, source, formats[file[:-6]]), "")
                 with Image(os.path.join(self.folder(name), file)) as image:
                     self.assertEqual(image.read("/marker"), f"{name}-{disk['target']}\n")
                     self.assertTrue(image.was_clean)
@@ -153,8 +159,9 @@ class Disks(unittest.TestCase):
         self.assertEqual(self.pwned(), [])
 
     def pwned(self):
-        everywhere = self.host.files() + [os.path.join(d, n) for top in (self.lab.share.path, self.orch.dir, os.getcwd()) for d, _, names in os.walk(top) for n in names]
-        return [f for f in everywhere if "pwned" in os.path.basename(f) and "we ird" not in os.path.basename(f)]
+        tops = (self.lab.share.path, self.orch.dir, os.getcwd())
+        here = [os.path.join(d, n) for top in tops for d, _, names in os.walk(top) for n in names]
+        return [f for f in self.host.files() + here if "pwned" in os.path.basename(f) and "we ird" not in os.path.basename(f)]
 
     def test_z_restored_by_hand(self):
         """Last, because it replaces the VMs. RESTORE.txt quotes what it names, and fills a block device that is there."""

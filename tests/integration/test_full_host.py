@@ -1,4 +1,5 @@
-"""The main job on a hypervisor with systemd, libvirt 11 and QEMU 10: what the light hosts cannot show, above all units and timers of systemd."""
+"""The main job on a hypervisor with systemd, libvirt 11 and QEMU 10: what the light hosts cannot show, above all systemd's units and
+timers."""
 
 import os
 import unittest
@@ -8,6 +9,7 @@ from evidence import Image, Witness
 from harness import Disk, Lab, Orch, Vm, entry
 
 HOST = "hypervisor-01"
+LOOK = "systemctl list-units --plain --no-legend 'orch-*' > /tmp/told; cat /proc/self/cgroup >> /tmp/told"
 TARGETS = {"vda": "qcow2", "vdb": "raw"}
 
 
@@ -19,7 +21,7 @@ class FullHost(unittest.TestCase):
         cls.vm = cls.lab.add_vm(HOST, Vm("db", [Disk(t, format=f, size_mib=64) for t, f in TARGETS.items()], writer=True))
         cls.witness = Witness(cls.host)
         cls.orch = cls.enterClassContext(Orch(cls.lab, os.environ["ORCH_BINARY"]))
-        cls.orch.write_inventory([entry("db", HOST, pre_backup_commands=["systemctl list-units --plain --no-legend 'orch-*' > /tmp/told; cat /proc/self/cgroup >> /tmp/told"])])
+        cls.orch.write_inventory([entry("db", HOST, pre_backup_commands=[LOOK])])
         cls.orch.repository_init()
         cls.orch.start_daemon()
         for target in TARGETS:
@@ -35,7 +37,7 @@ class FullHost(unittest.TestCase):
             try:
                 cls.witness.wait("db-vda.qcow2")
                 cls.meanwhile = {"units": cls.units(), "frozen": cls.vm.frozen(), "paths": cls.vm.disk_paths(),
-                                 "status": cls.host.exec("systemctl", "status", "--no-pager", "--lines=0", "orch-*-copy.service", check=False).stdout}
+                                 "status": cls.host.shell("systemctl status --no-pager --lines=0 'orch-*-copy.service'")}
                 cls.vm.control("for d in /data/*; do echo later > $d/later; done; sync")
             finally:
                 cls.witness.release("db-vda.qcow2")
@@ -77,7 +79,8 @@ class FullHost(unittest.TestCase):
         self.assertEqual(self.vm.disk_paths(), self.paths)
         self.assertEqual(self.vm.xml("--inactive"), self.xml)
         self.assertFalse(self.vm.frozen())
-        self.assertEqual(self.vm.control("echo 3 > /proc/sys/vm/drop_caches; cat /data/vda/later /data/vdb/later"), ("later\nlater\n", 0))
+        said = self.vm.control("echo 3 > /proc/sys/vm/drop_caches; cat /data/vda/later /data/vdb/later")
+        self.assertEqual(said, ("later\nlater\n", 0))
         counted = self.vm.writer("value")
         self.assertGreaterEqual(counted, self.counted)
         evidence.wait_for("counting on", lambda: self.vm.writer("value") > counted, 30)
@@ -88,7 +91,7 @@ class FullHost(unittest.TestCase):
             self.assertRegex(self.meanwhile["paths"][target], "^" + path + r"\.orch-")
 
     def test_the_copy_is_a_unit_and_the_dead_man_is_gone_by_then(self):
-        job = self.listed[0] and self.orch.metadata(self.listed[0])["job"]
+        job = self.orch.metadata(self.listed[0])["job"]
         unit = f"orch-{self.orch.uuid.replace('-', '')[:8]}-{job}-copy.service"
         self.assertEqual(self.meanwhile["units"], [unit])
         self.assertIn("Active: active (running)", self.meanwhile["status"])

@@ -1,4 +1,4 @@
-"""RESTORE.txt, to the letter: a VM that is gone comes back by its lines alone, on its own hypervisor and on another one. orch is not there."""
+"""RESTORE.txt, to the letter: a VM that is gone comes back by its lines alone, on its own hypervisor and on another one, without orch."""
 
 import os
 import unittest
@@ -16,7 +16,8 @@ class RestoreByHand(unittest.TestCase):
     def setUpClass(cls):
         cls.lab = cls.enterClassContext(Lab.create(f"hand-{os.getpid()}", hosts=2))
         cls.home, cls.other = cls.lab.hosts.values()
-        cls.vm = cls.lab.add_vm(cls.home.name, Vm("phoenix", [Disk(size_mib=64), Disk("vdb", format="raw", size_mib=64)], uefi=True, memory_mib=192))
+        disks = [Disk(size_mib=64), Disk("vdb", format="raw", size_mib=64)]
+        cls.vm = cls.lab.add_vm(cls.home.name, Vm("phoenix", disks, uefi=True, memory_mib=192))
         with Orch(cls.lab, os.environ["ORCH_BINARY"]) as orch:
             orch.write_inventory([entry("phoenix", cls.home.name)])
             orch.repository_init()
@@ -76,7 +77,7 @@ class RestoreByHand(unittest.TestCase):
         """The first thing that they do is to verify: nothing is put back from a point that is not whole."""
         broken = os.path.join(self.lab.share.path, "broken")
         self.other.exec("cp", "-R", self.folder, broken)
-        self.other.exec("dd", "if=/dev/urandom", f"of={broken}/phoenix-vdb.qcow2", "bs=1", "count=16", "seek=300000", "conv=notrunc")
+        self.other.shell(f"dd if=/dev/urandom of={broken}/phoenix-vdb.qcow2 bs=1 count=16 seek=300000 conv=notrunc")
         with open(os.path.join(broken, "RESTORE.txt")) as f:
             text = f.read()
         with open(os.path.join(broken, "RESTORE.txt"), "w") as f:

@@ -1,4 +1,4 @@
-"""The rules around a backup: agents that don't answer, freezes of somebody else, commands, retention, and a namesake with another UUID."""
+"""The rules around a backup: agents that don't answer, freezes of somebody else, commands, retention, a namesake with another UUID."""
 
 import json
 import os
@@ -20,7 +20,8 @@ class Rules(unittest.TestCase):
     def setUpClass(cls):
         cls.lab = cls.enterClassContext(Lab.create(f"rules-{os.getpid()}", hosts=1))
         cls.host = cls.lab.host(HOST)
-        cls.talker, cls.silent = cls.lab.add_vms([(HOST, Vm("talker", [Disk(size_mib=32)])), (HOST, Vm("silent", [Disk(size_mib=32)], agent=False))])
+        cls.talker, cls.silent = cls.lab.add_vms([(HOST, Vm("talker", [Disk(size_mib=32)])),
+                                                  (HOST, Vm("silent", [Disk(size_mib=32)], agent=False))])
         cls.sleeper = cls.lab.add_vm(HOST, Vm("sleeper", [Disk(size_mib=32, filled_mib=2)]), start=False)
         cls.orch = cls.enterClassContext(Orch(cls.lab, os.environ["ORCH_BINARY"]))
         cls.orch.write_inventory([entry("talker", HOST)])
@@ -158,8 +159,8 @@ class Rules(unittest.TestCase):
         self.assertEqual(self.share_tree(), tree)
 
     def share_tree(self):
-        share = self.lab.share.path
-        return sorted(os.path.join(d, n) for d, folders, names in os.walk(share) for n in [*folders, *names] if "backup-catalog.db" not in n)
+        found = [os.path.join(d, n) for d, folders, names in os.walk(self.lab.share.path) for n in [*folders, *names]]
+        return sorted(f for f in found if "backup-catalog.db" not in f)
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -173,7 +174,8 @@ class Rules(unittest.TestCase):
             "echo pre-2 >> /tmp/told-order; virsh domblklist talker | grep -c [.]orch- >> /tmp/told-order; true",
             {"on": "hypervisor", "command": ["sh", "-c", "echo \"$1\" >> /tmp/told-order", "sh", "pre-3 $(id); 'q'"]},
         ], post_backup_commands=[
-            "echo post >> /tmp/told-order; virsh domblklist talker | grep -c [.]orch- >> /tmp/told-order; env | grep ^ORCH_ | sort > /tmp/told-post",
+            "echo post >> /tmp/told-order; virsh domblklist talker | grep -c [.]orch- >> /tmp/told-order",
+            "env | grep ^ORCH_ | sort > /tmp/told-post",
         ])
         order, pre, post, stdin = self.told("order", "pre", "post", "stdin")
         self.assertEqual(order, "pre-1\npre-2\n0\npre-3 $(id); 'q'\npost\n0\n")
@@ -203,7 +205,8 @@ class Rules(unittest.TestCase):
 
     def test_a_command_that_hangs_is_ended_and_leaves_no_process(self):
         command = ["sh", "-c", "trap '' TERM; sleep 4321 & sleep 4321; sleep 4321"]
-        result, _ = self.backup("talker", status=1, pre_backup_commands=[{"on": "hypervisor", "command": command, "timeout_seconds": 2}])
+        hanging = {"on": "hypervisor", "command": command, "timeout_seconds": 2}
+        result, _ = self.backup("talker", status=1, pre_backup_commands=[hanging])
         self.assertLess(result.seconds, 50)
         self.assertRegex(result.out + result.err, "pre-backup command .*did not end within 2")
         self.assertEqual([line for line in self.host.processes().values() if "4321" in line], [])
