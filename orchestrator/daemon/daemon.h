@@ -13,7 +13,8 @@ struct daemon_options {
         int64_t share_retry_ms;
         int64_t share_refresh_ms;
         int64_t share_answer_ms;
-        int64_t keepalive_ms; /* default 10 s */
+        int64_t keepalive_ms;     /* default 10 s */
+        int64_t recover_delay_ms; /* before a VM that was not put back is recovered; then doubled each time; default 15 s */
 };
 
 /* Runs in the foreground until SIGTERM or SIGINT. `settings_path` NULL: the default; `options` NULL: all defaults. Returns the exit

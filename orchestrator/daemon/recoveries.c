@@ -106,7 +106,8 @@ bool recoveries_note_end(struct daemon *daemon, const struct job *job)
                         forget(daemon, pending);
                 return false;
         }
-        int64_t delay_ms = pending ? pending->delay_ms * 2 : FIRST_DELAY_MS;
+        int64_t first_ms = daemon->options.recover_delay_ms ? daemon->options.recover_delay_ms : FIRST_DELAY_MS;
+        int64_t delay_ms = pending ? pending->delay_ms * 2 : first_ms;
         if (pending)
                 forget(daemon, pending);
         recoveries->items = xrealloc_array(recoveries->items, recoveries->count + 1, sizeof *recoveries->items);

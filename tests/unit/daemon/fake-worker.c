@@ -218,6 +218,25 @@ static int play_chatty(void)
         return 0;
 }
 
+/* A backup whose VM could not be put back; its recovery succeeds the second time. */
+static int play_leaves(void)
+{
+        _cleanup_free_ char *marker = xasprintf("%s.%s", getenv("FAKE_LOG"), request->vm);
+        bool first = access(marker, F_OK) < 0;
+        if (request->action == JOB_RECOVER && first)
+                close(open(marker, O_CREAT | O_CLOEXEC, 0600));
+        if (request->action == JOB_RECOVER && !first) {
+                succeed();
+                return 0;
+        }
+        struct event *event = event_new(EVENT_STEP);
+        event->step = xstrdup("commit");
+        event->state = STEP_FAILED;
+        say(event);
+        result("failed", request->action == JOB_RECOVER ? ERROR_UNREACHABLE : ERROR_INTERNAL, "host-1 went away");
+        return 0;
+}
+
 static int play(const char *part)
 {
         if (streq(part, "dies"))
@@ -226,6 +245,8 @@ static int play(const char *part)
                 raise(SIGKILL);
         if (streq(part, "hangs") || streq(part, "deaf"))
                 sleep_for_ever();
+        if (streq(part, "leaves"))
+                return play_leaves();
         if (streq(part, "garbage"))
                 return play_garbage();
         if (streq(part, "flood"))
@@ -270,7 +291,9 @@ int main(void)
         }
         const char *name = request->vm ? request->vm : request->hypervisor;
         const char *dash = strrchr(name, '-');
-        _cleanup_free_ char *part = request->action == JOB_BACKUP ? xstrndup(name, (size_t)(dash - name)) : xstrdup("ok");
+        _cleanup_free_ char *part = request->action == JOB_BACKUP || str_starts_with(name, "leaves-")
+                                            ? xstrndup(name, (size_t)(dash - name))
+                                            : xstrdup("ok");
         struct sigaction action = { .sa_handler = streq(part, "deaf") ? SIG_IGN : on_term };
         if (!streq(part, "hangs"))
                 sigaction(SIGTERM, &action, NULL);

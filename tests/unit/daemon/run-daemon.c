@@ -24,6 +24,7 @@ int main(int argc, char *argv[])
                 { "share_refresh_ms=", &options.share_refresh_ms },
                 { "share_answer_ms=", &options.share_answer_ms },
                 { "keepalive_ms=", &options.keepalive_ms },
+                { "recover_delay_ms=", &options.recover_delay_ms },
         };
         for (int i = 2; i < argc; i++) {
                 if (str_starts_with(argv[i], "worker="))

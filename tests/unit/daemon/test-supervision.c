@@ -82,6 +82,38 @@ Test(supervision, a_worker_that_ignores_sigterm_is_killed)
         assert_fails("deaf-1", "timeout", "told no progress", true);
 }
 
+static size_t count_of(const char *text, const char *line)
+{
+        size_t count = 0;
+        for (const char *at = text; (at = strstr(at, line)); at += strlen(line))
+                count++;
+        return count;
+}
+
+Test(supervision, a_vm_that_was_not_put_back_is_recovered_until_it_is)
+{
+        static const char *options[] = { "keepalive_ms=400", "recover_delay_ms=200", NULL };
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig.options = options;
+        json_t *result = NULL;
+        cr_assert_eq(run_with_a_good_one(&rig, "leaves-1", &result), 1);
+        json_decref(result);
+        size_t recoveries = 0;
+        for (int i = 0; i < 500 && recoveries < 2; i++) {
+                _cleanup_free_ char *history = rig_history(&rig);
+                recoveries = count_of(history, "start recover leaves-1");
+                usleep(20000);
+        }
+        cr_assert_eq(recoveries, 2, "the first recovery fails, and another is tried");
+        wait_until_idle(&rig);
+        usleep(1500 * 1000);
+        _cleanup_free_ char *history = rig_history(&rig);
+        cr_assert_eq(count_of(history, "start recover leaves-1"), 2, "after one that succeeds there is no other");
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        rig_done(&rig);
+}
+
 static void assert_succeeds(const char *odd)
 {
         struct rig rig;
