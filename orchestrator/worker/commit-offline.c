@@ -35,21 +35,23 @@ static bool must_end(void *pointer)
 }
 
 /* Runs qemu-img with a deadline on its progress. *ret_status is its exit status. */
-static int run_image_tool(struct backup *backup, const struct backup_disk *disk, const char *const argv[], int *ret_status, char **ret_errors,
-                          struct error **err)
+static int run_image_tool(struct backup *backup, const struct backup_disk *disk, const char *const argv[], int *ret_status,
+                          char **ret_errors, struct error **err)
 {
         int64_t stall_ms = (int64_t)backup->settings->limits.copy_stall_seconds * 1000;
         struct image_work work = { .stall = deadline_in_ms(stall_ms), .stall_ms = stall_ms };
         _cleanup_free_ char *unit = names_overlay_unit(disk->overlay);
-        struct exec_options options = { .timeout_ms = LONGEST_MS, .unit = unit, .on_output = on_output, .cancelled = must_end, .data = &work };
+        struct exec_options options = {
+                .timeout_ms = LONGEST_MS, .unit = unit, .on_output = on_output, .cancelled = must_end, .data = &work
+        };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         struct error *error = NULL;
         if (backup->host->ops->exec(backup->host, argv, &options, &result, &error) < 0) {
                 if (!work.stuck)
                         return error_propagate(err, error);
                 error_free(error);
-                return error_set(err, ERROR_TIMEOUT, "qemu-img %s of disk %s of %s has not moved for %lld s", argv[1], disk->target, backup->vm->name,
-                                 (long long)stall_ms / 1000);
+                return error_set(err, ERROR_TIMEOUT, "qemu-img %s of disk %s of %s has not moved for %lld s", argv[1], disk->target,
+                                 backup->vm->name, (long long)stall_ms / 1000);
         }
         *ret_status = result.status;
         *ret_errors = str_one_line(result.errors ? result.errors : "", 400);
@@ -58,14 +60,16 @@ static int run_image_tool(struct backup *backup, const struct backup_disk *disk,
 
 int commit_compare(struct backup *backup, const struct backup_disk *disk, bool *ret_same, struct error **err)
 {
-        const char *const argv[] = { "qemu-img", "compare", "-p", "-f", disk->format, "-F", "qcow2", disk->base, disk->overlay, NULL };
+        const char *const argv[] = {
+                "qemu-img", "compare", "-p", "-f", disk->format, "-F", "qcow2", disk->base, disk->overlay, NULL
+        };
         int status = 0;
         _cleanup_free_ char *errors = NULL;
         if (run_image_tool(backup, disk, argv, &status, &errors, err) < 0)
                 return -1;
         if (status != 0 && status != DATA_DIFFER)
-                return error_set(err, ERROR_INTERNAL, "%s and %s cannot be compared on %s (status %d): %s", disk->base, disk->overlay, backup->host->name,
-                                 status, errors);
+                return error_set(err, ERROR_INTERNAL, "%s and %s cannot be compared on %s (status %d): %s", disk->base,
+                                 disk->overlay, backup->host->name, status, errors);
         *ret_same = status == 0;
         return 0;
 }
@@ -77,14 +81,19 @@ static int refuse_to_choose(struct backup *backup, const struct backup_disk *dis
         const char *const overlay_words[] = { disk->overlay, NULL };
         _cleanup_free_ char *base = shell_join(base_words);
         _cleanup_free_ char *overlay = shell_join(overlay_words);
-        report_log(backup->report, "to see where they differ, on %s: qemu-img compare -f %s -F qcow2 %s %s", backup->host->name, disk->format, base, overlay);
-        report_log(backup->report, "to keep the overlay's data, on %s: rm %s.pivoting , then here: orch recover %s", backup->host->name, overlay, backup->vm->name);
-        report_log(backup->report, "to keep the base's data, on %s: virsh edit %s (disk %s: source %s, and without its <backingStore>), then:", backup->host->name,
-                   backup->vm->domain, disk->target, base);
+        report_log(backup->report, "to see where they differ, on %s: qemu-img compare -f %s -F qcow2 %s %s", backup->host->name,
+                   disk->format, base, overlay);
+        report_log(backup->report, "to keep the overlay's data, on %s: rm %s.pivoting , then here: orch recover %s",
+                   backup->host->name, overlay, backup->vm->name);
+        report_log(backup->report,
+                   "to keep the base's data, on %s: virsh edit %s (disk %s: source %s, and without its <backingStore>), then:",
+                   backup->host->name, backup->vm->domain, disk->target, base);
         report_log(backup->report, "rm %s %s.pivoting", overlay, overlay);
         return error_set(err, ERROR_REFUSED,
-                         "%s went down while disk %s was being pivoted, and base and overlay hold different data: which is newer cannot be told from outside, so both "
-                         "are kept. The lines above say what to type", backup->vm->name, disk->target);
+                         "%s went down while disk %s was being pivoted, and base and overlay hold different data: which is newer "
+                         "cannot be told from outside, so both "
+                         "are kept. The lines above say what to type",
+                         backup->vm->name, disk->target);
 }
 
 int commit_repoint(struct backup *backup, const struct backup_disk *disk, struct error **err)
@@ -101,8 +110,8 @@ int commit_repoint(struct backup *backup, const struct backup_disk *disk, struct
                 return 0;
         _cleanup_free_ char *device = domain_xml_disk_repointed(text, strlen(text), disk->target, disk->base, disk->format, err);
         if (!device || host->ops->update_device(host, backup->uuid, device, err) < 0)
-                return error_prefix(err, "disk %s of %s was committed, but its configuration cannot be put back on %s", disk->target, backup->vm->name,
-                                    disk->base);
+                return error_prefix(err, "disk %s of %s was committed, but its configuration cannot be put back on %s",
+                                    disk->target, backup->vm->name, disk->base);
         return 0;
 }
 
@@ -111,7 +120,8 @@ int commit_offline(struct backup *backup, struct backup_disk *disk, struct error
         struct overlay_facts facts = { 0 };
         if (backup->info.has_managed_save)
                 return error_set(err, ERROR_BUSY,
-                                 "%s was saved while its disk %s was on an overlay: nothing was touched. Once it has been started (on %s: virsh start %s), run: orch recover %s",
+                                 "%s was saved while its disk %s was on an overlay: nothing was touched. Once it has been started "
+                                 "(on %s: virsh start %s), run: orch recover %s",
                                  backup->vm->name, disk->target, backup->host->name, backup->vm->domain, backup->vm->name);
         if (overlay_look(backup->host, backup->uuid, disk->overlay, &facts, err) < 0)
                 return -1;
@@ -127,7 +137,8 @@ int commit_offline(struct backup *backup, struct backup_disk *disk, struct error
                 return -1;
         if (status != 0)
                 return error_set(err, strstr(errors, "No space left") ? ERROR_NOSPACE : ERROR_INTERNAL,
-                                 "the overlay of disk %s of %s, which is off, cannot be committed on %s (status %d): %s. Put that right, then run: orch recover %s",
+                                 "the overlay of disk %s of %s, which is off, cannot be committed on %s (status %d): %s. Put that "
+                                 "right, then run: orch recover %s",
                                  disk->target, backup->vm->name, backup->host->name, status, errors, backup->vm->name);
         return commit_repoint(backup, disk, err);
 }

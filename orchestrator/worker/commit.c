@@ -50,15 +50,17 @@ static int wait_ready(struct backup *backup, const struct backup_disk *disk, str
                 if (job.type == BLOCK_JOB_COMMIT && job.ready)
                         return 0;
                 if (job.type != BLOCK_JOB_COMMIT)
-                        return error_set(err, ERROR_INTERNAL, "the commit of disk %s of %s ended before it was ready: is there room where %s lies on %s?",
-                                         disk->target, backup->vm->name, disk->base, backup->host->name);
+                        return error_set(
+                                err, ERROR_INTERNAL,
+                                "the commit of disk %s of %s ended before it was ready: is there room where %s lies on %s?",
+                                disk->target, backup->vm->name, disk->base, backup->host->name);
                 if (job.done_bytes != last) {
                         last = job.done_bytes;
                         deadline = deadline_in_ms(stall_ms);
                 }
                 if (deadline_passed(deadline))
-                        return error_set(err, ERROR_TIMEOUT, "the commit of disk %s of %s has not moved for %lld s", disk->target, backup->vm->name,
-                                         (long long)stall_ms / 1000);
+                        return error_set(err, ERROR_TIMEOUT, "the commit of disk %s of %s has not moved for %lld s", disk->target,
+                                         backup->vm->name, (long long)stall_ms / 1000);
                 report_progress(backup->report, disk->target, job.done_bytes, job.total_bytes);
                 usleep(pause);
                 pause = pause * 2 < POLL_LAST_US ? pause * 2 : POLL_LAST_US;
@@ -80,19 +82,24 @@ static int witness(struct backup *backup, struct backup_disk *disk, struct error
                         return 0;
                 }
                 if (deadline_passed(deadline))
-                        return error_set(err, ERROR_INTERNAL, "after the commit of disk %s of %s its configuration does not name %s again: the overlay %s is kept",
+                        return error_set(err, ERROR_INTERNAL,
+                                         "after the commit of disk %s of %s its configuration does not name %s again: the overlay "
+                                         "%s is kept",
                                          disk->target, backup->vm->name, disk->base, disk->overlay);
                 usleep(POLL_FIRST_US);
         }
 }
 
-static int check_chain(const struct backup *backup, const struct domain_xml *live, const struct backup_disk *disk, struct error **err)
+static int check_chain(const struct backup *backup, const struct domain_xml *live, const struct backup_disk *disk,
+                       struct error **err)
 {
         const struct domain_disk *found = domain_xml_find_disk(live, disk->target);
         if (found && found->n_backing && streq(found->backing[0].path, disk->base))
                 return 0;
-        return error_set(err, ERROR_REFUSED, "disk %s of %s is on the overlay %s, but that does not lie directly on %s: not committed, a person has to look",
-                         disk->target, backup->vm->name, disk->overlay, disk->base);
+        return error_set(
+                err, ERROR_REFUSED,
+                "disk %s of %s is on the overlay %s, but that does not lie directly on %s: not committed, a person has to look",
+                disk->target, backup->vm->name, disk->overlay, disk->base);
 }
 
 static int commit_live(struct backup *backup, const struct domain_xml *live, struct backup_disk *disk, struct error **err)
@@ -104,17 +111,20 @@ static int commit_live(struct backup *backup, const struct domain_xml *live, str
         if (overlay_look(host, backup->uuid, disk->overlay, &facts, err) < 0)
                 return -1;
         if (facts.pivoting && !facts.same_qemu)
-                return error_set(err, ERROR_REFUSED,
-                                 "the QEMU of %s died while disk %s was being pivoted, and it was started again on the overlay: whether its base holds newer data cannot be "
-                                 "told while it runs. Nothing was touched. Shut it down (on %s: virsh shutdown %s), then: orch recover %s",
-                                 backup->vm->name, disk->target, host->name, backup->vm->domain, backup->vm->name);
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "the QEMU of %s died while disk %s was being pivoted, and it was started again on the overlay: whether its "
+                        "base holds newer data cannot be "
+                        "told while it runs. Nothing was touched. Shut it down (on %s: virsh shutdown %s), then: orch recover %s",
+                        backup->vm->name, disk->target, host->name, backup->vm->domain, backup->vm->name);
         struct block_job job = { 0 };
         if (host->ops->block_job(host, backup->uuid, disk->target, &job, err) < 0)
                 return -1;
         if (job.type == BLOCK_JOB_OTHER)
-                return error_set(err, ERROR_BUSY, "a block job of somebody else is under way on disk %s of %s", disk->target, backup->vm->name);
-        if (job.type == BLOCK_JOB_NONE &&
-            host->ops->block_commit(host, backup->uuid, disk->target, disk->base, disk->overlay, backup->settings->limits.bandwidth_mib_s, err) < 0)
+                return error_set(err, ERROR_BUSY, "a block job of somebody else is under way on disk %s of %s", disk->target,
+                                 backup->vm->name);
+        if (job.type == BLOCK_JOB_NONE && host->ops->block_commit(host, backup->uuid, disk->target, disk->base, disk->overlay,
+                                                                  backup->settings->limits.bandwidth_mib_s, err) < 0)
                 return error_prefix(err, "disk %s of %s cannot be committed", disk->target, backup->vm->name);
         if (wait_ready(backup, disk, err) < 0 || overlay_mark_pivoting(host, backup->uuid, disk->overlay, err) < 0)
                 return -1;
@@ -136,8 +146,10 @@ static int settle_unwitnessed(struct backup *backup, struct backup_disk *disk, s
         if (disk->committed)
                 return 0;
         return error_set(err, ERROR_REFUSED,
-                         "the overlay %s of %s exists on %s, but the VM is on %s and nobody saw the overlay being committed: it is kept, because it may hold the "
-                         "only copy of some writes", disk->overlay, backup->vm->name, backup->host->name, disk->base);
+                         "the overlay %s of %s exists on %s, but the VM is on %s and nobody saw the overlay being committed: it is "
+                         "kept, because it may hold the "
+                         "only copy of some writes",
+                         disk->overlay, backup->vm->name, backup->host->name, disk->base);
 }
 
 static int commit_one(struct backup *backup, struct backup_disk *disk, struct error **err)
@@ -157,8 +169,10 @@ static int commit_one(struct backup *backup, struct backup_disk *disk, struct er
                         r = settle_unwitnessed(backup, disk, err);
                         break;
                 case PLACE_ELSEWHERE:
-                        return error_set(err, ERROR_REFUSED, "disk %s of %s is neither on %s nor on its overlay %s: somebody changed it; nothing was touched",
-                                         disk->target, backup->vm->name, disk->base, disk->overlay);
+                        return error_set(
+                                err, ERROR_REFUSED,
+                                "disk %s of %s is neither on %s nor on its overlay %s: somebody changed it; nothing was touched",
+                                disk->target, backup->vm->name, disk->base, disk->overlay);
                 }
                 if (r < 0)
                         return -1;
@@ -174,8 +188,8 @@ static int refresh(struct backup *backup, struct error **err)
         if (found < 0)
                 return -1;
         if (found == 0)
-                return error_set(err, ERROR_REFUSED, "%s (UUID %s) is no longer defined on %s; its overlays are kept", backup->vm->name, backup->uuid,
-                                 backup->host->name);
+                return error_set(err, ERROR_REFUSED, "%s (UUID %s) is no longer defined on %s; its overlays are kept",
+                                 backup->vm->name, backup->uuid, backup->host->name);
         domain_info_done(&backup->info);
         backup->info = info;
         backup->running = info.state != DOMAIN_STATE_SHUT_OFF && info.state != DOMAIN_STATE_CRASHED;
@@ -190,9 +204,13 @@ static int resume_after_io_error(struct backup *backup, struct error **err)
         if (!backup->n_disks || backup->info.state != DOMAIN_STATE_PAUSED || !backup->info.paused_by_io_error)
                 return 0;
         if (backup->host->ops->resume(backup->host, backup->uuid, err) < 0)
-                return error_prefix(err, "%s was paused by an I/O error of its overlay, is back on its own disks and has to be resumed (on %s: virsh resume %s)",
+                return error_prefix(err,
+                                    "%s was paused by an I/O error of its overlay, is back on its own disks and has to be resumed "
+                                    "(on %s: virsh resume %s)",
                                     backup->vm->name, backup->host->name, backup->vm->domain);
-        report_warning(backup->report, "%s had been paused by an I/O error while on its overlay (was the file system full?); it is back on its own disks and resumed",
+        report_warning(backup->report,
+                       "%s had been paused by an I/O error while on its overlay (was the file system full?); it is back on its own "
+                       "disks and resumed",
                        backup->vm->name);
         return 0;
 }

@@ -12,42 +12,45 @@ enum { ARM_TIMEOUT_MS = 15000 };
 
 /* $1 files' prefix, $2 domain UUID, $3 identity of its QEMU. Thaws until the guest says so or that QEMU is gone. What fired is known from
  * its file, also after the rest is gone. */
-static const char thaw_script[] =
-        SHELL_QEMU_ID
-        "export LC_ALL=C; umask 077; echo \"$3 $2\" > \"$1.fired\"\n"
-        "while [ \"$(qemu_id \"$2\")\" = \"$3\" ]; do\n"
-        "  timeout 15 virsh -c qemu:///system qemu-agent-command --timeout 5 \"$2\" '{\"execute\":\"guest-fsfreeze-thaw\"}' >/dev/null 2>&1\n"
-        "  case $(timeout 15 virsh -c qemu:///system qemu-agent-command --timeout 3 \"$2\" '{\"execute\":\"guest-fsfreeze-status\"}' 2>/dev/null) in\n"
-        "    *thawed*) break;;\n"
-        "  esac\n"
-        "  sleep 1\n"
-        "done\n"
-        "rm -f \"$1.id\" \"$1.pid\"\n";
+static const char thaw_script[] = SHELL_QEMU_ID "export LC_ALL=C; umask 077; echo \"$3 $2\" > \"$1.fired\"\n"
+                                                "while [ \"$(qemu_id \"$2\")\" = \"$3\" ]; do\n"
+                                                "  timeout 15 virsh -c qemu:///system qemu-agent-command --timeout 5 \"$2\" "
+                                                "'{\"execute\":\"guest-fsfreeze-thaw\"}' >/dev/null 2>&1\n"
+                                                "  case $(timeout 15 virsh -c qemu:///system qemu-agent-command --timeout 3 \"$2\" "
+                                                "'{\"execute\":\"guest-fsfreeze-status\"}' 2>/dev/null) in\n"
+                                                "    *thawed*) break;;\n"
+                                                "  esac\n"
+                                                "  sleep 1\n"
+                                                "done\n"
+                                                "rm -f \"$1.id\" \"$1.pid\"\n";
 
 /* $1 tag, $2 UUID, $3 seconds, $4 the thaw script. Prints nothing; status 3: no way to arm. systemd expands "$" in a unit's command line:
  * "$$" stands for one. */
-static const char arm_script[] =
-        SHELL_QEMU_ID
+static const char arm_script[] = SHELL_QEMU_ID
         "set -e; d=/run/orch; umask 077; mkdir -p $d; f=$d/$1.thaw\n"
         "command -v virsh >/dev/null || { echo 'virsh is not installed there' >&2; exit 3; }\n"
         "id=$(qemu_id \"$2\"); [ -n \"$id\" ] || { echo 'the QEMU of that domain is not found among the processes' >&2; exit 3; }\n"
         "rm -f \"$f.fired\"; echo \"$id $2\" > \"$f.id\"\n"
         "if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then\n"
         "  s=$(printf '%s' \"$4\" | sed 's/\\$/$$/g')\n"
-        "  systemd-run --quiet --collect --unit=\"$1-thaw\" --on-active=\"$3s\" --timer-property=AccuracySec=100ms -- sh -c \"$s\" orch-thaw \"$f\" \"$2\" \"$id\"\n"
+        "  systemd-run --quiet --collect --unit=\"$1-thaw\" --on-active=\"$3s\" --timer-property=AccuracySec=100ms -- sh -c \"$s\" "
+        "orch-thaw \"$f\" \"$2\" \"$id\"\n"
         "else\n"
         "  command -v setsid >/dev/null || { echo 'neither systemd-run nor setsid is there' >&2; exit 3; }\n"
-        "  setsid sh -c 'echo \"$$ $(cut -d\" \" -f22 /proc/$$/stat)\" > \"$2.pid.tmp\"; mv \"$2.pid.tmp\" \"$2.pid\"; trap \"kill \\$s 2>/dev/null\" EXIT; trap \"exit 0\" TERM; sleep \"$1\" & s=$!; wait $s; trap - EXIT TERM; exec sh -c \"$5\" orch-thaw \"$2\" \"$3\" \"$4\"' orch-wait \"$3\" \"$f\" \"$2\" \"$id\" \"$4\" </dev/null >/dev/null 2>&1 &\n"
-        "  n=0; while [ ! -s \"$f.pid\" ]; do n=$((n+1)); [ $n -gt 500 ] && { echo 'its process did not start' >&2; exit 3; }; sleep 0.01; done\n"
+        "  setsid sh -c 'echo \"$$ $(cut -d\" \" -f22 /proc/$$/stat)\" > \"$2.pid.tmp\"; mv \"$2.pid.tmp\" \"$2.pid\"; trap \"kill "
+        "\\$s 2>/dev/null\" EXIT; trap \"exit 0\" TERM; sleep \"$1\" & s=$!; wait $s; trap - EXIT TERM; exec sh -c \"$5\" "
+        "orch-thaw \"$2\" \"$3\" \"$4\"' orch-wait \"$3\" \"$f\" \"$2\" \"$id\" \"$4\" </dev/null >/dev/null 2>&1 &\n"
+        "  n=0; while [ ! -s \"$f.pid\" ]; do n=$((n+1)); [ $n -gt 500 ] && { echo 'its process did not start' >&2; exit 3; }; "
+        "sleep 0.01; done\n"
         "fi\n";
 
 /* $1 short UUID of the repository, $2 domain UUID. Prints "armed TAG", "fired TAG" or "foreign TAG" a line. */
-static const char find_script[] =
-        "for f in /run/orch/orch-*.thaw.id /run/orch/orch-*.thaw.fired; do\n"
-        "  [ -e \"$f\" ] && read -r q u < \"$f\" && [ \"$u\" = \"$2\" ] || continue\n"
-        "  t=${f##*/}; t=${t%.thaw.*}\n"
-        "  case $f in /run/orch/orch-\"$1\"-*.id) echo \"armed $t\";; /run/orch/orch-\"$1\"-*) [ -e \"/run/orch/$t.thaw.id\" ] || echo \"fired $t\";; *.id) echo \"foreign $t\";; esac\n"
-        "done; exit 0";
+static const char find_script[] = "for f in /run/orch/orch-*.thaw.id /run/orch/orch-*.thaw.fired; do\n"
+                                  "  [ -e \"$f\" ] && read -r q u < \"$f\" && [ \"$u\" = \"$2\" ] || continue\n"
+                                  "  t=${f##*/}; t=${t%.thaw.*}\n"
+                                  "  case $f in /run/orch/orch-\"$1\"-*.id) echo \"armed $t\";; /run/orch/orch-\"$1\"-*) [ -e "
+                                  "\"/run/orch/$t.thaw.id\" ] || echo \"fired $t\";; *.id) echo \"foreign $t\";; esac\n"
+                                  "done; exit 0";
 
 /* $1 tag. Prints "fired" when it had begun to thaw. */
 static const char disarm_script[] =
@@ -59,7 +62,8 @@ static const char disarm_script[] =
         "[ -e \"$f.fired\" ] && echo fired\n"
         "rm -f \"$f.id\" \"$f.pid\" \"$f.fired\"; rmdir /run/orch 2>/dev/null; exit 0\n";
 
-int deadman_arm(struct deadman *deadman, struct hypervisor *host, const char *tag, const char *uuid, unsigned seconds, struct error **err)
+int deadman_arm(struct deadman *deadman, struct hypervisor *host, const char *tag, const char *uuid, unsigned seconds,
+                struct error **err)
 {
         _cleanup_free_ char *delay = xasprintf("%u", seconds);
         const char *const argv[] = { "sh", "-c", arm_script, "orch-arm", tag, uuid, delay, thaw_script, NULL };
@@ -69,7 +73,8 @@ int deadman_arm(struct deadman *deadman, struct hypervisor *host, const char *ta
         if (hypervisor_run(host, argv, ARM_TIMEOUT_MS, NULL, &error) < 0) {
                 bool lost = error->kind == ERROR_UNREACHABLE || error->kind == ERROR_TIMEOUT;
                 return error_set(err, lost ? error->kind : ERROR_REFUSED,
-                                 "the dead-man timer cannot be armed on %s, so the guest is not frozen: %s", host->name, error->message);
+                                 "the dead-man timer cannot be armed on %s, so the guest is not frozen: %s", host->name,
+                                 error->message);
         }
         deadman->armed = true;
         return 0;
@@ -84,7 +89,8 @@ int deadman_disarm(struct deadman *deadman, struct hypervisor *host, bool *ret_f
         const char *const argv[] = { "sh", "-c", disarm_script, "orch-disarm", deadman->tag, NULL };
         _cleanup_free_ char *output = NULL;
         if (hypervisor_run(host, argv, ARM_TIMEOUT_MS, &output, err) < 0)
-                return error_prefix(err, "the dead-man timer of %s could not be disarmed (it ends by itself once the guest says thawed)",
+                return error_prefix(err,
+                                    "the dead-man timer of %s could not be disarmed (it ends by itself once the guest says thawed)",
                                     host->name);
         deadman->armed = false;
         *ret_fired = strstr(output, "fired") != NULL;

@@ -12,14 +12,14 @@
 #include "transports/hypervisor.h"
 
 struct deadman {
-        char *tag;  /* names the unit and the files; NULL: not armed */
+        char *tag; /* names the unit and the files; NULL: not armed */
         char *uuid;
         bool armed;
 };
 
 /* Arms it. ERROR_REFUSED when the host has no way to (then nothing may be frozen). */
-int deadman_arm(struct deadman *deadman, struct hypervisor *host, const char *tag, const char *uuid, unsigned seconds, struct error **err)
-        _must_check_;
+int deadman_arm(struct deadman *deadman, struct hypervisor *host, const char *tag, const char *uuid, unsigned seconds,
+                struct error **err) _must_check_;
 /* Disarms it and removes its files. *ret_fired: it had thawed, or begun to. Only after `thawed` was seen. Harmless when not armed. */
 int deadman_disarm(struct deadman *deadman, struct hypervisor *host, bool *ret_fired, struct error **err) _must_check_;
 void deadman_done(struct deadman *deadman);
@@ -30,5 +30,6 @@ struct deadman_traces {
         char **fired;   /* fired, saw `thawed`, and ended */
         char **foreign; /* of another repository's orch: not ours to touch */
 };
-int deadman_find(struct hypervisor *host, const char *short_uuid, const char *uuid, struct deadman_traces *ret, struct error **err) _must_check_;
+int deadman_find(struct hypervisor *host, const char *short_uuid, const char *uuid, struct deadman_traces *ret,
+                 struct error **err) _must_check_;
 void deadman_traces_done(struct deadman_traces *traces);

@@ -10,9 +10,9 @@
 
 enum {
         FILE_NAME_MAX = 255,
-        MARKER_ROOM = 12,      /* ".committed" and its like come behind */
+        MARKER_ROOM = 12, /* ".committed" and its like come behind */
         SHORT_UUID_LENGTH = 8,
-        JOB_LENGTH = 13,       /* "20261120-3f9a" */
+        JOB_LENGTH = 13, /* "20261120-3f9a" */
 };
 
 static const char marker[] = ".orch-";
@@ -51,9 +51,9 @@ static const char *overlay_suffix(const char *path)
         if (memcmp(suffix, marker, sizeof marker - 1) != 0)
                 return NULL;
         suffix += sizeof marker - 1;
-        return is_hex(suffix, SHORT_UUID_LENGTH) && suffix[SHORT_UUID_LENGTH] == '-' && names_is_job(suffix + SHORT_UUID_LENGTH + 1) ?
-                       suffix :
-                       NULL;
+        return is_hex(suffix, SHORT_UUID_LENGTH) && suffix[SHORT_UUID_LENGTH] == '-' && names_is_job(suffix + SHORT_UUID_LENGTH + 1)
+                       ? suffix
+                       : NULL;
 }
 
 bool names_is_an_overlay(const char *path)

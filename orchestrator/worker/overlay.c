@@ -11,23 +11,20 @@ enum { FILES_TIMEOUT_MS = 30 * 1000 };
 
 /* $1 the overlay, $2 the domain's UUID. */
 static const char look_script[] =
-        SHELL_QEMU_ID
-        "[ -e \"$1\" ] && echo exists; [ -e \"$1.committed\" ] && echo committed\n"
-        "if [ -L \"$1.pivoting\" ] || [ -e \"$1.pivoting\" ]; then echo pivoting\n"
-        "  id=$(qemu_id \"$2\"); [ -n \"$id\" ] && [ \"$id\" = \"$(readlink \"$1.pivoting\")\" ] && echo same\n"
-        "fi; exit 0";
+        SHELL_QEMU_ID "[ -e \"$1\" ] && echo exists; [ -e \"$1.committed\" ] && echo committed\n"
+                      "if [ -L \"$1.pivoting\" ] || [ -e \"$1.pivoting\" ]; then echo pivoting\n"
+                      "  id=$(qemu_id \"$2\"); [ -n \"$id\" ] && [ \"$id\" = \"$(readlink \"$1.pivoting\")\" ] && echo same\n"
+                      "fi; exit 0";
 
 /* $1 the overlay, $2 the domain's UUID. Durable before it returns. */
-static const char mark_script[] =
-        SHELL_QEMU_ID
+static const char mark_script[] = SHELL_QEMU_ID
         "id=$(qemu_id \"$2\"); [ -n \"$id\" ] || { echo 'the QEMU of that domain is not found among the processes' >&2; exit 1; }\n"
         "ln -sfT \"$id\" \"$1.pivoting\" && sync \"${1%/*}\"";
 
 /* $1 the overlay, seen committed. The marker only spares a recovery the question, should the removal be cut short: where there is no room
  * for it, the removal goes on. */
-static const char remove_script[] =
-        "umask 077; touch \"$1.committed\" && sync \"$1.committed\" \"${1%/*}\"\n"
-        "rm -f \"$1\" && rm -f \"$1.pivoting\" \"$1.committed\"";
+static const char remove_script[] = "umask 077; touch \"$1.committed\" && sync \"$1.committed\" \"${1%/*}\"\n"
+                                    "rm -f \"$1\" && rm -f \"$1.pivoting\" \"$1.committed\"";
 
 static bool has_word(const char *text, const char *word)
 {

@@ -9,13 +9,13 @@
 struct recovery {
         struct backup *backup;
         bool dry_run;
-        char *short_uuid;              /* of the repository: what carries it is ours */
-        struct backup leftover;        /* borrows all but its disks: those on our overlays, for commit_all() */
-        char **jobs;                   /* interrupted jobs of ours that had to do with this VM */
+        char *short_uuid;       /* of the repository: what carries it is ours */
+        struct backup leftover; /* borrows all but its disks: those on our overlays, for commit_all() */
+        char **jobs;            /* interrupted jobs of ours that had to do with this VM */
         struct deadman_traces deadmen;
-        struct domain_xml *live;       /* of a VM that is off: NULL */
+        struct domain_xml *live; /* of a VM that is off: NULL */
         struct domain_xml *inactive;
-        size_t repaired;               /* what was, or in a dry run would be, put right */
+        size_t repaired; /* what was, or in a dry run would be, put right */
         struct error *problem;
 };
 

@@ -55,14 +55,16 @@ static int take_disk(struct recovery *recovery, const struct domain_disk *disk, 
                 return is_listed(recovery, disk->path) ? 0 : add_disk(recovery, disk, err);
         }
         if (names_is_an_overlay(disk->path))
-                report_warning(backup->report, "disk %s of %s is on an overlay of another orch (%s): left alone", disk->target, backup->vm->name,
-                               disk->path);
+                report_warning(backup->report, "disk %s of %s is on an overlay of another orch (%s): left alone", disk->target,
+                               backup->vm->name, disk->path);
         for (size_t i = 0; i < disk->n_backing; i++)
                 if (names_is_our_overlay(disk->backing[i].path, recovery->short_uuid, NULL))
                         report_warning(backup->report,
-                                       "disk %s of %s has an overlay of an interrupted job (%s) in the middle of its chain, below %s, which is not orch's: left alone. "
-                                       "To merge it (on %s): virsh blockcommit %s %s --top '%s' --base '%s' --wait", disk->target, backup->vm->name,
-                                       disk->backing[i].path, disk->path, backup->host->name, backup->vm->domain, disk->target, disk->backing[i].path,
+                                       "disk %s of %s has an overlay of an interrupted job (%s) in the middle of its chain, below "
+                                       "%s, which is not orch's: left alone. "
+                                       "To merge it (on %s): virsh blockcommit %s %s --top '%s' --base '%s' --wait",
+                                       disk->target, backup->vm->name, disk->backing[i].path, disk->path, backup->host->name,
+                                       backup->vm->domain, disk->target, disk->backing[i].path,
                                        i + 1 < disk->n_backing ? disk->backing[i + 1].path : "?");
         return 0;
 }
@@ -89,7 +91,8 @@ static const char *how_to_commit(const struct backup *backup)
 {
         if (backup->running)
                 return "to be committed while it runs";
-        return backup->info.has_managed_save ? "left until the VM, which was saved on it, has been started" : "to be committed without starting the VM";
+        return backup->info.has_managed_save ? "left until the VM, which was saved on it, has been started"
+                                             : "to be committed without starting the VM";
 }
 
 void recover_overlays(struct recovery *recovery)
@@ -100,9 +103,11 @@ void recover_overlays(struct recovery *recovery)
         for (size_t i = 0; i < leftover->n_disks; i++) {
                 const struct backup_disk *disk = &leftover->disks[i];
                 if (recovery->dry_run)
-                        recovery_says(recovery, "disk %s is on the overlay %s of an interrupted job: %s", disk->target, disk->overlay, how_to_commit(backup));
+                        recovery_says(recovery, "disk %s is on the overlay %s of an interrupted job: %s", disk->target,
+                                      disk->overlay, how_to_commit(backup));
                 else
-                        report_warning(backup->report, "disk %s is on the overlay %s of an interrupted job: %s", disk->target, disk->overlay, how_to_commit(backup));
+                        report_warning(backup->report, "disk %s is on the overlay %s of an interrupted job: %s", disk->target,
+                                       disk->overlay, how_to_commit(backup));
         }
         if (!leftover->n_disks || recovery->dry_run)
                 return;
@@ -113,7 +118,8 @@ void recover_overlays(struct recovery *recovery)
 }
 
 /* For each prefix of an overlay's name, the files that have it. */
-static const char list_script[] = "for p; do for f in \"$p\"orch-*; do { [ -e \"$f\" ] || [ -L \"$f\" ]; } && printf '%s\\n' \"$f\"; done; done; exit 0";
+static const char list_script[] =
+        "for p; do for f in \"$p\"orch-*; do { [ -e \"$f\" ] || [ -L \"$f\" ]; } && printf '%s\\n' \"$f\"; done; done; exit 0";
 
 static void add_prefixes(const struct recovery *recovery, const struct domain_xml *xml, char ***argv)
 {
@@ -124,7 +130,8 @@ static void add_prefixes(const struct recovery *recovery, const struct domain_xm
                 for (size_t layer = 0; names_is_an_overlay(own) && layer < disk->n_backing; layer++)
                         own = disk->backing[layer].path;
                 _cleanup_free_ char *beside = own && own[0] == '/' && !names_is_an_overlay(own) ? xasprintf("%s.", own) : NULL;
-                _cleanup_free_ char *in_scratch = xasprintf("%s/%s-%s.", backup->host_entry->scratch, backup->vm->name, disk->target);
+                _cleanup_free_ char *in_scratch =
+                        xasprintf("%s/%s-%s.", backup->host_entry->scratch, backup->vm->name, disk->target);
                 if (beside && !strv_contains(*argv, beside))
                         strv_add(argv, beside);
                 if (!strv_contains(*argv, in_scratch))
@@ -182,7 +189,8 @@ static const struct domain_disk *disk_on(const struct domain_xml *xml, const cha
 }
 
 /* Why an overlay that no disk uses can go, or NULL. */
-static int reason_to_remove(struct recovery *recovery, const char *path, const struct backup_disk *disk, const char **ret_reason, struct error **err)
+static int reason_to_remove(struct recovery *recovery, const char *path, const struct backup_disk *disk, const char **ret_reason,
+                            struct error **err)
 {
         struct backup *backup = recovery->backup;
         struct overlay_facts facts = { 0 };
@@ -213,13 +221,17 @@ static void keep(struct recovery *recovery, const char *path, const struct backu
         struct backup *backup = recovery->backup;
         const char *const words[] = { path, NULL };
         _cleanup_free_ char *quoted = shell_join(words);
-        report_warning(backup->report, "%s, an overlay of an interrupted job, is not used by %s and nobody saw it being committed: kept, it may hold the only copy of some "
-                       "writes", path, backup->vm->name);
+        report_warning(backup->report,
+                       "%s, an overlay of an interrupted job, is not used by %s and nobody saw it being committed: kept, it may "
+                       "hold the only copy of some "
+                       "writes",
+                       path, backup->vm->name);
         if (disk->base) {
                 const char *const bases[] = { disk->base, NULL };
                 _cleanup_free_ char *base = shell_join(bases);
-                report_log(backup->report, "to see what it has that its base has not, on %s, with %s off: qemu-img compare -f %s -F qcow2 %s %s", backup->host->name,
-                           backup->vm->name, disk->format, base, quoted);
+                report_log(backup->report,
+                           "to see what it has that its base has not, on %s, with %s off: qemu-img compare -f %s -F qcow2 %s %s",
+                           backup->host->name, backup->vm->name, disk->format, base, quoted);
         }
         report_log(backup->report, "when nothing in it is needed, on %s: rm %s", backup->host->name, quoted);
 }
@@ -254,11 +266,14 @@ void recover_orphans(struct recovery *recovery)
         if (list_files(recovery, &files, &error) < 0)
                 recovery_fails(recovery, error);
         for (size_t i = 0; files && files[i]; i++) {
-                if (is_used_in(recovery->live, files[i]) || is_used_in(recovery->inactive, files[i]) || is_listed(recovery, files[i]))
+                if (is_used_in(recovery->live, files[i]) || is_used_in(recovery->inactive, files[i]) ||
+                    is_listed(recovery, files[i]))
                         continue;
                 if (names_is_our_overlay(files[i], recovery->short_uuid, NULL))
                         settle_orphan(recovery, files[i]);
                 else
-                        report_warning(backup->report, "%s was left, or is being used, by another orch (of another repository): left alone", files[i]);
+                        report_warning(backup->report,
+                                       "%s was left, or is being used, by another orch (of another repository): left alone",
+                                       files[i]);
         }
 }

@@ -16,13 +16,15 @@ enum { COMMAND_TIMEOUT_MS = 30 * 1000 };
 static const char units_script[] =
         "say() { case $2 in *\"$3\"*) echo \"mine $1\";; *) echo \"unknown $1\";; esac; }\n"
         "if [ -d /run/systemd/system ]; then\n"
-        "  for u in $(systemctl list-units --all --plain --no-legend --no-pager \"orch-$1-*.service\" 2>/dev/null | cut -d' ' -f1); do\n"
+        "  for u in $(systemctl list-units --all --plain --no-legend --no-pager \"orch-$1-*.service\" 2>/dev/null | cut -d' ' "
+        "-f1); do\n"
         "    say \"${u%.service}\" \"$(systemctl show -p ExecStart --value \"$u\" 2>/dev/null)\" \"$2\"\n"
         "  done\n"
         "else\n"
         "  for f in /run/orch/orch-\"$1\"-*.pid; do case $f in *.thaw.pid) continue;; esac\n"
         "    [ -e \"$f\" ] && read -r p t < \"$f\" || continue; n=${f##*/}; n=${n%.pid}\n"
-        "    if [ -r \"/proc/$p/cmdline\" ]; then say \"$n\" \"$(tr '\\0' ' ' < \"/proc/$p/cmdline\" 2>/dev/null)\" \"$2\"; else echo \"mine $n\"; fi\n"
+        "    if [ -r \"/proc/$p/cmdline\" ]; then say \"$n\" \"$(tr '\\0' ' ' < \"/proc/$p/cmdline\" 2>/dev/null)\" \"$2\"; else "
+        "echo \"mine $n\"; fi\n"
         "  done\n"
         "fi; exit 0";
 
@@ -107,9 +109,11 @@ static int thaw(struct recovery *recovery, struct error **err)
         struct backup *backup = recovery->backup;
         enum fsfreeze_status status = FSFREEZE_THAWED;
         if (backup->host->ops->fsfreeze_status(backup->host, backup->uuid, &status, err) < 0)
-                return error_prefix(err, "an interrupted job may have frozen %s, and its agent does not answer; the dead-man timer on %s goes on trying. By hand, "
-                                    "once the agent answers (on %s): virsh domfsthaw %s", backup->vm->name, backup->host->name, backup->host->name,
-                                    backup->vm->domain);
+                return error_prefix(err,
+                                    "an interrupted job may have frozen %s, and its agent does not answer; the dead-man timer on "
+                                    "%s goes on trying. By hand, "
+                                    "once the agent answers (on %s): virsh domfsthaw %s",
+                                    backup->vm->name, backup->host->name, backup->host->name, backup->vm->domain);
         if (status == FSFREEZE_THAWED)
                 return 0;
         if (!recovery->dry_run && backup_thaw(backup, err) < 0)
@@ -122,8 +126,8 @@ void recover_freezes(struct recovery *recovery)
 {
         struct backup *backup = recovery->backup;
         struct deadman_traces *deadmen = &recovery->deadmen;
-        _cleanup_free_ char *fired = xasprintf("the dead-man timer on %s had fired and thawed %s: its job did not thaw it in time", backup->host->name,
-                                               backup->vm->name);
+        _cleanup_free_ char *fired = xasprintf("the dead-man timer on %s had fired and thawed %s: its job did not thaw it in time",
+                                               backup->host->name, backup->vm->name);
         disarm(recovery, &deadmen->fired, fired);
         if (!deadmen->armed)
                 return;

@@ -147,12 +147,14 @@ static void open_share(struct backup *backup, struct error **ret_problem)
         backup->repository = repository_open(backup->settings->repository_path, backup->settings->repository_fstype, ret_problem);
         const char *uuid = backup->repository ? repository_uuid(backup->repository) : NULL;
         if (uuid && !streq(uuid, backup->request->repository_uuid)) {
-                error_set(ret_problem, ERROR_REFUSED, "the share at %s is now another one (%s) than the one that this orch opened (%s)",
+                error_set(ret_problem, ERROR_REFUSED,
+                          "the share at %s is now another one (%s) than the one that this orch opened (%s)",
                           backup->settings->repository_path, uuid, backup->request->repository_uuid);
                 backup->repository = repository_free(backup->repository);
         }
         if (*ret_problem)
-                report_step_end(backup->report, STEP_FAILED, "%s; what was left on hypervisors is looked for all the same", (*ret_problem)->message);
+                report_step_end(backup->report, STEP_FAILED, "%s; what was left on hypervisors is looked for all the same",
+                                (*ret_problem)->message);
 }
 
 static int recover_vm(struct backup *backup, struct error **err)
@@ -168,7 +170,8 @@ static int recover_vm(struct backup *backup, struct error **err)
         return no_share ? error_propagate(err, TAKE_PTR(no_share)) : 0;
 }
 
-int recover_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory, struct report *report)
+int recover_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
+                struct report *report)
 {
         _cleanup_(backup_done) struct backup backup = {
                 .request = request,

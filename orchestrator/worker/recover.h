@@ -15,4 +15,5 @@
 int recover_domain(struct backup *backup, size_t *ret_repaired, struct error **err) _must_check_;
 
 /* `orch recover VM`: locate, then recover_domain(). Returns the worker's exit status. */
-int recover_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory, struct report *report);
+int recover_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
+                struct report *report);
