@@ -64,6 +64,7 @@ struct backup {
         struct deadline reconnect_by;          /* of backup_ensure_connection(); at_ms 0: not waiting yet */
         struct metadata *metadata;
         char *point;                           /* published folder's name */
+        bool published;
 };
 
 /* The steps, in order. Each returns 0, or -1 with an error; what it changed is on the undo stack. */

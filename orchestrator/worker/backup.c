@@ -150,7 +150,8 @@ static int run_steps(struct backup *backup, struct error **err)
                 const struct step *step = &steps[i];
                 if (check_only && !step->for_check)
                         continue;
-                if (worker_check_cancelled(err) < 0)
+                /* A point that is published is the job's result: a cancel came too late. */
+                if (!backup->published && worker_check_cancelled(err) < 0)
                         return -1;
                 if (step->name)
                         report_step(backup->report, step->name);
@@ -222,10 +223,9 @@ static int finish_failed(struct backup *backup, struct error *failure)
 
 static int finish_ok(struct backup *backup)
 {
-        bool published = backup->staging && backup->point && backup->undo.count == 0;
         if (!backup->skipped)
                 backup_post_commands(backup, "ok");
-        report_result(backup->report, backup->skipped ? "skipped" : "ok", published ? staging_relative_path(backup->staging) : NULL, NULL);
+        report_result(backup->report, backup->skipped ? "skipped" : "ok", backup->published ? staging_relative_path(backup->staging) : NULL, NULL);
         return 0;
 }
 

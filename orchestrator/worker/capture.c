@@ -38,11 +38,23 @@ int backup_thaw(struct backup *backup, struct error **err)
         }
 }
 
+/* A guest that is off is frozen no more; its next start begins thawed. */
+static int guest_is_off(struct backup *backup, bool *ret, struct error **err)
+{
+        _cleanup_domain_info_ struct domain_info info = { 0 };
+        int found = backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &info, err);
+        if (found < 0)
+                return -1;
+        *ret = found == 0 || info.state == DOMAIN_STATE_SHUT_OFF || info.state == DOMAIN_STATE_CRASHED;
+        return 0;
+}
+
 static int undo_freeze(void *data, struct error **err)
 {
         struct backup *backup = data;
         bool fired = false;
-        if (backup_ensure_connection(backup, err) < 0 || backup_thaw(backup, err) < 0)
+        bool off = false;
+        if (backup_ensure_connection(backup, err) < 0 || guest_is_off(backup, &off, err) < 0 || (!off && backup_thaw(backup, err) < 0))
                 return -1;
         return deadman_disarm(&backup->deadman, backup->host, &fired, err);
 }

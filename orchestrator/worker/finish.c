@@ -240,9 +240,10 @@ static int write_small_files(struct backup *backup, struct error **err)
 
 int backup_publish(struct backup *backup, struct error **err)
 {
-        if (write_small_files(backup, err) < 0 || staging_write_checksums(backup->staging, err) < 0 ||
+        if (write_small_files(backup, err) < 0 || staging_write_checksums(backup->staging, err) < 0 || worker_check_cancelled(err) < 0 ||
             staging_publish(backup->staging, backup->point, err) < 0)
                 return -1;
+        backup->published = true;
         undo_settle(&backup->undo, "staging");
         report_step_end(backup->report, STEP_DONE, "%s", staging_relative_path(backup->staging));
         return 0;
