@@ -5,6 +5,7 @@ it is kept in the cache under a name that holds their digest, and built once. Tw
 Nothing is installed: the kernel package is downloaded and unpacked.
 """
 
+import contextlib
 import fcntl
 import gzip
 import hashlib
@@ -26,18 +27,25 @@ SCRIPTS = ["lab-control", "lab-agent", "lab-mount", "lab-writer", "shutdown"]
 
 def ensure():
     """Directory that holds `vmlinuz` and `initrd.img`; made on first use."""
-    os.makedirs(CACHE, exist_ok=True)
-    with open(os.path.join(CACHE, "guest.lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        package = _kernel_package()
+    with building():
+        package = kernel_package()
         target = os.path.join(CACHE, f"guest-{_digest(package)}")
         if not os.path.isdir(target):
-            _build(package, target)
+            build(package, target, _fill)
     return target
 
 
-def _kernel_package():
-    """The kernel's .deb in the cache, downloaded where there is none yet."""
+@contextlib.contextmanager
+def building():
+    """One builder in the cache at a time."""
+    os.makedirs(CACHE, exist_ok=True)
+    with open(os.path.join(CACHE, "guest.lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def kernel_package():
+    """To be called while building(). The kernel's .deb in the cache, downloaded where there is none yet."""
     have = sorted(f for f in os.listdir(CACHE) if re.fullmatch(r"linux-image-.*cloud.*\.deb", f))
     if have:
         return os.path.join(CACHE, have[-1])
@@ -48,7 +56,7 @@ def _kernel_package():
     if not found:
         raise LabError("apt-cache depends linux-image-cloud-amd64 names no kernel: are there package lists (apt-get update)?")
     run(["apt-get", "-q", "download", found.group(1)], cwd=CACHE, timeout=600)
-    return _kernel_package()
+    return kernel_package()
 
 
 def _digest(package):
@@ -63,7 +71,8 @@ def _digest(package):
     return h.hexdigest()[:12]
 
 
-def _build(package, target):
+def build(package, target, fill):
+    """The folder `target`: `vmlinuz`, and the `initrd.img` that fill(archive, unpacked kernel package, kernel's version) fills."""
     with tempfile.TemporaryDirectory(dir=CACHE) as work:
         unpacked = os.path.join(work, "kernel")
         run(["dpkg", "-x", package, unpacked])
@@ -73,7 +82,7 @@ def _build(package, target):
         shutil.copy(os.path.join(unpacked, "boot", kernel), os.path.join(made, "vmlinuz"))
         with open(os.path.join(made, "initrd.img"), "wb") as f:
             archive = Cpio(f)
-            _fill(archive, unpacked, kernel.removeprefix("vmlinuz-"))
+            fill(archive, unpacked, kernel.removeprefix("vmlinuz-"))
             archive.close()
         os.chmod(made, 0o755)
         os.rename(made, target)
@@ -82,41 +91,46 @@ def _build(package, target):
 def _fill(archive, unpacked, version):
     for d in ["bin", "sbin", "lib", "lib64", "usr", "usr/bin", "usr/sbin", "etc", "etc/acpi", "etc/acpi/PWRF", "modules", "root"]:
         archive.directory(d)
-    archive.file("bin/busybox", _read("/bin/busybox"), 0o755)
+    archive.file("bin/busybox", read("/bin/busybox"), 0o755)
     archive.link("bin/sh", "busybox")
-    archive.file("init", _read(os.path.join(HERE, "init")), 0o755)
+    archive.file("init", read(os.path.join(HERE, "init")), 0o755)
     for script in SCRIPTS:
-        archive.file(f"{'sbin' if script == 'shutdown' else 'bin'}/{script}", _read(os.path.join(HERE, script)), 0o755)
+        archive.file(f"{'sbin' if script == 'shutdown' else 'bin'}/{script}", read(os.path.join(HERE, script)), 0o755)
     archive.file("etc/acpi/PWRF/00000080", b"#!/bin/sh\nexec /sbin/shutdown -P\n", 0o755)
     archive.file("etc/passwd", b"root::0:0:root:/root:/bin/sh\n")
     archive.file("etc/group", b"root:x:0:\n")
     libraries = set()
     for path, inside in BINARIES.items():
-        archive.file(inside, _read(path), 0o755)
-        libraries |= _libraries(path)
+        archive.file(inside, read(path), 0o755)
+        libraries |= libraries_of(path)
     for lib in sorted(libraries):
-        archive.file(lib.lstrip("/"), _read(lib), 0o755)
-    order = []
-    for name, data in _modules(unpacked, version):
-        archive.file(f"modules/{name}", data)
-        order.append(name)
-    archive.file("modules/order", "".join(f"{n}\n" for n in order).encode())
+        archive.file(lib.lstrip("/"), read(lib), 0o755)
+    add_modules(archive, unpacked, version, MODULES)
     archive.node("dev/console", 0o600, 5, 1)
 
 
-def _read(path):
+def add_modules(archive, unpacked, version, wanted):
+    """/modules: what is wanted with what it depends on, and `order`, in which they load."""
+    order = []
+    for name, data in _modules(unpacked, version, wanted):
+        archive.file(f"modules/{name}", data)
+        order.append(name)
+    archive.file("modules/order", "".join(f"{n}\n" for n in order).encode())
+
+
+def read(path):
     with open(path, "rb") as f:
         return f.read()
 
 
-def _libraries(path):
+def libraries_of(path):
     """Shared objects that a binary loads, at the paths its loader looks them up."""
     found = set(re.findall(r"(/\S+) \(0x", out(["ldd", path])))
     return {re.sub(r"^/lib64/", "/lib64/", p) for p in found}
 
 
-def _modules(unpacked, version):
-    """(name, data) of the wanted modules and what they depend on, dependencies first."""
+def _modules(unpacked, version, wanted):
+    """(name, data) of the wanted modules and what they depend on, dependencies first, out of an unpacked kernel package."""
     base = unpacked
     if not os.path.isdir(os.path.join(base, "lib/modules")):
         base = os.path.join(unpacked, "usr")
@@ -137,11 +151,11 @@ def _modules(unpacked, version):
         if name in path_of and name not in order:
             order.append(name)
 
-    for name in MODULES:
+    for name in wanted:
         add(name)
     unpack = {".xz": lzma.decompress, ".gz": gzip.decompress}
     for name in order:
-        data = _read(os.path.join(root, path_of[name]))
+        data = read(os.path.join(root, path_of[name]))
         yield f"{name}.ko", unpack.get(os.path.splitext(path_of[name])[1], lambda d: d)(data)
 
 
