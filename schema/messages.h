@@ -26,12 +26,12 @@ struct job_request {
         char *settings_text;
         char *inventory_path;
         char *inventory_text;
-        char *repository_uuid; /* that the daemon opened with; the worker refuses another */
-        char *pinned_uuid;     /* of the VM at its first backup; NULL: none yet */
+        char *repository_uuid;   /* that the daemon opened with; the worker refuses another */
+        char *pinned_uuid;       /* of the VM at its first backup; NULL: none yet */
         char *pinned_hypervisor; /* its home at its first backup, for `hypervisor: auto`; NULL: none yet */
-        bool dry_run;          /* of a recovery: say what would be done, change nothing */
-        char *method;          /* override or NULL */
-        char *level;           /* override or NULL */
+        bool dry_run;            /* of a recovery: say what would be done, change nothing */
+        char *method;            /* override or NULL */
+        char *level;             /* override or NULL */
 };
 
 struct job_request *job_request_free(struct job_request *request);

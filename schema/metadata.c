@@ -58,8 +58,8 @@ const struct json_field metadata_check_fields[] = {
 };
 
 #define FIELD(member) .name = #member, .offset = offsetof(struct metadata, member)
-#define LIST(member, item)                                                                                                         \
-        .type = JSON_FIELD_LIST, .required = true, .fields = item##_fields, .item_size = sizeof *((struct metadata *)0)->member,   \
+#define LIST(member, item)                                                                                                       \
+        .type = JSON_FIELD_LIST, .required = true, .fields = item##_fields, .item_size = sizeof *((struct metadata *)0)->member, \
         .count_offset = offsetof(struct metadata, n_##member)
 static const struct json_field metadata_fields[] = {
         { FIELD(orch_version), .type = JSON_FIELD_TEXT, .required = true },

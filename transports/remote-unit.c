@@ -15,8 +15,8 @@ enum { GRACE_MS = 2000, STATUS_NOT_LOADED = 5, STATUS_STILL_RUNNING = 75, LONGES
 #define RUN_DIR "/run/orch"
 
 /* Prints the start time of process $1: field 22 of its stat, counted from behind the name, which may hold anything. */
-#define SHELL_START_TIME                                                                                                           \
-        "started() { [ -r /proc/$1/stat ] && read -r l </proc/$1/stat || return 1; l=${l##*)}; "                                   \
+#define SHELL_START_TIME                                                                         \
+        "started() { [ -r /proc/$1/stat ] && read -r l </proc/$1/stat || return 1; l=${l##*)}; " \
         "set -- $l; echo ${20}; }\n"
 
 /* $1 name, $2 seconds, then the command. Descriptor 3 keeps stdin: a shell gives /dev/null to what it puts in the background. */

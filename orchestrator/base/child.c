@@ -207,8 +207,8 @@ static int child_finish(struct child *child, const char *name, const struct chil
         return 0;
 }
 
-static int run(const char *name, const char *const argv[], int (*function)(void *), void *argument, const struct child_options *options,
-               struct child_result *ret, struct error **err)
+static int run(const char *name, const char *const argv[], int (*function)(void *), void *argument,
+               const struct child_options *options, struct child_result *ret, struct error **err)
 {
         _cleanup_(child_done) struct child child = { .pidfd = -1, .input_fd = -1, .output_fd = -1, .errors_fd = -1 };
         if (child_start(&child, name, argv, function, argument, options->input != NULL, err) < 0)
@@ -221,8 +221,8 @@ int child_run(const char *const argv[], const struct child_options *options, str
         return run(argv[0], argv, NULL, NULL, options, ret, err);
 }
 
-int child_run_function(int (*function)(void *argument), void *argument, const struct child_options *options, struct child_result *ret,
-                       struct error **err)
+int child_run_function(int (*function)(void *argument), void *argument, const struct child_options *options,
+                       struct child_result *ret, struct error **err)
 {
         return run("a helper process", NULL, function, argument, options, ret, err);
 }

@@ -15,21 +15,21 @@
 #define _must_check_ __attribute__((warn_unused_result))
 
 /* Hands over the pointer and leaves NULL behind, so that the clean-up of the old owner does nothing. */
-#define TAKE_PTR(p)                  \
-        ({                           \
+#define TAKE_PTR(p)                        \
+        ({                                 \
                 __typeof__(p) *_pp = &(p); \
                 __typeof__(p) _v = *_pp;   \
-                *_pp = NULL;         \
-                _v;                  \
+                *_pp = NULL;               \
+                _v;                        \
         })
 
 /* The same for a file descriptor; leaves -1 behind. */
-#define TAKE_FD(fd)           \
-        ({                    \
+#define TAKE_FD(fd)               \
+        ({                        \
                 int *_pf = &(fd); \
                 int _f = *_pf;    \
-                *_pf = -1;    \
-                _f;           \
+                *_pf = -1;        \
+                _f;               \
         })
 
 /* Makes `name_freep(type **)` for use in _cleanup_ from `name_free(type *)`. */

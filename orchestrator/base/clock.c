@@ -40,8 +40,8 @@ int clock_set_timezone(const char *zone, struct error **err)
                 _cleanup_free_ char *path = xasprintf("/usr/share/zoneinfo/%s", zone);
                 struct stat st;
                 if (strstr(zone, "..") || zone[0] == '/' || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
-                        return error_set(err, ERROR_CONFIG, "time zone '%s' is not known on this system (no %s; is tzdata installed?)",
-                                         zone, path);
+                        return error_set(err, ERROR_CONFIG,
+                                         "time zone '%s' is not known on this system (no %s; is tzdata installed?)", zone, path);
         }
         if (setenv("TZ", zone, 1) < 0)
                 return error_set(err, ERROR_INTERNAL, "cannot set the time zone");
@@ -50,9 +50,9 @@ int clock_set_timezone(const char *zone, struct error **err)
 }
 
 /* A macro, so that the compiler sees (and checks) each format. */
-#define FORMAT_TM(tm, format)                                                          \
-        ({                                                                             \
-                char _text[64];                                                        \
+#define FORMAT_TM(tm, format)                                                    \
+        ({                                                                       \
+                char _text[64];                                                  \
                 xstrdup(strftime(_text, sizeof _text, format, tm) ? _text : ""); \
         })
 

@@ -12,9 +12,9 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-#define FIELD(kind, member)                                                                                                        \
-        {                                                                                                                          \
-                .name = #member, .type = JSON_FIELD_##kind, .offset = offsetof(struct catalog_entry, member)                       \
+#define FIELD(kind, member)                                                                                  \
+        {                                                                                                    \
+                .name = #member, .type = JSON_FIELD_##kind, .offset = offsetof(struct catalog_entry, member) \
         }
 
 const struct json_field catalog_entry_fields[] = {

@@ -9,8 +9,8 @@
 /* In the order of ENTRY_COLUMNS; ended by an entry without a name. */
 extern const struct json_field catalog_entry_fields[];
 
-#define ENTRY_COLUMNS                                                                                                              \
-        "vm, hypervisor, point, job, status, level, method, consistency, path, uuid, virtual_bytes, stored_bytes, started, "       \
+#define ENTRY_COLUMNS                                                                                                        \
+        "vm, hypervisor, point, job, status, level, method, consistency, path, uuid, virtual_bytes, stored_bytes, started, " \
         "finished, duration_seconds, freeze_milliseconds, parent, held, verified, proven, warnings, error, error_kind"
 
 /* Fills an entry from a row of `SELECT ENTRY_COLUMNS …`. */

@@ -3,8 +3,8 @@
 
 #include "cli/cli.h"
 
-#define DECLARE_VERB(name)                                                                                                         \
-        extern const struct verb_manual manual_##name;                                                                             \
+#define DECLARE_VERB(name)                             \
+        extern const struct verb_manual manual_##name; \
         int verb_##name(const struct cli *cli, struct error **err)
 
 DECLARE_VERB(run);

@@ -74,9 +74,9 @@ struct job {
 
         enum job_outcome outcome;
         enum error_kind error_kind;
-        bool forgiven; /* it failed and is tried again by another job */
+        bool forgiven;        /* it failed and is tried again by another job */
         unsigned left_undone; /* kept by daemon/recoveries.h */
-        bool told;     /* its outcome has been recorded and its batch told */
+        bool told;            /* its outcome has been recorded and its batch told */
         char *error;
         char *path;  /* of the point made */
         char *point; /* its name */

@@ -86,6 +86,10 @@ static int probe(struct share_side *side, struct share_request *request, struct 
         if (side->repository && !streq(status.uuid, repository_uuid(side->repository)))
                 return error_set(err, ERROR_REFUSED, "%s now holds another repository (%s, it was %s)", side->path,
                                  status.uuid ? status.uuid : "none", repository_uuid(side->repository));
+        if (side->locked && repository_check_lock(side->repository, err) < 0) {
+                side->locked = false;
+                return -1;
+        }
         return 0;
 }
 

@@ -4,6 +4,7 @@
  * renames it away, and a lock counts only when the file that was locked still has its name. The content tells people who holds
  * it and decides nothing but what a break is refused for. A holder that ended leaves its content; the lock itself goes with its
  * last descriptor. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -175,6 +176,20 @@ int repository_lock(struct repository *repository, struct lock_holder *ret_holde
         return result;
 }
 
+int repository_check_lock(struct repository *repository, struct error **err)
+{
+        assert(repository->lock_fd >= 0);
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        if (fcntl(repository->lock_fd, F_OFD_SETLK, &lock) == 0 && still_has_its_name(repository, repository->lock_fd))
+                return 0;
+        /* Without a word in the file: it may say who holds it now. */
+        closep(&repository->lock_fd);
+        return error_set(err, ERROR_REFUSED,
+                         "the lock of %s was lost: this host was cut off from the share's server for too long, or the lock was "
+                         "broken by `orch repository unlock`",
+                         repository->path);
+}
+
 void repository_unlock(struct repository *repository)
 {
         if (repository->lock_fd < 0)
@@ -184,6 +199,33 @@ void repository_unlock(struct repository *repository)
         struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
         (void)fcntl(repository->lock_fd, F_OFD_SETLK, &lock);
         closep(&repository->lock_fd);
+}
+
+/* A pid means something only on the same boot and in the same pid namespace. */
+static bool record_is_of_process(const struct lock_record *record, pid_t pid)
+{
+        _cleanup_lock_record_ struct lock_record ours = { 0 };
+        record_of_ourselves(&ours);
+        return record->holder.pid == pid && streq(record->boot, ours.boot) && streq(record->pid_namespace, ours.pid_namespace);
+}
+
+int repository_check_holder(struct repository *repository, pid_t pid, struct error **err)
+{
+        _cleanup_close_ int fd = openat(repository->root_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT)
+                return 0;
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0)
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot see who holds %s/" LOCK_NAME, repository->path);
+        _cleanup_lock_record_ struct lock_record record = { 0 };
+        if (lock.l_type != F_UNLCK)
+                record_read(repository, &record);
+        if (!record.holder.host || record_is_of_process(&record, pid))
+                return 0;
+        return error_set(err, ERROR_REFUSED,
+                         "the repository %s is in use by another orch: process %jd on %s holds its lock, which the daemon of this job has "
+                         "lost",
+                         repository->path, (intmax_t)record.holder.pid, record.holder.host);
 }
 
 enum holder_state { HOLDER_ALIVE_HERE, HOLDER_GONE_HERE, HOLDER_UNCERTAIN };

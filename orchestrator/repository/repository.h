@@ -58,6 +58,12 @@ enum lock_result { LOCK_TAKEN, LOCK_HELD_ELSEWHERE };
  * tells who (fields may be NULL/0 where it is not known). */
 int repository_lock(struct repository *repository, struct lock_holder *ret_holder, struct error **err) _must_check_;
 void repository_unlock(struct repository *repository);
+/* Asks the server whether the lock that repository_lock() took is still ours. A client that was cut off for longer than its lease has
+ * lost it, and so has one whose lock was broken by force: ERROR_REFUSED then, and this object holds no lock any more. */
+int repository_check_lock(struct repository *repository, struct error **err) _must_check_;
+/* For a worker, whose daemon may not know yet that it has lost the lock: ERROR_REFUSED, naming the holder, when another process than
+ * `pid` of this machine holds it. Nobody, or a holder that left no name, is fine. */
+int repository_check_holder(struct repository *repository, pid_t pid, struct error **err) _must_check_;
 /* For `orch repository unlock`: breaks a lock whose holder is dead. Refused (ERROR_REFUSED, naming the holder) while the lock is
  * held by a live process of this host, or by any other host unless `force`. *ret_holder: who held it. */
 int repository_break_lock(struct repository *repository, bool force, struct lock_holder *ret_holder,

@@ -20,7 +20,8 @@ static int open_vm_folder(struct repository *repository, const char *hypervisor,
 }
 
 /* The names in that VM's folder; *ret_fd is -1 where it has none. */
-static int list_vm_folder(struct repository *repository, const char *hypervisor, const char *vm, int *ret_fd, char ***ret_names, struct error **err)
+static int list_vm_folder(struct repository *repository, const char *hypervisor, const char *vm, int *ret_fd, char ***ret_names,
+                          struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_close_ int fd = open_vm_folder(repository, hypervisor, vm, &error);

@@ -13,7 +13,8 @@ int staging_sweep(struct repository *repository, const char *hypervisor, const c
                   struct error **err) _must_check_;
 
 /* The job ids of every `.staging-*` of that VM: interrupted jobs, where no job of it runs. NULL-terminated, the caller frees. */
-int staging_list(struct repository *repository, const char *hypervisor, const char *vm, char ***ret_jobs, struct error **err) _must_check_;
+int staging_list(struct repository *repository, const char *hypervisor, const char *vm, char ***ret_jobs,
+                 struct error **err) _must_check_;
 
 /* staging_hash_file() for every file in a folder of the staging folder, and below it. */
 int staging_hash_folder(struct staging *staging, const char *folder, struct error **err) _must_check_;

@@ -5,6 +5,7 @@
 #include "worker/backup.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -133,6 +134,8 @@ static int open_repository(struct backup *backup, struct error **err)
                 return error_set(err, ERROR_REFUSED, "the share at %s is now another one (%s) than the one that this orch opened (%s)",
                                  backup->settings->repository_path, uuid, backup->request->repository_uuid);
         report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_PASS, "%s, %s", repository_path(backup->repository), uuid);
+        if (repository_check_holder(backup->repository, getppid(), err) < 0)
+                return -1;
         xstrdup_replace(&backup->metadata->repository_uuid, uuid);
         backup->tag = names_tag(repository_short_uuid(backup->repository), backup->request->job);
         return 0;

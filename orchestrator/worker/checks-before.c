@@ -39,15 +39,17 @@ static void check_running(struct backup *backup, struct error **first)
                              domain_state_name(backup->info.state));
                 backup->skipped = true;
         } else if (backup->vm->when_off == VM_WHEN_OFF_BACKUP && backup->info.has_managed_save) {
-                error_set(&error, ERROR_REFUSED, "%s is off with a saved memory image: its disks alone are not what it would come back to; start it, or "
-                          "drop the image (virsh managedsave-remove %s)", name, backup->vm->domain);
+                error_set(&error, ERROR_REFUSED,
+                          "%s is off with a saved memory image: its disks alone are not what it would come back to; start it, or "
+                          "drop the image (virsh managedsave-remove %s)",
+                          name, backup->vm->domain);
                 fail(backup, "vm-running", error, first);
         } else if (backup->vm->when_off == VM_WHEN_OFF_BACKUP) {
                 report_check(backup->report, CHECK_BEFORE, "vm-running", CHECK_PASS, "%s, and when_off is backup",
                              domain_state_name(backup->info.state));
         } else {
-                error_set(&error, ERROR_REFUSED, "%s is %s on %s: start it, or say when_off: backup (or skip) in the inventory", name,
-                          domain_state_name(backup->info.state), backup->host_entry->name);
+                error_set(&error, ERROR_REFUSED, "%s is %s on %s: start it, or say when_off: backup (or skip) in the inventory",
+                          name, domain_state_name(backup->info.state), backup->host_entry->name);
                 fail(backup, "vm-running", error, first);
         }
 }
@@ -70,11 +72,11 @@ static void check_no_job(struct backup *backup, struct error **first)
         struct error *error = NULL;
         const char *target = NULL;
         if (backup->info.job)
-                error_set(&error, ERROR_BUSY, "a %s of %s is under way on %s: wait until it has ended (virsh domjobinfo %s)", backup->info.job,
-                          backup->vm->name, backup->host_entry->name, backup->vm->domain);
+                error_set(&error, ERROR_BUSY, "a %s of %s is under way on %s: wait until it has ended (virsh domjobinfo %s)",
+                          backup->info.job, backup->vm->name, backup->host_entry->name, backup->vm->domain);
         else if (foreign_block_job(backup, &target, &error) == 0 && target)
-                error_set(&error, ERROR_BUSY, "a block job of somebody else is under way on disk %s of %s (virsh blockjob %s %s)", target,
-                          backup->vm->name, backup->vm->domain, target);
+                error_set(&error, ERROR_BUSY, "a block job of somebody else is under way on disk %s of %s (virsh blockjob %s %s)",
+                          target, backup->vm->name, backup->vm->domain, target);
         if (error)
                 fail(backup, "no-other-job", error, first);
         else
@@ -88,8 +90,9 @@ static void check_snapshots(struct backup *backup, struct error **first)
         if (backup->host->ops->list_snapshots(backup->host, backup->uuid, &names, &error) == 0 && strv_length(names) > 0) {
                 _cleanup_free_ char *list = strv_join(names, ", ");
                 error_set(&error, ERROR_REFUSED,
-                          "%s has snapshots that are not orch's (%s): look at them with: virsh snapshot-list %s; delete or merge them first", backup->vm->name,
-                          list, backup->vm->domain);
+                          "%s has snapshots that are not orch's (%s): look at them with: virsh snapshot-list %s; delete or merge "
+                          "them first",
+                          backup->vm->name, list, backup->vm->domain);
         }
         if (error)
                 fail(backup, "no-snapshots", error, first);
@@ -103,9 +106,9 @@ static void check_agent(struct backup *backup, struct error **first)
                 report_check(backup->report, CHECK_BEFORE, "guest-agent", CHECK_SKIP, "not needed");
                 return;
         }
-        static const enum fallback_agent of_state[] = { [AGENT_ANSWERS] = FALLBACK_AGENT_ANSWERS,
-                                                        [AGENT_ABSENT] = FALLBACK_AGENT_ABSENT,
-                                                        [AGENT_MUTE] = FALLBACK_AGENT_MUTE };
+        static const enum fallback_agent of_state[] = {
+                [AGENT_ANSWERS] = FALLBACK_AGENT_ANSWERS, [AGENT_ABSENT] = FALLBACK_AGENT_ABSENT, [AGENT_MUTE] = FALLBACK_AGENT_MUTE
+        };
         struct error *error = NULL;
         enum agent_state state = AGENT_MUTE;
         if (backup->host->ops->agent_state(backup->host, backup->uuid, &state, &error) < 0) {
@@ -120,13 +123,14 @@ static void check_agent(struct backup *backup, struct error **first)
         case FALLBACK_SNAPSHOT:
         case FALLBACK_SNAPSHOT_AND_ALERT:
                 report_check(backup->report, CHECK_BEFORE, "guest-agent", CHECK_WARN, "%s", what);
-                report_warning(backup->report, "%s of %s: falling back from quiesce to snapshot, so this point is only crash consistent", what,
+                report_warning(backup->report,
+                               "%s of %s: falling back from quiesce to snapshot, so this point is only crash consistent", what,
                                backup->vm->name);
                 backup->method = VM_METHOD_SNAPSHOT;
                 return;
         case FALLBACK_FAIL:
-                error_set(&error, ERROR_REFUSED, "%s of %s, and fallback is fail (in the guest: systemctl status qemu-guest-agent)", what,
-                          backup->vm->name);
+                error_set(&error, ERROR_REFUSED, "%s of %s, and fallback is fail (in the guest: systemctl status qemu-guest-agent)",
+                          what, backup->vm->name);
                 fail(backup, "guest-agent", error, first);
                 return;
         }
@@ -137,21 +141,24 @@ static void check_share(struct backup *backup, const struct host_probe *probe, s
         const char *host = backup->host_entry->name;
         const char *path = backup->host_repository;
         struct error *error = NULL;
-        bool nfs_missing = backup->settings->repository_fstype == REPOSITORY_FSTYPE_NFS && probe->mount_type && !streq(probe->mount_type, "nfs4");
+        bool nfs_missing = backup->settings->repository_fstype == REPOSITORY_FSTYPE_NFS && probe->mount_type &&
+                           !streq(probe->mount_type, "nfs4");
         if (!probe->mount_type)
                 error_set(&error, ERROR_REFUSED, "%s is not a mount point on %s: the share is not mounted there", path, host);
         else if (nfs_missing)
-                error_set(&error, ERROR_REFUSED, "%s on %s is a %s mount, and repository.fstype wants NFSv4", path, host, probe->mount_type);
+                error_set(&error, ERROR_REFUSED, "%s on %s is a %s mount, and repository.fstype wants NFSv4", path, host,
+                          probe->mount_type);
         if (error)
                 fail(backup, "share-mounted", error, first);
         else
-                report_check(backup->report, CHECK_BEFORE, "share-mounted", CHECK_PASS, "%s on %s, %s", path, host, probe->mount_type);
+                report_check(backup->report, CHECK_BEFORE, "share-mounted", CHECK_PASS, "%s on %s, %s", path, host,
+                             probe->mount_type);
         if (error)
                 return;
         if (!streq(probe->repository_uuid, repository_uuid(backup->repository))) {
-                error_set(&error, ERROR_REFUSED, "%s on %s is another share than orch's own %s: its marker says %s, orch's says %s", path, host,
-                          repository_path(backup->repository), probe->repository_uuid ? probe->repository_uuid : "nothing",
-                          repository_uuid(backup->repository));
+                error_set(&error, ERROR_REFUSED, "%s on %s is another share than orch's own %s: its marker says %s, orch's says %s",
+                          path, host, repository_path(backup->repository),
+                          probe->repository_uuid ? probe->repository_uuid : "nothing", repository_uuid(backup->repository));
                 fail(backup, "share-marker", error, first);
                 return;
         }
@@ -176,8 +183,8 @@ static void check_share_space(struct backup *backup, const struct host_probe *pr
                 return;
         }
         struct error *error = NULL;
-        error_set(&error, ERROR_NOSPACE, "the share has %s free, and the backup of %s needs %s (%.1f × what its disks take up)", free_text, backup->vm->name,
-                  needed_text, backup->settings->checks.repository_free_factor);
+        error_set(&error, ERROR_NOSPACE, "the share has %s free, and the backup of %s needs %s (%.1f × what its disks take up)",
+                  free_text, backup->vm->name, needed_text, backup->settings->checks.repository_free_factor);
         fail(backup, "share-space", error, first);
 }
 
@@ -196,14 +203,16 @@ static void check_host_space(struct backup *backup, const struct host_probe *pro
         _cleanup_free_ char *needed_text = format_bytes(needed);
         if (probe->n_folders && least == UINT64_MAX) {
                 struct error *error = NULL;
-                error_set(&error, ERROR_INTERNAL, "the free space of %s on %s cannot be told", folders[0], backup->host_entry->name);
+                error_set(&error, ERROR_INTERNAL, "the free space of %s on %s cannot be told", folders[0],
+                          backup->host_entry->name);
                 fail(backup, "hypervisor-space", error, first);
         } else if (least > needed || !probe->n_folders) {
                 report_check(backup->report, CHECK_BEFORE, "hypervisor-space", CHECK_PASS, "%s free in %s, more than %s needed",
                              probe->n_folders ? free_text : "enough", where, needed_text);
         } else {
                 struct error *error = NULL;
-                error_set(&error, ERROR_NOSPACE, "%s has %s free in %s, and more than %s are needed for the writes of %s during its backup",
+                error_set(&error, ERROR_NOSPACE,
+                          "%s has %s free in %s, and more than %s are needed for the writes of %s during its backup",
                           backup->host_entry->name, free_text, where, needed_text, backup->vm->name);
                 fail(backup, "hypervisor-space", error, first);
         }
@@ -217,7 +226,8 @@ static void check_tools(struct backup *backup, const struct host_probe *probe, s
         }
         struct error *error = NULL;
         _cleanup_free_ char *list = strv_join(probe->missing_tools, ", ");
-        error_set(&error, ERROR_CONFIG, "%s lacks %s: install the package that has it (qemu-img, libvirt-client, coreutils, util-linux)",
+        error_set(&error, ERROR_CONFIG,
+                  "%s lacks %s: install the package that has it (qemu-img, libvirt-client, coreutils, util-linux)",
                   backup->host_entry->name, list);
         fail(backup, "host-tools", error, first);
 }
@@ -230,7 +240,8 @@ static int measure_disks(struct backup *backup, const struct host_probe *probe, 
         for (size_t i = 0; i < backup->n_disks; i++) {
                 struct backup_disk *disk = &backup->disks[i];
                 uint64_t allocation = 0;
-                if (backup->host->ops->block_size(backup->host, backup->uuid, disk->target, &disk->virtual_bytes, &allocation, err) < 0)
+                if (backup->host->ops->block_size(backup->host, backup->uuid, disk->target, &disk->virtual_bytes, &allocation,
+                                                  err) < 0)
                         return -1;
                 for (size_t layer = 0; layer < strv_length(disk->chain); layer++)
                         disk->allocated_bytes += probe->file_bytes[file++];
@@ -283,8 +294,8 @@ static void check_no_mirror(struct backup *backup, struct error **first)
                 if (!live || !live->has_mirror)
                         continue;
                 struct error *error = NULL;
-                error_set(&error, ERROR_BUSY, "a block copy or commit of disk %s of %s is under way (virsh blockjob %s %s)", live->target,
-                          backup->vm->name, backup->vm->domain, live->target);
+                error_set(&error, ERROR_BUSY, "a block copy or commit of disk %s of %s is under way (virsh blockjob %s %s)",
+                          live->target, backup->vm->name, backup->vm->domain, live->target);
                 fail(backup, "no-block-copy", error, first);
                 return;
         }

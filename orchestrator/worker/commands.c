@@ -6,10 +6,12 @@
 #include "base/strings.h"
 #include "worker/backup-internal.h"
 
-static int run_one(struct backup *backup, const struct vm_command *command, const char *phase, const char *verdict, struct error **err)
+static int run_one(struct backup *backup, const struct vm_command *command, const char *phase, const char *verdict,
+                   struct error **err)
 {
         if (command->on != COMMAND_ON_HYPERVISOR)
-                return error_set(err, ERROR_CONFIG, "commands on the %s are not available in this version: use a string, which runs on the hypervisor",
+                return error_set(err, ERROR_CONFIG,
+                                 "commands on the %s are not available in this version: use a string, which runs on the hypervisor",
                                  command->on == COMMAND_ON_GUEST ? "guest" : "orchestrator");
         _cleanup_strv_ char **argv = NULL;
         strv_add(&argv, "env");
@@ -38,8 +40,9 @@ static int run_one(struct backup *backup, const struct vm_command *command, cons
         if (result.errors && *result.errors)
                 report_log(backup->report, "%s-backup command '%s' said (stderr): %s", phase, text, result.errors);
         if (result.status != 0)
-                return error_set(err, ERROR_REFUSED, "%s-backup command '%s' ended with status %d on %s%s%s", phase, text, result.status,
-                                 backup->host->name, str_empty(result.errors) ? "" : ": ", str_empty(result.errors) ? "" : result.errors);
+                return error_set(err, ERROR_REFUSED, "%s-backup command '%s' ended with status %d on %s%s%s", phase, text,
+                                 result.status, backup->host->name, str_empty(result.errors) ? "" : ": ",
+                                 str_empty(result.errors) ? "" : result.errors);
         return 0;
 }
 

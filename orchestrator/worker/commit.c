@@ -140,11 +140,9 @@ static int settle_unwitnessed(struct backup *backup, struct backup_disk *disk, s
         struct overlay_facts facts = { 0 };
         if (overlay_look(backup->host, backup->uuid, disk->overlay, &facts, err) < 0)
                 return -1;
-        if (facts.pivoting && facts.same_qemu)
+        /* Its next start must not look for the overlay either. */
+        if (!facts.exists || facts.committed || (facts.pivoting && facts.same_qemu))
                 return commit_repoint(backup, disk, err) < 0 ? -1 : witness(backup, disk, err);
-        disk->committed = facts.committed || !facts.exists;
-        if (disk->committed)
-                return 0;
         return error_set(err, ERROR_REFUSED,
                          "the overlay %s of %s exists on %s, but the VM is on %s and nobody saw the overlay being committed: it is "
                          "kept, because it may hold the "

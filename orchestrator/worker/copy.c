@@ -110,7 +110,8 @@ static void watch_overlays(struct copy *copy)
                 copy->watcher = hypervisor_free(copy->watcher);
                 if (++copy->watch_failures >= WATCH_FAILURES_MAX) {
                         copy->reason = TAKE_PTR(error);
-                        error_prefix(&copy->reason, "the copy of disk %s is given up: its hypervisor does not answer any more", copy->disk->target);
+                        error_prefix(&copy->reason, "the copy of disk %s is given up: its hypervisor does not answer any more",
+                                     copy->disk->target);
                 }
                 return;
         }
@@ -119,8 +120,9 @@ static void watch_overlays(struct copy *copy)
                 return;
         _cleanup_free_ char *free_text = format_bytes(free_bytes);
         error_set(&copy->reason, ERROR_NOSPACE,
-                  "the copy of disk %s is given up: %s has only %s left where the overlays of %s grow (low-water mark: %u GiB)", copy->disk->target,
-                  backup->host->name, free_text, backup->vm->name, backup->settings->checks.hypervisor_low_water_gib);
+                  "the copy of disk %s is given up: %s has only %s left where the overlays of %s grow (low-water mark: %u GiB)",
+                  copy->disk->target, backup->host->name, free_text, backup->vm->name,
+                  backup->settings->checks.hypervisor_low_water_gib);
 }
 
 static bool copy_must_end(void *pointer)
@@ -131,8 +133,10 @@ static bool copy_must_end(void *pointer)
         if (worker_cancelled(NULL))
                 error_set(&copy->reason, ERROR_CANCELLED, "cancelled during the copy of disk %s", copy->disk->target);
         else if (deadline_passed(copy->stall))
-                error_set(&copy->reason, ERROR_TIMEOUT, "the copy of disk %s has not moved for %u s (%.1f %% done): the share or the disk of %s is stuck",
-                          copy->disk->target, copy->backup->settings->limits.copy_stall_seconds, copy->percent, copy->backup->host->name);
+                error_set(&copy->reason, ERROR_TIMEOUT,
+                          "the copy of disk %s has not moved for %u s (%.1f %% done): the share or the disk of %s is stuck",
+                          copy->disk->target, copy->backup->settings->limits.copy_stall_seconds, copy->percent,
+                          copy->backup->host->name);
         else if (copy->backup->snapshot_taken && deadline_passed(copy->next_watch)) {
                 watch_overlays(copy);
                 copy->next_watch = deadline_in_ms(WATCH_INTERVAL_MS);
@@ -190,11 +194,9 @@ static int run_copy(struct backup *backup, struct copy *copy, struct error **err
         _cleanup_free_ char *unit = copy_unit(backup);
         _cleanup_free_ char *target = path_join(backup->staging_on_host, copy->disk->file);
         _cleanup_strv_ char **argv = copy_argv(backup, copy->disk, target);
-        struct exec_options options = { .timeout_ms = COPY_LONGEST_MS,
-                                        .unit = unit,
-                                        .on_output = on_output,
-                                        .cancelled = copy_must_end,
-                                        .data = copy };
+        struct exec_options options = {
+                .timeout_ms = COPY_LONGEST_MS, .unit = unit, .on_output = on_output, .cancelled = copy_must_end, .data = copy
+        };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         if (backup->host->ops->exec(backup->host, (const char *const *)argv, &options, &result, err) < 0)
                 return error_prefix(err, "the copy of disk %s was broken off", copy->disk->target);
@@ -202,8 +204,8 @@ static int run_copy(struct backup *backup, struct copy *copy, struct error **err
                 return 0;
         bool full = result.errors && strstr(result.errors, "No space left on device");
         _cleanup_free_ char *said = str_one_line(result.errors ? result.errors : "", 600);
-        return error_set(err, full ? ERROR_NOSPACE : ERROR_INTERNAL, "the copy of disk %s to %s failed on %s (status %d): %s", copy->disk->target, target,
-                         backup->host->name, result.status, said);
+        return error_set(err, full ? ERROR_NOSPACE : ERROR_INTERNAL, "the copy of disk %s to %s failed on %s (status %d): %s",
+                         copy->disk->target, target, backup->host->name, result.status, said);
 }
 
 static int copy_disk(struct backup *backup, const struct backup_disk *disk, struct error **err)

@@ -7,4 +7,5 @@
 #include "worker/report.h"
 
 /* Reports checks and the result event. Returns the worker's exit status. */
-int host_check_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory, struct report *report);
+int host_check_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
+                   struct report *report);

@@ -15,13 +15,15 @@ enum { PROBE_TIMEOUT_MS = 20000 };
 static const char script[] =
         "share=$1; escaped=$2; tag=$3; write=$4; shift 4; export LC_ALL=C\n"
         "printf 'kernel\\t%s\\n' \"$(uname -r)\"\n"
-        "for t in qemu-img timeout setsid sync stat virsh cp cut; do command -v $t >/dev/null || printf 'missing\\t%s\\n' $t; done\n"
+        "for t in qemu-img timeout setsid sync stat virsh cp cut; do command -v $t >/dev/null || printf 'missing\\t%s\\n' $t; "
+        "done\n"
         "free() { stat -f -c '%a %S' -- \"$1\" 2>/dev/null | while read -r a s; do printf '%s\\n' $((a * s)); done; }\n"
         "for w; do case $w in\n"
         "  d:*) printf 'folder\\t%s\\n' \"$(free \"${w#d:}\")\";;\n"
         "  f:*) n=$(stat -L -c '%b %B' -- \"${w#f:}\" 2>/dev/null); printf 'file\\t%s\\n' $(( ${n% *} * ${n#* } ));;\n"
         "esac; done\n"
-        "type=; while read -r _ _ _ _ point rest; do [ \"$point\" = \"$escaped\" ] && { type=${rest#* - }; type=${type%% *}; }; done < /proc/self/mountinfo\n"
+        "type=; while read -r _ _ _ _ point rest; do [ \"$point\" = \"$escaped\" ] && { type=${rest#* - }; type=${type%% *}; }; "
+        "done < /proc/self/mountinfo\n"
         "printf 'mount\\t%s\\n' \"$type\"\n"
         "[ -n \"$type\" ] || exit 0\n"
         "while read -r k v; do [ \"$k\" = uuid: ] && printf 'uuid\\t%s\\n' \"$v\"; done < \"$share/.orch-repository\" 2>/dev/null\n"
@@ -102,7 +104,8 @@ int host_probe_run(struct hypervisor *host, const char *repository, const char *
         if (hypervisor_run(host, (const char *const *)argv, PROBE_TIMEOUT_MS, &output, &error) < 0) {
                 if (error->kind == ERROR_TIMEOUT)
                         return error_set(err, ERROR_TIMEOUT,
-                                         "%s did not tell the state of the share %s within %d s: its NFS mount probably hangs (try: ssh %s stat -f %s)",
+                                         "%s did not tell the state of the share %s within %d s: its NFS mount probably hangs "
+                                         "(try: ssh %s stat -f %s)",
                                          host->name, repository, PROBE_TIMEOUT_MS / 1000, host->address, repository);
                 return error_propagate(err, TAKE_PTR(error));
         }
@@ -110,7 +113,8 @@ int host_probe_run(struct hypervisor *host, const char *repository, const char *
         parse(&probe, output);
         if (probe.n_folders != strv_length(folders) || probe.n_files != strv_length(files)) {
                 host_probe_done(&probe);
-                return error_set(err, ERROR_INTERNAL, "%s gave an answer to the probe of its state that cannot be read", host->name);
+                return error_set(err, ERROR_INTERNAL, "%s gave an answer to the probe of its state that cannot be read",
+                                 host->name);
         }
         *ret = probe;
         return 0;

@@ -8,12 +8,12 @@
 #include "transports/hypervisor.h"
 
 struct host_probe {
-        char *mount_type;       /* of the share's mount point; NULL: not a mount point */
-        char *repository_uuid;  /* of the marker there; NULL: none */
-        char *write_problem;    /* NULL: the share can be written to */
+        char *mount_type;      /* of the share's mount point; NULL: not a mount point */
+        char *repository_uuid; /* of the marker there; NULL: none */
+        char *write_problem;   /* NULL: the share can be written to */
         uint64_t share_free_bytes;
         char *kernel;
-        char **missing_tools;   /* NULL: none */
+        char **missing_tools;        /* NULL: none */
         uint64_t *folder_free_bytes; /* of each folder asked for; UINT64_MAX where it could not be told */
         uint64_t *file_bytes;        /* taken up by each file asked for; 0 where it could not be told */
         size_t n_folders;

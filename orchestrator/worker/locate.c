@@ -31,7 +31,8 @@ static void *search_one(void *data)
         search->found = -1;
         search->host = worker_connect(search->settings, search->entry, search->connect_ms, &search->error);
         if (search->host)
-                search->found = search->host->ops->find_domain(search->host, search->uuid, search->domain, &search->info, &search->error);
+                search->found =
+                        search->host->ops->find_domain(search->host, search->uuid, search->domain, &search->info, &search->error);
         return NULL;
 }
 
@@ -59,9 +60,11 @@ static int choose(const struct backup *backup, struct search *searches, size_t c
                         continue;
                 if (best >= 0 && is_active(&searches[i].info) && is_active(&searches[best].info))
                         return error_set(err, ERROR_REFUSED,
-                                         "%s (UUID %s) runs on both %s and %s: two running copies write to the same disks or are not the same "
+                                         "%s (UUID %s) runs on both %s and %s: two running copies write to the same disks or are "
+                                         "not the same "
                                          "machine; stop the one that is wrong, then run this again",
-                                         backup->vm->name, searches[i].info.uuid, searches[best].entry->name, searches[i].entry->name);
+                                         backup->vm->name, searches[i].info.uuid, searches[best].entry->name,
+                                         searches[i].entry->name);
                 if (best < 0 || is_active(&searches[i].info))
                         best = (ssize_t)i;
         }
@@ -79,11 +82,12 @@ static struct search *search_everywhere(struct backup *backup, size_t *ret_count
                 for (size_t i = 0; i < n; i++) {
                         const struct inventory_hypervisor *entry = &backup->inventory->hypervisors[i];
                         if (streq(entry->name, backup->home) == (pass == 0))
-                                searches[count++] = (struct search){ .settings = backup->settings,
-                                                                     .entry = entry,
-                                                                     .uuid = backup->request->pinned_uuid,
-                                                                     .domain = backup->vm->domain,
-                                                                     .connect_ms = pass == 0 ? HOME_CONNECT_MS : OTHERS_CONNECT_MS };
+                                searches[count++] =
+                                        (struct search){ .settings = backup->settings,
+                                                         .entry = entry,
+                                                         .uuid = backup->request->pinned_uuid,
+                                                         .domain = backup->vm->domain,
+                                                         .connect_ms = pass == 0 ? HOME_CONNECT_MS : OTHERS_CONNECT_MS };
                 }
         }
         for (size_t i = 0; i < count; i++)
@@ -105,7 +109,8 @@ static int not_found(struct backup *backup, struct search *searches, size_t coun
                 _cleanup_domain_info_ struct domain_info info = { 0 };
                 if (searches[i].host->ops->find_domain(searches[i].host, NULL, backup->vm->domain, &info, NULL) == 1)
                         return error_set(err, ERROR_REFUSED,
-                                         "a VM named %s is on %s, but it is another machine: its UUID is %s, and the one backed up so far is "
+                                         "a VM named %s is on %s, but it is another machine: its UUID is %s, and the one backed up "
+                                         "so far is "
                                          "%s. If it was recreated on purpose, run: orch backup vm %s --accept-new-uuid",
                                          name, searches[i].entry->name, info.uuid, backup->request->pinned_uuid, name);
         }
@@ -116,7 +121,8 @@ static int not_found(struct backup *backup, struct search *searches, size_t coun
                         return is_home ? -1 : error_prefix(err, "%s was not found where it could be looked for", name);
                 }
         }
-        return error_set(err, ERROR_CONFIG, "%s has no VM (libvirt domain) named %s, nor has any other hypervisor of the inventory that answers%s%s",
+        return error_set(err, ERROR_CONFIG,
+                         "%s has no VM (libvirt domain) named %s, nor has any other hypervisor of the inventory that answers%s%s",
                          backup->home ? backup->home : "the inventory", backup->vm->domain,
                          backup->request->pinned_uuid ? "; looked for by UUID " : "",
                          backup->request->pinned_uuid ? backup->request->pinned_uuid : "");
@@ -137,8 +143,8 @@ static void adopt(struct backup *backup, struct search *found)
         xstrdup_replace(&backup->metadata->ran_on, found->entry->name);
         xstrdup_replace(&backup->metadata->hypervisor, backup->home);
         if (!streq(backup->home, found->entry->name))
-                report_warning(backup->report, "%s is on %s, not on %s where the inventory has it", backup->vm->name, found->entry->name,
-                               backup->home);
+                report_warning(backup->report, "%s is on %s, not on %s where the inventory has it", backup->vm->name,
+                               found->entry->name, backup->home);
 }
 
 int backup_locate(struct backup *backup, struct error **err)
@@ -156,8 +162,8 @@ int backup_locate(struct backup *backup, struct error **err)
                 adopt(backup, &searches[chosen]);
         searches_free(searches, count);
         if (r == 0)
-                report_step_end(backup->report, STEP_DONE, "on %s, %s, UUID %s", backup->host_entry->name, domain_state_name(backup->info.state),
-                                backup->uuid);
+                report_step_end(backup->report, STEP_DONE, "on %s, %s, UUID %s", backup->host_entry->name,
+                                domain_state_name(backup->info.state), backup->uuid);
         return r;
 }
 

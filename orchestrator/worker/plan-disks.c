@@ -51,7 +51,8 @@ static void add_disk(struct backup *backup, const struct domain_disk *disk)
                 .is_block = disk->source == DISK_SOURCE_BLOCK,
                 .file = xasprintf("%s-%s.qcow2", backup->vm->name, disk->target),
         };
-        planned->overlay = names_overlay(disk->path, planned->is_block, backup->host_entry->scratch, backup->vm->name, disk->target, backup->tag);
+        planned->overlay = names_overlay(disk->path, planned->is_block, backup->host_entry->scratch, backup->vm->name, disk->target,
+                                         backup->tag);
         strv_add(&planned->chain, disk->path);
         for (size_t i = 0; i < disk->n_backing; i++)
                 if (disk->backing[i].path)
@@ -69,7 +70,8 @@ static void warn_of_excluded_that_do_not_exist(struct backup *backup)
 {
         for (size_t i = 0; backup->vm->exclude_disks && backup->vm->exclude_disks[i]; i++)
                 if (!domain_xml_find_disk(backup->live, backup->vm->exclude_disks[i]))
-                        report_warning(backup->report, "exclude_disks names %s, but the VM has no such disk", backup->vm->exclude_disks[i]);
+                        report_warning(backup->report, "exclude_disks names %s, but the VM has no such disk",
+                                       backup->vm->exclude_disks[i]);
 }
 
 static int read_domain(struct backup *backup, struct error **err)
@@ -88,7 +90,8 @@ int backup_plan_disks(struct backup *backup, struct error **err)
         xstrdup_replace(&backup->metadata->arch, backup->live->arch);
         backup->metadata->networks = strv_copy(backup->live->networks);
         for (size_t i = 0; backup->live->host_devices && backup->live->host_devices[i]; i++)
-                report_warning(backup->report, "%s is passed through to the VM: it is named in the XML but its content is not backed up",
+                report_warning(backup->report,
+                               "%s is passed through to the VM: it is named in the XML but its content is not backed up",
                                backup->live->host_devices[i]);
         warn_of_excluded_that_do_not_exist(backup);
         _cleanup_strbuf_ struct strbuf refused = { 0 };
@@ -110,10 +113,10 @@ int backup_plan_disks(struct backup *backup, struct error **err)
                 strbuf_add(&refused, "the VM has no disk to back up (with config_only: true its configuration alone is saved)");
         if (refused.length) {
                 report_check(backup->report, CHECK_BEFORE, "disks-protectable", CHECK_FAIL, "%s", refused.data);
-                return error_set(err, ERROR_REFUSED, "%s: %s. Name such disks in exclude_disks to back up the VM without them", backup->vm->name,
-                                 refused.data);
+                return error_set(err, ERROR_REFUSED, "%s: %s. Name such disks in exclude_disks to back up the VM without them",
+                                 backup->vm->name, refused.data);
         }
-        report_check(backup->report, CHECK_BEFORE, "disks-protectable", CHECK_PASS, "%zu of %zu disks go into the point", backup->n_disks,
-                     backup->live->n_disks);
+        report_check(backup->report, CHECK_BEFORE, "disks-protectable", CHECK_PASS, "%zu of %zu disks go into the point",
+                     backup->n_disks, backup->live->n_disks);
         return 0;
 }

@@ -140,8 +140,13 @@ void recover_freezes(struct recovery *recovery)
         }
         bool has_guest = found == 1 && info.state != DOMAIN_STATE_SHUT_OFF && info.state != DOMAIN_STATE_CRASHED;
         /* A paused guest cannot answer. When its overlay's I/O error was the cause, it is asked again after the commit. */
-        if (has_guest && info.state == DOMAIN_STATE_PAUSED)
+        if (has_guest && info.state == DOMAIN_STATE_PAUSED) {
+                if (recovery->thaw_waits)
+                        report_warning(backup->report, "%s is paused and may be frozen: the dead-man timer on %s thaws it once it runs",
+                                       backup->vm->name, backup->host->name);
+                recovery->thaw_waits = true;
                 return;
+        }
         if (has_guest && thaw(recovery, &error) < 0) {
                 recovery_fails(recovery, error);
                 return;

@@ -117,7 +117,8 @@ int recover_domain(struct backup *backup, size_t *ret_repaired, struct error **e
         recover_units(&recovery);
         recover_freezes(&recovery);
         recover_overlays(&recovery);
-        recover_freezes(&recovery);
+        if (recovery.thaw_waits)
+                recover_freezes(&recovery);
         recover_orphans(&recovery);
         recover_staging(&recovery);
         *ret_repaired = recovery.repaired;

@@ -83,7 +83,8 @@ void report_undone(struct report *report, const char *step, const struct error *
         send_step(report, step, error ? STEP_FAILED : STEP_UNDONE, error ? error->message : NULL, 0);
 }
 
-void report_check(struct report *report, enum check_phase phase, const char *name, enum check_verdict verdict, const char *format, ...)
+void report_check(struct report *report, enum check_phase phase, const char *name, enum check_verdict verdict, const char *format,
+                  ...)
 {
         va_list ap;
         va_start(ap, format);
@@ -143,8 +144,9 @@ void report_progress(struct report *report, const char *disk, uint64_t done_byte
         event->total_bytes = total_bytes;
         if (report->progress_sent_ms && done_bytes > report->progress_bytes && since < 60000)
                 event->bytes_per_second = (done_bytes - report->progress_bytes) * 1000 / (uint64_t)since;
-        event->remaining_seconds =
-                event->bytes_per_second && total_bytes >= done_bytes ? (int64_t)((total_bytes - done_bytes) / event->bytes_per_second) : -1;
+        event->remaining_seconds = event->bytes_per_second && total_bytes >= done_bytes
+                                           ? (int64_t)((total_bytes - done_bytes) / event->bytes_per_second)
+                                           : -1;
         report->progress_sent_ms = now;
         report->progress_bytes = done_bytes;
         send_event(report, event);

@@ -31,8 +31,8 @@ void report_step(struct report *report, const char *step);
 void report_step_end(struct report *report, enum step_state state, const char *format, ...) _printf_(3, 4);
 /* A step that was undone, or whose undo failed. */
 void report_undone(struct report *report, const char *step, const struct error *error);
-void report_check(struct report *report, enum check_phase phase, const char *name, enum check_verdict verdict, const char *format, ...)
-        _printf_(5, 6);
+void report_check(struct report *report, enum check_phase phase, const char *name, enum check_verdict verdict, const char *format,
+                  ...) _printf_(5, 6);
 void report_warning(struct report *report, const char *format, ...) _printf_(2, 3);
 void report_log(struct report *report, const char *format, ...) _printf_(2, 3);
 void report_progress(struct report *report, const char *disk, uint64_t done_bytes, uint64_t total_bytes);

@@ -117,7 +117,9 @@ static int run_request(const char *text, struct error **err)
         _cleanup_(settings_freep) struct settings *settings =
                 settings_parse(request->settings_text, strlen(request->settings_text), request->settings_path, &problems);
         _cleanup_(inventory_freep) struct inventory *inventory =
-                settings ? inventory_parse(request->inventory_text, strlen(request->inventory_text), request->inventory_path, &problems) : NULL;
+                settings ? inventory_parse(request->inventory_text, strlen(request->inventory_text), request->inventory_path,
+                                           &problems)
+                         : NULL;
         if (!inventory)
                 return problems_to_error(&problems, err);
         if (clock_set_timezone(settings->cycle_timezone, err) < 0 || libvirt_ssh_init(err) < 0)

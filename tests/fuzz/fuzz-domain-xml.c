@@ -22,7 +22,8 @@ static void repoint(const char *text, size_t size, const char *target, const cha
         _cleanup_free_ char *disk = domain_xml_disk_repointed(text, size, target, path, "raw", &err);
         require(disk);
         _cleanup_free_ char *domain = xasprintf("<domain><name>x</name><uuid>c7a5fdbd-edaf-9455-926a-d65c16db1809</uuid>"
-                                                "<devices>%s</devices></domain>", disk);
+                                                "<devices>%s</devices></domain>",
+                                                disk);
         _cleanup_(domain_xml_freep) struct domain_xml *again = domain_xml_parse(domain, strlen(domain), &err);
         require(again && again->n_disks == 1);
         require(streq(again->disks[0].target, target) && streq(again->disks[0].path, path) && streq(again->disks[0].format, "raw"));

@@ -8,7 +8,8 @@
 
 Test(strings, shell_quote_survives_a_real_shell)
 {
-        static const char *const words[] = { "", "plain", "with space", "it's", "$(touch x)", "`id`", "a\nb", "--flag", "\"q\"", "\\", "*", "~", "é" };
+        static const char *const words[] = { "",       "plain", "with space", "it's", "$(touch x)", "`id`", "a\nb",
+                                             "--flag", "\"q\"", "\\",         "*",    "~",          "é" };
         for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
                 const char *const inner[] = { "printf", "%s", words[i], NULL };
                 _cleanup_free_ char *line = shell_join(inner);

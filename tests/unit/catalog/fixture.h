@@ -13,11 +13,11 @@ void make_folder(void);
 void remove_folder(void);
 
 /* Fail the test with the error's message. */
-#define assert_ok(call)                                                                                                            \
-        do {                                                                                                                       \
-                _cleanup_error_ struct error *assert_error_ = NULL;                                                                \
-                struct error **err = &assert_error_;                                                                               \
-                cr_assert_eq((call), 0, "%s", error_message(assert_error_));                                                       \
+#define assert_ok(call)                                                      \
+        do {                                                                 \
+                _cleanup_error_ struct error *assert_error_ = NULL;          \
+                struct error **err = &assert_error_;                         \
+                cr_assert_eq((call), 0, "%s", error_message(assert_error_)); \
         } while (0)
 
 /* Opens `file`. */

@@ -6,10 +6,10 @@
 
 TestSuite(catalog, .init = make_folder, .fini = remove_folder);
 
-#define assert_list(catalog, vm, failed, expected)                                                                                 \
-        do {                                                                                                                       \
-                _cleanup_free_ char *rows_ = list_text(catalog, vm, failed);                                                       \
-                cr_assert_str_eq(rows_, expected);                                                                                 \
+#define assert_list(catalog, vm, failed, expected)                           \
+        do {                                                                 \
+                _cleanup_free_ char *rows_ = list_text(catalog, vm, failed); \
+                cr_assert_str_eq(rows_, expected);                           \
         } while (0)
 
 Test(catalog, lists_newest_first_by_vm_and_with_failures_when_asked)

@@ -4,18 +4,18 @@
 
 TestSuite(reconcile, .init = make_folder, .fini = remove_folder);
 
-#define assert_reconciled(catalog, points, n_added, n_removed)                                                                     \
-        do {                                                                                                                       \
-                size_t added_ = 99, removed_ = 99;                                                                                 \
-                assert_ok(catalog_reconcile(catalog, points, &added_, &removed_, err));                                            \
-                cr_assert_eq(added_, (size_t)(n_added), "%zu added", added_);                                                      \
-                cr_assert_eq(removed_, (size_t)(n_removed), "%zu removed", removed_);                                              \
+#define assert_reconciled(catalog, points, n_added, n_removed)                          \
+        do {                                                                            \
+                size_t added_ = 99, removed_ = 99;                                      \
+                assert_ok(catalog_reconcile(catalog, points, &added_, &removed_, err)); \
+                cr_assert_eq(added_, (size_t)(n_added), "%zu added", added_);           \
+                cr_assert_eq(removed_, (size_t)(n_removed), "%zu removed", removed_);   \
         } while (0)
 
-#define assert_list(catalog, expected)                                                                                             \
-        do {                                                                                                                       \
-                _cleanup_free_ char *rows_ = list_text(catalog, NULL, true);                                                       \
-                cr_assert_str_eq(rows_, expected);                                                                                 \
+#define assert_list(catalog, expected)                                       \
+        do {                                                                 \
+                _cleanup_free_ char *rows_ = list_text(catalog, NULL, true); \
+                cr_assert_str_eq(rows_, expected);                           \
         } while (0)
 
 static void assert_pin(struct catalog *catalog, const char *vm, const char *expected)

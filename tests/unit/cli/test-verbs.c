@@ -71,9 +71,9 @@ static int orch(struct place *place, const char *const words[])
 }
 #define ORCH(place, ...) orch(&(place), (const char *const[]){ __VA_ARGS__, NULL })
 
-#define PLAN                                                                                                                       \
-        "{\"usual\":1,\"plan\":[{\"vm\":\"db\",\"hypervisor\":\"h1\",\"priority\":1,\"due\":true,\"reason\":\"no point yet\"},"    \
-        "{\"vm\":\"web\",\"hypervisor\":\"h2\",\"priority\":20,\"due\":true,\"reason\":\"its slot began\"},"                       \
+#define PLAN                                                                                                                    \
+        "{\"usual\":1,\"plan\":[{\"vm\":\"db\",\"hypervisor\":\"h1\",\"priority\":1,\"due\":true,\"reason\":\"no point yet\"}," \
+        "{\"vm\":\"web\",\"hypervisor\":\"h2\",\"priority\":20,\"due\":true,\"reason\":\"its slot began\"},"                    \
         "{\"vm\":\"off\",\"hypervisor\":\"h2\",\"priority\":30,\"due\":false,\"reason\":\"done\"}]}"
 static const struct api_chunk short_run[] = { { "{\"event\":\"end\",\"exit_status\":0,\"text\":\"done\"}\n", 0 }, { 0 } };
 static const struct api_answer run_answers[] = {

@@ -22,19 +22,19 @@ static const struct retention_point *find(const struct retention_point *points, 
 }
 
 /* What stays, oldest given first, as "a c d". */
-#define assert_kept(vm, points, now, expected)                                                                                     \
-        do {                                                                                                                       \
-                char kept_[512] = "";                                                                                              \
-                retention_decide(vm, points, ARRAY_LENGTH(points), now);                                                           \
-                for (size_t i_ = 0; i_ < ARRAY_LENGTH(points); i_++)                                                               \
-                        if (!(points)[i_].remove) {                                                                                \
-                                strcat(kept_, (points)[i_].name);                                                                  \
-                                strcat(kept_, " ");                                                                                \
-                        }                                                                                                          \
-                cr_assert_str_eq(kept_, expected);                                                                                 \
+#define assert_kept(vm, points, now, expected)                           \
+        do {                                                             \
+                char kept_[512] = "";                                    \
+                retention_decide(vm, points, ARRAY_LENGTH(points), now); \
+                for (size_t i_ = 0; i_ < ARRAY_LENGTH(points); i_++)     \
+                        if (!(points)[i_].remove) {                      \
+                                strcat(kept_, (points)[i_].name);        \
+                                strcat(kept_, " ");                      \
+                        }                                                \
+                cr_assert_str_eq(kept_, expected);                       \
         } while (0)
 
-#define assert_reason(points, point_name, expected)                                                                                \
+#define assert_reason(points, point_name, expected) \
         cr_assert_str_eq(find(points, ARRAY_LENGTH(points), point_name)->reason, expected)
 
 Test(retention, without_a_key_everything_stays)

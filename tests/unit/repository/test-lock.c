@@ -10,6 +10,7 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "repository/repository-internal.h"
 #include "share-fixture.h"
 
 #define LOCK SHARE "/.orch-lock"
@@ -147,6 +148,71 @@ Test(lock, is_not_kept_by_a_probe_that_is_stuck_when_its_holder_dies, .fini = sh
         cr_expect_eq(held.l_type, F_WRLCK, "it was held");
         cr_expect(answered == 1 && probed == -1, "the probe hung");
         cr_expect(r == 0 && after.l_type == F_UNLCK, "it is free although the probe's child hangs on");
+}
+
+/* As when a lease has expired: the server has let go of the lock, and the descriptor is there still. */
+static void lose_lock(struct repository *repository)
+{
+        struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
+        cr_assert_eq(fcntl(repository->lock_fd, F_OFD_SETLK, &lock), 0);
+}
+
+Test(check_lock, says_when_the_lock_was_lost_to_another, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        _cleanup_error_ struct error *error = NULL;
+        struct lock_holder holder = { 0 };
+        cr_assert_eq(repository_lock(repository, &holder, NULL), LOCK_TAKEN);
+        cr_assert_eq(repository_check_lock(repository, &error), 0);
+        lose_lock(repository);
+        pid_t pid = start_holder();
+
+        cr_assert_eq(repository_check_lock(repository, &error), -1);
+        cr_assert_eq(error->kind, ERROR_REFUSED);
+        cr_assert(strstr(error->message, "was lost"), "%s", error->message);
+
+        /* And the new holder's name stays. */
+        repository_unlock(repository);
+        _cleanup_(lock_holder_done) struct lock_holder other = { 0 };
+        cr_assert_eq(repository_lock(repository, &other, NULL), LOCK_HELD_ELSEWHERE);
+        cr_assert_eq(other.pid, pid);
+        end_holder(pid);
+}
+
+Test(check_lock, says_when_the_lock_was_broken, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        _cleanup_error_ struct error *error = NULL;
+        struct lock_holder holder = { 0 };
+        cr_assert_eq(repository_lock(repository, &holder, NULL), LOCK_TAKEN);
+        cr_assert_eq(rename(LOCK, LOCK ".broken"), 0);
+
+        cr_assert_eq(repository_check_lock(repository, &error), -1);
+        cr_assert_eq(error->kind, ERROR_REFUSED);
+        cr_assert_eq(repository_lock(repository, &holder, NULL), LOCK_TAKEN);
+}
+
+Test(check_holder, refuses_when_another_process_holds_it, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(repository_check_holder(repository, getpid(), &error), 0, "nobody has ever locked it");
+        pid_t pid = start_holder();
+        cr_assert_eq(repository_check_holder(repository, pid, &error), 0);
+
+        cr_assert_eq(repository_check_holder(repository, getpid(), &error), -1);
+        cr_assert_eq(error->kind, ERROR_REFUSED);
+        _cleanup_free_ char *expected = xasprintf("process %d on ", (int)pid);
+        cr_assert(strstr(error->message, expected), "%s", error->message);
+
+        overwrite_holder("orch lock\nhost: elsewhere\npid: 1\nboot: another\npid-namespace: 1\n");
+        error = error_free(error);
+        cr_assert_eq(repository_check_holder(repository, 1, &error), -1, "a pid of another machine");
+        overwrite_holder("");
+        cr_assert_eq(repository_check_holder(repository, getpid(), NULL), 0, "a holder without a name");
+        end_holder(pid);
+        overwrite_holder("orch lock\nhost: elsewhere\npid: 1\n");
+        cr_assert_eq(repository_check_holder(repository, getpid(), NULL), 0, "one that is gone");
 }
 
 Test(break_lock, of_a_dead_holder_clears_it, .fini = share_unmount)

@@ -353,7 +353,7 @@ Test(domain_xml, libvirts_schema_takes_the_snapshot)
         expect_valid("domainsnapshot.rng", text);
 }
 
-#define DISK_HEAD                                                                                                                  \
+#define DISK_HEAD \
         "<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='none' discard='unmap'><metadata_cache/></driver>"
 #define DISK_TAIL                                                                                                                  \
         "<target dev='vda' bus='virtio'/><iotune><read_iops_sec>100</read_iops_sec></iotune><serial>S-1</serial><boot order='1'/>" \

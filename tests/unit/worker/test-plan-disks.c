@@ -53,11 +53,11 @@ static void plan_done(struct plan *plan)
         free(plan->xml);
 }
 
-#define FILE_DISK(target, path, more)                                                                                              \
-        "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='" path "'/><target dev='" target          \
+#define FILE_DISK(target, path, more)                                                                                     \
+        "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='" path "'/><target dev='" target \
         "' bus='virtio'/>" more "</disk>"
-#define CDROM                                                                                                                      \
-        "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='/iso/a.iso'/><target dev='sda' "           \
+#define CDROM                                                                                                            \
+        "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><source file='/iso/a.iso'/><target dev='sda' " \
         "bus='sata'/><readonly/></disk>"
 
 Test(plan_disks, files_and_block_devices_are_planned_with_their_chain_and_the_rest_is_named)
