@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -162,6 +163,9 @@ static int recover_vm(struct backup *backup, struct error **err)
 {
         _cleanup_error_ struct error *no_share = NULL;
         open_share(backup, &no_share);
+        /* What looks left behind may be in use by the orch that has the repository now. */
+        if (backup->repository && repository_check_holder(backup->repository, getppid(), err) < 0)
+                return -1;
         report_step(backup->report, "locate");
         if (backup_locate(backup, err) < 0)
                 return -1;
