@@ -1,7 +1,7 @@
 """A real NFSv4.1 server (nfs-ganesha, in user space) that exports the lab's share, as a NetApp would: on an address of its own.
 
 It runs in a network namespace of the lab (so `down` ends it in any case) and exports the machine's mount of the share. Hosts go on using
-their own mounts of the same file system. It can be stopped, continued, killed, started again, and cut off.
+their own mounts of the same file system; the server caches nothing, so what they write it shows at once. It can be stopped, continued, killed, started again, and cut off.
 """
 
 import os
@@ -19,7 +19,8 @@ LEASE_SECONDS = 10
 CONFIG = """\
 NFS_CORE_PARAM {{ Protocols = 4; NFS_Port = 2049; Bind_addr = {address}; Enable_NLM = false; Enable_RQUOTA = false; Enable_UDP = false; }}
 NFSV4 {{ Minor_Versions = 1, 2; Only_Numeric_Owners = true; Lease_Lifetime = {lease}; Grace_Period = {lease}; RecoveryBackend = fs; RecoveryRoot = "{state}"; }}
-EXPORT {{ Export_Id = 1; Path = "{share}"; Pseudo = "/backup"; Access_Type = RW; Squash = No_Root_Squash; SecType = sys; FSAL {{ Name = VFS; }} }}
+MDCACHE {{ Dir_Chunk = 0; }}
+EXPORT {{ Export_Id = 1; Attr_Expiration_Time = 0; Path = "{share}"; Pseudo = "/backup"; Access_Type = RW; Squash = No_Root_Squash; SecType = sys; FSAL {{ Name = VFS; }} }}
 LOG {{ Default_Log_Level = EVENT; }}
 """
 
