@@ -66,4 +66,4 @@ for route, methods in api["paths"].items():
 for name, schema in api["components"]["schemas"].items():
     jsonschema.Draft202012Validator.check_schema(schema)
 walk(api, "#")
-sys.exit("\n".join(problems))
+sys.exit("\n".join(problems) or 0)

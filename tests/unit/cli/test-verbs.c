@@ -219,7 +219,7 @@ Test(verbs, recover_tells_vms_from_hypervisors_by_the_inventory)
         _cleanup_(place_done) struct place place;
         place_init(&place, answers);
         cr_assert_eq(ORCH(place, "recover", "db", "h2"), STATUS_OK);
-        cr_assert_str_eq(api_server_posted(place.server), "{\"vms\":[\"db\"],\"hypervisors\":[\"h2\"]}");
+        cr_assert_str_eq(api_server_posted(place.server), "{\"vms\":[\"db\"],\"hypervisors\":[\"h2\"],\"dry_run\":false}");
 }
 
 Test(verbs, status_shows_what_runs_and_what_needs_a_person)
