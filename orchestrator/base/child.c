@@ -2,6 +2,7 @@
  * valgrind), the end of the child is looked for every POLL_SLICE_MS. */
 #include "base/child.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -82,6 +83,7 @@ static int child_start(struct child *child, const char *name, const char *const 
                         int status = function(argument);
                         _exit(status);
                 }
+                assert(argv);
                 execvp(argv[0], (char *const *)argv);
                 dprintf(2, "cannot start %s: %s\n", argv[0], strerror(errno));
                 _exit(127);
@@ -107,6 +109,7 @@ failed:
 
 static void feed_input(struct child *child, const char *input)
 {
+        assert(input); /* else there is no pipe to feed */
         size_t left = strlen(input) - child->input_done;
         /* A child that ends without reading must not end us: SIGPIPE is ignored by every orch process. */
         ssize_t n = left ? write(child->input_fd, input + child->input_done, left) : 0;

@@ -27,11 +27,11 @@ struct process_id process_id_of(pid_t pid)
         _cleanup_free_ char *path = xasprintf("/proc/%d/stat", (int)pid);
         _cleanup_free_ char *text = fs_read_file(path, 4096, NULL, NULL);
         /* The second field is a name in brackets that may hold anything; the start is the 20th after it. */
-        const char *rest = text ? strrchr(text, ')') : NULL;
-        unsigned long long ticks = 0;
-        if (rest &&
-            sscanf(rest + 1, " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &ticks) == 1)
-                id.start_ticks = ticks;
+        char *rest = text ? strrchr(text, ')') : NULL;
+        for (int field = 0; rest && field < 20; field++)
+                rest = strchr(rest + 1, ' ');
+        if (rest)
+                id.start_ticks = strtoull(rest, NULL, 10);
         return id;
 }
 

@@ -127,7 +127,7 @@ static void take_output(struct worker_process *worker)
         for (;;) {
                 char *begin = worker->output.data ? worker->output.data + done : NULL;
                 size_t left = worker->output.length - done;
-                char *newline = left ? memchr(begin, '\n', left) : NULL;
+                char *newline = begin && left ? memchr(begin, '\n', left) : NULL;
                 if (!newline)
                         break;
                 if (!worker->skip_line)

@@ -222,10 +222,11 @@ int repository_check_holder(struct repository *repository, pid_t pid, struct err
                 record_read(repository, &record);
         if (!record.holder.host || record_is_of_process(&record, pid))
                 return 0;
-        return error_set(err, ERROR_REFUSED,
-                         "the repository %s is in use by another orch: process %jd on %s holds its lock, which the daemon of this job has "
-                         "lost",
-                         repository->path, (intmax_t)record.holder.pid, record.holder.host);
+        return error_set(
+                err, ERROR_REFUSED,
+                "the repository %s is in use by another orch: process %jd on %s holds its lock, which the daemon of this job has "
+                "lost",
+                repository->path, (intmax_t)record.holder.pid, record.holder.host);
 }
 
 enum holder_state { HOLDER_ALIVE_HERE, HOLDER_GONE_HERE, HOLDER_UNCERTAIN };

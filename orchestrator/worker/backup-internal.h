@@ -41,29 +41,29 @@ struct backup {
 
         struct repository *repository;
         struct staging *staging;
-        char *home;                            /* name of the VM's home hypervisor: the folder on the share */
-        struct hypervisor *host;               /* where it was found */
+        char *home;              /* name of the VM's home hypervisor: the folder on the share */
+        struct hypervisor *host; /* where it was found */
         const struct inventory_hypervisor *host_entry;
-        const char *host_repository;           /* the share as that host sees it */
-        char *staging_on_host;                 /* the staging folder as that host sees it */
-        char *tag;                             /* worker/names.h */
+        const char *host_repository; /* the share as that host sees it */
+        char *staging_on_host;       /* the staging folder as that host sees it */
+        char *tag;                   /* worker/names.h */
 
         char *uuid;
         struct domain_info info;
-        bool running;                          /* when it was found */
-        char *live_xml;                        /* before the snapshot; inactive XML of a VM that is off */
+        bool running;   /* when it was found */
+        char *live_xml; /* before the snapshot; inactive XML of a VM that is off */
         struct domain_xml *live;
         struct backup_disk *disks;
         size_t n_disks;
-        char **not_snapshotted;                /* targets of all other disks: snapshot='no' */
+        char **not_snapshotted; /* targets of all other disks: snapshot='no' */
 
-        enum vm_method method;                 /* in force after a fallback */
+        enum vm_method method; /* in force after a fallback */
         struct deadman deadman;
         bool snapshot_taken;
-        bool skipped;                          /* when_off: skip */
-        struct deadline reconnect_by;          /* of backup_ensure_connection(); at_ms 0: not waiting yet */
+        bool skipped;                 /* when_off: skip */
+        struct deadline reconnect_by; /* of backup_ensure_connection(); at_ms 0: not waiting yet */
         struct metadata *metadata;
-        char *point;                           /* published folder's name */
+        char *point; /* published folder's name */
         bool published;
 };
 

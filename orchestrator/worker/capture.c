@@ -31,8 +31,10 @@ int backup_thaw(struct backup *backup, struct error **err)
                         error_propagate(err, status_error ? TAKE_PTR(status_error) : TAKE_PTR(error));
                         if (r == 0 && err && !*err)
                                 error_set(err, ERROR_TIMEOUT, "the guest still says frozen");
-                        return error_prefix(err, "%s could not be thawed (the dead-man timer on %s goes on trying; by hand: virsh domfsthaw %s)",
-                                            backup->vm->name, host->name, backup->vm->domain);
+                        return error_prefix(
+                                err,
+                                "%s could not be thawed (the dead-man timer on %s goes on trying; by hand: virsh domfsthaw %s)",
+                                backup->vm->name, host->name, backup->vm->domain);
                 }
                 usleep(THAW_PAUSE_US);
         }
@@ -54,7 +56,8 @@ static int undo_freeze(void *data, struct error **err)
         struct backup *backup = data;
         bool fired = false;
         bool off = false;
-        if (backup_ensure_connection(backup, err) < 0 || guest_is_off(backup, &off, err) < 0 || (!off && backup_thaw(backup, err) < 0))
+        if (backup_ensure_connection(backup, err) < 0 || guest_is_off(backup, &off, err) < 0 ||
+            (!off && backup_thaw(backup, err) < 0))
                 return -1;
         return deadman_disarm(&backup->deadman, backup->host, &fired, err);
 }
@@ -104,14 +107,16 @@ static int refuse_foreign_freeze(struct backup *backup, struct error **err)
                 return error_prefix(err, "the guest agent of %s does not say whether the guest is frozen", backup->vm->name);
         if (status == FSFREEZE_FROZEN)
                 return error_set(err, ERROR_BUSY,
-                                 "the filesystems of %s are frozen by somebody else: left as they are. If nobody is at work: virsh domfsthaw %s",
+                                 "the filesystems of %s are frozen by somebody else: left as they are. If nobody is at work: virsh "
+                                 "domfsthaw %s",
                                  backup->vm->name, backup->vm->domain);
         return 0;
 }
 
 static unsigned thaw_deadline_seconds(const struct backup *backup)
 {
-        return backup->vm->thaw_deadline_seconds ? backup->vm->thaw_deadline_seconds : backup->settings->limits.thaw_deadline_seconds;
+        return backup->vm->thaw_deadline_seconds ? backup->vm->thaw_deadline_seconds
+                                                 : backup->settings->limits.thaw_deadline_seconds;
 }
 
 /* Freeze; the status must say frozen. Returns 1 frozen, 0 not (with a warning: go on unfrozen), -1. */
@@ -138,7 +143,8 @@ static void note_consistency(struct backup *backup, bool frozen_after)
 {
         if (!frozen_after)
                 report_warning(backup->report,
-                               "%s was thawed by somebody while the snapshot was taken: this point is only crash consistent", backup->vm->name);
+                               "%s was thawed by somebody while the snapshot was taken: this point is only crash consistent",
+                               backup->vm->name);
         xstrdup_replace(&backup->metadata->consistency, frozen_after ? "filesystem" : "crash");
 }
 
@@ -159,8 +165,8 @@ static int finish_freeze(struct backup *backup, int64_t frozen_at_ms, struct err
         else
                 undo_settle(&backup->undo, "disarm");
         if (fired) {
-                report_warning(backup->report, "the dead-man timer on %s fired and thawed %s: the freeze took longer than %u s", backup->host->name,
-                               backup->vm->name, thaw_deadline_seconds(backup));
+                report_warning(backup->report, "the dead-man timer on %s fired and thawed %s: the freeze took longer than %u s",
+                               backup->host->name, backup->vm->name, thaw_deadline_seconds(backup));
                 xstrdup_replace(&backup->metadata->consistency, "crash");
         }
         return 0;
@@ -224,8 +230,8 @@ static int assert_on_overlays(struct backup *backup, struct error **err)
                 const struct backup_disk *disk = &backup->disks[i];
                 const struct domain_disk *live = domain_xml_find_disk(xml, disk->target);
                 if (!live || !streq(live->path, disk->overlay) || live->n_backing == 0 || !streq(live->backing[0].path, disk->base))
-                        return error_set(err, ERROR_INTERNAL, "after the snapshot disk %s of %s is not on its overlay %s over %s", disk->target,
-                                         backup->vm->name, disk->overlay, disk->base);
+                        return error_set(err, ERROR_INTERNAL, "after the snapshot disk %s of %s is not on its overlay %s over %s",
+                                         disk->target, backup->vm->name, disk->overlay, disk->base);
         }
         return 0;
 }

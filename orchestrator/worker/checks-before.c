@@ -1,5 +1,6 @@
 /* The checks before a backup (design §9): all of them are made and reported, then the first failure aborts the VM, before anything on
  * the hypervisor was changed. */
+#include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -193,6 +194,7 @@ static void check_host_space(struct backup *backup, const struct host_probe *pro
         uint64_t needed = (uint64_t)backup->settings->checks.hypervisor_free_gib * gib;
         uint64_t least = UINT64_MAX;
         const char *where = "no overlay needed";
+        assert(folders || !probe->n_folders);
         for (size_t i = 0; i < probe->n_folders; i++) {
                 if (probe->folder_free_bytes[i] < least) {
                         least = probe->folder_free_bytes[i];

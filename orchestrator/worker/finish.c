@@ -23,7 +23,8 @@ int backup_stage(struct backup *backup, struct error **err)
 {
         backup->staging = staging_create(backup->repository, backup->home, backup->vm->name, backup->request->job, err);
         if (!backup->staging) {
-                report_check(backup->report, CHECK_BEFORE, "destination-folder", CHECK_FAIL, "%s", error_message(err ? *err : NULL));
+                report_check(backup->report, CHECK_BEFORE, "destination-folder", CHECK_FAIL, "%s",
+                             error_message(err ? *err : NULL));
                 return -1;
         }
         undo_push(&backup->undo, "staging", undo_staging, backup);
@@ -34,7 +35,8 @@ int backup_stage(struct backup *backup, struct error **err)
         xstrdup_replace(&backup->metadata->point, backup->point);
         const char *const argv[] = { "test", "-d", backup->staging_on_host, "-a", "-w", backup->staging_on_host, NULL };
         if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
-                return error_prefix(err, "%s does not see the folder %s that orch made on the share", backup->host->name, backup->staging_on_host);
+                return error_prefix(err, "%s does not see the folder %s that orch made on the share", backup->host->name,
+                                    backup->staging_on_host);
         report_check(backup->report, CHECK_BEFORE, "destination-folder", CHECK_PASS, "%s", staging_relative_path(backup->staging));
         return 0;
 }
@@ -78,7 +80,8 @@ int backup_save_configuration(struct backup *backup, struct error **err)
         _cleanup_free_ char *name = xasprintf("%s.xml", backup->vm->name);
         if (staging_write_file(backup->staging, name, 0600, text, strlen(text), err) < 0 || save_firmware(backup, xml, err) < 0)
                 return -1;
-        report_check(backup->report, CHECK_AFTER, "xml-saved", CHECK_PASS, "%zu bytes, %zu disks, parses", strlen(text), xml->n_disks);
+        report_check(backup->report, CHECK_AFTER, "xml-saved", CHECK_PASS, "%zu bytes, %zu disks, parses", strlen(text),
+                     xml->n_disks);
         report_step_end(backup->report, STEP_DONE, "XML%s%s", xml->nvram ? ", NVRAM" : "", xml->has_tpm_emulator ? ", TPM" : "");
         return 0;
 }
@@ -95,8 +98,8 @@ static int check_vm_after(struct backup *backup, struct error **err)
         bool as_before = found && (current.state == DOMAIN_STATE_RUNNING) == was_running;
         report_check(backup->report, CHECK_AFTER, "vm-running", as_before ? CHECK_PASS : CHECK_WARN, "%s", state);
         if (!as_before)
-                report_warning(backup->report, "%s was %s before its backup and is %s after it (orch did not do that)", backup->vm->name,
-                               was_running ? "running" : "off", state);
+                report_warning(backup->report, "%s was %s before its backup and is %s after it (orch did not do that)",
+                               backup->vm->name, was_running ? "running" : "off", state);
         if (!was_running || !as_before || backup->method != VM_METHOD_QUIESCE) {
                 report_check(backup->report, CHECK_AFTER, "vm-responsive", CHECK_SKIP, "no guest agent is in use");
                 return 0;
@@ -104,10 +107,12 @@ static int check_vm_after(struct backup *backup, struct error **err)
         enum agent_state agent = AGENT_MUTE;
         if (backup->host->ops->agent_state(backup->host, backup->uuid, &agent, err) < 0)
                 return -1;
-        report_check(backup->report, CHECK_AFTER, "vm-responsive", agent == AGENT_ANSWERS ? CHECK_PASS : CHECK_WARN, "the guest agent %s",
-                     agent == AGENT_ANSWERS ? "answers" : "does not answer");
+        report_check(backup->report, CHECK_AFTER, "vm-responsive", agent == AGENT_ANSWERS ? CHECK_PASS : CHECK_WARN,
+                     "the guest agent %s", agent == AGENT_ANSWERS ? "answers" : "does not answer");
         if (agent != AGENT_ANSWERS)
-                report_warning(backup->report, "the guest agent of %s answered before the backup and does not any more: look at the guest", backup->vm->name);
+                report_warning(backup->report,
+                               "the guest agent of %s answered before the backup and does not any more: look at the guest",
+                               backup->vm->name);
         return 0;
 }
 
@@ -115,7 +120,8 @@ static int check_vm_after(struct backup *backup, struct error **err)
 static int check_nothing_left(struct backup *backup, struct error **err)
 {
         _cleanup_strv_ char **argv = NULL;
-        static const char script[] = "tag=$1; shift; for d; do for f in \"$d\"/*\"$tag\"*; do [ -e \"$f\" ] && printf '%s\\n' \"$f\"; done; done; exit 0";
+        static const char script[] = "tag=$1; shift; for d; do for f in \"$d\"/*\"$tag\"*; do [ -e \"$f\" ] && printf '%s\\n' "
+                                     "\"$f\"; done; done; exit 0";
         const char *const head[] = { "sh", "-c", script, "orch-left", backup->tag, "/run/orch" };
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);
@@ -132,12 +138,14 @@ static int check_nothing_left(struct backup *backup, struct error **err)
         for (size_t i = 0; i < backup->n_disks; i++) {
                 const struct domain_disk *disk = domain_xml_find_disk(xml, backup->disks[i].target);
                 if (!disk || !streq(disk->path, backup->disks[i].base))
-                        return error_set(err, ERROR_INTERNAL, "disk %s of %s is on %s after the backup, not on %s", backup->disks[i].target, backup->vm->name,
-                                         disk && disk->path ? disk->path : "nothing", backup->disks[i].base);
+                        return error_set(err, ERROR_INTERNAL, "disk %s of %s is on %s after the backup, not on %s",
+                                         backup->disks[i].target, backup->vm->name, disk && disk->path ? disk->path : "nothing",
+                                         backup->disks[i].base);
         }
         if (*left)
                 return error_set(err, ERROR_INTERNAL, "files of this job are left on %s: %s", backup->host->name, left);
-        report_check(backup->report, CHECK_AFTER, "no-overlay-left", CHECK_PASS, "%zu disks on their own files, no file of orch", backup->n_disks);
+        report_check(backup->report, CHECK_AFTER, "no-overlay-left", CHECK_PASS, "%zu disks on their own files, no file of orch",
+                     backup->n_disks);
         return 0;
 }
 
@@ -175,10 +183,12 @@ static int read_back(struct backup *backup, struct error **err)
                         return -1;
         uint64_t stored = metadata_stored_bytes(backup->metadata);
         _cleanup_free_ char *size = format_bytes(stored);
-        report_check(backup->report, CHECK_AFTER, "files-present", CHECK_PASS, "%zu disk files, none empty, %s", backup->n_disks, size);
+        report_check(backup->report, CHECK_AFTER, "files-present", CHECK_PASS, "%zu disk files, none empty, %s", backup->n_disks,
+                     size);
         report_check(backup->report, CHECK_AFTER, "checksums-verified", CHECK_PASS, "SHA-256 of %s read back through %s", size,
                      repository_path(backup->repository));
-        report_check(backup->report, CHECK_AFTER, "images-checked", CHECK_PASS, "qemu-img check of %zu images, virtual sizes as the source's", backup->n_disks);
+        report_check(backup->report, CHECK_AFTER, "images-checked", CHECK_PASS,
+                     "qemu-img check of %zu images, virtual sizes as the source's", backup->n_disks);
         return 0;
 }
 
@@ -240,8 +250,8 @@ static int write_small_files(struct backup *backup, struct error **err)
 
 int backup_publish(struct backup *backup, struct error **err)
 {
-        if (write_small_files(backup, err) < 0 || staging_write_checksums(backup->staging, err) < 0 || worker_check_cancelled(err) < 0 ||
-            staging_publish(backup->staging, backup->point, err) < 0)
+        if (write_small_files(backup, err) < 0 || staging_write_checksums(backup->staging, err) < 0 ||
+            worker_check_cancelled(err) < 0 || staging_publish(backup->staging, backup->point, err) < 0)
                 return -1;
         backup->published = true;
         undo_settle(&backup->undo, "staging");

@@ -13,7 +13,7 @@ struct recovery {
         struct backup leftover; /* borrows all but its disks: those on our overlays, for commit_all() */
         char **jobs;            /* interrupted jobs of ours that had to do with this VM */
         struct deadman_traces deadmen;
-        bool thaw_waits;               /* the guest is paused: to be thawed once it runs */
+        bool thaw_waits;         /* the guest is paused: to be thawed once it runs */
         struct domain_xml *live; /* of a VM that is off: NULL */
         struct domain_xml *inactive;
         size_t repaired; /* what was, or in a dry run would be, put right */

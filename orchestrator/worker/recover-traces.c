@@ -142,7 +142,8 @@ void recover_freezes(struct recovery *recovery)
         /* A paused guest cannot answer. When its overlay's I/O error was the cause, it is asked again after the commit. */
         if (has_guest && info.state == DOMAIN_STATE_PAUSED) {
                 if (recovery->thaw_waits)
-                        report_warning(backup->report, "%s is paused and may be frozen: the dead-man timer on %s thaws it once it runs",
+                        report_warning(backup->report,
+                                       "%s is paused and may be frozen: the dead-man timer on %s thaws it once it runs",
                                        backup->vm->name, backup->host->name);
                 recovery->thaw_waits = true;
                 return;
