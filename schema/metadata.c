@@ -73,6 +73,7 @@ static const struct json_field metadata_fields[] = {
         { FIELD(job), .type = JSON_FIELD_TEXT, .required = true, SAFE_NAME },
         { FIELD(status), .type = JSON_FIELD_TEXT, .required = true, .words = status_words },
         { FIELD(error), .type = JSON_FIELD_TEXT },
+        { FIELD(error_kind), .type = JSON_FIELD_TEXT },
         { FIELD(trigger), .type = JSON_FIELD_TEXT, .required = true },
         { FIELD(method), .type = JSON_FIELD_TEXT, .required = true },
         { FIELD(method_used), .type = JSON_FIELD_TEXT },

@@ -78,8 +78,9 @@ struct metadata {
         struct metadata_check *checks;
         size_t n_checks;
         char **warnings;
-        char *error;  /* NULL in a published point; set in metadata/failed/<job>/ */
-        char *status; /* "ok", "failed", "cancelled" */
+        char *error;      /* NULL in a published point; set in metadata/failed/<job>/ */
+        char *error_kind; /* of a job that failed: "timeout", …; may be NULL */
+        char *status;     /* "ok", "failed", "cancelled" */
 };
 
 struct metadata *metadata_new(void);

@@ -19,6 +19,8 @@ struct catalog;
  * restarts, until catalog_reconcile() has succeeded once. The caller frees. */
 struct catalog *catalog_open(const char *path, bool *ret_rebuild_needed, struct error **err) _must_check_;
 struct catalog *catalog_free(struct catalog *catalog);
+/* Where catalog_open() put the corrupt file that it found; NULL: there was none. */
+const char *catalog_set_aside(const struct catalog *catalog);
 DEFINE_FREEP(struct catalog, catalog_free)
 
 /* One row of `orch list`: a point, or (n `failed`) a job that made none. Field names as in design §8. */
@@ -80,6 +82,9 @@ int catalog_set_pin(struct catalog *catalog, const char *vm, const char *uuid, c
  * without a point stay. VMs without a pin then get it from their newest good point. All of it or nothing is done. */
 int catalog_reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added, size_t *ret_removed,
                       struct error **err) _must_check_;
+/* What a lost catalog knew beside the points: adds the jobs that made none and have no row. Counts them. All or nothing is done. */
+int catalog_add_failures(struct catalog *catalog, const struct failure_list *failures, size_t *ret_added,
+                         struct error **err) _must_check_;
 /* Start of the VM's newest good point that isn't later than `not_after` (a clock that was wrong once must not hide a VM for
  * years); 0: none. Fits due_decide(). */
 int catalog_last_good(struct catalog *catalog, const char *vm, int64_t not_after, int64_t *ret_started,

@@ -11,6 +11,7 @@
 struct catalog {
         sqlite3 *db;
         char *path;
+        char *set_aside; /* see catalog_set_aside() */
 };
 
 /* The one place where SQLite's results become our errors: "<what> in the catalog <path>: <SQLite's text>". Returns -1. */

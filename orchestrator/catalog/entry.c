@@ -93,6 +93,7 @@ void catalog_entry_from_metadata(const struct metadata *metadata, const char *pa
                 .parent = xstrdup(metadata->parent),
                 .warnings = strv_copy(metadata->warnings),
                 .error = xstrdup(metadata->error),
+                .error_kind = xstrdup(metadata->error_kind),
         };
 }
 

@@ -30,8 +30,14 @@ struct catalog *catalog_free(struct catalog *catalog)
                 return NULL;
         sqlite3_close(catalog->db);
         free(catalog->path);
+        free(catalog->set_aside);
         free(catalog);
         return NULL;
+}
+
+const char *catalog_set_aside(const struct catalog *catalog)
+{
+        return catalog->set_aside;
 }
 
 /* One number, or a text of which *ret_text gets a copy. */
@@ -174,7 +180,7 @@ static char *choose_aside(const char *path)
 }
 
 /* The journal goes first: a new database must never meet an old journal, which SQLite would play into it. */
-static int set_aside(const char *path, struct error **err)
+static int set_aside(const char *path, char **ret_aside, struct error **err)
 {
         _cleanup_free_ char *aside = choose_aside(path);
         _cleanup_free_ char *directory = path_directory(path);
@@ -184,7 +190,10 @@ static int set_aside(const char *path, struct error **err)
             rename_aside(path, "", aside, err) < 0)
                 return -1;
         dir_fd = fs_open_dir_at(AT_FDCWD, directory, err);
-        return dir_fd < 0 ? -1 : fs_sync_dir(dir_fd, directory, err);
+        if (dir_fd < 0 || fs_sync_dir(dir_fd, directory, err) < 0)
+                return -1;
+        *ret_aside = TAKE_PTR(aside);
+        return 0;
 }
 
 static int make_folder(const char *path, struct error **err)
@@ -197,6 +206,7 @@ struct catalog *catalog_open(const char *path, bool *ret_rebuild_needed, struct 
 {
         enum database_state state = DATABASE_GOOD;
         int64_t reconciled = 0;
+        _cleanup_free_ char *aside = NULL;
         _cleanup_(catalog_freep) struct catalog *catalog = NULL;
 
         if (make_folder(path, err) < 0)
@@ -206,7 +216,7 @@ struct catalog *catalog_open(const char *path, bool *ret_rebuild_needed, struct 
                 return NULL;
         if (state == DATABASE_CORRUPT) {
                 catalog = catalog_free(catalog); /* closed before it is renamed: SQLite must not write through the old name */
-                if (set_aside(path, err) < 0)
+                if (set_aside(path, &aside, err) < 0)
                         return NULL;
                 catalog = open_and_examine(path, &state, err);
                 if (!catalog)
@@ -221,5 +231,6 @@ struct catalog *catalog_open(const char *path, bool *ret_rebuild_needed, struct 
         if (query(catalog, "SELECT coalesce(min(reconciled), 0) FROM condition", &reconciled, NULL, err) < 0)
                 return NULL;
         *ret_rebuild_needed = !reconciled;
+        catalog->set_aside = TAKE_PTR(aside);
         return TAKE_PTR(catalog);
 }

@@ -62,6 +62,40 @@ static int reconcile_points(struct catalog *catalog, const struct point_list *po
         return 0;
 }
 
+static int add_failures(struct catalog *catalog, const struct failure_list *failures, size_t *ret_added, struct error **err)
+{
+        _cleanup_statement_ sqlite3_stmt *find = database_prepare(catalog, "SELECT 1 FROM entry WHERE job = ?", err);
+
+        if (!find)
+                return -1;
+        for (size_t i = 0; i < failures->count; i++) {
+                _cleanup_catalog_entry_ struct catalog_entry entry = { 0 };
+                int row;
+
+                catalog_entry_from_metadata(failures->items[i], NULL, &entry);
+                if (database_bind_text(catalog, find, 1, entry.job, err) < 0)
+                        return -1;
+                row = database_step(catalog, find, err);
+                sqlite3_reset(find);
+                if (row < 0 || (row == 0 && entry_insert(catalog, &entry, err) < 0))
+                        return -1;
+                *ret_added += row == 0;
+        }
+        return 0;
+}
+
+int catalog_add_failures(struct catalog *catalog, const struct failure_list *failures, size_t *ret_added, struct error **err)
+{
+        size_t added = 0;
+
+        if (database_begin(catalog, err) < 0)
+                return -1;
+        if (database_end(catalog, add_failures(catalog, failures, &added, err), err) < 0)
+                return -1;
+        *ret_added = added;
+        return 0;
+}
+
 static int reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added, size_t *ret_removed,
                      struct error **err)
 {

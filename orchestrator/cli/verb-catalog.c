@@ -2,6 +2,7 @@
  * refused while a daemon runs: it is the only writer of the catalog. */
 #include "base/clock.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "catalog/catalog.h"
@@ -16,7 +17,7 @@ const struct verb_manual manual_catalog_rebuild = {
         .arguments = "",
         .text = "Makes the catalog agree with the points on the share; makes it anew where it is lost or damaged (the damaged file "
                 "is\n"
-                "set aside). What is known only to the catalog, of jobs that made no point, stays where it can be read.\n"
+                "set aside). Jobs that made no point come back from what metadata/failed on the share keeps of them.\n"
                 "The daemon has to be stopped.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch catalog rebuild",
@@ -82,13 +83,17 @@ int verb_catalog_rebuild(const struct cli *cli, struct error **err)
         if (!repository)
                 return STATUS_FROM_ERROR;
         _cleanup_point_list_ struct point_list points = { 0 };
-        if (points_scan_all(repository, &points, err) < 0)
+        _cleanup_failure_list_ struct failure_list failures = { 0 };
+        if (points_scan_all(repository, &points, err) < 0 || points_scan_failures(repository, &failures, err) < 0)
                 return STATUS_FROM_ERROR;
         bool made_new = false;
         _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(repository, &made_new, err);
         size_t added = 0;
         size_t removed = 0;
-        if (!catalog || catalog_reconcile(catalog, &points, &added, &removed, err) < 0)
+        if (catalog && catalog_set_aside(catalog))
+                log_warning("the catalog was corrupt: it is set aside as %s", catalog_set_aside(catalog));
+        if (!catalog || catalog_add_failures(catalog, &failures, &added, err) < 0 ||
+            catalog_reconcile(catalog, &points, &added, &removed, err) < 0)
                 return STATUS_FROM_ERROR;
         return print_rebuilt(cli, made_new, points.count, added, removed);
 }

@@ -62,11 +62,18 @@ static int open_catalog(struct share_side *side, struct error **err)
         side->catalog = catalog_open(path, &rebuild, err);
         if (!side->catalog)
                 return -1;
-        if (rebuild)
+        if (catalog_set_aside(side->catalog))
+                log_warning("the catalog was corrupt: it is set aside as %s and made again from the share",
+                            catalog_set_aside(side->catalog));
+        else if (rebuild)
                 log_info("the catalog is new; it is filled from the points on the share");
-        _cleanup_point_list_ struct point_list points = { 0 };
+        _cleanup_failure_list_ struct failure_list failures = { 0 };
         size_t added = 0;
         size_t removed = 0;
+        if (rebuild && (points_scan_failures(side->repository, &failures, err) < 0 ||
+                        catalog_add_failures(side->catalog, &failures, &added, err) < 0))
+                return -1;
+        _cleanup_point_list_ struct point_list points = { 0 };
         if (points_scan_all(side->repository, &points, err) < 0 ||
             catalog_reconcile(side->catalog, &points, &added, &removed, err) < 0)
                 return -1;

@@ -1,5 +1,6 @@
 /* metadata/failed/<job>/: what is kept of a job that made no point, for 90 days. Private, because commands and logs may tell
  * much. */
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,7 +12,7 @@
 #include "repository/repository-internal.h"
 #include "repository/share-files.h"
 
-enum { KEEP_SECONDS = 90 * 24 * 3600 };
+enum { KEEP_SECONDS = 90 * 24 * 3600, METADATA_MAX_BYTES = 16 * 1024 * 1024 };
 
 static int make_and_open(int dir_fd, const char *name, mode_t mode, struct error **err)
 {
@@ -68,5 +69,47 @@ int points_record_failure(struct repository *repository, const char *job, const 
         _cleanup_close_ int failed_fd = open_failed_folder(repository, err);
         if (failed_fd < 0 || write_record(failed_fd, job, metadata, log, err) < 0 || prune(failed_fd, now, err) < 0)
                 return error_prefix(err, "%s/metadata/failed", repository->path);
+        return 0;
+}
+
+void failure_list_done(struct failure_list *list)
+{
+        for (size_t i = 0; i < list->count; i++)
+                metadata_free(list->items[i]);
+        free(list->items);
+        *list = (struct failure_list){ 0 };
+}
+
+/* NULL where there is nothing that could be listed. */
+static struct metadata *read_record(int failed_fd, const char *job)
+{
+        _cleanup_close_ int fd = openat(failed_fd, job, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        size_t length = 0;
+        _cleanup_free_ char *text = fd >= 0 ? share_read_file(fd, POINT_METADATA_NAME, METADATA_MAX_BYTES, &length, NULL) : NULL;
+        _cleanup_(metadata_freep) struct metadata *metadata = text ? metadata_parse(text, length, NULL) : NULL;
+        if (!metadata || !streq(metadata->job, job) || streq(metadata->status, "ok") || !name_is_safe(metadata->vm))
+                return NULL;
+        return TAKE_PTR(metadata);
+}
+
+int points_scan_failures(struct repository *repository, struct failure_list *ret, struct error **err)
+{
+        _cleanup_failure_list_ struct failure_list list = { 0 };
+        _cleanup_close_ int failed_fd =
+                openat(repository->root_fd, "metadata/failed", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_strv_ char **names = NULL;
+        if (failed_fd < 0 && errno != ENOENT)
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s/metadata/failed", repository->path);
+        if (failed_fd >= 0 && share_list(failed_fd, "metadata/failed", &names, err) < 0)
+                return error_prefix(err, "%s", repository->path);
+        for (size_t i = 0; names && names[i]; i++) {
+                struct metadata *metadata = name_is_safe(names[i]) ? read_record(failed_fd, names[i]) : NULL;
+                if (!metadata)
+                        continue;
+                list.items = xrealloc_array(list.items, list.count + 1, sizeof *list.items);
+                list.items[list.count++] = metadata;
+        }
+        *ret = list;
+        list = (struct failure_list){ 0 };
         return 0;
 }

@@ -49,6 +49,15 @@ int points_write_state(struct repository *repository, const char *path, const st
  * also one that the metadata lists and the checksums don't. */
 int points_verify_checksums(struct repository *repository, const char *path, struct error **err) _must_check_;
 
+/* What metadata/failed/ tells of jobs that made no point. Folders that cannot be read, or tell of another job, are left out. */
+struct failure_list {
+        struct metadata **items; /* by job */
+        size_t count;
+};
+int points_scan_failures(struct repository *repository, struct failure_list *ret, struct error **err) _must_check_;
+void failure_list_done(struct failure_list *list);
+#define _cleanup_failure_list_ _cleanup_(failure_list_done)
+
 /* Folders of jobs that made no point: metadata/failed/<job>/ gets `metadata` as backup-metadata.json and `log` as backup.log.
  * Entries older than 90 days are removed. */
 int points_record_failure(struct repository *repository, const char *job, const struct metadata *metadata, const char *log,

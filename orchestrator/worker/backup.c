@@ -94,6 +94,7 @@ static void fill_metadata(struct backup *backup)
         struct metadata *m = backup->metadata;
         m->format = 1;
         m->orch_version = xstrdup(ORCH_VERSION);
+        m->repository_uuid = xstrdup(backup->request->repository_uuid);
         m->vm = xstrdup(backup->vm->name);
         m->domain = xstrdup(backup->vm->domain);
         m->hypervisor = xstrdup(backup->home);
@@ -130,13 +131,17 @@ static int open_repository(struct backup *backup, struct error **err)
                 return -1;
         }
         const char *uuid = repository_uuid(backup->repository);
-        if (backup->request->repository_uuid && !streq(uuid, backup->request->repository_uuid))
-                return error_set(err, ERROR_REFUSED, "the share at %s is now another one (%s) than the one that this orch opened (%s)",
-                                 backup->settings->repository_path, uuid, backup->request->repository_uuid);
+        if (backup->request->repository_uuid && !streq(uuid, backup->request->repository_uuid)) {
+                error_set(err, ERROR_REFUSED, "the share at %s is now another one (%s) than the one that this orch opened (%s)",
+                          backup->settings->repository_path, uuid, backup->request->repository_uuid);
+                /* Not even this failure is written to it. */
+                backup->repository = repository_free(backup->repository);
+                return -1;
+        }
+        xstrdup_replace(&backup->metadata->repository_uuid, uuid);
         report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_PASS, "%s, %s", repository_path(backup->repository), uuid);
         if (repository_check_holder(backup->repository, getppid(), err) < 0)
                 return -1;
-        xstrdup_replace(&backup->metadata->repository_uuid, uuid);
         backup->tag = names_tag(repository_short_uuid(backup->repository), backup->request->job);
         return 0;
 }
@@ -190,6 +195,7 @@ static void record_failure(struct backup *backup, const struct error *failure, c
         m->finished = clock_realtime_s();
         xstrdup_replace(&m->status, status);
         xstrdup_replace(&m->error, failure->message);
+        xstrdup_replace(&m->error_kind, streq(status, "failed") ? error_kind_name(failure->kind) : NULL);
         xstrdup_replace(&m->point, NULL);
         if (!backup->repository || backup->request->action != JOB_BACKUP)
                 return;

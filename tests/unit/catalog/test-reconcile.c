@@ -50,6 +50,38 @@ Test(reconcile, the_index_follows_the_share)
         assert_list(catalog, "job-a-26");
 }
 
+Test(reconcile, jobs_that_made_no_point_are_added_where_they_are_missing)
+{
+        _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(true);
+        struct point known = make_point("a", 26), lost = make_point("a", 27);
+        struct metadata *items[] = { known.metadata, lost.metadata };
+        struct failure_list failures = { .items = items, .count = 2 };
+        _cleanup_catalog_list_ struct catalog_list list = { 0 };
+        size_t added = 99;
+
+        record(catalog, "a", 26, "failed");
+        for (size_t i = 0; i < 2; i++) {
+                xstrdup_replace(&items[i]->status, "failed");
+                xstrdup_replace(&items[i]->error, "told by the share");
+                xstrdup_replace(&items[i]->error_kind, "timeout");
+        }
+        assert_ok(catalog_add_failures(catalog, &failures, &added, err));
+        cr_expect_eq(added, 1);
+        assert_list(catalog, "job-a-27 job-a-26");
+        assert_ok(catalog_list(catalog, "a", true, &list, err));
+        cr_expect_str_eq(list.items[0].error, "told by the share");
+        cr_expect_str_eq(list.items[0].error_kind, "timeout");
+        cr_expect(!list.items[0].path && !list.items[0].point);
+        cr_expect(!streq(list.items[1].error, "told by the share"), "what the catalog knows stays");
+        assert_ok(catalog_add_failures(catalog, &failures, &added, err));
+        cr_expect_eq(added, 0);
+
+        struct point_list points = { 0 };
+        add_point(&points, known);
+        add_point(&points, lost);
+        free_points(&points);
+}
+
 Test(reconcile, a_row_that_says_something_else_is_corrected)
 {
         _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(true);

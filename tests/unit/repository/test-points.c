@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -245,4 +246,36 @@ Test(points, failures_are_kept_private_and_for_90_days, .fini = share_unmount)
         _cleanup_point_list_ struct point_list list = { 0 };
         cr_assert_eq(points_scan_all(repository, &list, NULL), 0);
         cr_expect_eq(list.count, 0);
+}
+
+Test(failures, are_read_back_and_what_is_none_is_left_out, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        _cleanup_error_ struct error *error = NULL;
+        struct failure_list none = { 0 };
+        cr_assert_eq(points_scan_failures(repository, &none, &error), 0, "there is no folder yet");
+        cr_assert_eq(none.count, 0);
+
+        _cleanup_(metadata_freep) struct metadata *metadata = sample_metadata("2026-02-01-220015");
+        xstrdup_replace(&metadata->status, "failed");
+        xstrdup_replace(&metadata->point, NULL);
+        xstrdup_replace(&metadata->error, "no room");
+        xstrdup_replace(&metadata->error_kind, "nospace");
+        const char *const jobs[] = { "20260201-1", "20260201-2", "20260201-another" };
+        for (size_t i = 0; i < ARRAY_LENGTH(jobs); i++) {
+                xstrdup_replace(&metadata->job, i < 2 ? jobs[i] : "20260201-1");
+                cr_assert_eq(points_record_failure(repository, jobs[i], metadata, "log\n", clock_realtime_s(), &error), 0, "%s",
+                             error_message(error));
+        }
+        cr_assert_eq(shell("cd " SHARE "/metadata/failed && mkdir empty garbage && echo '{' > garbage/backup-metadata.json && touch file && "
+                           "ln -s 20260201-1 link"),
+                     0);
+        _cleanup_failure_list_ struct failure_list found = { 0 };
+        cr_assert_eq(points_scan_failures(repository, &found, &error), 0, "%s", error_message(error));
+        cr_assert_eq(found.count, 2, "%zu", found.count);
+        for (size_t i = 0; i < 2; i++) {
+                cr_expect_str_eq(found.items[i]->job, jobs[i]);
+                cr_expect_str_eq(found.items[i]->error, "no room");
+                cr_expect_str_eq(found.items[i]->error_kind, "nospace");
+        }
 }
