@@ -1,5 +1,5 @@
 /* Implements the rows of catalog/catalog.h: recording, listing, pins, the copy. Opening is in open.c, comparing with the share in
- * reconcile.c, what the queue asks in history.c.
+ * reconcile.c.
  *
  * Every write is one transaction, so the file on the share is whole after a crash at any moment. */
 #include "catalog/catalog.h"

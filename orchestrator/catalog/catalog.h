@@ -85,31 +85,6 @@ int catalog_reconcile(struct catalog *catalog, const struct point_list *points, 
 /* What a lost catalog knew beside the points: adds the jobs that made none and have no row. Counts them. All or nothing is done. */
 int catalog_add_failures(struct catalog *catalog, const struct failure_list *failures, size_t *ret_added,
                          struct error **err) _must_check_;
-/* Start of the VM's newest good point that isn't later than `not_after` (a clock that was wrong once must not hide a VM for
- * years); 0: none. Fits due_decide(). */
-int catalog_last_good(struct catalog *catalog, const char *vm, int64_t not_after, int64_t *ret_started,
-                      struct error **err) _must_check_;
-
-/* What the queue wants to know of each VM that has an entry. */
-struct catalog_vm {
-        char *vm;
-        int64_t last_good;     /* as catalog_last_good() */
-        char *last_good_point; /* its folder's name, or NULL */
-        unsigned failures;     /* jobs that failed one after the other since then; cancelled ones don't count */
-        int64_t last_failure;  /* start of the newest of these; 0: none */
-        char *last_error;      /* and what it said, or NULL */
-        unsigned damaged;      /* points that are not what they have to be */
-};
-struct catalog_history {
-        struct catalog_vm *items; /* by name */
-        size_t count;
-};
-int catalog_get_history(struct catalog *catalog, int64_t not_after, struct catalog_history *ret, struct error **err) _must_check_;
-/* NULL for a VM without an entry; the history keeps ownership. */
-const struct catalog_vm *catalog_history_find(const struct catalog_history *history, const char *vm);
-void catalog_history_done(struct catalog_history *history);
-#define _cleanup_catalog_history_ _cleanup_(catalog_history_done)
-
 /* A consistent copy by VACUUM INTO, durable. ERROR_REFUSED when a file of that name exists. */
 int catalog_backup(struct catalog *catalog, const char *path, struct error **err) _must_check_;
 

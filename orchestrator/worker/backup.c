@@ -21,18 +21,12 @@ struct step {
 };
 
 static const struct step steps[] = {
-        { "locate", backup_locate, true },
-        { "repair", backup_repair, false },
-        { "disks", backup_plan_disks, true },
-        { "checks-before", backup_check_before, true },
-        { "staging", backup_stage, false },
-        { "pre-commands", backup_pre_commands, false },
-        { NULL, backup_capture, false },
-        { NULL, backup_copy, false },
-        { NULL, backup_commit, false },
-        { "configuration", backup_save_configuration, false },
-        { "read-back", backup_verify, false },
-        { "publish", backup_publish, false },
+        { "locate", backup_locate, true },     { "repair", backup_repair, false },
+        { "disks", backup_plan_disks, true },  { "checks-before", backup_check_before, true },
+        { "staging", backup_stage, false },    { "pre-commands", backup_pre_commands, false },
+        { NULL, backup_capture, false },       { NULL, backup_copy, false },
+        { NULL, backup_commit, false },        { "configuration", backup_save_configuration, false },
+        { "read-back", backup_verify, false }, { "publish", backup_publish, false },
         { "retention", backup_prune, false },
 };
 
@@ -72,10 +66,11 @@ static int choose_method(struct backup *backup, struct error **err)
 {
         backup->method = backup->vm->method;
         if (backup->request->method && !vm_method_from_name(backup->request->method, &backup->method))
-                return error_set(err, ERROR_CONFIG, "there is no method '%s' (quiesce, snapshot, suspend, shutdown)", backup->request->method);
+                return error_set(err, ERROR_CONFIG, "there is no method '%s' (quiesce, snapshot, suspend, shutdown)",
+                                 backup->request->method);
         if (backup->method == VM_METHOD_SUSPEND || backup->method == VM_METHOD_SHUTDOWN)
-                return error_set(err, ERROR_CONFIG, "method %s of %s is not available in this version: use quiesce or snapshot", vm_method_name(backup->method),
-                                 backup->vm->name);
+                return error_set(err, ERROR_CONFIG, "method %s of %s is not available in this version: use quiesce or snapshot",
+                                 vm_method_name(backup->method), backup->vm->name);
         return 0;
 }
 
@@ -127,7 +122,8 @@ static int open_repository(struct backup *backup, struct error **err)
 {
         backup->repository = repository_open(backup->settings->repository_path, backup->settings->repository_fstype, err);
         if (!backup->repository) {
-                report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_FAIL, "%s", error_message(err ? *err : NULL));
+                report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_FAIL, "%s",
+                             error_message(err ? *err : NULL));
                 return -1;
         }
         const char *uuid = repository_uuid(backup->repository);
@@ -139,7 +135,8 @@ static int open_repository(struct backup *backup, struct error **err)
                 return -1;
         }
         xstrdup_replace(&backup->metadata->repository_uuid, uuid);
-        report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_PASS, "%s, %s", repository_path(backup->repository), uuid);
+        report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_PASS, "%s, %s", repository_path(backup->repository),
+                     uuid);
         if (repository_check_holder(backup->repository, getppid(), err) < 0)
                 return -1;
         backup->tag = names_tag(repository_short_uuid(backup->repository), backup->request->job);
@@ -183,8 +180,9 @@ static void undo_all(struct backup *backup, struct error **failure)
         if (undo_run(&backup->undo, backup->report, &error) == 0)
                 return;
         struct error *both = NULL;
-        error_set(&both, (*failure)->kind == ERROR_CANCELLED ? error->kind : (*failure)->kind, "%s. Putting the VM back did not end well either: %s. To try again: orch recover %s",
-                  (*failure)->message, error->message, backup->vm->name);
+        error_set(&both, (*failure)->kind == ERROR_CANCELLED ? error->kind : (*failure)->kind,
+                  "%s. Putting the VM back did not end well either: %s. To try again: orch recover %s", (*failure)->message,
+                  error->message, backup->vm->name);
         error_free(*failure);
         *failure = both;
 }
@@ -200,8 +198,8 @@ static void record_failure(struct backup *backup, const struct error *failure, c
         if (!backup->repository || backup->request->action != JOB_BACKUP)
                 return;
         _cleanup_error_ struct error *error = NULL;
-        if (points_record_failure(backup->repository, backup->request->job, m, backup->report->log.data ? backup->report->log.data : "", m->finished,
-                                  &error) < 0)
+        if (points_record_failure(backup->repository, backup->request->job, m,
+                                  backup->report->log.data ? backup->report->log.data : "", m->finished, &error) < 0)
                 report_log(backup->report, "the failure could not be recorded on the share: %s", error->message);
 }
 
@@ -234,11 +232,13 @@ static int finish_ok(struct backup *backup)
 {
         if (!backup->skipped)
                 backup_post_commands(backup, "ok");
-        report_result(backup->report, backup->skipped ? "skipped" : "ok", backup->published ? staging_relative_path(backup->staging) : NULL, NULL);
+        report_result(backup->report, backup->skipped ? "skipped" : "ok",
+                      backup->published ? staging_relative_path(backup->staging) : NULL, NULL);
         return 0;
 }
 
-int backup_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory, struct report *report)
+int backup_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
+               struct report *report)
 {
         _cleanup_(backup_done) struct backup backup = {
                 .request = request,

@@ -267,7 +267,8 @@ Test(failures, are_read_back_and_what_is_none_is_left_out, .fini = share_unmount
                 cr_assert_eq(points_record_failure(repository, jobs[i], metadata, "log\n", clock_realtime_s(), &error), 0, "%s",
                              error_message(error));
         }
-        cr_assert_eq(shell("cd " SHARE "/metadata/failed && mkdir empty garbage && echo '{' > garbage/backup-metadata.json && touch file && "
+        cr_assert_eq(shell("cd " SHARE
+                           "/metadata/failed && mkdir empty garbage && echo '{' > garbage/backup-metadata.json && touch file && "
                            "ln -s 20260201-1 link"),
                      0);
         _cleanup_failure_list_ struct failure_list found = { 0 };
