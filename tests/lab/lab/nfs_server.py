@@ -1,7 +1,8 @@
 """A real NFSv4.1 server (nfs-ganesha, in user space) that exports the lab's share, as a NetApp would: on an address of its own.
 
 It runs in a network namespace of the lab (so `down` ends it in any case) and exports the machine's mount of the share. Hosts go on using
-their own mounts of the same file system; the server caches nothing, so what they write it shows at once. It can be stopped, continued, killed, started again, and cut off.
+their own mounts of the same file system; the server caches nothing, so what they write it shows at once. It can be stopped, continued,
+killed, started again, and cut off.
 """
 
 import os
