@@ -102,6 +102,10 @@ struct hypervisor_operations {
         int (*fsfreeze_status)(struct hypervisor *hypervisor, const char *uuid, enum fsfreeze_status *ret, struct error **err);
         int (*fsfreeze)(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems, struct error **err);
         int (*fsthaw)(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems, struct error **err);
+        /* One command of the agent's protocol, as JSON, and its whole reply (guest-exec.h is built on it). `timeout_ms` is what the agent
+         * is given to answer; 0: the connection's default. What it says it cannot do is ERROR_INTERNAL with its words. */
+        int (*agent_command)(struct hypervisor *hypervisor, const char *uuid, const char *json_command, int64_t timeout_ms,
+                             char **ret_reply, struct error **err);
 
         /* DISK_ONLY | ATOMIC | NO_METADATA. */
         int (*snapshot)(struct hypervisor *hypervisor, const char *uuid, const char *snapshot_xml, struct error **err);

@@ -132,3 +132,22 @@ int libvirt_ssh_fsthaw(struct hypervisor *hypervisor, const char *uuid, int *ret
 {
         return count_filesystems(hypervisor, do_thaw, "thawing the filesystems", uuid, ret_filesystems, err);
 }
+
+static int send_command(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+{
+        request->text = virDomainQemuAgentCommand(domain, request->command, request->agent_seconds, 0);
+        return request->text ? 0 : -1;
+}
+
+int libvirt_ssh_agent_command(struct hypervisor *hypervisor, const char *uuid, const char *json_command, int64_t timeout_ms,
+                              char **ret_reply, struct error **err)
+{
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(send_command, "giving a command to the guest agent", uuid);
+        request->command = xstrdup(json_command);
+        request->agent_seconds = (int)((timeout_ms + 999) / 1000);
+        if (libvirt_ssh_agent_call(hypervisor, request, err) < 0)
+                return -1;
+        *ret_reply = TAKE_PTR(request->text);
+        return 0;
+}

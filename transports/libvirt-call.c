@@ -25,6 +25,7 @@ static void request_free(struct service_call *call)
         free(request->uuid);
         free(request->name);
         free(request->xml);
+        free(request->command);
         free(request->target);
         free(request->base);
         free(request->top);

@@ -28,12 +28,13 @@ struct libvirt_request {
         char *name;          /* the same by name; used when uuid is NULL */
         bool may_be_missing; /* no such domain is no error: `missing` is set and the function is not called */
         char *xml;
+        char *command; /* of the agent's protocol */
         char *target; /* a disk */
         char *base;
         char *top;
         uint64_t bandwidth_bytes;
         unsigned flags;
-        int agent_seconds;
+        int agent_seconds; /* 0: the connection's */
 
         bool missing;
         int number;

@@ -57,6 +57,8 @@ int libvirt_ssh_agent_state(struct hypervisor *hypervisor, const char *uuid, enu
 int libvirt_ssh_fsfreeze_status(struct hypervisor *hypervisor, const char *uuid, enum fsfreeze_status *ret, struct error **err);
 int libvirt_ssh_fsfreeze(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems, struct error **err);
 int libvirt_ssh_fsthaw(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems, struct error **err);
+int libvirt_ssh_agent_command(struct hypervisor *hypervisor, const char *uuid, const char *json_command, int64_t timeout_ms,
+                              char **ret_reply, struct error **err);
 
 /* libvirt-blockjob.c */
 int libvirt_ssh_snapshot(struct hypervisor *hypervisor, const char *uuid, const char *snapshot_xml, struct error **err);

@@ -37,8 +37,9 @@ int libvirt_ssh_call(struct hypervisor *hypervisor, struct libvirt_request *requ
 int libvirt_ssh_agent_call(struct hypervisor *hypervisor, struct libvirt_request *request, struct error **err)
 {
         struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
-        request->agent_seconds = (int)((self->agent_timeout_ms + 999) / 1000);
-        int64_t timeout_ms = self->agent_timeout_ms + AGENT_SLACK_MS;
+        if (!request->agent_seconds)
+                request->agent_seconds = (int)((self->agent_timeout_ms + 999) / 1000);
+        int64_t timeout_ms = (int64_t)request->agent_seconds * 1000 + AGENT_SLACK_MS;
         request->timeout_ms = timeout_ms > self->call_timeout_ms ? timeout_ms : self->call_timeout_ms;
         return libvirt_ssh_call(hypervisor, request, err);
 }
@@ -118,6 +119,7 @@ static const struct hypervisor_operations operations = {
         .fsfreeze_status = libvirt_ssh_fsfreeze_status,
         .fsfreeze = libvirt_ssh_fsfreeze,
         .fsthaw = libvirt_ssh_fsthaw,
+        .agent_command = libvirt_ssh_agent_command,
         .snapshot = libvirt_ssh_snapshot,
         .block_commit = libvirt_ssh_block_commit,
         .block_job = libvirt_ssh_block_job,

@@ -132,6 +132,14 @@ static int thaw(struct hypervisor *hypervisor _unused_, const char *uuid _unused
         return 0;
 }
 
+static int refuse_agent_command(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                                const char *json_command _unused_, int64_t timeout_ms _unused_, char **ret_reply _unused_,
+                                struct error **err)
+{
+        world_violation("a command was run in the guest");
+        return error_set(err, ERROR_INTERNAL, "not in the model");
+}
+
 /* What a snapshot's XML wants for one disk: the overlay's path, "" for snapshot='no', NULL when it does not name the disk (libvirt then
  * chooses by itself, which orch must not let it). */
 static char *overlay_asked_for(const char *xml, const char *target)
@@ -330,6 +338,7 @@ const struct hypervisor_operations model_operations = {
         .fsfreeze_status = get_freeze_status,
         .fsfreeze = freeze,
         .fsthaw = thaw,
+        .agent_command = refuse_agent_command,
         .snapshot = take_snapshot,
         .block_commit = begin_commit,
         .block_job = get_block_job,

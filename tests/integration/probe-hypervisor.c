@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "transports/guest-exec.h"
 #include "transports/libvirt-ssh.h"
 
 struct call {
@@ -62,6 +63,22 @@ static int run_exec(struct call *call, struct error **err)
         cancel_at_ms = streq(call->arguments[2], "-") ? 0 : clock_monotonic_ms() + strtoll(call->arguments[2], NULL, 10);
         _cleanup_exec_result_ struct exec_result result = { 0 };
         if (call->hypervisor->ops->exec(call->hypervisor, (const char *const *)call->arguments + 3, &options, &result, err) < 0)
+                return -1;
+        strbuf_addf(&call->result, "status=%d output=%zu errors=%zu\n%s%s", result.status, strlen(result.output),
+                    strlen(result.errors), result.output, result.errors);
+        return 0;
+}
+
+/* guest-exec DOMAIN TIMEOUT_MS CANCEL_AFTER_MS|- VARIABLE=VALUE|- ARGV… */
+static int run_guest_exec(struct call *call, struct error **err)
+{
+        char **a = call->arguments;
+        struct exec_options options = { .timeout_ms = strtoll(a[1], NULL, 10), .cancelled = is_cancelled };
+        const char *const variables[] = { a[3], NULL };
+        cancel_at_ms = streq(a[2], "-") ? 0 : clock_monotonic_ms() + strtoll(a[2], NULL, 10);
+        _cleanup_exec_result_ struct exec_result result = { 0 };
+        if (guest_exec(call->hypervisor, call->uuid, (const char *const *)a + 4, streq(a[3], "-") ? NULL : variables, &options,
+                       &result, err) < 0)
                 return -1;
         strbuf_addf(&call->result, "status=%d output=%zu errors=%zu\n%s%s", result.status, strlen(result.output),
                     strlen(result.errors), result.output, result.errors);
@@ -271,6 +288,7 @@ static const struct verb verbs[] = {
         { "reconnect", 0, false, run_reconnect },
         { "versions", 0, false, run_versions },
         { "exec", 4, false, run_exec },
+        { "guest-exec", 5, true, run_guest_exec },
         { "stop-unit", 1, false, run_stop_unit },
         { "find", 1, false, run_find },
         { "list", 0, false, run_list },

@@ -141,6 +141,31 @@ class Transports:
         finally:
             self.vm.start_agent()
 
+    def test_commands_run_in_the_guest(self):
+        calls = self.probe("guest-exec", "clone", "20000", "-", "ORCH_VM=it's one", "sh", "-c", 'echo "$ORCH_VM|$PATH"; echo no >&2; exit 3', "+",
+                           "guest-exec", "clone", "20000", "-", "-", "head", "-c", "900000", "/dev/zero", "+",
+                           "guest-exec", "clone", "20000", "-", "-", "sh", "-c", "yes x | head -c 900000", "+",
+                           "guest-exec", "clone", "20000", "-", "-", "sh", "-c", "kill -9 $$", "+",
+                           "guest-exec", "clone", "20000", "-", "-", "no-such-program", "+",
+                           "guest-exec", "bare", "20000", "-", "-", "true")
+        status, zeros, much, killed, missing, bare = calls
+        self.assertTrue(status.text.startswith("status=3 "), status)
+        self.assertRegex(status.rest, r"^it's one\|/usr/local/sbin.*\nno\n")
+        self.assertTrue(zeros.text.startswith("status=0 "), zeros)
+        self.assertTrue(much.text.startswith("status=0 output=900000 "), much)
+        self.assertTrue(killed.text.startswith("status=137 "), killed)
+        self.assert_error(missing, "internal", "no-such-program")
+        self.assertFalse(bare.well, bare)
+
+    def test_commands_in_the_guest_do_not_outlive_their_time(self):
+        late, cancelled = self.probe("guest-exec", "clone", "1500", "-", "-", "sh", "-c", "sleep 61 & sleep 62; true", "+",
+                                     "guest-exec", "clone", "60000", "1000", "-", "sleep", "63")
+        self.assert_error(late, "timeout", "was killed")
+        self.assert_error(cancelled, "cancelled", "was killed")
+        self.assertLess(late.ms, 15000)
+        self.assertLess(cancelled.ms, 15000)
+        self.assertNotRegex(self.vm.exec("ps")[0], r"sleep 6\d")
+
     def test_a_freeze_without_an_answer_is_a_timeout(self):
         self.fine("agent clone")
         self.vm.stop_agent()
