@@ -1,5 +1,5 @@
 /* metadata/backup-catalog.db: an SQLite index of points and jobs (schema/catalog.sql). journal_mode=DELETE, synchronous=EXTRA,
- * mmap_size=0, locking_mode=EXCLUSIVE: safe on NFS with one writer. Blocking: only the catalog thread (catalog/catalog-thread.h)
+ * mmap_size=0, locking_mode=EXCLUSIVE: safe on NFS with one writer. Blocking: only the catalog thread (daemon/share.h)
  * and standalone verbs call it. Never open()+close() the file elsewhere in the process: that would drop SQLite's locks. */
 #pragma once
 

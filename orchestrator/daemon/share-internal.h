@@ -5,7 +5,7 @@
 #include "daemon/share.h"
 #include "repository/repository.h"
 
-struct catalog_thread;
+struct work_thread;
 struct share_waiter;
 
 /* What the catalog thread holds open. Only functions that run there touch it. */
@@ -69,7 +69,7 @@ struct share {
         struct share_timing timing;
         struct share_handlers handlers;
         struct share_side side; /* the thread's, but for `path` */
-        struct catalog_thread *thread;
+        struct work_thread *thread;
         struct loop_source *completions;
         enum share_state state;
         struct error *error; /* in SHARE_UNAVAILABLE */

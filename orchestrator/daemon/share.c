@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "catalog/catalog-thread.h"
+#include "base/work-thread.h"
 #include "daemon/share-internal.h"
 
 enum { RETRY_MS = 30000, REFRESH_MS = 60000, ANSWER_MS = 20000, CHECK_MS = 500 };
@@ -110,7 +110,7 @@ void share_request_post(struct share *share, struct share_request *request)
         request->deadline_ms = request->posted_ms + share->timing.answer_ms;
         share_request_append(&share->outstanding, request);
         loop_timer_arm(share->check_timer, CHECK_MS, CHECK_MS);
-        catalog_thread_post(share->thread, run_request, request_completed, request);
+        work_thread_post(share->thread, run_request, request_completed, request);
 }
 
 static void tell_waiters(struct share *share, const struct error *error)
@@ -269,7 +269,7 @@ static void on_completions(void *data, uint32_t events)
 {
         (void)events;
         struct share *share = data;
-        catalog_thread_dispatch(share->thread);
+        work_thread_dispatch(share->thread);
 }
 
 struct share *share_new(struct loop *loop, const struct settings *settings, const struct share_timing *timing,
@@ -288,8 +288,8 @@ struct share *share_new(struct loop *loop, const struct settings *settings, cons
         if (!(share->look_timer = loop_add_timer(loop, on_look, share, err)) ||
             !(share->check_timer = loop_add_timer(loop, on_check, share, err)))
                 return NULL;
-        if (!(share->thread = catalog_thread_new(err)) ||
-            !(share->completions = loop_add_io(loop, catalog_thread_fd(share->thread), EPOLLIN, on_completions, share, err)))
+        if (!(share->thread = work_thread_new(err)) ||
+            !(share->completions = loop_add_io(loop, work_thread_fd(share->thread), EPOLLIN, on_completions, share, err)))
                 return NULL;
         return TAKE_PTR(share);
 }
@@ -382,7 +382,7 @@ struct share *share_free(struct share *share)
         loop_source_free(share->check_timer);
         loop_source_free(share->completions);
         /* What hangs now has had its time in share_stop(). */
-        bool left_behind = share->thread && !catalog_thread_stop(share->thread, share->outstanding ? 0 : 1000);
+        bool left_behind = share->thread && !work_thread_stop(share->thread, share->outstanding ? 0 : 1000);
         while (share->kept) {
                 struct share_request *request = share->kept;
                 share->kept = request->next;

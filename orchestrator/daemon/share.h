@@ -1,5 +1,5 @@
 /* The daemon's view of the repository. Everything that touches the share or the catalog happens on the catalog thread
- * (catalog/catalog-thread.h): opening, the repository-wide lock, reconciling, recording, listing. The loop only posts requests and gets
+ * (base/work-thread.h): opening, the repository-wide lock, reconciling, recording, listing. The loop only posts requests and gets
  * completions; each has a deadline here, past which its asker is told ERROR_TIMEOUT while the thread may still hang in the kernel.
  *
  * The share is opened at start, looked at every minute while it is fine, and tried again every 30 s (and whenever somebody needs it)

@@ -1,5 +1,6 @@
-#include "catalog/catalog-thread.h"
+#include "base/work-thread.h"
 
+#include <criterion/criterion.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -8,7 +9,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "fixture.h"
+#include "base/memory.h"
+#include "base/strings.h"
 
 static void wait_readable(int fd)
 {
@@ -16,19 +18,19 @@ static void wait_readable(int fd)
         cr_assert_eq(poll(&poll_fd, 1, 10000), 1);
 }
 
-static struct catalog_thread *start(void)
+static struct work_thread *start(void)
 {
         _cleanup_error_ struct error *error = NULL;
-        struct catalog_thread *thread = catalog_thread_new(&error);
+        struct work_thread *thread = work_thread_new(&error);
         cr_assert(thread, "%s", error_message(error));
         return thread;
 }
 
-static void dispatch_until_idle(struct catalog_thread *thread)
+static void dispatch_until_idle(struct work_thread *thread)
 {
-        while (catalog_thread_pending(thread) > 0) {
-                wait_readable(catalog_thread_fd(thread));
-                catalog_thread_dispatch(thread);
+        while (work_thread_pending(thread) > 0) {
+                wait_readable(work_thread_fd(thread));
+                work_thread_dispatch(thread);
         }
 }
 
@@ -57,17 +59,17 @@ static void note_done(void *data)
         counted->done_in = pthread_self();
 }
 
-Test(catalog_thread, works_there_completes_here_in_order)
+Test(work_thread, works_there_completes_here_in_order)
 {
-        struct catalog_thread *thread = start();
+        struct work_thread *thread = start();
         struct counted requests[500];
         int counter = 0, n_done = 0;
 
         for (size_t i = 0; i < ARRAY_LENGTH(requests); i++) {
                 requests[i] = (struct counted){ .counter = &counter, .n_done = &n_done };
-                catalog_thread_post(thread, count, note_done, &requests[i]);
+                work_thread_post(thread, count, note_done, &requests[i]);
                 if (i % 50 == 0)
-                        catalog_thread_dispatch(thread);
+                        work_thread_dispatch(thread);
         }
         dispatch_until_idle(thread);
         cr_assert_eq(n_done, ARRAY_LENGTH(requests));
@@ -76,87 +78,28 @@ Test(catalog_thread, works_there_completes_here_in_order)
                 cr_assert(!pthread_equal(requests[i].worked_in, pthread_self()));
                 cr_assert(pthread_equal(requests[i].done_in, pthread_self()));
         }
-        cr_assert(catalog_thread_stop(thread, 10000));
+        cr_assert(work_thread_stop(thread, 10000));
 }
 
-Test(catalog_thread, its_descriptor_sleeps_while_nothing_is_complete)
+Test(work_thread, its_descriptor_sleeps_while_nothing_is_complete)
 {
-        struct catalog_thread *thread = start();
-        struct pollfd poll_fd = { .fd = catalog_thread_fd(thread), .events = POLLIN };
+        struct work_thread *thread = start();
+        struct pollfd poll_fd = { .fd = work_thread_fd(thread), .events = POLLIN };
         int counter = 0;
         struct counted request = { .counter = &counter };
 
         cr_assert_eq(poll(&poll_fd, 1, 0), 0);
-        catalog_thread_post(thread, count, NULL, &request);
+        work_thread_post(thread, count, NULL, &request);
         dispatch_until_idle(thread);
         cr_assert_eq(poll(&poll_fd, 1, 50), 0);
-        cr_assert_eq(catalog_thread_busy_ms(thread), 0);
-        catalog_thread_free(thread);
-}
-
-/* ---- the catalog itself, opened, used and closed by requests ---- */
-
-struct work {
-        struct catalog **slot;
-        struct catalog_entry entry;
-        char *rows;
-        int result;
-};
-
-static void work_open(void *data)
-{
-        struct work *work = data;
-        bool rebuild;
-        *work->slot = catalog_open(file, &rebuild, NULL);
-        work->result = *work->slot ? 0 : -1;
-}
-
-static void work_record(void *data)
-{
-        struct work *work = data;
-        work->result = catalog_record(*work->slot, &work->entry, NULL);
-}
-
-static void work_list(void *data)
-{
-        struct work *work = data;
-        work->rows = list_text(*work->slot, NULL, true);
-}
-
-static void work_close(void *data)
-{
-        struct work *work = data;
-        *work->slot = catalog_free(*work->slot);
-}
-
-Test(catalog_thread, owns_a_catalog, .init = make_folder, .fini = remove_folder)
-{
-        struct catalog_thread *thread = start();
-        struct catalog *slot = NULL;
-        struct work works[6] = { { .slot = &slot } };
-
-        for (size_t i = 0; i < ARRAY_LENGTH(works); i++)
-                works[i].slot = &slot;
-        catalog_thread_post(thread, work_open, NULL, &works[0]);
-        for (size_t i = 1; i <= 3; i++) {
-                works[i].entry = make_entry("a", (int64_t)i, "ok");
-                catalog_thread_post(thread, work_record, NULL, &works[i]);
-        }
-        catalog_thread_post(thread, work_list, NULL, &works[4]);
-        catalog_thread_post(thread, work_close, NULL, &works[5]);
-        cr_assert(catalog_thread_stop(thread, 20000), "what was posted is done before the end");
-        for (size_t i = 0; i < ARRAY_LENGTH(works); i++)
-                cr_assert_eq(works[i].result, 0);
-        cr_assert_str_eq(works[4].rows, "hv/a/3 hv/a/2 hv/a/1");
-        free(works[4].rows);
-        for (size_t i = 1; i <= 3; i++)
-                catalog_entry_done(&works[i].entry);
+        cr_assert_eq(work_thread_busy_ms(thread), 0);
+        work_thread_free(thread);
 }
 
 /* ---- stopping ---- */
 
 struct chain {
-        struct catalog_thread *thread;
+        struct work_thread *thread;
         int left;
 };
 
@@ -169,15 +112,15 @@ static void post_next(void *data)
 {
         struct chain *chain = data;
         if (--chain->left > 0)
-                catalog_thread_post(chain->thread, do_nothing, post_next, chain);
+                work_thread_post(chain->thread, do_nothing, post_next, chain);
 }
 
-Test(catalog_thread, a_stop_waits_for_what_completions_post)
+Test(work_thread, a_stop_waits_for_what_completions_post)
 {
         struct chain chain = { .thread = start(), .left = 20 };
 
-        catalog_thread_post(chain.thread, do_nothing, post_next, &chain);
-        cr_assert(catalog_thread_stop(chain.thread, 10000));
+        work_thread_post(chain.thread, do_nothing, post_next, &chain);
+        cr_assert(work_thread_stop(chain.thread, 10000));
         cr_assert_eq(chain.left, 0);
 }
 
@@ -188,19 +131,19 @@ static void sleep_a_little(void *data)
         atomic_fetch_add((atomic_int *)data, 1);
 }
 
-Test(catalog_thread, a_slow_work_is_seen_and_waited_for)
+Test(work_thread, a_slow_work_is_seen_and_waited_for)
 {
-        struct catalog_thread *thread = start();
+        struct work_thread *thread = start();
         atomic_int n_worked = 0;
         struct timespec pause = { .tv_nsec = 60 * 1000000L };
 
-        catalog_thread_post(thread, sleep_a_little, NULL, &n_worked);
-        catalog_thread_post(thread, sleep_a_little, NULL, &n_worked);
+        work_thread_post(thread, sleep_a_little, NULL, &n_worked);
+        work_thread_post(thread, sleep_a_little, NULL, &n_worked);
         nanosleep(&pause, NULL);
-        int64_t busy_ms = catalog_thread_busy_ms(thread);
+        int64_t busy_ms = work_thread_busy_ms(thread);
         cr_assert(busy_ms >= 30 && busy_ms < 5000, "%lld", (long long)busy_ms);
-        cr_assert_eq(catalog_thread_pending(thread), 2);
-        catalog_thread_free(thread);
+        cr_assert_eq(work_thread_pending(thread), 2);
+        work_thread_free(thread);
         cr_assert_eq(n_worked, 2);
 }
 
@@ -231,21 +174,21 @@ static void must_not_run(void *data)
         abort();
 }
 
-Test(catalog_thread, a_thread_that_hangs_is_left_behind)
+Test(work_thread, a_thread_that_hangs_is_left_behind)
 {
-        struct catalog_thread *thread = start();
+        struct work_thread *thread = start();
         int hang_fds[2], return_fds[2];
         char byte = 'x';
 
         cr_assert_eq(pipe(hang_fds), 0);
         cr_assert_eq(pipe(return_fds), 0);
         struct hanging hanging = { .hang_fd = hang_fds[0], .return_fd = return_fds[1] };
-        catalog_thread_post(thread, do_nothing, count_done, &hanging);
-        catalog_thread_post(thread, hang, count_done, &hanging);
-        catalog_thread_post(thread, must_not_run, count_done, &hanging);
+        work_thread_post(thread, do_nothing, count_done, &hanging);
+        work_thread_post(thread, hang, count_done, &hanging);
+        work_thread_post(thread, must_not_run, count_done, &hanging);
 
         int64_t before = clock_monotonic_ms();
-        cr_assert_not(catalog_thread_stop(thread, 200));
+        cr_assert_not(work_thread_stop(thread, 200));
         int64_t took_ms = clock_monotonic_ms() - before;
         cr_assert(took_ms >= 190 && took_ms < 5000, "it took %lld ms", (long long)took_ms);
         cr_assert_eq(hanging.n_done, 1, "only what had ended is completed");
@@ -266,13 +209,13 @@ static void check_mask(void *data)
         cr_assert(sigismember(&blocked, SIGTERM) && sigismember(&blocked, SIGCHLD) && sigismember(&blocked, SIGHUP));
 }
 
-Test(catalog_thread, takes_no_signals)
+Test(work_thread, takes_no_signals)
 {
-        struct catalog_thread *thread = start();
+        struct work_thread *thread = start();
         sigset_t blocked;
 
-        catalog_thread_post(thread, check_mask, NULL, NULL);
-        cr_assert(catalog_thread_stop(thread, 10000));
+        work_thread_post(thread, check_mask, NULL, NULL);
+        cr_assert(work_thread_stop(thread, 10000));
         cr_assert_eq(pthread_sigmask(SIG_BLOCK, NULL, &blocked), 0);
         cr_assert_not(sigismember(&blocked, SIGTERM), "the maker's own mask is as it was");
 }

@@ -1,9 +1,9 @@
-/* Implements catalog/catalog-thread.h.
+/* Implements base/work-thread.h.
  *
  * A request is in one of three places: `queue`, `running`, `completed`; it only moves forward, under the lock. Works and
  * completions run without the lock. Whoever is the last to need the object frees it: the loop, after it has joined the thread,
  * or, once the loop has set `abandoned` (and from then on touches nothing), the thread. */
-#include "catalog/catalog-thread.h"
+#include "base/work-thread.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -29,7 +29,7 @@ struct request_list {
         struct request **end;
 };
 
-struct catalog_thread {
+struct work_thread {
         pthread_t thread;
         int event_fd;
         pthread_mutex_t lock;
@@ -74,7 +74,7 @@ static void list_done(struct request_list *list)
                 free(request);
 }
 
-static void destroy(struct catalog_thread *thread)
+static void destroy(struct work_thread *thread)
 {
         list_done(&thread->queue);
         list_done(&thread->completed);
@@ -85,7 +85,7 @@ static void destroy(struct catalog_thread *thread)
 }
 
 /* The loop reads the counter before it looks at the list, so a wake-up is never lost. */
-static void wake_loop(struct catalog_thread *thread)
+static void wake_loop(struct work_thread *thread)
 {
         int r = eventfd_write(thread->event_fd, 1);
         assert(r == 0);
@@ -93,7 +93,7 @@ static void wake_loop(struct catalog_thread *thread)
 }
 
 /* Called and left with the lock held. */
-static void run(struct catalog_thread *thread, struct request *request)
+static void run(struct work_thread *thread, struct request *request)
 {
         thread->running = request;
         thread->running_since_ms = clock_monotonic_ms();
@@ -112,7 +112,7 @@ static void run(struct catalog_thread *thread, struct request *request)
 
 static void *thread_main(void *argument)
 {
-        struct catalog_thread *thread = argument;
+        struct work_thread *thread = argument;
         bool abandoned;
 
         pthread_mutex_lock(&thread->lock);
@@ -133,7 +133,7 @@ static void *thread_main(void *argument)
 }
 
 /* The daemon takes its signals by signalfd; a thread that doesn't block them would get them instead. */
-static int start(struct catalog_thread *thread)
+static int start(struct work_thread *thread)
 {
         sigset_t all, before;
         int r;
@@ -145,9 +145,9 @@ static int start(struct catalog_thread *thread)
         return r;
 }
 
-struct catalog_thread *catalog_thread_new(struct error **err)
+struct work_thread *work_thread_new(struct error **err)
 {
-        struct catalog_thread *thread = xcalloc(1, sizeof *thread);
+        struct work_thread *thread = xcalloc(1, sizeof *thread);
         pthread_condattr_t attributes;
         int r;
 
@@ -161,19 +161,19 @@ struct catalog_thread *catalog_thread_new(struct error **err)
         thread->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
         r = thread->event_fd < 0 ? errno : start(thread);
         if (r != 0) {
-                error_set_errno(err, ERROR_INTERNAL, r, "cannot start the catalog's thread");
+                error_set_errno(err, ERROR_INTERNAL, r, "cannot start a thread");
                 destroy(thread);
                 return NULL;
         }
         return thread;
 }
 
-int catalog_thread_fd(const struct catalog_thread *thread)
+int work_thread_fd(const struct work_thread *thread)
 {
         return thread->event_fd;
 }
 
-void catalog_thread_post(struct catalog_thread *thread, void (*work)(void *data), void (*done)(void *data), void *data)
+void work_thread_post(struct work_thread *thread, void (*work)(void *data), void (*done)(void *data), void *data)
 {
         struct request *request = xcalloc(1, sizeof *request);
 
@@ -187,7 +187,7 @@ void catalog_thread_post(struct catalog_thread *thread, void (*work)(void *data)
         pthread_mutex_unlock(&thread->lock);
 }
 
-static struct request *take_completed(struct catalog_thread *thread)
+static struct request *take_completed(struct work_thread *thread)
 {
         pthread_mutex_lock(&thread->lock);
         struct request *request = list_take_first(&thread->completed);
@@ -197,7 +197,7 @@ static struct request *take_completed(struct catalog_thread *thread)
         return request;
 }
 
-void catalog_thread_dispatch(struct catalog_thread *thread)
+void work_thread_dispatch(struct work_thread *thread)
 {
         eventfd_t count;
         (void)eventfd_read(thread->event_fd, &count);
@@ -209,7 +209,7 @@ void catalog_thread_dispatch(struct catalog_thread *thread)
         }
 }
 
-int64_t catalog_thread_busy_ms(struct catalog_thread *thread)
+int64_t work_thread_busy_ms(struct work_thread *thread)
 {
         pthread_mutex_lock(&thread->lock);
         int64_t busy_ms = thread->running ? clock_monotonic_ms() - thread->running_since_ms : 0;
@@ -217,7 +217,7 @@ int64_t catalog_thread_busy_ms(struct catalog_thread *thread)
         return busy_ms;
 }
 
-size_t catalog_thread_pending(struct catalog_thread *thread)
+size_t work_thread_pending(struct work_thread *thread)
 {
         pthread_mutex_lock(&thread->lock);
         size_t n_pending = thread->n_pending;
@@ -226,7 +226,7 @@ size_t catalog_thread_pending(struct catalog_thread *thread)
 }
 
 /* Returns whether all that was posted has been worked on by then. */
-static bool wait_until_worked(struct catalog_thread *thread, const struct timespec *until)
+static bool wait_until_worked(struct work_thread *thread, const struct timespec *until)
 {
         int r = 0;
 
@@ -238,7 +238,7 @@ static bool wait_until_worked(struct catalog_thread *thread, const struct timesp
         return worked;
 }
 
-static bool drain(struct catalog_thread *thread, int64_t timeout_ms)
+static bool drain(struct work_thread *thread, int64_t timeout_ms)
 {
         int64_t until_ms = clock_monotonic_ms() + timeout_ms;
         struct timespec until = { .tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000 };
@@ -246,12 +246,12 @@ static bool drain(struct catalog_thread *thread, int64_t timeout_ms)
 
         do {
                 worked = wait_until_worked(thread, &until);
-                catalog_thread_dispatch(thread);
-        } while (worked && catalog_thread_pending(thread) > 0);
+                work_thread_dispatch(thread);
+        } while (worked && work_thread_pending(thread) > 0);
         return worked;
 }
 
-bool catalog_thread_stop(struct catalog_thread *thread, int64_t timeout_ms)
+bool work_thread_stop(struct work_thread *thread, int64_t timeout_ms)
 {
         bool drained = drain(thread, timeout_ms);
         pthread_t id = thread->thread;
@@ -270,9 +270,9 @@ bool catalog_thread_stop(struct catalog_thread *thread, int64_t timeout_ms)
         return true;
 }
 
-struct catalog_thread *catalog_thread_free(struct catalog_thread *thread)
+struct work_thread *work_thread_free(struct work_thread *thread)
 {
         if (thread)
-                (void)catalog_thread_stop(thread, FREE_TIMEOUT_MS);
+                (void)work_thread_stop(thread, FREE_TIMEOUT_MS);
         return NULL;
 }
