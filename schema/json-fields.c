@@ -91,6 +91,10 @@ static json_t *field_to_json(const struct json_field *field, const void *object)
                 return time_to_json(field, *CONST_AT(int64_t, object, field));
         case JSON_FIELD_WORD:
                 return word_to_json(field, object);
+        case JSON_FIELD_OBJECT: {
+                json_t *inner = *CONST_AT(json_t *, object, field);
+                return inner ? json_incref(inner) : json_null();
+        }
         case JSON_FIELD_PART: {
                 json_t *part = json_object();
                 json_fields_write(field->fields, CONST_AT(void, object, field), part);
@@ -289,6 +293,11 @@ static int read_field(const struct json_field *field, json_t *json, const char *
                 return read_time(field, json, where, AT(int64_t, object, field), err);
         case JSON_FIELD_WORD:
                 return read_word(field, json, where, object, err);
+        case JSON_FIELD_OBJECT:
+                if (!json_is_object(json))
+                        return unexpected(field, where, "an object", json, err);
+                *AT(json_t *, object, field) = json_incref(json);
+                return 0;
         case JSON_FIELD_PART:
                 return read_part(field, json, where, object, err);
         case JSON_FIELD_LIST:
@@ -322,6 +331,12 @@ static void list_done(const struct json_field *field, void *object)
         *count = 0;
 }
 
+static void json_clear(json_t **json)
+{
+        json_decref(*json);
+        *json = NULL;
+}
+
 void json_fields_done(const struct json_field fields[], void *object)
 {
         for (const struct json_field *field = fields; field->name; field++) {
@@ -329,6 +344,8 @@ void json_fields_done(const struct json_field fields[], void *object)
                         xstrdup_replace(AT(char *, object, field), NULL);
                 else if (field->type == JSON_FIELD_TEXTS)
                         strv_freep(AT(char **, object, field));
+                else if (field->type == JSON_FIELD_OBJECT)
+                        json_clear(AT(json_t *, object, field));
                 else if (field->type == JSON_FIELD_PART)
                         json_fields_done(field->fields, AT(void, object, field));
                 else if (field->type == JSON_FIELD_LIST)

@@ -25,6 +25,7 @@ enum json_field_type {
         JSON_FIELD_FLAG,   /* bool */
         JSON_FIELD_TIME,   /* int64_t epoch seconds: RFC 3339, UTC; null is 0 where it is not required */
         JSON_FIELD_WORD,   /* an enum whose values index `words` */
+        JSON_FIELD_OBJECT, /* json_t *: an object as it is, owned; null is NULL */
         JSON_FIELD_PART,   /* a struct within the struct, by `fields` */
         JSON_FIELD_LIST, /* a pointer to structs of `item_size` and, at `count_offset`, a size_t of how many: an array of objects */
 };

@@ -25,6 +25,7 @@ static struct job *job_free(struct job *job)
         free(job->hypervisor);
         free(job->method);
         free(job->level);
+        json_decref(job->options);
         free(job->step);
         free(job->progress.disk);
         free(job->error);

@@ -58,6 +58,8 @@ struct job {
         char *level;
         bool accept_new_uuid;
         bool dry_run;
+        bool beside;     /* it leaves the VM itself alone (reads a point): it runs beside another job of that VM */
+        json_t *options; /* job_request.options; NULL: none */
 
         int64_t created; /* epoch seconds */
         int64_t started;

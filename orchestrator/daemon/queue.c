@@ -75,8 +75,10 @@ static bool slot_is_free(const struct job *job, const struct queue_limits *limit
 
 static bool vm_is_free(const struct queue *queue, const struct job *job, struct job *const *busy, size_t n_busy)
 {
+        if (job->beside)
+                return true;
         for (size_t i = 0; i < n_busy; i++)
-                if (same_name(busy[i]->vm, job->vm))
+                if (!busy[i]->beside && same_name(busy[i]->vm, job->vm))
                         return false;
         if (job->action == JOB_RECOVER)
                 return true;

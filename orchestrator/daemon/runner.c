@@ -244,6 +244,7 @@ static char *make_request(const struct daemon *daemon, const struct job *job)
                 .dry_run = job->dry_run,
                 .method = job->method,
                 .level = job->level,
+                .options = job->options,
         };
         return job_request_format(&request);
 }

@@ -103,6 +103,7 @@ struct job_request *sample_request(void)
         request->pinned_hypervisor = xstrdup("hypervisor-01");
         request->dry_run = true;
         request->level = xstrdup("full");
+        request->options = json_pack("{s:s, s:b}", "point", "latest", "start", 1);
         return request;
 }
 
