@@ -16,6 +16,7 @@ struct jobs_body {
         char **hypervisors; /* names */
         char *method;
         char *level;
+        char *bacula_job;
         bool if_due;
         bool wait;
         bool accept_new_uuid;
@@ -31,6 +32,7 @@ static const struct json_field backup_fields[] = {
         { FIELD(if_due), .type = JSON_FIELD_FLAG },
         { FIELD(wait), .type = JSON_FIELD_FLAG },
         { FIELD(accept_new_uuid), .type = JSON_FIELD_FLAG },
+        { FIELD(bacula_job), .type = JSON_FIELD_TEXT },
         { 0 },
 };
 static const struct json_field check_fields[] = {
@@ -49,11 +51,9 @@ static const struct json_field hypervisors_check_fields[] = {
 };
 /* Frees a body whatever it was read by. */
 static const struct json_field all_fields[] = {
-        { FIELD(vms), .type = JSON_FIELD_TEXTS },
-        { FIELD(hypervisors), .type = JSON_FIELD_TEXTS },
-        { FIELD(method), .type = JSON_FIELD_TEXT },
-        { FIELD(level), .type = JSON_FIELD_TEXT },
-        { 0 },
+        { FIELD(vms), .type = JSON_FIELD_TEXTS },       { FIELD(hypervisors), .type = JSON_FIELD_TEXTS },
+        { FIELD(method), .type = JSON_FIELD_TEXT },     { FIELD(level), .type = JSON_FIELD_TEXT },
+        { FIELD(bacula_job), .type = JSON_FIELD_TEXT }, { 0 },
 };
 
 struct order {
@@ -165,7 +165,10 @@ static bool not_due(const struct order *order, struct batch *batch, const struct
 
 static void add_job(const struct order *order, struct batch *batch, const char *vm, const char *hypervisor)
 {
-        struct job *job = runner_new_job(order->daemon, order->action, JOB_CLASS_ADHOC, vm, hypervisor);
+        /* One of many that Bacula starts at the same moment, each with one VM: orch's order holds among them, not that of their coming. */
+        bool scheduled = order->body.bacula_job && order->body.if_due;
+        enum job_class class = scheduled ? JOB_CLASS_CYCLE : JOB_CLASS_ADHOC;
+        struct job *job = runner_new_job(order->daemon, order->action, class, vm, hypervisor);
         job->method = xstrdup(order->body.method);
         job->level = xstrdup(order->body.level);
         job->accept_new_uuid = order->body.accept_new_uuid;
@@ -191,6 +194,7 @@ static void start_batch(const struct order *order, const struct inventory *inven
         struct daemon *daemon = order->daemon;
         daemon->next_sequence++;
         struct batch *batch = batch_new(daemon, order->what, NULL);
+        batch_add_bacula_job(batch, order->body.bacula_job);
         if (order->body.wait)
                 api_answer_stream(order->request, batch_subscribe(batch));
         if (broken) {
@@ -265,6 +269,7 @@ static void take_order(struct daemon *daemon, struct api_request *request, enum 
         *order = (struct order){ .daemon = daemon, .request = request, .action = action, .what = what, .body.wait = true };
         _cleanup_error_ struct error *error = NULL;
         if (api_body(request, fields, &order->body, &error) < 0 || check_overrides(&order->body, &error) < 0 ||
+            batch_check_bacula_job(order->body.bacula_job, &error) < 0 ||
             (action == JOB_BACKUP && !order->body.vms && error_set(&error, ERROR_CONFIG, "vms: expected at least one name") < 0)) {
                 api_answer_error(request, error);
                 order_free(order);

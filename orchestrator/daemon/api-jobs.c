@@ -1,4 +1,5 @@
-/* What is asked of one job: GET /v1/jobs/{id}/log, POST /v1/jobs/{id}/cancel, and POST /v1/cancel for a cycle by its Bacula job. */
+/* What is asked of one job: GET /v1/jobs/{id}/log, POST /v1/jobs/{id}/cancel, and POST /v1/cancel for what a job of Bacula
+ * has started. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api.h"
@@ -69,18 +70,28 @@ static const struct json_field cancel_fields[] = {
         { 0 },
 };
 
+static size_t cancel_batch(struct daemon *daemon, struct batch *batch)
+{
+        bool is_cycle = daemon->cycle && cycle_batch(daemon->cycle) == batch;
+        return is_cycle ? cycle_cancel(daemon->cycle, "the cycle was cancelled")
+                        : batch_cancel(batch, "the job of Bacula that asked for it was cancelled");
+}
+
 void api_cancel(struct daemon *daemon, struct api_request *request)
 {
         struct cancel_body body = { 0 };
         _cleanup_error_ struct error *error = NULL;
+        struct batch *batch = NULL;
         if (api_body(request, cancel_fields, &body, &error) < 0) {
                 api_answer_error(request, error);
-        } else if (!daemon->cycle || !streq(cycle_bacula_job(daemon->cycle), body.bacula_job)) {
+        } else if (!(batch = batch_of_bacula_job(daemon, NULL, body.bacula_job))) {
                 _cleanup_free_ char *shown = str_one_line(body.bacula_job, 120);
-                api_answer_not_found(request, "no cycle runs that Bacula's job %s has started", shown);
+                api_answer_not_found(request, "nothing runs that Bacula's job %s has started", shown);
         } else {
                 json_t *json = json_object();
-                size_t cancelled = cycle_cancel(daemon->cycle, "the cycle was cancelled");
+                size_t cancelled = 0;
+                for (; batch; batch = batch_of_bacula_job(daemon, batch, body.bacula_job))
+                        cancelled += cancel_batch(daemon, batch);
                 json_object_set_new(json, "jobs", json_integer((json_int_t)cancelled));
                 json_object_set_new(json, "state", json_string("cancelling"));
                 api_answer_json(request, json);

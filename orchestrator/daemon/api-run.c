@@ -70,6 +70,7 @@ static json_t *plan_to_json(const struct cycle_plan *plan)
 static void attach(struct run *run)
 {
         struct batch *batch = cycle_batch(run->daemon->cycle);
+        batch_add_bacula_job(batch, run->body.bacula_job);
         struct stream *stream = batch_subscribe(batch);
         const struct tally *tally = batch_tally(batch);
         _cleanup_free_ char *since = clock_format_local(batch_started(batch));
@@ -149,7 +150,7 @@ void api_run(struct daemon *daemon, struct api_request *request)
         run->daemon = daemon;
         run->request = request;
         _cleanup_error_ struct error *error = NULL;
-        if (api_body(request, run_fields, &run->body, &error) < 0 ||
+        if (api_body(request, run_fields, &run->body, &error) < 0 || batch_check_bacula_job(run->body.bacula_job, &error) < 0 ||
             (!run->body.attach && !run->body.dry_run && !run->body.plan_only && refuse_if_running(daemon, &error) < 0)) {
                 api_answer_error(request, error);
                 run_free(run);

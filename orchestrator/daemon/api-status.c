@@ -51,7 +51,7 @@ static json_t *cycle_json(const struct daemon *daemon)
         tally.duration_seconds = clock_realtime_s() - batch_started(batch);
         json_t *json = json_object();
         json_object_set_new(json, "started", from_time(batch_started(batch)));
-        json_object_set_new(json, "bacula_job", json_from_text(cycle_bacula_job(daemon->cycle)));
+        json_object_set_new(json, "bacula_job", json_from_text(batch_bacula_job(batch)));
         json_object_set_new(json, "summary", tally_to_json(&tally));
         return json;
 }

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "daemon/daemon-internal.h"
+#include "daemon/runner.h"
 
 struct batch {
         struct daemon *daemon;
@@ -18,6 +19,7 @@ struct batch {
         size_t n_live;
         struct tally tally;
         struct stream_set streams;
+        char **bacula_jobs;
         int64_t started_ms; /* monotonic */
         int64_t started;
         int exit_status; /* -1: by the jobs */
@@ -50,6 +52,7 @@ struct batch *batch_free(struct batch *batch)
                 batch->jobs[i]->batch = NULL;
         stream_set_end(&batch->streams, NULL);
         free(batch->jobs);
+        strv_free(batch->bacula_jobs);
         free(batch);
         return NULL;
 }
@@ -80,6 +83,49 @@ void batch_forgive(struct batch *batch, struct job *job)
         job->forgiven = true;
         batch->tally.failed--;
         batch->tally.total--;
+}
+
+void batch_add_bacula_job(struct batch *batch, const char *bacula_job)
+{
+        if (bacula_job && !strv_contains(batch->bacula_jobs, bacula_job))
+                strv_add(&batch->bacula_jobs, bacula_job);
+}
+
+const char *batch_bacula_job(const struct batch *batch)
+{
+        size_t count = strv_length(batch->bacula_jobs);
+        return count ? batch->bacula_jobs[count - 1] : NULL;
+}
+
+struct batch *batch_of_bacula_job(const struct daemon *daemon, const struct batch *after, const char *bacula_job)
+{
+        struct batch *batch = after ? after->next : daemon->batches;
+        while (batch && !strv_contains(batch->bacula_jobs, bacula_job))
+                batch = batch->next;
+        return batch;
+}
+
+int batch_check_bacula_job(const char *bacula_job, struct error **err)
+{
+        if (!bacula_job || name_is_safe(bacula_job))
+                return 0;
+        _cleanup_free_ char *shown = str_one_line(bacula_job, 120);
+        return error_set(err, ERROR_CONFIG, "bacula_job: '%s' is no id of a job of Bacula; expected what %%i stands for, a number",
+                         shown);
+}
+
+size_t batch_cancel(struct batch *batch, const char *why)
+{
+        size_t cancelled = 0;
+        for (size_t i = 0; i < batch->n_jobs; i++) {
+                /* The batch can only end in a later turn: what its jobs recorded is waited for. */
+                struct job *job = batch->jobs[i];
+                if (job->state != JOB_QUEUED && job->state != JOB_RUNNING)
+                        continue;
+                runner_cancel(batch->daemon, job, why);
+                cancelled++;
+        }
+        return cancelled;
 }
 
 void batch_set_exit_status(struct batch *batch, int exit_status)

@@ -3,6 +3,9 @@
  * takes its stream with it and nothing else. */
 #pragma once
 
+#include <stdbool.h>
+
+#include "base/error.h"
 #include "daemon/jobs.h"
 #include "daemon/stream-lines.h"
 
@@ -32,6 +35,16 @@ void batch_skip(struct batch *batch, const char *vm, const char *why);
 void batch_forgive(struct batch *batch, struct job *job);
 /* The exit status is to be this, whatever comes of the jobs. */
 void batch_set_exit_status(struct batch *batch, int exit_status);
+/* Ties it to a job of Bacula (%i) that asked for it or follows it, by which it can be cancelled; there may be several. NULL: nothing. */
+void batch_add_bacula_job(struct batch *batch, const char *bacula_job);
+/* The newest of them; NULL: none. */
+const char *batch_bacula_job(const struct batch *batch);
+/* The first batch behind `after` (NULL: of all) that is tied to this job of Bacula; NULL: none. */
+struct batch *batch_of_bacula_job(const struct daemon *daemon, const struct batch *after, const char *bacula_job);
+/* ERROR_CONFIG for what can't be the id of a job of Bacula; NULL is fine. */
+int batch_check_bacula_job(const char *bacula_job, struct error **err) _must_check_;
+/* Cancels its jobs, those that wait and those that run; returns how many. The batch itself ends later. */
+size_t batch_cancel(struct batch *batch, const char *why);
 /* All jobs have been added: from now on it may end. It may be gone afterwards. */
 void batch_seal(struct batch *batch);
 

@@ -21,7 +21,6 @@
 struct cycle {
         struct daemon *daemon;
         struct batch *batch;
-        char *bacula_job;
         bool retried;
 };
 
@@ -215,7 +214,6 @@ static void cycle_closed(struct batch *batch, void *data)
         /* A slot that began while it ran has not been looked at. */
         if (cycle->daemon->settings->cycle_trigger == CYCLE_TRIGGER_INTERNAL)
                 loop_timer_arm_at(cycle->daemon->cycle_timer, clock_realtime_s());
-        free(cycle->bacula_job);
         free(cycle);
 }
 
@@ -224,8 +222,8 @@ struct cycle *cycle_new(struct daemon *daemon, const char *bacula_job)
         struct cycle *cycle = xcalloc(1, sizeof *cycle);
         const struct batch_hooks hooks = { .idle = retry_failed, .closing = write_summary, .closed = cycle_closed, .data = cycle };
         cycle->daemon = daemon;
-        cycle->bacula_job = xstrdup(bacula_job);
         cycle->batch = batch_new(daemon, "backed up", &hooks);
+        batch_add_bacula_job(cycle->batch, bacula_job);
         daemon->cycle = cycle;
         return cycle;
 }
@@ -249,30 +247,13 @@ void cycle_go(struct cycle *cycle, const struct cycle_plan *plan, bool all, cons
 
 size_t cycle_cancel(struct cycle *cycle, const char *why)
 {
-        struct daemon *daemon = cycle->daemon;
-        size_t cancelled = 0;
-        size_t count = 0;
         cycle->retried = true;
-        (void)batch_jobs(cycle->batch, &count);
-        for (size_t i = 0; i < count; i++) {
-                /* The batch can only end in a later turn: what it recorded is waited for. */
-                struct job *job = batch_jobs(cycle->batch, &count)[i];
-                if (job->state != JOB_QUEUED && job->state != JOB_RUNNING)
-                        continue;
-                runner_cancel(daemon, job, why);
-                cancelled++;
-        }
-        return cancelled;
+        return batch_cancel(cycle->batch, why);
 }
 
 struct batch *cycle_batch(const struct cycle *cycle)
 {
         return cycle->batch;
-}
-
-const char *cycle_bacula_job(const struct cycle *cycle)
-{
-        return cycle->bacula_job;
 }
 
 int64_t cycle_next_slot(const struct daemon *daemon, int64_t now)

@@ -52,8 +52,6 @@ void cycle_go(struct cycle *cycle, const struct cycle_plan *plan, bool all, cons
 struct batch *cycle_batch(const struct cycle *cycle);
 /* Cancels its jobs, those that wait and those that run; nothing is tried again. Returns how many. */
 size_t cycle_cancel(struct cycle *cycle, const char *why);
-/* NULL when none was given. */
-const char *cycle_bacula_job(const struct cycle *cycle);
 
 /* cycle.trigger: internal. Starts a cycle if a slot has begun in the last 12 h that no own cycle has served, and arms the timer for the
  * next. Does nothing with an external trigger. */
