@@ -11,7 +11,7 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "schema/fields.h"
+#include "schema/settings-internal.h"
 #include "schema/text-checks.h"
 
 static const char *const fstype_words[] = { "nfs", "any", NULL };
@@ -106,6 +106,7 @@ static const struct field slack_fields[] = {
         { "failure_webhook_env", FIELD_TEXT, SETTING(slack.failure_webhook_env), .check = check_variable, .hidden = true },
         { "success_webhook_env", FIELD_TEXT, SETTING(slack.success_webhook_env), .check = check_variable, .hidden = true },
         { "summary", FIELD_CUSTOM, 0, .read = read_summary },
+        { "ca_file", FIELD_TEXT, SETTING(slack.ca_file), .check = check_path },
         { NULL },
 };
 
@@ -139,6 +140,7 @@ static const struct field settings_fields[] = {
         { "ssh", FIELD_MAPPING, .fields = ssh_fields },
         { "checks", FIELD_MAPPING, .fields = checks_fields },
         { "slack", FIELD_MAPPING, .fields = slack_fields },
+        { "notify", FIELD_CUSTOM, 0, .read = settings_read_notify },
         { "metrics", FIELD_MAPPING, .fields = metrics_fields },
         { "daemon", FIELD_MAPPING, .fields = daemon_fields },
         { "verify", FIELD_MAPPING, .fields = verify_fields },
@@ -183,7 +185,7 @@ static void set_place(struct settings *settings, const char *path)
 
 static void resolve(const struct settings *settings, char **path)
 {
-        if ((*path)[0] == '/')
+        if (!*path || (*path)[0] == '/')
                 return;
         char *resolved = path_join(settings->directory, *path);
         free(*path);
@@ -227,6 +229,10 @@ struct settings *settings_parse(const char *text, size_t length, const char *pat
                 resolve(settings, &settings->socket);
                 resolve(settings, &settings->ssh.key);
                 resolve(settings, &settings->ssh.known_hosts);
+                resolve(settings, &settings->slack.ca_file);
+                for (size_t i = 0; i < settings->n_notify; i++)
+                        resolve(settings, &settings->notify[i].ca_file);
+                settings->slack.given = yaml_mapping_get(root, "slack");
                 check_contradictions(&reader, settings, root);
         }
         if (problems->n_errors > n_errors)
@@ -263,6 +269,10 @@ struct settings *settings_free(struct settings *settings)
         free(settings->ssh.known_hosts);
         free(settings->slack.failure_webhook_env);
         free(settings->slack.success_webhook_env);
+        free(settings->slack.ca_file);
+        for (size_t i = 0; i < settings->n_notify; i++)
+                notify_channel_done(&settings->notify[i]);
+        free(settings->notify);
         free(settings->metrics_listen);
         free(settings->daemon.state);
         free(settings);

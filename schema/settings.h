@@ -18,6 +18,28 @@ struct week_time {
         int minute;
 };
 
+/* What a message is, and so who gets it: something failed or is not protected; something needs a look; a trouble that was told is over;
+ * how the week went. */
+enum notice_severity { NOTICE_FAILURE, NOTICE_WARNING, NOTICE_RESOLVED, NOTICE_SUMMARY, NOTICE_SEVERITIES };
+
+enum notify_kind { NOTIFY_SLACK, NOTIFY_WEBHOOK, NOTIFY_COMMAND };
+
+/* The channels that `slack:` makes. */
+#define SLACK_FAILURE_CHANNEL "slack-failure"
+#define SLACK_SUMMARY_CHANNEL "slack-summary"
+
+/* Where messages go. */
+struct notify_channel {
+        char *name;
+        enum notify_kind kind;
+        char *url_env;       /* the name of the secret that holds the address; NULL for a command */
+        char **command;      /* an argv; NULL for the others */
+        unsigned severities; /* bits 1 << enum notice_severity */
+        char **tags;         /* of messages about VMs, only those about a VM with one of these; NULL: all */
+        char *ca_file;       /* absolute path of the certificates that are believed; NULL: the system's */
+        unsigned timeout_seconds;
+};
+
 struct settings {
         char *file;      /* absolute path of the file read */
         char *directory; /* its folder: relative paths below start there */
@@ -57,7 +79,12 @@ struct settings {
                 char *success_webhook_env;
                 bool summary_after_cycle;
                 struct week_time summary;
+                char *ca_file; /* as in struct notify_channel */
+                bool given;    /* the file has `slack:`, so that a secret that is missing is a mistake */
         } slack;
+
+        struct notify_channel *notify; /* beside those of `slack:` */
+        size_t n_notify;
 
         char *metrics_listen; /* "" : off; else "ADDRESS:PORT" */
 
@@ -80,6 +107,9 @@ struct settings *settings_load(const char *path, char **ret_text, struct problem
 
 struct settings *settings_free(struct settings *settings);
 DEFINE_FREEP(struct settings, settings_free)
+
+const char *notice_severity_name(enum notice_severity severity); /* "failure", "warning", "resolved", "summary" */
+const char *notify_kind_name(enum notify_kind kind);             /* "slack", "webhook", "command" */
 
 /* The default path, /etc/orch/orch.yaml, or $ORCH_CONFIG. Not owned. */
 const char *settings_default_path(void);

@@ -154,3 +154,30 @@ Test(settings, a_file_that_is_not_there_is_a_problem)
         cr_assert_eq(problems.n_errors, 1);
         cr_assert_str_eq(problems.items[0].message, "cannot be read: No such file or directory");
 }
+
+Test(settings, channels_have_their_defaults_and_paths_from_the_files_folder)
+{
+        static const char text[] =
+                "repository: {path: /m}\n"
+                "slack: {ca_file: tls/ca.pem}\n"
+                "notify:\n"
+                "  - {name: pager, kind: webhook, url_env: PAGER, severities: [failure, summary], tags: [prod], ca_file: a.pem}\n"
+                "  - {name: hook, kind: command, command: [/bin/true, x], timeout_seconds: 3}\n";
+        _cleanup_(settings_freep) struct settings *settings = parse_at("/etc/orch/orch.yaml", text);
+        cr_assert(settings->slack.given);
+        cr_assert_str_eq(settings->slack.ca_file, "/etc/orch/tls/ca.pem");
+        cr_assert_eq(settings->n_notify, 2);
+        const struct notify_channel *pager = &settings->notify[0];
+        cr_assert_str_eq(pager->name, "pager");
+        cr_assert_eq(pager->kind, NOTIFY_WEBHOOK);
+        cr_assert_str_eq(pager->url_env, "PAGER");
+        cr_assert_eq(pager->severities, 1U << NOTICE_FAILURE | 1U << NOTICE_SUMMARY);
+        cr_assert_str_eq(pager->tags[0], "prod");
+        cr_assert_str_eq(pager->ca_file, "/etc/orch/a.pem");
+        cr_assert_eq(pager->timeout_seconds, 15);
+        const struct notify_channel *hook = &settings->notify[1];
+        cr_assert_eq(hook->kind, NOTIFY_COMMAND);
+        cr_assert_str_eq(hook->command[1], "x");
+        cr_assert_eq(hook->severities, (1U << NOTICE_SEVERITIES) - 1);
+        cr_assert_eq(hook->timeout_seconds, 3);
+}
