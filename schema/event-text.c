@@ -94,6 +94,7 @@ static bool describe(const struct event *event, struct strbuf *line)
         case EVENT_STEP:
                 return describe_step(event, line);
         case EVENT_PROGRESS:
+        case EVENT_STATE:
                 return false;
         case EVENT_CHECK:
                 return describe_check(&event->check, line);

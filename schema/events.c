@@ -12,8 +12,9 @@
 #define DOCUMENT_NAME "event"
 
 static const char *const type_words[] = {
-        [EVENT_STEP] = "step", [EVENT_PROGRESS] = "progress", [EVENT_CHECK] = "check",   [EVENT_WARNING] = "warning",
-        [EVENT_LOG] = "log",   [EVENT_REMOVED] = "removed",   [EVENT_RESULT] = "result", NULL,
+        [EVENT_STEP] = "step",       [EVENT_PROGRESS] = "progress", [EVENT_CHECK] = "check",
+        [EVENT_WARNING] = "warning", [EVENT_LOG] = "log",           [EVENT_REMOVED] = "removed",
+        [EVENT_STATE] = "state",     [EVENT_RESULT] = "result",     NULL,
 };
 static const char *const state_words[] = {
         [STEP_BEGIN] = "begin",   [STEP_DONE] = "done",       [STEP_FAILED] = "failed",
@@ -50,6 +51,11 @@ static const struct json_field text_fields[] = {
         { FIELD(text), .type = JSON_FIELD_TEXT, .required = true },
         { 0 },
 };
+static const struct json_field point_state_fields[] = {
+        { FIELD(path), .type = JSON_FIELD_TEXT, .required = true },
+        { FIELD(point_state), .type = JSON_FIELD_OBJECT },
+        { 0 },
+};
 static const struct json_field result_fields[] = {
         { FIELD(status), .type = JSON_FIELD_TEXT, .required = true, .words = status_words },
         { FIELD(error), .type = JSON_FIELD_TEXT },
@@ -59,9 +65,9 @@ static const struct json_field result_fields[] = {
 };
 
 static const struct json_field *const fields_of[] = {
-        [EVENT_STEP] = step_fields,     [EVENT_PROGRESS] = progress_fields, [EVENT_CHECK] = check_fields,
-        [EVENT_WARNING] = text_fields,  [EVENT_LOG] = text_fields,          [EVENT_REMOVED] = text_fields,
-        [EVENT_RESULT] = result_fields,
+        [EVENT_STEP] = step_fields,         [EVENT_PROGRESS] = progress_fields, [EVENT_CHECK] = check_fields,
+        [EVENT_WARNING] = text_fields,      [EVENT_LOG] = text_fields,          [EVENT_REMOVED] = text_fields,
+        [EVENT_STATE] = point_state_fields, [EVENT_RESULT] = result_fields,
 };
 
 struct event *event_new(enum event_type type)
@@ -120,11 +126,20 @@ char *event_format(const struct event *event)
         return json_write_line(json);
 }
 
+/* What is in it is as strict as the file. */
+static int check_point_state(const struct event *event, struct error **err)
+{
+        _cleanup_point_state_ struct point_state state = { 0 };
+        return event->point_state ? point_state_from_json(event->point_state, &state, err) : 0;
+}
+
 static int read_event(json_t *json, struct event *event, struct error **err)
 {
         if (json_fields_read(common_fields, json, "", event, err) < 0 ||
             json_fields_read(fields_of[event->type], json, "", event, err) < 0)
                 return -1;
+        if (event->type == EVENT_STATE)
+                return check_point_state(event, err);
         return event->type == EVENT_RESULT ? read_result(json, event, err) : 0;
 }
 

@@ -49,6 +49,7 @@ enum event_type {
         EVENT_WARNING,  /* goes into the metadata and the summary */
         EVENT_LOG,      /* a line for backup.log and `orch log` */
         EVENT_REMOVED,  /* retention removed a point */
+        EVENT_STATE,    /* state.json of a point was written, or it is not what the catalog may think: see `path`, `point_state` */
         EVENT_RESULT,   /* the last one */
 };
 
@@ -74,8 +75,10 @@ struct event {
         char *status;               /* "ok", "failed", "cancelled", "skipped" */
         enum error_kind error_kind; /* said only where there is an error */
         char *error;                /* NULL when ok */
-        char *path;                 /* of the point, relative to the repository; NULL where there is none */
+        char *path;                 /* RESULT, STATE: of the point, relative to the repository; NULL where there is none */
         json_t *metadata;           /* owned; the metadata object of a point made, else of the failed job; may be NULL */
+        /* STATE */
+        json_t *point_state; /* what state.json now says, by schema/state.schema.json; NULL: the point is not there */
 };
 
 /* Stamped with the time of now. */
@@ -86,6 +89,6 @@ DEFINE_FREEP(struct event, event_free)
 char *event_format(const struct event *event);
 struct event *event_parse(const char *text, size_t length, struct error **err) _must_check_;
 /* The line for a person and for Bacula's job log ("12:00:03 prod-db-01 freeze: done, 41 ms"); NULL for one that says nothing on a
- * non-terminal: progress, a check that passed, a step's begin without a text. At most 480 bytes of clean UTF-8. `vm` may be NULL.
+ * non-terminal: progress, a point's state, a check that passed, a step's begin without a text. At most 480 bytes of clean UTF-8. `vm` may be NULL.
  * The caller frees. */
 char *event_describe(const struct event *event, const char *vm);

@@ -5,6 +5,7 @@
  * is ERROR_REFUSED, fields that are not known are kept out but tolerated. */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -113,6 +114,9 @@ struct point_state {
 };
 
 char *point_state_format(const struct point_state *state);
+/* The same as an object; a new reference. */
+json_t *point_state_to_json(const struct point_state *state);
+int point_state_from_json(json_t *json, struct point_state *ret, struct error **err) _must_check_;
 int point_state_parse(const char *text, size_t length, struct point_state *ret, struct error **err) _must_check_;
 void point_state_done(struct point_state *state);
 #define _cleanup_point_state_ _cleanup_(point_state_done)

@@ -19,19 +19,22 @@ static const struct json_field state_fields[] = {
         { 0 },
 };
 
-char *point_state_format(const struct point_state *state)
+json_t *point_state_to_json(const struct point_state *state)
 {
-        _cleanup_json_ json_t *json = json_object();
+        json_t *json = json_object();
         json_object_set_new(json, "format", json_integer(STATE_FORMAT));
         json_fields_write(state_fields, state, json);
+        return json;
+}
+
+char *point_state_format(const struct point_state *state)
+{
+        _cleanup_json_ json_t *json = point_state_to_json(state);
         return json_write_document(json);
 }
 
-int point_state_parse(const char *text, size_t length, struct point_state *ret, struct error **err)
+int point_state_from_json(json_t *json, struct point_state *ret, struct error **err)
 {
-        _cleanup_json_ json_t *json = json_read_document(text, length, DOCUMENT_NAME, err);
-        if (!json)
-                return -1;
         struct point_state state = { 0 };
         if (json_check_format(json, STATE_FORMAT, err) < 0 || json_fields_read(state_fields, json, "", &state, err) < 0) {
                 point_state_done(&state);
@@ -39,6 +42,12 @@ int point_state_parse(const char *text, size_t length, struct point_state *ret, 
         }
         *ret = state;
         return 0;
+}
+
+int point_state_parse(const char *text, size_t length, struct point_state *ret, struct error **err)
+{
+        _cleanup_json_ json_t *json = json_read_document(text, length, DOCUMENT_NAME, err);
+        return json ? point_state_from_json(json, ret, err) : -1;
 }
 
 void point_state_done(struct point_state *state)

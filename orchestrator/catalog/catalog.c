@@ -54,6 +54,14 @@ int catalog_record(struct catalog *catalog, const struct catalog_entry *entry, s
         return database_end(catalog, record(catalog, entry, err), err);
 }
 
+int catalog_put_point(struct catalog *catalog, const struct point *point, struct error **err)
+{
+        _cleanup_catalog_entry_ struct catalog_entry entry = { 0 };
+
+        catalog_entry_from_point(point, &entry);
+        return entry_insert(catalog, &entry, err);
+}
+
 int catalog_remove_point(struct catalog *catalog, const char *path, struct error **err)
 {
         return run_with_text(catalog, "DELETE FROM entry WHERE path = ?", path, err);

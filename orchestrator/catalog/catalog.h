@@ -67,6 +67,8 @@ void catalog_entry_from_metadata(const struct metadata *metadata, const char *pa
 void catalog_entry_done(struct catalog_entry *entry);
 #define _cleanup_catalog_entry_ _cleanup_(catalog_entry_done)
 
+/* Makes the row of a point say what the share says; adds it where there is none. */
+int catalog_put_point(struct catalog *catalog, const struct point *point, struct error **err) _must_check_;
 int catalog_remove_point(struct catalog *catalog, const char *path, struct error **err) _must_check_;
 /* vm NULL: all; failed: also jobs that made no point. */
 int catalog_list(struct catalog *catalog, const char *vm, bool failed, struct catalog_list *ret, struct error **err) _must_check_;

@@ -79,6 +79,13 @@ static void on_pin(void *data, const char *vm, const char *uuid, const char *hyp
         daemon_changed(daemon);
 }
 
+static void on_point(void *data, const char *vm, const char *path, const struct catalog_list *rows)
+{
+        struct daemon *daemon = data;
+        vm_states_refresh_point(&daemon->states, vm, path, rows);
+        daemon_changed(daemon);
+}
+
 static void on_opened(void *data, const struct catalog_list *rows)
 {
         struct daemon *daemon = data;
@@ -272,7 +279,9 @@ static int make_timers(struct daemon *daemon, struct error **err)
 
 static int make_share(struct daemon *daemon, struct error **err)
 {
-        const struct share_handlers handlers = { .pin_names = wanted_pins, .opened = on_opened, .pin = on_pin, .data = daemon };
+        const struct share_handlers handlers = {
+                .pin_names = wanted_pins, .opened = on_opened, .pin = on_pin, .point = on_point, .data = daemon
+        };
         const struct share_timing timing = {
                 .retry_ms = daemon->options.share_retry_ms,
                 .refresh_ms = daemon->options.share_refresh_ms,

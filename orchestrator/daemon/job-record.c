@@ -62,6 +62,7 @@ static int record_metadata(struct daemon *daemon, struct job *job, const json_t 
         for (size_t i = 0; job->removed && job->removed[i]; i++) {
                 _cleanup_free_ char *path = xasprintf("%s/%s/%s", metadata->hypervisor, job->vm, job->removed[i]);
                 share_remove_point(daemon->share, path);
+                vm_states_forget_point(&daemon->states, job->vm, job->removed[i]);
         }
         return 0;
 }
@@ -77,6 +78,25 @@ void job_record(struct daemon *daemon, struct job *job, const json_t *metadata)
                 log_error("%s: the metadata told by the worker can't be read: %s", job->id, error->message);
         if (job->outcome != JOB_OUTCOME_OK)
                 record_without_metadata(daemon, job);
+}
+
+/* "<hypervisor>/<vm>/<point>" */
+static bool is_point_of(const char *path, const char *vm)
+{
+        const char *slash = strchr(path, '/');
+        _cleanup_free_ char *hypervisor = slash ? xstrndup(path, (size_t)(slash - path)) : NULL;
+        if (!hypervisor || !name_is_safe(hypervisor) || !vm || !str_starts_with(slash + 1, vm))
+                return false;
+        const char *point = slash + 1 + strlen(vm);
+        return *point == '/' && name_is_safe(point + 1);
+}
+
+void job_record_state(struct daemon *daemon, const struct job *job, const struct event *event)
+{
+        if (is_point_of(event->path, job->vm))
+                share_refresh_point(daemon->share, job->vm, event->path);
+        else
+                log_error("%s: the worker told the state of what is no point of its VM", job->id);
 }
 
 void job_record_contact(struct daemon *daemon, const struct job *job)

@@ -145,6 +145,8 @@ static void on_event(void *data, const struct event *event)
                 strv_add(&job->warnings, event->text);
         else if (event->type == EVENT_REMOVED && name_is_safe(event->text) && strv_length(job->removed) < JOB_REMOVED_MAX)
                 strv_add(&job->removed, event->text);
+        else if (event->type == EVENT_STATE)
+                job_record_state(job->daemon, job, event);
         else if (event->type == EVENT_RESULT && !job->told)
                 on_result(job, event);
         tell(job, line, key);
@@ -299,7 +301,7 @@ static bool may_start(const struct job *job, void *data)
                 return false;
         if (!share_uuid(daemon->share) || !inventory_keeper_text(daemon->inventory))
                 return false;
-        if (!job->vm)
+        if (!job->vm || job->beside)
                 return true;
         const struct vm_state *state = vm_states_find(&daemon->states, job->vm);
         return state && state->pin_known && !orphans_hold(daemon, job->vm);

@@ -108,6 +108,24 @@ void share_remove_point(struct share *share, const char *path)
         share_request_post(share, request);
 }
 
+/* An opening brings every row in line with the share. */
+static void refresh_point_completed(struct share *share, struct share_request *request)
+{
+        if (!request->error)
+                share->handlers.point(share->handlers.data, request->vm, request->text, &request->rows);
+        else if (share->state == SHARE_OK)
+                share_became_unavailable(share, request->error, true);
+}
+
+void share_refresh_point(struct share *share, const char *vm, const char *path)
+{
+        struct share_request *request = share_request_new(share, "looking at a point", share_work_refresh_point);
+        request->vm = xstrdup(vm);
+        request->text = xstrdup(path);
+        request->completed = refresh_point_completed;
+        share_request_post(share, request);
+}
+
 void share_write_summary(struct share *share, const char *text)
 {
         struct share_request *request = share_request_new(share, "writing last-run-summary.json", share_work_write_summary);

@@ -252,6 +252,16 @@ int share_work_remove_point(struct share_side *side, struct share_request *reque
         return need_catalog(side, err) < 0 ? -1 : catalog_remove_point(side->catalog, request->text, err);
 }
 
+int share_work_refresh_point(struct share_side *side, struct share_request *request, struct error **err)
+{
+        _cleanup_point_list_ struct point_list found = { 0 };
+        if (need_catalog(side, err) < 0 || points_read(side->repository, request->text, &found, err) < 0)
+                return -1;
+        int r = found.count ? catalog_put_point(side->catalog, &found.items[0], err)
+                            : catalog_remove_point(side->catalog, request->text, err);
+        return r < 0 ? -1 : catalog_list(side->catalog, request->vm, false, &request->rows, err);
+}
+
 int share_work_write_summary(struct share_side *side, struct share_request *request, struct error **err)
 {
         _cleanup_close_ int metadata = need_catalog(side, err) < 0 ? -1 : open_metadata_folder(side, err);

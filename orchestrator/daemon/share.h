@@ -41,6 +41,8 @@ struct share_handlers {
         void (*opened)(void *data, const struct catalog_list *rows);
         /* A VM's pin became known; uuid NULL: it has none. */
         void (*pin)(void *data, const char *vm, const char *uuid, const char *hypervisor);
+        /* The row of a point was made again from the share, or taken out: all rows of points of its VM as they are now. */
+        void (*point)(void *data, const char *vm, const char *path, const struct catalog_list *rows);
         void *data;
 };
 
@@ -82,6 +84,8 @@ void share_show_point(struct share *share, const char *vm, const char *point, sh
 void share_record(struct share *share, const struct catalog_entry *entry);
 void share_set_pin(struct share *share, const char *vm, const char *uuid, const char *hypervisor);
 void share_remove_point(struct share *share, const char *path);
+/* The point's row is made to say what the share says; taken out where the share has no such point. handlers.point tells. `path` as in a row. */
+void share_refresh_point(struct share *share, const char *vm, const char *path);
 void share_write_summary(struct share *share, const char *text);
 /* Asks for pins that are not known yet; handlers.pin tells. Names NULL-terminated. Does nothing while the share is unavailable: the next
  * opening asks for all. */

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
 
@@ -18,6 +19,7 @@ void vm_states_done(struct vm_states *states)
         for (size_t i = 0; i < states->n_vms; i++) {
                 clear_failure(&states->vms[i]);
                 free(states->vms[i].name);
+                free(states->vms[i].last_good_path);
                 free(states->vms[i].pin);
                 free(states->vms[i].pin_hypervisor);
         }
@@ -50,6 +52,24 @@ static struct vm_state *find_or_add(struct vm_states *states, const char *vm)
         return state;
 }
 
+/* Newest first: the names of points sort by time. */
+static void add_damaged(struct vm_states *states, const struct catalog_entry *row)
+{
+        char **all = NULL;
+        bool added = false;
+        for (size_t i = 0; states->damaged && states->damaged[i]; i++) {
+                if (!added && strcmp(path_base(states->damaged[i]), row->point) < 0) {
+                        strv_addf(&all, "%s/%s", row->vm, row->point);
+                        added = true;
+                }
+                strv_add(&all, states->damaged[i]);
+        }
+        if (!added)
+                strv_addf(&all, "%s/%s", row->vm, row->point);
+        strv_free(states->damaged);
+        states->damaged = all;
+}
+
 void vm_states_note(struct vm_states *states, const struct catalog_entry *row)
 {
         struct vm_state *vm = find_or_add(states, row->vm);
@@ -57,6 +77,7 @@ void vm_states_note(struct vm_states *states, const struct catalog_entry *row)
                 if (row->started < vm->last_good)
                         return;
                 vm->last_good = row->started;
+                xstrdup_replace(&vm->last_good_path, row->path);
                 vm->last_good_finished = row->finished;
                 vm->stored_bytes = row->stored_bytes;
                 vm->duration_seconds = row->duration_seconds;
@@ -70,7 +91,7 @@ void vm_states_note(struct vm_states *states, const struct catalog_entry *row)
                 xstrdup_replace(&vm->failed_error, row->error);
                 vm->failed_when = row->started;
         } else if (streq(row->status, "damaged") && row->point) {
-                strv_addf(&states->damaged, "%s/%s", row->vm, row->point);
+                add_damaged(states, row);
         }
 }
 
@@ -84,6 +105,30 @@ void vm_states_load(struct vm_states *states, const struct catalog_list *rows)
         for (size_t i = 0; i < rows->count; i++)
                 vm_states_note(states, &rows->items[i]);
         states->loaded = true;
+}
+
+void vm_states_forget_point(struct vm_states *states, const char *vm, const char *point)
+{
+        _cleanup_free_ char *name = xasprintf("%s/%s", vm, point);
+        char **kept = NULL;
+        for (size_t i = 0; states->damaged && states->damaged[i]; i++)
+                if (!streq(states->damaged[i], name))
+                        strv_add(&kept, states->damaged[i]);
+        strv_free(states->damaged);
+        states->damaged = kept;
+}
+
+void vm_states_refresh_point(struct vm_states *states, const char *vm, const char *path, const struct catalog_list *rows)
+{
+        struct vm_state *state = find_or_add(states, vm);
+        vm_states_forget_point(states, vm, path_base(path));
+        /* The newest good one is no more: the next one takes its place. */
+        bool start_over = streq(state->last_good_path, path);
+        if (start_over)
+                state->last_good = 0;
+        for (size_t i = 0; i < rows->count; i++)
+                if (streq(rows->items[i].path, path) || (start_over && streq(rows->items[i].status, "ok")))
+                        vm_states_note(states, &rows->items[i]);
 }
 
 void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid, const char *hypervisor)

@@ -12,6 +12,7 @@
 struct vm_state {
         char *name;
         int64_t last_good; /* start of the newest good point; 0: none */
+        char *last_good_path;
         int64_t last_good_finished;
         uint64_t stored_bytes; /* these three of that point */
         int64_t duration_seconds;
@@ -46,6 +47,11 @@ void vm_states_done(struct vm_states *states);
 void vm_states_load(struct vm_states *states, const struct catalog_list *rows);
 /* Takes in one row that was just recorded. */
 void vm_states_note(struct vm_states *states, const struct catalog_entry *row);
+/* A point changed or is gone; rows are those of its VM's points (newest first). What else is known of the VM stays, also of points that were
+ * recorded so recently that the rows don't have them. */
+void vm_states_refresh_point(struct vm_states *states, const char *vm, const char *path, const struct catalog_list *rows);
+/* Retention removed a point. */
+void vm_states_forget_point(struct vm_states *states, const char *vm, const char *point);
 void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid, const char *hypervisor);
 void vm_states_set_hypervisor(struct vm_states *states, const char *name, const char *error, int64_t when);
 

@@ -15,7 +15,7 @@
 #include "repository/repository-internal.h"
 #include "repository/share-files.h"
 
-enum { METADATA_MAX_BYTES = 16 * 1024 * 1024, STATE_MAX_BYTES = 64 * 1024 };
+enum { METADATA_MAX_BYTES = 16 * 1024 * 1024 };
 
 static void point_done(struct point *point)
 {
@@ -51,18 +51,9 @@ static void point_set_problem(struct point *point, char *problem)
 
 static void read_state(struct point *point, int fd)
 {
-        _cleanup_error_ struct error *error = NULL;
-        size_t length = 0;
-        _cleanup_free_ char *text = share_read_file(fd, POINT_STATE_NAME, STATE_MAX_BYTES, &length, &error);
-        if (!text && error->errnum == ENOENT)
-                return;
-        struct point_state state = { 0 };
-        if (text && point_state_parse(text, length, &state, &error) == 0) {
-                point->state = state;
-                return;
-        }
-        point->state = (struct point_state){ .held = true, .held_reason = xstrdup("state.json cannot be read") };
-        point_set_problem(point, xasprintf(POINT_STATE_NAME " cannot be read: %s", error_message(error)));
+        char *problem = point_state_read(fd, &point->state);
+        if (problem)
+                point_set_problem(point, problem);
 }
 
 /* Whether the metadata is that of this very place. */
@@ -236,13 +227,19 @@ int points_scan_all(struct repository *repository, struct point_list *ret, struc
         return 0;
 }
 
-int points_write_state(struct repository *repository, const char *path, const struct point_state *state, struct error **err)
+int points_read(struct repository *repository, const char *path, struct point_list *ret, struct error **err)
 {
-        _cleanup_close_ int fd = repository_open_point(repository, path, err);
-        if (fd < 0)
+        _cleanup_strv_ char **words = NULL;
+        if (repository_split_path(path, &words, err) < 0)
                 return -1;
-        _cleanup_free_ char *text = point_state_format(state);
-        if (fs_write_file_at(fd, POINT_STATE_NAME, 0640, text, strlen(text), err) < 0)
-                return error_prefix(err, "%s/%s", repository->path, path);
+        _cleanup_point_list_ struct point_list list = { 0 };
+        _cleanup_free_ char *folder = xasprintf("%s/%s", words[0], words[1]);
+        _cleanup_error_ struct error *error = NULL;
+        _cleanup_close_ int vm_fd = share_open_beneath(repository->root_fd, folder, O_RDONLY | O_DIRECTORY, &error);
+        if (vm_fd < 0 && error->errnum != ENOENT)
+                return error_propagate(err, TAKE_PTR(error));
+        if (vm_fd >= 0)
+                scan_point(vm_fd, words[0], words[1], words[2], &list);
+        hand_over(&list, ret);
         return 0;
 }

@@ -41,9 +41,17 @@ int points_scan_all(struct repository *repository, struct point_list *ret, struc
 int points_remove(struct repository *repository, const char *hypervisor, const char *vm, const char *name,
                   struct error **err) _must_check_;
 
+/* One point, by its path relative to the repository: a list of one, or an empty one where there is none. */
+int points_read(struct repository *repository, const char *path, struct point_list *ret, struct error **err) _must_check_;
+
 /* Replaces state.json of a point, given by its path relative to the repository. */
 int points_write_state(struct repository *repository, const char *path, const struct point_state *state,
                        struct error **err) _must_check_;
+/* Reads state.json, has `change` change it, and writes it, while no other process or host does the same in this repository: so that a
+ * verification doesn't undo a hold that came meanwhile. A state.json that cannot be read counts as held, as in a scan. *ret (may be NULL)
+ * is what was written; the caller's. ERROR_BUSY when others keep it locked for 10 s. */
+int points_change_state(struct repository *repository, const char *path, void (*change)(struct point_state *state, void *data),
+                        void *data, struct point_state *ret, struct error **err) _must_check_;
 
 /* Re-reads checksums.sha256 of a point and hashes every file. ERROR_CORRUPT names the first bad file and what is wrong with it,
  * also one that the metadata lists and the checksums don't. */

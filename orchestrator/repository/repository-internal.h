@@ -24,5 +24,10 @@ int probe_share(const char *path, enum repository_fstype fstype, enum probe_aim 
 /* Opens the point's folder by its path relative to the repository, "<hypervisor>/<vm>/<point>", which is validated. -1 on
  * failure. */
 int repository_open_point(struct repository *repository, const char *path, struct error **err) _must_check_;
+/* The three parts of such a path, validated: strv_free(). ERROR_REFUSED for what is none. */
+int repository_split_path(const char *path, char ***ret, struct error **err) _must_check_;
+/* state.json in the folder of a point; none is a state of zeros. Returns what is wrong with one that cannot be read (it then counts as held,
+ * lest retention remove what somebody wanted kept), which the caller frees; else NULL. */
+char *point_state_read(int point_fd, struct point_state *ret);
 /* "2026-02-01-220015", and nothing else; *ret_time (may be NULL) gets the local time that it means. */
 bool point_name_parse(const char *name, int64_t *ret_time);

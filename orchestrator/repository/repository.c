@@ -102,7 +102,7 @@ bool point_name_parse(const char *name, int64_t *ret_time)
         return true;
 }
 
-int repository_open_point(struct repository *repository, const char *path, struct error **err)
+int repository_split_path(const char *path, char ***ret, struct error **err)
 {
         const char *first = strchr(path, '/');
         const char *second = first ? strchr(first + 1, '/') : NULL;
@@ -111,5 +111,16 @@ int repository_open_point(struct repository *repository, const char *path, struc
         if (!vm || !name_is_safe(hypervisor) || !name_is_safe(vm) || !point_name_parse(second + 1, NULL))
                 return error_set(err, ERROR_REFUSED,
                                  "\"%s\" is not the path of a restore point (<hypervisor>/<vm>/<YYYY-MM-DD-HHMMSS>)", path);
+        strv_add(ret, hypervisor);
+        strv_add(ret, vm);
+        strv_add(ret, second + 1);
+        return 0;
+}
+
+int repository_open_point(struct repository *repository, const char *path, struct error **err)
+{
+        _cleanup_strv_ char **words = NULL;
+        if (repository_split_path(path, &words, err) < 0)
+                return -1;
         return share_open_beneath(repository->root_fd, path, O_RDONLY | O_DIRECTORY, err);
 }

@@ -157,6 +157,14 @@ void report_removed(struct report *report, const char *point)
         send_text(report, EVENT_REMOVED, point);
 }
 
+void report_state(struct report *report, const char *path, const struct point_state *state)
+{
+        _cleanup_(event_freep) struct event *event = event_new(EVENT_STATE);
+        event->path = xstrdup(path);
+        event->point_state = state ? point_state_to_json(state) : NULL;
+        send_event(report, event);
+}
+
 void report_result(struct report *report, const char *status, const char *path, const struct error *error)
 {
         if (report->step)

@@ -37,5 +37,7 @@ void report_warning(struct report *report, const char *format, ...) _printf_(2, 
 void report_log(struct report *report, const char *format, ...) _printf_(2, 3);
 void report_progress(struct report *report, const char *disk, uint64_t done_bytes, uint64_t total_bytes);
 void report_removed(struct report *report, const char *point);
+/* What state.json of a point now says, by the point's path relative to the repository; NULL: there is no such point (any more). */
+void report_state(struct report *report, const char *path, const struct point_state *state);
 /* The last event. `path` and `error` may be NULL. */
 void report_result(struct report *report, const char *status, const char *path, const struct error *error);

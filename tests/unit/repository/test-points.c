@@ -165,6 +165,57 @@ Test(points, state_is_written_and_read_back, .fini = share_unmount)
                 cr_expect_eq(points_write_state(repository, paths[i], &state, NULL), -1, "%s", paths[i]);
 }
 
+static void hold(struct point_state *state, void *data)
+{
+        state->held = true;
+        xstrdup_replace(&state->held_reason, data);
+}
+
+static void mark_verified(struct point_state *state, void *data)
+{
+        state->verified = *(int64_t *)data;
+}
+
+/* Two who change different things of one point: neither undoes the other. */
+Test(points, changes_of_a_state_are_put_on_what_is_there, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        free(publish_sample(repository, STARTED));
+        int64_t now = 1770000000;
+        _cleanup_error_ struct error *error = NULL;
+        static const char path[] = "host-1/vm-1/2026-02-01-220015";
+        cr_assert_eq(points_change_state(repository, path, hold, (char *)"kept", NULL, &error), 0, "%s", error_message(error));
+        _cleanup_point_state_ struct point_state written = { 0 };
+        cr_assert_eq(points_change_state(repository, path, mark_verified, &now, &written, &error), 0, "%s", error_message(error));
+        cr_expect(written.held && written.verified == now);
+        _cleanup_point_list_ struct point_list list = { 0 };
+        cr_assert_eq(points_read(repository, path, &list, &error), 0, "%s", error_message(error));
+        cr_assert_eq(list.count, 1);
+        cr_expect(list.items[0].state.held && list.items[0].state.verified == now);
+        cr_expect_str_eq(list.items[0].state.held_reason, "kept");
+
+        cr_assert_eq(shell("echo nonsense > " VM "/2026-02-01-220015/state.json"), 0);
+        point_state_done(&written);
+        cr_assert_eq(points_change_state(repository, path, mark_verified, &now, &written, &error), 0, "%s", error_message(error));
+        cr_expect(written.held, "what cannot be read may have been a hold");
+}
+
+Test(points, one_point_is_read_by_its_path, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        free(publish_sample(repository, STARTED));
+        static const char *const none[] = { "host-1/vm-1/2026-02-01-220016", "host-1/vm-2/2026-02-01-220015",
+                                            "host-2/vm-1/2026-02-01-220015" };
+        for (size_t i = 0; i < ARRAY_LENGTH(none); i++) {
+                _cleanup_point_list_ struct point_list list = { 0 };
+                cr_assert_eq(points_read(repository, none[i], &list, NULL), 0);
+                cr_expect_eq(list.count, 0, "%s", none[i]);
+        }
+        struct point_list untouched = { 0 };
+        cr_expect_eq(points_read(repository, "host-1/vm-1/latest", &untouched, NULL), -1);
+        cr_expect_eq(points_read(repository, "../vm-1/2026-02-01-220015", &untouched, NULL), -1);
+}
+
 Test(points, removal_takes_one_and_what_earlier_removals_left, .fini = share_unmount)
 {
         _cleanup_(repository_freep) struct repository *repository = share_repository(64);

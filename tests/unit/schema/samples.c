@@ -117,6 +117,12 @@ static void fill_result(struct event *event)
         event->metadata = json_loads(text, 0, NULL);
 }
 
+static json_t *sample_state_json(void)
+{
+        _cleanup_point_state_ struct point_state state = sample_state();
+        return point_state_to_json(&state);
+}
+
 struct event *sample_event(enum event_type type)
 {
         struct event *event = event_new(type);
@@ -145,6 +151,10 @@ struct event *sample_event(enum event_type type)
                 break;
         case EVENT_REMOVED:
                 event->text = xstrdup("2025-12-07-230007");
+                break;
+        case EVENT_STATE:
+                event->path = xstrdup("hypervisor-01/prod-db-01/2026-02-01-230015");
+                event->point_state = sample_state_json();
                 break;
         case EVENT_RESULT:
                 fill_result(event);

@@ -11,7 +11,7 @@
 #include "schema/json-fields.h"
 
 static const enum event_type types[] = { EVENT_STEP, EVENT_PROGRESS, EVENT_CHECK, EVENT_WARNING,
-                                         EVENT_LOG,  EVENT_REMOVED,  EVENT_RESULT };
+                                         EVENT_LOG,  EVENT_REMOVED,  EVENT_STATE, EVENT_RESULT };
 
 Test(messages, a_request_reads_back_with_its_texts_unharmed)
 {

@@ -1,0 +1,92 @@
+/* state.json of published points: what is learnt later. It is replaced whole, by one writer at a time: a write lock on `.orch-state-lock` in
+ * the repository's root, which NFSv4 carries to the server, is held from the reading to the writing, for milliseconds. One lock serves all
+ * points; it has no content and is never removed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "repository/points.h"
+#include "repository/repository-internal.h"
+#include "repository/share-files.h"
+
+#define STATE_LOCK_NAME ".orch-state-lock"
+enum { STATE_MAX_BYTES = 64 * 1024, LOCK_WAIT_MS = 10000, LOCK_TRY_MS = 20 };
+
+char *point_state_read(int point_fd, struct point_state *ret)
+{
+        _cleanup_error_ struct error *error = NULL;
+        size_t length = 0;
+        *ret = (struct point_state){ 0 };
+        _cleanup_free_ char *text = share_read_file(point_fd, POINT_STATE_NAME, STATE_MAX_BYTES, &length, &error);
+        if (!text && error->errnum == ENOENT)
+                return NULL;
+        if (text && point_state_parse(text, length, ret, &error) == 0)
+                return NULL;
+        *ret = (struct point_state){ .held = true, .held_reason = xstrdup("state.json cannot be read") };
+        return xasprintf(POINT_STATE_NAME " cannot be read: %s", error_message(error));
+}
+
+static int write_state(struct repository *repository, int point_fd, const char *path, const struct point_state *state,
+                       struct error **err)
+{
+        _cleanup_free_ char *text = point_state_format(state);
+        if (fs_write_file_at(point_fd, POINT_STATE_NAME, 0640, text, strlen(text), err) < 0)
+                return error_prefix(err, "%s/%s", repository->path, path);
+        return 0;
+}
+
+int points_write_state(struct repository *repository, const char *path, const struct point_state *state, struct error **err)
+{
+        _cleanup_close_ int fd = repository_open_point(repository, path, err);
+        return fd < 0 ? -1 : write_state(repository, fd, path, state, err);
+}
+
+/* The lock goes with the descriptor. Tried and not waited for in the kernel: a holder that is stopped must not stop everybody. */
+static int lock_states(struct repository *repository, struct error **err)
+{
+        _cleanup_close_ int fd =
+                openat(repository->root_fd, STATE_LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+        if (fd < 0)
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s/" STATE_LOCK_NAME, repository->path);
+        int64_t deadline_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
+        for (;;) {
+                struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+                if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+                        break;
+                if (errno != EAGAIN && errno != EACCES && errno != EINTR)
+                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot lock %s/" STATE_LOCK_NAME, repository->path);
+                if (clock_monotonic_ms() >= deadline_ms)
+                        return error_set(err, ERROR_BUSY, "%s/" STATE_LOCK_NAME " has been locked by another process for %d s",
+                                         repository->path, LOCK_WAIT_MS / 1000);
+                poll(NULL, 0, LOCK_TRY_MS);
+        }
+        int locked = fd;
+        fd = -1;
+        return locked;
+}
+
+int points_change_state(struct repository *repository, const char *path, void (*change)(struct point_state *state, void *data),
+                        void *data, struct point_state *ret, struct error **err)
+{
+        _cleanup_close_ int fd = repository_open_point(repository, path, err);
+        if (fd < 0)
+                return -1;
+        _cleanup_close_ int lock_fd = lock_states(repository, err);
+        if (lock_fd < 0)
+                return -1;
+        _cleanup_point_state_ struct point_state state = { 0 };
+        _cleanup_free_ char *problem = point_state_read(fd, &state);
+        change(&state, data);
+        if (write_state(repository, fd, path, &state, err) < 0)
+                return -1;
+        if (ret) {
+                *ret = state;
+                state = (struct point_state){ 0 };
+        }
+        return 0;
+}
