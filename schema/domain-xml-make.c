@@ -1,7 +1,4 @@
-/* Making XML for libvirt: a snapshot's, and a disk's that is put back on another file. Text goes into the tree by functions that take
- * it literally, so that a path with quotes, '<' or '&' arrives as it is. */
-#include <assert.h>
-#include <libxml/xmlsave.h>
+/* Making XML for libvirt: a snapshot's, and a disk's that is put back on another file. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -9,51 +6,16 @@
 #include "schema/domain-xml-internal.h"
 #include "schema/xml-document.h"
 
-static void set_attribute(xmlNode *node, const char *name, const char *value)
-{
-        assert(xmlCheckUTF8((const xmlChar *)value)); /* it came out of XML or of YAML, which is */
-        xmlSetProp(node, (const xmlChar *)name, (const xmlChar *)value);
-}
-
-static void drop_attribute(xmlNode *node, const char *name)
-{
-        xmlUnsetProp(node, (const xmlChar *)name);
-}
-
-static xmlNode *add_child(xmlNode *node, const char *name)
-{
-        return xmlNewTextChild(node, NULL, (const xmlChar *)name, NULL);
-}
-
-static void drop_children(xmlNode *node, const char *name)
-{
-        for (xmlNode *child = xml_child(node, name); child; child = xml_child(node, name)) {
-                xmlUnlinkNode(child);
-                xmlFreeNode(child);
-        }
-}
-
-/* The element as text, without an XML declaration. The caller frees. */
-static char *node_to_text(xmlDoc *document, xmlNode *node)
-{
-        xmlBuffer *buffer = xmlBufferCreate();
-        int written = buffer ? xmlNodeDump(buffer, document, node, 0, 0) : -1;
-        assert(written >= 0);
-        char *text = xstrndup((const char *)xmlBufferContent(buffer), (size_t)xmlBufferLength(buffer));
-        xmlBufferFree(buffer);
-        return text;
-}
-
 static void add_snapshot_disk(xmlNode *disks, const struct snapshot_disk *snapshot)
 {
-        xmlNode *disk = add_child(disks, "disk");
-        set_attribute(disk, "name", snapshot->target);
-        set_attribute(disk, "snapshot", snapshot->overlay ? "external" : "no");
+        xmlNode *disk = xml_add_child(disks, "disk");
+        xml_set_attribute(disk, "name", snapshot->target);
+        xml_set_attribute(disk, "snapshot", snapshot->overlay ? "external" : "no");
         if (!snapshot->overlay)
                 return;
-        set_attribute(disk, "type", "file");
-        set_attribute(add_child(disk, "driver"), "type", "qcow2");
-        set_attribute(add_child(disk, "source"), "file", snapshot->overlay);
+        xml_set_attribute(disk, "type", "file");
+        xml_set_attribute(xml_add_child(disk, "driver"), "type", "qcow2");
+        xml_set_attribute(xml_add_child(disk, "source"), "file", snapshot->overlay);
 }
 
 char *domain_xml_make_snapshot(const char *name, const struct snapshot_disk *disks, size_t n_disks)
@@ -63,11 +25,11 @@ char *domain_xml_make_snapshot(const char *name, const struct snapshot_disk *dis
         xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *)"domainsnapshot", NULL);
         xmlDocSetRootElement(document, root);
         xmlNewTextChild(root, NULL, (const xmlChar *)"name", (const xmlChar *)name);
-        set_attribute(add_child(root, "memory"), "snapshot", "no");
-        xmlNode *list = add_child(root, "disks");
+        xml_set_attribute(xml_add_child(root, "memory"), "snapshot", "no");
+        xmlNode *list = xml_add_child(root, "disks");
         for (size_t i = 0; i < n_disks; i++)
                 add_snapshot_disk(list, &disks[i]);
-        return node_to_text(document, root);
+        return xml_write(document, root);
 }
 
 static xmlNode *find_disk(const xmlNode *domain, const char *wanted)
@@ -101,17 +63,17 @@ static xmlNode *take_source(xmlNode *disk, xmlNode *layer)
         if (source) {
                 _cleanup_free_ char *policy = xml_attribute(xml_child(disk, "source"), "startupPolicy");
                 xmlUnlinkNode(source);
-                drop_children(disk, "source");
+                xml_drop_children(disk, "source");
                 xmlAddChild(disk, source);
                 if (policy)
-                        set_attribute(source, "startupPolicy", policy);
+                        xml_set_attribute(source, "startupPolicy", policy);
         } else {
                 source = xml_child(disk, "source");
         }
         if (!source)
-                source = add_child(disk, "source");
+                source = xml_add_child(disk, "source");
         for (size_t i = 0; i < ARRAY_LENGTH(places); i++)
-                drop_attribute(source, places[i]);
+                xml_drop_attribute(source, places[i]);
         return source;
 }
 
@@ -120,7 +82,7 @@ static void drop_generated_alias(xmlNode *disk)
 {
         _cleanup_free_ char *name = xml_attribute(xml_child(disk, "alias"), "name");
         if (!name || !str_starts_with(name, "ua-"))
-                drop_children(disk, "alias");
+                xml_drop_children(disk, "alias");
 }
 
 static void repoint(xmlNode *disk, const char *path, const char *format)
@@ -129,16 +91,16 @@ static void repoint(xmlNode *disk, const char *path, const char *format)
         _cleanup_free_ char *layer_type = xml_attribute(layer, "type");
         bool is_block = layer_type ? streq(layer_type, "block") : str_starts_with(path, "/dev/");
         xmlNode *source = take_source(disk, layer);
-        set_attribute(disk, "type", is_block ? "block" : "file");
-        set_attribute(source, is_block ? "dev" : "file", path);
+        xml_set_attribute(disk, "type", is_block ? "block" : "file");
+        xml_set_attribute(source, is_block ? "dev" : "file", path);
         xmlNode *driver = xml_child(disk, "driver");
         if (!driver) {
-                driver = add_child(disk, "driver");
-                set_attribute(driver, "name", "qemu");
+                driver = xml_add_child(disk, "driver");
+                xml_set_attribute(driver, "name", "qemu");
         }
-        set_attribute(driver, "type", format);
-        drop_children(disk, "backingStore");
-        drop_children(disk, "mirror");
+        xml_set_attribute(driver, "type", format);
+        xml_drop_children(disk, "backingStore");
+        xml_drop_children(disk, "mirror");
         drop_generated_alias(disk);
 }
 
@@ -154,5 +116,5 @@ char *domain_xml_disk_repointed(const char *text, size_t length, const char *tar
                 return NULL;
         }
         repoint(disk, path, format);
-        return node_to_text(document, disk);
+        return xml_write(document, disk);
 }

@@ -2,8 +2,10 @@
  * could be expanded. */
 #include "schema/xml-document.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <libxml/parser.h>
+#include <libxml/xmlsave.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -108,4 +110,56 @@ char *xml_text(const xmlNode *node)
         char *copy = length ? xstrndup(start, length) : NULL;
         xmlFree(content);
         return copy;
+}
+
+void xml_set_attribute(xmlNode *node, const char *name, const char *value)
+{
+        assert(xmlCheckUTF8((const xmlChar *)value));
+        xmlSetProp(node, (const xmlChar *)name, (const xmlChar *)value);
+}
+
+void xml_drop_attribute(xmlNode *node, const char *name)
+{
+        xmlUnsetProp(node, (const xmlChar *)name);
+}
+
+void xml_set_text(xmlNode *node, const char *text)
+{
+        assert(xmlCheckUTF8((const xmlChar *)text));
+        xmlNodeSetContent(node, NULL);
+        xmlNodeAddContent(node, (const xmlChar *)text);
+}
+
+xmlNode *xml_add_child(xmlNode *node, const char *name)
+{
+        return xmlNewTextChild(node, NULL, (const xmlChar *)name, NULL);
+}
+
+void xml_drop(xmlNode *node)
+{
+        if (!node)
+                return;
+        xmlNode *before = node->prev;
+        if (before && before->type == XML_TEXT_NODE && xmlIsBlankNode(before)) {
+                xmlUnlinkNode(before);
+                xmlFreeNode(before);
+        }
+        xmlUnlinkNode(node);
+        xmlFreeNode(node);
+}
+
+void xml_drop_children(xmlNode *node, const char *name)
+{
+        for (xmlNode *child = xml_child(node, name); child; child = xml_child(node, name))
+                xml_drop(child);
+}
+
+char *xml_write(xmlDoc *document, xmlNode *node)
+{
+        xmlBuffer *buffer = xmlBufferCreate();
+        int written = buffer ? xmlNodeDump(buffer, document, node, 0, 0) : -1;
+        assert(written >= 0);
+        char *text = xstrndup((const char *)xmlBufferContent(buffer), (size_t)xmlBufferLength(buffer));
+        xmlBufferFree(buffer);
+        return text;
 }

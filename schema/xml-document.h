@@ -22,6 +22,19 @@ char *xml_attribute(const xmlNode *node, const char *name);
 /* The text in an element without the white space around it; NULL where it is empty, also for a NULL node. The caller frees. */
 char *xml_text(const xmlNode *node);
 
+/* Changing a tree: text goes in literally, so that a path with quotes, '<' or '&' arrives as it is. It must be UTF-8 (asserted): it came out of
+ * XML or of YAML, which is. */
+void xml_set_attribute(xmlNode *node, const char *name, const char *value);
+void xml_drop_attribute(xmlNode *node, const char *name);
+void xml_set_text(xmlNode *node, const char *text);
+/* The new element, last in `node`. */
+xmlNode *xml_add_child(xmlNode *node, const char *name);
+/* Removes the element and all in it, with the white space in front of it; NULL is fine. */
+void xml_drop(xmlNode *node);
+void xml_drop_children(xmlNode *node, const char *name);
+/* The element as text, without an XML declaration. The caller frees. */
+char *xml_write(xmlDoc *document, xmlNode *node);
+
 static inline _unused_ void xml_document_freep(xmlDoc **document)
 {
         if (*document)
