@@ -47,6 +47,8 @@ class Vm:
     memory_mib: int = 144
     machine: str = "q35"
     uefi: bool = False        # OVMF and an NVRAM file; boots slower
+    boot_disk: bool = False   # the firmware boots the first disk, which holds the guest's kernel; else QEMU loads the host's
+    video: bool = False       # a VGA card, for screenshots
     nic: bool = False         # a network card on the host's bridge br0, which leads nowhere
     cmdline: str = ""         # further words for the kernel
     uuid: str = ""
@@ -86,6 +88,11 @@ def domain_xml(vm):
                 f"\n    <nvram template='/usr/share/OVMF/OVMF_VARS_4M.fd'>/var/lib/libvirt/qemu/nvram/{escape(vm.name)}_VARS.fd</nvram>"
                 if vm.uefi else "")
     nic = "    <interface type='bridge'><source bridge='br0'/><model type='virtio'/></interface>\n" if vm.nic else ""
+    boot = (f"""
+    <kernel>{BOOT}/vmlinuz</kernel>
+    <initrd>{BOOT}/initrd.img</initrd>
+    <cmdline>{escape(' '.join([*words, vm.cmdline]).strip())}</cmdline>""" if not vm.boot_disk else "\n    <boot dev='hd'/>")
+    video = "    <video><model type='vga'/></video>\n" if vm.video else ""
     scsi = "    <controller type='scsi' model='virtio-scsi'/>\n" if any(d.bus == "scsi" for d in vm.disks) else ""
     return f"""<domain type='qemu'>
   <name>{escape(vm.name)}</name>
@@ -93,10 +100,7 @@ def domain_xml(vm):
   <memory unit='MiB'>{vm.memory_mib}</memory>
   <vcpu>1</vcpu>
   <os>
-    <type arch='x86_64' machine='{vm.machine}'>hvm</type>{firmware}
-    <kernel>{BOOT}/vmlinuz</kernel>
-    <initrd>{BOOT}/initrd.img</initrd>
-    <cmdline>{escape(' '.join([*words, vm.cmdline]).strip())}</cmdline>
+    <type arch='x86_64' machine='{vm.machine}'>hvm</type>{firmware}{boot}
   </os>
   <features><acpi/><apic/></features>
   <cpu mode='maximum'/>
@@ -107,7 +111,7 @@ def domain_xml(vm):
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
 {chr(10).join(disk_xml(d) for d in vm.disks)}
-{scsi}{nic}    <controller type='usb' model='none'/>
+{scsi}{nic}{video}    <controller type='usb' model='none'/>
     <serial type='pty'><target port='0'/></serial>
     <console type='pty'><target type='serial' port='0'/></console>
 {agent}    <channel type='unix'><target type='virtio' name='org.orch.lab.0'/></channel>

@@ -12,7 +12,7 @@ import socket
 import time
 import xml.etree.ElementTree as ElementTree
 
-from . import mounts
+from . import boot_disk, mounts
 from .domain_xml import Vm, domain_xml
 from .run import LabError, run, wait_for
 
@@ -29,9 +29,16 @@ class Guest:
         for disk in self.spec.disks:
             if disk.kind == "block" and not disk.path:
                 disk.path = self._block_device(disk)
+            elif self.spec.boot_disk and disk is self.spec.disks[0]:
+                self._boot_image(disk)
             elif disk.create and disk.path:
                 self._image(disk)
         self.host.exec("virsh", "-q", "define", "/dev/stdin", input=domain_xml(self.spec))
+
+    def _boot_image(self, disk):
+        self.host.exec("mkdir", "-p", "--", os.path.dirname(disk.path))
+        source = boot_disk.ensure(self.spec.uefi, self.spec.agent)
+        run(["qemu-img", "convert", "-q", "-O", disk.format, source, self.host.path(disk.path)])
 
     def _image(self, disk):
         self.host.exec("mkdir", "-p", "--", os.path.dirname(disk.path))
