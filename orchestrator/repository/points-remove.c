@@ -1,13 +1,17 @@
-/* points_remove(): out of sight by one rename, then deleted, so that a crash in between leaves nothing that looks like a point. */
+/* points_remove(): out of sight by one rename, then deleted, so that a crash in between leaves nothing that looks like a point. Readers are
+ * looked for after the rename (repository/leases.h): one that came before it has its point put back, one that comes later finds none. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "repository/leases-internal.h"
 #include "repository/points.h"
 #include "repository/repository-internal.h"
 #include "repository/share-files.h"
@@ -25,6 +29,25 @@ static int sweep(int vm_fd, const char *folder, struct error **err)
         return 0;
 }
 
+static int refuse_while_read(int vm_fd, const char *folder, const char *name, struct error **err)
+{
+        _cleanup_free_ char *job = NULL;
+        int found = leases_find_reader(vm_fd, folder, name, clock_realtime_s(), &job, err);
+        if (found > 0)
+                return error_set(err, ERROR_BUSY, "%s/%s is being read by job %s and stays", folder, name, job);
+        return found;
+}
+
+/* A point that was renamed away comes back where somebody has begun to read it. */
+static int give_way_to_reader(int vm_fd, const char *folder, const char *name, const char *aside, struct error **err)
+{
+        if (refuse_while_read(vm_fd, folder, name, err) == 0)
+                return 0;
+        if (share_rename_new(vm_fd, aside, name) < 0)
+                log_error("cannot rename %s/%s back to %s: %s", folder, aside, name, strerror(errno));
+        return -1;
+}
+
 int points_remove(struct repository *repository, const char *hypervisor, const char *vm, const char *name, struct error **err)
 {
         assert(name_is_safe(hypervisor) && name_is_safe(vm));
@@ -38,14 +61,14 @@ int points_remove(struct repository *repository, const char *hypervisor, const c
         if (vm_fd < 0)
                 return error_propagate(err, TAKE_PTR(error));
         /* First, because an earlier try may have left one of this very name. */
-        if (sweep(vm_fd, folder, err) < 0)
+        if (sweep(vm_fd, folder, err) < 0 || refuse_while_read(vm_fd, folder, name, err) < 0)
                 return -1;
         _cleanup_free_ char *aside = xasprintf(REMOVING_PREFIX "%s", name);
         if (share_rename_new(vm_fd, name, aside) < 0)
                 return errno == ENOENT
                                ? 0
                                : error_set_errno(err, ERROR_INTERNAL, errno, "cannot rename %s/%s to %s", folder, name, aside);
-        if (fs_sync_dir(vm_fd, folder, err) < 0)
+        if (give_way_to_reader(vm_fd, folder, name, aside, err) < 0 || fs_sync_dir(vm_fd, folder, err) < 0)
                 return -1;
         return sweep(vm_fd, folder, err);
 }

@@ -37,7 +37,8 @@ int points_scan_vm(struct repository *repository, const char *hypervisor, const 
 int points_scan_all(struct repository *repository, struct point_list *ret, struct error **err) _must_check_;
 
 /* Removes one: renamed out of sight (".removing-<name>") first, then deleted. Leftover ".removing-*" of that VM are deleted too.
- * One that is not there is fine. */
+ * One that is not there is fine.
+ * ERROR_BUSY while somebody reads it or what needs it (repository/leases.h). */
 int points_remove(struct repository *repository, const char *hypervisor, const char *vm, const char *name,
                   struct error **err) _must_check_;
 

@@ -6,15 +6,19 @@
 #include "repository/points.h"
 #include "worker/backup-internal.h"
 
-static void remove_point(struct backup *backup, const struct retention_point *point)
+static bool remove_point(struct backup *backup, const struct retention_point *point)
 {
         _cleanup_error_ struct error *error = NULL;
         if (points_remove(backup->repository, backup->home, backup->vm->name, point->name, &error) < 0) {
-                report_warning(backup->report, "the old point %s cannot be removed: %s", point->name, error->message);
-                return;
+                if (error->kind == ERROR_BUSY)
+                        report_log(backup->report, "the old point %s is kept for now: %s", point->name, error->message);
+                else
+                        report_warning(backup->report, "the old point %s cannot be removed: %s", point->name, error->message);
+                return false;
         }
         report_log(backup->report, "the old point %s was removed: %s", point->name, point->reason);
         report_removed(backup->report, point->name);
+        return true;
 }
 
 int backup_prune(struct backup *backup, struct error **err)
@@ -43,8 +47,7 @@ int backup_prune(struct backup *backup, struct error **err)
                 /* The point of this very job is never a candidate, whatever the clock says; nor one whose age cannot be told. */
                 if (!points[i].remove || streq(points[i].name, backup->point) || !list.items[i].metadata)
                         continue;
-                remove_point(backup, &points[i]);
-                removed++;
+                removed += remove_point(backup, &points[i]);
         }
         report_step_end(backup->report, STEP_DONE, "%zu points kept, %zu removed", list.count - removed, removed);
         return 0;
