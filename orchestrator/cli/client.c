@@ -41,6 +41,7 @@ struct transfer {
         bool stopped;   /* by on_line */
         int end_status; /* of the end event; -1: not seen */
         struct deadline silence;
+        struct deadline tick;
 };
 
 struct client *client_new(const char *socket)
@@ -192,6 +193,23 @@ static enum outcome transfer_result(struct transfer *transfer, CURLcode *ret_cod
         return OUTCOME_BROKEN;
 }
 
+/* Ticks when it is time to. Returns how long may be waited for what comes next, at most `left_ms`. */
+static int tick(struct transfer *transfer, int left_ms)
+{
+        const struct client_stream *stream = transfer->stream;
+        if (!stream || !stream->on_tick)
+                return left_ms;
+        if (deadline_passed(transfer->tick)) {
+                struct deadline begun = deadline_in_ms(0);
+                stream->on_tick(stream->data);
+                /* The daemon was not listened to meanwhile: that is no silence of its. */
+                transfer->silence.at_ms += deadline_in_ms(0).at_ms - begun.at_ms;
+                transfer->tick = deadline_in_ms(stream->tick_ms);
+        }
+        int until_tick = deadline_left_ms(transfer->tick);
+        return until_tick < left_ms ? until_tick : left_ms;
+}
+
 /* Drives the transfer until it is over, a signal comes on signal_fd (-1: none is watched), or silence has lasted too long. */
 static enum outcome transfer_drive(struct transfer *transfer, int signal_fd, CURLcode *ret_code)
 {
@@ -210,6 +228,7 @@ static enum outcome transfer_drive(struct transfer *transfer, int signal_fd, CUR
                 int left_ms = deadline_left_ms(transfer->silence);
                 if (left_ms == 0)
                         return OUTCOME_MUTE;
+                left_ms = tick(transfer, left_ms);
                 struct curl_waitfd extra = { .fd = signal_fd, .events = CURL_WAIT_POLLIN };
                 curl_multi_poll(transfer->multi, &extra, signal_fd >= 0 ? 1 : 0, left_ms, NULL);
                 if (extra.revents)
@@ -328,6 +347,7 @@ int client_stream(struct client *client, const char *path, const json_t *body, c
 {
         _cleanup_(transfer_done) struct transfer transfer = { .client = client, .stream = stream, .end_status = -1 };
         transfer_prepare(&transfer, path, body);
+        transfer.tick = deadline_in_ms(stream->tick_ms);
         sigset_t before;
         _cleanup_close_ int signal_fd = watch_signals(&before);
         CURLcode code = CURLE_OK;

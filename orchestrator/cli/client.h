@@ -33,6 +33,9 @@ struct client_stream {
         enum client_next (*on_line)(const json_t *line, void *data);
         /* Called when SIGINT or SIGTERM comes; the call then ends with STATUS_INTERRUPTED and no error. */
         void (*on_interrupt)(void *data);
+        /* Called about every `tick_ms`, between two lines; NULL: never. What it takes delays the lines. */
+        void (*on_tick)(void *data);
+        int64_t tick_ms;
         void *data;
 };
 

@@ -10,18 +10,25 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "cli/bacula-console.h"
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/values.h"
+#include "schema/json-fields.h"
 #include "schema/messages.h"
+
+enum { BACULA_ASKED_EVERY_MS = 10 * 1000 };
 
 struct follow {
         const struct cli *cli;
+        struct client *client;
         const struct follow_options *options;
         size_t n_warnings;
         char *running; /* the job that began last and has not ended, or NULL */
         char *running_vm;
-        size_t n_waiting; /* queued and not begun */
+        size_t n_waiting;    /* queued and not begun */
+        bool cancel_told;    /* the daemon knows that Bacula's job was cancelled */
+        bool console_is_bad; /* that it cannot be asked has been said */
 };
 
 static void follow_done(struct follow *follow)
@@ -210,11 +217,65 @@ static void on_interrupt(void *data)
                             "job");
 }
 
+int follow_read_options(const struct cli *cli, struct follow_options *ret, struct error **err)
+{
+        const char *job = options_get(cli->options, "bacula-job");
+        const char *console = options_get(cli->options, "bacula-console");
+        if (job && !name_is_safe(job))
+                return error_set(err, ERROR_CONFIG, "--bacula-job %s: expected the number that Bacula puts in for %%i", job);
+        if (console && !job)
+                return error_set(err, ERROR_CONFIG, "--bacula-console: --bacula-job has to say which job is to be looked for");
+        *ret = (struct follow_options){
+                .strict = options_has(cli->options, "strict"),
+                .bacula_job = job,
+                .bacula_console = console,
+        };
+        return 0;
+}
+
+/* Goes on following after a cancel: the jobs undo what they did, and the verdict is still to come. */
+static void ask_bacula(void *data)
+{
+        struct follow *follow = data;
+        const char *job = follow->options->bacula_job;
+        if (follow->cancel_told)
+                return;
+        _cleanup_error_ struct error *error = NULL;
+        int cancelled = bacula_console_is_cancelled(follow->options->bacula_console, job, &error);
+        if (cancelled < 0 && !follow->console_is_bad) {
+                follow->console_is_bad = true;
+                log_warning("whether Bacula's job %s is cancelled cannot be asked now (%s); `orch cancel --bacula-job %s` ends "
+                            "what it started",
+                            job, error_message(error), job);
+        }
+        if (cancelled <= 0)
+                return;
+        _cleanup_json_ json_t *body = json_object();
+        json_object_set_new(body, "bacula_job", json_string(job));
+        _cleanup_json_ json_t *answer = NULL;
+        if (client_call(follow->client, "/v1/cancel", body, &answer, &error) != STATUS_OK) {
+                log_warning("Bacula's job %s is cancelled, but orch cannot be told: %s", job, error_message(error));
+                return;
+        }
+        follow->cancel_told = true;
+        _cleanup_free_ char *line = xasprintf("Bacula's job %s is cancelled: what it started undoes what it did, and ends", job);
+        output_line(line);
+}
+
 int follow_jobs(const struct cli *cli, struct client *client, const char *path, const json_t *body,
                 const struct follow_options *options, struct error **err)
 {
-        _cleanup_(follow_done) struct follow follow = { .cli = cli, .options = options };
-        struct client_stream stream = { .on_line = on_line, .on_interrupt = on_interrupt, .data = &follow };
+        _cleanup_(follow_done) struct follow follow = { .cli = cli, .client = client, .options = options };
+        struct client_stream stream = {
+                .on_line = on_line,
+                .on_interrupt = on_interrupt,
+                .on_tick = options->bacula_console ? ask_bacula : NULL,
+                .tick_ms = BACULA_ASKED_EVERY_MS,
+                .data = &follow,
+        };
+        /* A job log takes stderr too. */
+        if (!isatty(STDERR_FILENO))
+                log_limit_lines(OUTPUT_LINE_BYTES);
         /* A closed stdout is seen by its writes failing. */
         signal(SIGPIPE, SIG_IGN);
         int status = client_stream(client, path, body, &stream, err);

@@ -6,10 +6,15 @@
 #include "cli/client.h"
 
 struct follow_options {
-        bool strict;        /* warnings make exit status 1 of 0 */
-        bool passed_checks; /* shows those too */
-        bool just_watching; /* of what may be past: ends with 0 whatever became of the job; Ctrl-C says nothing of jobs */
+        bool strict;                /* warnings make exit status 1 of 0 */
+        bool passed_checks;         /* shows those too */
+        const char *bacula_job;     /* that runs this client; or NULL */
+        const char *bacula_console; /* bconsole's configuration: that job's being cancelled there cancels the jobs; or NULL */
+        bool just_watching;         /* of what may be past: ends with 0 whatever became of the job; Ctrl-C says nothing of jobs */
 };
+
+/* --strict, --bacula-job and --bacula-console, of the verbs that have all three. ERROR_CONFIG for what cannot be together. */
+int follow_read_options(const struct cli *cli, struct follow_options *ret, struct error **err) _must_check_;
 
 /* Returns the exit status. `body` NULL: GET. */
 int follow_jobs(const struct cli *cli, struct client *client, const char *path, const json_t *body,

@@ -18,6 +18,10 @@ static const struct option_spec options[] = {
         { .name = "no-wait", .help = "queue the jobs and end" },
         { .name = "accept-new-uuid", .help = "back up a VM that was made anew under its old name, and pin its new UUID" },
         { .name = "strict", .help = "warnings make the exit status 1" },
+        { .name = "bacula-job", .value = "ID", .help = "the Bacula job that runs this (%i): `orch cancel --bacula-job` ends it" },
+        { .name = "bacula-console",
+          .value = "FILE",
+          .help = "bconsole's configuration: a cancel of that job in bconsole ends it too" },
         { 0 },
 };
 
@@ -66,6 +70,8 @@ static json_t *make_request(const struct cli *cli)
         json_object_set_new(body, "if_due", json_boolean(options_has(cli->options, "if-due")));
         json_object_set_new(body, "wait", json_boolean(!options_has(cli->options, "no-wait")));
         json_object_set_new(body, "accept_new_uuid", json_boolean(options_has(cli->options, "accept-new-uuid")));
+        if (options_has(cli->options, "bacula-job"))
+                json_object_set_new(body, "bacula_job", json_string(options_get(cli->options, "bacula-job")));
         return body;
 }
 
@@ -89,7 +95,8 @@ static int show_queued(const struct cli *cli, const json_t *answer)
 
 int verb_backup_vm(const struct cli *cli, struct error **err)
 {
-        if (check_choices(cli, err) < 0)
+        struct follow_options follow = { 0 };
+        if (check_choices(cli, err) < 0 || follow_read_options(cli, &follow, err) < 0)
                 return STATUS_USAGE;
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
@@ -100,6 +107,5 @@ int verb_backup_vm(const struct cli *cli, struct error **err)
                 int status = client_call(client, "/v1/backup", body, &answer, err);
                 return status == STATUS_OK ? show_queued(cli, answer) : status;
         }
-        const struct follow_options follow = { .strict = options_has(cli->options, "strict") };
         return follow_jobs(cli, client, "/v1/backup", body, &follow, err);
 }

@@ -20,7 +20,10 @@ static const struct option_spec options[] = {
         { .name = "attach", .help = "if a cycle runs already, follow that one instead of refusing" },
         { .name = "yes", .help = "on a terminal: don't ask, however much is to be backed up" },
         { .name = "strict", .help = "warnings make the exit status 1" },
-        { .name = "bacula-job", .value = "ID", .help = "the Bacula job that started this (%i), for the records" },
+        { .name = "bacula-job", .value = "ID", .help = "the Bacula job that runs this (%i): `orch cancel --bacula-job` ends it" },
+        { .name = "bacula-console",
+          .value = "FILE",
+          .help = "bconsole's configuration: a cancel of that job in bconsole ends it too" },
         { 0 },
 };
 
@@ -117,6 +120,9 @@ static int ask_if_unusual(const struct cli *cli, struct client *client, json_t *
 
 int verb_run(const struct cli *cli, struct error **err)
 {
+        struct follow_options follow = { 0 };
+        if (follow_read_options(cli, &follow, err) < 0)
+                return STATUS_USAGE;
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
                 return STATUS_USAGE;
@@ -131,6 +137,5 @@ int verb_run(const struct cli *cli, struct error **err)
                 if (status != STATUS_OK)
                         return status;
         }
-        const struct follow_options follow = { .strict = options_has(cli->options, "strict") };
         return follow_jobs(cli, client, "/v1/run", body, &follow, err);
 }
