@@ -25,6 +25,11 @@ CREATE TABLE entry (
         held INTEGER NOT NULL CHECK (held IN (0, 1)),
         verified INTEGER NOT NULL,
         proven INTEGER NOT NULL,
+        proof_at INTEGER NOT NULL,                      -- the last test-restore of the point; these five as in state.json
+        proof TEXT CHECK (proof IN ('booted', 'not-bootable')),
+        proof_reason TEXT,
+        boot_milliseconds INTEGER NOT NULL,
+        proof_evidence TEXT NOT NULL,                   -- a JSON array of strings
         warnings TEXT NOT NULL,                         -- a JSON array of strings
         error TEXT,
         error_kind TEXT,
@@ -49,4 +54,4 @@ CREATE TABLE condition (
 INSERT INTO condition (reconciled) VALUES (0);
 
 PRAGMA application_id = 1869767528;                     -- "orch"
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

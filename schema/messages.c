@@ -37,6 +37,7 @@ static const struct json_field request_fields[] = {
         { FIELD(dry_run), .type = JSON_FIELD_FLAG },
         { FIELD(method), .type = JSON_FIELD_TEXT },
         { FIELD(level), .type = JSON_FIELD_TEXT },
+        { FIELD(live_jobs), .type = JSON_FIELD_TEXTS },
         { FIELD(options), .type = JSON_FIELD_OBJECT },
         { 0 },
 };

@@ -32,6 +32,7 @@ struct job_request {
         bool dry_run;            /* of a recovery: say what would be done, change nothing */
         char *method;            /* override or NULL */
         char *level;             /* override or NULL */
+        char **live_jobs;        /* ids of the other jobs that have a worker now: what carries their names is in use */
         json_t *options; /* of a verification, restore or test-restore: an object whose fields its own reader knows; NULL: none */
 };
 

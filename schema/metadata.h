@@ -108,9 +108,16 @@ struct point_state {
         bool held;
         char *held_reason; /* or NULL */
         int64_t verified;  /* last time that verification passed */
-        int64_t proven;    /* last time that it booted */
+        int64_t proven;    /* when it was seen booting; 0 again once it did not */
         bool damaged;
         char *damage; /* what is wrong; or NULL */
+        /* The last test-restore that came to a verdict; proof_at 0: none has. */
+        int64_t proof_at;
+        char *proof; /* "booted", "not-bootable" */
+        char *proof_reason;
+        char *proof_job;
+        int64_t boot_milliseconds; /* from the start to the first sign that it was up */
+        char **proof_evidence;     /* what was seen, strongest first */
 };
 
 char *point_state_format(const struct point_state *state);

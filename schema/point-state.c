@@ -9,6 +9,7 @@
 #define DOCUMENT_NAME "state.json"
 
 #define FIELD(member) .name = #member, .offset = offsetof(struct point_state, member)
+static const char *const proof_words[] = { "booted", "not-bootable", NULL };
 static const struct json_field state_fields[] = {
         { FIELD(held), .type = JSON_FIELD_FLAG, .required = true },
         { FIELD(held_reason), .type = JSON_FIELD_TEXT },
@@ -16,6 +17,12 @@ static const struct json_field state_fields[] = {
         { FIELD(proven), .type = JSON_FIELD_TIME },
         { FIELD(damaged), .type = JSON_FIELD_FLAG, .required = true },
         { FIELD(damage), .type = JSON_FIELD_TEXT },
+        { FIELD(proof_at), .type = JSON_FIELD_TIME },
+        { FIELD(proof), .type = JSON_FIELD_TEXT, .words = proof_words },
+        { FIELD(proof_reason), .type = JSON_FIELD_TEXT },
+        { FIELD(proof_job), .type = JSON_FIELD_TEXT },
+        { FIELD(boot_milliseconds), .type = JSON_FIELD_NUMBER },
+        { FIELD(proof_evidence), .type = JSON_FIELD_TEXTS },
         { 0 },
 };
 

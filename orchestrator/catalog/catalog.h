@@ -45,6 +45,11 @@ struct catalog_entry {
         bool held;
         int64_t verified;
         int64_t proven;
+        int64_t proof_at; /* these five as in struct point_state */
+        char *proof;
+        char *proof_reason;
+        int64_t boot_milliseconds;
+        char **proof_evidence;
         char **warnings;
         char *error;
         char *error_kind; /* of a failed job */

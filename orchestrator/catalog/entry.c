@@ -38,6 +38,11 @@ const struct json_field catalog_entry_fields[] = {
         FIELD(FLAG, held),
         FIELD(TIME, verified),
         FIELD(TIME, proven),
+        FIELD(TIME, proof_at),
+        FIELD(TEXT, proof),
+        FIELD(TEXT, proof_reason),
+        FIELD(NUMBER, boot_milliseconds),
+        FIELD(TEXTS, proof_evidence),
         FIELD(TEXTS, warnings),
         FIELD(TEXT, error),
         FIELD(TEXT, error_kind),
@@ -128,6 +133,11 @@ void catalog_entry_from_point(const struct point *point, struct catalog_entry *r
         ret->held = point->state.held;
         ret->verified = point->state.verified;
         ret->proven = point->state.proven;
+        ret->proof_at = point->state.proof_at;
+        ret->proof = xstrdup(point->state.proof);
+        ret->proof_reason = xstrdup(point->state.proof_reason);
+        ret->boot_milliseconds = point->state.boot_milliseconds;
+        ret->proof_evidence = strv_copy(point->state.proof_evidence);
 }
 
 /* ---- rows ---- */
@@ -218,7 +228,7 @@ int entry_insert(struct catalog *catalog, const struct catalog_entry *entry, str
         _cleanup_statement_ sqlite3_stmt *statement =
                 database_prepare(catalog,
                                  "INSERT OR REPLACE INTO entry (" ENTRY_COLUMNS ") VALUES "
-                                 "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                 "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                                  err);
         if (!statement)
                 return -1;

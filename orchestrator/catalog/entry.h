@@ -11,7 +11,8 @@ extern const struct json_field catalog_entry_fields[];
 
 #define ENTRY_COLUMNS                                                                                                        \
         "vm, hypervisor, point, job, status, level, method, consistency, path, uuid, virtual_bytes, stored_bytes, started, " \
-        "finished, duration_seconds, freeze_milliseconds, parent, held, verified, proven, warnings, error, error_kind"
+        "finished, duration_seconds, freeze_milliseconds, parent, held, verified, proven, proof_at, proof, "                 \
+        "proof_reason, boot_milliseconds, proof_evidence, warnings, error, error_kind"
 
 /* Fills an entry from a row of `SELECT ENTRY_COLUMNS …`. */
 void entry_read_row(sqlite3_stmt *statement, struct catalog_entry *ret);

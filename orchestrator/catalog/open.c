@@ -18,7 +18,7 @@
 #include "catalog/database.h"
 #include "catalog/entry.h"
 
-#define CATALOG_VERSION 1
+#define CATALOG_VERSION 2
 #define BUSY_TIMEOUT_MS 2000
 #define MAX_VALUE_BYTES (16 << 20)
 

@@ -225,8 +225,19 @@ static void on_ended(void *data)
         daemon_changed(daemon);
 }
 
+/* Those of workers that an earlier daemon left are not among them: nothing is done about their VMs until they have ended. */
+static char **other_live_jobs(const struct daemon *daemon, const struct job *job)
+{
+        char **ids = NULL;
+        for (size_t i = 0; i < daemon->n_busy; i++)
+                if (daemon->busy[i] != job)
+                        strv_add(&ids, daemon->busy[i]->id);
+        return ids;
+}
+
 static char *make_request(const struct daemon *daemon, const struct job *job)
 {
+        _cleanup_strv_ char **live_jobs = other_live_jobs(daemon, job);
         const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
         bool cycle = job->class == JOB_CLASS_CYCLE || job->class == JOB_CLASS_RETRY;
         struct job_request request = {
@@ -246,6 +257,7 @@ static char *make_request(const struct daemon *daemon, const struct job *job)
                 .dry_run = job->dry_run,
                 .method = job->method,
                 .level = job->level,
+                .live_jobs = live_jobs,
                 .options = job->options,
         };
         return job_request_format(&request);

@@ -37,12 +37,13 @@ void share_show_point(struct share *share, const char *vm, const char *point, sh
 static void entry_copy(const struct catalog_entry *from, struct catalog_entry *to)
 {
         *to = *from;
-        char **const texts[] = { &to->vm,     &to->hypervisor, &to->point,       &to->job,  &to->status,
-                                 &to->level,  &to->method,     &to->consistency, &to->path, &to->uuid,
-                                 &to->parent, &to->error,      &to->error_kind };
+        char **const texts[] = { &to->vm,     &to->hypervisor, &to->point,       &to->job,   &to->status,
+                                 &to->level,  &to->method,     &to->consistency, &to->path,  &to->uuid,
+                                 &to->parent, &to->error,      &to->error_kind,  &to->proof, &to->proof_reason };
         for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
                 *texts[i] = xstrdup(*texts[i]);
         to->warnings = strv_copy(from->warnings);
+        to->proof_evidence = strv_copy(from->proof_evidence);
 }
 
 /* What can't be recorded now will be when the share is back; the catalog, which failed, is opened anew. */

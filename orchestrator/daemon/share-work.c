@@ -63,7 +63,7 @@ static int open_catalog(struct share_side *side, struct error **err)
         if (!side->catalog)
                 return -1;
         if (catalog_set_aside(side->catalog))
-                log_warning("the catalog was corrupt: it is set aside as %s and made again from the share",
+                log_warning("the catalog was corrupt, or an older orch's: it is set aside as %s and made again from the share",
                             catalog_set_aside(side->catalog));
         else if (rebuild)
                 log_info("the catalog is new; it is filled from the points on the share");

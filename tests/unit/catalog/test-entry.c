@@ -31,6 +31,7 @@ static void assert_json(json_t *json, const char *key, const char *expected)
 Test(entry, every_field_comes_back)
 {
         struct catalog *catalog = open_catalog(true);
+        const char *evidence[] = { "agent: answered", NULL };
         const char *warnings[] = { "one \"quoted\"", "two\nlines", "h\303\251", NULL };
         struct catalog_entry entry = {
                 .vm = (char *)"a",
@@ -53,6 +54,11 @@ Test(entry, every_field_comes_back)
                 .held = true,
                 .verified = 1770000100,
                 .proven = 1770000200,
+                .proof_at = 1770000201,
+                .proof = (char *)"booted",
+                .proof_reason = (char *)"m",
+                .boot_milliseconds = 9123,
+                .proof_evidence = (char **)evidence,
                 .warnings = (char **)warnings,
                 .error = (char *)"k",
                 .error_kind = (char *)"l",
@@ -78,6 +84,11 @@ Test(entry, every_field_comes_back)
                 { "held", "true" },
                 { "verified", "\"2026-02-02T02:41:40Z\"" },
                 { "proven", "\"2026-02-02T02:43:20Z\"" },
+                { "proof_at", "\"2026-02-02T02:43:21Z\"" },
+                { "proof", "\"booted\"" },
+                { "proof_reason", "\"m\"" },
+                { "boot_milliseconds", "9123" },
+                { "proof_evidence", "[\"agent: answered\"]" },
                 { "warnings", "[\"one \\\"quoted\\\"\",\"two\\nlines\",\"h\303\251\"]" },
                 { "error", "\"k\"" },
                 { "error_kind", "\"l\"" },
@@ -98,9 +109,9 @@ Test(entry, what_is_not_known_is_null)
 {
         _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(true);
         struct catalog_entry entry = { .vm = (char *)"a", .status = (char *)"failed" };
-        static const char *const nulls[] = { "hypervisor",  "point",    "job",    "level",   "method",
-                                             "consistency", "path",     "uuid",   "started", "finished",
-                                             "parent",      "verified", "proven", "error",   "error_kind" };
+        static const char *const nulls[] = { "hypervisor", "point", "job",        "level",    "method", "consistency",
+                                             "path",       "uuid",  "started",    "finished", "parent", "verified",
+                                             "proven",     "error", "error_kind", "proof_at", "proof",  "proof_reason" };
 
         assert_ok(catalog_record(catalog, &entry, err));
         json_t *json = first_of(catalog);
@@ -164,8 +175,10 @@ Test(entry, of_a_point_follows_where_it_lies_and_what_its_state_says)
         _cleanup_catalog_entry_ struct catalog_entry entry = { 0 }, damaged = { 0 };
 
         xstrdup_replace(&point->hypervisor, "moved-here");
-        point->state = (struct point_state){ .held = true, .verified = 5, .proven = 6 };
+        point->state = (struct point_state){ .held = true, .verified = 5, .proven = 6, .proof_at = 7, .proof = xstrdup("booted") };
         catalog_entry_from_point(point, &entry);
+        cr_assert_eq(entry.proof_at, 7);
+        cr_assert_str_eq(entry.proof, "booted");
         cr_assert_str_eq(entry.hypervisor, "moved-here");
         cr_assert_str_eq(entry.status, "ok");
         cr_assert(entry.held && entry.verified == 5 && entry.proven == 6 && !entry.error);

@@ -77,7 +77,7 @@ Test(open, the_files_version_is_the_codes)
         catalog_free(open_catalog(true));
         _cleanup_free_ char *version = query_text(file, "PRAGMA user_version");
         _cleanup_free_ char *mode = query_text(file, "PRAGMA journal_mode");
-        cr_assert_str_eq(version, "1");
+        cr_assert_str_eq(version, "2");
         cr_assert_str_eq(mode, "delete");
 }
 
@@ -174,7 +174,7 @@ Test(open, two_set_aside_in_one_second_do_not_overwrite_each_other)
 Test(open, a_newer_version_is_refused_and_left_alone)
 {
         make_filled();
-        run_sql(file, "CREATE TABLE news (a); PRAGMA user_version = 2");
+        run_sql(file, "CREATE TABLE news (a); PRAGMA user_version = 3");
         size_t length = 0;
         _cleanup_free_ char *before = fs_read_file(file, 1 << 24, &length, NULL);
         _cleanup_error_ struct error *error = NULL;

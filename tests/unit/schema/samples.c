@@ -103,6 +103,7 @@ struct job_request *sample_request(void)
         request->pinned_hypervisor = xstrdup("hypervisor-01");
         request->dry_run = true;
         request->level = xstrdup("full");
+        strv_add(&request->live_jobs, "20260201-3f9b");
         request->options = json_pack("{s:s, s:b}", "point", "latest", "start", 1);
         return request;
 }
@@ -189,6 +190,14 @@ struct summary *sample_summary(void)
         return summary;
 }
 
+static char **sample_evidence(void)
+{
+        char **evidence = NULL;
+        strv_add(&evidence, "agent: answered after 9.1s");
+        strv_add(&evidence, "screenshot: proof/screenshot.png");
+        return evidence;
+}
+
 struct point_state sample_state(void)
 {
         return (struct point_state){
@@ -197,5 +206,12 @@ struct point_state sample_state(void)
                 .verified = SATURDAY + 100,
                 .damaged = true,
                 .damage = xstrdup("prod-db-01-vda.qcow2: checksum differs"),
+                .proven = SATURDAY + 200,
+                .proof_at = SATURDAY + 200,
+                .proof = xstrdup("booted"),
+                .proof_reason = xstrdup("the guest agent answers"),
+                .proof_job = xstrdup("20260201-3f9b"),
+                .boot_milliseconds = 9123,
+                .proof_evidence = sample_evidence(),
         };
 }

@@ -243,7 +243,13 @@ Test(point_state, round_trip)
         cr_assert_str_eq(again.held_reason, state.held_reason);
         cr_assert_str_eq(again.damage, state.damage);
         cr_assert_eq(again.verified, state.verified);
-        cr_assert_eq(again.proven, 0);
+        cr_assert_eq(again.proven, state.proven);
+        cr_assert_eq(again.proof_at, state.proof_at);
+        cr_assert_eq(again.boot_milliseconds, state.boot_milliseconds);
+        cr_assert_str_eq(again.proof, "booted");
+        cr_assert_str_eq(again.proof_reason, state.proof_reason);
+        cr_assert_str_eq(again.proof_job, state.proof_job);
+        cr_assert_eq(strv_length(again.proof_evidence), 2);
 }
 
 Test(point_state, refuses_what_is_wrong_and_leaves_the_result_untouched)

@@ -1,0 +1,86 @@
+/* Implements schema/domain-isolate.h. */
+#include "schema/domain-isolate.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+#include "schema/xml-document.h"
+
+static bool has(const char *const models[], const char *model)
+{
+        for (size_t i = 0; models && models[i]; i++)
+                if (streq(models[i], model))
+                        return true;
+        return false;
+}
+
+/* A source that is not to be relabelled says so for each model but "dac": the domain as a whole says that. libvirt takes a label without a
+ * model for none. */
+static void name_models(xmlNode *source, const char *const models[])
+{
+        bool marked = xml_child(source, "seclabel") != NULL;
+        xml_drop_children(source, "seclabel");
+        for (size_t i = 0; marked && models && models[i]; i++) {
+                if (streq(models[i], "dac"))
+                        continue;
+                xmlNode *label = xml_add_child(source, "seclabel");
+                xml_set_attribute(label, "model", models[i]);
+                xml_set_attribute(label, "relabel", "no");
+        }
+}
+
+static void isolate_disks(xmlNode *devices, const char *const models[])
+{
+        for (xmlNode *disk = xml_child(devices, "disk"); disk; disk = xml_next(disk, "disk")) {
+                name_models(xml_child(disk, "source"), models);
+                for (xmlNode *layer = xml_child(disk, "backingStore"); layer; layer = xml_child(layer, "backingStore"))
+                        name_models(xml_child(layer, "source"), models);
+        }
+}
+
+static void set_child(xmlNode *parent, const char *name, const char *text)
+{
+        xmlNode *node = xml_child(parent, name);
+        xml_set_text(node ? node : xml_add_child(parent, name), text);
+}
+
+char *domain_isolate(const char *text, size_t length, const char *const models[], struct error **err)
+{
+        _cleanup_xml_ xmlDoc *document = xml_document_parse(text, length, "domain", err);
+        if (!document)
+                return NULL;
+        xmlNode *domain = xmlDocGetRootElement(document);
+        xmlNode *devices = xml_child(domain, "devices");
+        xml_drop_children(domain, "seclabel");
+        set_child(domain, "on_poweroff", "destroy");
+        set_child(domain, "on_reboot", "restart");
+        set_child(domain, "on_crash", "destroy");
+        for (xmlNode *watchdog = xml_child(devices, "watchdog"); watchdog; watchdog = xml_next(watchdog, "watchdog"))
+                xml_set_attribute(watchdog, "action", "none");
+        isolate_disks(devices, models);
+        if (has(models, "dac")) {
+                xmlNode *label = xml_add_child(domain, "seclabel");
+                xml_set_attribute(label, "type", "static");
+                xml_set_attribute(label, "model", "dac");
+                xml_set_attribute(label, "relabel", "no");
+                xml_set_text(xml_add_child(label, "label"), "+0:+0");
+        }
+        return xml_write(document, domain);
+}
+
+int capabilities_read_models(const char *text, size_t length, char ***ret, struct error **err)
+{
+        _cleanup_xml_ xmlDoc *document = xml_document_parse(text, length, "capabilities", err);
+        if (!document)
+                return -1;
+        const xmlNode *host = xml_child(xmlDocGetRootElement(document), "host");
+        char **models = NULL;
+        for (const xmlNode *model = xml_child(host, "secmodel"); model; model = xml_next(model, "secmodel")) {
+                _cleanup_free_ char *name = xml_text(xml_child(model, "model"));
+                if (name && name_is_safe(name) && !streq(name, "none") && !strv_contains(models, name))
+                        strv_add(&models, name);
+        }
+        *ret = models;
+        return 0;
+}

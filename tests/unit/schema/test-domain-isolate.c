@@ -1,0 +1,82 @@
+#include "schema/domain-isolate.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+
+static const char domain[] =
+        "<domain type='kvm'><name>t</name><on_reboot>destroy</on_reboot><on_crash>preserve</on_crash><devices>"
+        "<disk type='file' device='disk'><source file='/scratch/vda'><seclabel relabel='no'/></source>"
+        "<backingStore type='file'><format type='qcow2'/><source file='/share/vda'><seclabel relabel='no'/></source><backingStore/>"
+        "</backingStore><target dev='vda'/></disk>"
+        "<disk type='file' device='cdrom'><source file='/iso'/><target dev='sda'/></disk>"
+        "<watchdog model='itco' action='poweroff'/></devices>"
+        "<seclabel type='dynamic' model='selinux' relabel='yes'/></domain>";
+
+static char *isolate(const char *const models[])
+{
+        _cleanup_error_ struct error *err = NULL;
+        char *xml = domain_isolate(domain, strlen(domain), models, &err);
+        cr_assert(xml, "%s", error_message(err));
+        return xml;
+}
+
+static size_t count(const char *text, const char *part)
+{
+        size_t n = 0;
+        for (const char *at = text; (at = strstr(at, part)); at += strlen(part))
+                n++;
+        return n;
+}
+
+Test(domain_isolate, leaves_owners_alone_on_a_host_with_dac)
+{
+        _cleanup_free_ char *xml = isolate((const char *const[]){ "dac", NULL });
+        cr_assert(strstr(xml, "<seclabel type=\"static\" model=\"dac\" relabel=\"no\"><label>+0:+0</label></seclabel>"), "%s", xml);
+        /* libvirt refuses a source's own word beside a domain that is not relabelled at all. */
+        cr_assert_eq(count(xml, "<seclabel"), 1, "%s", xml);
+}
+
+Test(domain_isolate, names_each_other_model_on_marked_sources_alone)
+{
+        _cleanup_free_ char *xml = isolate((const char *const[]){ "selinux", "dac", NULL });
+        cr_assert_eq(count(xml, "<seclabel model=\"selinux\" relabel=\"no\"/>"), 2, "%s", xml);
+        cr_assert_eq(count(xml, "<seclabel"), 3, "the old label of the domain is gone: %s", xml);
+        cr_assert(strstr(xml, "<source file=\"/iso\"/>"), "%s", xml);
+}
+
+Test(domain_isolate, says_nothing_of_models_that_the_host_has_not)
+{
+        _cleanup_free_ char *xml = isolate(NULL);
+        cr_assert_eq(count(xml, "seclabel"), 0, "%s", xml);
+}
+
+Test(domain_isolate, ends_with_a_crash_and_goes_on_over_a_reset)
+{
+        _cleanup_free_ char *xml = isolate(NULL);
+        cr_assert(strstr(xml, "<on_crash>destroy</on_crash>"));
+        cr_assert(strstr(xml, "<on_reboot>restart</on_reboot>"));
+        cr_assert(strstr(xml, "<on_poweroff>destroy</on_poweroff>"));
+        cr_assert(strstr(xml, "action=\"none\""));
+}
+
+Test(domain_isolate, refuses_what_is_no_domain)
+{
+        _cleanup_error_ struct error *err = NULL;
+        cr_assert_null(domain_isolate("<network/>", 10, NULL, &err));
+        cr_assert_eq(err->kind, ERROR_CORRUPT);
+}
+
+Test(capabilities, tell_the_security_models)
+{
+        static const char text[] = "<capabilities><host><cpu/><secmodel><model>none</model></secmodel><secmodel><model>dac</model>"
+                                   "<doi>0</doi></secmodel><secmodel><model>selinux</model></secmodel></host></capabilities>";
+        _cleanup_strv_ char **models = NULL;
+        cr_assert_eq(capabilities_read_models(text, strlen(text), &models, NULL), 0);
+        cr_assert_eq(strv_length(models), 2);
+        cr_assert_str_eq(models[0], "dac");
+        cr_assert_str_eq(models[1], "selinux");
+        cr_assert_eq(capabilities_read_models("<host/>", 7, &models, NULL), -1);
+}
