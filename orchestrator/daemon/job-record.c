@@ -37,9 +37,12 @@ static int record_metadata(struct daemon *daemon, struct job *job, const json_t 
         _cleanup_(metadata_freep) struct metadata *metadata = metadata_parse(text, strlen(text), err);
         if (!metadata)
                 return -1;
-        if (!streq(metadata->vm, job->vm) || !streq(metadata->status, job_outcome_name(job->outcome)))
+        /* A job may fail after it made a good point: its post-backup commands come last. */
+        bool made_point = streq(metadata->status, job_outcome_name(JOB_OUTCOME_OK)) &&
+                          (job->outcome == JOB_OUTCOME_OK || (job->outcome == JOB_OUTCOME_FAILED && job->path));
+        if (!streq(metadata->vm, job->vm) || (!made_point && !streq(metadata->status, job_outcome_name(job->outcome))))
                 return error_set(err, ERROR_CORRUPT, "they are of VM %s with status %s", metadata->vm, metadata->status);
-        if (job->outcome != JOB_OUTCOME_OK)
+        if (!made_point)
                 xstrdup_replace(&job->path, NULL);
         else if (!job->path)
                 job->path = xasprintf("%s/%s/%s", metadata->hypervisor, metadata->vm, metadata->point);
@@ -47,15 +50,15 @@ static int record_metadata(struct daemon *daemon, struct job *job, const json_t 
         catalog_entry_from_metadata(metadata, job->path, &entry);
         if (!entry.hypervisor)
                 entry.hypervisor = xstrdup(job->hypervisor);
-        if (!entry.error_kind && job->outcome == JOB_OUTCOME_FAILED)
+        if (!entry.error_kind && !made_point && job->outcome == JOB_OUTCOME_FAILED)
                 entry.error_kind = xstrdup(error_kind_name(job->error_kind));
-        job->stored_bytes = job->outcome == JOB_OUTCOME_OK ? entry.stored_bytes : 0;
-        xstrdup_replace(&job->point, job->outcome == JOB_OUTCOME_OK ? metadata->point : NULL);
+        job->stored_bytes = made_point ? entry.stored_bytes : 0;
+        xstrdup_replace(&job->point, made_point ? metadata->point : NULL);
         share_record(daemon->share, &entry);
         vm_states_note(&daemon->states, &entry);
         catalog_entry_done(&entry);
         const struct vm_state *state = vm_states_find(&daemon->states, job->vm);
-        if (job->outcome == JOB_OUTCOME_OK && metadata->uuid && (job->accept_new_uuid || !state || !state->pin)) {
+        if (made_point && metadata->uuid && (job->accept_new_uuid || !state || !state->pin)) {
                 share_set_pin(daemon->share, job->vm, metadata->uuid, metadata->hypervisor);
                 vm_states_set_pin(&daemon->states, job->vm, metadata->uuid, metadata->hypervisor);
         }

@@ -94,8 +94,9 @@ int backup_disarm(struct backup *backup, struct error **err) _must_check_;
 /* Thaws until the guest says `thawed`. */
 int backup_thaw(struct backup *backup, struct error **err) _must_check_;
 
-/* Run whatever happened; failures are warnings. */
-void backup_post_commands(struct backup *backup, const char *verdict);
+/* Run whatever happened, and told the verdict ("ok", "failed", "cancelled") and its reason (NULL: none). Failures are warnings; -1 with the
+ * first one of a command whose on_error is `fail`. */
+int backup_post_commands(struct backup *backup, const char *verdict, const struct error *failure, struct error **err) _must_check_;
 
 /* Reads the live XML again into *ret. */
 int backup_read_xml(struct backup *backup, bool inactive, struct domain_xml **ret, struct error **err) _must_check_;

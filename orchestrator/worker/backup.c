@@ -220,7 +220,8 @@ static int finish_failed(struct backup *backup, struct error *failure)
                 report_step_end(backup->report, STEP_FAILED, "%s", failure->message);
         undo_all(backup, &failure);
         const char *status = failure->kind == ERROR_CANCELLED ? "cancelled" : "failed";
-        backup_post_commands(backup, status);
+        if (backup_post_commands(backup, status, failure, NULL) < 0)
+                report_log(backup->report, "a post-backup command failed too");
         record_failure(backup, failure, status);
         int exit_status = failure->kind == ERROR_CANCELLED ? 5 : 1;
         report_result(backup->report, status, NULL, failure);
@@ -230,10 +231,15 @@ static int finish_failed(struct backup *backup, struct error *failure)
 
 static int finish_ok(struct backup *backup)
 {
-        if (!backup->skipped)
-                backup_post_commands(backup, "ok");
-        report_result(backup->report, backup->skipped ? "skipped" : "ok",
-                      backup->published ? staging_relative_path(backup->staging) : NULL, NULL);
+        const char *path = backup->published ? staging_relative_path(backup->staging) : NULL;
+        _cleanup_error_ struct error *error = NULL;
+        if (!backup->skipped && backup_post_commands(backup, "ok", NULL, &error) < 0) {
+                /* The metadata say that the point is good, which it is. */
+                error_prefix(&error, "the restore point was made, but");
+                report_result(backup->report, "failed", path, error);
+                return 1;
+        }
+        report_result(backup->report, backup->skipped ? "skipped" : "ok", path, NULL);
         return 0;
 }
 

@@ -180,9 +180,10 @@ class Rules(unittest.TestCase):
         order, pre, post, stdin = self.told("order", "pre", "post", "stdin")
         self.assertEqual(order, "pre-1\npre-2\n0\npre-3 $(id); 'q'\npost\n0\n")
         self.assertEqual(stdin.strip(), "0")
-        common = [f"ORCH_JOB={metadata['job']}", "ORCH_LEVEL=full", f"ORCH_POINT={metadata['point']}"]
-        self.assertEqual(pre.splitlines(), [*common, "ORCH_VERDICT=", "ORCH_VM=talker"])
-        self.assertEqual(post.splitlines(), [*common, "ORCH_VERDICT=ok", "ORCH_VM=talker"])
+        for phase, verdict, said in (("pre", "", pre), ("post", "ok", post)):
+            self.assertEqual(said.splitlines(), [
+                "ORCH_DOMAIN=talker", "ORCH_ERROR=", f"ORCH_HYPERVISOR={HOST}", f"ORCH_JOB={metadata['job']}", "ORCH_LEVEL=full",
+                "ORCH_METHOD=quiesce", f"ORCH_PHASE={phase}", f"ORCH_POINT={metadata['point']}", f"ORCH_VERDICT={verdict}", "ORCH_VM=talker"])
         self.assertEqual(metadata["warnings"], [])
 
     def test_a_failing_pre_command_fails_the_job_before_anything_is_touched(self):
