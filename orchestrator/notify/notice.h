@@ -1,0 +1,64 @@
+/* A message, as a value: what it is about, for whom, and its text in parts that each form (Slack, JSON, text) lays out by itself. Everything
+ * added is cleaned (valid UTF-8, no control characters but line ends) and cut, so that what a guest or a hypervisor said is bounded from
+ * the start. */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "schema/settings.h"
+
+/* Longer ones are cut. */
+#define NOTICE_TITLE_MAX_BYTES ((size_t)140)
+#define NOTICE_FACT_MAX_BYTES ((size_t)500)
+#define NOTICE_PART_MAX_BYTES ((size_t)12000)
+
+/* "hypervisor", "Hypervisor", "hypervisor-01" */
+struct notice_fact {
+        char *name; /* for machines: a word */
+        char *label;
+        char *value;
+};
+
+/* A paragraph with a heading. */
+struct notice_part {
+        char *label;
+        char *text;
+        bool verbatim; /* as it came from elsewhere (an error, log lines): shown in fixed width */
+};
+
+struct notice {
+        char *id;   /* of this message, for receivers that want to know a second try */
+        char *kind; /* "job-failed", "share-unavailable", …: a word for machines */
+        enum notice_severity severity;
+        int64_t time; /* epoch seconds */
+        char *title;
+        bool about_vms; /* then channels with tags get it only for one of these */
+        char **tags;
+        struct notice_fact *facts;
+        size_t n_facts;
+        struct notice_part *parts;
+        size_t n_parts;
+};
+
+/* With a new id. The caller frees. */
+struct notice *notice_new(const char *kind, enum notice_severity severity, int64_t time, const char *format, ...) _printf_(4, 5);
+struct notice *notice_free(struct notice *notice);
+DEFINE_FREEP(struct notice, notice_free)
+#define _cleanup_notice_ _cleanup_(notice_freep)
+/* The same message, id included. The caller frees. */
+struct notice *notice_copy(const struct notice *notice);
+
+/* A value that is NULL or empty is left out. `name` and `label` are constants. */
+void notice_add_fact(struct notice *notice, const char *name, const char *label, const char *value);
+void notice_add_factf(struct notice *notice, const char *name, const char *label, const char *format, ...) _printf_(4, 5);
+/* A text that is NULL or empty is left out. */
+void notice_add_part(struct notice *notice, const char *label, bool verbatim, const char *text);
+/* It is about a VM with these tags (may be NULL). */
+void notice_add_tags(struct notice *notice, char *const *tags);
+
+/* For the spool: a new reference; and back: ERROR_CORRUPT. */
+json_t *notice_to_json(const struct notice *notice);
+struct notice *notice_from_json(json_t *json, struct error **err) _must_check_;
