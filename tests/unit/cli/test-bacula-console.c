@@ -174,7 +174,10 @@ Test(bacula_console, cancel_takes_a_job_or_a_job_of_bacula)
 {
         static const struct api_answer answers[] = {
                 { .path = "/v1/cancel", .posted = "{\"bacula_job\":\"5\"}", .json = "{\"jobs\":2,\"state\":\"cancelling\"}" },
-                { 0 }, /* 404 */
+                { .path = "/v1/cancel",
+                  .status = 404,
+                  .json = "{\"error\":{\"kind\":\"config\",\"message\":\"nothing runs\"},\"exit_status\":2}" },
+                { 0 },
         };
         _cleanup_(place_done) struct place place;
         _cleanup_(capture_done) struct capture capture = { 0 };
@@ -187,6 +190,12 @@ Test(bacula_console, cancel_takes_a_job_or_a_job_of_bacula)
         cr_assert_eq(ORCH(place, capture, "cancel", "--bacula-job", "5", "--bacula-status", "Fatal Error"), STATUS_OK);
         cr_assert_str_eq(capture.out, "");
         cr_assert_eq(api_server_requests(place.server), before, "a job that failed is no reason to end a cycle");
+        cr_assert_eq(ORCH(place, capture, "cancel", "--bacula-job", "6"), STATUS_USAGE);
+        cr_assert_eq(ORCH(place, capture, "cancel", "--bacula-job", "6", "--bacula-status", "Canceled"), STATUS_OK,
+                     "nothing of it is left, and nobody has to hear of it");
+        cr_assert_str_eq(capture.out, "");
+        cr_assert_str_eq(capture.errors, "");
+        before = api_server_requests(place.server);
         cr_assert_eq(ORCH(place, capture, "cancel"), STATUS_USAGE);
         cr_assert_eq(ORCH(place, capture, "cancel", "j", "--bacula-job", "5"), STATUS_USAGE);
         cr_assert_eq(ORCH(place, capture, "cancel", "j", "--bacula-status", "Canceled"), STATUS_USAGE);

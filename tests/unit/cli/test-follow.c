@@ -162,6 +162,34 @@ Test(follow, no_line_is_longer_than_bacula_takes)
         cr_assert_eq(lines, 3);
 }
 
+/* Bacula gives stderr to the job log too. */
+Test(follow, diagnostics_are_no_longer_either)
+{
+        char text[6000];
+        memset(text, 'x', sizeof text);
+        memcpy(text + 1000, "\\u0007\xf0\x9f\x92\xbe", 10);
+        text[sizeof text - 1] = '\0';
+        _cleanup_free_ char *line = xasprintf("{\"event\":\"notice\",\"level\":\"warning\",\"text\":\"%s\"}\n"
+                                              "{\"event\":\"notice\",\"level\":\"error\",\"text\":\"%s\\n%s\"}\n"
+                                              "{\"event\":\"end\",\"exit_status\":1,\"text\":\"1 of 1 failed\"}\n",
+                                              text, text + 800, text);
+        const struct api_chunk chunks[] = { { line, 0 }, { 0 } };
+        const struct cli cli = { 0 };
+        const struct follow_options options = { 0 };
+        _cleanup_(capture_done) struct capture capture = { 0 };
+        cr_assert_eq(follow(chunks, &cli, &options, &capture), STATUS_JOB_FAILED);
+        size_t lines = 0;
+        for (const char *p = capture.errors; *p; p += strcspn(p, "\n") + 1) {
+                cr_assert_leq(strcspn(p, "\n"), 480);
+                cr_assert_gt(strcspn(p, "\n"), 470);
+                lines++;
+        }
+        cr_assert_eq(lines, 3);
+        cr_assert(str_starts_with(strchr(capture.errors, '\n') + 1, "error: xxx"), "%s", capture.errors);
+        cr_assert(strstr(capture.errors, "x?\xf0\x9f\x92\xbexx"), "cleaned, and whole characters stay: %s", capture.errors);
+        cr_assert_str_eq(capture.out, "1 of 1 failed\n");
+}
+
 /* A reader of our stdout that goes away, as `orch run | head -1` does: the client leaves quietly, it does not die by a signal. */
 Test(follow, a_closed_stdout_ends_the_client_quietly)
 {
