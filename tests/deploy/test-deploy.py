@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+"""podman/deploy into an empty root: what it makes, that it makes it once, that it overwrites nothing unasked.
+
+usage: test-deploy.py SOURCE-ROOT ORCH"""
+import os
+import pathlib
+import stat
+import subprocess
+import sys
+import tempfile
+import unittest
+
+SOURCE, ORCH = (pathlib.Path(arg).resolve() for arg in sys.argv[1:3])
+VM_LIST = "vms:\n  - { name: web, hypervisor: hypervisor-01, schedule: weekly, retention_weeks: 4 }\n"
+
+
+class Deploy(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory(prefix="orch-deploy-")
+        self.addCleanup(self.folder.cleanup)
+        self.config = pathlib.Path(self.folder.name, "config")
+        self.root = pathlib.Path(self.folder.name, "root")
+        self.config.mkdir()
+        (self.config / "orch.yaml").write_text("repository: { path: /mnt/backup }\ninventory: vm-list.yaml\n")
+        (self.config / "vm-list.yaml").write_text(VM_LIST)
+
+    def deploy(self, *options, status=0):
+        done = subprocess.run([SOURCE / "podman/deploy", "--root", self.root, *options, self.config], env={**os.environ, "ORCH_BINARY": str(ORCH)},
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done.stdout + done.stderr
+
+    def read(self, path):
+        return (self.root / path).read_text()
+
+    def mode(self, path):
+        return stat.S_IMODE((self.root / path).stat().st_mode)
+
+    def everything(self):
+        return {str(path): path.read_bytes() for path in self.root.rglob("*") if path.is_file()}
+
+    def test_made_once(self):
+        self.deploy()
+        before = self.everything()
+        said = self.deploy()
+        self.assertEqual(before, self.everything())
+        self.assertNotIn("made ", said)
+        self.assertNotIn("replaced", said)
+
+    def test_what_is_secret_is_readable_by_nobody_else(self):
+        said = self.deploy()
+        for path in ("etc/orch/secrets.conf", "etc/orch/ssh/id_ed25519", "etc/orch/tls/key.pem"):
+            self.assertEqual(self.mode(path), 0o600, path)
+        self.assertEqual(self.mode("etc/bacula/bacula-dir.conf"), 0o640)
+        password = self.read("etc/orch/secrets.conf").split('DIRECTOR_PASSWORD="')[1].split('"')[0]
+        self.assertIn(password, self.read("etc/bacula/bacula-dir.conf"))
+        self.assertIn(password, self.read("etc/bacula/bconsole.conf"))
+        self.assertNotIn(password, said)
+
+    def test_secrets_are_kept_and_given_ones_win(self):
+        self.deploy()
+        made = self.read("etc/orch/secrets.conf")
+        given = self.config / "secrets.conf"
+        given.write_text('SLACK_FAILURE_WEBHOOK="https://hooks.example/1"\n')
+        given.chmod(0o644)
+        self.assertIn("can be read by others", self.deploy(status=1))
+        given.chmod(0o600)
+        self.assertNotIn("hooks.example", self.deploy("--yes"))
+        for line in made.splitlines() + ['SLACK_FAILURE_WEBHOOK="https://hooks.example/1"']:
+            self.assertIn(line, self.read("etc/orch/secrets.conf"))
+
+    def test_a_file_that_differs_is_shown_and_kept_unless_told(self):
+        self.deploy()
+        (self.config / "vm-list.yaml").write_text(VM_LIST + "  - { name: db, hypervisor: hypervisor-02, retention_weeks: 4 }\n")
+        said = self.deploy()
+        self.assertIn("+  - { name: db", said)
+        self.assertIn("kept      /etc/orch/vm-list.yaml", said)
+        self.assertEqual(self.read("etc/orch/vm-list.yaml"), VM_LIST)
+        self.deploy("--yes")
+        self.assertIn("name: db", self.read("etc/orch/vm-list.yaml"))
+
+    def test_the_certificate_is_for_ten_years_and_kept_unless_a_new_one_is_asked_for(self):
+        self.deploy()
+        first = self.read("etc/orch/tls/cert.pem")
+        years = subprocess.run(["openssl", "x509", "-noout", "-checkend", str(3640 * 86400)], input=first, text=True, capture_output=True)
+        self.assertEqual(years.returncode, 0)
+        self.deploy("--yes")
+        self.assertEqual(first, self.read("etc/orch/tls/cert.pem"))
+        self.deploy("--certificate", "new")
+        self.assertNotEqual(first, self.read("etc/orch/tls/cert.pem"))
+
+    def test_a_wrong_configuration_starts_nothing(self):
+        (self.config / "vm-list.yaml").write_text("vms:\n  - { name: web, hipervisor: h }\n")
+        said = self.deploy(status=1)
+        self.assertIn("vm-list.yaml:2", said)
+        self.assertFalse((self.root / "etc/containers").exists())
+
+    def test_units_are_whole(self):
+        self.deploy()
+        for path in (self.root / "etc").rglob("*"):
+            if path.is_file() and path.suffix in (".container", ".conf"):
+                self.assertNotRegex(path.read_text(), r"@[A-Z_]+@", path)
+
+    def test_without_bacula(self):
+        self.deploy("--bacularis", "none")
+        self.assertTrue((self.root / "etc/containers/systemd/orch.container").exists())
+        self.assertFalse((self.root / "etc/bacula").exists())
+
+
+if __name__ == "__main__":
+    unittest.main(argv=sys.argv[:1])
