@@ -50,8 +50,9 @@ struct backup {
 
         char *uuid;
         struct domain_info info;
-        bool running;   /* when it was found */
-        char *live_xml; /* before the snapshot; inactive XML of a VM that is off */
+        bool running;     /* now, as far as it is known */
+        bool was_running; /* when it was found: what its owner wants */
+        char *live_xml;   /* before the snapshot; inactive XML of a VM that is off */
         struct domain_xml *live;
         struct backup_disk *disks;
         size_t n_disks;
@@ -60,6 +61,7 @@ struct backup {
         enum vm_method method; /* in force after a fallback */
         struct deadman deadman;
         bool snapshot_taken;
+        bool shutdown_sent;           /* the guest was asked to power off (worker/power.h) */
         bool skipped;                 /* when_off: skip */
         struct deadline reconnect_by; /* of backup_ensure_connection(); at_ms 0: not waiting yet */
         struct metadata *metadata;
@@ -81,6 +83,11 @@ int backup_save_configuration(struct backup *backup, struct error **err) _must_c
 int backup_verify(struct backup *backup, struct error **err) _must_check_;
 int backup_publish(struct backup *backup, struct error **err) _must_check_;
 int backup_prune(struct backup *backup, struct error **err) _must_check_;
+
+/* The external snapshot of all planned disks; its undo is the commit. */
+int backup_take_snapshot(struct backup *backup, struct error **err) _must_check_;
+/* How long the guest may stand still, the VM's or the settings'. */
+unsigned backup_thaw_deadline_seconds(const struct backup *backup);
 
 /* Frees what a disk owns. */
 void backup_disk_done(struct backup_disk *disk);

@@ -13,6 +13,7 @@
 #include "repository/points.h"
 #include "worker/backup-internal.h"
 #include "worker/names.h"
+#include "worker/power.h"
 
 struct step {
         const char *name; /* as in events; NULL: the step reports its own parts */
@@ -21,12 +22,19 @@ struct step {
 };
 
 static const struct step steps[] = {
-        { "locate", backup_locate, true },     { "repair", backup_repair, false },
-        { "disks", backup_plan_disks, true },  { "checks-before", backup_check_before, true },
-        { "staging", backup_stage, false },    { "pre-commands", backup_pre_commands, false },
-        { NULL, backup_capture, false },       { NULL, backup_copy, false },
-        { NULL, backup_commit, false },        { "configuration", backup_save_configuration, false },
-        { "read-back", backup_verify, false }, { "publish", backup_publish, false },
+        { "locate", backup_locate, true },
+        { "repair", backup_repair, false },
+        { "disks", backup_plan_disks, true },
+        { "checks-before", backup_check_before, true },
+        { "staging", backup_stage, false },
+        { "pre-commands", backup_pre_commands, false },
+        { NULL, backup_capture, false },
+        { NULL, backup_copy, false },
+        { NULL, power_on, false },
+        { NULL, backup_commit, false },
+        { "configuration", backup_save_configuration, false },
+        { "read-back", backup_verify, false },
+        { "publish", backup_publish, false },
         { "retention", backup_prune, false },
 };
 
@@ -68,9 +76,6 @@ static int choose_method(struct backup *backup, struct error **err)
         if (backup->request->method && !vm_method_from_name(backup->request->method, &backup->method))
                 return error_set(err, ERROR_CONFIG, "there is no method '%s' (quiesce, snapshot, suspend, shutdown)",
                                  backup->request->method);
-        if (backup->method == VM_METHOD_SUSPEND || backup->method == VM_METHOD_SHUTDOWN)
-                return error_set(err, ERROR_CONFIG, "method %s of %s is not available in this version: use quiesce or snapshot",
-                                 vm_method_name(backup->method), backup->vm->name);
         return 0;
 }
 

@@ -1,5 +1,5 @@
 /* The moment that a point shows (design §9, Capture): for quiesce dead-man → freeze → status → snapshot → status → thaw → status → disarm;
- * for snapshot the snapshot alone. Consistency is what was observed: `filesystem` only when the guest said frozen before *and* after the
+ * for snapshot the snapshot alone; for suspend a pause around it; for shutdown the VM goes off and there is none. Consistency is what was observed: `filesystem` only when the guest said frozen before *and* after the
  * snapshot.
  *
  * Undo order (newest first): thaw, then disarm (only once thawed was seen), then commit of the overlays. */
@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "worker/backup-internal.h"
 #include "worker/commit.h"
+#include "worker/power.h"
 
 enum { THAW_PATIENCE_MS = 20 * 1000, THAW_PAUSE_US = 300 * 1000 };
 
@@ -78,7 +79,7 @@ static int undo_snapshot(void *data, struct error **err)
         return commit_all(backup, err);
 }
 
-static int take_snapshot(struct backup *backup, struct error **err)
+int backup_take_snapshot(struct backup *backup, struct error **err)
 {
         size_t n = backup->n_disks + strv_length(backup->not_snapshotted);
         _cleanup_free_ struct snapshot_disk *disks = xcalloc(n, sizeof *disks);
@@ -113,7 +114,7 @@ static int refuse_foreign_freeze(struct backup *backup, struct error **err)
         return 0;
 }
 
-static unsigned thaw_deadline_seconds(const struct backup *backup)
+unsigned backup_thaw_deadline_seconds(const struct backup *backup)
 {
         return backup->vm->thaw_deadline_seconds ? backup->vm->thaw_deadline_seconds
                                                  : backup->settings->limits.thaw_deadline_seconds;
@@ -166,7 +167,7 @@ static int finish_freeze(struct backup *backup, int64_t frozen_at_ms, struct err
                 undo_settle(&backup->undo, "disarm");
         if (fired) {
                 report_warning(backup->report, "the dead-man timer on %s fired and thawed %s: the freeze took longer than %u s",
-                               backup->host->name, backup->vm->name, thaw_deadline_seconds(backup));
+                               backup->host->name, backup->vm->name, backup_thaw_deadline_seconds(backup));
                 xstrdup_replace(&backup->metadata->consistency, "crash");
         }
         return 0;
@@ -180,14 +181,14 @@ static int capture_quiesced(struct backup *backup, struct error **err)
                 return -1;
         /* Its answer may be what gets lost. */
         undo_push(&backup->undo, "disarm", undo_arm, backup);
-        if (deadman_arm(&backup->deadman, host, backup->tag, backup->uuid, thaw_deadline_seconds(backup), err) < 0)
+        if (deadman_arm(&backup->deadman, host, backup->tag, backup->uuid, backup_thaw_deadline_seconds(backup), err) < 0)
                 return -1;
-        report_step_end(backup->report, STEP_DONE, "thaws after %u s at the latest", thaw_deadline_seconds(backup));
+        report_step_end(backup->report, STEP_DONE, "thaws after %u s at the latest", backup_thaw_deadline_seconds(backup));
         int64_t frozen_at_ms = 0;
         if (freeze(backup, &frozen_at_ms, err) < 0)
                 return -1;
         report_step(backup->report, "snapshot");
-        int r = take_snapshot(backup, err);
+        int r = backup_take_snapshot(backup, err);
         order_undo(backup);
         if (r < 0)
                 return -1;
@@ -212,11 +213,45 @@ int backup_disarm(struct backup *backup, struct error **err)
 static int capture_live(struct backup *backup, struct error **err)
 {
         report_step(backup->report, "snapshot");
-        if (take_snapshot(backup, err) < 0)
+        if (backup_take_snapshot(backup, err) < 0)
                 return -1;
         backup->metadata->snapshot_at = clock_realtime_s();
         xstrdup_replace(&backup->metadata->consistency, "crash");
         report_step_end(backup->report, STEP_DONE, NULL);
+        return 0;
+}
+
+static int capture_suspended(struct backup *backup, struct error **err)
+{
+        int64_t since_ms = clock_monotonic_ms();
+        bool fired = false;
+        if (power_pause(backup, err) < 0)
+                return -1;
+        report_step(backup->report, "snapshot");
+        int r = backup_take_snapshot(backup, err);
+        /* Undone in this order: resume, then commit. */
+        power_resume_first(backup);
+        if (r < 0)
+                return -1;
+        backup->metadata->snapshot_at = clock_realtime_s();
+        xstrdup_replace(&backup->metadata->consistency, "crash");
+        report_step_end(backup->report, STEP_DONE, NULL);
+        report_step(backup->report, "resume");
+        if (power_unpause(backup, &fired, err) < 0)
+                return -1;
+        report_step_end(backup->report, STEP_DONE, "paused for %lld ms", (long long)(clock_monotonic_ms() - since_ms));
+        if (fired)
+                report_warning(backup->report, "the dead-man timer on %s fired and resumed %s: the snapshot took longer than %u s",
+                               backup->host->name, backup->vm->name, backup_thaw_deadline_seconds(backup));
+        return 0;
+}
+
+static int capture_off(struct backup *backup, struct error **err)
+{
+        if (power_off(backup, err) < 0)
+                return -1;
+        backup->metadata->snapshot_at = clock_realtime_s();
+        xstrdup_replace(&backup->metadata->consistency, "offline");
         return 0;
 }
 
@@ -243,6 +278,10 @@ int backup_capture(struct backup *backup, struct error **err)
                 xstrdup_replace(&backup->metadata->consistency, backup->running ? "crash" : "offline");
                 return 0;
         }
-        int r = backup->method == VM_METHOD_QUIESCE ? capture_quiesced(backup, err) : capture_live(backup, err);
+        if (backup->method == VM_METHOD_SHUTDOWN)
+                return capture_off(backup, err);
+        int r = backup->method == VM_METHOD_QUIESCE   ? capture_quiesced(backup, err)
+                : backup->method == VM_METHOD_SUSPEND ? capture_suspended(backup, err)
+                                                      : capture_live(backup, err);
         return r < 0 ? -1 : assert_on_overlays(backup, err);
 }

@@ -10,6 +10,8 @@
 
 enum { ARM_TIMEOUT_MS = 15000 };
 
+static const char *const action_words[] = { [DEADMAN_THAW] = "thaw", [DEADMAN_RESUME] = "resume" };
+
 /* $1 files' prefix, $2 domain UUID, $3 identity of its QEMU. Thaws until the guest says so or that QEMU is gone. What fired is known from
  * its file, also after the rest is gone. */
 static const char thaw_script[] = SHELL_QEMU_ID "export LC_ALL=C; umask 077; echo \"$3 $2\" > \"$1.fired\"\n"
@@ -24,16 +26,27 @@ static const char thaw_script[] = SHELL_QEMU_ID "export LC_ALL=C; umask 077; ech
                                                 "done\n"
                                                 "rm -f \"$1.id\" \"$1.pid\"\n";
 
-/* $1 tag, $2 UUID, $3 seconds, $4 the thaw script. Prints nothing; status 3: no way to arm. systemd expands "$" in a unit's command line:
+/* The same for a pause. */
+static const char resume_script[] = SHELL_QEMU_ID "export LC_ALL=C; umask 077; echo \"$3 $2\" > \"$1.fired\"\n"
+                                                  "while [ \"$(qemu_id \"$2\")\" = \"$3\" ]; do\n"
+                                                  "  timeout 15 virsh -c qemu:///system resume \"$2\" >/dev/null 2>&1\n"
+                                                  "  case $(timeout 15 virsh -c qemu:///system domstate \"$2\" 2>/dev/null) in\n"
+                                                  "    running*) break;;\n"
+                                                  "  esac\n"
+                                                  "  sleep 1\n"
+                                                  "done\n"
+                                                  "rm -f \"$1.id\" \"$1.pid\"\n";
+
+/* $1 tag, $2 UUID, $3 seconds, $4 the script that is due then, $5 what it does, in a word. Prints nothing; status 3: no way to arm. systemd expands "$" in a unit's command line:
  * "$$" stands for one. */
 static const char arm_script[] = SHELL_QEMU_ID
-        "set -e; d=/run/orch; umask 077; mkdir -p $d; f=$d/$1.thaw\n"
+        "set -e; d=/run/orch; umask 077; mkdir -p $d; f=$d/$1.$5\n"
         "command -v virsh >/dev/null || { echo 'virsh is not installed there' >&2; exit 3; }\n"
         "id=$(qemu_id \"$2\"); [ -n \"$id\" ] || { echo 'the QEMU of that domain is not found among the processes' >&2; exit 3; }\n"
         "rm -f \"$f.fired\"; echo \"$id $2\" > \"$f.id\"\n"
         "if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then\n"
         "  s=$(printf '%s' \"$4\" | sed 's/\\$/$$/g')\n"
-        "  systemd-run --quiet --collect --unit=\"$1-thaw\" --on-active=\"$3s\" --timer-property=AccuracySec=100ms -- sh -c \"$s\" "
+        "  systemd-run --quiet --collect --unit=\"$1-$5\" --on-active=\"$3s\" --timer-property=AccuracySec=100ms -- sh -c \"$s\" "
         "orch-thaw \"$f\" \"$2\" \"$id\"\n"
         "else\n"
         "  command -v setsid >/dev/null || { echo 'neither systemd-run nor setsid is there' >&2; exit 3; }\n"
@@ -52,10 +65,10 @@ static const char find_script[] = "for f in /run/orch/orch-*.thaw.id /run/orch/o
                                   "\"/run/orch/$t.thaw.id\" ] || echo \"fired $t\";; *.id) echo \"foreign $t\";; esac\n"
                                   "done; exit 0";
 
-/* $1 tag. Prints "fired" when it had begun to thaw. */
+/* $1 tag, $2 what it does. Prints "fired" when it had begun to. */
 static const char disarm_script[] =
-        "f=/run/orch/$1.thaw\n"
-        "if [ -d /run/systemd/system ]; then systemctl stop \"$1-thaw.timer\" \"$1-thaw.service\" >/dev/null 2>&1; fi\n"
+        "f=/run/orch/$1.$2\n"
+        "if [ -d /run/systemd/system ]; then systemctl stop \"$1-$2.timer\" \"$1-$2.service\" >/dev/null 2>&1; fi\n"
         "if [ -s \"$f.pid\" ]; then read -r pid start < \"$f.pid\"\n"
         "  [ \"$(cut -d' ' -f22 /proc/$pid/stat 2>/dev/null)\" = \"$start\" ] && kill \"$pid\" 2>/dev/null\n"
         "fi\n"
@@ -66,15 +79,17 @@ int deadman_arm(struct deadman *deadman, struct hypervisor *host, const char *ta
                 struct error **err)
 {
         _cleanup_free_ char *delay = xasprintf("%u", seconds);
-        const char *const argv[] = { "sh", "-c", arm_script, "orch-arm", tag, uuid, delay, thaw_script, NULL };
+        const char *script = deadman->action == DEADMAN_RESUME ? resume_script : thaw_script;
+        const char *const argv[] = { "sh", "-c", arm_script, "orch-arm", tag, uuid, delay, script, action_words[deadman->action],
+                                     NULL };
         xstrdup_replace(&deadman->tag, tag);
         xstrdup_replace(&deadman->uuid, uuid);
         _cleanup_error_ struct error *error = NULL;
         if (hypervisor_run(host, argv, ARM_TIMEOUT_MS, NULL, &error) < 0) {
                 bool lost = error->kind == ERROR_UNREACHABLE || error->kind == ERROR_TIMEOUT;
                 return error_set(err, lost ? error->kind : ERROR_REFUSED,
-                                 "the dead-man timer cannot be armed on %s, so the guest is not frozen: %s", host->name,
-                                 error->message);
+                                 "the dead-man timer cannot be armed on %s, so the guest is not %s: %s", host->name,
+                                 deadman->action == DEADMAN_RESUME ? "paused" : "frozen", error->message);
         }
         deadman->armed = true;
         return 0;
@@ -86,12 +101,11 @@ int deadman_disarm(struct deadman *deadman, struct hypervisor *host, bool *ret_f
                 *ret_fired = false;
                 return 0;
         }
-        const char *const argv[] = { "sh", "-c", disarm_script, "orch-disarm", deadman->tag, NULL };
+        const char *const argv[] = { "sh", "-c", disarm_script, "orch-disarm", deadman->tag, action_words[deadman->action], NULL };
         _cleanup_free_ char *output = NULL;
         if (hypervisor_run(host, argv, ARM_TIMEOUT_MS, &output, err) < 0)
-                return error_prefix(err,
-                                    "the dead-man timer of %s could not be disarmed (it ends by itself once the guest says thawed)",
-                                    host->name);
+                return error_prefix(err, "the dead-man timer of %s could not be disarmed (it ends by itself once the guest %s)",
+                                    host->name, deadman->action == DEADMAN_RESUME ? "runs" : "says thawed");
         deadman->armed = false;
         *ret_fired = strstr(output, "fired") != NULL;
         return 0;

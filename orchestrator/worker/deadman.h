@@ -1,9 +1,9 @@
-/* The dead-man: a timer on the hypervisor that thaws a guest when nobody else does (design P1, §9).
+/* The dead-man: a timer on the hypervisor that thaws a guest, or resumes one that was paused, when nobody else does (design P1, §9).
  *
  * It is armed before the freeze and disarmed only after `thawed` was seen. It thaws by the domain's UUID through the hypervisor's own
- * virsh, so it needs neither orch nor the network, and goes on until the guest says thawed or the QEMU it was armed for is gone. With
- * systemd it is a transient timer, else a detached process; both leave `<tag>.thaw.id`
- * (QEMU's identity and the domain's UUID) in /run/orch while they are armed, and `<tag>.thaw.fired` once they fired. */
+ * virsh, so it needs neither orch nor the network, and goes on until the guest says thawed (or runs) or the QEMU it was armed for is gone.
+ * With systemd it is a transient timer, else a detached process; both leave `<tag>.thaw.id` (`.resume.id`), which holds QEMU's identity and the
+ * domain's UUID, in /run/orch while they are armed, and `<tag>.thaw.fired` once they fired. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,8 +11,11 @@
 #include "base/error.h"
 #include "transports/hypervisor.h"
 
+enum deadman_action { DEADMAN_THAW, DEADMAN_RESUME };
+
 struct deadman {
-        char *tag; /* names the unit and the files; NULL: not armed */
+        enum deadman_action action; /* set before it is armed */
+        char *tag;                  /* names the unit and the files; NULL: not armed */
         char *uuid;
         bool armed;
 };
@@ -24,7 +27,7 @@ int deadman_arm(struct deadman *deadman, struct hypervisor *host, const char *ta
 int deadman_disarm(struct deadman *deadman, struct hypervisor *host, bool *ret_fired, struct error **err) _must_check_;
 void deadman_done(struct deadman *deadman);
 
-/* What dead-men of earlier jobs left for a domain. The tags name them; NULL-terminated, owned by the caller. */
+/* What dead-men of earlier jobs that thaw left for a domain. The tags name them; NULL-terminated, owned by the caller. */
 struct deadman_traces {
         char **armed;   /* waiting, or thawing just now: the freeze, if there is one, is ours */
         char **fired;   /* fired, saw `thawed`, and ended */

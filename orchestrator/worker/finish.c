@@ -93,7 +93,7 @@ static int check_vm_after(struct backup *backup, struct error **err)
         if (found < 0)
                 return -1;
         _cleanup_domain_info_ struct domain_info current = info;
-        bool was_running = backup->metadata->consistency && !streq(backup->metadata->consistency, "offline");
+        bool was_running = backup->was_running;
         const char *state = found ? domain_state_name(current.state) : "gone";
         bool as_before = found && (current.state == DOMAIN_STATE_RUNNING) == was_running;
         report_check(backup->report, CHECK_AFTER, "vm-running", as_before ? CHECK_PASS : CHECK_WARN, "%s", state);

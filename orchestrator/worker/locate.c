@@ -135,7 +135,7 @@ static void adopt(struct backup *backup, struct search *found)
         backup->info = found->info;
         found->info = (struct domain_info){ 0 };
         backup->uuid = xstrdup(backup->info.uuid);
-        backup->running = is_active(&backup->info);
+        backup->running = backup->was_running = is_active(&backup->info);
         backup->host_repository = worker_host_repository(backup->settings, found->entry);
         if (!backup->home)
                 backup->home = xstrdup(found->entry->name);

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/names.h"
+#include "worker/power.h"
 #include "worker/recover-internal.h"
 
 enum { COMMAND_TIMEOUT_MS = 30 * 1000 };
@@ -21,7 +22,7 @@ static const char units_script[] =
         "    say \"${u%.service}\" \"$(systemctl show -p ExecStart --value \"$u\" 2>/dev/null)\" \"$2\"\n"
         "  done\n"
         "else\n"
-        "  for f in /run/orch/orch-\"$1\"-*.pid; do case $f in *.thaw.pid) continue;; esac\n"
+        "  for f in /run/orch/orch-\"$1\"-*.pid; do case $f in *.thaw.pid|*.resume.pid) continue;; esac\n"
         "    [ -e \"$f\" ] && read -r p t < \"$f\" || continue; n=${f##*/}; n=${n%.pid}\n"
         "    if [ -r \"/proc/$p/cmdline\" ]; then say \"$n\" \"$(tr '\\0' ' ' < \"/proc/$p/cmdline\" 2>/dev/null)\" \"$2\"; else "
         "echo \"mine $n\"; fi\n"
@@ -41,7 +42,7 @@ static bool is_of_our_jobs(const struct recovery *recovery, const char *unit)
 
 static bool is_dead_man(const char *unit)
 {
-        return str_ends_with(unit, "-thaw");
+        return str_ends_with(unit, "-thaw") || str_ends_with(unit, "-resume");
 }
 
 static void stop_one(struct recovery *recovery, const char *unit)
@@ -75,6 +76,17 @@ void recover_units(struct recovery *recovery)
                 if (str_starts_with(line, "mine ") || is_of_our_jobs(recovery, unit + 1))
                         stop_one(recovery, unit + 1);
         }
+}
+
+void recover_power(struct recovery *recovery)
+{
+        struct backup *backup = recovery->backup;
+        struct error *error = NULL;
+        _cleanup_free_ char *text = NULL;
+        if (power_recover(backup, recovery->short_uuid, recovery->dry_run, &text, &error) < 0)
+                recovery_fails(recovery, error);
+        if (text)
+                recovery_says(recovery, "%s", text);
 }
 
 int recover_find_freezes(struct recovery *recovery, struct error **err)

@@ -1,6 +1,6 @@
 /* Implements worker/recover.h: the order, and the job `orch recover`.
  *
- * Order: look → stop what still copies (a commit must never meet a reader of its base) → thaw → commit → thaw, where the guest was paused
+ * Order: look → stop what still copies (a commit must never meet a reader of its base) → power state → thaw → commit → thaw, where the guest was paused
  * until then → leftover files → the share. The share comes last and may be missing: nothing that a guest needs waits for it. */
 #include "worker/recover.h"
 
@@ -116,6 +116,7 @@ int recover_domain(struct backup *backup, size_t *ret_repaired, struct error **e
         if (look(&recovery, err) < 0)
                 return -1;
         recover_units(&recovery);
+        recover_power(&recovery);
         recover_freezes(&recovery);
         recover_overlays(&recovery);
         if (recovery.thaw_waits)
@@ -137,7 +138,8 @@ int backup_repair(struct backup *backup, struct error **err)
         if (found == 0)
                 return error_set(err, ERROR_REFUSED, "%s vanished from %s", backup->vm->name, backup->host->name);
         if (found > 0)
-                backup->running = backup->info.state == DOMAIN_STATE_RUNNING || backup->info.state == DOMAIN_STATE_PAUSED;
+                backup->running = backup->was_running =
+                        backup->info.state == DOMAIN_STATE_RUNNING || backup->info.state == DOMAIN_STATE_PAUSED;
         report_step_end(backup->report, STEP_DONE, "%zu leftovers %s", repaired, backup->request->dry_run ? "found" : "put right");
         return found < 0 ? -1 : 0;
 }
