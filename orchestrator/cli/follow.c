@@ -258,6 +258,8 @@ static void ask_bacula(void *data)
                 return;
         }
         follow->cancel_told = true;
+        if (follow->cli->json)
+                return;
         _cleanup_free_ char *line = xasprintf("Bacula's job %s is cancelled: what it started undoes what it did, and ends", job);
         output_line(line);
 }

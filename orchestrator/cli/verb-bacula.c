@@ -37,7 +37,7 @@ const struct verb_manual manual_bacula_config = {
         .example = "orch bacula config --split --command 'podman exec orch orch' > /etc/bacula/orch.conf",
 };
 
-enum { FILE_MAX_BYTES = 16 << 20 };
+enum { FILE_MAX_BYTES = 4 << 20 };
 
 static int print_config(const struct cli *cli, const char *text)
 {

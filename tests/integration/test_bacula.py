@@ -96,7 +96,7 @@ class Director:
     def start(self):
         environment = dict(self.orch.environment(), TZ=self.orch.settings["cycle"]["timezone"])
         self.output = open(os.path.join(self.dir, "director.out"), "a")
-        self.process = subprocess.Popen([DIRECTOR, "-f", "-P", "-c", os.path.join(self.dir, "bacula-dir.conf")], stdin=subprocess.DEVNULL,
+        self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", DIRECTOR, "-f", "-P", "-c", os.path.join(self.dir, "bacula-dir.conf")], stdin=subprocess.DEVNULL,
                                         stdout=self.output, stderr=self.output, env=environment)
         self.orch.wait_for(self.answers, 30, "the Director's console")
 
@@ -434,4 +434,19 @@ class Bacula(LabCase):
         with self.subTest("nothing is left of the old job"):
             orch.wait_for(lambda: not os.path.exists(f"/proc/{client}"), 30, "an end of the client without a Director")
             self.assertIn(director.status(jobid), ENDED)
+        director.options.remove("--cycle")
+        director.generate("--split")
+        director.console("reload")
+        self.due(orch)
+        with self.subTest("a VM's job that is run again behind its lost one does not back it up twice"):
+            lost, job = self.start_slow(orch, director, "backup-vm-" + SLOW)
+            director.stop(signal.SIGKILL)
+            director.start()
+            again = director.run("backup-vm-" + SLOW)
+            orch.wait_for(lambda: len(orch.status()["queued"]) == 1, 30, "the second one in orch's queue")
+            self.assertEqual([j["job"] for j in orch.status()["running"]], [job])
+            self.assertEqual(director.wait(again), "T", director.whole_log(again))
+            self.assertIn("it was backed up meanwhile", "\n".join(director.log(again)))
+            self.assertEqual(self.points(orch), {SLOW: 1})
+            self.assertIn(director.status(lost), ENDED)
         self.assert_as_before(SLOW, "beta", "gamma")
