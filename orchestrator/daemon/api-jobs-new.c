@@ -173,6 +173,9 @@ static void add_job(const struct order *order, struct batch *batch, const char *
         job->level = xstrdup(order->body.level);
         job->accept_new_uuid = order->body.accept_new_uuid;
         job->dry_run = order->body.dry_run;
+        const struct vm_state *state = vm ? vm_states_find(&order->daemon->states, vm) : NULL;
+        job->if_due = order->body.if_due;
+        job->last_good = state ? state->last_good : 0;
         batch_add(batch, job);
 }
 

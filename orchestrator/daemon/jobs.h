@@ -58,8 +58,10 @@ struct job {
         char *level;
         bool accept_new_uuid;
         bool dry_run;
-        bool beside;     /* it leaves the VM itself alone (reads a point): it runs beside another job of that VM */
-        json_t *options; /* job_request.options; NULL: none */
+        bool if_due;       /* it is pointless once there is a newer point than */
+        int64_t last_good; /* that which was known when it was asked for; epoch seconds, 0: none */
+        bool beside;       /* it leaves the VM itself alone (reads a point): it runs beside another job of that VM */
+        json_t *options;   /* job_request.options; NULL: none */
 
         int64_t created; /* epoch seconds */
         int64_t started;

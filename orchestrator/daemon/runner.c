@@ -342,7 +342,9 @@ static bool end_pointless(struct daemon *daemon, struct job *job)
         const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
         bool of_cycle = job->class == JOB_CLASS_CYCLE || job->class == JOB_CLASS_RETRY;
         /* Both are whole seconds: within the same one, a backup that began before this job was asked for must not count. */
-        if (of_cycle && state && state->last_good > job->created) {
+        bool served =
+                state && ((of_cycle && state->last_good > job->created) || (job->if_due && state->last_good > job->last_good));
+        if (served) {
                 end_unstarted(daemon, job, JOB_OUTCOME_SKIPPED, ERROR_INTERNAL, "it was backed up meanwhile");
                 return true;
         }

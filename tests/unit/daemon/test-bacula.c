@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "rig.h"
@@ -98,6 +99,30 @@ Test(bacula, scheduled_jobs_of_single_vms_are_served_by_priority_whatever_order_
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(history, "start backup slow-1,end backup slow-1,start backup ok-3,end backup ok-3,"
                                   "start backup ok-2,end backup ok-2,start backup ok-4,end backup ok-4");
+        stop(&rig);
+}
+
+/* A Director that was restarted runs the job again while the first one's backup goes on. */
+Test(bacula, one_that_waited_for_a_backup_of_its_vm_is_not_due_any_more)
+{
+        struct rig rig;
+        start(&rig, (const char *const[]){ "slow-1", NULL });
+        struct call first;
+        struct call second;
+        call_open(&rig, &first, "POST", "/v1/backup", "{\"vms\":[\"slow-1\"],\"if_due\":true,\"bacula_job\":\"1\"}");
+        json_decref(call_until(&first, "started", "slow-1", 10000));
+        usleep(1100 * 1000); /* points are told apart by the second in which they began */
+        call_open(&rig, &second, "POST", "/v1/backup", "{\"vms\":[\"slow-1\"],\"if_due\":true,\"bacula_job\":\"2\"}");
+        json_decref(call_until(&second, "queued", "slow-1", 10000));
+        cr_assert_eq(call_finish(&first, 30000), 0);
+        json_t *result = call_until(&second, "result", "slow-1", 20000);
+        cr_assert_str_eq(text_of(result, "status"), "skipped");
+        json_decref(result);
+        cr_assert_eq(call_finish(&second, 20000), 0);
+        call_close(&first);
+        call_close(&second);
+        _cleanup_free_ char *history = rig_history(&rig);
+        cr_assert_str_eq(history, "start backup slow-1,end backup slow-1");
         stop(&rig);
 }
 
