@@ -27,6 +27,8 @@ static const struct verb verbs[] = {
         { "catalog rebuild", "make the catalog agree with the share", VERB_NEEDS_NO_DAEMON, &manual_catalog_rebuild,
           verb_catalog_rebuild },
         { "catalog backup", "copy the catalog to a file", VERB_NEEDS_NO_DAEMON, &manual_catalog_backup, verb_catalog_backup },
+        { "files ls", "list files inside a restore point", VERB_NEEDS_NO_DAEMON, &manual_files_ls, verb_files_ls },
+        { "files get", "copy files out of a restore point", VERB_NEEDS_NO_DAEMON, &manual_files_get, verb_files_get },
         { "bacula config", "the Director's resources that call orch", VERB_NEEDS_NO_DAEMON, &manual_bacula_config,
           verb_bacula_config },
         { "version", "print the version", VERB_NEEDS_NO_DAEMON, &manual_version, verb_version },

@@ -2,14 +2,12 @@
  * which the same table is made. */
 #include "base/memory.h"
 #include "base/strings.h"
-#include "catalog/catalog.h"
 #include "cli/client.h"
 #include "cli/listing.h"
 #include "cli/output.h"
+#include "cli/share-points.h"
 #include "cli/values.h"
 #include "cli/verbs.h"
-#include "repository/points.h"
-#include "repository/repository.h"
 #include "schema/json-fields.h"
 
 static const struct option_spec options[] = {
@@ -43,16 +41,6 @@ static int ask_daemon(const struct cli *cli, json_t **ret, struct error **err)
         return client_call(client, path, NULL, ret, err);
 }
 
-static json_t *points_to_json(const struct point_list *points)
-{
-        struct catalog_list list = { .items = xcalloc(points->count + 1, sizeof *list.items), .count = points->count };
-        for (size_t i = 0; i < points->count; i++)
-                catalog_entry_from_point(&points->items[i], &list.items[i]);
-        _cleanup_free_ char *text = catalog_list_to_json(&list);
-        catalog_list_done(&list);
-        return json_loads(text, 0, NULL);
-}
-
 static int read_share(const struct cli *cli, json_t **ret, struct error **err)
 {
         if (options_has(cli->options, "failed")) {
@@ -62,14 +50,10 @@ static int read_share(const struct cli *cli, json_t **ret, struct error **err)
         _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);
         if (!settings)
                 return STATUS_USAGE;
-        _cleanup_(repository_freep) struct repository *repository =
-                repository_open(settings->repository_path, settings->repository_fstype, err);
-        if (!repository)
+        _cleanup_share_points_ struct share_points points = { 0 };
+        if (share_points_read(settings, &points, err) < 0)
                 return STATUS_FROM_ERROR;
-        _cleanup_point_list_ struct point_list points = { 0 };
-        if (points_scan_all(repository, &points, err) < 0)
-                return STATUS_FROM_ERROR;
-        *ret = points_to_json(&points);
+        *ret = share_points_to_json(&points);
         return STATUS_OK;
 }
 

@@ -25,6 +25,8 @@ DECLARE_VERB(repository_check);
 DECLARE_VERB(repository_unlock);
 DECLARE_VERB(catalog_rebuild);
 DECLARE_VERB(catalog_backup);
+DECLARE_VERB(files_ls);
+DECLARE_VERB(files_get);
 DECLARE_VERB(bacula_config);
 DECLARE_VERB(version);
 DECLARE_VERB(daemon);

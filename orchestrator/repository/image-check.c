@@ -116,8 +116,8 @@ int image_judge_check(const char *text, int status, const char *path, struct err
         return 0;
 }
 
-int image_check(const char *path, const struct image_expectation *expected, bool (*cancelled)(void *data), void *data,
-                struct error **err)
+int image_check_header(const char *path, const struct image_expectation *expected, bool (*cancelled)(void *data), void *data,
+                       struct error **err)
 {
         _cleanup_child_result_ struct child_result info = { 0 };
         const char *const info_argv[] = { "qemu-img", "info", "--output=json", "-f", "qcow2", "--", path, NULL };
@@ -127,7 +127,13 @@ int image_check(const char *path, const struct image_expectation *expected, bool
                 _cleanup_free_ char *said = str_one_line(info.errors, 500);
                 return error_set(err, ERROR_CORRUPT, "%s is not a qcow2 image that can be opened: %s", path, said);
         }
-        if (image_judge_info(info.output, path, expected, err) < 0)
+        return image_judge_info(info.output, path, expected, err);
+}
+
+int image_check(const char *path, const struct image_expectation *expected, bool (*cancelled)(void *data), void *data,
+                struct error **err)
+{
+        if (image_check_header(path, expected, cancelled, data, err) < 0)
                 return -1;
         _cleanup_child_result_ struct child_result check = { 0 };
         const char *const check_argv[] = { "qemu-img", "check", "--output=json", "-f", "qcow2", "--", path, NULL };

@@ -11,7 +11,11 @@ struct image_expectation {
         const char *backing_file; /* NULL: none */
 };
 
-/* Header first (format, size, backing file, no file outside), then the whole structure. Leaked clusters are harmless and only
+/* The header alone: format, size, backing file, no file outside. Nothing that it names is opened. Errors as below. */
+int image_check_header(const char *path, const struct image_expectation *expected, bool (*cancelled)(void *data), void *data,
+                       struct error **err) _must_check_;
+
+/* Header first, then the whole structure. Leaked clusters are harmless and only
  * logged. `cancelled` may be NULL. ERROR_CORRUPT says what is wrong; ERROR_INTERNAL when qemu-img could not do it. */
 int image_check(const char *path, const struct image_expectation *expected, bool (*cancelled)(void *data), void *data,
                 struct error **err) _must_check_;

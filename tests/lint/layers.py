@@ -28,6 +28,8 @@ ONLY_IN = {
     r"<libvirt/": ["transports"],
     r"<libssh/": ["transports"],
     r"<sqlite3\.h>": ["catalog"],
+    r"<guestfs\.h>": ["transports"],
+    r"<archive(_entry)?\.h>": ["cli"],
     r"<microhttpd\.h>": ["daemon"],
     r"<curl/": ["cli", "notify", "transports"],
 }
