@@ -10,6 +10,7 @@ static const struct verb verbs[] = {
         { "list", "restore points", VERB_DAEMON_OR_STANDALONE, &manual_list, verb_list },
         { "show", "one restore point", VERB_NEEDS_DAEMON, &manual_show, verb_show },
         { "check", "the checks before a backup, alone", VERB_NEEDS_DAEMON, &manual_check, verb_check },
+        { "verify", "read points back and mark what is damaged", VERB_DAEMON_OR_STANDALONE, &manual_verify, verb_verify },
         { "schedule", "the next cycle, VM by VM, and why", VERB_NEEDS_DAEMON, &manual_schedule, verb_schedule },
         { "cancel", "stop a job; it undoes what it did", VERB_NEEDS_DAEMON, &manual_cancel, verb_cancel },
         { "recover", "find and undo what a crash left", VERB_NEEDS_DAEMON, &manual_recover, verb_recover },

@@ -264,6 +264,17 @@ static void ask_bacula(void *data)
         output_line(line);
 }
 
+int follow_source(const struct cli *cli, int (*source)(const struct client_stream *stream, void *data, struct error **err),
+                  void *data, const struct follow_options *options, struct error **err)
+{
+        _cleanup_(follow_done) struct follow follow = { .cli = cli, .options = options };
+        struct client_stream stream = { .on_line = on_line, .data = &follow };
+        signal(SIGPIPE, SIG_IGN);
+        int status = source(&stream, data, err);
+        output_live(NULL);
+        return status == STATUS_OK && options->strict && follow.n_warnings ? STATUS_JOB_FAILED : status;
+}
+
 int follow_jobs(const struct cli *cli, struct client *client, const char *path, const json_t *body,
                 const struct follow_options *options, struct error **err)
 {

@@ -16,6 +16,10 @@ struct follow_options {
 /* --strict, --bacula-job and --bacula-console, of the verbs that have all three. ERROR_CONFIG for what cannot be together. */
 int follow_read_options(const struct cli *cli, struct follow_options *ret, struct error **err) _must_check_;
 
+/* The same for lines that come from elsewhere: `source` hands them to the stream and returns an exit status. */
+int follow_source(const struct cli *cli, int (*source)(const struct client_stream *stream, void *data, struct error **err),
+                  void *data, const struct follow_options *options, struct error **err);
+
 /* Returns the exit status. `body` NULL: GET. */
 int follow_jobs(const struct cli *cli, struct client *client, const char *path, const json_t *body,
                 const struct follow_options *options, struct error **err);

@@ -14,6 +14,7 @@ DECLARE_VERB(log);
 DECLARE_VERB(list);
 DECLARE_VERB(show);
 DECLARE_VERB(check);
+DECLARE_VERB(verify);
 DECLARE_VERB(schedule);
 DECLARE_VERB(cancel);
 DECLARE_VERB(recover);

@@ -51,6 +51,7 @@ void api_run(struct daemon *daemon, struct api_request *request);
 void api_backup(struct daemon *daemon, struct api_request *request);
 void api_check(struct daemon *daemon, struct api_request *request);
 void api_hypervisors_check(struct daemon *daemon, struct api_request *request);
+void api_verify(struct daemon *daemon, struct api_request *request);
 void api_recover(struct daemon *daemon, struct api_request *request);
 void api_points(struct daemon *daemon, struct api_request *request);
 void api_point(struct daemon *daemon, struct api_request *request);

@@ -60,17 +60,28 @@ static bool same_name(const char *a, const char *b)
         return a && b && strcmp(a, b) == 0;
 }
 
+/* Jobs that go by one limit. */
+enum kind { KIND_BACKUP, KIND_VERIFICATION, KIND_OTHER };
+
+static enum kind kind_of(const struct job *job)
+{
+        return job_is_backup(job) ? KIND_BACKUP : job->action == JOB_VERIFY ? KIND_VERIFICATION : KIND_OTHER;
+}
+
 static bool slot_is_free(const struct job *job, const struct queue_limits *limits, struct job *const *busy, size_t n_busy)
 {
+        enum kind kind = kind_of(job);
         unsigned all = 0;
         unsigned here = 0;
         for (size_t i = 0; i < n_busy; i++) {
-                if (busy[i]->state == JOB_STUCK || job_is_backup(busy[i]) != job_is_backup(job))
+                if (busy[i]->state == JOB_STUCK || kind_of(busy[i]) != kind)
                         continue;
                 all++;
                 here += same_name(busy[i]->hypervisor, job->hypervisor);
         }
-        return job_is_backup(job) ? all < limits->jobs && here < limits->jobs_per_hypervisor : all < limits->others;
+        if (kind == KIND_BACKUP)
+                return all < limits->jobs && here < limits->jobs_per_hypervisor;
+        return all < (kind == KIND_VERIFICATION ? limits->verifications : limits->others);
 }
 
 static bool vm_is_free(const struct queue *queue, const struct job *job, struct job *const *busy, size_t n_busy)

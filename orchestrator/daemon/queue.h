@@ -2,7 +2,7 @@
  *
  * Order: recoveries of what a dead worker left, then ad-hoc jobs (request by request as they came), then the cycle's, then the cycle's
  * second tries; within each by priority (lower first), then name. Backups go by limits.jobs and limits.jobs_per_hypervisor (P5); all
- * other actions run beside them, a few at a time; never two jobs on one VM but those that leave it
+ * other actions run beside them, a few at a time, and verifications a few at a time of their own, which may take hours; never two jobs on one VM but those that leave it
  * alone (`beside`); a VM with a recovery ahead waits for it. A job that may not
  * start yet doesn't hold up those behind it. A stuck job holds its VM, not a slot. */
 #pragma once
@@ -17,7 +17,8 @@ struct queue {
 struct queue_limits {
         unsigned jobs;
         unsigned jobs_per_hypervisor;
-        unsigned others; /* jobs that are no backups */
+        unsigned verifications;
+        unsigned others; /* all that is neither */
 };
 
 /* Frees the vector; the jobs are the registry's. */

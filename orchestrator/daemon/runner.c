@@ -13,7 +13,14 @@
 #include "daemon/running-files.h"
 #include "daemon/worker-process.h"
 
-enum { OTHERS_AT_ONCE = 4, DEFAULT_PRIORITY = 50, STALL_SLACK_MS = 60000, GRACE_MS = 30000, STUCK_MS = 5000 };
+enum {
+        OTHERS_AT_ONCE = 4,
+        VERIFICATIONS_AT_ONCE = 2,
+        DEFAULT_PRIORITY = 50,
+        STALL_SLACK_MS = 60000,
+        GRACE_MS = 30000,
+        STUCK_MS = 5000
+};
 
 struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum job_class class, const char *vm,
                            const char *hypervisor)
@@ -330,7 +337,7 @@ static const struct job *find_stuck(const struct daemon *daemon, const char *vm)
 /* A waiting job that can't or needn't run any more: its VM is held by a stuck worker, or was backed up meanwhile. */
 static bool end_pointless(struct daemon *daemon, struct job *job)
 {
-        const struct job *stuck = job->action == JOB_RECOVER ? NULL : find_stuck(daemon, job->vm);
+        const struct job *stuck = job->action == JOB_RECOVER || job->beside ? NULL : find_stuck(daemon, job->vm);
         if (stuck) {
                 _cleanup_free_ char *why =
                         xasprintf("the VM is set aside: the worker of job %s hangs (is the share reachable?) and has to end "
@@ -361,6 +368,7 @@ void runner_schedule(struct daemon *daemon)
                 .jobs = daemon->settings->limits.jobs,
                 .jobs_per_hypervisor = daemon->settings->limits.jobs_per_hypervisor,
                 .others = OTHERS_AT_ONCE,
+                .verifications = VERIFICATIONS_AT_ONCE,
         };
         for (struct job *job; (job = queue_next(&daemon->queue, &limits, daemon->busy, daemon->n_busy, may_start, daemon));)
                 start_job(daemon, job);

@@ -34,6 +34,11 @@ void share_show_point(struct share *share, const char *vm, const char *point, sh
         ask(share, request, answer, data);
 }
 
+void share_list_known(struct share *share, share_answer_function *answer, void *data)
+{
+        ask(share, share_request_new(share, "listing the VMs that have points", share_work_list_known), answer, data);
+}
+
 static void entry_copy(const struct catalog_entry *from, struct catalog_entry *to)
 {
         *to = *from;

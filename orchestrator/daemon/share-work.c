@@ -252,6 +252,25 @@ int share_work_remove_point(struct share_side *side, struct share_request *reque
         return need_catalog(side, err) < 0 ? -1 : catalog_remove_point(side->catalog, request->text, err);
 }
 
+int share_work_list_known(struct share_side *side, struct share_request *request, struct error **err)
+{
+        _cleanup_catalog_list_ struct catalog_list rows = { 0 };
+        _cleanup_strv_ char **vms = NULL;
+        if (need_catalog(side, err) < 0 || catalog_list(side->catalog, NULL, false, &rows, err) < 0 ||
+            points_list_vms(side->repository, &vms, err) < 0)
+                return -1;
+        _cleanup_json_ json_t *json = json_object();
+        for (size_t i = 0; vms && vms[i]; i++)
+                json_object_set_new(json, vms[i], json_array());
+        for (size_t i = 0; i < rows.count; i++) {
+                if (!json_object_get(json, rows.items[i].vm))
+                        json_object_set_new(json, rows.items[i].vm, json_array());
+                json_array_append_new(json_object_get(json, rows.items[i].vm), json_from_text(rows.items[i].path));
+        }
+        request->text = json_write_line(json);
+        return 0;
+}
+
 int share_work_refresh_point(struct share_side *side, struct share_request *request, struct error **err)
 {
         _cleanup_point_list_ struct point_list found = { 0 };

@@ -80,6 +80,9 @@ void share_list_points(struct share *share, const char *vm, bool failed, share_a
 /* One point's entry with "metadata": a JSON object. `point`: a name, "latest", or a unique prefix. ERROR_CONFIG when there is none. */
 void share_show_point(struct share *share, const char *vm, const char *point, share_answer_function *answer, void *data);
 
+/* What the catalog knows of each VM that has points, there or on the share: a JSON object of arrays of paths, by VM. */
+void share_list_known(struct share *share, share_answer_function *answer, void *data);
+
 /* These answer nobody; what fails is logged, and the first two are kept for later. */
 void share_record(struct share *share, const struct catalog_entry *entry);
 void share_set_pin(struct share *share, const char *vm, const char *uuid, const char *hypervisor);

@@ -80,7 +80,7 @@ int points_change_state(struct repository *repository, const char *path, void (*
         if (lock_fd < 0)
                 return -1;
         _cleanup_point_state_ struct point_state state = { 0 };
-        _cleanup_free_ char *problem = point_state_read(fd, &state);
+        free(point_state_read(fd, &state));
         change(&state, data);
         if (write_state(repository, fd, path, &state, err) < 0)
                 return -1;

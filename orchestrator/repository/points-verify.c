@@ -1,19 +1,39 @@
-/* points_verify_checksums(): is what was published still what it was? */
+/* Is what was published still what it was? Reads a whole point back: its list of checksums against every file, its metadata and XML, the
+ * structure of its images, and the chain that it builds on.
+ *
+ * What is wrong with the point is a finding; that it could not be found out (the share doesn't answer, a tool is missing, the job was
+ * cancelled) is an error: only a finding may mark a point as damaged. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "repository/checksums.h"
 #include "repository/hash.h"
+#include "repository/image-check.h"
 #include "repository/points.h"
 #include "repository/repository-internal.h"
 #include "repository/share-files.h"
+#include "repository/staging.h"
+#include "schema/domain-xml.h"
 
-enum { METADATA_MAX_BYTES = 16 * 1024 * 1024 };
+enum { METADATA_MAX_BYTES = 16 * 1024 * 1024, XML_MAX_BYTES = 4 * 1024 * 1024, NAME_MAX_BYTES = 300 };
 
-static int verify_file(int fd, const char *point, const struct checksum *expected, struct error **err)
+struct verification {
+        struct repository *repository;
+        const struct point *point;
+        const struct point_list *list;
+        const struct staging_progress *progress; /* NULL: nobody wants to know */
+        int fd;
+        uint64_t done_bytes; /* of the files before the one that is read */
+        uint64_t total_bytes;
+        char **damage;
+};
+
+static int verify_file(int fd, const char *point, const struct checksum *expected, const struct staging_progress *progress,
+                       uint64_t *ret_bytes, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         struct stat st;
@@ -22,8 +42,7 @@ static int verify_file(int fd, const char *point, const struct checksum *expecte
                 return error_set(err, ERROR_CORRUPT, "%s/%s is missing", point, expected->name);
         if (file_fd < 0)
                 return error_propagate(err, TAKE_PTR(error));
-        uint64_t bytes = 0;
-        _cleanup_free_ char *sha256 = hash_file(file_fd, expected->name, (uint64_t)st.st_size, NULL, &bytes, err);
+        _cleanup_free_ char *sha256 = hash_file(file_fd, expected->name, (uint64_t)st.st_size, progress, ret_bytes, err);
         if (!sha256)
                 return error_prefix(err, "%s", point);
         if (!streq(sha256, expected->sha256))
@@ -32,21 +51,36 @@ static int verify_file(int fd, const char *point, const struct checksum *expecte
         return 0;
 }
 
-/* A list that was shortened must not pass for a whole one. */
-static int check_list_covers_disks(int fd, const char *point, const struct checksums *list, struct error **err)
+static int read_list(int fd, const char *point, struct checksums *ret, struct error **err)
 {
+        _cleanup_error_ struct error *error = NULL;
         size_t length = 0;
-        _cleanup_free_ char *text = share_read_file(fd, POINT_METADATA_NAME, METADATA_MAX_BYTES, &length, err);
-        _cleanup_(metadata_freep) struct metadata *metadata = text ? metadata_parse(text, length, err) : NULL;
-        if (!metadata)
-                return error_prefix(err, "%s", point);
+        _cleanup_free_ char *text = share_read_file(fd, CHECKSUMS_NAME, CHECKSUMS_MAX_BYTES, &length, &error);
+        if (!text && error->errnum == ENOENT)
+                return error_set(err, ERROR_CORRUPT, "%s/" CHECKSUMS_NAME " is missing", point);
+        if (!text)
+                return error_propagate(err, TAKE_PTR(error));
+        return checksums_parse(text, length, ret, err) < 0 ? error_prefix(err, "%s", point) : 0;
+}
+
+static int check_listed(const struct checksums *list, const char *point, const char *name, struct error **err)
+{
+        if (checksums_find(list, name))
+                return 0;
+        return error_set(err, ERROR_CORRUPT, "%s/" CHECKSUMS_NAME " does not list %s", point, name);
+}
+
+/* A list that was shortened must not pass for a whole one. */
+static int check_list_covers(const struct checksums *list, const char *point, const struct metadata *metadata, struct error **err)
+{
+        _cleanup_free_ char *xml = xasprintf("%s.xml", metadata->vm);
         for (size_t i = 0; i < metadata->n_disks; i++)
-                if (!metadata->disks[i].file || !checksums_find(list, metadata->disks[i].file))
-                        return error_set(err, ERROR_CORRUPT, "%s/" CHECKSUMS_NAME " does not list %s", point,
-                                         metadata->disks[i].file ? metadata->disks[i].file : "a disk that has no file name");
-        if (!checksums_find(list, POINT_METADATA_NAME))
-                return error_set(err, ERROR_CORRUPT, "%s/" CHECKSUMS_NAME " does not list " POINT_METADATA_NAME, point);
-        return 0;
+                if (check_listed(list, point, metadata->disks[i].file ? metadata->disks[i].file : "a disk that has no file name",
+                                 err) < 0)
+                        return -1;
+        if (metadata->nvram_file && check_listed(list, point, metadata->nvram_file, err) < 0)
+                return -1;
+        return check_listed(list, point, POINT_METADATA_NAME, err) < 0 || check_listed(list, point, xml, err) < 0 ? -1 : 0;
 }
 
 int points_verify_checksums(struct repository *repository, const char *path, struct error **err)
@@ -54,18 +88,211 @@ int points_verify_checksums(struct repository *repository, const char *path, str
         _cleanup_close_ int fd = repository_open_point(repository, path, err);
         if (fd < 0)
                 return -1;
-        _cleanup_error_ struct error *error = NULL;
-        size_t length = 0;
-        _cleanup_free_ char *text = share_read_file(fd, CHECKSUMS_NAME, CHECKSUMS_MAX_BYTES, &length, &error);
-        if (!text && error->errnum == ENOENT)
-                return error_set(err, ERROR_CORRUPT, "%s/" CHECKSUMS_NAME " is missing", path);
-        if (!text)
-                return error_propagate(err, TAKE_PTR(error));
         _cleanup_checksums_ struct checksums list = { 0 };
-        if (checksums_parse(text, length, &list, err) < 0)
-                return error_prefix(err, "%s", path);
+        if (read_list(fd, path, &list, err) < 0)
+                return -1;
+        uint64_t bytes = 0;
         for (size_t i = 0; i < list.count; i++)
-                if (verify_file(fd, path, &list.items[i], err) < 0)
+                if (verify_file(fd, path, &list.items[i], NULL, &bytes, err) < 0)
                         return -1;
-        return check_list_covers_disks(fd, path, &list, err);
+        size_t length = 0;
+        _cleanup_free_ char *text = share_read_file(fd, POINT_METADATA_NAME, METADATA_MAX_BYTES, &length, err);
+        _cleanup_(metadata_freep) struct metadata *metadata = text ? metadata_parse(text, length, err) : NULL;
+        return metadata ? check_list_covers(&list, path, metadata, err) : error_prefix(err, "%s", path);
+}
+
+/* Takes damage as a finding (0); -1 for any other error, which is handed on. */
+static int find(struct verification *verification, struct error *error, struct error **err)
+{
+        _cleanup_error_ struct error *owned = error;
+        if (error->kind != ERROR_CORRUPT)
+                return error_propagate(err, TAKE_PTR(owned));
+        strv_addf(&verification->damage, "%s", error->message);
+        return 0;
+}
+
+static void on_bytes(uint64_t done_bytes, uint64_t total_bytes, void *data)
+{
+        (void)total_bytes;
+        const struct verification *verification = data;
+        if (verification->progress && verification->progress->on_bytes)
+                verification->progress->on_bytes(verification->done_bytes + done_bytes, verification->total_bytes,
+                                                 verification->progress->data);
+}
+
+static bool is_cancelled(void *data)
+{
+        const struct verification *verification = data;
+        const struct staging_progress *progress = verification->progress;
+        return progress && progress->cancelled && progress->cancelled(progress->data);
+}
+
+static uint64_t sum_sizes(int fd, const struct checksums *list)
+{
+        uint64_t sum = 0;
+        struct stat st;
+        for (size_t i = 0; i < list->count; i++)
+                if (fstatat(fd, list->items[i].name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                        sum += (uint64_t)st.st_size;
+        return sum;
+}
+
+/* Every file is looked at, also after one that is bad: what has to be brought back is told in one go. */
+static int verify_checksums(struct verification *verification, struct error **err)
+{
+        _cleanup_error_ struct error *error = NULL;
+        _cleanup_checksums_ struct checksums list = { 0 };
+        const char *name = verification->point->name;
+        if (read_list(verification->fd, name, &list, &error) < 0)
+                return find(verification, TAKE_PTR(error), err);
+        verification->total_bytes = sum_sizes(verification->fd, &list);
+        const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = is_cancelled, .data = verification };
+        for (size_t i = 0; i < list.count; i++) {
+                uint64_t bytes = 0;
+                if (verify_file(verification->fd, name, &list.items[i], &progress, &bytes, &error) < 0 &&
+                    find(verification, TAKE_PTR(error), err) < 0)
+                        return -1;
+                verification->done_bytes += bytes;
+        }
+        if (verification->point->metadata && check_list_covers(&list, name, verification->point->metadata, &error) < 0)
+                return find(verification, TAKE_PTR(error), err);
+        return 0;
+}
+
+static int verify_xml(struct verification *verification, struct error **err)
+{
+        const struct metadata *metadata = verification->point->metadata;
+        _cleanup_error_ struct error *error = NULL;
+        _cleanup_free_ char *name = xasprintf("%s.xml", metadata->vm);
+        size_t length = 0;
+        _cleanup_free_ char *text = share_read_file(verification->fd, name, XML_MAX_BYTES, &length, &error);
+        if (!text && error->errnum == ENOENT)
+                return 0; /* told by its checksum, or by the list that leaves it out */
+        _cleanup_(domain_xml_freep) struct domain_xml *xml = text ? domain_xml_parse(text, length, &error) : NULL;
+        if (!xml) {
+                error_prefix(&error, "%s/%s", verification->point->name, name);
+                return find(verification, TAKE_PTR(error), err);
+        }
+        if (metadata->uuid && !streq(xml->uuid, metadata->uuid))
+                strv_addf(&verification->damage, "%s/%s is of the VM %s, not of %s", verification->point->name, name, xml->uuid,
+                          metadata->uuid);
+        for (size_t i = 0; i < metadata->n_disks; i++)
+                if (!domain_xml_find_disk(xml, metadata->disks[i].target))
+                        strv_addf(&verification->damage, "%s/%s has no disk %s, which the point has", verification->point->name,
+                                  name, metadata->disks[i].target);
+        return 0;
+}
+
+static const struct point *find_parent(const struct verification *verification)
+{
+        const struct point *point = verification->point;
+        for (size_t i = 0; i < verification->list->count; i++) {
+                const struct point *other = &verification->list->items[i];
+                if (streq(other->hypervisor, point->hypervisor) && streq(other->vm, point->vm) &&
+                    streq(other->name, point->metadata->parent))
+                        return other;
+        }
+        return NULL;
+}
+
+/* One disk of an increment against the one that it builds on. */
+static void check_link(struct verification *verification, const struct point *parent, const struct metadata_disk *disk)
+{
+        const char *name = verification->point->name;
+        const struct metadata_disk *base = NULL;
+        for (size_t i = 0; i < parent->metadata->n_disks && !base; i++)
+                if (streq(parent->metadata->disks[i].target, disk->target))
+                        base = &parent->metadata->disks[i];
+        if (!base) {
+                strv_addf(&verification->damage, "%s/%s builds on disk %s of %s, which has no such disk", name, disk->file,
+                          disk->target, parent->name);
+                return;
+        }
+        _cleanup_free_ char *expected = xasprintf("../%s/%s", parent->name, base->file);
+        if (!streq(disk->backing_file, expected))
+                strv_addf(&verification->damage, "%s/%s builds on %s where %s is expected", name, disk->file, disk->backing_file,
+                          expected);
+        if (base->virtual_bytes != disk->virtual_bytes)
+                strv_addf(&verification->damage, "%s/%s has %ju bytes but builds on one of %ju", name, disk->file,
+                          (uintmax_t)disk->virtual_bytes, (uintmax_t)base->virtual_bytes);
+}
+
+/* Whether what the images build on is there: else qemu-img has nothing to open. */
+static bool verify_chain(struct verification *verification)
+{
+        const struct metadata *metadata = verification->point->metadata;
+        const char *name = verification->point->name;
+        if (!metadata->parent) {
+                for (size_t i = 0; i < metadata->n_disks; i++)
+                        if (metadata->disks[i].backing_file)
+                                strv_addf(&verification->damage, "%s/%s builds on %s, but the point names no parent", name,
+                                          metadata->disks[i].file, metadata->disks[i].backing_file);
+                return true;
+        }
+        const struct point *parent = find_parent(verification);
+        if (!parent) {
+                strv_addf(&verification->damage, "%s builds on %s, which is missing", name, metadata->parent);
+                return false;
+        }
+        if (!parent->metadata || parent->state.damaged) {
+                strv_addf(&verification->damage, "%s builds on %s, which is damaged: %s", name, parent->name,
+                          parent->state.damage ? parent->state.damage : "its metadata cannot be read");
+                return parent->metadata != NULL;
+        }
+        if (parent->metadata->started >= metadata->started)
+                strv_addf(&verification->damage, "%s builds on %s, which is not older: the chain is in the wrong order", name,
+                          parent->name);
+        for (size_t i = 0; i < metadata->n_disks; i++)
+                if (metadata->disks[i].backing_file)
+                        check_link(verification, parent, &metadata->disks[i]);
+        return true;
+}
+
+static int verify_images(struct verification *verification, struct error **err)
+{
+        const struct point *point = verification->point;
+        for (size_t i = 0; i < point->metadata->n_disks; i++) {
+                const struct metadata_disk *disk = &point->metadata->disks[i];
+                struct stat st;
+                if (!disk->file || !file_name_is_safe(disk->file) ||
+                    fstatat(verification->fd, disk->file, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+                        continue; /* told by its checksum */
+                const struct image_expectation expected = { .virtual_bytes = disk->virtual_bytes,
+                                                            .backing_file = disk->backing_file };
+                _cleanup_free_ char *path = xasprintf("%s/%s/%s", verification->repository->path, point->path, disk->file);
+                _cleanup_error_ struct error *error = NULL;
+                if (image_check(path, &expected, is_cancelled, verification, &error) < 0 &&
+                    find(verification, TAKE_PTR(error), err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+static int verify_all(struct verification *verification, struct error **err)
+{
+        const struct point *point = verification->point;
+        if (!point->metadata)
+                strv_addf(&verification->damage, "%s: %s", point->name, point->problem);
+        if (verify_checksums(verification, err) < 0)
+                return -1;
+        if (!point->metadata)
+                return 0;
+        if (verify_xml(verification, err) < 0)
+                return -1;
+        return verify_chain(verification) ? verify_images(verification, err) : 0;
+}
+
+int points_verify(struct repository *repository, const struct point *point, const struct point_list *list,
+                  const struct staging_progress *progress, uint64_t *ret_bytes, char ***ret_damage, struct error **err)
+{
+        struct verification verification = { .repository = repository, .point = point, .list = list, .progress = progress };
+        verification.fd = repository_open_point(repository, point->path, err);
+        int r = verification.fd < 0 ? -1 : verify_all(&verification, err);
+        closep(&verification.fd);
+        *ret_bytes = verification.done_bytes;
+        if (r < 0)
+                strv_free(verification.damage);
+        else
+                *ret_damage = verification.damage;
+        return r;
 }

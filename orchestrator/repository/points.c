@@ -213,7 +213,8 @@ int points_scan_vm(struct repository *repository, const char *hypervisor, const 
         return 0;
 }
 
-int points_scan_all(struct repository *repository, struct point_list *ret, struct error **err)
+/* One VM's, or all with vm NULL. */
+static int scan_share(struct repository *repository, const char *vm, struct point_list *ret, struct error **err)
 {
         _cleanup_point_list_ struct point_list list = { 0 };
         _cleanup_strv_ char **names = NULL;
@@ -221,10 +222,21 @@ int points_scan_all(struct repository *repository, struct point_list *ret, struc
                 return -1;
         for (size_t i = 0; names && names[i]; i++)
                 if (name_is_safe(names[i]) && !streq(names[i], "metadata") &&
-                    scan_hypervisor_folder(repository, names[i], NULL, &list, err) < 0)
+                    scan_hypervisor_folder(repository, names[i], vm, &list, err) < 0)
                         return error_prefix(err, "%s", repository->path);
         hand_over(&list, ret);
         return 0;
+}
+
+int points_scan_all(struct repository *repository, struct point_list *ret, struct error **err)
+{
+        return scan_share(repository, NULL, ret, err);
+}
+
+int points_scan_named(struct repository *repository, const char *vm, struct point_list *ret, struct error **err)
+{
+        assert(name_is_safe(vm));
+        return scan_share(repository, vm, ret, err);
 }
 
 int points_read(struct repository *repository, const char *path, struct point_list *ret, struct error **err)

@@ -33,6 +33,10 @@ void point_list_done(struct point_list *list);
 /* All points of one VM under one hypervisor's folder; none is an empty list. */
 int points_scan_vm(struct repository *repository, const char *hypervisor, const char *vm, struct point_list *ret,
                    struct error **err) _must_check_;
+/* All points of one VM, under whichever hypervisors they lie. */
+int points_scan_named(struct repository *repository, const char *vm, struct point_list *ret, struct error **err) _must_check_;
+/* The names of VMs that have points, sorted, each once: NULL-terminated, the caller's; NULL: none. */
+int points_list_vms(struct repository *repository, char ***ret, struct error **err) _must_check_;
 /* All points of the share. Names that start with a dot, `metadata`, and folders that are no points are skipped. */
 int points_scan_all(struct repository *repository, struct point_list *ret, struct error **err) _must_check_;
 
@@ -57,6 +61,20 @@ int points_change_state(struct repository *repository, const char *path, void (*
 /* Re-reads checksums.sha256 of a point and hashes every file. ERROR_CORRUPT names the first bad file and what is wrong with it,
  * also one that the metadata lists and the checksums don't. */
 int points_verify_checksums(struct repository *repository, const char *path, struct error **err) _must_check_;
+
+struct staging_progress;
+/* Reads a whole point back: every checksum, the metadata, the XML against it, `qemu-img check` of each image, and the parent that it builds
+ * on (there, older, not damaged, of the same sizes; parents are not read themselves: verify the oldest first). `list` has all points of
+ * its VM, as scanned. *ret_damage is what is wrong, a sentence each, none when the point is whole (strv_free()). -1 when that could not be
+ * found out: ERROR_CANCELLED, or a share or tool that failed. *ret_bytes, set always, is what was read. */
+int points_verify(struct repository *repository, const struct point *point, const struct point_list *list,
+                  const struct staging_progress *progress, uint64_t *ret_bytes, char ***ret_damage,
+                  struct error **err) _must_check_;
+
+/* The point that `wanted` means: a name, the unique beginning of one, "latest" or NULL for the newest that is not damaged. The list is
+ * newest first and may have points of other VMs. NULL and ERROR_CONFIG when there is none. Points into the list. */
+const struct point *points_choose(const struct point_list *list, const char *vm, const char *wanted,
+                                  struct error **err) _must_check_;
 
 /* What metadata/failed/ tells of jobs that made no point. Folders that cannot be read, or tell of another job, are left out. */
 struct failure_list {

@@ -17,6 +17,7 @@
 #include "worker/backup.h"
 #include "worker/host-check.h"
 #include "worker/recover.h"
+#include "worker/verify.h"
 
 enum { REQUEST_MAX = 16 * 1024 * 1024 };
 
@@ -98,6 +99,7 @@ static int dispatch(const struct job_request *request, const struct settings *se
         case JOB_HYPERVISOR_CHECK:
                 return host_check_run(request, settings, inventory, &report);
         case JOB_VERIFY:
+                return verify_run(request, settings, &report);
         case JOB_RESTORE:
         case JOB_TEST_RESTORE:
                 break;

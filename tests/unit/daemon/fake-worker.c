@@ -158,6 +158,40 @@ static void succeed(void)
         say(event);
 }
 
+/* Marks the newest point of a VM as damaged on the share, and tells of it. */
+static void tell_damage(const char *vm)
+{
+        _cleanup_free_ char *root = xstrdup(value_after(request->settings_text, "path:"));
+        _cleanup_free_ char *command = xasprintf("ls %s/host-1/%s | tail -n 1", root, vm);
+        char point[64] = "";
+        FILE *names = popen(command, "r");
+        if (!names || fscanf(names, "%63s", point) != 1)
+                return;
+        pclose(names);
+        struct point_state state = { .damaged = true, .damage = (char *)"a bit has flipped" };
+        _cleanup_free_ char *text = point_state_format(&state);
+        struct event *event = event_new(EVENT_STATE);
+        event->path = xasprintf("host-1/%s/%s", vm, point);
+        event->point_state = point_state_to_json(&state);
+        _cleanup_free_ char *file = xasprintf("%s/%s/state.json", root, event->path);
+        (void)!fs_write_file(file, 0640, text, strlen(text), NULL);
+        say(event);
+}
+
+/* A verification: of "rotten-1" finds damage, that of "liar-1" tells of a VM that is none of its business. */
+static int play_verification(void)
+{
+        if (str_starts_with(request->vm, "rotten-"))
+                tell_damage(request->vm);
+        if (str_starts_with(request->vm, "liar-"))
+                tell_damage("ok-2");
+        if (str_starts_with(request->vm, "rotten-"))
+                result("failed", ERROR_CORRUPT, "1 damaged");
+        else
+                succeed();
+        return 0;
+}
+
 /* Works for a while; true when it was cancelled meanwhile. */
 static bool work(int tenths)
 {
@@ -239,6 +273,8 @@ static int play_leaves(void)
 
 static int play(const char *part)
 {
+        if (request->action == JOB_VERIFY)
+                return play_verification();
         if (streq(part, "dies"))
                 return 3;
         if (streq(part, "killed"))

@@ -10,7 +10,7 @@ static struct job job_of(const char *vm, enum job_class class, int priority)
         };
 }
 
-static const struct queue_limits one = { .jobs = 1, .jobs_per_hypervisor = 1, .others = 4 };
+static const struct queue_limits one = { .jobs = 1, .jobs_per_hypervisor = 1, .verifications = 1, .others = 4 };
 
 static bool marked_ready(const struct job *job, void *data)
 {
@@ -68,7 +68,7 @@ Test(queue, one_backup_at_a_time)
 
 Test(queue, the_limit_of_a_hypervisor_lets_those_of_others_pass)
 {
-        const struct queue_limits two = { .jobs = 2, .jobs_per_hypervisor = 1, .others = 4 };
+        const struct queue_limits two = { .jobs = 2, .jobs_per_hypervisor = 1, .verifications = 1, .others = 4 };
         struct job running = job_of("a", JOB_CLASS_CYCLE, 1);
         struct job same = job_of("b", JOB_CLASS_CYCLE, 2);
         struct job other = job_of("c", JOB_CLASS_CYCLE, 3);
@@ -148,5 +148,27 @@ Test(queue, a_stuck_job_holds_its_vm_but_no_slot)
         cr_assert_null(queue_next(&queue, &one, busy, 1, NULL, NULL));
         queue_remove(&queue, &other);
         cr_assert_eq(queue.count, 1, "what is not in can't be taken out");
+        queue_done(&queue);
+}
+
+/* Hours of reading must not keep a recovery or a restore waiting, nor a backup of the same VM. */
+Test(queue, verifications_have_a_limit_of_their_own)
+{
+        struct job running = job_of("a", JOB_CLASS_ADHOC, 1);
+        struct job another = job_of("b", JOB_CLASS_ADHOC, 1);
+        struct job recovery = job_of("c", JOB_CLASS_RECOVER, 1);
+        struct job backup = job_of("a", JOB_CLASS_CYCLE, 1);
+        running.action = another.action = JOB_VERIFY;
+        running.beside = another.beside = true;
+        recovery.action = JOB_RECOVER;
+        struct job *busy[] = { &running, &recovery };
+        running.state = recovery.state = JOB_RUNNING;
+        struct queue queue = { 0 };
+        queue_insert(&queue, &another);
+        cr_expect_null(queue_next(&queue, &one, busy, 1, NULL, NULL));
+        queue_insert(&queue, &backup);
+        cr_expect_eq(queue_next(&queue, &one, busy, 1, NULL, NULL), &backup);
+        queue_insert(&queue, &recovery);
+        cr_expect_eq(queue_next(&queue, &one, busy, 1, NULL, NULL), &recovery);
         queue_done(&queue);
 }

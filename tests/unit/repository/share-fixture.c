@@ -148,20 +148,39 @@ static void write_and_hash(struct staging *staging, const char *name, mode_t mod
         cr_assert_eq(bytes, strlen(text));
 }
 
-struct staging *stage_sample(struct repository *repository, const char *job, const char *point)
+static struct staging *stage(struct repository *repository, const char *job, struct metadata *metadata)
 {
         _cleanup_error_ struct error *error = NULL;
         struct staging *staging = staging_create(repository, "host-1", "vm-1", job, &error);
         cr_assert(staging, "%s", error_message(error));
-        cr_assert_eq(shell("umask 022; qemu-img create -q -f qcow2 %s/vm-1-vda.qcow2 1M", staging_path(staging)), 0);
-        _cleanup_(metadata_freep) struct metadata *metadata = sample_metadata(point);
+        const char *backing = metadata->disks[0].backing_file;
+        cr_assert_eq(shell("umask 022; qemu-img create -q -f qcow2 %s%s %s/vm-1-vda.qcow2 1M", backing ? "-F qcow2 -b " : "",
+                           backing ? backing : "", staging_path(staging)),
+                     0);
         metadata->disks[0].sha256 = hash(staging, "vm-1-vda.qcow2", &metadata->disks[0].stored_bytes);
         _cleanup_free_ char *text = metadata_format(metadata);
         write_and_hash(staging, POINT_METADATA_NAME, 0640, text);
-        write_and_hash(staging, "vm-1.xml", 0600, "<domain/>\n");
+        write_and_hash(staging, "vm-1.xml", 0600,
+                       "<domain type='kvm'><name>vm-1</name><uuid>0b9a7d1c-1111-4222-8333-444455556666</uuid>"
+                       "<devices><disk type='file' device='disk'><source file='/var/lib/libvirt/images/vm-1.qcow2'/>"
+                       "<target dev='vda' bus='virtio'/></disk></devices></domain>\n");
         write_and_hash(staging, "backup.log", 0640, "all went well\n");
         write_and_hash(staging, "configs/version.txt", 0600, "9.16(4)\n");
         return staging;
+}
+
+struct staging *stage_sample(struct repository *repository, const char *job, const char *point)
+{
+        _cleanup_(metadata_freep) struct metadata *metadata = sample_metadata(point);
+        return stage(repository, job, metadata);
+}
+
+void publish_metadata(struct repository *repository, struct metadata *metadata)
+{
+        _cleanup_error_ struct error *error = NULL;
+        _cleanup_(staging_freep) struct staging *staging = stage(repository, metadata->point, metadata);
+        cr_assert_eq(staging_write_checksums(staging, &error), 0, "%s", error_message(error));
+        cr_assert_eq(staging_publish(staging, metadata->point, &error), 0, "%s", error_message(error));
 }
 
 char *publish_sample(struct repository *repository, int64_t started)

@@ -25,6 +25,8 @@ struct metadata *sample_metadata(const char *point);
 /* A published point with one real qcow2 ("vm-1-vda.qcow2", 1 MiB), XML, metadata and log; `started` gives its name, which is
  * returned; the caller frees. */
 char *publish_sample(struct repository *repository, int64_t started);
+/* The same with this metadata, whose point and disk's backing file are followed and whose hash is filled in. */
+void publish_metadata(struct repository *repository, struct metadata *metadata);
 /* The staging folder of such a point with all in it, hashed, but without checksums. */
 struct staging *stage_sample(struct repository *repository, const char *job, const char *point);
 

@@ -1,0 +1,35 @@
+/* Implements schema/verify-options.h by a table. */
+#include "schema/verify-options.h"
+
+#include "schema/json-fields.h"
+
+#define FIELD(member) .name = #member, .offset = offsetof(struct verify_options, member)
+static const struct json_field option_fields[] = {
+        { FIELD(point), .type = JSON_FIELD_TEXT },  { FIELD(since), .type = JSON_FIELD_TIME },
+        { FIELD(alone), .type = JSON_FIELD_FLAG },  { FIELD(compare), .type = JSON_FIELD_FLAG },
+        { FIELD(known), .type = JSON_FIELD_TEXTS }, { 0 },
+};
+
+json_t *verify_options_to_json(const struct verify_options *options)
+{
+        json_t *json = json_object();
+        json_fields_write(option_fields, options, json);
+        return json;
+}
+
+int verify_options_from_json(json_t *json, struct verify_options *ret, struct error **err)
+{
+        struct verify_options options = { 0 };
+        if (json && json_fields_read(option_fields, json, "options.", &options, err) < 0) {
+                verify_options_done(&options);
+                return -1;
+        }
+        *ret = options;
+        return 0;
+}
+
+void verify_options_done(struct verify_options *options)
+{
+        json_fields_done(option_fields, options);
+        *options = (struct verify_options){ 0 };
+}

@@ -1,0 +1,72 @@
+/* POST /v1/verify, and what becomes of the states that its workers tell. */
+#include <criterion/criterion.h>
+#include <signal.h>
+
+#include "base/memory.h"
+#include "rig.h"
+
+static void backup_all(struct rig *rig)
+{
+        struct call call;
+        call_open(rig, &call, "POST", "/v1/run", "{}");
+        cr_assert_eq(call_finish(&call, 30000), 0);
+        call_close(&call);
+}
+
+static int verify(struct rig *rig, const char *body)
+{
+        struct call call;
+        call_open(rig, &call, "POST", "/v1/verify", body);
+        int exit_status = call_finish(&call, 30000);
+        call_close(&call);
+        return exit_status;
+}
+
+static void assert_point_status(struct rig *rig, const char *vm, const char *expected)
+{
+        _cleanup_free_ char *path = xasprintf("/v1/points?vm=%s", vm);
+        json_t *points = rig_get(rig, path);
+        cr_expect_str_eq(text_of(json_array_get(points, 0), "status"), expected, "%s", vm);
+        json_decref(points);
+}
+
+Test(verify, a_verification_marks_what_is_its_own_and_nothing_else)
+{
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig_set_vms(&rig, (const char *const[]){ "rotten-1", "ok-2", "liar-3", NULL });
+        rig_start(&rig);
+        backup_all(&rig);
+        cr_expect_eq(verify(&rig, "{\"vms\":[\"liar-3\"]}"), 0);
+        assert_point_status(&rig, "ok-2", "ok");
+        cr_expect_eq(verify(&rig, "{\"vms\":[\"rotten-*\"]}"), 1);
+        assert_point_status(&rig, "rotten-1", "damaged");
+        json_t *status = rig_get(&rig, "/v1/status");
+        cr_expect_eq(json_array_size(json_object_get(status, "damaged")), 1);
+        json_decref(status);
+        int http = 0;
+        json_decref(rig_call(&rig, "GET", "/v1/points/rotten-1/latest", NULL, &http));
+        cr_expect_eq(http, 400, "there is no good point: %d", http);
+
+        /* Its newest good point is no more: it is due again. */
+        json_t *schedule = rig_get(&rig, "/v1/schedule");
+        cr_expect(json_is_true(json_object_get(json_array_get(schedule, 0), "due")));
+        cr_expect(json_is_false(json_object_get(json_array_get(schedule, 1), "due")));
+        json_decref(schedule);
+
+        /* Of a VM that left the inventory, too. */
+        rig_set_vms(&rig, (const char *const[]){ "ok-2", NULL });
+        cr_expect_eq(verify(&rig, "{\"all\":true}"), 1);
+        static const char *const refused[] = { "{}",
+                                               "{\"vms\":[\"nobody-1\"]}",
+                                               "{\"vms\":[\"ok-2\"],\"all\":true}",
+                                               "{\"all\":true,\"point\":\"latest\"}",
+                                               "{\"vms\":[\"*\"],\"point\":\"latest\"}",
+                                               "{\"vms\":[\"ok-2\"],\"point\":\"../x\"}" };
+        for (size_t i = 0; i < ARRAY_LENGTH(refused); i++) {
+                json_decref(rig_call(&rig, "POST", "/v1/verify", refused[i], &http));
+                cr_expect_eq(http, 400, "%s: %d", refused[i], http);
+        }
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        rig_done(&rig);
+}
