@@ -39,6 +39,18 @@ static void isolate_disks(xmlNode *devices, const char *const models[])
         }
 }
 
+/* With "dac": QEMU is root, and libvirt leaves owners and modes alone. */
+static void be_root(xmlNode *domain, const char *const models[])
+{
+        if (!has(models, "dac"))
+                return;
+        xmlNode *label = xml_add_child(domain, "seclabel");
+        xml_set_attribute(label, "type", "static");
+        xml_set_attribute(label, "model", "dac");
+        xml_set_attribute(label, "relabel", "no");
+        xml_set_text(xml_add_child(label, "label"), "+0:+0");
+}
+
 static void set_child(xmlNode *parent, const char *name, const char *text)
 {
         xmlNode *node = xml_child(parent, name);
@@ -59,12 +71,45 @@ char *domain_isolate(const char *text, size_t length, const char *const models[]
         for (xmlNode *watchdog = xml_child(devices, "watchdog"); watchdog; watchdog = xml_next(watchdog, "watchdog"))
                 xml_set_attribute(watchdog, "action", "none");
         isolate_disks(devices, models);
-        if (has(models, "dac")) {
-                xmlNode *label = xml_add_child(domain, "seclabel");
-                xml_set_attribute(label, "type", "static");
-                xml_set_attribute(label, "model", "dac");
-                xml_set_attribute(label, "relabel", "no");
-                xml_set_text(xml_add_child(label, "label"), "+0:+0");
+        be_root(domain, models);
+        return xml_write(document, domain);
+}
+
+static void drop_labels_of(xmlNode *parent, const char *model)
+{
+        for (xmlNode *label = xml_child(parent, "seclabel"), *next; label; label = next) {
+                next = xml_next(label, "seclabel");
+                _cleanup_free_ char *of = xml_attribute(label, "model");
+                if (streq(of, model))
+                        xml_drop(label);
+        }
+}
+
+char *domain_borrow(const char *text, size_t length, const char *const models[], struct error **err)
+{
+        _cleanup_xml_ xmlDoc *document = xml_document_parse(text, length, "domain", err);
+        if (!document)
+                return NULL;
+        xmlNode *domain = xmlDocGetRootElement(document);
+        drop_labels_of(domain, "dac");
+        isolate_disks(xml_child(domain, "devices"), models);
+        be_root(domain, models);
+        return xml_write(document, domain);
+}
+
+char *domain_settle(const char *text, size_t length, char *const targets[], struct error **err)
+{
+        _cleanup_xml_ xmlDoc *document = xml_document_parse(text, length, "domain", err);
+        if (!document)
+                return NULL;
+        xmlNode *domain = xmlDocGetRootElement(document);
+        drop_labels_of(domain, "dac");
+        for (xmlNode *disk = xml_child(xml_child(domain, "devices"), "disk"); disk; disk = xml_next(disk, "disk")) {
+                _cleanup_free_ char *target = xml_attribute(xml_child(disk, "target"), "dev");
+                if (!target || !strv_contains(targets, target))
+                        continue;
+                xml_drop_children(disk, "backingStore");
+                xml_drop_children(xml_child(disk, "source"), "seclabel");
         }
         return xml_write(document, domain);
 }

@@ -34,7 +34,7 @@ struct domain_info {
 void domain_info_done(struct domain_info *info);
 #define _cleanup_domain_info_ _cleanup_(domain_info_done)
 
-enum block_job_type { BLOCK_JOB_NONE, BLOCK_JOB_COMMIT, BLOCK_JOB_OTHER };
+enum block_job_type { BLOCK_JOB_NONE, BLOCK_JOB_COMMIT, BLOCK_JOB_PULL, BLOCK_JOB_OTHER };
 struct block_job {
         enum block_job_type type;
         bool ready; /* an active commit that has caught up and can be pivoted */
@@ -112,6 +112,10 @@ struct hypervisor_operations {
         /* Starts an active commit of `top` into `base` (both absolute paths of the live chain, never defaults). */
         int (*block_commit)(struct hypervisor *hypervisor, const char *uuid, const char *target, const char *base, const char *top,
                             uint64_t bandwidth_mib_s, struct error **err);
+        /* Starts copying what the disk has from the layers below it into it. At its end the disk stands alone, live and configured, with
+         * nothing to pivot; a job that ends otherwise leaves it as it is, and can be started again. */
+        int (*block_pull)(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t bandwidth_mib_s,
+                          struct error **err);
         int (*block_job)(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret,
                          struct error **err);
         int (*block_pivot)(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);

@@ -1,4 +1,4 @@
-/* External snapshots and the commit that takes them back. Nothing is left to libvirt's defaults here: without an explicit base a
+/* External snapshots, the commit that takes them back, and the pull that makes a disk stand alone. Nothing is left to libvirt's defaults here: without an explicit base a
  * commit swallows the templates that a disk stands on, and snapshot metadata makes libvirt refuse a migration. */
 #include <string.h>
 
@@ -49,6 +49,22 @@ int libvirt_ssh_block_commit(struct hypervisor *hypervisor, const char *uuid, co
         return call_on_disk(hypervisor, request, target, err);
 }
 
+static int do_pull(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+{
+        return virDomainBlockPull(domain, request->target, request->bandwidth_bytes, request->flags);
+}
+
+int libvirt_ssh_block_pull(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t bandwidth_mib_s,
+                           struct error **err)
+{
+        if (bandwidth_mib_s > UINT32_MAX)
+                return error_set(err, ERROR_INTERNAL, "disk %s: a pull needs a bandwidth that makes sense", target);
+        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(do_pull, "starting the pull", uuid);
+        request->bandwidth_bytes = bandwidth_mib_s * 1024 * 1024;
+        request->flags = bandwidth_mib_s ? VIR_DOMAIN_BLOCK_PULL_BANDWIDTH_BYTES : 0u;
+        return call_on_disk(hypervisor, request, target, err);
+}
+
 /* Whether a job is ready is read from the XML: equal numbers can also mean that it has only just begun. */
 static int read_job(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
 {
@@ -58,7 +74,8 @@ static int read_job(virConnectPtr connection _unused_, virDomainPtr domain, stru
         if (found <= 0)
                 return found;
         bool commit = info.type == VIR_DOMAIN_BLOCK_JOB_TYPE_ACTIVE_COMMIT || info.type == VIR_DOMAIN_BLOCK_JOB_TYPE_COMMIT;
-        job->type = commit ? BLOCK_JOB_COMMIT : BLOCK_JOB_OTHER;
+        bool pull = info.type == VIR_DOMAIN_BLOCK_JOB_TYPE_PULL;
+        job->type = commit ? BLOCK_JOB_COMMIT : pull ? BLOCK_JOB_PULL : BLOCK_JOB_OTHER;
         job->done_bytes = info.cur;
         job->total_bytes = info.end;
         _cleanup_free_ char *xml = virDomainGetXMLDesc(domain, 0);

@@ -64,6 +64,8 @@ int libvirt_ssh_agent_command(struct hypervisor *hypervisor, const char *uuid, c
 int libvirt_ssh_snapshot(struct hypervisor *hypervisor, const char *uuid, const char *snapshot_xml, struct error **err);
 int libvirt_ssh_block_commit(struct hypervisor *hypervisor, const char *uuid, const char *target, const char *base, const char *top,
                              uint64_t bandwidth_mib_s, struct error **err);
+int libvirt_ssh_block_pull(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t bandwidth_mib_s,
+                           struct error **err);
 int libvirt_ssh_block_job(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret,
                           struct error **err);
 int libvirt_ssh_block_pivot(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);

@@ -122,6 +122,7 @@ static const struct hypervisor_operations operations = {
         .agent_command = libvirt_ssh_agent_command,
         .snapshot = libvirt_ssh_snapshot,
         .block_commit = libvirt_ssh_block_commit,
+        .block_pull = libvirt_ssh_block_pull,
         .block_job = libvirt_ssh_block_job,
         .block_pivot = libvirt_ssh_block_pivot,
         .block_abort = libvirt_ssh_block_abort,

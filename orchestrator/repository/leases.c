@@ -173,6 +173,18 @@ int leases_drop(struct repository *repository, const char *hypervisor, const cha
         return 0;
 }
 
+int leases_renew(struct repository *repository, const char *hypervisor, const char *vm, const char *job, struct error **err)
+{
+        _cleanup_close_ int vm_fd = open_vm_folder(repository, hypervisor, vm, err);
+        if (vm_fd < 0)
+                return -1;
+        _cleanup_free_ char *name = xasprintf(LEASE_PREFIX "%s", job);
+        if (utimensat(vm_fd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0)
+                return 0;
+        return errno == ENOENT ? error_set(err, ERROR_REFUSED, "%s/%s/%s is gone: its points may be pruned", hypervisor, vm, name)
+                               : error_set_errno(err, ERROR_INTERNAL, errno, "cannot renew %s/%s/%s", hypervisor, vm, name);
+}
+
 static int sweep_one(int vm_fd, const char *name, int64_t now, bool dry_run, size_t *removed, struct error **err)
 {
         struct found_lease found = { 0 };

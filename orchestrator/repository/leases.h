@@ -40,6 +40,9 @@ static inline _unused_ void lease_releasep(struct lease **lease)
 /* Removes what `job` holds in that VM's folder; none is fine. */
 int leases_drop(struct repository *repository, const char *hypervisor, const char *vm, const char *job,
                 struct error **err) _must_check_;
+/* Says that `job` still reads there: for one whose process is another by now. ERROR_REFUSED when it holds nothing. */
+int leases_renew(struct repository *repository, const char *hypervisor, const char *vm, const char *job,
+                 struct error **err) _must_check_;
 /* Removes those whose process is gone, and those that nobody has renewed for LEASE_DAYS. With dry_run only counts. */
 int leases_sweep(struct repository *repository, const char *hypervisor, const char *vm, int64_t now, bool dry_run,
                  size_t *ret_removed, struct error **err) _must_check_;

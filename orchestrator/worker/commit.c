@@ -120,7 +120,7 @@ static int commit_live(struct backup *backup, const struct domain_xml *live, str
         struct block_job job = { 0 };
         if (host->ops->block_job(host, backup->uuid, disk->target, &job, err) < 0)
                 return -1;
-        if (job.type == BLOCK_JOB_OTHER)
+        if (job.type == BLOCK_JOB_PULL || job.type == BLOCK_JOB_OTHER)
                 return error_set(err, ERROR_BUSY, "a block job of somebody else is under way on disk %s of %s", disk->target,
                                  backup->vm->name);
         if (job.type == BLOCK_JOB_NONE && host->ops->block_commit(host, backup->uuid, disk->target, disk->base, disk->overlay,

@@ -289,6 +289,15 @@ static int do_block_commit(struct hypervisor *hypervisor, const char *uuid, cons
         return changed(hypervisor, ON_LIBVIRT, "block_commit", ending, r, err);
 }
 
+static int do_block_pull(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t bandwidth_mib_s,
+                         struct error **err)
+{
+        enum ending ending = enter(hypervisor, ON_LIBVIRT, "block_pull", target, err);
+        return ending == FAIL ? -1
+                              : changed(hypervisor, ON_LIBVIRT, "block_pull", ending,
+                                        model_operations.block_pull(hypervisor, uuid, target, bandwidth_mib_s, err), err);
+}
+
 static int do_block_job(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret,
                         struct error **err)
 {
@@ -374,6 +383,7 @@ static struct hypervisor_operations operations(void)
         ops.fsthaw = do_fsthaw;
         ops.snapshot = do_snapshot;
         ops.block_commit = do_block_commit;
+        ops.block_pull = do_block_pull;
         ops.block_job = do_block_job;
         ops.block_pivot = do_block_pivot;
         ops.block_abort = do_block_abort;

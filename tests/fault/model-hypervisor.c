@@ -226,6 +226,13 @@ static int begin_commit(struct hypervisor *hypervisor _unused_, const char *uuid
         return 0;
 }
 
+static int refuse_pull(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target,
+                       uint64_t bandwidth_mib_s _unused_, struct error **err)
+{
+        world_violation("disk %s was to be pulled away from what it stands on", target);
+        return error_set(err, ERROR_INTERNAL, "not in the model");
+}
+
 static int get_block_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target,
                          struct block_job *ret, struct error **err)
 {
@@ -341,6 +348,7 @@ const struct hypervisor_operations model_operations = {
         .agent_command = refuse_agent_command,
         .snapshot = take_snapshot,
         .block_commit = begin_commit,
+        .block_pull = refuse_pull,
         .block_job = get_block_job,
         .block_pivot = pivot,
         .block_abort = abort_job,

@@ -205,7 +205,7 @@ static int run_commit(struct call *call, struct error **err)
 static int run_job(struct call *call, struct error **err)
 {
         static const char *const names[] = {
-                [BLOCK_JOB_NONE] = "none", [BLOCK_JOB_COMMIT] = "commit", [BLOCK_JOB_OTHER] = "other"
+                [BLOCK_JOB_NONE] = "none", [BLOCK_JOB_COMMIT] = "commit", [BLOCK_JOB_PULL] = "pull", [BLOCK_JOB_OTHER] = "other"
         };
         struct block_job job;
         if (call->hypervisor->ops->block_job(call->hypervisor, call->uuid, call->arguments[1], &job, err) < 0)

@@ -108,6 +108,12 @@ Test(leases, one_that_outlives_its_process_is_dropped_by_its_job_or_by_age, .fin
         lease_free(take(repository, point, NULL, LEASE_UNTIL_DROPPED));
         cr_assert_eq(sweep(repository, now + 6 * A_DAY, false), 0);
         cr_assert_eq(shell("touch -d '8 days ago' " LEASE), 0);
+        cr_assert_eq(leases_renew(repository, "host-1", "vm-1", JOB, NULL), 0);
+        stays(repository, point);
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(leases_renew(repository, "host-1", "vm-1", "20261120-0000", &error), -1);
+        cr_assert_eq(error->kind, ERROR_REFUSED);
+        cr_assert_eq(shell("touch -d '8 days ago' " LEASE), 0);
         cr_assert_eq(points_remove(repository, "host-1", "vm-1", point, NULL), 0);
         cr_assert_eq(sweep(repository, now, false), 1);
 }

@@ -80,3 +80,28 @@ Test(capabilities, tell_the_security_models)
         cr_assert_str_eq(models[1], "selinux");
         cr_assert_eq(capabilities_read_models("<host/>", 7, &models, NULL), -1);
 }
+
+Test(domain_isolate, what_is_borrowed_is_given_back)
+{
+        static char vda[] = "vda";
+        char *const targets[] = { vda, NULL };
+        _cleanup_free_ char *borrowed =
+                domain_borrow(domain, strlen(domain), (const char *const[]){ "selinux", "dac", NULL }, NULL);
+        cr_assert(strstr(borrowed, "<label>+0:+0</label>"), "%s", borrowed);
+        cr_assert(strstr(borrowed, "<on_crash>preserve</on_crash>"), "%s", borrowed);
+        cr_assert_eq(count(borrowed, "<seclabel model=\"selinux\" relabel=\"no\"/>"), 2, "%s", borrowed);
+        _cleanup_free_ char *settled = domain_settle(borrowed, strlen(borrowed), targets, NULL);
+        cr_assert_eq(count(settled, "backingStore"), 0, "%s", settled);
+        cr_assert_eq(count(settled, "+0:+0"), 0, "%s", settled);
+        cr_assert_eq(count(settled, "<seclabel"), 1, "what its owner said of SELinux stays: %s", settled);
+        cr_assert(strstr(settled, "<source file=\"/scratch/vda\"/>"), "%s", settled);
+}
+
+Test(domain_isolate, a_disk_that_was_not_borrowed_keeps_what_it_stands_on)
+{
+        char *const none[] = { NULL };
+        _cleanup_free_ char *settled = domain_settle(domain, strlen(domain), none, NULL);
+        cr_assert(strstr(settled, "/share/vda"), "%s", settled);
+        cr_assert_null(domain_settle("<network/>", 10, none, NULL));
+        cr_assert_null(domain_borrow("<network/>", 10, NULL, NULL));
+}
