@@ -13,6 +13,7 @@ static const struct verb verbs[] = {
         { "verify", "read points back and mark what is damaged", VERB_DAEMON_OR_STANDALONE, &manual_verify, verb_verify },
         { "schedule", "the next cycle, VM by VM, and why", VERB_NEEDS_DAEMON, &manual_schedule, verb_schedule },
         { "cancel", "stop a job; it undoes what it did", VERB_NEEDS_DAEMON, &manual_cancel, verb_cancel },
+        { "restore", "bring a VM back from a point", VERB_DAEMON_OR_STANDALONE, &manual_restore, verb_restore },
         { "recover", "find and undo what a crash left", VERB_NEEDS_DAEMON, &manual_recover, verb_recover },
         { "hypervisor list", "the hypervisors, and the last contact with each", VERB_NEEDS_DAEMON, &manual_hypervisor_list,
           verb_hypervisor_list },

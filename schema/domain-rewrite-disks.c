@@ -107,12 +107,12 @@ static char *describe_source(const xmlNode *disk)
         return xasprintf("%s %s", type ? type : "file", name ? name : "source");
 }
 
-static bool to_be_ejected(const struct rewrite *wanted, const char *target)
+static bool is_among(const char *const *targets, const char *target)
 {
-        for (size_t i = 0; wanted->eject && wanted->eject[i]; i++)
-                if (streq(wanted->eject[i], target))
+        for (size_t i = 0; targets && targets[i]; i++)
+                if (streq(targets[i], target))
                         return true;
-        return wanted->eject_all;
+        return false;
 }
 
 static void rewrite_drive(struct rewriting *rewriting, xmlNode *disk, const char *target)
@@ -120,7 +120,7 @@ static void rewrite_drive(struct rewriting *rewriting, xmlNode *disk, const char
         _cleanup_free_ char *image = describe_source(disk);
         if (!image)
                 return;
-        if (!to_be_ejected(rewriting->wanted, target)) {
+        if (!rewriting->wanted->eject_all && !is_among(rewriting->wanted->eject, target)) {
                 strv_addf(&rewriting->notes, "drive %s holds %s, which is not part of the backup", target, image);
                 return;
         }
@@ -138,6 +138,8 @@ static void rewrite_disk(struct rewriting *rewriting, xmlNode *disk)
                 repoint(rewriting, disk, wanted);
                 return;
         }
+        if (target && is_among(rewriting->wanted->keep, target))
+                return;
         if (is_drive(disk)) {
                 rewrite_drive(rewriting, disk, target ? target : "?");
                 return;

@@ -51,6 +51,7 @@ struct rewrite {
         /* The disks that stay; every other one is removed and told. CD-ROM and floppy drives stay. */
         const struct rewrite_disk *disks;
         size_t n_disks;
+        const char *const *keep;  /* NULL-terminated targets of further disks, which stay as they are; NULL: none */
         const char *const *eject; /* NULL-terminated targets of drives whose image is taken out; NULL: none */
         bool eject_all;
         const char *nvram; /* path of the NVRAM file; NULL: no path, so that libvirt makes one and firmware starts afresh */

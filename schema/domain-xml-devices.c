@@ -120,6 +120,10 @@ void domain_read_other_devices(const xmlNode *devices, struct domain_xml *xml)
                 add_shared_folder(xml, node);
         for (const xmlNode *node = xml_child(devices, "tpm"); node; node = xml_next(node, "tpm")) {
                 _cleanup_free_ char *backend = xml_attribute(xml_child(node, "backend"), "type");
-                xml->has_tpm_emulator |= streq(backend, "emulator");
+                if (!streq(backend, "emulator"))
+                        continue;
+                xml->has_tpm_emulator = true;
+                if (!xml->tpm_state)
+                        xml->tpm_state = xml_attribute(xml_child(xml_child(node, "backend"), "source"), "path");
         }
 }

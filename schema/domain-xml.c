@@ -119,6 +119,7 @@ struct domain_xml *domain_xml_free(struct domain_xml *xml)
         free(xml->nvram);
         free(xml->nvram_template);
         free(xml->loader);
+        free(xml->tpm_state);
         strv_free(xml->networks);
         strv_free(xml->host_devices);
         free(xml);

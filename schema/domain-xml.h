@@ -52,6 +52,7 @@ struct domain_xml {
         char *nvram_template; /* or NULL */
         char *loader;         /* or NULL */
         bool has_tpm_emulator;
+        char *tpm_state;     /* the folder of its state where the XML names one; NULL: libvirt's own, by UUID */
         char **networks;     /* the networks and bridges that its NICs use, each once */
         char **host_devices; /* a description of each hostdev and shared folder: they are not backed up; NULL-terminated, may be NULL */
 };

@@ -94,6 +94,7 @@ static const struct json_field metadata_fields[] = {
         { FIELD(nvram_file), .type = JSON_FIELD_TEXT, FILE_NAME },
         { FIELD(nvram_path), .type = JSON_FIELD_TEXT },
         { FIELD(tpm_folder), .type = JSON_FIELD_TEXT, FILE_NAME },
+        { FIELD(autostart), .type = JSON_FIELD_FLAG },
         { FIELD(disks), LIST(disks, disk) },
         { FIELD(excluded), LIST(excluded, excluded) },
         { FIELD(checks), LIST(checks, metadata_check) },

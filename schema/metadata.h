@@ -72,6 +72,7 @@ struct metadata {
         char *nvram_file; /* in the point's folder, or NULL */
         char *nvram_path; /* where it lies on the hypervisor, or NULL */
         char *tpm_folder; /* or NULL */
+        bool autostart;   /* it started with its host: no part of the XML */
         struct metadata_disk *disks;
         size_t n_disks;
         struct metadata_excluded_disk *excluded;

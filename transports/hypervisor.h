@@ -133,6 +133,13 @@ struct hypervisor_operations {
         int (*destroy)(struct hypervisor *hypervisor, const char *uuid, struct error **err);
         int (*define)(struct hypervisor *hypervisor, const char *xml, char **ret_uuid, struct error **err);
         int (*undefine)(struct hypervisor *hypervisor, const char *uuid, struct error **err);
+        /* Whether it starts with its host: no part of its XML. */
+        int (*get_autostart)(struct hypervisor *hypervisor, const char *uuid, bool *ret, struct error **err);
+        int (*set_autostart)(struct hypervisor *hypervisor, const char *uuid, bool on, struct error **err);
+
+        /* A libvirt network, a storage pool: 1 found, 0 there is none, -1 error. */
+        int (*find_network)(struct hypervisor *hypervisor, const char *name, bool *ret_active, struct error **err);
+        int (*find_pool)(struct hypervisor *hypervisor, const char *name, char **ret_xml, struct error **err);
 };
 
 struct hypervisor {

@@ -52,6 +52,12 @@ int libvirt_ssh_define(struct hypervisor *hypervisor, const char *xml, char **re
 int libvirt_ssh_undefine(struct hypervisor *hypervisor, const char *uuid, struct error **err);
 int libvirt_ssh_update_device(struct hypervisor *hypervisor, const char *uuid, const char *device_xml, struct error **err);
 
+/* libvirt-host.c */
+int libvirt_ssh_find_network(struct hypervisor *hypervisor, const char *name, bool *ret_active, struct error **err);
+int libvirt_ssh_find_pool(struct hypervisor *hypervisor, const char *name, char **ret_xml, struct error **err);
+int libvirt_ssh_get_autostart(struct hypervisor *hypervisor, const char *uuid, bool *ret, struct error **err);
+int libvirt_ssh_set_autostart(struct hypervisor *hypervisor, const char *uuid, bool on, struct error **err);
+
 /* libvirt-agent.c */
 int libvirt_ssh_agent_state(struct hypervisor *hypervisor, const char *uuid, enum agent_state *ret, struct error **err);
 int libvirt_ssh_fsfreeze_status(struct hypervisor *hypervisor, const char *uuid, enum fsfreeze_status *ret, struct error **err);

@@ -135,6 +135,10 @@ static const struct hypervisor_operations operations = {
         .destroy = libvirt_ssh_destroy,
         .define = libvirt_ssh_define,
         .undefine = libvirt_ssh_undefine,
+        .get_autostart = libvirt_ssh_get_autostart,
+        .set_autostart = libvirt_ssh_set_autostart,
+        .find_network = libvirt_ssh_find_network,
+        .find_pool = libvirt_ssh_find_pool,
 };
 
 static int64_t or_default(int64_t value, int64_t fallback)

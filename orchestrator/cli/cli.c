@@ -83,6 +83,17 @@ bool cli_ask(const char *question)
         return strcasecmp(answer, "y") == 0 || strcasecmp(answer, "yes") == 0;
 }
 
+bool cli_ask_word(const char *question, const char *word)
+{
+        fputs(question, stdout);
+        fflush(stdout);
+        char answer[256];
+        if (!fgets(answer, sizeof answer, stdin))
+                return false;
+        answer[strcspn(answer, "\n")] = '\0';
+        return streq(answer, word);
+}
+
 /* The index in argv of the next word that is no option, from `from`; argc when there is none; -1 for an option that is not global. */
 static int next_word(int from, int argc, char *argv[], struct error **err)
 {

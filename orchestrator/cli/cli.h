@@ -84,3 +84,5 @@ int cli_printed(bool written);
 
 /* Asks on the terminal; true for "y" or "yes". Only where cli->can_ask. */
 bool cli_ask(const char *question);
+/* The same for a word that has to be typed in full. */
+bool cli_ask_word(const char *question, const char *word);

@@ -18,6 +18,7 @@ DECLARE_VERB(verify);
 DECLARE_VERB(schedule);
 DECLARE_VERB(cancel);
 DECLARE_VERB(recover);
+DECLARE_VERB(restore);
 DECLARE_VERB(hypervisor_list);
 DECLARE_VERB(hypervisor_check);
 DECLARE_VERB(config_check);

@@ -216,13 +216,30 @@ static void start_batch(const struct order *order, const struct inventory *inven
         batch_seal(batch);
 }
 
+/* A name that the inventory does not have is let through to the worker: a restore of such a VM may have been interrupted. */
+static int choose_recoverable(const struct inventory *inventory, char *const *patterns, char ***ret, struct error **err)
+{
+        _cleanup_strv_ char **listed = NULL;
+        _cleanup_strv_ char **unlisted = NULL;
+        _cleanup_strv_ char **chosen = NULL;
+        for (size_t i = 0; patterns && patterns[i]; i++)
+                strv_add(name_is_safe(patterns[i]) && !inventory_find_vm(inventory, patterns[i]) ? &unlisted : &listed,
+                         patterns[i]);
+        if ((listed || !unlisted) && choose_vms(inventory, listed, &chosen, err) < 0)
+                return -1;
+        for (size_t i = 0; unlisted && unlisted[i]; i++)
+                strv_add(&chosen, unlisted[i]);
+        *ret = TAKE_PTR(chosen);
+        return 0;
+}
+
 /* A recovery of hypervisors is one of every VM that lives there. */
 static int choose_for_recover(const struct inventory *inventory, const struct jobs_body *body, char ***ret, struct error **err)
 {
         _cleanup_strv_ char **hypervisors = NULL;
         _cleanup_strv_ char **chosen = NULL;
         if (!(body->hypervisors && body->hypervisors[0]))
-                return choose_vms(inventory, body->vms, ret, err);
+                return choose_recoverable(inventory, body->vms, ret, err);
         if (choose_hypervisors(inventory, body->hypervisors, &hypervisors, err) < 0 ||
             (body->vms && body->vms[0] && choose_vms(inventory, body->vms, &chosen, err) < 0))
                 return -1;

@@ -9,6 +9,7 @@ const struct api_route api_routes[] = {
         { "POST", "/v1/backup", api_backup, NULL },
         { "POST", "/v1/check", api_check, NULL },
         { "POST", "/v1/recover", api_recover, NULL },
+        { "POST", "/v1/restore", api_restore, NULL },
         { "POST", "/v1/verify", api_verify, NULL },
         { "GET", "/v1/hypervisors", api_hypervisors, NULL },
         { "POST", "/v1/hypervisors/check", api_hypervisors_check, NULL },

@@ -53,6 +53,7 @@ void api_check(struct daemon *daemon, struct api_request *request);
 void api_hypervisors_check(struct daemon *daemon, struct api_request *request);
 void api_verify(struct daemon *daemon, struct api_request *request);
 void api_recover(struct daemon *daemon, struct api_request *request);
+void api_restore(struct daemon *daemon, struct api_request *request);
 void api_points(struct daemon *daemon, struct api_request *request);
 void api_point(struct daemon *daemon, struct api_request *request);
 void api_job_log(struct daemon *daemon, struct api_request *request);

@@ -67,10 +67,14 @@ static void forget(struct daemon *daemon, struct pending *pending)
         recoveries->count--;
 }
 
-/* The steps that leave a VM in need when their undoing fails. */
+/* The steps that leave a VM in need when their undoing fails; a restore has one undoing for all of it. */
 void recoveries_note_step(struct job *job, const struct event *event)
 {
         static const char *const steps[] = { "thaw", "commit", "copy" };
+        if (job->action == JOB_RESTORE && !streq(event->step, "restore"))
+                return;
+        if (job->action == JOB_RESTORE)
+                job->left_undone = event->state == STEP_FAILED;
         for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
                 if (!streq(event->step, steps[i]))
                         continue;
@@ -89,19 +93,20 @@ static bool may_pass(enum error_kind kind)
 
 static bool needs_another(const struct job *job)
 {
-        if (job->action == JOB_BACKUP)
+        if (job->action == JOB_BACKUP || job->action == JOB_RESTORE)
                 return job->left_undone != 0;
         return job->outcome == JOB_OUTCOME_FAILED && may_pass(job->error_kind);
 }
 
 bool recoveries_note_end(struct daemon *daemon, const struct job *job)
 {
-        if (!job->vm || job->dry_run || (job->action != JOB_BACKUP && job->action != JOB_RECOVER))
+        if (!job->vm || job->dry_run || (job->action != JOB_BACKUP && job->action != JOB_RESTORE && job->action != JOB_RECOVER))
                 return false;
         struct recoveries *recoveries = daemon->recoveries;
         struct pending *pending = find(recoveries, job->vm);
         if (!needs_another(job)) {
-                bool settled = job->outcome == JOB_OUTCOME_OK || job->action == JOB_RECOVER;
+                /* A restore has not looked at what else the VM may be in need of. */
+                bool settled = (job->outcome == JOB_OUTCOME_OK && job->action != JOB_RESTORE) || job->action == JOB_RECOVER;
                 if (pending && settled)
                         forget(daemon, pending);
                 return false;

@@ -170,7 +170,7 @@ static void fail_without_result(struct job *job)
 
 static bool changes_something(const struct job *job)
 {
-        return job->action == JOB_BACKUP || (job->action == JOB_RECOVER && !job->dry_run);
+        return job->action == JOB_BACKUP || ((job->action == JOB_RECOVER || job->action == JOB_RESTORE) && !job->dry_run);
 }
 
 static void on_stuck(void *data)
@@ -222,7 +222,7 @@ static void on_ended(void *data)
         job->worker = worker_process_free(job->worker);
         remove_busy(daemon, job);
         /* While stopping, the file is for the next start; so is that of a VM that is to be recovered later. */
-        if (died && job->action == JOB_BACKUP)
+        if (died && job->action != JOB_RECOVER && changes_something(job))
                 queue_recover(daemon, job->vm, job->hypervisor, job->error, (struct process_id){ 0 });
         bool later = (!died || job->action == JOB_RECOVER) && recoveries_note_end(daemon, job);
         if (!later && (!died || daemon->phase == DAEMON_RUNNING))
@@ -246,7 +246,7 @@ static char *make_request(const struct daemon *daemon, const struct job *job)
 {
         _cleanup_strv_ char **live_jobs = other_live_jobs(daemon, job);
         const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
-        bool cycle = job->class >= JOB_CLASS_CYCLE;
+        bool cycle = job->class == JOB_CLASS_CYCLE || job->class == JOB_CLASS_RETRY;
         struct job_request request = {
                 .job = (char *)job->id,
                 .action = job->action,
@@ -322,6 +322,10 @@ static bool may_start(const struct job *job, void *data)
                 return false;
         if (!job->vm || job->beside)
                 return true;
+        /* A VM that the inventory has no more has no pin, and may be restored. */
+        if ((job->action == JOB_RESTORE || job->action == JOB_RECOVER) &&
+            !inventory_find_vm(inventory_keeper_get(daemon->inventory), job->vm))
+                return !orphans_hold(daemon, job->vm);
         const struct vm_state *state = vm_states_find(&daemon->states, job->vm);
         return state && state->pin_known && !orphans_hold(daemon, job->vm);
 }

@@ -14,6 +14,7 @@
 #include "worker/backup-internal.h"
 #include "worker/names.h"
 #include "worker/power.h"
+#include "worker/restore.h"
 
 struct step {
         const char *name; /* as in events; NULL: the step reports its own parts */
@@ -148,6 +149,17 @@ static int open_repository(struct backup *backup, struct error **err)
         return 0;
 }
 
+/* A restore that was to replace this VM and was interrupted is undone before the VM is looked for: it may be taken apart. What earlier ones
+ * set aside goes when its time is over. */
+static int finish_restores(struct backup *backup, struct error **err)
+{
+        size_t repaired = 0;
+        if (restore_recover(backup->repository, backup->settings, backup->inventory, backup->vm->name, false, backup->report,
+                            &repaired, err) < 0)
+                return error_prefix(err, "left by an interrupted restore");
+        return 0;
+}
+
 static int run_steps(struct backup *backup, struct error **err)
 {
         report_step(backup->report, "open-share");
@@ -156,6 +168,8 @@ static int run_steps(struct backup *backup, struct error **err)
         bool check_only = backup->request->action == JOB_CHECK;
         if (!check_only)
                 warn_of_level(backup);
+        if (!check_only && finish_restores(backup, err) < 0)
+                return -1;
         for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
                 const struct step *step = &steps[i];
                 if (check_only && !step->for_check)

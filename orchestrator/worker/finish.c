@@ -52,6 +52,24 @@ static int fetch(struct backup *backup, const char *from, const char *to, struct
         return 0;
 }
 
+/* A guest that never ran has none. */
+static int save_tpm(struct backup *backup, const struct domain_xml *xml, struct error **err)
+{
+        _cleanup_free_ char *from = xml->tpm_state ? xstrdup(xml->tpm_state) : xasprintf("/var/lib/libvirt/swtpm/%s", backup->uuid);
+        static const char script[] = "if [ -d \"$1\" ]; then echo folder; elif [ -e \"$1\" ]; then echo file; fi";
+        const char *const argv[] = { "sh", "-c", script, "orch-tpm", from, NULL };
+        _cleanup_free_ char *kind = NULL;
+        if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, &kind, err) < 0)
+                return -1;
+        if (!streq(kind, "folder")) {
+                report_warning(backup->report, "the TPM of %s has no folder of state at %s: a restored VM starts with an empty TPM",
+                               backup->vm->name, from);
+                return 0;
+        }
+        backup->metadata->tpm_folder = xasprintf("%s-tpm", backup->vm->name);
+        return fetch(backup, from, backup->metadata->tpm_folder, err);
+}
+
 static int save_firmware(struct backup *backup, const struct domain_xml *xml, struct error **err)
 {
         if (xml->nvram) {
@@ -60,13 +78,7 @@ static int save_firmware(struct backup *backup, const struct domain_xml *xml, st
                 if (fetch(backup, xml->nvram, backup->metadata->nvram_file, err) < 0)
                         return -1;
         }
-        if (xml->has_tpm_emulator) {
-                backup->metadata->tpm_folder = xasprintf("%s-tpm", backup->vm->name);
-                _cleanup_free_ char *from = xasprintf("/var/lib/libvirt/swtpm/%s", backup->uuid);
-                if (fetch(backup, from, backup->metadata->tpm_folder, err) < 0)
-                        return -1;
-        }
-        return 0;
+        return xml->has_tpm_emulator ? save_tpm(backup, xml, err) : 0;
 }
 
 int backup_save_configuration(struct backup *backup, struct error **err)
@@ -78,7 +90,8 @@ int backup_save_configuration(struct backup *backup, struct error **err)
         if (!xml)
                 return error_prefix(err, "the XML of %s cannot be read", backup->vm->name);
         _cleanup_free_ char *name = xasprintf("%s.xml", backup->vm->name);
-        if (staging_write_file(backup->staging, name, 0600, text, strlen(text), err) < 0 || save_firmware(backup, xml, err) < 0)
+        if (staging_write_file(backup->staging, name, 0600, text, strlen(text), err) < 0 || save_firmware(backup, xml, err) < 0 ||
+            backup->host->ops->get_autostart(backup->host, backup->uuid, &backup->metadata->autostart, err) < 0)
                 return -1;
         report_check(backup->report, CHECK_AFTER, "xml-saved", CHECK_PASS, "%zu bytes, %zu disks, parses", strlen(text),
                      xml->n_disks);

@@ -11,9 +11,12 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "repository/leases.h"
+#include "repository/restores.h"
 #include "repository/staging-sweep.h"
 #include "worker/names.h"
 #include "worker/recover-internal.h"
+#include "worker/restore.h"
 
 enum { SHORT_UUID_LENGTH = 8 };
 
@@ -87,6 +90,19 @@ static void recover_staging(struct recovery *recovery)
                 recovery_says(recovery, "unfinished folders of interrupted jobs on the share (%zu) are removed", count);
 }
 
+/* A point that nobody reads any more is retention's again: nothing that a person needs to be told. */
+static void sweep_leases(struct recovery *recovery)
+{
+        struct backup *backup = recovery->backup;
+        struct error *error = NULL;
+        size_t removed = 0;
+        if (backup->repository && leases_sweep(backup->repository, backup->home, backup->vm->name, clock_realtime_s(),
+                                               recovery->dry_run, &removed, &error) < 0)
+                recovery_fails(recovery, error);
+        if (removed)
+                report_log(backup->report, "%zu leases of points by processes that are gone", removed);
+}
+
 static int look(struct recovery *recovery, struct error **err)
 {
         if (recover_read_disks(recovery, err) < 0 || recover_find_freezes(recovery, err) < 0)
@@ -123,6 +139,7 @@ int recover_domain(struct backup *backup, size_t *ret_repaired, struct error **e
                 recover_freezes(&recovery);
         recover_orphans(&recovery);
         recover_staging(&recovery);
+        sweep_leases(&recovery);
         *ret_repaired = recovery.repaired;
         return recovery.problem ? error_propagate(err, TAKE_PTR(recovery.problem)) : 0;
 }
@@ -161,12 +178,45 @@ static void open_share(struct backup *backup, struct error **ret_problem)
                                 (*ret_problem)->message);
 }
 
+/* Before the VM is looked for: a restore that was to replace it may have taken it apart. */
+static int recover_restores(struct backup *backup, struct error **err)
+{
+        size_t repaired = 0;
+        if (!backup->repository)
+                return 0;
+        report_step(backup->report, "restores");
+        if (restore_recover(backup->repository, backup->settings, backup->inventory, backup->request->vm, backup->request->dry_run,
+                            backup->report, &repaired, err) < 0)
+                return -1;
+        report_step_end(backup->report, STEP_DONE, "%zu interrupted", repaired);
+        return 0;
+}
+
+/* A VM that the inventory does not have, or has no more, may have been restored all the same. */
+static int recover_unlisted(struct backup *backup, struct error **err)
+{
+        _cleanup_restore_journals_ struct restore_journals journals = { 0 };
+        _cleanup_error_ struct error *no_share = NULL;
+        const char *name = backup->request->vm;
+        open_share(backup, &no_share);
+        if (no_share)
+                return error_propagate(err, TAKE_PTR(no_share));
+        if (repository_check_holder(backup->repository, getppid(), err) < 0 ||
+            restores_scan(backup->repository, name, &journals, err) < 0)
+                return -1;
+        if (journals.count == 0)
+                return error_set(err, ERROR_CONFIG, "the inventory has no VM named %s, and no restore of one is unfinished", name);
+        return recover_restores(backup, err);
+}
+
 static int recover_vm(struct backup *backup, struct error **err)
 {
         _cleanup_error_ struct error *no_share = NULL;
         open_share(backup, &no_share);
         /* What looks left behind may be in use by the orch that has the repository now. */
         if (backup->repository && repository_check_holder(backup->repository, getppid(), err) < 0)
+                return -1;
+        if (recover_restores(backup, err) < 0)
                 return -1;
         report_step(backup->report, "locate");
         if (backup_locate(backup, err) < 0)
@@ -188,14 +238,11 @@ int recover_run(const struct job_request *request, const struct settings *settin
                 .report = report,
         };
         _cleanup_error_ struct error *failure = NULL;
-        if (!backup.vm) {
-                error_set(&failure, ERROR_CONFIG, "the inventory has no VM named %s", request->vm ? request->vm : "(none)");
-        } else {
-                backup.metadata = metadata_new();
+        backup.metadata = metadata_new();
+        if (backup.vm)
                 backup.home = xstrdup(backup.vm->hypervisor ? backup.vm->hypervisor : request->pinned_hypervisor);
-                if (recover_vm(&backup, &failure) < 0 && report->step)
-                        report_step_end(report, STEP_FAILED, "%s", failure->message);
-        }
+        if ((backup.vm ? recover_vm(&backup, &failure) : recover_unlisted(&backup, &failure)) < 0 && report->step)
+                report_step_end(report, STEP_FAILED, "%s", failure->message);
         report_result(report, failure ? "failed" : "ok", NULL, failure);
         return failure ? 1 : 0;
 }

@@ -17,6 +17,7 @@
 #include "worker/backup.h"
 #include "worker/host-check.h"
 #include "worker/recover.h"
+#include "worker/restore.h"
 #include "worker/verify.h"
 
 enum { REQUEST_MAX = 16 * 1024 * 1024 };
@@ -101,6 +102,7 @@ static int dispatch(const struct job_request *request, const struct settings *se
         case JOB_VERIFY:
                 return verify_run(request, settings, &report);
         case JOB_RESTORE:
+                return restore_run(request, settings, inventory, &report);
         case JOB_TEST_RESTORE:
                 break;
         }

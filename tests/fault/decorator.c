@@ -338,6 +338,12 @@ static int do_update_device(struct hypervisor *hypervisor, const char *uuid, con
                                         model_operations.update_device(hypervisor, uuid, xml, err), err);
 }
 
+static int do_get_autostart(struct hypervisor *hypervisor, const char *uuid, bool *ret, struct error **err)
+{
+        return ask(hypervisor, ON_LIBVIRT, "get_autostart", "", err) ? model_operations.get_autostart(hypervisor, uuid, ret, err)
+                                                                     : -1;
+}
+
 /* Connecting takes its time when nobody answers. */
 static int open_connection(struct connection *connection, const char *call, struct error **err)
 {
@@ -389,6 +395,7 @@ static struct hypervisor_operations operations(void)
         ops.block_abort = do_block_abort;
         ops.block_size = do_block_size;
         ops.update_device = do_update_device;
+        ops.get_autostart = do_get_autostart;
         return ops;
 }
 

@@ -333,6 +333,17 @@ static int define(struct hypervisor *hypervisor _unused_, const char *xml _unuse
         return refuse_power(err);
 }
 
+static int get_autostart(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, bool *ret, struct error **err _unused_)
+{
+        *ret = false;
+        return 0;
+}
+
+static int set_autostart(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, bool on _unused_, struct error **err)
+{
+        return refuse_power(err);
+}
+
 const struct hypervisor_operations model_operations = {
         .versions = get_versions,
         .exec = run_command,
@@ -361,4 +372,6 @@ const struct hypervisor_operations model_operations = {
         .destroy = change_power,
         .define = define,
         .undefine = change_power,
+        .get_autostart = get_autostart,
+        .set_autostart = set_autostart,
 };

@@ -77,6 +77,10 @@ Test(domain_rewrite, a_disk_is_put_elsewhere_and_stays_what_it_is_for_the_guest)
         cr_assert_eq(xml->n_disks, 1);
         cr_assert_str_eq(xml->disks[0].path, "/new/we ird'\"&<x>.qcow2");
         cr_assert_str_eq(xml->disks[0].bus, "virtio");
+        const char *const keep[] = { "vdb", NULL };
+        _cleanup_result_ struct result s = run(DEVICES(TWO_DISKS), &(struct rewrite){ .disks = disks, .n_disks = 1, .keep = keep });
+        has(&s, "/old/b.qcow2");
+        cr_assert_null(s.notes);
 }
 
 Test(domain_rewrite, every_layer_is_spelt_out_to_its_end_and_nothing_relabels_it)

@@ -1,0 +1,114 @@
+/* The copy: `qemu-img convert` by the hypervisor from the share to temporary files beside their places, chains flattened, durable; then
+ * `qemu-img compare` of each with the point. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+#include "worker/backup-internal.h"
+#include "worker/convert.h"
+#include "worker/restore-internal.h"
+
+static int run(struct restore *restore, const struct restore_disk *disk, const char *what, const char *const argv[],
+               int *ret_status, char **ret_errors, struct error **err)
+{
+        _cleanup_free_ char *unit = xasprintf("%s-copy", restore->tag);
+        const struct convert convert = {
+                .host = restore->host,
+                .report = restore->report,
+                .unit = unit,
+                .what = what,
+                .disk = disk->saved->target,
+                .total_bytes = disk->needed_bytes,
+                .stall_seconds = restore->settings->limits.copy_stall_seconds,
+        };
+        return convert_run(&convert, argv, ret_status, ret_errors, err);
+}
+
+/* convert, then the new file made durable: its status is convert's or sync's. */
+static char **copy_argv(const struct restore *restore, const struct restore_disk *disk)
+{
+        static const char script[] = "target=$1; shift; umask 077; \"$@\" && exec sync \"$target\"";
+        const char *const head[] = { "sh", "-c", script, "orch-restore", disk->temporary, "qemu-img", "convert",   "-p",
+                                     "-W", "-m", "16",   "-f",           "qcow2",         "-O",       disk->format };
+        char **argv = NULL;
+        for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
+                strv_add(&argv, head[i]);
+        if (restore->settings->limits.bandwidth_mib_s) {
+                strv_add(&argv, "-r");
+                strv_addf(&argv, "%uM", restore->settings->limits.bandwidth_mib_s);
+        }
+        strv_add(&argv, disk->image);
+        strv_add(&argv, disk->temporary);
+        return argv;
+}
+
+static int copy_disk(struct restore *restore, const struct restore_disk *disk, struct error **err)
+{
+        _cleanup_strv_ char **argv = copy_argv(restore, disk);
+        _cleanup_free_ char *what = xasprintf("the copy of disk %s", disk->saved->target);
+        _cleanup_free_ char *errors = NULL;
+        int status = 0;
+        if (run(restore, disk, what, (const char *const *)argv, &status, &errors, err) < 0)
+                return -1;
+        if (status == 0)
+                return 0;
+        bool full = errors && strstr(errors, "No space left on device");
+        _cleanup_free_ char *said = str_one_line(errors ? errors : "", 600);
+        return error_set(err, full ? ERROR_NOSPACE : ERROR_INTERNAL, "%s to %s failed on %s (status %d): %s", what, disk->path,
+                         restore->host->name, status, said);
+}
+
+/* A folder is copied with what is in it; the folder that it goes to is made where it is missing. */
+static int copy_firmware(struct restore *restore, const struct restore_firmware *firmware, struct error **err)
+{
+        if (!firmware->what)
+                return 0;
+        static const char script[] =
+                "umask 077; mkdir -p -- \"${2%/*}\" && cp -R -T -- \"$1\" \"$2\" && find \"$2\" -type f -exec sync {} +";
+        const char *const argv[] = { "sh", "-c", script, "orch-restore", firmware->saved, firmware->temporary, NULL };
+        if (hypervisor_run(restore->host, argv, RESTORE_COMMAND_MS, NULL, err) < 0)
+                return error_prefix(err, "the %s state cannot be copied to %s", firmware->what, restore->host->name);
+        return 0;
+}
+
+int restore_copy(struct restore *restore, struct error **err)
+{
+        for (size_t i = 0; i < restore->n_disks; i++) {
+                const struct restore_disk *disk = &restore->disks[i];
+                _cleanup_free_ char *size = format_bytes(disk->needed_bytes);
+                report_step(restore->report, "copy");
+                if (copy_disk(restore, disk, err) < 0)
+                        return -1;
+                report_step_end(restore->report, STEP_DONE, "disk %s, %s", disk->saved->target, size);
+        }
+        return copy_firmware(restore, &restore->nvram, err) < 0 || copy_firmware(restore, &restore->tpm, err) < 0 ? -1 : 0;
+}
+
+static int compare_disk(struct restore *restore, const struct restore_disk *disk, struct error **err)
+{
+        const char *const argv[] = { "qemu-img",  "compare",       "-p", "-f", "qcow2", "-F", disk->format,
+                                     disk->image, disk->temporary, NULL };
+        _cleanup_free_ char *what = xasprintf("the comparison of disk %s", disk->saved->target);
+        _cleanup_free_ char *errors = NULL;
+        int status = 0;
+        if (run(restore, disk, what, argv, &status, &errors, err) < 0)
+                return -1;
+        if (status == 0)
+                return 0;
+        _cleanup_free_ char *said = str_one_line(errors ? errors : "", 600);
+        if (status == 1)
+                return error_set(err, ERROR_CORRUPT,
+                                 "the copy of disk %s on %s differs from the point: the disk of %s, its memory or the "
+                                 "way to the share is not to be trusted",
+                                 disk->saved->target, restore->host->name, restore->host->name);
+        return error_set(err, ERROR_INTERNAL, "%s failed on %s (status %d): %s", what, restore->host->name, status, said);
+}
+
+int restore_compare(struct restore *restore, struct error **err)
+{
+        for (size_t i = 0; i < restore->n_disks; i++)
+                if (compare_disk(restore, &restore->disks[i], err) < 0)
+                        return -1;
+        report_check(restore->report, CHECK_AFTER, "compared", CHECK_PASS, "%zu disks hold what the point holds", restore->n_disks);
+        return 0;
+}

@@ -1,0 +1,212 @@
+/* Where the machine is that the point shows, and who else bears the name that the restored one gets: every hypervisor of the inventory is asked
+ * at once, with a short deadline. One that does not answer may have it: that is never taken for "it is gone". */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+#include "worker/connect.h"
+#include "worker/restore-internal.h"
+
+enum { CONNECT_MS = 8000 };
+
+struct inquiry {
+        const struct settings *settings;
+        const struct inventory_hypervisor *entry;
+        const char *uuid;
+        const char *name; /* that the restored domain gets */
+        pthread_t thread;
+        struct hypervisor *host;
+        int has_uuid; /* 1, 0, -1 */
+        int has_name;
+        struct domain_info by_uuid;
+        struct domain_info by_name;
+        struct error *error;
+};
+
+static void *inquire(void *data)
+{
+        struct inquiry *inquiry = data;
+        inquiry->has_uuid = inquiry->has_name = -1;
+        inquiry->host = worker_connect(inquiry->settings, inquiry->entry, CONNECT_MS, &inquiry->error);
+        if (!inquiry->host)
+                return NULL;
+        const struct hypervisor_operations *ops = inquiry->host->ops;
+        inquiry->has_uuid = ops->find_domain(inquiry->host, inquiry->uuid, NULL, &inquiry->by_uuid, &inquiry->error);
+        if (inquiry->has_uuid >= 0)
+                inquiry->has_name = ops->find_domain(inquiry->host, NULL, inquiry->name, &inquiry->by_name, &inquiry->error);
+        return NULL;
+}
+
+static void inquiries_free(struct inquiry *inquiries, size_t count)
+{
+        for (size_t i = 0; i < count; i++) {
+                hypervisor_free(inquiries[i].host);
+                domain_info_done(&inquiries[i].by_uuid);
+                domain_info_done(&inquiries[i].by_name);
+                error_free(inquiries[i].error);
+        }
+        free(inquiries);
+}
+
+/* All of the inventory, and beside them the target and where the machine lived, if the inventory does not have them (any more). */
+static struct inquiry *list_inquiries(struct restore *restore, size_t *ret_count)
+{
+        const struct inventory *inventory = restore->inventory;
+        const char *const others[] = { restore->options.to, restore->metadata->hypervisor, restore->metadata->ran_on };
+        size_t count = inventory->n_hypervisors;
+        struct inquiry *inquiries = xcalloc(count + ARRAY_LENGTH(others), sizeof *inquiries);
+        for (size_t i = 0; i < count; i++)
+                inquiries[i].entry = &inventory->hypervisors[i];
+        for (size_t i = 0; i < ARRAY_LENGTH(others); i++) {
+                bool listed = !others[i];
+                for (size_t j = 0; !listed && j < count; j++)
+                        listed = streq(inquiries[j].entry->name, others[i]);
+                if (!listed)
+                        inquiries[count++].entry = restore_host_entry(inventory, others[i], &restore->own_entries[i]);
+        }
+        *ret_count = count;
+        return inquiries;
+}
+
+static struct inquiry *ask_everywhere(struct restore *restore, size_t *ret_count)
+{
+        size_t count = 0;
+        struct inquiry *inquiries = list_inquiries(restore, &count);
+        for (size_t i = 0; i < count; i++) {
+                inquiries[i].settings = restore->settings;
+                inquiries[i].uuid = restore->xml->uuid;
+                inquiries[i].name = restore->name;
+                if (pthread_create(&inquiries[i].thread, NULL, inquire, &inquiries[i]) != 0)
+                        abort();
+        }
+        for (size_t i = 0; i < count; i++)
+                pthread_join(inquiries[i].thread, NULL);
+        *ret_count = count;
+        return inquiries;
+}
+
+/* A namesake that is another machine is in the way always: nothing of it is touched, whatever is asked for. */
+static int check_namesakes(const struct restore *restore, const struct inquiry *inquiries, size_t count, struct error **err)
+{
+        for (size_t i = 0; i < count; i++) {
+                const struct inquiry *inquiry = &inquiries[i];
+                if (inquiry->has_name != 1 || (!restore->new_machine && streq(inquiry->by_name.uuid, restore->xml->uuid)))
+                        continue;
+                return error_set(err, ERROR_REFUSED,
+                                 "%s has a VM named %s already (UUID %s, %s)%s: restore under a name that is free: orch restore %s "
+                                 "%s --name NEW",
+                                 inquiry->entry->name, restore->name, inquiry->by_name.uuid,
+                                 domain_state_name(inquiry->by_name.state),
+                                 restore->new_machine ? "" : ", which is another machine than the one in the backup",
+                                 restore->request->vm, restore->point->name);
+        }
+        return 0;
+}
+
+static void take_original(struct restore *restore, struct inquiry *inquiry)
+{
+        restore->original = ORIGINAL_PRESENT;
+        restore->original_entry = inquiry->entry;
+        restore->original_host = TAKE_PTR(inquiry->host);
+        restore->original_info = inquiry->by_uuid;
+        inquiry->by_uuid = (struct domain_info){ 0 };
+}
+
+static int judge(struct restore *restore, struct inquiry *inquiries, size_t count, struct error **err)
+{
+        struct inquiry *found = NULL;
+        for (size_t i = 0; i < count; i++) {
+                struct inquiry *inquiry = &inquiries[i];
+                if (inquiry->has_uuid == 1 && found && !restore->new_machine)
+                        return error_set(err, ERROR_REFUSED, "both %s and %s have %s (UUID %s): clear up first which one it is",
+                                         found->entry->name, inquiry->entry->name, restore->request->vm, restore->xml->uuid);
+                if (inquiry->has_uuid == 1)
+                        found = inquiry;
+                else if (inquiry->has_uuid < 0 && !restore->unknown_because)
+                        restore->unknown_because =
+                                xasprintf("%s does not answer (%s)", inquiry->entry->name, error_message(inquiry->error));
+        }
+        if (found)
+                take_original(restore, found);
+        else if (restore->unknown_because)
+                restore->original = restore->options.original_gone ? ORIGINAL_GONE : ORIGINAL_UNKNOWN;
+        return check_namesakes(restore, inquiries, count, err);
+}
+
+/* What is there already, and may not be there twice. */
+static int refuse_second(const struct restore *restore, struct error **err)
+{
+        const char *vm = restore->request->vm;
+        const char *point = restore->point->name;
+        if (restore->new_machine)
+                return 0;
+        if (restore->original == ORIGINAL_PRESENT && !restore->options.replace)
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "%s is on %s (UUID %s, %s). To restore beside it: orch restore %s %s --name NEW. To replace it: orch "
+                        "restore %s %s --replace",
+                        restore->original_info.name, restore->original_entry->name, restore->xml->uuid,
+                        domain_state_name(restore->original_info.state), vm, point, vm, point);
+        if (restore->original == ORIGINAL_UNKNOWN)
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "whether %s still runs cannot be learnt: %s. To restore beside it: orch restore %s %s --name NEW. If you "
+                        "know that it does not run any more and never will: --original-gone",
+                        vm, restore->unknown_because, vm, point);
+        return 0;
+}
+
+/* What would make replacing it lose something that is not set aside. */
+static int check_replaceable(struct restore *restore, struct error **err)
+{
+        const struct domain_info *info = &restore->original_info;
+        const char *vm = restore->request->vm;
+        _cleanup_strv_ char **snapshots = NULL;
+        if (info->has_managed_save)
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "%s on %s has a saved memory state, which fits its present disks only: start it, or drop the state there "
+                        "(virsh managedsave-remove %s), and restore then",
+                        vm, restore->original_entry->name, info->name);
+        if (info->job)
+                return error_set(err, ERROR_BUSY, "%s on %s is being worked on (%s): restore when that is over", vm,
+                                 restore->original_entry->name, info->job);
+        if (restore->original_host->ops->list_snapshots(restore->original_host, restore->xml->uuid, &snapshots, err) < 0)
+                return -1;
+        if (snapshots && snapshots[0])
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "%s on %s has snapshots (%s), which fit its present disks only: remove them first (virsh snapshot-list %s)",
+                        vm, restore->original_entry->name, snapshots[0], info->name);
+        if (restore->original_host->ops->get_xml(restore->original_host, restore->xml->uuid, true, true,
+                                                 &restore->original_xml_text, err) < 0)
+                return -1;
+        restore->original_xml = domain_xml_parse(restore->original_xml_text, strlen(restore->original_xml_text), err);
+        return restore->original_xml ? 0 : -1;
+}
+
+int restore_find_original(struct restore *restore, struct error **err)
+{
+        size_t count = 0;
+        restore->new_machine = restore->options.name != NULL;
+        restore->name = xstrdup(restore->options.name ? restore->options.name : restore->xml->name);
+        struct inquiry *inquiries = ask_everywhere(restore, &count);
+        int r = judge(restore, inquiries, count, err);
+        inquiries_free(inquiries, count);
+        if (r < 0 || refuse_second(restore, err) < 0)
+                return -1;
+        bool replaces = restore->options.replace && restore->original == ORIGINAL_PRESENT;
+        if (replaces && check_replaceable(restore, err) < 0)
+                return -1;
+        if (restore->original == ORIGINAL_PRESENT)
+                report_step_end(restore->report, STEP_DONE, "%s is on %s, %s%s", restore->original_info.name,
+                                restore->original_entry->name, domain_state_name(restore->original_info.state),
+                                replaces ? ": it is replaced" : "");
+        else if (restore->original == ORIGINAL_UNKNOWN)
+                report_step_end(restore->report, STEP_DONE, "it counts as running: %s", restore->unknown_because);
+        else
+                report_step_end(restore->report, STEP_DONE, "no hypervisor%s has it",
+                                restore->unknown_because ? " that answers" : "");
+        return 0;
+}

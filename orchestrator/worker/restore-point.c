@@ -1,0 +1,150 @@
+/* The point that is restored: which one it is, whether it and all that it builds on are whole, and the lease that keeps it while it is read.
+ * Nothing is copied from a point that was not read back right before. */
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "repository/staging.h"
+#include "worker/backup-internal.h"
+#include "worker/restore-internal.h"
+
+enum { XML_MAX_BYTES = 8 * 1024 * 1024 };
+
+/* "; the next older good point is X: orch restore VM X", or that there is none. The caller frees. */
+static char *older_good_point(const struct restore *restore)
+{
+        bool past = false;
+        for (size_t i = 0; i < restore->points.count; i++) {
+                const struct point *point = &restore->points.items[i];
+                if (past && point->metadata && !point->state.damaged)
+                        return xasprintf("The next older good point is %s: orch restore %s %s", point->name, restore->request->vm,
+                                         point->name);
+                past = past || point == restore->point;
+        }
+        return xasprintf("There is no older good point of %s", restore->request->vm);
+}
+
+static int refuse_point(const struct restore *restore, const char *problem, struct error **err)
+{
+        _cleanup_free_ char *older = older_good_point(restore);
+        return error_set(err, ERROR_CORRUPT, "the point %s of %s cannot be restored from: %s. Nothing was copied. %s",
+                         restore->point->name, restore->request->vm, problem, older);
+}
+
+static const struct point *find_point(const struct point_list *list, const char *name, const char *hypervisor)
+{
+        for (size_t i = 0; i < list->count; i++)
+                if (streq(list->items[i].name, name) && streq(list->items[i].hypervisor, hypervisor))
+                        return &list->items[i];
+        return NULL;
+}
+
+/* The point, its parent, and so on; as many as there are points at most, so that a circle ends. */
+static int find_chain(struct restore *restore, struct error **err)
+{
+        const struct point *point = restore->point;
+        for (size_t i = 0; i <= restore->points.count; i++) {
+                strv_add(&restore->chain, point->name);
+                const char *parent = point->metadata->parent;
+                if (!parent)
+                        return 0;
+                const struct point *next = find_point(&restore->points, parent, restore->point->hypervisor);
+                if (!next) {
+                        _cleanup_free_ char *problem =
+                                xasprintf("%s builds on the point %s, which is missing", point->name, parent);
+                        return refuse_point(restore, problem, err);
+                }
+                if (next->problem || !next->metadata) {
+                        _cleanup_free_ char *problem = xasprintf("it builds on the point %s, which is damaged: %s", next->name,
+                                                                 next->problem ? next->problem : "it has no metadata");
+                        return refuse_point(restore, problem, err);
+                }
+                point = next;
+        }
+        return refuse_point(restore, "the points that it builds on go round in a circle", err);
+}
+
+static int choose(struct restore *restore, struct error **err)
+{
+        if (points_scan_named(restore->repository, restore->request->vm, &restore->points, err) < 0)
+                return -1;
+        if (restore->points.count == 0)
+                return error_set(err, ERROR_CONFIG, "there is no point of %s on the share %s (`orch list` shows what there is)",
+                                 restore->request->vm, repository_path(restore->repository));
+        restore->point = points_choose(&restore->points, restore->request->vm, restore->options.point, err);
+        return restore->point ? 0 : -1;
+}
+
+static int read_xml(struct restore *restore, struct error **err)
+{
+        _cleanup_free_ char *path =
+                xasprintf("%s/%s/%s.xml", repository_path(restore->repository), restore->point->path, restore->request->vm);
+        _cleanup_error_ struct error *error = NULL;
+        restore->xml_text = fs_read_file(path, XML_MAX_BYTES, NULL, &error);
+        if (restore->xml_text)
+                restore->xml = domain_xml_parse(restore->xml_text, strlen(restore->xml_text), &error);
+        return restore->xml ? 0 : refuse_point(restore, error_message(error), err);
+}
+
+int restore_choose_point(struct restore *restore, struct error **err)
+{
+        if (choose(restore, err) < 0)
+                return -1;
+        const struct point *point = restore->point;
+        if (point->problem)
+                return refuse_point(restore, point->problem, err);
+        restore->metadata = point->metadata;
+        if (find_chain(restore, err) < 0)
+                return -1;
+        if (!restore->dry_run) {
+                restore->lease = lease_take(restore->repository, point->hypervisor, point->vm, restore->chain,
+                                            restore->request->job, LEASE_OF_PROCESS, err);
+                if (!restore->lease)
+                        return -1;
+        }
+        report_step_end(restore->report, STEP_DONE, "%s, %s%s%s", point->path, point->metadata->level,
+                        point->metadata->parent ? ", builds on " : "", point->metadata->parent ? point->metadata->parent : "");
+        return read_xml(restore, err);
+}
+
+static void on_bytes(uint64_t done, uint64_t total, void *data)
+{
+        struct restore *restore = data;
+        report_progress(restore->report, "checksums", done, total);
+}
+
+/* Marks nothing: that is for `orch verify`, which reads twice. */
+static int verify_one(struct restore *restore, const struct point *point, uint64_t *bytes, struct error **err)
+{
+        const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = worker_cancelled, .data = restore };
+        _cleanup_strv_ char **damage = NULL;
+        uint64_t read = 0;
+        if (points_verify(restore->repository, point, &restore->points, &progress, &read, &damage, err) < 0)
+                return -1;
+        *bytes += read;
+        if (!damage)
+                return 0;
+        bool own = point == restore->point;
+        _cleanup_free_ char *all = strv_join(damage, "; ");
+        _cleanup_free_ char *problem = xasprintf("%s%s%s%s", own ? "" : "it builds on the point ", own ? "" : point->name,
+                                                 own ? "" : ", which is damaged: ", all);
+        report_check(restore->report, CHECK_BEFORE, "checksums", CHECK_FAIL, "%s", problem);
+        return refuse_point(restore, problem, err);
+}
+
+/* The oldest first, as each is judged by its parent. */
+int restore_verify_point(struct restore *restore, struct error **err)
+{
+        uint64_t bytes = 0;
+        size_t count = strv_length(restore->chain);
+        for (size_t i = count; i-- > 0;)
+                if (verify_one(restore, find_point(&restore->points, restore->chain[i], restore->point->hypervisor), &bytes, err) <
+                    0)
+                        return -1;
+        _cleanup_free_ char *size = format_bytes(bytes);
+        report_check(restore->report, CHECK_BEFORE, "checksums", CHECK_PASS, "%zu %s, %s read back and as published", count,
+                     count == 1 ? "point" : "points", size);
+        report_step_end(restore->report, STEP_DONE, "%s in %zu %s", size, count, count == 1 ? "point" : "points");
+        return 0;
+}

@@ -1,0 +1,113 @@
+/* The last moment of the machine that is replaced, and the first of the restored one. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "worker/backup-internal.h"
+#include "worker/restore-internal.h"
+
+enum {
+        SHUTDOWN_MS = 90 * 1000, /* a guest that takes longer is powered off: what it holds is being replaced */
+        ANSWER_MS = 300 * 1000,
+        WORD_INTERVAL_MS = 30 * 1000,
+        LOOK_INTERVAL_US = 500 * 1000,
+};
+
+static int read_state(struct hypervisor *host, const char *uuid, enum domain_state *ret, struct error **err)
+{
+        _cleanup_domain_info_ struct domain_info info = { 0 };
+        int found = host->ops->find_domain(host, uuid, NULL, &info, err);
+        if (found == 0)
+                return error_set(err, ERROR_REFUSED, "%s vanished from %s", uuid, host->name);
+        *ret = info.state;
+        return found < 0 ? -1 : 0;
+}
+
+static bool is_off(enum domain_state state)
+{
+        return state == DOMAIN_STATE_SHUT_OFF || state == DOMAIN_STATE_CRASHED;
+}
+
+static int wait_until_off(struct hypervisor *host, const char *uuid, bool *ret_off, struct error **err)
+{
+        struct deadline deadline = deadline_in_ms(SHUTDOWN_MS);
+        for (*ret_off = false; !*ret_off && !deadline_passed(deadline);) {
+                enum domain_state state = DOMAIN_STATE_OTHER;
+                if (worker_check_cancelled(err) < 0 || read_state(host, uuid, &state, err) < 0)
+                        return -1;
+                *ret_off = is_off(state);
+                if (!*ret_off)
+                        usleep(LOOK_INTERVAL_US);
+        }
+        return 0;
+}
+
+int restore_stop_original(struct restore *restore, struct error **err)
+{
+        struct hypervisor *host = restore->original_host;
+        const char *uuid = restore->xml->uuid;
+        enum domain_state state = DOMAIN_STATE_OTHER;
+        bool off = false;
+        if (!restore->original_xml)
+                return 0;
+        report_step(restore->report, "stop-original");
+        if (restore_enter_phase(restore, RESTORE_STOPPING, err) < 0 || read_state(host, uuid, &state, err) < 0)
+                return -1;
+        if (is_off(state)) {
+                report_step_end(restore->report, STEP_DONE, "it was off");
+                return 0;
+        }
+        _cleanup_error_ struct error *unwilling = NULL;
+        if (state == DOMAIN_STATE_RUNNING && host->ops->shutdown(host, uuid, &unwilling) == 0 &&
+            wait_until_off(host, uuid, &off, err) < 0)
+                return -1;
+        if (!off && host->ops->destroy(host, uuid, err) < 0)
+                return -1;
+        report_step_end(restore->report, STEP_DONE, "%s on %s", off ? "shut down" : "powered off", host->name);
+        return 0;
+}
+
+/* A guest may run for a moment and end: what counts is that it is still there when it was seen answering. */
+int restore_start(struct restore *restore, struct error **err)
+{
+        if (restore_enter_phase(restore, RESTORE_STARTING, err) < 0 ||
+            restore->host->ops->start(restore->host, restore->uuid, false, err) < 0)
+                return error_prefix(err, "%s was put in place on %s and cannot be started", restore->name, restore->host->name);
+        return 0;
+}
+
+int restore_await(struct restore *restore, struct error **err)
+{
+        struct deadline deadline = deadline_in_ms(ANSWER_MS);
+        struct deadline next_word = deadline_in_ms(WORD_INTERVAL_MS);
+        struct hypervisor *host = restore->host;
+        for (;;) {
+                /* A worker that says nothing for long is taken for stuck. */
+                if (deadline_passed(next_word)) {
+                        report_log(restore->report, "%s is started; its guest agent does not answer yet", restore->name);
+                        next_word = deadline_in_ms(WORD_INTERVAL_MS);
+                }
+                enum domain_state state = DOMAIN_STATE_OTHER;
+                enum agent_state agent = AGENT_MUTE;
+                if (worker_check_cancelled(err) < 0 || read_state(host, restore->uuid, &state, err) < 0)
+                        return -1;
+                if (is_off(state))
+                        return error_set(err, ERROR_INTERNAL, "%s was restored and started on %s, and has gone off again",
+                                         restore->name, host->name);
+                if (host->ops->agent_state(host, restore->uuid, &agent, err) < 0)
+                        return -1;
+                if (agent == AGENT_ANSWERS) {
+                        report_step_end(restore->report, STEP_DONE, "its guest agent answers");
+                        return 0;
+                }
+                if (deadline_passed(deadline))
+                        break;
+                usleep(LOOK_INTERVAL_US);
+        }
+        report_warning(restore->report, "%s runs on %s, but no guest agent has answered within %d s: look at its console",
+                       restore->name, host->name, ANSWER_MS / 1000);
+        report_step_end(restore->report, STEP_DONE, "it runs");
+        return 0;
+}

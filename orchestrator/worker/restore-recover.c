@@ -1,0 +1,145 @@
+/* What interrupted restores left (worker/restore.h): the journals on the share are gone through, each under its lock, so that one that runs is
+ * never touched and two recoveries do not meet. */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "worker/connect.h"
+#include "worker/restore-internal.h"
+#include "worker/restore.h"
+
+struct recovery_of_restores {
+        struct repository *repository;
+        const struct settings *settings;
+        const struct inventory *inventory;
+        struct report *report;
+        bool dry_run;
+        size_t repaired;
+};
+
+static struct hypervisor *connect_to(const struct recovery_of_restores *recovery, const char *name, struct error **err)
+{
+        struct inventory_hypervisor fallback;
+        return worker_connect(recovery->settings, restore_host_entry(recovery->inventory, name, &fallback), 0, err);
+}
+
+static void tell(struct recovery_of_restores *recovery, char *text)
+{
+        if (recovery->dry_run)
+                report_log(recovery->report, "would be put right: %s", text);
+        else
+                report_warning(recovery->report, "%s", text);
+        recovery->repaired++;
+        free(text);
+}
+
+static int remove_expired(struct recovery_of_restores *recovery, const struct restore_journal *journal, struct error **err)
+{
+        const char *name = journal->original_hypervisor ? journal->original_hypervisor : journal->hypervisor;
+        if (journal->keep_until > clock_realtime_s())
+                return 0;
+        if (!recovery->dry_run) {
+                _cleanup_(hypervisor_freep) struct hypervisor *host = connect_to(recovery, name, err);
+                if (!host || restore_remove_asides(journal, host, err) < 0 ||
+                    restores_remove(recovery->repository, journal, err) < 0)
+                        return -1;
+        }
+        report_log(recovery->report, "what the restore %s of %s replaced on %s was kept for %d days and is removed", journal->job,
+                   journal->vm, name, RESTORE_KEEP_DAYS);
+        return 0;
+}
+
+/* A machine that was seen running had everything in its place. */
+static int is_complete(const struct restore_journal *journal, struct hypervisor *host, struct error **err)
+{
+        if (journal->phase != RESTORE_STARTING)
+                return 0;
+        _cleanup_domain_info_ struct domain_info info = { 0 };
+        int found = host->ops->find_domain(host, journal->uuid, NULL, &info, err);
+        return found <= 0 ? found : info.state == DOMAIN_STATE_RUNNING;
+}
+
+static int close_complete(struct recovery_of_restores *recovery, struct restore_journal *journal, struct error **err)
+{
+        tell(recovery, xasprintf("the restore %s of %s was interrupted when all was done: %s runs on %s", journal->job, journal->vm,
+                                 journal->name, journal->hypervisor));
+        if (recovery->dry_run)
+                return 0;
+        if (journal->n_asides == 0 && !journal->original_file)
+                return restores_remove(recovery->repository, journal, err);
+        journal->phase = RESTORE_DONE;
+        journal->keep_until = clock_realtime_s() + (int64_t)RESTORE_KEEP_DAYS * 24 * 3600;
+        return restores_write(recovery->repository, journal, err);
+}
+
+static int undo(struct recovery_of_restores *recovery, struct restore_journal *journal, struct error **err)
+{
+        _cleanup_(hypervisor_freep) struct hypervisor *host = connect_to(recovery, journal->hypervisor, err);
+        if (!host)
+                return -1;
+        bool elsewhere = journal->original_hypervisor && !streq(journal->original_hypervisor, journal->hypervisor);
+        _cleanup_(hypervisor_freep) struct hypervisor *other =
+                elsewhere ? connect_to(recovery, journal->original_hypervisor, err) : NULL;
+        if (elsewhere && !other)
+                return -1;
+        int complete = is_complete(journal, host, err);
+        if (complete)
+                return complete < 0 ? -1 : close_complete(recovery, journal, err);
+        struct hypervisor *original = !journal->original_hypervisor ? NULL : elsewhere ? other : host;
+        if (!recovery->dry_run && restore_roll_back(recovery->repository, journal, host, original, recovery->report, err) < 0)
+                return -1;
+        tell(recovery, xasprintf("the restore %s of %s to %s was interrupted: undone%s", journal->job, journal->vm,
+                                 journal->hypervisor, original ? ", and what it was to replace is as it was" : ""));
+        return 0;
+}
+
+/* It may have ended, or gone on, between the listing and the lock: what counts is what it says now. */
+static int recover_locked(struct recovery_of_restores *recovery, const struct restore_journal *listed, struct error **err)
+{
+        _cleanup_restore_journals_ struct restore_journals now = { 0 };
+        if (restores_scan(recovery->repository, listed->vm, &now, err) < 0)
+                return -1;
+        for (size_t i = 0; i < now.count; i++)
+                if (streq(now.items[i]->job, listed->job))
+                        return now.items[i]->phase == RESTORE_DONE ? remove_expired(recovery, now.items[i], err)
+                                                                   : undo(recovery, now.items[i], err);
+        return recovery->dry_run ? 0 : restores_remove(recovery->repository, listed, err); /* its lock file came back */
+}
+
+static int recover_one(struct recovery_of_restores *recovery, const struct restore_journal *journal, struct error **err)
+{
+        _cleanup_close_ int fd = -1;
+        int locked = restores_lock(recovery->repository, journal->job, &fd, err);
+        if (locked <= 0)
+                return locked;
+        if (recover_locked(recovery, journal, err) < 0)
+                return error_prefix(err, "restore %s of %s", journal->job, journal->vm);
+        return 0;
+}
+
+int restore_recover(struct repository *repository, const struct settings *settings, const struct inventory *inventory,
+                    const char *vm, bool dry_run, struct report *report, size_t *ret_repaired, struct error **err)
+{
+        struct recovery_of_restores recovery = {
+                .repository = repository, .settings = settings, .inventory = inventory, .report = report, .dry_run = dry_run
+        };
+        _cleanup_restore_journals_ struct restore_journals list = { 0 };
+        _cleanup_error_ struct error *first = NULL;
+        *ret_repaired = 0;
+        if (restores_scan(repository, vm, &list, err) < 0)
+                return -1;
+        for (size_t i = 0; list.unreadable && list.unreadable[i]; i++)
+                report_warning(report, "%s", list.unreadable[i]);
+        for (size_t i = 0; i < list.count; i++) {
+                struct error *error = NULL;
+                if (recover_one(&recovery, list.items[i], &error) < 0 && first) {
+                        report_warning(report, "%s", error->message);
+                        error_free(error);
+                } else if (error) {
+                        first = error;
+                }
+        }
+        *ret_repaired = recovery.repaired;
+        return first ? error_propagate(err, TAKE_PTR(first)) : 0;
+}

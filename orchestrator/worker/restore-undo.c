@@ -1,0 +1,89 @@
+/* Undoing a restore, from its journal alone. Order: what still works on files → the new definition → the new files → the replaced machine's
+ * files → its definition → its power. Each looks at what is there; the journal goes last, so that whatever was broken off is done again. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+#include "worker/names.h"
+#include "worker/restore-internal.h"
+
+static bool is_active(const struct domain_info *info)
+{
+        return info->state != DOMAIN_STATE_SHUT_OFF && info->state != DOMAIN_STATE_CRASHED;
+}
+
+static int stop_units(struct repository *repository, const struct restore_journal *journal, struct hypervisor *host,
+                      struct error **err)
+{
+        _cleanup_free_ char *tag = names_tag(repository_short_uuid(repository), journal->job);
+        _cleanup_free_ char *unit = xasprintf("%s-copy", tag);
+        return host->ops->stop_unit(host, unit, err);
+}
+
+/* Somebody started it in between: it runs on files that are to be taken away. */
+static int refuse_active(const struct restore_journal *journal, struct hypervisor *host, const char *uuid, struct error **err)
+{
+        _cleanup_domain_info_ struct domain_info info = { 0 };
+        int found = host->ops->find_domain(host, uuid, NULL, &info, err);
+        if (found <= 0 || !is_active(&info))
+                return found < 0 ? -1 : 0;
+        return error_set(
+                err, ERROR_REFUSED,
+                "%s runs on %s, though the restore %s was broken off before it was to start: shut it off, then run: orch recover "
+                "%s",
+                info.name, host->name, journal->job, journal->vm);
+}
+
+/* The new domain. That of the replaced machine on the same host has the same UUID: it is put back by its definition. */
+static int take_definition_away(const struct restore_journal *journal, struct hypervisor *host, struct error **err)
+{
+        _cleanup_domain_info_ struct domain_info info = { 0 };
+        int found = host->ops->find_domain(host, journal->uuid, NULL, &info, err);
+        if (found <= 0)
+                return found;
+        if (is_active(&info) && host->ops->destroy(host, journal->uuid, err) < 0)
+                return -1;
+        return host->ops->undefine(host, journal->uuid, err);
+}
+
+static int define_original(struct repository *repository, const struct restore_journal *journal, struct hypervisor *host,
+                           struct error **err)
+{
+        _cleanup_free_ char *xml = restores_read_original(repository, journal, err);
+        if (!xml || host->ops->define(host, xml, NULL, err) < 0)
+                return error_prefix(err, "the definition of the replaced %s", journal->vm);
+        return journal->original_autostart ? host->ops->set_autostart(host, journal->original_uuid, true, err) : 0;
+}
+
+static int start_original(const struct restore_journal *journal, struct hypervisor *host, struct error **err)
+{
+        _cleanup_domain_info_ struct domain_info info = { 0 };
+        int found = host->ops->find_domain(host, journal->original_uuid, NULL, &info, err);
+        if (found == 0)
+                return error_set(err, ERROR_REFUSED, "%s vanished from %s", journal->vm, host->name);
+        if (found < 0 || is_active(&info) || !journal->original_ran)
+                return found < 0 ? -1 : 0;
+        return host->ops->start(host, journal->original_uuid, false, err);
+}
+
+int restore_roll_back(struct repository *repository, const struct restore_journal *journal, struct hypervisor *host,
+                      struct hypervisor *original_host, struct report *report, struct error **err)
+{
+        bool moved = journal->phase >= RESTORE_MOVING;
+        bool defined = journal->phase >= RESTORE_DEFINING;
+        struct hypervisor *aside_host = original_host ? original_host : host;
+        bool may_run = journal->phase < RESTORE_MOVING || journal->phase == RESTORE_STARTING;
+        if (!may_run &&
+            (refuse_active(journal, host, journal->uuid, err) < 0 || refuse_active(journal, aside_host, journal->uuid, err) < 0))
+                return -1;
+        if (stop_units(repository, journal, host, err) < 0 || (defined && take_definition_away(journal, host, err) < 0) ||
+            restore_remove_items(journal, host, err) < 0 || (moved && restore_put_back(journal, aside_host, err) < 0))
+                return -1;
+        if (original_host && defined && define_original(repository, journal, original_host, err) < 0)
+                return -1;
+        if (original_host && journal->phase >= RESTORE_STOPPING && start_original(journal, original_host, err) < 0)
+                return error_prefix(err, "the replaced %s was put back, but does not start", journal->vm);
+        if (original_host && journal->phase >= RESTORE_STOPPING)
+                report_log(report, "%s on %s is as it was", journal->vm, original_host->name);
+        return restores_remove(repository, journal, err);
+}
