@@ -10,64 +10,23 @@
 #include "base/strings.h"
 #include "worker/backup-internal.h"
 #include "worker/connect.h"
+#include "worker/convert.h"
 
 enum {
-        COPY_LONGEST_MS = 7 * 24 * 3600 * 1000, /* the deadline is on progress; this only bounds a unit that lost its watcher */
         WATCH_INTERVAL_MS = 5000,
         WATCH_CONNECT_MS = 5000,
         WATCH_CALL_MS = 5000,
         WATCH_FAILURES_MAX = 4,
-        TAIL_MAX = 32,
 };
 
 struct copy {
         struct backup *backup;
         const struct backup_disk *disk;
-        char tail[TAIL_MAX]; /* of qemu-img's progress text, over chunk borders */
-        size_t tail_length;
-        double percent;
-        struct deadline stall;
         struct deadline next_watch;
         struct hypervisor *watcher; /* a second connection, opened when the copy takes long enough to need it */
         int watch_failures;
         struct error *reason; /* why the copy is being given up */
 };
-
-static void reset_stall(struct copy *copy)
-{
-        copy->stall = deadline_in_ms((int64_t)copy->backup->settings->limits.copy_stall_seconds * 1000);
-}
-
-/* "    (12.34/100%)\r" */
-static void on_percent(struct copy *copy, const char *text)
-{
-        char *end = NULL;
-        double percent = strtod(text, &end);
-        if (end == text || percent < 0 || percent > 100)
-                return;
-        if (percent > copy->percent) {
-                copy->percent = percent;
-                reset_stall(copy);
-        }
-        uint64_t total = copy->disk->allocated_bytes;
-        report_progress(copy->backup->report, copy->disk->target, (uint64_t)((double)total * percent / 100.0), total);
-}
-
-static void on_output(const char *data, size_t length, void *pointer)
-{
-        struct copy *copy = pointer;
-        for (size_t i = 0; i < length; i++) {
-                char c = data[i];
-                if (c == '(')
-                        copy->tail_length = 0;
-                else if (c == '/' && copy->tail_length) {
-                        copy->tail[copy->tail_length] = '\0';
-                        on_percent(copy, copy->tail);
-                        copy->tail_length = 0;
-                } else if (copy->tail_length + 1 < TAIL_MAX)
-                        copy->tail[copy->tail_length++] = c;
-        }
-}
 
 /* Free bytes where the overlays grow: the least of all their folders. */
 static int free_for_overlays(struct copy *copy, uint64_t *ret_bytes, struct error **err)
@@ -125,23 +84,15 @@ static void watch_overlays(struct copy *copy)
                   backup->settings->checks.hypervisor_low_water_gib);
 }
 
-static bool copy_must_end(void *pointer)
+static bool copy_must_end(void *pointer, struct error **ret_reason)
 {
         struct copy *copy = pointer;
-        if (copy->reason)
-                return true;
-        if (worker_cancelled(NULL))
-                error_set(&copy->reason, ERROR_CANCELLED, "cancelled during the copy of disk %s", copy->disk->target);
-        else if (deadline_passed(copy->stall))
-                error_set(&copy->reason, ERROR_TIMEOUT,
-                          "the copy of disk %s has not moved for %u s (%.1f %% done): the share or the disk of %s is stuck",
-                          copy->disk->target, copy->backup->settings->limits.copy_stall_seconds, copy->percent,
-                          copy->backup->host->name);
-        else if (copy->backup->snapshot_taken && deadline_passed(copy->next_watch)) {
+        if (copy->backup->snapshot_taken && deadline_passed(copy->next_watch)) {
                 watch_overlays(copy);
                 copy->next_watch = deadline_in_ms(WATCH_INTERVAL_MS);
         }
-        return copy->reason != NULL;
+        *ret_reason = TAKE_PTR(copy->reason);
+        return *ret_reason != NULL;
 }
 
 static char *copy_unit(const struct backup *backup)
@@ -193,37 +144,40 @@ static int run_copy(struct backup *backup, struct copy *copy, struct error **err
 {
         _cleanup_free_ char *unit = copy_unit(backup);
         _cleanup_free_ char *target = path_join(backup->staging_on_host, copy->disk->file);
+        _cleanup_free_ char *what = xasprintf("the copy of disk %s", copy->disk->target);
         _cleanup_strv_ char **argv = copy_argv(backup, copy->disk, target);
-        struct exec_options options = {
-                .timeout_ms = COPY_LONGEST_MS, .unit = unit, .on_output = on_output, .cancelled = copy_must_end, .data = copy
+        const struct convert convert = {
+                .host = backup->host,
+                .report = backup->report,
+                .unit = unit,
+                .what = what,
+                .disk = copy->disk->target,
+                .total_bytes = copy->disk->allocated_bytes,
+                .stall_seconds = backup->settings->limits.copy_stall_seconds,
+                .must_end = copy_must_end,
+                .data = copy,
         };
-        _cleanup_exec_result_ struct exec_result result = { 0 };
-        if (backup->host->ops->exec(backup->host, (const char *const *)argv, &options, &result, err) < 0)
-                return error_prefix(err, "the copy of disk %s was broken off", copy->disk->target);
-        if (result.status == 0)
+        int status = 0;
+        _cleanup_free_ char *errors = NULL;
+        if (convert_run(&convert, (const char *const *)argv, &status, &errors, err) < 0)
+                return -1;
+        if (status == 0)
                 return 0;
-        bool full = result.errors && strstr(result.errors, "No space left on device");
-        _cleanup_free_ char *said = str_one_line(result.errors ? result.errors : "", 600);
-        return error_set(err, full ? ERROR_NOSPACE : ERROR_INTERNAL, "the copy of disk %s to %s failed on %s (status %d): %s",
-                         copy->disk->target, target, backup->host->name, result.status, said);
+        bool full = errors && strstr(errors, "No space left on device");
+        _cleanup_free_ char *said = str_one_line(errors ? errors : "", 600);
+        return error_set(err, full ? ERROR_NOSPACE : ERROR_INTERNAL, "%s to %s failed on %s (status %d): %s", what, target,
+                         backup->host->name, status, said);
 }
 
 static int copy_disk(struct backup *backup, const struct backup_disk *disk, struct error **err)
 {
         struct copy copy = { .backup = backup, .disk = disk, .next_watch = deadline_in_ms(WATCH_INTERVAL_MS) };
-        reset_stall(&copy);
         undo_push(&backup->undo, "copy", undo_copy, backup);
-        struct error *error = NULL;
-        int r = run_copy(backup, &copy, &error);
+        int r = run_copy(backup, &copy, err);
         if (r == 0)
                 undo_settle(&backup->undo, "copy");
-        if (r < 0 && copy.reason) {
-                error_free(error);
-                error = TAKE_PTR(copy.reason);
-        }
-        error_free(copy.reason);
         hypervisor_free(copy.watcher);
-        return r < 0 ? error_propagate(err, error) : 0;
+        return r;
 }
 
 int backup_copy(struct backup *backup, struct error **err)
