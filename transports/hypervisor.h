@@ -42,6 +42,14 @@ struct block_job {
         uint64_t total_bytes;
 };
 
+/* The one backup job that a domain may have, or what became of its last one. */
+enum backup_job_state { BACKUP_JOB_NONE, BACKUP_JOB_RUNNING, BACKUP_JOB_DONE, BACKUP_JOB_FAILED };
+struct backup_job {
+        enum backup_job_state state;
+        uint64_t done_bytes;
+        uint64_t total_bytes;
+};
+
 enum fsfreeze_status { FSFREEZE_THAWED, FSFREEZE_FROZEN };
 
 /* How a guest agent stands to a VM. */
@@ -123,6 +131,20 @@ struct hypervisor_operations {
         /* Capacity, allocation of the live or configured disk. */
         int (*block_size)(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t *ret_capacity,
                           uint64_t *ret_allocation, struct error **err);
+        /* Checkpoints by name, an older one before those that build on it. The XML has what was written since. Deleting one that is not
+         * there is fine; where its bitmap cannot be had any more, the record alone is removed. */
+        int (*list_checkpoints)(struct hypervisor *hypervisor, const char *uuid, char ***ret_names, struct error **err);
+        int (*checkpoint_xml)(struct hypervisor *hypervisor, const char *uuid, const char *name, char **ret_xml,
+                              struct error **err);
+        int (*checkpoint_create)(struct hypervisor *hypervisor, const char *uuid, const char *xml, struct error **err);
+        int (*checkpoint_delete)(struct hypervisor *hypervisor, const char *uuid, const char *name, struct error **err);
+        /* A push job, with a new checkpoint of the same moment (NULL: without). *ret_text (may be NULL): the XML of a job that runs, the
+         * reason of one that failed. Aborting touches no other kind of job. */
+        int (*backup_begin)(struct hypervisor *hypervisor, const char *uuid, const char *backup_xml, const char *checkpoint_xml,
+                            struct error **err);
+        int (*backup_job)(struct hypervisor *hypervisor, const char *uuid, struct backup_job *ret, char **ret_text,
+                          struct error **err);
+        int (*backup_abort)(struct hypervisor *hypervisor, const char *uuid, struct error **err);
         /* virDomainUpdateDeviceFlags(AFFECT_CONFIG) with a <disk> element. */
         int (*update_device)(struct hypervisor *hypervisor, const char *uuid, const char *device_xml, struct error **err);
 

@@ -43,6 +43,7 @@ struct libvirt_request {
         struct domain_info info;
         virDomainBlockInfo block;
         struct block_job block_job;
+        struct backup_job backup_job;
         struct hypervisor_versions versions;
         enum agent_state agent;
 

@@ -76,3 +76,15 @@ int libvirt_ssh_block_job(struct hypervisor *hypervisor, const char *uuid, const
                           struct error **err);
 int libvirt_ssh_block_pivot(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
 int libvirt_ssh_block_abort(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
+
+/* libvirt-checkpoint.c */
+int libvirt_ssh_list_checkpoints(struct hypervisor *hypervisor, const char *uuid, char ***ret_names, struct error **err);
+int libvirt_ssh_checkpoint_xml(struct hypervisor *hypervisor, const char *uuid, const char *name, char **ret_xml,
+                               struct error **err);
+int libvirt_ssh_checkpoint_create(struct hypervisor *hypervisor, const char *uuid, const char *xml, struct error **err);
+int libvirt_ssh_checkpoint_delete(struct hypervisor *hypervisor, const char *uuid, const char *name, struct error **err);
+int libvirt_ssh_backup_begin(struct hypervisor *hypervisor, const char *uuid, const char *backup_xml, const char *checkpoint_xml,
+                             struct error **err);
+int libvirt_ssh_backup_job(struct hypervisor *hypervisor, const char *uuid, struct backup_job *ret, char **ret_text,
+                           struct error **err);
+int libvirt_ssh_backup_abort(struct hypervisor *hypervisor, const char *uuid, struct error **err);

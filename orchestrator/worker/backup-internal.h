@@ -29,6 +29,9 @@ struct backup_disk {
         uint64_t virtual_bytes;
         uint64_t allocated_bytes;
         bool committed; /* the pivot was witnessed in live and inactive XML */
+        /* Of an increment: */
+        char *scratch;     /* where QEMU writes it on the hypervisor; NULL: none is made */
+        char *parent_file; /* in the parent's folder; NULL: all of this disk is written */
 };
 
 struct backup {
@@ -58,7 +61,12 @@ struct backup {
         size_t n_disks;
         char **not_snapshotted; /* targets of all other disks: snapshot='no' */
 
-        enum vm_method method; /* in force after a fallback */
+        enum vm_method method;    /* in force after a fallback */
+        enum vm_level level;      /* that is made (worker/chain.h) */
+        char *parent;             /* name of the point that an increment builds on */
+        char *since;              /* and its checkpoint */
+        bool keeps_chain;         /* a checkpoint is made for the next increment */
+        uint64_t estimated_bytes; /* of an increment */
         struct deadman deadman;
         bool snapshot_taken;
         bool shutdown_sent;           /* the guest was asked to power off (worker/power.h) */
@@ -84,8 +92,6 @@ int backup_verify(struct backup *backup, struct error **err) _must_check_;
 int backup_publish(struct backup *backup, struct error **err) _must_check_;
 int backup_prune(struct backup *backup, struct error **err) _must_check_;
 
-/* The external snapshot of all planned disks; its undo is the commit. */
-int backup_take_snapshot(struct backup *backup, struct error **err) _must_check_;
 /* How long the guest may stand still, the VM's or the settings'. */
 unsigned backup_thaw_deadline_seconds(const struct backup *backup);
 

@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "repository/points.h"
 #include "worker/backup-internal.h"
+#include "worker/chain.h"
 #include "worker/names.h"
 #include "worker/power.h"
 #include "worker/restore.h"
@@ -26,6 +27,7 @@ static const struct step steps[] = {
         { "locate", backup_locate, true },
         { "repair", backup_repair, false },
         { "disks", backup_plan_disks, true },
+        { "level", chain_choose, false },
         { "checks-before", backup_check_before, true },
         { "staging", backup_stage, false },
         { "pre-commands", backup_pre_commands, false },
@@ -36,6 +38,7 @@ static const struct step steps[] = {
         { "configuration", backup_save_configuration, false },
         { "read-back", backup_verify, false },
         { "publish", backup_publish, false },
+        { "checkpoints", chain_drop_old, false },
         { "retention", backup_prune, false },
 };
 
@@ -48,6 +51,8 @@ void backup_disk_done(struct backup_disk *disk)
         strv_free(disk->chain);
         free(disk->overlay);
         free(disk->file);
+        free(disk->scratch);
+        free(disk->parent_file);
 }
 
 void backup_done(struct backup *backup)
@@ -67,6 +72,8 @@ void backup_done(struct backup *backup)
         free(backup->tag);
         free(backup->uuid);
         free(backup->point);
+        free(backup->parent);
+        free(backup->since);
         deadman_done(&backup->deadman);
         metadata_free(backup->metadata);
 }
@@ -78,16 +85,6 @@ static int choose_method(struct backup *backup, struct error **err)
                 return error_set(err, ERROR_CONFIG, "there is no method '%s' (quiesce, snapshot, suspend, shutdown)",
                                  backup->request->method);
         return 0;
-}
-
-/* What is asked for and cannot be given is said in the point itself. */
-static void warn_of_level(struct backup *backup)
-{
-        enum vm_level level = backup->vm->level;
-        if (backup->request->level)
-                (void)vm_level_from_name(backup->request->level, &level);
-        if (level != VM_LEVEL_FULL)
-                report_warning(backup->report, "level %s is not available in this version: a full is taken", vm_level_name(level));
 }
 
 static void fill_metadata(struct backup *backup)
@@ -166,8 +163,6 @@ static int run_steps(struct backup *backup, struct error **err)
         if (open_repository(backup, err) < 0)
                 return -1;
         bool check_only = backup->request->action == JOB_CHECK;
-        if (!check_only)
-                warn_of_level(backup);
         if (!check_only && finish_restores(backup, err) < 0)
                 return -1;
         for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {

@@ -10,6 +10,7 @@
 #include "base/strings.h"
 #include "worker/backup-internal.h"
 #include "worker/commit.h"
+#include "worker/increment.h"
 #include "worker/power.h"
 
 enum { THAW_PATIENCE_MS = 20 * 1000, THAW_PAUSE_US = 300 * 1000 };
@@ -79,7 +80,7 @@ static int undo_snapshot(void *data, struct error **err)
         return commit_all(backup, err);
 }
 
-int backup_take_snapshot(struct backup *backup, struct error **err)
+static int take_snapshot(struct backup *backup, struct error **err)
 {
         size_t n = backup->n_disks + strv_length(backup->not_snapshotted);
         _cleanup_free_ struct snapshot_disk *disks = xcalloc(n, sizeof *disks);
@@ -92,6 +93,16 @@ int backup_take_snapshot(struct backup *backup, struct error **err)
         undo_push(&backup->undo, "commit", undo_snapshot, backup);
         backup->snapshot_taken = true;
         return backup->host->ops->snapshot(backup->host, backup->uuid, xml, err);
+}
+
+/* The moment itself, in one call: a snapshot under which the bases are quiet, or the begin of a job that writes what changed. */
+static int take_moment(struct backup *backup, struct error **err)
+{
+        if (backup->level != VM_LEVEL_FULL)
+                return increment_begin(backup, err);
+        if (backup->keeps_chain)
+                increment_mark(backup);
+        return take_snapshot(backup, err);
 }
 
 /* The undo entries must be run thaw first, and the snapshot's undo is pushed inside the freeze: move it below the freeze's. */
@@ -188,7 +199,7 @@ static int capture_quiesced(struct backup *backup, struct error **err)
         if (freeze(backup, &frozen_at_ms, err) < 0)
                 return -1;
         report_step(backup->report, "snapshot");
-        int r = backup_take_snapshot(backup, err);
+        int r = take_moment(backup, err);
         order_undo(backup);
         if (r < 0)
                 return -1;
@@ -213,7 +224,7 @@ int backup_disarm(struct backup *backup, struct error **err)
 static int capture_live(struct backup *backup, struct error **err)
 {
         report_step(backup->report, "snapshot");
-        if (backup_take_snapshot(backup, err) < 0)
+        if (take_moment(backup, err) < 0)
                 return -1;
         backup->metadata->snapshot_at = clock_realtime_s();
         xstrdup_replace(&backup->metadata->consistency, "crash");
@@ -228,7 +239,7 @@ static int capture_suspended(struct backup *backup, struct error **err)
         if (power_pause(backup, err) < 0)
                 return -1;
         report_step(backup->report, "snapshot");
-        int r = backup_take_snapshot(backup, err);
+        int r = take_moment(backup, err);
         /* Undone in this order: resume, then commit. */
         power_resume_first(backup);
         if (r < 0)
@@ -283,5 +294,5 @@ int backup_capture(struct backup *backup, struct error **err)
         int r = backup->method == VM_METHOD_QUIESCE   ? capture_quiesced(backup, err)
                 : backup->method == VM_METHOD_SUSPEND ? capture_suspended(backup, err)
                                                       : capture_live(backup, err);
-        return r < 0 ? -1 : assert_on_overlays(backup, err);
+        return r < 0 || !backup->snapshot_taken ? r : assert_on_overlays(backup, err);
 }

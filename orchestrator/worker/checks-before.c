@@ -191,7 +191,7 @@ static void check_share_space(struct backup *backup, const struct host_probe *pr
 
 static void check_host_space(struct backup *backup, const struct host_probe *probe, char *const *folders, struct error **first)
 {
-        uint64_t needed = (uint64_t)backup->settings->checks.hypervisor_free_gib * gib;
+        uint64_t needed = (uint64_t)backup->settings->checks.hypervisor_free_gib * gib + backup->estimated_bytes;
         uint64_t least = UINT64_MAX;
         const char *where = "no overlay needed";
         assert(folders || !probe->n_folders);
@@ -258,10 +258,12 @@ static int measure_disks(struct backup *backup, const struct host_probe *probe, 
 
 static void list_paths(const struct backup *backup, char ***folders, char ***files)
 {
+        if (backup->level != VM_LEVEL_FULL)
+                strv_add(folders, backup->host_entry->scratch);
         for (size_t i = 0; i < backup->n_disks; i++) {
                 const struct backup_disk *disk = &backup->disks[i];
                 _cleanup_free_ char *folder = path_directory(disk->overlay);
-                if (backup->running && !strv_contains(*folders, folder))
+                if (backup->running && backup->level == VM_LEVEL_FULL && !strv_contains(*folders, folder))
                         strv_add(folders, folder);
                 for (size_t layer = 0; disk->chain[layer]; layer++)
                         strv_add(files, disk->chain[layer]);
@@ -283,7 +285,7 @@ static int check_host(struct backup *backup, struct error **first)
         xstrdup_replace(&backup->metadata->host_kernel, probe.kernel);
         check_tools(backup, &probe, first);
         check_share(backup, &probe, first);
-        check_share_space(backup, &probe, allocated, first);
+        check_share_space(backup, &probe, backup->level == VM_LEVEL_FULL ? allocated : backup->estimated_bytes, first);
         check_host_space(backup, &probe, folders, first);
         host_probe_done(&probe);
         return 0;

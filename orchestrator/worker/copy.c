@@ -11,6 +11,7 @@
 #include "worker/backup-internal.h"
 #include "worker/connect.h"
 #include "worker/convert.h"
+#include "worker/increment.h"
 
 enum {
         WATCH_INTERVAL_MS = 5000,
@@ -109,7 +110,8 @@ static int undo_copy(void *data, struct error **err)
         return backup->host->ops->stop_unit(backup->host, unit, err);
 }
 
-/* convert, then the target made durable: its status is convert's or sync's. */
+/* convert, then the target made durable: its status is convert's or sync's. An increment is read from its scratch file, only as far as that
+ * itself has something, and stands on its parent by a path that holds wherever the share is mounted. */
 static char **copy_argv(const struct backup *backup, const struct backup_disk *disk, const char *target)
 {
         char **argv = NULL;
@@ -133,9 +135,15 @@ static char **copy_argv(const struct backup *backup, const struct backup_disk *d
                 strv_add(&argv, "-r");
                 strv_addf(&argv, "%uM", backup->settings->limits.bandwidth_mib_s);
         }
+        if (disk->parent_file) {
+                strv_add(&argv, "-B");
+                strv_addf(&argv, "../%s/%s", backup->parent, disk->parent_file);
+                strv_add(&argv, "-F");
+                strv_add(&argv, "qcow2");
+        }
         strv_add(&argv, "-f");
-        strv_add(&argv, disk->format);
-        strv_add(&argv, disk->base);
+        strv_add(&argv, disk->scratch ? "qcow2" : disk->format);
+        strv_add(&argv, disk->scratch ? disk->scratch : disk->base);
         strv_add(&argv, target);
         return argv;
 }
@@ -182,6 +190,8 @@ static int copy_disk(struct backup *backup, const struct backup_disk *disk, stru
 
 int backup_copy(struct backup *backup, struct error **err)
 {
+        if (backup->level != VM_LEVEL_FULL && increment_finish(backup, err) < 0)
+                return -1;
         for (size_t i = 0; i < backup->n_disks; i++) {
                 const struct backup_disk *disk = &backup->disks[i];
                 _cleanup_free_ char *size = format_bytes(disk->allocated_bytes);
@@ -190,5 +200,5 @@ int backup_copy(struct backup *backup, struct error **err)
                         return -1;
                 report_step_end(backup->report, STEP_DONE, "disk %s, %s", disk->target, size);
         }
-        return 0;
+        return backup->level == VM_LEVEL_FULL ? 0 : increment_clean(backup, err);
 }

@@ -173,7 +173,8 @@ static int read_back_disk(struct backup *backup, const struct backup_disk *disk,
         struct staging_progress progress = { .on_bytes = on_hashed, .cancelled = worker_cancelled, .data = backup };
         uint64_t bytes = 0;
         _cleanup_free_ char *sha256 = staging_hash_file(backup->staging, disk->file, &progress, &bytes, err);
-        if (!sha256 || staging_check_image(backup->staging, disk->file, disk->virtual_bytes, NULL, err) < 0)
+        _cleanup_free_ char *backing = disk->parent_file ? xasprintf("../%s/%s", backup->parent, disk->parent_file) : NULL;
+        if (!sha256 || staging_check_image(backup->staging, disk->file, disk->virtual_bytes, backing, err) < 0)
                 return -1;
         struct metadata_disk *entry = metadata_add_disk(backup->metadata);
         entry->target = xstrdup(disk->target);
@@ -182,6 +183,7 @@ static int read_back_disk(struct backup *backup, const struct backup_disk *disk,
         entry->source_format = xstrdup(disk->format);
         entry->source_type = xstrdup(disk->is_block ? "block" : "file");
         entry->bus = xstrdup(disk->bus);
+        entry->backing_file = TAKE_PTR(backing);
         entry->sha256 = TAKE_PTR(sha256);
         entry->virtual_bytes = disk->virtual_bytes;
         entry->stored_bytes = bytes;
@@ -268,6 +270,7 @@ int backup_publish(struct backup *backup, struct error **err)
                 return -1;
         backup->published = true;
         undo_settle(&backup->undo, "staging");
+        undo_settle(&backup->undo, "checkpoint");
         report_step_end(backup->report, STEP_DONE, "%s", staging_relative_path(backup->staging));
         return 0;
 }

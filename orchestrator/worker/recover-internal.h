@@ -36,6 +36,8 @@ void recover_orphans(struct recovery *recovery);
 void recover_units(struct recovery *recovery);
 /* The power state that an interrupted job changed. */
 void recover_power(struct recovery *recovery);
+/* A backup job, scratch files and checkpoints of interrupted increments. */
+void recover_chain(struct recovery *recovery);
 /* Dead-men and the freezes that they stand for. */
 int recover_find_freezes(struct recovery *recovery, struct error **err) _must_check_;
 void recover_freezes(struct recovery *recovery);

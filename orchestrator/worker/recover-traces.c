@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
+#include "worker/chain.h"
 #include "worker/names.h"
 #include "worker/power.h"
 #include "worker/recover-internal.h"
@@ -87,6 +88,18 @@ void recover_power(struct recovery *recovery)
                 recovery_fails(recovery, error);
         if (text)
                 recovery_says(recovery, "%s", text);
+}
+
+static void says(void *data, const char *text)
+{
+        recovery_says(data, "%s", text);
+}
+
+void recover_chain(struct recovery *recovery)
+{
+        struct error *error = NULL;
+        if (chain_recover(recovery->backup, recovery->short_uuid, recovery->dry_run, says, recovery, &error) < 0)
+                recovery_fails(recovery, error);
 }
 
 int recover_find_freezes(struct recovery *recovery, struct error **err)

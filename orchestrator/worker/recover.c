@@ -138,6 +138,7 @@ int recover_domain(struct backup *backup, size_t *ret_repaired, struct error **e
         if (recovery.thaw_waits)
                 recover_freezes(&recovery);
         recover_orphans(&recovery);
+        recover_chain(&recovery);
         recover_staging(&recovery);
         sweep_leases(&recovery);
         *ret_repaired = recovery.repaired;

@@ -312,6 +312,13 @@ static int update_device(struct hypervisor *hypervisor _unused_, const char *uui
         return error_set(err, ERROR_REFUSED, "there is no such disk");
 }
 
+static int list_checkpoints(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, char ***ret_names,
+                            struct error **err _unused_)
+{
+        *ret_names = xcalloc(1, sizeof **ret_names);
+        return 0;
+}
+
 static int refuse_power(struct error **err)
 {
         world_violation("the power state was touched");
@@ -364,6 +371,7 @@ const struct hypervisor_operations model_operations = {
         .block_pivot = pivot,
         .block_abort = abort_job,
         .block_size = get_block_size,
+        .list_checkpoints = list_checkpoints,
         .update_device = update_device,
         .suspend = change_power,
         .resume = change_power,
