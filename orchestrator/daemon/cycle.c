@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "daemon/after-cycle.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/runner.h"
 #include "policies/due.h"
@@ -214,6 +215,7 @@ static void cycle_closed(struct batch *batch, void *data)
         /* A slot that began while it ran has not been looked at. */
         if (cycle->daemon->settings->cycle_trigger == CYCLE_TRIGGER_INTERNAL)
                 loop_timer_arm_at(cycle->daemon->cycle_timer, clock_realtime_s());
+        after_cycle_start(cycle->daemon);
         free(cycle);
 }
 
@@ -225,6 +227,7 @@ struct cycle *cycle_new(struct daemon *daemon, const char *bacula_job)
         cycle->batch = batch_new(daemon, "backed up", &hooks);
         batch_add_bacula_job(cycle->batch, bacula_job);
         daemon->cycle = cycle;
+        after_cycle_cancel(daemon, "a new cycle begins");
         return cycle;
 }
 

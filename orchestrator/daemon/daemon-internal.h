@@ -24,6 +24,7 @@ enum {
 };
 
 struct control_api;
+struct after_cycle;
 struct cycle;
 struct metrics_server;
 struct recoveries;
@@ -50,8 +51,10 @@ struct daemon {
         struct recoveries *recoveries;
         struct vm_states states;
         struct control_api *api;
-        struct metrics_server *metrics; /* NULL: metrics.listen is off, or could not be had */
-        struct cycle *cycle;            /* NULL: none runs */
+        struct metrics_server *metrics;  /* NULL: metrics.listen is off, or could not be had */
+        struct cycle *cycle;             /* NULL: none runs */
+        struct after_cycle *after_cycle; /* NULL: nothing follows a cycle now */
+        uint64_t scrub_bytes_per_second; /* as last measured; 0: not yet */
         struct {
                 bool on;
                 int64_t until; /* epoch seconds; 0: until resumed */

@@ -32,8 +32,8 @@ enum job_state {
         JOB_ENDED,
 };
 
-/* In the order in which the queue serves them. */
-enum job_class { JOB_CLASS_RECOVER, JOB_CLASS_ADHOC, JOB_CLASS_CYCLE, JOB_CLASS_RETRY };
+/* In the order in which the queue serves them; AFTER: what follows a cycle (daemon/after-cycle.h). */
+enum job_class { JOB_CLASS_RECOVER, JOB_CLASS_ADHOC, JOB_CLASS_CYCLE, JOB_CLASS_RETRY, JOB_CLASS_AFTER };
 
 enum job_outcome { JOB_OUTCOME_NONE, JOB_OUTCOME_OK, JOB_OUTCOME_FAILED, JOB_OUTCOME_CANCELLED, JOB_OUTCOME_SKIPPED };
 

@@ -1,10 +1,10 @@
 /* The jobs that wait, in the order in which they will run, and which of them may start now. No I/O, no clock.
  *
  * Order: recoveries of what a dead worker left, then ad-hoc jobs (request by request as they came), then the cycle's, then the cycle's
- * second tries; within each by priority (lower first), then name. Backups go by limits.jobs and limits.jobs_per_hypervisor (P5); all
- * other actions run beside them, a few at a time, and verifications a few at a time of their own, which may take hours; never two jobs on one VM but those that leave it
- * alone (`beside`); a VM with a recovery ahead waits for it. A job that may not
- * start yet doesn't hold up those behind it. A stuck job holds its VM, not a slot. */
+ * second tries, then what follows a cycle; within each by priority (lower first), then name. Backups go by limits.jobs and
+ * limits.jobs_per_hypervisor (P5); all other actions run beside them, a few at a time, and verifications, which may take hours, a few at a
+ * time of their own; never two jobs on one VM but those that leave it alone (`beside`); a VM with a recovery ahead waits for it. A job that
+ * may not start yet doesn't hold up those behind it. A stuck job holds its VM, not a slot. */
 #pragma once
 
 #include "daemon/jobs.h"

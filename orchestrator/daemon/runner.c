@@ -246,7 +246,7 @@ static char *make_request(const struct daemon *daemon, const struct job *job)
 {
         _cleanup_strv_ char **live_jobs = other_live_jobs(daemon, job);
         const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
-        bool cycle = job->class == JOB_CLASS_CYCLE || job->class == JOB_CLASS_RETRY;
+        bool cycle = job->class >= JOB_CLASS_CYCLE;
         struct job_request request = {
                 .job = (char *)job->id,
                 .action = job->action,

@@ -144,7 +144,7 @@ static json_t *progress_to_json(const struct job_progress *progress)
 
 static const char *trigger_name(const struct job *job)
 {
-        return job->class == JOB_CLASS_CYCLE || job->class == JOB_CLASS_RETRY ? "cycle" : "adhoc";
+        return job->class >= JOB_CLASS_CYCLE ? "cycle" : "adhoc";
 }
 
 json_t *job_to_json(const struct job *job, size_t position)

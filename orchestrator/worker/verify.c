@@ -24,6 +24,7 @@ struct verify {
         size_t n_verified;
         size_t n_damaged;
         char **damaged;        /* the first names */
+        bool gone;             /* a scrub came too late: retention took the point */
         struct error *problem; /* the first reason for which a point could not be read */
 };
 
@@ -262,6 +263,14 @@ static int sum_up(struct verify *verify, struct error **err)
         return verify->problem ? error_propagate(err, TAKE_PTR(verify->problem)) : 0;
 }
 
+static bool has_point(const struct verify *verify, const char *name)
+{
+        for (size_t i = 0; i < verify->points.count; i++)
+                if (streq(verify->points.items[i].name, name))
+                        return true;
+        return false;
+}
+
 static int run(struct verify *verify, const struct settings *settings, struct error **err)
 {
         if (verify_options_from_json(verify->request->options, &verify->options, err) < 0 ||
@@ -270,8 +279,11 @@ static int run(struct verify *verify, const struct settings *settings, struct er
                 return -1;
         if (verify->options.compare)
                 compare_with_catalog(verify);
-        if (verify->points.count == 0 && !verify->n_damaged)
+        if (verify->points.count == 0 && !verify->n_damaged && !verify->options.alone)
                 return error_set(err, ERROR_CONFIG, "%s has no points on the share", verify->request->vm);
+        verify->gone = verify->options.alone && !has_point(verify, verify->options.point);
+        if (verify->gone)
+                return 0;
         if (verify->points.count && choose(verify, err) < 0)
                 return -1;
         for (size_t i = verify->points.count; i-- > 0;)
@@ -286,7 +298,7 @@ int verify_run(const struct job_request *request, const struct settings *setting
         _cleanup_(verify_done) struct verify verify = { .request = request, .report = report };
         _cleanup_error_ struct error *failure = NULL;
         (void)!run(&verify, settings, &failure);
-        const char *status = !failure ? "ok" : failure->kind == ERROR_CANCELLED ? "cancelled" : "failed";
+        const char *status = verify.gone ? "skipped" : !failure ? "ok" : failure->kind == ERROR_CANCELLED ? "cancelled" : "failed";
         report_result(report, status, NULL, failure);
         return failure ? 1 : 0;
 }

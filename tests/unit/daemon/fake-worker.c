@@ -178,20 +178,6 @@ static void tell_damage(const char *vm)
         say(event);
 }
 
-/* A verification: of "rotten-1" finds damage, that of "liar-1" tells of a VM that is none of its business. */
-static int play_verification(void)
-{
-        if (str_starts_with(request->vm, "rotten-"))
-                tell_damage(request->vm);
-        if (str_starts_with(request->vm, "liar-"))
-                tell_damage("ok-2");
-        if (str_starts_with(request->vm, "rotten-"))
-                result("failed", ERROR_CORRUPT, "1 damaged");
-        else
-                succeed();
-        return 0;
-}
-
 /* Works for a while; true when it was cancelled meanwhile. */
 static bool work(int tenths)
 {
@@ -207,6 +193,23 @@ static bool work(int tenths)
                 progress((uint64_t)i);
         }
         return false;
+}
+
+/* A verification: of "rotten-1" finds damage, that of "liar-1" tells of a VM that is none of its business,
+ * that of "plodding-1" goes on until it is cancelled. */
+static int play_verification(void)
+{
+        if (str_starts_with(request->vm, "rotten-"))
+                tell_damage(request->vm);
+        if (str_starts_with(request->vm, "liar-"))
+                tell_damage("ok-2");
+        if (str_starts_with(request->vm, "plodding-") && work(100000))
+                result("cancelled", ERROR_CANCELLED, "cancelled");
+        else if (str_starts_with(request->vm, "rotten-"))
+                result("failed", ERROR_CORRUPT, "1 damaged");
+        else
+                succeed();
+        return 0;
 }
 
 static void sleep_for_ever(void)

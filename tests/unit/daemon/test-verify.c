@@ -1,6 +1,8 @@
 /* POST /v1/verify, and what becomes of the states that its workers tell. */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "rig.h"
@@ -67,6 +69,88 @@ Test(verify, a_verification_marks_what_is_its_own_and_nothing_else)
                 json_decref(rig_call(&rig, "POST", "/v1/verify", refused[i], &http));
                 cr_expect_eq(http, 400, "%s: %d", refused[i], http);
         }
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        rig_done(&rig);
+}
+
+static size_t count_in(const char *history, const char *words)
+{
+        size_t n = 0;
+        for (const char *at = history; (at = strstr(at, words)); at += strlen(words))
+                n++;
+        return n;
+}
+
+static void wait_for(struct rig *rig, const char *words, size_t times)
+{
+        for (int i = 0; i < 1500; i++) {
+                _cleanup_free_ char *history = rig_history(rig);
+                if (count_in(history, words) >= times)
+                        return;
+                usleep(20000);
+        }
+        _cleanup_free_ char *history = rig_history(rig);
+        cr_assert_fail("no '%s' in %s", words, history);
+}
+
+Test(verify, what_follows_a_cycle_reads_each_point_once_and_nobody_waits_for_it)
+{
+        struct rig rig;
+        rig_prepare(&rig, "verify: { budget_minutes: 10 }\n");
+        rig_set_vms(&rig, (const char *const[]){ "ok-1", "rotten-2", "ok-3", NULL });
+        rig_start(&rig);
+        backup_all(&rig);
+        wait_for(&rig, "end verify", 3);
+        usleep(300000);
+        _cleanup_free_ char *history = rig_history(&rig);
+        cr_expect_eq(count_in(history, "start verify"), 3, "%s", history);
+        const char *first = strstr(history, "start verify");
+        cr_expect_null(strstr(first, "backup"), "only after the cycle: %s", history);
+        cr_expect(!strstr(first, "start verify ok-3") || strstr(first, "start verify ok-1") < strstr(first, "start verify ok-3"),
+                  "the oldest first: %s", history);
+        assert_point_status(&rig, "rotten-2", "damaged");
+        assert_point_status(&rig, "ok-3", "ok");
+
+        /* What is known to be damaged is not read again and again. */
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/run", "{\"all\":true}");
+        cr_expect_eq(call_finish(&call, 30000), 0);
+        call_close(&call);
+        wait_for(&rig, "end verify", 3 + 5);
+        usleep(300000);
+        _cleanup_free_ char *again = rig_history(&rig);
+        cr_expect_eq(count_in(again, "start verify"), 3 + 5, "%s", again);
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        rig_done(&rig);
+}
+
+Test(verify, the_next_cycle_ends_what_follows_the_one_before)
+{
+        struct rig rig;
+        rig_prepare(&rig, "verify: { budget_minutes: 10 }\n");
+        rig_set_vms(&rig, (const char *const[]){ "plodding-1", "ok-2", NULL });
+        rig_start(&rig);
+        backup_all(&rig);
+        wait_for(&rig, "start verify plodding-1", 1);
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/run", "{\"all\":true}");
+        cr_expect_eq(call_finish(&call, 30000), 0, "a cancelled verification is no failure of the cycle");
+        call_close(&call);
+        wait_for(&rig, "end verify plodding-1", 1);
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0, "nor does one keep the daemon from ending");
+        rig_done(&rig);
+}
+
+Test(verify, without_a_budget_nothing_follows)
+{
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
+        rig_start(&rig);
+        backup_all(&rig);
+        usleep(700000);
+        _cleanup_free_ char *history = rig_history(&rig);
+        cr_expect_null(strstr(history, "verify"), "%s", history);
         cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
         rig_done(&rig);
 }
