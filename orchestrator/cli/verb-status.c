@@ -78,6 +78,21 @@ static void add_head(struct strbuf *out, const json_t *status)
         add_cycle(out, status);
 }
 
+/* Channels that messages wait for. */
+static void add_channels(struct strbuf *out, const json_t *channels)
+{
+        const json_t *channel;
+        for (size_t i = 0; (channel = json_array_get(channels, i)); i++) {
+                int64_t waiting = value_integer(channel, "waiting", 0);
+                _cleanup_free_ char *delivered = value_local_time(channel, "delivered");
+                _cleanup_free_ char *count = format_count(waiting, "message");
+                strbuf_addf(out, "%s%s (%s), %s%s%s", i ? "            " : "messages    ", value_text(channel, "channel"),
+                            value_text(channel, "kind"), waiting ? count : "none", " waiting",
+                            *delivered ? "; last delivered " : "");
+                strbuf_addf(out, "%s\n", delivered);
+        }
+}
+
 static void cell_progress(struct table *table, const json_t *progress)
 {
         int64_t total = value_integer(progress, "total_bytes", 0);
@@ -170,6 +185,7 @@ static char *format_status(const json_t *status)
 {
         struct strbuf out = { 0 };
         add_head(&out, status);
+        add_channels(&out, value_array(status, "notify"));
         add_running(&out, value_array(status, "running"));
         add_queued(&out, value_array(status, "queued"));
         add_trouble(&out, status);

@@ -21,6 +21,8 @@ DECLARE_VERB(recover);
 DECLARE_VERB(restore);
 DECLARE_VERB(hypervisor_list);
 DECLARE_VERB(hypervisor_check);
+DECLARE_VERB(notify_test);
+DECLARE_VERB(notify_failure);
 DECLARE_VERB(config_check);
 DECLARE_VERB(repository_init);
 DECLARE_VERB(repository_check);

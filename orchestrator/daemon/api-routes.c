@@ -22,6 +22,8 @@ const struct api_route api_routes[] = {
         { "POST", "/v1/pause", api_pause, NULL },
         { "POST", "/v1/resume", api_resume, NULL },
         { "POST", "/v1/reload", api_reload, NULL },
+        { "POST", "/v1/notify/failure", api_notify_failure, NULL },
+        { "POST", "/v1/notify/test", api_notify_test, NULL },
         { "GET", "/metrics", api_metrics, NULL },
         { 0 },
 };

@@ -8,6 +8,7 @@
 #include "daemon/api.h"
 #include "daemon/cycle.h"
 #include "daemon/daemon-internal.h"
+#include "daemon/notices.h"
 
 static json_t *from_time(int64_t epoch_seconds)
 {
@@ -127,6 +128,7 @@ static json_t *warnings_json(const struct daemon *daemon)
         for (char *line; (line = strsep(&rest, "\n"));)
                 if (*line)
                         strv_add(&warnings, line);
+        notices_warn(daemon->notices, &warnings);
         return texts_json(warnings);
 }
 
@@ -153,6 +155,7 @@ void api_status(struct daemon *daemon, struct api_request *request)
         json_object_set_new(json, "damaged", texts_json(daemon->states.damaged));
         json_object_set_new(json, "failed", failed_json(daemon, &plan));
         json_object_set_new(json, "next_slot", from_time(cycle_next_slot(daemon, now)));
+        json_object_set_new(json, "notify", notices_to_json(daemon->notices));
         json_object_set_new(json, "warnings", warnings_json(daemon));
         api_answer_json(request, json);
 }

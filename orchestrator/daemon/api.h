@@ -62,4 +62,6 @@ void api_cancel(struct daemon *daemon, struct api_request *request);
 void api_pause(struct daemon *daemon, struct api_request *request);
 void api_resume(struct daemon *daemon, struct api_request *request);
 void api_reload(struct daemon *daemon, struct api_request *request);
+void api_notify_failure(struct daemon *daemon, struct api_request *request);
+void api_notify_test(struct daemon *daemon, struct api_request *request);
 void api_metrics(struct daemon *daemon, struct api_request *request);

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "daemon/daemon-internal.h"
+#include "daemon/notices.h"
 #include "daemon/runner.h"
 
 struct batch {
@@ -201,6 +202,8 @@ static void on_recorded(void *data, const struct error *error, const char *unuse
         _cleanup_free_ char *line = line_end(batch_exit_status(batch), &batch->tally, text);
         stream_set_end(&batch->streams, line);
         struct daemon *daemon = batch->daemon;
+        if (batch_exit_status(batch))
+                notices_batch_failed(daemon->notices);
         if (batch->hooks.closed)
                 batch->hooks.closed(batch, batch->hooks.data);
         batch_free(batch);

@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "daemon/after-cycle.h"
 #include "daemon/daemon-internal.h"
+#include "daemon/notices.h"
 #include "daemon/runner.h"
 #include "policies/due.h"
 #include "policies/order.h"
@@ -212,6 +213,8 @@ static void cycle_closed(struct batch *batch, void *data)
         log_info("the cycle has ended: %zu succeeded, %zu failed, %zu cancelled, %zu skipped", tally->succeeded, tally->failed,
                  tally->cancelled, tally->skipped);
         cycle->daemon->cycle = NULL;
+        if (tally->total)
+                notices_cycle_ended(cycle->daemon->notices);
         /* A slot that began while it ran has not been looked at. */
         if (cycle->daemon->settings->cycle_trigger == CYCLE_TRIGGER_INTERNAL)
                 loop_timer_arm_at(cycle->daemon->cycle_timer, clock_realtime_s());
@@ -252,6 +255,12 @@ size_t cycle_cancel(struct cycle *cycle, const char *why)
 {
         cycle->retried = true;
         return batch_cancel(cycle->batch, why);
+}
+
+bool cycle_tries_again(const struct cycle *cycle, const struct job *job)
+{
+        return job->batch == cycle->batch && !cycle->retried && cycle->daemon->phase == DAEMON_RUNNING &&
+               retry_is_worth_it(job->error_kind);
 }
 
 struct batch *cycle_batch(const struct cycle *cycle)

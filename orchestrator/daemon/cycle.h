@@ -11,6 +11,7 @@
 
 struct daemon;
 struct cycle;
+struct job;
 
 /* Which VMs: every given list narrows down. Each vector is NULL-terminated or NULL. */
 struct cycle_filter {
@@ -49,6 +50,8 @@ struct cycle *cycle_new(struct daemon *daemon, const char *bacula_job);
 /* Runs it over the plan: `all`, or what is due. `broken_inventory`: the problems of the file when an older inventory is used (told
  * first; the exit status is then 2); else NULL. It may be gone afterwards when there is nothing to do. */
 void cycle_go(struct cycle *cycle, const struct cycle_plan *plan, bool all, const char *broken_inventory);
+/* Whether a job of it that has just failed will be tried once more at its end. */
+bool cycle_tries_again(const struct cycle *cycle, const struct job *job);
 struct batch *cycle_batch(const struct cycle *cycle);
 /* Cancels its jobs, those that wait and those that run; nothing is tried again. Returns how many. */
 size_t cycle_cancel(struct cycle *cycle, const char *why);

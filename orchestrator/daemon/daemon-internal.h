@@ -28,6 +28,7 @@ struct after_cycle;
 struct cycle;
 struct metrics_server;
 struct recoveries;
+struct notices;
 struct orphan;
 
 /* The order of an end: no new jobs → running ones end → streams end → share closed → loop left. */
@@ -49,6 +50,7 @@ struct daemon {
         struct inventory_keeper *inventory;
         struct share *share;
         struct recoveries *recoveries;
+        struct notices *notices;
         struct vm_states states;
         struct control_api *api;
         struct metrics_server *metrics;  /* NULL: metrics.listen is off, or could not be had */

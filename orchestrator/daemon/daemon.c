@@ -20,6 +20,7 @@
 #include "daemon/cycle.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/metrics-server.h"
+#include "daemon/notices.h"
 #include "daemon/recoveries.h"
 #include "daemon/runner.h"
 #include "daemon/sd-notify.h"
@@ -117,6 +118,7 @@ static void close_share(struct daemon *daemon)
         daemon->phase = DAEMON_CLOSING;
         for (size_t i = 0; i < daemon->jobs->count; i++)
                 stream_set_end(&daemon->jobs->items[i]->followers, NULL);
+        notices_stop(daemon->notices);
         share_stop(daemon->share, SHARE_CLOSE_MS, on_share_closed, daemon);
 }
 
@@ -174,6 +176,7 @@ static void on_tick(void *data)
         control_api_keep_alive(daemon->api, keepalive_ms(daemon) / 2);
         daemon_check_pause(daemon);
         recoveries_check(daemon);
+        notices_check(daemon->notices);
         int64_t day = clock_realtime_s() / 86400;
         if (day != daemon->pruned_day)
                 jobs_prune_logs(daemon->jobs, clock_realtime_s());
@@ -306,7 +309,8 @@ static int start(struct daemon *daemon, struct error **err)
 {
         if (lock_state(daemon, err) < 0 || !(daemon->loop = loop_new(err)) || take_signals(daemon, err) < 0 ||
             make_timers(daemon, err) < 0 || !(daemon->jobs = jobs_new(daemon->state_folder, err)) ||
-            !(daemon->api = control_api_new(daemon, err)) || make_share(daemon, err) < 0)
+            !(daemon->api = control_api_new(daemon, err)) || make_share(daemon, err) < 0 ||
+            !(daemon->notices = notices_new(daemon, err)))
                 return -1;
         daemon->inventory = inventory_keeper_new(daemon->settings->inventory, daemon->state_folder);
         (void)!daemon_reload_inventory(daemon, NULL);
@@ -316,6 +320,7 @@ static int start(struct daemon *daemon, struct error **err)
                 return -1;
         start_metrics(daemon);
         share_start(daemon->share);
+        notices_check(daemon->notices);
         loop_set_before_wait(daemon->loop, before_wait, daemon);
         return 0;
 }
@@ -330,6 +335,7 @@ static void daemon_done(struct daemon *daemon)
         daemon->share = share_free(daemon->share); /* may still complete what batches wait for */
         while (daemon->batches)
                 batch_free(daemon->batches);
+        daemon->notices = notices_free(daemon->notices);
         queue_done(&daemon->queue);
         jobs_free(daemon->jobs);
         inventory_keeper_free(daemon->inventory);

@@ -27,6 +27,8 @@ static struct job *job_free(struct job *job)
         free(job->level);
         json_decref(job->options);
         free(job->step);
+        free(job->failed_step);
+        free(job->failed_check);
         free(job->progress.disk);
         free(job->error);
         free(job->path);
@@ -217,6 +219,28 @@ struct stream *jobs_open_log(struct jobs *jobs, struct job *job, bool follow, co
                 stream_end(stream);
         }
         return stream;
+}
+
+char *jobs_log_tail(const struct jobs *jobs, const struct job *job, size_t lines)
+{
+        enum { TAIL_BYTES = 32 << 10 };
+        char tail[TAIL_BYTES + 1];
+        _cleanup_free_ char *path = log_path(jobs, job->id);
+        _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        off_t end = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
+        off_t start = end > TAIL_BYTES ? end - TAIL_BYTES : 0;
+        ssize_t n = fd < 0 ? 0 : pread(fd, tail, TAIL_BYTES, start);
+        tail[n > 0 ? n : 0] = '\0';
+        char *rest = tail;
+        _cleanup_strv_ char **all = NULL;
+        for (char *line; (line = strsep(&rest, "\n"));) {
+                _cleanup_(event_freep) struct event *event = *line ? event_parse(line, strlen(line), NULL) : NULL;
+                _cleanup_free_ char *text = event ? event_describe(event, NULL) : NULL;
+                if (text)
+                        strv_add(&all, text);
+        }
+        size_t count = strv_length(all);
+        return count ? strv_join(all + (count > lines ? count - lines : 0), "\n") : xstrdup("");
 }
 
 /* "20261120-3f9a.jsonl" */

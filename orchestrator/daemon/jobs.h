@@ -78,7 +78,9 @@ struct job {
 
         enum job_outcome outcome;
         enum error_kind error_kind;
-        bool forgiven;        /* it failed and is tried again by another job */
+        bool forgiven;     /* it failed and is tried again by another job */
+        char *failed_step; /* the first one; NULL: none did */
+        char *failed_check;
         unsigned left_undone; /* kept by daemon/recoveries.h */
         bool told;            /* its outcome has been recorded and its batch told */
         char *error;
@@ -119,6 +121,8 @@ void jobs_end(struct jobs *jobs, struct job *job, const char *end_line);
 void job_add_line(struct job *job, const char *line, const char *progress_key);
 /* What has been logged so far, then (`follow`, while the job lives) what comes; `end_line` ends it at once otherwise. The caller owns. */
 struct stream *jobs_open_log(struct jobs *jobs, struct job *job, bool follow, const char *end_line);
+/* The last lines of its log as event_describe() has them, without the VM; "" when there are none. The caller frees. */
+char *jobs_log_tail(const struct jobs *jobs, const struct job *job, size_t lines);
 /* Removes logs older than JOBS_LOG_DAYS. */
 void jobs_prune_logs(const struct jobs *jobs, int64_t now);
 

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/job-record.h"
+#include "daemon/notices.h"
 #include "daemon/recoveries.h"
 #include "daemon/running-files.h"
 #include "daemon/worker-process.h"
@@ -82,6 +83,7 @@ static void tell_outcome(struct daemon *daemon, struct job *job)
                          job->error ? ": " : "", job->error ? job->error : "");
         }
         job_record_contact(daemon, job);
+        notices_job_ended(daemon->notices, job);
         if (job->batch)
                 batch_job_ended(job->batch, job);
         daemon_changed(daemon);
@@ -110,6 +112,8 @@ static void end_unstarted(struct daemon *daemon, struct job *job, enum job_outco
 static void on_step(struct job *job, const struct event *event)
 {
         recoveries_note_step(job, event);
+        if (event->state == STEP_FAILED && !job->failed_step)
+                job->failed_step = xstrdup(event->step);
         if (event->state != STEP_BEGIN)
                 return;
         xstrdup_replace(&job->step, event->step);
@@ -152,6 +156,8 @@ static void on_event(void *data, const struct event *event)
                 strv_add(&job->warnings, event->text);
         else if (event->type == EVENT_REMOVED && name_is_safe(event->text) && strv_length(job->removed) < JOB_REMOVED_MAX)
                 strv_add(&job->removed, event->text);
+        else if (event->type == EVENT_CHECK && event->check.verdict == CHECK_FAIL && !job->failed_check)
+                job->failed_check = xstrdup(event->check.name);
         else if (event->type == EVENT_STATE)
                 job_record_state(job->daemon, job, event);
         else if (event->type == EVENT_RESULT && !job->told)
@@ -310,6 +316,7 @@ static void start_job(struct daemon *daemon, struct job *job)
                  (int)worker_process_pid(job->worker));
         _cleanup_free_ char *line = line_started(job);
         tell(job, line, NULL);
+        notices_job_started(daemon->notices, job);
 }
 
 /* What a worker is told has to be known first: the repository's UUID, the inventory, the VM's pin. */
@@ -398,6 +405,7 @@ static void recover_interrupted(void *data, const struct running_file *file)
 {
         struct daemon *daemon = data;
         log_warning("job %s of %s was interrupted by the end of the last daemon; the VM is being recovered", file->job, file->vm);
+        notices_job_interrupted(daemon->notices, file);
         orphans_add(daemon, file->vm, file->process);
         queue_recover(daemon, file->vm, file->hypervisor, "a job was interrupted by the end of the last daemon", file->process);
 }

@@ -50,6 +50,7 @@ static void take_one(int dir_fd, const char *name, void (*found)(void *data, con
                 .job = json_string_value(json_object_get(json, "job")),
                 .vm = json_string_value(json_object_get(json, "vm")),
                 .hypervisor = json_string_value(json_object_get(json, "hypervisor")),
+                .is_backup = streq(json_string_value(json_object_get(json, "action")), job_action_name(JOB_BACKUP)),
                 .process.pid = (pid_t)json_integer_value(json_object_get(json, "pid")),
                 .process.start_ticks = (uint64_t)json_integer_value(json_object_get(json, "start_ticks")),
         };

@@ -7,7 +7,8 @@
 struct running_file {
         const char *job;
         const char *vm;
-        const char *hypervisor;    /* or NULL */
+        const char *hypervisor; /* or NULL */
+        bool is_backup;
         struct process_id process; /* of the worker, or of the one that a queued recovery waits for; zeros: none */
 };
 

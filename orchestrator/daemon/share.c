@@ -358,6 +358,19 @@ const char *share_uuid(const struct share *share)
         return share->uuid;
 }
 
+void share_check(struct share *share, share_answer_function *answer, void *data)
+{
+        if (share->state != SHARE_OK || share->stopping || hangs_for_ms(share)) {
+                answer(data, share->error, NULL);
+                return;
+        }
+        struct share_request *request = share_request_new(share, "looking at the repository", share_work_refresh);
+        request->completed = refresh_completed;
+        request->answer = answer;
+        request->answer_data = data;
+        share_request_post(share, request);
+}
+
 void share_when_ready(struct share *share, share_answer_function *answer, void *data)
 {
         if (share->state == SHARE_OK && !hangs_for_ms(share)) {

@@ -73,6 +73,8 @@ typedef void share_answer_function(void *data, const struct error *error, const 
 
 /* Answers without a text as soon as the share is known to be fine: at once, or after a try. */
 void share_when_ready(struct share *share, share_answer_function *answer, void *data);
+/* Looks at the share now, and answers when its state is known anew; at once while it is known to be unavailable. */
+void share_check(struct share *share, share_answer_function *answer, void *data);
 /* Answers when all that was posted before has been done (also when it failed), or at the deadline. */
 void share_flush(struct share *share, share_answer_function *answer, void *data);
 /* The JSON array of `orch list --json`; vm NULL: of all. */

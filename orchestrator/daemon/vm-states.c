@@ -74,6 +74,8 @@ void vm_states_note(struct vm_states *states, const struct catalog_entry *row)
 {
         struct vm_state *vm = find_or_add(states, row->vm);
         if (streq(row->status, "ok")) {
+                if (row->proven > vm->proven)
+                        vm->proven = row->proven;
                 if (row->started < vm->last_good)
                         return;
                 vm->last_good = row->started;
@@ -100,6 +102,7 @@ void vm_states_load(struct vm_states *states, const struct catalog_list *rows)
         for (size_t i = 0; i < states->n_vms; i++) {
                 clear_failure(&states->vms[i]);
                 states->vms[i].last_good = 0;
+                states->vms[i].proven = 0;
         }
         states->damaged = strv_free(states->damaged);
         for (size_t i = 0; i < rows->count; i++)

@@ -13,6 +13,7 @@ struct vm_state {
         char *name;
         int64_t last_good; /* start of the newest good point; 0: none */
         char *last_good_path;
+        int64_t proven; /* newest test restore of any good point that booted; 0: none */
         int64_t last_good_finished;
         uint64_t stored_bytes; /* these three of that point */
         int64_t duration_seconds;
