@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "daemon/stream-lines.h"
 #include "schema/json-fields.h"
 
 static struct job *job_free(struct job *job)
@@ -234,7 +235,7 @@ char *jobs_log_tail(const struct jobs *jobs, const struct job *job, size_t lines
         char *rest = tail;
         _cleanup_strv_ char **all = NULL;
         for (char *line; (line = strsep(&rest, "\n"));) {
-                _cleanup_(event_freep) struct event *event = *line ? event_parse(line, strlen(line), NULL) : NULL;
+                _cleanup_(event_freep) struct event *event = *line ? event_of_line(line) : NULL;
                 _cleanup_free_ char *text = event ? event_describe(event, NULL) : NULL;
                 if (text)
                         strv_add(&all, text);

@@ -54,6 +54,17 @@ char *line_of_event(const struct job *job, const struct event *event)
                          text + sizeof head - 1);
 }
 
+struct event *event_of_line(const char *line)
+{
+        _cleanup_json_ json_t *json = json_read_document(line, strlen(line), "line", NULL);
+        json_t *type = json ? json_object_get(json, "event") : NULL;
+        if (!type)
+                return NULL;
+        json_object_set(json, "type", type);
+        _cleanup_free_ char *text = json_write_line(json);
+        return event_parse(text, strlen(text), NULL);
+}
+
 char *line_queued(const struct job *job, size_t position)
 {
         json_t *json = new_line("queued", job);

@@ -7,6 +7,8 @@
 #include "daemon/jobs.h"
 #include "daemon/queue.h"
 
+/* The worker's event of a line that line_of_event() made; NULL for any other line. The caller frees. */
+struct event *event_of_line(const char *line);
 /* A worker's event with the job's id and its VM (or hypervisor) added. */
 char *line_of_event(const struct job *job, const struct event *event);
 char *line_queued(const struct job *job, size_t position);

@@ -83,27 +83,27 @@ static char *what_to_do(const struct failure *failure)
         switch (failure->kind) {
         case ERROR_CONFIG:
                 return xasprintf(
-                        "Correct what the message names; `orch config check` looks at both files. Then `orch backup vm %s`.", vm);
+                        "Correct what the message names; 'orch config check' looks at both files. Then 'orch backup vm %s'.", vm);
         case ERROR_AUTH:
-                return xasprintf("Look at the host key in known_hosts and at orch's own key: `orch hypervisor check %s`.", host);
+                return xasprintf("Look at the host key in known_hosts and at orch's own key: 'orch hypervisor check %s'.", host);
         case ERROR_UNREACHABLE:
-                return xasprintf("Is it up, and is there a way to it? `orch hypervisor check %s`. Then `orch backup vm %s`.", host,
+                return xasprintf("Is it up, and is there a way to it? 'orch hypervisor check %s'. Then 'orch backup vm %s'.", host,
                                  vm);
         case ERROR_TIMEOUT:
-                return xasprintf("Something did not answer in time; `orch log %s` shows what. Then `orch backup vm %s`.",
+                return xasprintf("Something did not answer in time; 'orch log %s' shows what. Then 'orch backup vm %s'.",
                                  failure->job, vm);
         case ERROR_BUSY:
-                return xasprintf("Somebody else is at work there; when that is over: `orch backup vm %s`.", vm);
+                return xasprintf("Somebody else is at work there; when that is over: 'orch backup vm %s'.", vm);
         case ERROR_NOSPACE:
-                return xasprintf("Make room where the message says, then `orch backup vm %s`.", vm);
+                return xasprintf("Make room where the message says, then 'orch backup vm %s'.", vm);
         case ERROR_CORRUPT:
-                return xasprintf("Data is not what it has to be: look at `orch log %s`, and at the storage that the message names.",
+                return xasprintf("Data is not what it has to be: look at 'orch log %s', and at the storage that the message names.",
                                  failure->job);
         case ERROR_REFUSED:
-                return xasprintf("orch declines until a person has decided; the message says about what. Then `orch backup vm %s`.",
+                return xasprintf("orch declines until a person has decided; the message says about what. Then 'orch backup vm %s'.",
                                  vm);
         default:
-                return xasprintf("`orch log %s` shows each step. Then `orch backup vm %s`.", failure->job, vm);
+                return xasprintf("'orch log %s' shows each step. Then 'orch backup vm %s'.", failure->job, vm);
         }
 }
 
@@ -170,17 +170,17 @@ static char *cause_advice(const char *cause)
 {
         const char *host = after_slash(cause);
         if (streq(cause, "share"))
-                return xstrdup("Look at the mount and at its server: `orch repository check`. orch tries again by itself; what "
+                return xstrdup("Look at the mount and at its server: 'orch repository check'. orch tries again by itself; what "
                                "failed meanwhile "
-                               "stays due for the next `orch run`.");
+                               "stays due for the next 'orch run'.");
         if (streq(cause, "share-full"))
-                return xstrdup("Make room on the share, or lower the retention. What failed stays due for the next `orch run`.");
+                return xstrdup("Make room on the share, or lower the retention. What failed stays due for the next 'orch run'.");
         if (str_starts_with(cause, "share-on/"))
                 return xasprintf(
-                        "Look at the mount on %s: `orch hypervisor check %s`. What failed stays due for the next `orch run`.", host,
+                        "Look at the mount on %s: 'orch hypervisor check %s'. What failed stays due for the next 'orch run'.", host,
                         host);
         return xasprintf(
-                "Is %s up, and is there a way to it? `orch hypervisor check %s`. What failed stays due for the next `orch run`.",
+                "Is %s up, and is there a way to it? 'orch hypervisor check %s'. What failed stays due for the next 'orch run'.",
                 host, host);
 }
 
@@ -228,7 +228,7 @@ struct notice *cause_notice(const char *cause, const struct failure *first, char
         add_names(notice, "Failed for this cause", vms);
         add_names(notice, "May fail for it too", others);
         _cleanup_free_ char *advice = cause_advice(cause);
-        _cleanup_free_ char *text = xasprintf("%s\nFurther failures for this cause are not told one by one: `orch status` lists "
+        _cleanup_free_ char *text = xasprintf("%s\nFurther failures for this cause are not told one by one: 'orch status' lists "
                                               "them, and so does the message that "
                                               "it is over.",
                                               advice);
@@ -251,7 +251,7 @@ struct notice *cause_over_notice(const char *cause, char *const *vms, int64_t si
         if (strv_length(vms))
                 notice_add_part(
                         notice, "What to do", false,
-                        "What failed and has not been backed up since is due: `orch run` takes it now, else the next cycle does.");
+                        "What failed and has not been backed up since is due: 'orch run' takes it now, else the next cycle does.");
         return notice;
 }
 

@@ -33,15 +33,15 @@ struct notice *dead_clock_notice(int64_t slot, int64_t last_begun, size_t due, b
                 notice_add_fact(notice, "last_begun", "Last backup begun", "never");
         add_host(notice);
         if (paused)
-                notice_add_part(notice, "What to do", false, "Backups are paused: `orch resume` lets them go on.");
+                notice_add_part(notice, "What to do", false, "Backups are paused: 'orch resume' lets them go on.");
         else if (own_timer)
                 notice_add_part(notice, "What to do", false,
-                                "`orch status` tells what holds orch up. `orch run` backs up what is due now.");
+                                "'orch status' tells what holds orch up. 'orch run' backs up what is due now.");
         else
                 notice_add_part(notice, "What to do", false,
                                 "Whoever should call orch (Bacula's Admin job, a timer) did not: is its daemon up, is the job "
                                 "enabled, did its "
-                                "last run fail? `orch run` backs up what is due now.");
+                                "last run fail? 'orch run' backs up what is due now.");
         return notice;
 }
 
@@ -61,7 +61,7 @@ struct notice *inventory_broken_notice(const char *file, const char *problems, b
         add_host(notice);
         notice_add_part(notice, "What is wrong", true, problems);
         notice_add_part(notice, "What to do", false,
-                        "Correct it; `orch config check` tells all mistakes. The next `orch run` reads it again.");
+                        "Correct it; 'orch config check' tells all mistakes. The next 'orch run' reads it again.");
         return notice;
 }
 
@@ -79,7 +79,7 @@ struct notice *test_notice(int64_t now)
         struct notice *notice = notice_new("test", NOTICE_RESOLVED, now, "A test of orch's messages");
         add_host(notice);
         add_time(notice, "time", "Time", now);
-        notice_add_part(notice, "What to do", false, "Nothing: somebody asked for it by `orch notify test`.");
+        notice_add_part(notice, "What to do", false, "Nothing: somebody asked for it by 'orch notify test'.");
         return notice;
 }
 
@@ -93,6 +93,6 @@ struct notice *scheduler_failure_notice(const char *job, const char *text, int64
         notice_add_part(notice, "What failed", true, text);
         notice_add_part(
                 notice, "What to do", false,
-                "Look at the job's log, and at `orch status`: exit status 3 means that orch's daemon could not be reached.");
+                "Look at the job's log, and at 'orch status': exit status 3 means that orch's daemon could not be reached.");
         return notice;
 }

@@ -30,9 +30,9 @@ def yaml_text(value, indent=0):
     pad = "  " * indent
     if isinstance(value, dict):
         return "".join(
-            f"{pad}{k}:\n{yaml_text(v, indent + 1)}" if isinstance(v, (dict, list)) and v else f"{pad}{k}: {json.dumps(v)}\n"
+            f"{pad}{k}:\n{yaml_text(v, indent + 1)}" if isinstance(v, (dict, list)) and v else f"{pad}{k}: {json.dumps(v, ensure_ascii=False)}\n"
             for k, v in value.items())
-    return "".join(f"{pad}- {yaml_text(v, indent + 1).lstrip()}" if isinstance(v, (dict, list)) else f"{pad}- {json.dumps(v)}\n"
+    return "".join(f"{pad}- {yaml_text(v, indent + 1).lstrip()}" if isinstance(v, (dict, list)) else f"{pad}- {json.dumps(v, ensure_ascii=False)}\n"
                    for v in value)
 
 
