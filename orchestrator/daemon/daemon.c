@@ -309,11 +309,12 @@ static int start(struct daemon *daemon, struct error **err)
 {
         if (lock_state(daemon, err) < 0 || !(daemon->loop = loop_new(err)) || take_signals(daemon, err) < 0 ||
             make_timers(daemon, err) < 0 || !(daemon->jobs = jobs_new(daemon->state_folder, err)) ||
-            !(daemon->api = control_api_new(daemon, err)) || make_share(daemon, err) < 0 ||
-            !(daemon->notices = notices_new(daemon, err)))
+            !(daemon->api = control_api_new(daemon, err)) || make_share(daemon, err) < 0)
                 return -1;
         daemon->inventory = inventory_keeper_new(daemon->settings->inventory, daemon->state_folder);
         (void)!daemon_reload_inventory(daemon, NULL);
+        if (!(daemon->notices = notices_new(daemon, err)))
+                return -1;
         daemon_load_pause(daemon);
         runner_recover_interrupted(daemon);
         if (control_api_start(daemon->api, err) < 0)

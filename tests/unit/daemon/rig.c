@@ -88,8 +88,11 @@ void rig_start(struct rig *rig)
         rig_launch(rig);
         for (int i = 0; i < 500; i++) {
                 _cleanup_close_ int fd = connect_to(rig);
-                if (fd >= 0)
+                if (fd >= 0) {
+                        /* The socket is there a little before the daemon has read its files. */
+                        json_decref(rig_get(rig, "/v1/status"));
                         return;
+                }
                 usleep(20000);
         }
         _cleanup_free_ char *log = rig_read(rig, "daemon.log");
