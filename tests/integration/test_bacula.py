@@ -3,6 +3,7 @@ back up, failures and reruns, cancels, a Director that goes away. The Director r
 
 import datetime
 import glob
+import json
 import os
 import re
 import shutil
@@ -61,7 +62,7 @@ Director {{
 class Director:
     """A Director of its own: folder, port and catalog. Its jobs call the orch under test."""
 
-    def __init__(self, orch, *options, alert=None):
+    def __init__(self, orch, *options, record_alerts=True):
         self.orch, self.options, self.process = orch, list(options), None
         self.dir = os.path.join(orch.dir, "bacula")
         self.include = os.path.join(self.dir, "orch.conf")
@@ -80,7 +81,7 @@ class Director:
         with open(recorder, "w") as f:
             f.write(f'#!/bin/sh\nfor word; do printf "%s\\n" "$word"; done >>{self.alerts}\necho ---- >>{self.alerts}\n')
         os.chmod(recorder, 0o755)
-        self.options += ["--command", f"{BINARY} --config {orch.config}", "--alert-command", recorder]
+        self.options += ["--command", f"{BINARY} --config {orch.config}", *(["--alert-command", recorder] if record_alerts else [])]
 
     def generate(self, *options):
         self.text = self.orch("bacula", "config", *self.options, *options, check=0).out
@@ -181,15 +182,14 @@ class Bacula(LabCase):
            (H1, lambda: Vm("gamma", [Disk("vda", size_mib=64)]))]
     inventory = [entry(LONG, H1, priority=3, domain="gamma"), entry(ODD, H1, priority=2, domain="beta"), entry(SLOW, H1, priority=1)]
 
-    def ready(self, *options, vms=None, daemon=True, **settings):
+    def ready(self, *options, vms=None, record_alerts=True, **settings):
         """orch and a Director over what it generates, both running."""
         orch = self.orch(**settings)
         orch.write_inventory(vms or self.inventory)
         if not os.path.exists(os.path.join(self.lab.share.path, ".orch-repository")):
             orch.repository_init()
-        if daemon:
-            orch.start_daemon()
-        director = self.enterContext(Director(orch, *options))
+        orch.start_daemon()
+        director = self.enterContext(Director(orch, *options, record_alerts=record_alerts))
         director.generate()
         self.assertEqual(director.test(), ("", 0))
         director.start()
@@ -337,6 +337,36 @@ class Bacula(LabCase):
             self.assertIn(f"cannot reach the orch daemon at {orch.socket}", "\n".join(director.log(dead)))
             self.assertEqual(director.recorded_alerts()[-1][3], "backup-vm-hand")
         self.assert_as_before("beta", "gamma")
+
+    def test_4b_a_failure_is_told_once_with_or_without_the_daemon(self):
+        heard = os.path.join(self.lab.dir, "heard")
+        hook = os.path.join(self.lab.dir, "hook")
+        with open(hook, "w") as f:
+            f.write(f"#!/bin/sh\ncat >>{heard}\necho >>{heard}\n")
+        os.chmod(hook, 0o755)
+        channel = {"name": "recorder", "kind": "command", "command": [hook], "severities": ["failure"]}
+        orch, director = self.ready("--split", vms=[entry("ghost", H1), entry("beta", H1)], record_alerts=False, notify=[channel])
+
+        def messages():
+            if not os.path.exists(heard):
+                return []
+            with open(heard) as f:
+                return [json.loads(line) for line in f.read().splitlines() if line.strip()]
+        with self.subTest("the daemon tells of a VM that failed, the script behind the job adds nothing"):
+            jobid = director.run("backup-vm-ghost")
+            self.assertEqual(director.wait(jobid), "E")
+            orch.wait_for(messages, 30, "a message")
+            self.assertIn("the daemon has told of the failure already; nothing more is sent", director.log(jobid))
+            time.sleep(2)
+            self.assertEqual(len(messages()), 1, messages())
+            self.assertIn("ghost", json.dumps(messages()[0]))
+        with self.subTest("nobody else is there to tell"):
+            orch.stop_daemon()
+            jobid = director.run("backup-vm-beta")
+            self.assertEqual(director.wait(jobid), "E")
+            self.assertEqual(len(messages()), 2, director.whole_log(jobid))
+            self.assertIn("backup-vm-beta", json.dumps(messages()[1]))
+            self.assertIn(f"Bacula job {jobid} (backup-vm-beta) ended: Error", json.dumps(messages()[1]))
 
     # -- cancels -----------------------------------------------------------------------------------------------------------
 
