@@ -55,12 +55,11 @@ static bool describe_check(const struct metadata_check *check, struct strbuf *li
         return true;
 }
 
-static uint64_t stored_bytes(const json_t *metadata)
+static uint64_t stored_bytes(const json_t *items)
 {
         uint64_t sum = 0;
-        const json_t *disks = json_object_get(metadata, "disks");
-        for (size_t i = 0; i < json_array_size(disks); i++) {
-                json_int_t bytes = json_integer_value(json_object_get(json_array_get(disks, i), "stored_bytes"));
+        for (size_t i = 0; i < json_array_size(items); i++) {
+                json_int_t bytes = json_integer_value(json_object_get(json_array_get(items, i), "stored_bytes"));
                 sum += bytes > 0 ? (uint64_t)bytes : 0;
         }
         return sum;
@@ -76,7 +75,8 @@ static void describe_result(const struct event *event, struct strbuf *line)
         }
         strbuf_add(line, "ok");
         if (event->metadata) {
-                _cleanup_free_ char *bytes = format_bytes(stored_bytes(event->metadata));
+                _cleanup_free_ char *bytes = format_bytes(stored_bytes(json_object_get(event->metadata, "disks")) +
+                                                          stored_bytes(json_object_get(event->metadata, "configs")));
                 strbuf_addf(line, ", %s", bytes);
         }
         if (event->duration_ms > 0) {

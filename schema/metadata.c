@@ -20,7 +20,15 @@ static const char *const verdict_words[] = {
 };
 static const char *const status_words[] = { "ok", "failed", "cancelled", NULL };
 
+static const char *const change_words[] = {
+        [CONFIG_FIRST] = "first",
+        [CONFIG_UNCHANGED] = "unchanged",
+        [CONFIG_CHANGED] = "changed",
+        NULL,
+};
+
 static bool is_parent_path(const char *text);
+static bool is_config_path(const char *text);
 
 #define SAFE_NAME .valid = name_is_safe, .expected = "a name of letters, digits, '.', '_' and '-'"
 #define FILE_NAME .valid = json_text_is_file_name, .expected = "the name of a file in the point's folder"
@@ -45,6 +53,17 @@ static const struct json_field disk_fields[] = {
 static const struct json_field excluded_fields[] = {
         { EXCLUDED(target), .type = JSON_FIELD_TEXT, .required = true },
         { EXCLUDED(reason), .type = JSON_FIELD_TEXT, .required = true },
+        { 0 },
+};
+
+#define CONFIG(member) .name = #member, .offset = offsetof(struct metadata_config, member)
+#define CONFIG_FILE .valid = is_config_path, .expected = "a path like \"configs/FILE\""
+static const struct json_field config_fields[] = {
+        { CONFIG(file), .type = JSON_FIELD_TEXT, .required = true, CONFIG_FILE },
+        { CONFIG(stored_bytes), .type = JSON_FIELD_SIZE, .required = true },
+        { CONFIG(change), .type = JSON_FIELD_WORD, .required = true, .words = change_words },
+        { CONFIG(lines_added), .type = JSON_FIELD_SIZE, .required = true },
+        { CONFIG(lines_removed), .type = JSON_FIELD_SIZE, .required = true },
         { 0 },
 };
 
@@ -97,6 +116,10 @@ static const struct json_field metadata_fields[] = {
         { FIELD(autostart), .type = JSON_FIELD_FLAG },
         { FIELD(disks), LIST(disks, disk) },
         { FIELD(excluded), LIST(excluded, excluded) },
+        { FIELD(configs), .type = JSON_FIELD_LIST, .fields = config_fields, .item_size = sizeof(struct metadata_config),
+          .count_offset = offsetof(struct metadata, n_configs) },
+        { FIELD(configs_compared_with), .type = JSON_FIELD_TEXT, SAFE_NAME },
+        { FIELD(configs_diff), .type = JSON_FIELD_TEXT, CONFIG_FILE },
         { FIELD(checks), LIST(checks, metadata_check) },
         { FIELD(warnings), .type = JSON_FIELD_TEXTS, .required = true },
         { 0 },
@@ -112,6 +135,11 @@ static bool is_parent_path(const char *text)
                 return false;
         _cleanup_free_ char *point = xstrndup(text + 3, (size_t)(slash - text - 3));
         return name_is_safe(point) && json_text_is_file_name(slash + 1);
+}
+
+static bool is_config_path(const char *text)
+{
+        return str_starts_with(text, "configs/") && json_text_is_file_name(text + strlen("configs/"));
 }
 
 struct metadata *metadata_new(void)
@@ -147,6 +175,22 @@ void metadata_add_excluded(struct metadata *metadata, const char *target, const 
         };
 }
 
+struct metadata_config *metadata_add_config(struct metadata *metadata)
+{
+        metadata->configs = xrealloc_array(metadata->configs, metadata->n_configs + 1, sizeof *metadata->configs);
+        struct metadata_config *config = &metadata->configs[metadata->n_configs++];
+        *config = (struct metadata_config){ 0 };
+        return config;
+}
+
+const struct metadata_config *metadata_find_config(const struct metadata *metadata, const char *file)
+{
+        for (size_t i = 0; i < metadata->n_configs; i++)
+                if (streq(metadata->configs[i].file, file))
+                        return &metadata->configs[i];
+        return NULL;
+}
+
 void metadata_add_check(struct metadata *metadata, enum check_phase phase, const char *name, enum check_verdict verdict,
                         const char *measured)
 {
@@ -178,6 +222,8 @@ uint64_t metadata_stored_bytes(const struct metadata *metadata)
         uint64_t sum = 0;
         for (size_t i = 0; i < metadata->n_disks; i++)
                 sum = add_capped(sum, metadata->disks[i].stored_bytes);
+        for (size_t i = 0; i < metadata->n_configs; i++)
+                sum = add_capped(sum, metadata->configs[i].stored_bytes);
         return sum;
 }
 

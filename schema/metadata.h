@@ -31,6 +31,17 @@ struct metadata_excluded_disk {
         char *reason;
 };
 
+/* What became of a file of an appliance's configuration since the point before. */
+enum config_change { CONFIG_FIRST, CONFIG_UNCHANGED, CONFIG_CHANGED };
+
+struct metadata_config {
+        char *file; /* "configs/running-config.txt" */
+        uint64_t stored_bytes;
+        enum config_change change;
+        uint64_t lines_added;
+        uint64_t lines_removed;
+};
+
 enum check_phase { CHECK_BEFORE, CHECK_AFTER };
 enum check_verdict { CHECK_PASS, CHECK_WARN, CHECK_FAIL, CHECK_SKIP };
 
@@ -77,6 +88,10 @@ struct metadata {
         size_t n_disks;
         struct metadata_excluded_disk *excluded;
         size_t n_excluded;
+        struct metadata_config *configs; /* of an appliance */
+        size_t n_configs;
+        char *configs_compared_with; /* the point that `change` speaks of; or NULL */
+        char *configs_diff;          /* "configs/changes.diff"; NULL: nothing changed */
         struct metadata_check *checks;
         size_t n_checks;
         char **warnings;
@@ -93,8 +108,11 @@ struct metadata_disk *metadata_add_disk(struct metadata *metadata);
 void metadata_add_excluded(struct metadata *metadata, const char *target, const char *reason);
 void metadata_add_check(struct metadata *metadata, enum check_phase phase, const char *name, enum check_verdict verdict,
                         const char *measured);
+struct metadata_config *metadata_add_config(struct metadata *metadata);
+/* NULL: there is none of that name. */
+const struct metadata_config *metadata_find_config(const struct metadata *metadata, const char *file);
 uint64_t metadata_virtual_bytes(const struct metadata *metadata);
-uint64_t metadata_stored_bytes(const struct metadata *metadata);
+uint64_t metadata_stored_bytes(const struct metadata *metadata); /* of disks and configurations */
 
 /* The JSON text, indented, ends with a newline; the caller frees. */
 char *metadata_format(const struct metadata *metadata);

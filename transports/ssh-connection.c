@@ -72,45 +72,6 @@ static int shake_hands(struct ssh_connection *connection, struct deadline deadli
         return 0;
 }
 
-static void private_key_freep(ssh_key *key)
-{
-        ssh_key_free(*key);
-}
-
-static int load_key(const struct ssh_target *target, ssh_key *ret, struct error **err)
-{
-        if (access(target->key, R_OK) < 0)
-                return error_set_errno(err, ERROR_CONFIG, errno, "cannot read the private key %s", target->key);
-        /* An empty passphrase, because with none at all OpenSSL would ask for it on the terminal. */
-        if (ssh_pki_import_privkey_file(target->key, "", NULL, NULL, ret) != SSH_OK)
-                return error_set(err, ERROR_CONFIG,
-                                 "%s is not a private key that can be used (it must be an OpenSSH or PEM key without passphrase)",
-                                 target->key);
-        return 0;
-}
-
-static int authenticate(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
-                        struct error **err)
-{
-        _cleanup_(private_key_freep) ssh_key key = NULL;
-        if (load_key(target, &key, err) < 0)
-                return -1;
-        int r;
-        while ((r = ssh_userauth_publickey(connection->session, NULL, key)) == SSH_AUTH_AGAIN)
-                if (!ssh_wait_for_peer(connection->session, connection->fd, deadline))
-                        return error_set(err, ERROR_TIMEOUT, "its SSH server did not answer the login of %s in time", target->user);
-        if (r == SSH_AUTH_SUCCESS)
-                return 0;
-        if (r == SSH_AUTH_DENIED || r == SSH_AUTH_PARTIAL)
-                return error_set(
-                        err, ERROR_AUTH,
-                        "login as %s with the key %s was refused%s: add %s.pub to ~%s/.ssh/authorized_keys on the hypervisor",
-                        target->user, target->key, r == SSH_AUTH_PARTIAL ? " (it wants a second factor, too)" : "", target->key,
-                        target->user);
-        _cleanup_free_ char *reason = ssh_reason(connection->session);
-        return error_set(err, ERROR_UNREACHABLE, "the connection broke while logging in as %s: %s", target->user, reason);
-}
-
 static int start_event_loop(struct ssh_connection *connection, struct error **err)
 {
         connection->event = ssh_event_new();
@@ -128,8 +89,9 @@ static int open_steps(struct ssh_connection *connection, const struct ssh_target
         connection->session = ssh_new();
         if (!connection->session)
                 return error_set(err, ERROR_INTERNAL, "libssh cannot make a session");
-        if (set_options(connection, target, err) < 0 || shake_hands(connection, deadline, err) < 0 ||
-            ssh_hostkey_verify(connection->session, target, err) < 0 || authenticate(connection, target, deadline, err) < 0)
+        if (set_options(connection, target, err) < 0 || ssh_algorithms_allow(connection->session, target->algorithms, err) < 0 ||
+            shake_hands(connection, deadline, err) < 0 || ssh_hostkey_verify(connection->session, target, err) < 0 ||
+            ssh_authenticate(connection, target, deadline, err) < 0)
                 return -1;
         return start_event_loop(connection, err);
 }

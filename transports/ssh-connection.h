@@ -1,18 +1,22 @@
-/* One SSH connection to a hypervisor: connected, its host key verified, the user authenticated, each within a deadline. */
+/* One SSH connection to a hypervisor or an appliance: connected, its host key verified, the user authenticated, each within a deadline. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "base/error.h"
+#include "schema/secrets.h"
 
 /* Who to connect to, and as whom. Strings are borrowed. */
 struct ssh_target {
         const char *address;
         unsigned port;
         const char *user;
-        const char *key;         /* absolute path of the private key */
-        const char *known_hosts; /* absolute path; the only file that is believed */
+        const char *key;               /* absolute path of the private key; NULL: none */
+        const char *known_hosts;       /* absolute path; the only file that is believed */
+        const struct secret *password; /* where the key is not accepted, or not enough; NULL: none */
+        char *const *algorithms;       /* legacy ones that are allowed beside libssh's own; NULL: none */
+        bool is_appliance;             /* no hypervisor: for messages */
 };
 
 struct ssh_connection;

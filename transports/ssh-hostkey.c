@@ -50,14 +50,21 @@ static char *remove_command(const struct ssh_target *target)
         return shell_join((const char *const[]){ "ssh-keygen", "-f", target->known_hosts, "-R", host, NULL });
 }
 
+static const char *where_to_compare(const struct ssh_target *target)
+{
+        return target->is_appliance ? "what the appliance's console shows of its SSH key"
+                                    : "`ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub` on the hypervisor's console";
+}
+
 static int refuse_unknown(const struct ssh_target *target, const struct server_key *key, struct error **err)
 {
         _cleanup_free_ char *enter = enter_command(target);
-        return error_set(
-                err, ERROR_AUTH,
-                "its host key is not known: %s has no entry for %s port %u. The server showed the %s key %s. Compare it with "
-                "`ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub` on the hypervisor's console; if it is the same, type: %s",
-                target->known_hosts, target->address, target->port, key->type, key->fingerprint, enter);
+        return error_set(err, ERROR_AUTH,
+                         "its host key is not known: %s has no entry for %s port %u. The server showed the %s key %s. Compare it "
+                         "with %s; if "
+                         "it is the same, type: %s",
+                         target->known_hosts, target->address, target->port, key->type, key->fingerprint, where_to_compare(target),
+                         enter);
 }
 
 static int refuse_changed(const struct ssh_target *target, const struct server_key *key, struct error **err)
@@ -67,9 +74,9 @@ static int refuse_changed(const struct ssh_target *target, const struct server_k
         return error_set(
                 err, ERROR_AUTH,
                 "its host key has CHANGED: the server showed the %s key %s, which is not the one that %s has for %s port %u. "
-                "Somebody may be in between. Only if the hypervisor was reinstalled (compare with `ssh-keygen -l -f "
-                "/etc/ssh/ssh_host_ed25519_key.pub` on its console), type: %s && %s",
-                key->type, key->fingerprint, target->known_hosts, target->address, target->port, remove, enter);
+                "Somebody may be in between. Only if it was reinstalled (compare with %s), type: %s && %s",
+                key->type, key->fingerprint, target->known_hosts, target->address, target->port, where_to_compare(target), remove,
+                enter);
 }
 
 int ssh_hostkey_verify(ssh_session session, const struct ssh_target *target, struct error **err)

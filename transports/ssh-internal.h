@@ -18,6 +18,13 @@ struct ssh_connection {
 /* Believes the server's key only when target->known_hosts has it; else ERROR_AUTH with what to do about it. */
 int ssh_hostkey_verify(ssh_session session, const struct ssh_target *target, struct error **err) _must_check_;
 
+/* Logs in as target->user. ERROR_AUTH when that is refused. */
+int ssh_authenticate(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
+                     struct error **err) _must_check_;
+
+/* Offers these beside libssh's own; before the connection is made. ERROR_CONFIG for a name that libssh does not know. */
+int ssh_algorithms_allow(ssh_session session, char *const *names, struct error **err) _must_check_;
+
 /* Waits until libssh's socket can go on, at most until the deadline. False: the deadline has passed. */
 bool ssh_wait_for_peer(ssh_session session, int fd, struct deadline deadline) _must_check_;
 

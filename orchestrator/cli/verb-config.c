@@ -13,6 +13,7 @@
 #include "cli/output.h"
 #include "cli/values.h"
 #include "cli/verbs.h"
+#include "schema/appliance-profile.h"
 #include "schema/inventory.h"
 #include "schema/json-fields.h"
 #include "schema/problems.h"
@@ -25,8 +26,9 @@ static const struct option_spec options[] = {
 const struct verb_manual manual_config_check = {
         .arguments = "",
         .options = options,
-        .text = "Checks orch.yaml, the vm-list.yaml that it names, and that the key and the known hosts are where they say. Every\n"
-                "mistake is printed as FILE:LINE:COLUMN: what was found, what was expected, the nearest valid key.",
+        .text = "Checks orch.yaml, the vm-list.yaml that it names, the profiles of appliances that this names, and that the key\n"
+                "and the known hosts are where they say. Every mistake is printed as FILE:LINE:COLUMN: what was found, what was "
+                "expected, the nearest valid key.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED),
         .example = "orch config check --config ./orch.yaml",
 };
@@ -58,6 +60,16 @@ static void check_files(const struct settings *settings, const char *config, str
                         settings->ssh.known_hosts, strerror(errno));
         _cleanup_free_ char *secrets = path_join(settings->directory, "secrets.conf");
         check_secret_file(secrets, "the secrets' file", false, config, problems);
+}
+
+static void check_profiles(const struct inventory *inventory, struct problems *problems)
+{
+        for (size_t i = 0; i < inventory->n_vms; i++) {
+                const struct inventory_vm *vm = &inventory->vms[i];
+                if (vm->config_capture)
+                        appliance_profile_free(
+                                appliance_profile_load(inventory->file, vm->line, vm->config_capture->profile, problems));
+        }
 }
 
 /* With an orch.yaml that is not valid, the inventory is looked for where it is by default, so that its mistakes are told too. */
@@ -110,6 +122,8 @@ int verb_config_check(const struct cli *cli, _unused_ struct error **err)
         if (settings)
                 check_files(settings, cli->config, &problems);
         _cleanup_(inventory_freep) struct inventory *inventory = load_inventory(settings, cli->config, &problems);
+        if (inventory)
+                check_profiles(inventory, &problems);
 
         int status = problems.n_errors ? STATUS_USAGE : STATUS_OK;
         if (status == STATUS_OK && problems.count && options_has(cli->options, "strict"))

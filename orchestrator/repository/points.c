@@ -255,3 +255,13 @@ int points_read(struct repository *repository, const char *path, struct point_li
         hand_over(&list, ret);
         return 0;
 }
+
+char *points_read_file(struct repository *repository, const char *path, const char *name, size_t max_bytes, size_t *ret_length,
+                       struct error **err)
+{
+        _cleanup_close_ int fd = repository_open_point(repository, path, err);
+        char *text = fd < 0 ? NULL : share_read_beneath(fd, name, max_bytes, ret_length, err);
+        if (!text)
+                error_prefix(err, "%s", path);
+        return text;
+}

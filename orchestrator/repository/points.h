@@ -76,6 +76,11 @@ int points_verify(struct repository *repository, const struct point *point, cons
 const struct point *points_choose(const struct point_list *list, const char *vm, const char *wanted,
                                   struct error **err) _must_check_;
 
+/* Reads one of a point's files: `path` is the point's, relative to the repository, `name` is relative to the point. NUL-terminated, the
+ * caller frees. ERROR_CORRUPT when it is larger than `max_bytes` or no regular file; the error's errnum is ENOENT when there is none. */
+char *points_read_file(struct repository *repository, const char *path, const char *name, size_t max_bytes, size_t *ret_length,
+                       struct error **err) _must_check_;
+
 /* What metadata/failed/ tells of jobs that made no point. Folders that cannot be read, or tell of another job, are left out. */
 struct failure_list {
         struct metadata **items; /* by job */

@@ -222,6 +222,25 @@ static void add_firmware(struct strbuf *buf, const struct restore_words *words)
         strbuf_add_char(buf, '\n');
 }
 
+static void add_configs(struct strbuf *buf, const struct metadata *metadata)
+{
+        if (metadata->n_configs == 0)
+                return;
+        strbuf_add(buf, "The configuration of the appliance\n\n"
+                        "What the appliance itself said of its configuration, as text, for reading it, or for entering it at the "
+                        "console of one\n"
+                        "that was set up anew (passwords and keys that it masks have to be entered by hand):\n\n");
+        for (size_t i = 0; i < metadata->n_configs; i++) {
+                _cleanup_free_ char *file = str_one_line(metadata->configs[i].file, 300);
+                _cleanup_free_ char *size = format_bytes(metadata->configs[i].stored_bytes);
+                strbuf_addf(buf, "  %s, %s\n", file, size);
+        }
+        if (metadata->configs_diff)
+                strbuf_addf(buf, "  %s, what changed since %s\n", metadata->configs_diff,
+                            or_unknown(metadata->configs_compared_with));
+        strbuf_add_char(buf, '\n');
+}
+
 static void add_define(struct strbuf *buf, const struct restore_words *words)
 {
         strbuf_addf(buf,
@@ -339,6 +358,7 @@ char *restore_text_make(const struct metadata *metadata, const char *repository)
         add_disks(&buf, &words);
         add_firmware(&buf, &words);
         add_define(&buf, &words);
+        add_configs(&buf, metadata);
         add_copy(&buf, &words);
         add_secrets(&buf);
         return strbuf_take(&buf);

@@ -69,16 +69,9 @@ int share_open_file(int dir_fd, const char *path, struct stat *ret_stat, struct 
         return TAKE_FD(fd);
 }
 
-char *share_read_file(int dir_fd, const char *name, size_t max_bytes, size_t *ret_length, struct error **err)
+/* By its descriptor, so that what was checked is what is read. */
+static char *read_opened(int fd, const char *name, size_t max_bytes, size_t *ret_length, struct error **err)
 {
-        _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        if (fd < 0) {
-                error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s", name);
-                return NULL;
-        }
-        if (check_regular(fd, name, NULL, err) < 0)
-                return NULL;
-        /* By its descriptor, so that what was checked is what is read. */
         _cleanup_strbuf_ struct strbuf buf = { 0 };
         char chunk[16384];
         for (ssize_t n; (n = read(fd, chunk, sizeof chunk)) != 0;) {
@@ -97,6 +90,22 @@ char *share_read_file(int dir_fd, const char *name, size_t max_bytes, size_t *re
         if (ret_length)
                 *ret_length = buf.length;
         return strbuf_take(&buf);
+}
+
+char *share_read_file(int dir_fd, const char *name, size_t max_bytes, size_t *ret_length, struct error **err)
+{
+        _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd < 0) {
+                error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s", name);
+                return NULL;
+        }
+        return check_regular(fd, name, NULL, err) < 0 ? NULL : read_opened(fd, name, max_bytes, ret_length, err);
+}
+
+char *share_read_beneath(int dir_fd, const char *path, size_t max_bytes, size_t *ret_length, struct error **err)
+{
+        _cleanup_close_ int fd = share_open_file(dir_fd, path, NULL, err);
+        return fd < 0 ? NULL : read_opened(fd, path, max_bytes, ret_length, err);
 }
 
 static int compare_names(const void *a, const void *b)

@@ -21,6 +21,9 @@ int share_open_file(int dir_fd, const char *path, struct stat *ret_stat, struct 
 /* Reads a regular file directly in dir_fd (its name may start with a dot); NUL-terminated, the caller frees. */
 char *share_read_file(int dir_fd, const char *name, size_t max_bytes, size_t *ret_length, struct error **err) _must_check_;
 
+/* The same of a file by a relative path below dir_fd, as share_open_beneath() has it. */
+char *share_read_beneath(int dir_fd, const char *path, size_t max_bytes, size_t *ret_length, struct error **err) _must_check_;
+
 /* The names in a folder except "." and "..", sorted. `what` is for messages. *ret is the caller's (strv_free). */
 int share_list(int dir_fd, const char *what, char ***ret, struct error **err) _must_check_;
 

@@ -84,6 +84,8 @@ int backup_plan_disks(struct backup *backup, struct error **err) _must_check_;
 int backup_check_before(struct backup *backup, struct error **err) _must_check_;
 int backup_stage(struct backup *backup, struct error **err) _must_check_;
 int backup_pre_commands(struct backup *backup, struct error **err) _must_check_;
+int backup_check_appliance(struct backup *backup, struct error **err) _must_check_;
+int backup_capture_configs(struct backup *backup, struct error **err) _must_check_;
 int backup_capture(struct backup *backup, struct error **err) _must_check_;
 int backup_copy(struct backup *backup, struct error **err) _must_check_;
 int backup_commit(struct backup *backup, struct error **err) _must_check_;

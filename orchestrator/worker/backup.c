@@ -21,6 +21,7 @@ struct step {
         const char *name; /* as in events; NULL: the step reports its own parts */
         int (*run)(struct backup *backup, struct error **err);
         bool for_check; /* also part of `orch check` */
+        bool only_for_check;
 };
 
 static const struct step steps[] = {
@@ -29,8 +30,10 @@ static const struct step steps[] = {
         { "disks", backup_plan_disks, true },
         { "level", chain_choose, false },
         { "checks-before", backup_check_before, true },
+        { NULL, backup_check_appliance, true, true },
         { "staging", backup_stage, false },
         { "pre-commands", backup_pre_commands, false },
+        { NULL, backup_capture_configs, false },
         { NULL, backup_capture, false },
         { NULL, backup_copy, false },
         { NULL, power_on, false },
@@ -167,7 +170,7 @@ static int run_steps(struct backup *backup, struct error **err)
                 return -1;
         for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
                 const struct step *step = &steps[i];
-                if (check_only && !step->for_check)
+                if (check_only ? !step->for_check : step->only_for_check)
                         continue;
                 /* A point that is published is the job's result: a cancel came too late. */
                 if (!backup->published && worker_check_cancelled(err) < 0)

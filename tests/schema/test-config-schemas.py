@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Holds the JSON Schemas of orch.yaml and vm-list.yaml to the parser's answers, over the corpus of good and bad files.
+"""Holds the JSON Schemas of orch.yaml, vm-list.yaml and appliance profiles to the parser's answers, over the corpus of good and bad files.
 
 A file that the parser accepts, the schema must accept; a file that it refuses, the schema must refuse, unless the file says
 "# schema: cannot": what stands twice, cross references, the notation of numbers and YAML's own errors are beyond JSON Schema.
@@ -83,8 +83,8 @@ def main():
     root = pathlib.Path(sys.argv[1])
     failures = 0
     compared = 0
-    for kind in ("orch", "vm-list"):
-        schema = json.loads((root / "schema" / f"{kind}.schema.json").read_text(encoding="utf-8"))
+    for kind in ("orch", "vm-list", "profile"):
+        schema = json.loads((root / "schema" / f"{'appliance-' if kind == 'profile' else ''}{kind}.schema.json").read_text(encoding="utf-8"))
         jsonschema.Draft202012Validator.check_schema(schema)
         validator = jsonschema.Draft202012Validator(schema)
         files = sorted((root / "tests" / "corpus" / "config").glob(f"*/{kind}-*.yaml"))

@@ -46,6 +46,10 @@ struct metadata *sample_metadata(void)
         metadata->ran_on = xstrdup("hypervisor-02");
         metadata->point = xstrdup("2026-02-01-230015");
         metadata->status = xstrdup("ok");
+        struct metadata_config *config = metadata_add_config(metadata);
+        *config = (struct metadata_config){ xstrdup("configs/running-config.txt"), 2097152, CONFIG_CHANGED, 3, 1 };
+        metadata->configs_compared_with = xstrdup("2026-01-25-230014");
+        metadata->configs_diff = xstrdup("configs/changes.diff");
         metadata->method_used = xstrdup("snapshot");
         metadata->level = xstrdup("incremental");
         metadata->parent = xstrdup("2026-01-25-230011");

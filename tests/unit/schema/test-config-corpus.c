@@ -7,8 +7,10 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "schema/appliance-profile.h"
 #include "schema/inventory.h"
 #include "schema/settings.h"
+#include "schema/yaml-document.h"
 
 static bool is_accepted(const char *folder, const char *name, char **ret_text, struct problems *problems)
 {
@@ -16,6 +18,14 @@ static bool is_accepted(const char *folder, const char *name, char **ret_text, s
         if (str_starts_with(name, "orch-")) {
                 _cleanup_(settings_freep) struct settings *settings = settings_load(path, ret_text, problems);
                 return settings != NULL;
+        }
+        if (str_starts_with(name, "profile-")) {
+                _cleanup_free_ char *text = yaml_read_file(path, &(size_t){ 0 }, problems);
+                _cleanup_(appliance_profile_freep) struct appliance_profile *profile =
+                        appliance_profile_parse(text, strlen(text), path, "x", problems);
+                if (ret_text)
+                        *ret_text = TAKE_PTR(text);
+                return profile != NULL;
         }
         _cleanup_(inventory_freep) struct inventory *inventory = inventory_load(path, ret_text, problems);
         return inventory != NULL;

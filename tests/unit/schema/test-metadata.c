@@ -31,7 +31,12 @@ Test(metadata, reads_back_all_that_it_writes)
         cr_assert_eq(again->checks[2].phase, CHECK_AFTER);
         cr_assert_eq(again->checks[2].verdict, CHECK_FAIL);
         cr_assert_eq(strv_length(again->networks), 2);
-        cr_assert_eq(metadata_stored_bytes(again), UINT64_C(6) << 30);
+        cr_assert_eq(metadata_stored_bytes(again), (UINT64_C(6) << 30) + (2 << 20));
+        cr_assert_eq(again->n_configs, 1);
+        cr_assert_eq(metadata_find_config(again, "configs/running-config.txt")->change, CONFIG_CHANGED);
+        cr_assert_eq(again->configs[0].lines_added, 3);
+        cr_assert_str_eq(again->configs_diff, "configs/changes.diff");
+        cr_assert_null(metadata_find_config(again, "configs/version.txt"));
         cr_assert_eq(metadata_virtual_bytes(again), UINT64_C(128) << 30);
         cr_assert(str_starts_with(text, "{\n  \"format\": 1,\n"));
         cr_assert(str_ends_with(text, "\n}\n"));
