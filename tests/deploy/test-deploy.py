@@ -56,6 +56,8 @@ class Deploy(unittest.TestCase):
         self.assertIn(password, self.read("etc/bacula/bacula-dir.conf"))
         self.assertIn(password, self.read("etc/bacula/bconsole.conf"))
         self.assertNotIn(password, said)
+        self.assertNotIn("PASSWORD", self.read("etc/bacula/orch/secrets.conf"))
+        self.assertEqual(self.mode("etc/bacula/orch/secrets.conf"), 0o600)
 
     def test_secrets_are_kept_and_given_ones_win(self):
         self.deploy()
