@@ -15,6 +15,8 @@ const struct api_route api_routes[] = {
         { "POST", "/v1/hypervisors/check", api_hypervisors_check, NULL },
         { "GET", "/v1/points", api_points, (const char *const[]){ "vm", "failed", NULL } },
         { "GET", "/v1/points/{vm}/{point}", api_point, NULL },
+        { "POST", "/v1/points/{vm}/{point}/hold", api_hold, NULL },
+        { "POST", "/v1/points/{vm}/{point}/release", api_release, NULL },
         { "GET", "/v1/schedule", api_schedule, NULL },
         { "GET", "/v1/jobs/{id}/log", api_job_log, (const char *const[]){ "follow", NULL } },
         { "POST", "/v1/jobs/{id}/cancel", api_job_cancel, NULL },

@@ -51,6 +51,8 @@ void api_run(struct daemon *daemon, struct api_request *request);
 void api_backup(struct daemon *daemon, struct api_request *request);
 void api_check(struct daemon *daemon, struct api_request *request);
 void api_hypervisors_check(struct daemon *daemon, struct api_request *request);
+void api_hold(struct daemon *daemon, struct api_request *request);
+void api_release(struct daemon *daemon, struct api_request *request);
 void api_verify(struct daemon *daemon, struct api_request *request);
 void api_recover(struct daemon *daemon, struct api_request *request);
 void api_restore(struct daemon *daemon, struct api_request *request);

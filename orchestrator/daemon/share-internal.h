@@ -39,7 +39,8 @@ struct share_request {
 
         char **names;
         char *vm;
-        char *text; /* a path, a point's name, a text to write; out: the answer */
+        char *reason; /* of a hold */
+        char *text;   /* a path, a point's name, a text to write; out: the answer */
         bool flag;
         struct catalog_entry entry;
         struct error *error;
@@ -61,6 +62,7 @@ int share_work_record(struct share_side *side, struct share_request *request, st
 int share_work_set_pin(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_remove_point(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_list_known(struct share_side *side, struct share_request *request, struct error **err);
+int share_work_hold_point(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_refresh_point(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_write_summary(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_load_pins(struct share_side *side, struct share_request *request, struct error **err);

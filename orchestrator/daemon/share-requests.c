@@ -34,6 +34,17 @@ void share_show_point(struct share *share, const char *vm, const char *point, sh
         ask(share, request, answer, data);
 }
 
+void share_hold_point(struct share *share, const char *vm, const char *point, bool hold, const char *reason,
+                      share_answer_function *answer, void *data)
+{
+        struct share_request *request = share_request_new(share, "holding or releasing a point", share_work_hold_point);
+        request->vm = xstrdup(vm);
+        request->text = xstrdup(point);
+        request->flag = hold;
+        request->reason = xstrdup(reason);
+        ask(share, request, answer, data);
+}
+
 void share_list_known(struct share *share, share_answer_function *answer, void *data)
 {
         ask(share, share_request_new(share, "listing the VMs that have points", share_work_list_known), answer, data);

@@ -252,6 +252,44 @@ int share_work_remove_point(struct share_side *side, struct share_request *reque
         return need_catalog(side, err) < 0 ? -1 : catalog_remove_point(side->catalog, request->text, err);
 }
 
+static void apply_hold(struct point_state *state, void *data)
+{
+        const struct share_request *request = data;
+        state->held = request->flag;
+        xstrdup_replace(&state->held_reason, request->flag ? request->reason : NULL);
+}
+
+static int hold_point(struct share_side *side, struct share_request *request, const char *path, struct error **err)
+{
+        _cleanup_point_list_ struct point_list found = { 0 };
+        if (points_change_state(side->repository, path, apply_hold, request, NULL, err) < 0 ||
+            points_read(side->repository, path, &found, err) < 0)
+                return -1;
+        if (!found.count)
+                return error_set(err, ERROR_REFUSED, "%s was removed meanwhile", path);
+        const struct point *point = &found.items[0];
+        if (catalog_put_point(side->catalog, point, err) < 0)
+                return -1;
+        _cleanup_json_ json_t *json = json_object();
+        json_object_set_new(json, "vm", json_from_text(point->vm));
+        json_object_set_new(json, "point", json_from_text(point->name));
+        json_object_set_new(json, "path", json_from_text(point->path));
+        json_object_set_new(json, "held", json_boolean(point->state.held));
+        json_object_set_new(json, "held_reason", json_from_text(point->state.held_reason));
+        free(request->text);
+        request->text = json_write_line(json);
+        return 0;
+}
+
+int share_work_hold_point(struct share_side *side, struct share_request *request, struct error **err)
+{
+        _cleanup_catalog_list_ struct catalog_list rows = { 0 };
+        if (need_catalog(side, err) < 0 || catalog_list(side->catalog, request->vm, false, &rows, err) < 0)
+                return -1;
+        const struct catalog_entry *entry = choose_point(&rows, request->vm, request->text, err);
+        return entry ? hold_point(side, request, entry->path, err) : -1;
+}
+
 int share_work_list_known(struct share_side *side, struct share_request *request, struct error **err)
 {
         _cleanup_catalog_list_ struct catalog_list rows = { 0 };

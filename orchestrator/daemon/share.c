@@ -30,6 +30,7 @@ struct share_request *share_request_free(struct share_request *request)
         free(request->vm);
         free(request->text);
         free(request->uuid);
+        free(request->reason);
         error_free(request->error);
         catalog_entry_done(&request->entry);
         catalog_list_done(&request->rows);

@@ -82,6 +82,10 @@ void share_list_points(struct share *share, const char *vm, bool failed, share_a
 /* One point's entry with "metadata": a JSON object. `point`: a name, "latest", or a unique prefix. ERROR_CONFIG when there is none. */
 void share_show_point(struct share *share, const char *vm, const char *point, share_answer_function *answer, void *data);
 
+/* Holds a point (`reason` may be NULL), or releases it: state.json, and then its row. Answers with a JSON object: vm, point, path, held,
+ * held_reason. `point` as for share_show_point(). */
+void share_hold_point(struct share *share, const char *vm, const char *point, bool hold, const char *reason,
+                      share_answer_function *answer, void *data);
 /* What the catalog knows of each VM that has points, there or on the share: a JSON object of arrays of paths, by VM. */
 void share_list_known(struct share *share, share_answer_function *answer, void *data);
 
