@@ -11,6 +11,8 @@ static const struct verb verbs[] = {
         { "show", "one restore point", VERB_NEEDS_DAEMON, &manual_show, verb_show },
         { "check", "the checks before a backup, alone", VERB_NEEDS_DAEMON, &manual_check, verb_check },
         { "verify", "read points back and mark what is damaged", VERB_DAEMON_OR_STANDALONE, &manual_verify, verb_verify },
+        { "prune", "remove the points that no rule keeps", VERB_NEEDS_DAEMON, &manual_prune, verb_prune },
+        { "discover", "domains that no list protects", VERB_NEEDS_DAEMON, &manual_discover, verb_discover },
         { "hold", "keep a point from being pruned", VERB_NEEDS_DAEMON, &manual_hold, verb_hold },
         { "release", "end a hold", VERB_NEEDS_DAEMON, &manual_release, verb_release },
         { "pause", "let no backup begin", VERB_NEEDS_DAEMON, &manual_pause, verb_pause },

@@ -95,6 +95,7 @@ static bool describe(const struct event *event, struct strbuf *line)
                 return describe_step(event, line);
         case EVENT_PROGRESS:
         case EVENT_STATE:
+        case EVENT_DOMAIN:
                 return false;
         case EVENT_CHECK:
                 return describe_check(&event->check, line);

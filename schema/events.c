@@ -12,9 +12,11 @@
 #define DOCUMENT_NAME "event"
 
 static const char *const type_words[] = {
-        [EVENT_STEP] = "step",       [EVENT_PROGRESS] = "progress", [EVENT_CHECK] = "check",
-        [EVENT_WARNING] = "warning", [EVENT_LOG] = "log",           [EVENT_REMOVED] = "removed",
-        [EVENT_STATE] = "state",     [EVENT_RESULT] = "result",     NULL,
+        [EVENT_STEP] = "step",     [EVENT_PROGRESS] = "progress",
+        [EVENT_CHECK] = "check",   [EVENT_WARNING] = "warning",
+        [EVENT_LOG] = "log",       [EVENT_REMOVED] = "removed",
+        [EVENT_STATE] = "state",   [EVENT_DOMAIN] = "domain",
+        [EVENT_RESULT] = "result", NULL,
 };
 static const char *const state_words[] = {
         [STEP_BEGIN] = "begin",   [STEP_DONE] = "done",       [STEP_FAILED] = "failed",
@@ -23,6 +25,8 @@ static const char *const state_words[] = {
 static const char *const status_words[] = { "ok", "failed", "cancelled", "skipped", NULL };
 
 #define FIELD(member) .name = #member, .offset = offsetof(struct event, member)
+/* A part's offsets start at the part. */
+#define FIELD_IN_DOMAIN(member) .name = #member, .offset = offsetof(struct event, domain.member) - offsetof(struct event, domain)
 static const struct json_field common_fields[] = {
         { FIELD(type), .type = JSON_FIELD_WORD, .required = true, .words = type_words },
         { FIELD(time_ms), .type = JSON_FIELD_NUMBER, .required = true },
@@ -51,6 +55,17 @@ static const struct json_field text_fields[] = {
         { FIELD(text), .type = JSON_FIELD_TEXT, .required = true },
         { 0 },
 };
+static const struct json_field domain_part_fields[] = {
+        { FIELD_IN_DOMAIN(name), .type = JSON_FIELD_TEXT, .required = true },
+        { FIELD_IN_DOMAIN(uuid), .type = JSON_FIELD_TEXT, .required = true, .valid = json_text_is_uuid, .expected = "a UUID" },
+        { FIELD_IN_DOMAIN(state), .type = JSON_FIELD_TEXT, .required = true },
+        { FIELD_IN_DOMAIN(vm), .type = JSON_FIELD_TEXT },
+        { 0 },
+};
+static const struct json_field domain_fields[] = {
+        { FIELD(domain), .type = JSON_FIELD_PART, .required = true, .fields = domain_part_fields },
+        { 0 },
+};
 static const struct json_field point_state_fields[] = {
         { FIELD(path), .type = JSON_FIELD_TEXT, .required = true },
         { FIELD(point_state), .type = JSON_FIELD_OBJECT },
@@ -67,7 +82,7 @@ static const struct json_field result_fields[] = {
 static const struct json_field *const fields_of[] = {
         [EVENT_STEP] = step_fields,         [EVENT_PROGRESS] = progress_fields, [EVENT_CHECK] = check_fields,
         [EVENT_WARNING] = text_fields,      [EVENT_LOG] = text_fields,          [EVENT_REMOVED] = text_fields,
-        [EVENT_STATE] = point_state_fields, [EVENT_RESULT] = result_fields,
+        [EVENT_STATE] = point_state_fields, [EVENT_DOMAIN] = domain_fields,     [EVENT_RESULT] = result_fields,
 };
 
 struct event *event_new(enum event_type type)

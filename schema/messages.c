@@ -15,6 +15,8 @@ static const char *const action_words[] = {
         [JOB_VERIFY] = "verify",
         [JOB_RESTORE] = "restore",
         [JOB_TEST_RESTORE] = "test-restore",
+        [JOB_PRUNE] = "prune",
+        [JOB_DISCOVER] = "discover",
         NULL,
 };
 
@@ -58,16 +60,18 @@ char *job_request_format(const struct job_request *request)
         return json_write_line(json);
 }
 
+bool job_action_is_of_hypervisor(enum job_action action)
+{
+        return action == JOB_HYPERVISOR_CHECK || action == JOB_DISCOVER;
+}
+
 /* A job is about one VM, or about one hypervisor. */
 static int check_subject(const struct job_request *request, struct error **err)
 {
-        bool of_hypervisor = request->action == JOB_HYPERVISOR_CHECK;
-        if (of_hypervisor && !request->hypervisor)
-                return error_set(err, ERROR_CORRUPT,
-                                 "hypervisor: expected a name for the action \"hypervisor-check\", found nothing");
-        if (!of_hypervisor && !request->vm)
-                return error_set(err, ERROR_CORRUPT, "vm: expected a name for the action \"%s\", found nothing",
-                                 job_action_name(request->action));
+        bool of_hypervisor = job_action_is_of_hypervisor(request->action);
+        if (of_hypervisor ? !request->hypervisor : !request->vm)
+                return error_set(err, ERROR_CORRUPT, "%s: expected a name for the action \"%s\", found nothing",
+                                 of_hypervisor ? "hypervisor" : "vm", job_action_name(request->action));
         return 0;
 }
 

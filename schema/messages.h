@@ -13,13 +13,25 @@
 #include "base/error.h"
 #include "schema/metadata.h"
 
-enum job_action { JOB_BACKUP, JOB_CHECK, JOB_RECOVER, JOB_HYPERVISOR_CHECK, JOB_VERIFY, JOB_RESTORE, JOB_TEST_RESTORE };
+enum job_action {
+        JOB_BACKUP,
+        JOB_CHECK,
+        JOB_RECOVER,
+        JOB_HYPERVISOR_CHECK,
+        JOB_VERIFY,
+        JOB_RESTORE,
+        JOB_TEST_RESTORE,
+        JOB_PRUNE,
+        JOB_DISCOVER,
+};
+/* Whether it is about a hypervisor; every other is about a VM. */
+bool job_action_is_of_hypervisor(enum job_action action);
 
 struct job_request {
         char *job; /* "20261120-3f9a" */
         enum job_action action;
-        char *vm;         /* name in the inventory; NULL for a hypervisor check */
-        char *hypervisor; /* for a hypervisor check; else NULL */
+        char *vm;         /* name in the inventory; NULL for what is of a hypervisor */
+        char *hypervisor; /* for what is of a hypervisor; else NULL */
         char *trigger;    /* "cycle", "adhoc" */
         int64_t started;  /* epoch seconds */
         char *settings_path;
@@ -51,6 +63,7 @@ enum event_type {
         EVENT_LOG,      /* a line for backup.log and `orch log` */
         EVENT_REMOVED,  /* retention removed a point */
         EVENT_STATE,    /* state.json of a point was written, or it is not what the catalog may think: see `path`, `point_state` */
+        EVENT_DOMAIN,   /* a domain of a hypervisor */
         EVENT_RESULT,   /* the last one */
 };
 
@@ -78,6 +91,13 @@ struct event {
         char *error;                /* NULL when ok */
         char *path;                 /* RESULT, STATE: of the point, relative to the repository; NULL where there is none */
         json_t *metadata;           /* owned; the metadata object of a point made, else of the failed job; may be NULL */
+        /* DOMAIN */
+        struct {
+                char *name; /* any text that libvirt takes */
+                char *uuid;
+                char *state; /* "running", … */
+                char *vm;    /* the VM of the inventory that it is; NULL: none */
+        } domain;
         /* STATE */
         json_t *point_state; /* what state.json now says, by schema/state.schema.json; NULL: the point is not there */
 };

@@ -15,6 +15,8 @@ DECLARE_VERB(list);
 DECLARE_VERB(show);
 DECLARE_VERB(check);
 DECLARE_VERB(verify);
+DECLARE_VERB(prune);
+DECLARE_VERB(discover);
 DECLARE_VERB(hold);
 DECLARE_VERB(release);
 DECLARE_VERB(pause);

@@ -163,6 +163,16 @@ static bool not_due(const struct order *order, struct batch *batch, const struct
         return true;
 }
 
+/* The UUIDs by which a discovery knows VMs. */
+static json_t *list_pins(const struct daemon *daemon)
+{
+        json_t *pins = json_object();
+        for (size_t i = 0; i < daemon->states.n_vms; i++)
+                if (daemon->states.vms[i].pin)
+                        json_object_set_new(pins, daemon->states.vms[i].name, json_from_text(daemon->states.vms[i].pin));
+        return pins;
+}
+
 static void add_job(const struct order *order, struct batch *batch, const char *vm, const char *hypervisor)
 {
         /* One of many that Bacula starts at the same moment, each with one VM: orch's order holds among them, not that of their coming. */
@@ -176,6 +186,8 @@ static void add_job(const struct order *order, struct batch *batch, const char *
         const struct vm_state *state = vm ? vm_states_find(&order->daemon->states, vm) : NULL;
         job->if_due = order->body.if_due;
         job->last_good = state ? state->last_good : 0;
+        if (order->action == JOB_DISCOVER)
+                job->options = list_pins(order->daemon);
         batch_add(batch, job);
 }
 
@@ -261,9 +273,10 @@ static int start(const struct order *order, struct error **err)
                 return error_set(err, ERROR_CONFIG, "%s", error_message(broken));
         _cleanup_strv_ char **vms = NULL;
         _cleanup_strv_ char **hypervisors = NULL;
-        int r = order->action == JOB_HYPERVISOR_CHECK ? choose_hypervisors(inventory, order->body.hypervisors, &hypervisors, err)
-                : order->action == JOB_RECOVER        ? choose_for_recover(inventory, &order->body, &vms, err)
-                                                      : choose_vms(inventory, order->body.vms, &vms, err);
+        int r = job_action_is_of_hypervisor(order->action)
+                        ? choose_hypervisors(inventory, order->body.hypervisors, &hypervisors, err)
+                : order->action == JOB_RECOVER ? choose_for_recover(inventory, &order->body, &vms, err)
+                                               : choose_vms(inventory, order->body.vms, &vms, err);
         if (r < 0 || (order->action == JOB_BACKUP && daemon_refuse_backups(daemon, err) < 0))
                 return -1;
         start_batch(order, inventory, broken, vms, hypervisors);
@@ -316,4 +329,10 @@ void api_recover(struct daemon *daemon, struct api_request *request)
 void api_hypervisors_check(struct daemon *daemon, struct api_request *request)
 {
         take_order(daemon, request, JOB_HYPERVISOR_CHECK, "checked", hypervisors_check_fields);
+}
+
+void api_discover(struct daemon *daemon, struct api_request *request)
+{
+        static const struct json_field no_fields[] = { { 0 } };
+        take_order(daemon, request, JOB_DISCOVER, "asked", no_fields);
 }

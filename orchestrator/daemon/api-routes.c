@@ -10,6 +10,8 @@ const struct api_route api_routes[] = {
         { "POST", "/v1/check", api_check, NULL },
         { "POST", "/v1/recover", api_recover, NULL },
         { "POST", "/v1/restore", api_restore, NULL },
+        { "POST", "/v1/prune", api_prune, NULL },
+        { "POST", "/v1/discover", api_discover, NULL },
         { "POST", "/v1/verify", api_verify, NULL },
         { "GET", "/v1/hypervisors", api_hypervisors, NULL },
         { "POST", "/v1/hypervisors/check", api_hypervisors_check, NULL },

@@ -53,6 +53,8 @@ void api_check(struct daemon *daemon, struct api_request *request);
 void api_hypervisors_check(struct daemon *daemon, struct api_request *request);
 void api_hold(struct daemon *daemon, struct api_request *request);
 void api_release(struct daemon *daemon, struct api_request *request);
+void api_prune(struct daemon *daemon, struct api_request *request);
+void api_discover(struct daemon *daemon, struct api_request *request);
 void api_verify(struct daemon *daemon, struct api_request *request);
 void api_recover(struct daemon *daemon, struct api_request *request);
 void api_restore(struct daemon *daemon, struct api_request *request);

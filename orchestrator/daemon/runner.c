@@ -257,7 +257,7 @@ static char *make_request(const struct daemon *daemon, const struct job *job)
                 .job = (char *)job->id,
                 .action = job->action,
                 .vm = job->vm,
-                .hypervisor = job->action == JOB_HYPERVISOR_CHECK ? job->hypervisor : NULL,
+                .hypervisor = job_action_is_of_hypervisor(job->action) ? job->hypervisor : NULL,
                 .trigger = (char *)(cycle ? "cycle" : "adhoc"),
                 .started = job->started,
                 .settings_path = daemon->settings->file,

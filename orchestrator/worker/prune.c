@@ -1,36 +1,47 @@
-/* Retention after a good backup (P4): the points of this VM that no rule keeps go. A failure here is a warning: the new point is good. */
+/* Implements worker/prune.h. What may go is decided anew on what the share says now (policies/retention.h): what was shown to a person before can
+ * only narrow that down. */
+#include "worker/prune.h"
+
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "policies/retention.h"
 #include "repository/points.h"
+#include "schema/prune-options.h"
 #include "worker/backup-internal.h"
 
-static bool remove_point(struct backup *backup, const struct retention_point *point)
+static bool remove_point(const struct prune *prune, const struct retention_point *point, const char *path)
 {
         _cleanup_error_ struct error *error = NULL;
-        if (points_remove(backup->repository, backup->home, backup->vm->name, point->name, &error) < 0) {
+        if (points_remove(prune->repository, prune->home, prune->vm->name, point->name, &error) < 0) {
                 if (error->kind == ERROR_BUSY)
-                        report_log(backup->report, "the old point %s is kept for now: %s", point->name, error->message);
+                        report_log(prune->report, "the old point %s is kept for now: %s", point->name, error->message);
                 else
-                        report_warning(backup->report, "the old point %s cannot be removed: %s", point->name, error->message);
+                        report_warning(prune->report, "the old point %s cannot be removed: %s", point->name, error->message);
                 return false;
         }
-        report_log(backup->report, "the old point %s was removed: %s", point->name, point->reason);
-        report_removed(backup->report, point->name);
+        report_log(prune->report, "the old point %s was removed: %s", point->name, point->reason);
+        report_removed(prune->report, point->name);
+        report_state(prune->report, path, NULL);
         return true;
 }
 
-int backup_prune(struct backup *backup, struct error **err)
+/* Never one whose age cannot be told. */
+static bool may_go(const struct prune *prune, const struct retention_point *decided, const struct point *point)
+{
+        if (!decided->remove || !point->metadata || streq(decided->name, prune->spared))
+                return false;
+        return !prune->agreed || strv_contains(prune->agreed, decided->name);
+}
+
+int prune_points(const struct prune *prune, size_t *ret_kept, size_t *ret_removed, struct error **err)
 {
         _cleanup_point_list_ struct point_list list = { 0 };
-        if (points_scan_vm(backup->repository, backup->home, backup->vm->name, &list, err) < 0) {
-                report_warning(backup->report, "retention was left out: %s", error_message(err ? *err : NULL));
-                if (err)
-                        *err = error_free(*err);
-                return 0;
-        }
-        _cleanup_free_ struct retention_point *points = xcalloc(list.count, sizeof *points);
+        if (points_scan_vm(prune->repository, prune->home, prune->vm->name, &list, err) < 0)
+                return -1;
+        _cleanup_free_ struct retention_point *points = xcalloc(list.count + 1, sizeof *points);
         for (size_t i = 0; i < list.count; i++) {
                 const struct point *point = &list.items[i];
                 points[i] = (struct retention_point){
@@ -41,14 +52,82 @@ int backup_prune(struct backup *backup, struct error **err)
                         .held = point->state.held,
                 };
         }
-        retention_decide(backup->vm, points, list.count, clock_realtime_s());
+        retention_decide(prune->vm, points, list.count, clock_realtime_s());
         size_t removed = 0;
-        for (size_t i = 0; i < list.count; i++) {
-                /* The point of this very job is never a candidate, whatever the clock says; nor one whose age cannot be told. */
-                if (!points[i].remove || streq(points[i].name, backup->point) || !list.items[i].metadata)
-                        continue;
-                removed += remove_point(backup, &points[i]);
-        }
-        report_step_end(backup->report, STEP_DONE, "%zu points kept, %zu removed", list.count - removed, removed);
+        for (size_t i = 0; i < list.count && !worker_cancelled(NULL); i++)
+                if (may_go(prune, &points[i], &list.items[i]))
+                        removed += remove_point(prune, &points[i], list.items[i].path);
+        *ret_removed = removed;
+        *ret_kept = list.count - removed;
         return 0;
+}
+
+int backup_prune(struct backup *backup, struct error **err)
+{
+        const struct prune prune = {
+                .repository = backup->repository,
+                .home = backup->home,
+                .vm = backup->vm,
+                .spared = backup->point, /* whatever the clock says */
+                .report = backup->report,
+        };
+        size_t kept = 0;
+        size_t removed = 0;
+        if (prune_points(&prune, &kept, &removed, err) == 0) {
+                report_step_end(backup->report, STEP_DONE, "%zu points kept, %zu removed", kept, removed);
+                return 0;
+        }
+        report_warning(backup->report, "retention was left out: %s", error_message(err ? *err : NULL));
+        if (err)
+                *err = error_free(*err);
+        return 0;
+}
+
+/* The repository must still be the one, and its lock still that of this worker's daemon: a stranger's points are nobody's here. */
+static int open_repository(const struct job_request *request, const struct settings *settings, struct repository **ret,
+                           struct error **err)
+{
+        *ret = repository_open(settings->repository_path, settings->repository_fstype, err);
+        if (!*ret)
+                return -1;
+        if (!streq(repository_uuid(*ret), request->repository_uuid))
+                return error_set(err, ERROR_REFUSED,
+                                 "the share at %s is now another one (%s) than the one that this orch opened (%s)",
+                                 settings->repository_path, repository_uuid(*ret), request->repository_uuid);
+        return repository_check_holder(*ret, getppid(), err);
+}
+
+static int run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
+               struct report *report, struct error **err)
+{
+        _cleanup_prune_options_ struct prune_options options = { 0 };
+        _cleanup_(repository_freep) struct repository *repository = NULL;
+        const struct inventory_vm *vm = inventory_find_vm(inventory, request->vm);
+        if (!vm)
+                return error_set(err, ERROR_CONFIG, "the inventory has no VM named %s: nothing says how long its points are kept",
+                                 request->vm);
+        if (prune_options_from_json(request->options, &options, err) < 0 ||
+            open_repository(request, settings, &repository, err) < 0)
+                return -1;
+        const char *home = vm->hypervisor ? vm->hypervisor : request->pinned_hypervisor;
+        if (!home)
+                return error_set(err, ERROR_CONFIG, "%s has no home yet: it was never backed up", vm->name);
+        const struct prune prune = { .repository = repository, .home = home, .vm = vm, .agreed = options.points, .report = report };
+        size_t kept = 0;
+        size_t removed = 0;
+        report_step(report, "retention");
+        if (prune_points(&prune, &kept, &removed, err) < 0)
+                return -1;
+        report_step_end(report, STEP_DONE, "%zu points kept, %zu removed", kept, removed);
+        return worker_check_cancelled(err);
+}
+
+int prune_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
+              struct report *report)
+{
+        _cleanup_error_ struct error *failure = NULL;
+        (void)!run(request, settings, inventory, report, &failure);
+        const char *status = !failure ? "ok" : failure->kind == ERROR_CANCELLED ? "cancelled" : "failed";
+        report_result(report, status, NULL, failure);
+        return failure ? 1 : 0;
 }

@@ -157,6 +157,16 @@ void report_removed(struct report *report, const char *point)
         send_text(report, EVENT_REMOVED, point);
 }
 
+void report_domain(struct report *report, const char *name, const char *uuid, const char *state, const char *vm)
+{
+        _cleanup_(event_freep) struct event *event = event_new(EVENT_DOMAIN);
+        event->domain.name = xstrdup(name);
+        event->domain.uuid = xstrdup(uuid);
+        event->domain.state = xstrdup(state);
+        event->domain.vm = xstrdup(vm);
+        send_event(report, event);
+}
+
 void report_state(struct report *report, const char *path, const struct point_state *state)
 {
         _cleanup_(event_freep) struct event *event = event_new(EVENT_STATE);

@@ -37,6 +37,8 @@ void report_warning(struct report *report, const char *format, ...) _printf_(2, 
 void report_log(struct report *report, const char *format, ...) _printf_(2, 3);
 void report_progress(struct report *report, const char *disk, uint64_t done_bytes, uint64_t total_bytes);
 void report_removed(struct report *report, const char *point);
+/* A domain of a hypervisor; `vm` is the VM of the inventory that it is, NULL: none. */
+void report_domain(struct report *report, const char *name, const char *uuid, const char *state, const char *vm);
 /* What state.json of a point now says, by the point's path relative to the repository; NULL: there is no such point (any more). */
 void report_state(struct report *report, const char *path, const struct point_state *state);
 /* The last event. `path` and `error` may be NULL. */

@@ -15,7 +15,9 @@
 #include "transports/libvirt-ssh.h"
 #include "worker/backup-internal.h"
 #include "worker/backup.h"
+#include "worker/discover.h"
 #include "worker/host-check.h"
+#include "worker/prune.h"
 #include "worker/recover.h"
 #include "worker/restore.h"
 #include "worker/verify.h"
@@ -101,6 +103,10 @@ static int dispatch(const struct job_request *request, const struct settings *se
                 return host_check_run(request, settings, inventory, &report);
         case JOB_VERIFY:
                 return verify_run(request, settings, &report);
+        case JOB_PRUNE:
+                return prune_run(request, settings, inventory, &report);
+        case JOB_DISCOVER:
+                return discover_run(request, settings, inventory, &report);
         case JOB_RESTORE:
                 return restore_run(request, settings, inventory, &report);
         case JOB_TEST_RESTORE:

@@ -161,6 +161,12 @@ struct event *sample_event(enum event_type type)
                 event->path = xstrdup("hypervisor-01/prod-db-01/2026-02-01-230015");
                 event->point_state = sample_state_json();
                 break;
+        case EVENT_DOMAIN:
+                event->domain.name = xstrdup("prod db (01)");
+                event->domain.uuid = xstrdup(VM_UUID);
+                event->domain.state = xstrdup("running");
+                event->domain.vm = xstrdup("prod-db-01");
+                break;
         case EVENT_RESULT:
                 fill_result(event);
                 break;

@@ -10,8 +10,8 @@
 #include "samples.h"
 #include "schema/json-fields.h"
 
-static const enum event_type types[] = { EVENT_STEP, EVENT_PROGRESS, EVENT_CHECK, EVENT_WARNING,
-                                         EVENT_LOG,  EVENT_REMOVED,  EVENT_STATE, EVENT_RESULT };
+static const enum event_type types[] = { EVENT_STEP,    EVENT_PROGRESS, EVENT_CHECK,  EVENT_WARNING, EVENT_LOG,
+                                         EVENT_REMOVED, EVENT_STATE,    EVENT_DOMAIN, EVENT_RESULT };
 
 Test(messages, a_request_reads_back_with_its_texts_unharmed)
 {
@@ -33,7 +33,7 @@ Test(messages, a_request_reads_back_with_its_texts_unharmed)
 
 Test(messages, every_action_has_a_name_that_reads_back)
 {
-        for (int action = JOB_BACKUP; action <= JOB_TEST_RESTORE; action++) {
+        for (int action = JOB_BACKUP; action <= JOB_DISCOVER; action++) {
                 _cleanup_(job_request_freep) struct job_request *request = sample_request();
                 request->action = (enum job_action)action;
                 request->hypervisor = xstrdup("hypervisor-01");

@@ -1,0 +1,11 @@
+/* `orch discover`: which domains a hypervisor has, and which VM of the inventory each is. Changes nothing. */
+#pragma once
+
+#include "schema/inventory.h"
+#include "schema/messages.h"
+#include "schema/settings.h"
+#include "worker/report.h"
+
+/* Reports a domain event for each, and the result. Returns the worker's exit status. */
+int discover_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
+                 struct report *report);
