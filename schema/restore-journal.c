@@ -25,7 +25,7 @@ static bool is_our_path(const char *path)
 
 static bool is_point_path(const char *path)
 {
-        return path[0] != '/' && !strstr(path, "..") && strlen(path) < 1024;
+        return path[0] && path[0] != '/' && !strstr(path, "..") && strlen(path) < 1024;
 }
 
 static const char *const phase_words[] = { [RESTORE_COPYING] = "copying",
@@ -59,6 +59,7 @@ static const struct json_field aside_fields[] = {
 #define FIELD(member) .name = #member, .offset = offsetof(struct restore_journal, member)
 static const struct json_field journal_fields[] = {
         { FIELD(job), .type = JSON_FIELD_TEXT, .required = true, SAFE_NAME },
+        { FIELD(tag), .type = JSON_FIELD_TEXT, .required = true, SAFE_NAME },
         { FIELD(vm), .type = JSON_FIELD_TEXT, .required = true, SAFE_NAME },
         { FIELD(point), .type = JSON_FIELD_TEXT, .required = true, .valid = is_point_path,
           .expected = "a path below the repository" },

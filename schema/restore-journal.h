@@ -33,6 +33,7 @@ struct restore_aside {
 
 struct restore_journal {
         char *job;
+        char *tag; /* in the names of all that it makes on hypervisors */
         char *vm;
         char *point;      /* its path, relative to the repository */
         char *hypervisor; /* where it is restored to */

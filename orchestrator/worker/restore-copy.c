@@ -66,9 +66,15 @@ static int copy_firmware(struct restore *restore, const struct restore_firmware 
         static const char script[] =
                 "umask 077; mkdir -p -- \"${2%/*}\" && cp -R -T -- \"$1\" \"$2\" && find \"$2\" -type f -exec sync {} +";
         const char *const argv[] = { "sh", "-c", script, "orch-restore", firmware->saved, firmware->temporary, NULL };
-        if (hypervisor_run(restore->host, argv, RESTORE_COMMAND_MS, NULL, err) < 0)
+        _cleanup_free_ char *unit = xasprintf("%s-copy", restore->tag);
+        const struct exec_options options = { .timeout_ms = RESTORE_COMMAND_MS, .unit = unit, .cancelled = worker_cancelled };
+        _cleanup_exec_result_ struct exec_result result = { 0 };
+        if (restore->host->ops->exec(restore->host, argv, &options, &result, err) < 0)
                 return error_prefix(err, "the %s state cannot be copied to %s", firmware->what, restore->host->name);
-        return 0;
+        _cleanup_free_ char *said = str_one_line(result.errors ? result.errors : "", 400);
+        return result.status == 0 ? 0
+                                  : error_set(err, ERROR_INTERNAL, "the %s state cannot be copied to %s (status %d): %s",
+                                              firmware->what, restore->host->name, result.status, said);
 }
 
 int restore_copy(struct restore *restore, struct error **err)

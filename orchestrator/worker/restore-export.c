@@ -39,6 +39,7 @@ static void plan(struct restore *restore)
         const struct metadata *metadata = restore->metadata;
         restore->folder = xstrdup(restore->options.export_folder);
         restore->journal = xcalloc(1, sizeof *restore->journal);
+        restore->journal->tag = xstrdup(restore->tag);
         for (size_t i = 0; i < metadata->n_disks; i++) {
                 const struct metadata_disk *saved = &metadata->disks[i];
                 if (restore->options.disks && restore->options.disks[0] && !strv_contains(restore->options.disks, saved->target))

@@ -27,6 +27,20 @@ static const char remove_script[] = HAS_INODE "while [ $# -ge 3 ]; do rm -rf -- 
                                               "\"$3\"; then rm -rf -- \"$2\"; fi; shift 3; done";
 static const char remove_asides_script[] = "while [ $# -ge 2 ]; do rm -rf -- \"$2\"; shift 2; done";
 
+/* As a unit, so that one whose worker died is ended before what it did is undone. */
+static int run_script(const struct restore_journal *journal, struct hypervisor *host, char *const *argv, struct error **err)
+{
+        _cleanup_free_ char *unit = xasprintf("%s-move", journal->tag);
+        const struct exec_options options = { .timeout_ms = RESTORE_COMMAND_MS, .unit = unit };
+        _cleanup_exec_result_ struct exec_result result = { 0 };
+        if (host->ops->exec(host, (const char *const *)argv, &options, &result, err) < 0)
+                return -1;
+        if (result.status == 0)
+                return 0;
+        _cleanup_free_ char *said = str_one_line(result.errors ? result.errors : "", 400);
+        return error_set(err, ERROR_INTERNAL, "renaming on %s failed (status %d): %s", host->name, result.status, said);
+}
+
 static char **argv_of(const char *script)
 {
         const char *const head[] = { "sh", "-c", script, "orch-restore" };
@@ -44,7 +58,7 @@ static int run_on_items(const char *script, const struct restore_journal *journa
                 strv_add(&argv, journal->items[i].path);
                 strv_addf(&argv, "%ju", (uintmax_t)journal->items[i].inode);
         }
-        return hypervisor_run(host, (const char *const *)argv, RESTORE_COMMAND_MS, NULL, err);
+        return run_script(journal, host, argv, err);
 }
 
 static int run_on_asides(const char *script, const struct restore_journal *journal, struct hypervisor *host, struct error **err)
@@ -56,7 +70,7 @@ static int run_on_asides(const char *script, const struct restore_journal *journ
                 strv_add(&argv, journal->asides[i].path);
                 strv_add(&argv, journal->asides[i].aside);
         }
-        return hypervisor_run(host, (const char *const *)argv, RESTORE_COMMAND_MS, NULL, err);
+        return run_script(journal, host, argv, err);
 }
 
 int restore_set_aside(const struct restore_journal *journal, struct hypervisor *host, struct error **err)

@@ -86,6 +86,7 @@ static struct restore_journal *new_journal(const struct restore *restore)
         struct restore_journal *journal = xcalloc(1, sizeof *journal);
         *journal = (struct restore_journal){
                 .job = xstrdup(restore->request->job),
+                .tag = xstrdup(restore->tag),
                 .vm = xstrdup(restore->request->vm),
                 .point = xstrdup(restore->point->path),
                 .hypervisor = xstrdup(restore->entry->name),

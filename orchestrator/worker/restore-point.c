@@ -11,25 +11,26 @@
 
 enum { XML_MAX_BYTES = 8 * 1024 * 1024 };
 
-/* "; the next older good point is X: orch restore VM X", or that there is none. The caller frees. */
+/* The next older one that is not damaged, as far as is known. The caller frees. */
 static char *older_good_point(const struct restore *restore)
 {
         bool past = false;
         for (size_t i = 0; i < restore->points.count; i++) {
                 const struct point *point = &restore->points.items[i];
                 if (past && point->metadata && !point->state.damaged)
-                        return xasprintf("The next older good point is %s: orch restore %s %s", point->name, restore->request->vm,
-                                         point->name);
+                        return xasprintf("the next older good point: orch restore %s %s", restore->request->vm, point->name);
                 past = past || point == restore->point;
         }
-        return xasprintf("There is no older good point of %s", restore->request->vm);
+        return xasprintf("there is no older good point of %s", restore->request->vm);
 }
 
+/* Short enough that the end of it, which says what to do, is not cut off anywhere. */
 static int refuse_point(const struct restore *restore, const char *problem, struct error **err)
 {
         _cleanup_free_ char *older = older_good_point(restore);
-        return error_set(err, ERROR_CORRUPT, "the point %s of %s cannot be restored from: %s. Nothing was copied. %s",
-                         restore->point->name, restore->request->vm, problem, older);
+        _cleanup_free_ char *cut = str_one_line(problem, 200);
+        return error_set(err, ERROR_CORRUPT, "the point %s is not whole: %s. Nothing was copied; %s", restore->point->name, cut,
+                         older);
 }
 
 static const struct point *find_point(const struct point_list *list, const char *name, const char *hypervisor)
@@ -84,7 +85,10 @@ static int read_xml(struct restore *restore, struct error **err)
         restore->xml_text = fs_read_file(path, XML_MAX_BYTES, NULL, &error);
         if (restore->xml_text)
                 restore->xml = domain_xml_parse(restore->xml_text, strlen(restore->xml_text), &error);
-        return restore->xml ? 0 : refuse_point(restore, error_message(error), err);
+        if (restore->xml)
+                return 0;
+        error_prefix(&error, "%s.xml", restore->request->vm);
+        return refuse_point(restore, error_message(error), err);
 }
 
 int restore_choose_point(struct restore *restore, struct error **err)

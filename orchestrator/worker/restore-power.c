@@ -91,7 +91,10 @@ int restore_await(struct restore *restore, struct error **err)
                 }
                 enum domain_state state = DOMAIN_STATE_OTHER;
                 enum agent_state agent = AGENT_MUTE;
-                if (worker_check_cancelled(err) < 0 || read_state(host, restore->uuid, &state, err) < 0)
+                if (worker_check_cancelled(err) < 0)
+                        return error_prefix(err, "%s is restored and started on %s; waiting for its guest agent", restore->name,
+                                            host->name);
+                if (read_state(host, restore->uuid, &state, err) < 0)
                         return -1;
                 if (is_off(state))
                         return error_set(err, ERROR_INTERNAL, "%s was restored and started on %s, and has gone off again",

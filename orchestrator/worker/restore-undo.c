@@ -4,7 +4,6 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/names.h"
 #include "worker/restore-internal.h"
 
 static bool is_active(const struct domain_info *info)
@@ -12,12 +11,15 @@ static bool is_active(const struct domain_info *info)
         return info->state != DOMAIN_STATE_SHUT_OFF && info->state != DOMAIN_STATE_CRASHED;
 }
 
-static int stop_units(struct repository *repository, const struct restore_journal *journal, struct hypervisor *host,
-                      struct error **err)
+static int stop_units(const struct restore_journal *journal, struct hypervisor *host, struct error **err)
 {
-        _cleanup_free_ char *tag = names_tag(repository_short_uuid(repository), journal->job);
-        _cleanup_free_ char *unit = xasprintf("%s-copy", tag);
-        return host->ops->stop_unit(host, unit, err);
+        static const char *const what[] = { "copy", "move" };
+        for (size_t i = 0; i < ARRAY_LENGTH(what); i++) {
+                _cleanup_free_ char *unit = xasprintf("%s-%s", journal->tag, what[i]);
+                if (host->ops->stop_unit(host, unit, err) < 0)
+                        return -1;
+        }
+        return 0;
 }
 
 /* Somebody started it in between: it runs on files that are to be taken away. */
@@ -76,8 +78,9 @@ int restore_roll_back(struct repository *repository, const struct restore_journa
         if (!may_run &&
             (refuse_active(journal, host, journal->uuid, err) < 0 || refuse_active(journal, aside_host, journal->uuid, err) < 0))
                 return -1;
-        if (stop_units(repository, journal, host, err) < 0 || (defined && take_definition_away(journal, host, err) < 0) ||
-            restore_remove_items(journal, host, err) < 0 || (moved && restore_put_back(journal, aside_host, err) < 0))
+        if (stop_units(journal, host, err) < 0 || (aside_host != host && stop_units(journal, aside_host, err) < 0) ||
+            (defined && take_definition_away(journal, host, err) < 0) || restore_remove_items(journal, host, err) < 0 ||
+            (moved && restore_put_back(journal, aside_host, err) < 0))
                 return -1;
         if (original_host && defined && define_original(repository, journal, original_host, err) < 0)
                 return -1;

@@ -56,7 +56,7 @@ def main():
     program, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     schemas = {path.name: json.loads(path.read_text()) for path in folder.glob("*.schema.json")}
     validators = {}
-    for name in ("backup-metadata", "state", "job-request", "event", "last-run-summary"):
+    for name in ("backup-metadata", "state", "job-request", "event", "last-run-summary", "restore-journal"):
         schema = schemas[f"{name}.schema.json"]
         jsonschema.Draft202012Validator.check_schema(schema)
         validators[name] = jsonschema.Draft202012Validator(schema, resolver=jsonschema.RefResolver.from_schema(schema, store=schemas))

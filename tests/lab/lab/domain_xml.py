@@ -49,6 +49,7 @@ class Vm:
     uefi: bool = False        # OVMF and an NVRAM file; boots slower
     boot_disk: bool = False   # the firmware boots the first disk, which holds the guest's kernel; else QEMU loads the host's
     video: bool = False       # a VGA card, for screenshots
+    tpm: bool = False         # an emulated TPM 2.0
     nic: bool = False         # a network card on the host's bridge br0, which leads nowhere
     cmdline: str = ""         # further words for the kernel
     uuid: str = ""
@@ -93,6 +94,7 @@ def domain_xml(vm):
     <initrd>{BOOT}/initrd.img</initrd>
     <cmdline>{escape(' '.join([*words, vm.cmdline]).strip())}</cmdline>""" if not vm.boot_disk else "\n    <boot dev='hd'/>")
     video = "    <video><model type='vga'/></video>\n" if vm.video else ""
+    tpm = "    <tpm model='tpm-crb'><backend type='emulator' version='2.0'/></tpm>\n" if vm.tpm else ""
     scsi = "    <controller type='scsi' model='virtio-scsi'/>\n" if any(d.bus == "scsi" for d in vm.disks) else ""
     return f"""<domain type='qemu'>
   <name>{escape(vm.name)}</name>
@@ -111,7 +113,7 @@ def domain_xml(vm):
   <devices>
     <emulator>/usr/bin/qemu-system-x86_64</emulator>
 {chr(10).join(disk_xml(d) for d in vm.disks)}
-{scsi}{nic}{video}    <controller type='usb' model='none'/>
+{scsi}{nic}{tpm}{video}    <controller type='usb' model='none'/>
     <serial type='pty'><target port='0'/></serial>
     <console type='pty'><target type='serial' port='0'/></console>
 {agent}    <channel type='unix'><target type='virtio' name='org.orch.lab.0'/></channel>

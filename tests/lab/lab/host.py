@@ -26,6 +26,8 @@ group = "root"
 cgroup_controllers = []
 namespaces = []
 remember_owner = 0
+swtpm_user = "root"
+swtpm_group = "root"
 """
 
 SSHD_CONFIG = """\

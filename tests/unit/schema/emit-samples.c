@@ -39,6 +39,8 @@ static void emit_samples(void)
                 _cleanup_(event_freep) struct event *event = sample_event((enum event_type)type);
                 emit("event", event_format(event));
         }
+        _cleanup_(restore_journal_freep) struct restore_journal *journal = sample_journal();
+        emit("restore-journal", restore_journal_format(journal));
         _cleanup_(event_freep) struct event *failure = event_new(EVENT_RESULT);
         failure->status = xstrdup("failed");
         failure->error = xstrdup("it did not work");
@@ -65,6 +67,10 @@ static char *rewrite(const char *kind, const char *text, struct error **err)
         if (streq(kind, "last-run-summary")) {
                 _cleanup_(summary_freep) struct summary *summary = summary_parse(text, length, err);
                 return summary ? summary_format(summary) : NULL;
+        }
+        if (streq(kind, "restore-journal")) {
+                _cleanup_(restore_journal_freep) struct restore_journal *journal = restore_journal_parse(text, length, err);
+                return journal ? restore_journal_format(journal) : NULL;
         }
         _cleanup_(event_freep) struct event *event = event_parse(text, length, err);
         return event ? event_format(event) : NULL;

@@ -225,3 +225,29 @@ struct point_state sample_state(void)
                 .proof_evidence = sample_evidence(),
         };
 }
+
+struct restore_journal *sample_journal(void)
+{
+        struct restore_journal *journal = xcalloc(1, sizeof *journal);
+        *journal = (struct restore_journal){
+                .job = xstrdup("20260201-3f9a"),
+                .tag = xstrdup("orch-0f0e0d0c-20260201-3f9a"),
+                .vm = xstrdup("prod-db-01"),
+                .point = xstrdup("hypervisor-01/prod-db-01/2026-02-01-230015"),
+                .hypervisor = xstrdup("hypervisor-02"),
+                .uuid = xstrdup("c7a5fdbd-edaf-9455-926a-d65c16db1809"),
+                .name = xstrdup("prod db (01)"),
+                .phase = RESTORE_DONE,
+                .original_hypervisor = xstrdup("hypervisor-01"),
+                .original_uuid = xstrdup("c7a5fdbd-edaf-9455-926a-d65c16db1809"),
+                .original_file = xstrdup("20260201-3f9a-original.xml"),
+                .original_ran = true,
+                .original_autostart = true,
+                .keep_until = 1770588015,
+        };
+        restore_journal_add_item(journal, "/images/.vda.orch-0f0e0d0c-20260201-3f9a.restoring",
+                                 "/images/we ird'q $(touch x)&\"ü\".qcow2");
+        journal->items[0].inode = 4711;
+        restore_journal_add_aside(journal, "/images/a.qcow2", "/images/a.qcow2.replaced-2026-02-01-orch-0f0e0d0c-20260201-3f9a");
+        return journal;
+}

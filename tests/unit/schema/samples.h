@@ -3,6 +3,7 @@
 
 #include "schema/messages.h"
 #include "schema/metadata.h"
+#include "schema/restore-journal.h"
 #include "schema/summary.h"
 
 struct metadata *sample_metadata(void);        /* an increment of a VM with two disks, status "ok" */
@@ -10,4 +11,5 @@ struct metadata *sample_failed_metadata(void); /* a job that failed before it fo
 struct job_request *sample_request(void);
 struct event *sample_event(enum event_type type);
 struct summary *sample_summary(void);
-struct point_state sample_state(void); /* point_state_done() */
+struct restore_journal *sample_journal(void); /* of a restore that replaced a VM */
+struct point_state sample_state(void);        /* point_state_done() */

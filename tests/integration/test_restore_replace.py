@@ -1,0 +1,293 @@
+"""orch restore --replace: the VM that is there gives way to its earlier self, is kept aside, and is put back whatever interrupts the
+restore at whatever step: never neither, and nothing left behind."""
+
+import contextlib
+import glob
+import http.client
+import json
+import os
+import signal
+import threading
+import time
+import unittest
+
+from harness import Disk, Vm, entry
+from outside import UnixConnection
+from test_restore import HOME, OTHER, RestoreCase
+
+STEPS = ["copy", "compare", "stop-original", "rename", "define", "start"]
+
+
+class Stream(threading.Thread):
+    """The events of one restore, as a client of the API sees them; calls `then` when a step begins."""
+
+    def __init__(self, orch, vm, options, step=None, then=None):
+        super().__init__(daemon=True)
+        self.orch, self.vm, self.options, self.step, self.then = orch, vm, options, step, then
+        self.steps, self.result, self.error = [], None, None
+        self.start()
+
+    def run(self):
+        connection = UnixConnection(self.orch.socket, 300)
+        with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+            connection.request("POST", "/v1/restore", json.dumps({"vm": self.vm, "options": self.options}), {"Content-Type": "application/json"})
+            for line in connection.getresponse():
+                event = json.loads(line)
+                if event.get("event") == "step" and event["state"] == "begin":
+                    self.steps.append(event["step"])
+                    if event["step"] == self.step and self.then:
+                        then, self.then = self.then, None
+                        then()
+                if event.get("event") == "result":
+                    self.result, self.error = event["status"], event.get("error")
+
+
+class ReplaceCase(RestoreCase):
+    def setUp(self):
+        self.daemon = self.take_up()
+        if not self.daemon.points_of(self.vm.name):
+            for disk in self.vm.spec.disks:
+                self.vm.exec("sh", "-c", f"echo then > /data/{disk.target}/marker; sync")
+            self.backup(self.daemon, self.vm.name)
+        self.point = self.daemon.points_of(self.vm.name)[-1]
+        for disk in self.vm.spec.disks:
+            self.vm.exec("sh", "-c", f"echo now > /data/{disk.target}/marker; sync")
+
+    def markers(self):
+        return self.vm.exec("cat", *(f"/data/{d.target}/marker" for d in self.vm.spec.disks))[0].split()
+
+    def asides(self, host=None):
+        return [f for f in (host or self.home).files() if ".replaced-" in f]
+
+    def assert_intact(self, marker="now"):
+        """It runs on its own disks, with what was last written."""
+        self.vm.wait(120)
+        self.assertEqual(self.vm.state(), "running")
+        self.assertEqual(self.markers(), [marker] * len(self.vm.spec.disks))
+        self.assertEqual(self.vm.disk_paths(), {d.target: d.path for d in self.vm.spec.disks})
+        self.assertEqual(self.home.virsh("domuuid", self.vm.name).strip(), self.vm.spec.uuid)
+
+    def forget_asides(self):
+        """As if the seven days were over: what was set aside goes with the next recovery."""
+        for path in glob.glob(os.path.join(self.lab.share.path, "metadata", "restores", "*.json")):
+            with open(path) as f:
+                journal = json.load(f)
+            self.assertEqual(journal["phase"], "done")
+            journal["keep_until"] = "2020-01-01T00:00:00Z"
+            with open(path, "w") as f:
+                json.dump(journal, f)
+        self.daemon("recover", self.vm.name, check=0)
+        self.assertEqual(self.asides(), [])
+        self.nothing_left()
+
+
+class Replace(ReplaceCase):
+    prefix = "replace"
+    vms = [(HOME, lambda: Vm("twice", [Disk(size_mib=64), Disk("vdb", format="raw", size_mib=48)], nic=True))]
+    inventory = [entry("twice", HOME)]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.vm = cls.lab.vm("twice")
+
+    def test_1_replaced_kept_aside_and_forgotten(self):
+        mac = self.definition(self.home, "twice").find("devices/interface/mac").get("address")
+        said = self.daemon("restore", "twice", self.point["point"], "--replace", "--yes", "--start", check=0)
+        self.assert_intact("then")
+        self.assertEqual(self.definition(self.home, "twice").find("devices/interface/mac").get("address"), mac)
+        asides = self.asides()
+        self.assertEqual(sorted(os.path.basename(f).split(".replaced-")[0] for f in asides), ["twice-vda.qcow2", "twice-vdb.raw"])
+        self.assertIn("kept until", said.out + said.err)
+        for path in asides:
+            self.assertIn(path, said.out)
+        self.daemon("recover", "twice", check=0)
+        self.assertEqual(self.asides(), asides, "not before seven days are over")
+        self.daemon("backup", "vm", "twice", check=0)
+        self.forget_asides()
+
+    def test_2_an_unreachable_or_unsettled_original_is_not_replaced(self):
+        self.home.virsh("managedsave", "twice")
+        with self.nothing_changes():
+            self.refused(self.daemon, "twice", self.point["point"], "--replace", "--yes", saying="managedsave-remove")
+        self.vm.start()
+        self.assert_intact()
+        self.nothing_left()
+
+    def test_3_what_does_not_start_gives_way_again(self):
+        """The restored VM cannot start: the one that ran runs again."""
+        wrapper = ("#!/bin/sh\ncase \"$*\" in *guest=twice,*) [ ! -e /var/lib/libvirt/refuse ] || { rm /var/lib/libvirt/refuse; exit 1; };; esac\n"
+                   "exec /usr/bin/qemu-system-x86_64.real \"$@\"\n")
+        self.home.exec("install", "-m", "755", "/usr/bin/qemu-system-x86_64", "/usr/bin/qemu-system-x86_64.real")
+        self.home.exec("install", "-m", "755", "/dev/stdin", "/usr/bin/qemu-system-x86_64", input=wrapper)
+        self.addCleanup(self.home.exec, "mv", "/usr/bin/qemu-system-x86_64.real", "/usr/bin/qemu-system-x86_64")
+        self.home.shell("touch /var/lib/libvirt/refuse")
+        result = self.daemon("restore", "twice", self.point["point"], "--replace", "--yes", "--start")
+        self.assertEqual(result.status, 1, result)
+        self.assertIn("cannot be started", result.out + result.err)
+        self.assert_intact()
+        self.assertEqual(self.asides(), [])
+        self.nothing_left()
+
+
+class ReplacePart(ReplaceCase):
+    prefix = "rpart"
+    vms = [(HOME, lambda: Vm("apart", [Disk(size_mib=32), Disk("vdb", size_mib=32)]))]
+    inventory = [entry("apart", HOME)]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.vm = cls.lab.vm("apart")
+
+    def test_4_some_disks_only(self):
+        """The others stay as they are, attached."""
+        self.daemon("restore", "apart", self.point["point"], "--replace", "--yes", "--disks", "vda", "--start", check=0)
+        self.vm.wait(120)
+        self.assertEqual(self.markers(), ["then", "now"])
+        self.assertEqual(len(self.asides()), 1)
+        self.forget_asides()
+
+    def test_5_moved_to_another_host(self):
+        """The original is shut off and set aside where it is; the new one runs on the other host."""
+        self.daemon("restore", "apart", self.point["point"], "--replace", "--yes", "--to", OTHER, "--start", check=0)
+        self.assertFalse(self.has(self.home, "apart"))
+        self.assertEqual(len(self.asides()), 2)
+        guest = self.guest(self.other, "apart", self.vm)
+        self.assertEqual(guest.exec("cat", "/data/vda/marker", "/data/vdb/marker")[0].split(), ["then", "then"])
+        self.forget_asides()
+
+
+class Interrupted(ReplaceCase):
+    """Each fault at each step. Whatever was interrupted, a recovery or a restart of the daemon brings the VM back, as it was or as it was
+    restored, and nothing else is left."""
+
+    prefix = "rfault"
+    hosts = 1
+    vms = [(HOME, lambda: Vm("target", [Disk(size_mib=64), Disk("vdb", format="raw", size_mib=32)], uefi=False))]
+    inventory = [entry("target", HOME)]
+
+    @classmethod
+    def setUpClass(cls):
+        super(RestoreCase, cls).setUpClass()
+        cls.home = cls.lab.host(HOME)
+        cls.vm = cls.lab.vm("target")
+
+    def worker_pids(self):
+        try:
+            with open(f"/proc/{self.daemon.daemon.pid}/task/{self.daemon.daemon.pid}/children") as f:
+                return [int(p) for p in f.read().split()]
+        except OSError:
+            return []
+
+    def kill(self, pids):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    # -- faults: each returns what heals the world around orch, never what orch has to put right ---------------------------
+
+    def sigkill_worker(self):
+        self.kill(self.worker_pids())
+
+    def sigkill_daemon_and_worker(self):
+        self.kill([self.daemon.daemon.pid, *self.worker_pids()])
+
+        def heal():
+            self.daemon.daemon.wait()
+            self.daemon.daemon = None
+            self.daemon.start_daemon()
+        return heal
+
+    def sigkill_libvirtd(self):
+        self.home.kill_proc("libvirtd")
+        return lambda: self.home.restart("libvirtd")
+
+    def reset_host(self):
+        """Power off and on: its processes end where they are, its disk stays."""
+        self.home.stop()
+
+        def heal():
+            self.home.start()
+        return heal
+
+    def fill_disk(self):
+        self.home.fill(leave_mib=0)
+        return self.home.unfill
+
+    def interrupt(self, step, fault):
+        healed = []
+        options = {"point": self.point["point"], "replace": True, "start": True}
+        stream = Stream(self.daemon, "target", options, step, lambda: healed.append(fault()))
+        stream.join(200)
+        self.assertFalse(stream.is_alive(), "the restore does not end")
+        self.assertTrue(healed, f"the step {step} was never seen: {stream.steps}")
+        if healed[0]:
+            healed[0]()
+        return stream
+
+    def settle(self):
+        """The daemon recovers by itself; a recovery by hand has nothing more to do, or does the rest."""
+        self.daemon.wait_idle(180)
+        for _ in range(3):
+            result = self.daemon("recover", "target", timeout=200)
+            if result.status == 0:
+                break
+        self.assertEqual(result.status, 0, result)
+        if self.vm.state() != "running":
+            self.vm.start()
+
+    def campaign(self, fault, steps=STEPS):
+        for step in steps:
+            with self.subTest(step=step):
+                stream = self.interrupt(step, getattr(self, fault))
+                self.settle()
+                journals = glob.glob(os.path.join(self.lab.share.path, "metadata", "restores", "*.json"))
+                replaced = bool(journals)
+                print(f"        {fault} at {step}: {stream.result}, {'restored' if replaced else 'as it was'}", flush=True)
+                self.assert_intact("then" if replaced else "now")
+                self.assertEqual(stream.result == "ok" and not replaced, False)
+                if replaced:
+                    self.forget_asides()
+                self.assertEqual(self.asides(), [])
+                self.nothing_left()
+                for disk in self.vm.spec.disks:
+                    self.vm.exec("sh", "-c", f"echo now > /data/{disk.target}/marker; sync")
+
+    def test_1_worker_killed(self):
+        self.campaign("sigkill_worker")
+
+    def test_2_daemon_and_worker_killed(self):
+        self.campaign("sigkill_daemon_and_worker")
+
+    def test_3_libvirtd_killed(self):
+        self.campaign("sigkill_libvirtd")
+
+    def test_4_host_reset(self):
+        self.campaign("reset_host")
+
+    def test_5_disk_full(self):
+        self.campaign("fill_disk", ["copy", "compare", "rename", "define"])
+
+    def test_6_killed_between_two_renames(self):
+        """One disk is set aside and the other not yet: as slow as a rename can be made."""
+        self.home.exec("install", "-m", "755", "/dev/stdin", "/usr/local/bin/mv", input="#!/bin/sh\n/usr/bin/mv \"$@\"; s=$?\n"
+                       "case \"$*\" in *replaced-*|*restoring*) [ -e /var/lib/libvirt/slow ] && sleep 1;; esac\nexit $s\n")
+        self.addCleanup(self.home.exec, "rm", "/usr/local/bin/mv")
+        for delay in (0.5, 1.5, 2.5, 3.5):
+            with self.subTest(delay=delay):
+                self.home.shell("touch /var/lib/libvirt/slow")
+
+                def fault(wait=delay):
+                    time.sleep(wait)
+                    self.kill(self.worker_pids())
+                self.interrupt("rename", fault)
+                self.home.shell("rm /var/lib/libvirt/slow")
+                self.settle()
+                self.assert_intact()
+                self.assertEqual(self.asides(), [])
+                self.nothing_left()
+
+
+if __name__ == "__main__":
+    unittest.main()
