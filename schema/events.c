@@ -66,6 +66,11 @@ static const struct json_field domain_fields[] = {
         { FIELD(domain), .type = JSON_FIELD_PART, .required = true, .fields = domain_part_fields },
         { 0 },
 };
+static const struct json_field warning_fields[] = {
+        { FIELD(text), .type = JSON_FIELD_TEXT, .required = true },
+        { FIELD(alert), .type = JSON_FIELD_FLAG },
+        { 0 },
+};
 static const struct json_field point_state_fields[] = {
         { FIELD(path), .type = JSON_FIELD_TEXT, .required = true },
         { FIELD(point_state), .type = JSON_FIELD_OBJECT },
@@ -81,7 +86,7 @@ static const struct json_field result_fields[] = {
 
 static const struct json_field *const fields_of[] = {
         [EVENT_STEP] = step_fields,         [EVENT_PROGRESS] = progress_fields, [EVENT_CHECK] = check_fields,
-        [EVENT_WARNING] = text_fields,      [EVENT_LOG] = text_fields,          [EVENT_REMOVED] = text_fields,
+        [EVENT_WARNING] = warning_fields,   [EVENT_LOG] = text_fields,          [EVENT_REMOVED] = text_fields,
         [EVENT_STATE] = point_state_fields, [EVENT_DOMAIN] = domain_fields,     [EVENT_RESULT] = result_fields,
 };
 

@@ -77,6 +77,7 @@ struct event {
         enum step_state state;
         char *text;          /* STEP: detail or NULL; WARNING, LOG: the message; REMOVED: the point's name */
         int64_t duration_ms; /* STEP_DONE and after; RESULT: of the whole job */
+        bool alert;          /* WARNING: a person should know at once, not only from the summary */
         /* PROGRESS */
         char *disk;
         uint64_t done_bytes;

@@ -1,5 +1,6 @@
 /* `orch notify test|failure`: a message to see whether the channels work; a message that a job of a scheduler failed, with or without a
  * daemon. */
+#include <signal.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -177,6 +178,8 @@ int verb_notify_failure(const struct cli *cli, struct error **err)
         _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);
         if (!settings)
                 return STATUS_USAGE;
+        /* A command may end without reading what it is given. */
+        signal(SIGPIPE, SIG_IGN);
         int status = STATUS_OK;
         if (!options_has(cli->options, "direct") && leave_to_daemon(cli, settings, job, text, &status))
                 return status;

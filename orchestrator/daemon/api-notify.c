@@ -74,11 +74,13 @@ void api_notify_failure(struct daemon *daemon, struct api_request *request)
 {
         struct failure_body body = { 0 };
         _cleanup_error_ struct error *error = NULL;
-        if (api_body(request, failure_fields, &body, &error) < 0) {
+        bool queued = false;
+        if (api_body(request, failure_fields, &body, &error) < 0 ||
+            notices_scheduler_failed(daemon->notices, body.job, body.text, &queued, &error) < 0) {
                 api_answer_error(request, error);
         } else {
                 json_t *json = json_object();
-                json_object_set_new(json, "queued", json_boolean(notices_scheduler_failed(daemon->notices, body.job, body.text)));
+                json_object_set_new(json, "queued", json_boolean(queued));
                 api_answer_json(request, json);
         }
         json_fields_done(failure_fields, &body);

@@ -228,6 +228,14 @@ void notices_job_started(struct notices *notices, const struct job *job)
                 state_watch_clock_begun(notices, clock_realtime_s());
 }
 
+void notices_job_warned(struct notices *notices, const struct job *job, const char *text)
+{
+        if (!job_is_backup(job))
+                return;
+        _cleanup_strv_ char **tags = tags_of(notices, job->vm);
+        notices_add(notices, warning_notice(job->vm, job->hypervisor, job->id, text, tags, clock_realtime_s()), NULL, 0);
+}
+
 void notices_job_ended(struct notices *notices, const struct job *job)
 {
         if (job_is_backup(job))

@@ -184,12 +184,14 @@ void notices_batch_failed(struct notices *notices)
         notices->batch_failed_ms = clock_monotonic_ms();
 }
 
-bool notices_scheduler_failed(struct notices *notices, const char *job, const char *text)
+int notices_scheduler_failed(struct notices *notices, const char *job, const char *text, bool *ret_queued, struct error **err)
 {
-        if (notices->batch_failed_ms && clock_monotonic_ms() - notices->batch_failed_ms < TOLD_ALREADY_MS)
-                return false;
-        notices_add(notices, scheduler_failure_notice(job, text, clock_realtime_s()), NULL, 0);
-        return true;
+        if (!outbox_has_channel_for(notices->outbox, NOTICE_FAILURE))
+                return error_set(err, ERROR_CONFIG, "no channel takes failures");
+        *ret_queued = !notices->batch_failed_ms || clock_monotonic_ms() - notices->batch_failed_ms >= TOLD_ALREADY_MS;
+        if (*ret_queued)
+                notices_add(notices, scheduler_failure_notice(job, text, clock_realtime_s()), NULL, 0);
+        return 0;
 }
 
 static void on_test_result(void *data, const struct outbox_test *result)

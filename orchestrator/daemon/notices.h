@@ -20,6 +20,8 @@ DEFINE_FREEP(struct notices, notices_free)
 
 /* A backup's worker has been started. */
 void notices_job_started(struct notices *notices, const struct job *job);
+/* A job warned of something that a person should know at once. */
+void notices_job_warned(struct notices *notices, const struct job *job, const char *text);
 /* The outcome of a job is known, and its batch has not been told yet. */
 void notices_job_ended(struct notices *notices, const struct job *job);
 /* At start: a job did not outlive the last daemon. */
@@ -35,8 +37,10 @@ void notices_check(struct notices *notices);
  * daemon stops meanwhile only `done` is called. */
 int notices_test(struct notices *notices, const char *channel, void (*result)(void *data, const struct outbox_test *result),
                  void (*done)(void *data), void *data, struct error **err) _must_check_;
-/* A scheduler's job failed. False: it is one whose failures have been told, as a batch has just ended so. */
-bool notices_scheduler_failed(struct notices *notices, const char *job, const char *text);
+/* A scheduler's job failed. *ret_queued is false when it is one whose failures have been told, as a batch has just ended so. ERROR_CONFIG when
+ * no channel takes failures. */
+int notices_scheduler_failed(struct notices *notices, const char *job, const char *text, bool *ret_queued,
+                             struct error **err) _must_check_;
 /* Tests that were asked for get their end. */
 void notices_stop(struct notices *notices);
 

@@ -162,6 +162,8 @@ static void on_event(void *data, const struct event *event)
                 job_record_state(job->daemon, job, event);
         else if (event->type == EVENT_RESULT && !job->told)
                 on_result(job, event);
+        if (event->type == EVENT_WARNING && event->alert)
+                notices_job_warned(job->daemon->notices, job, event->text);
         tell(job, line, key);
 }
 

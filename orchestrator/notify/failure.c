@@ -255,6 +255,21 @@ struct notice *cause_over_notice(const char *cause, char *const *vms, int64_t si
         return notice;
 }
 
+struct notice *warning_notice(const char *vm, const char *hypervisor, const char *job, const char *text, char *const *tags,
+                              int64_t now)
+{
+        struct notice *notice = notice_new("job-warning", NOTICE_WARNING, now, "A warning about %s", vm);
+        notice_add_tags(notice, tags);
+        notice_add_fact(notice, "vm", "VM", vm);
+        notice_add_fact(notice, "hypervisor", "Hypervisor", hypervisor);
+        notice_add_fact(notice, "job", "Job", job);
+        add_time(notice, now);
+        notice_add_part(notice, "What it says", true, text);
+        _cleanup_free_ char *advice = xasprintf("The backup goes on. 'orch log %s' shows how it ends.", job);
+        notice_add_part(notice, "What to do", false, advice);
+        return notice;
+}
+
 struct notice *second_try_notice(const char *vm, const char *hypervisor, const char *job, char *const *tags, int64_t now)
 {
         struct notice *notice = notice_new("second-try-succeeded", NOTICE_RESOLVED, now, "The second try of %s succeeded", vm);

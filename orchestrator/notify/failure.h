@@ -38,5 +38,8 @@ struct notice *cause_notice(const char *cause, const struct failure *first, char
                             const char *reason, int64_t since);
 /* The end of it; `vms`: those that failed meanwhile. */
 struct notice *cause_over_notice(const char *cause, char *const *vms, int64_t since, int64_t now);
+/* A backup goes on, but with something that a person should know at once. */
+struct notice *warning_notice(const char *vm, const char *hypervisor, const char *job, const char *text, char *const *tags,
+                              int64_t now);
 /* A VM's second try went well. */
 struct notice *second_try_notice(const char *vm, const char *hypervisor, const char *job, char *const *tags, int64_t now);

@@ -117,16 +117,18 @@ static void check_agent(struct backup *backup, struct error **first)
                 return;
         }
         const char *what = state == AGENT_ABSENT ? "the guest agent is not there" : "the guest agent does not answer";
-        switch (fallback_decide(backup->vm->fallback, of_state[state])) {
+        enum fallback_verdict verdict = fallback_decide(backup->vm->fallback, of_state[state]);
+        void (*tell)(struct report * report, const char *format, ...) _printf_(2, 3) =
+                verdict == FALLBACK_SNAPSHOT_AND_ALERT ? report_alert : report_warning;
+        switch (verdict) {
         case FALLBACK_QUIESCE:
                 report_check(backup->report, CHECK_BEFORE, "guest-agent", CHECK_PASS, "answers");
                 return;
         case FALLBACK_SNAPSHOT:
         case FALLBACK_SNAPSHOT_AND_ALERT:
                 report_check(backup->report, CHECK_BEFORE, "guest-agent", CHECK_WARN, "%s", what);
-                report_warning(backup->report,
-                               "%s of %s: falling back from quiesce to snapshot, so this point is only crash consistent", what,
-                               backup->vm->name);
+                tell(backup->report, "%s of %s: falling back from quiesce to snapshot, so this point is only crash consistent",
+                     what, backup->vm->name);
                 backup->method = VM_METHOD_SNAPSHOT;
                 return;
         case FALLBACK_FAIL:

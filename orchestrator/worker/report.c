@@ -112,15 +112,32 @@ static void send_text(struct report *report, enum event_type type, const char *t
         send_event(report, event);
 }
 
+static void warn(struct report *report, const char *text, bool alert)
+{
+        if (report->metadata)
+                strv_add(&report->metadata->warnings, text);
+        _cleanup_(event_freep) struct event *event = event_new(EVENT_WARNING);
+        event->text = xstrdup(text);
+        event->alert = alert;
+        send_event(report, event);
+}
+
 void report_warning(struct report *report, const char *format, ...)
 {
         va_list ap;
         va_start(ap, format);
         _cleanup_free_ char *text = xvasprintf(format, ap);
         va_end(ap);
-        if (report->metadata)
-                strv_add(&report->metadata->warnings, text);
-        send_text(report, EVENT_WARNING, text);
+        warn(report, text, false);
+}
+
+void report_alert(struct report *report, const char *format, ...)
+{
+        va_list ap;
+        va_start(ap, format);
+        _cleanup_free_ char *text = xvasprintf(format, ap);
+        va_end(ap);
+        warn(report, text, true);
 }
 
 void report_log(struct report *report, const char *format, ...)

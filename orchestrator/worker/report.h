@@ -34,6 +34,8 @@ void report_undone(struct report *report, const char *step, const struct error *
 void report_check(struct report *report, enum check_phase phase, const char *name, enum check_verdict verdict, const char *format,
                   ...) _printf_(5, 6);
 void report_warning(struct report *report, const char *format, ...) _printf_(2, 3);
+/* A warning that a person should know at once. */
+void report_alert(struct report *report, const char *format, ...) _printf_(2, 3);
 void report_log(struct report *report, const char *format, ...) _printf_(2, 3);
 void report_progress(struct report *report, const char *disk, uint64_t done_bytes, uint64_t total_bytes);
 void report_removed(struct report *report, const char *point);

@@ -106,7 +106,7 @@ class Notify(LabCase):
         self.assertEqual(len(self.server.requests), 2)
 
     def test_one_cause_is_one_alert(self):
-        names = [f"vm-{i:02}" for i in range(12)]
+        names = [f"away-{i:02}" for i in range(12)]
         orch = self.make([entry(name, "away", priority=5) for name in names])
         orch.write_inventory([entry("good", H1, priority=9), *(entry(name, "away", "snapshot", priority=5, tags=["x"]) for name in names)],
                              hypervisors=[{"name": H1, "address": self.lab.host(H1).address}, {"name": "away", "address": "127.0.0.1", "port": 9}])
@@ -169,6 +169,18 @@ class Notify(LabCase):
             host.heal()
         self.assertEqual(orch("backup", "vm", "good").status, 0)
         self.assertEqual(self.wait_for_titles(orch, 2)[1], "hypervisor-01 can be reached again")
+
+    def test_a_mute_agent_is_told_at_once(self):
+        orch = self.make()
+        orch.start_daemon()
+        guest = self.lab.vm("good")
+        guest.stop_agent()
+        try:
+            self.assertEqual(orch("backup", "vm", "good").status, 0)
+        finally:
+            guest.cont_agent()
+        self.assertEqual(self.wait_for_titles(orch, 1), ["A warning about good"])
+        self.assertIn("the guest agent does not answer of good", slack_text(self.messages()[0]))
 
     def test_a_job_that_dies_with_the_daemon_is_told_by_the_next(self):
         orch = self.make(limits={"bandwidth_mib_s": 1})

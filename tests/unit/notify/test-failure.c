@@ -158,3 +158,12 @@ Test(failure, forty_names_and_more_are_counted)
         cr_assert_str_eq(notice->title, "The share is not available: 200 backups failed");
         cr_assert(str_ends_with(part(notice, "Failed for this cause (200)"), "vm-059 and 140 more"));
 }
+
+Test(failure, a_warning_that_cannot_wait)
+{
+        _cleanup_notice_ struct notice *notice = warning_notice("web-01", "hv-1", "20260201-00ab", "the agent is mute", NULL, 1770000000);
+        cr_assert_eq(notice->severity, NOTICE_WARNING);
+        cr_assert_str_eq(notice->title, "A warning about web-01");
+        cr_assert_str_eq(part(notice, "What it says"), "the agent is mute");
+        cr_assert(notice->about_vms);
+}

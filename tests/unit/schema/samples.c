@@ -151,6 +151,9 @@ struct event *sample_event(enum event_type type)
                                                         xstrdup("1.2 GiB free, 5.0 GiB needed") };
                 break;
         case EVENT_WARNING:
+                event->text = xstrdup("no guest agent");
+                event->alert = true;
+                break;
         case EVENT_LOG:
                 event->text = xstrdup("no guest agent");
                 break;

@@ -39,6 +39,7 @@ static void tell_a_job(struct report *report)
         report_step_end(report, STEP_DONE, "after %d ms", 41);
         report_check(report, CHECK_BEFORE, "vm-running", CHECK_WARN, "%s", "paused");
         report_warning(report, "only %s", "crash consistent");
+        report_alert(report, "%s is mute", "the agent");
         _cleanup_error_ struct error *error = NULL;
         error_set(&error, ERROR_BUSY, "busy");
         report_result(report, "failed", NULL, error);
@@ -53,18 +54,22 @@ Test(report, events_metadata_and_log_say_the_same)
         struct event *events[16] = { 0 };
         report.metadata->vm = xstrdup("vm-1");
         size_t count = events_of(&report, tell_a_job, events, ARRAY_LENGTH(events));
-        cr_assert_eq(count, 7);
+        cr_assert_eq(count, 8);
         cr_assert_eq(events[0]->state, STEP_BEGIN);
         cr_assert_eq(events[1]->state, STEP_DONE, "a step that is still open ends when the next begins");
         cr_assert_str_eq(events[1]->step, "freeze");
         cr_assert_str_eq(events[3]->text, "after 41 ms");
         cr_assert_eq(events[4]->type, EVENT_CHECK);
         cr_assert_eq(events[5]->type, EVENT_WARNING);
-        cr_assert_eq(events[6]->type, EVENT_RESULT);
-        cr_assert_eq(events[6]->error_kind, ERROR_BUSY);
+        cr_assert_not(events[5]->alert);
+        cr_assert_eq(events[6]->type, EVENT_WARNING);
+        cr_assert(events[6]->alert);
+        cr_assert_eq(events[7]->type, EVENT_RESULT);
+        cr_assert_eq(events[7]->error_kind, ERROR_BUSY);
         cr_assert_eq(metadata->n_checks, 1);
         cr_assert_str_eq(metadata->checks[0].measured, "paused");
         cr_assert_str_eq(metadata->warnings[0], "only crash consistent");
+        cr_assert_str_eq(metadata->warnings[1], "the agent is mute");
         cr_assert(strstr(report.log.data, "only crash consistent"));
         for (size_t i = 0; i < count; i++)
                 event_free(events[i]);
