@@ -88,6 +88,28 @@ static void add_disks(struct strbuf *out, const json_t *metadata)
         strbuf_addf(out, "\n%s", text);
 }
 
+static void add_configs(struct strbuf *out, const json_t *metadata)
+{
+        static const char *const headers[] = { "CONFIGURATION", ">STORED", "SINCE THE POINT BEFORE", NULL };
+        _cleanup_table_ struct table *table = table_new(headers);
+        size_t i;
+        const json_t *config;
+        for (i = 0; (config = json_array_get(value_array(metadata, "configs"), i)); i++) {
+                _cleanup_free_ char *stored = value_bytes(config, "stored_bytes");
+                const char *change = value_text(config, "change");
+                _cleanup_free_ char *lines =
+                        xasprintf("changed, %lld lines added, %lld removed", (long long)value_integer(config, "lines_added", 0),
+                                  (long long)value_integer(config, "lines_removed", 0));
+                table_cell(table, value_text(config, "file"));
+                table_cell(table, stored);
+                table_cell(table, streq(change, "changed") ? lines : change);
+        }
+        if (i == 0)
+                return;
+        _cleanup_free_ char *text = table_format(table);
+        strbuf_addf(out, "\n%s", text);
+}
+
 static void add_excluded(struct strbuf *out, const json_t *metadata)
 {
         const json_t *disk;
@@ -129,6 +151,7 @@ static int show(const json_t *point)
         const json_t *metadata = value_object(point, "metadata");
         add_summary(&out, point);
         add_disks(&out, metadata);
+        add_configs(&out, metadata);
         add_excluded(&out, metadata);
         add_checks(&out, metadata);
         add_warnings(&out, point);

@@ -78,6 +78,9 @@ static int check_list_covers(const struct checksums *list, const char *point, co
                 if (check_listed(list, point, metadata->disks[i].file ? metadata->disks[i].file : "a disk that has no file name",
                                  err) < 0)
                         return -1;
+        for (size_t i = 0; i < metadata->n_configs; i++)
+                if (check_listed(list, point, metadata->configs[i].file, err) < 0)
+                        return -1;
         if (metadata->nvram_file && check_listed(list, point, metadata->nvram_file, err) < 0)
                 return -1;
         return check_listed(list, point, POINT_METADATA_NAME, err) < 0 || check_listed(list, point, xml, err) < 0 ? -1 : 0;

@@ -103,7 +103,7 @@ static void check_snapshots(struct backup *backup, struct error **first)
 
 static void check_agent(struct backup *backup, struct error **first)
 {
-        if (backup->method != VM_METHOD_QUIESCE || backup->info.state != DOMAIN_STATE_RUNNING) {
+        if (backup->method != VM_METHOD_QUIESCE || backup->info.state != DOMAIN_STATE_RUNNING || !backup->n_disks) {
                 report_check(backup->report, CHECK_BEFORE, "guest-agent", CHECK_SKIP, "not needed");
                 return;
         }

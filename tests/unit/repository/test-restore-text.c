@@ -79,6 +79,23 @@ Test(restore_text, quotes_what_is_odd_and_says_what_to_edit)
         cr_expect_eq(result.status, 0, "%s\n%s", result.errors, commands);
 }
 
+Test(restore_text, names_the_configuration_of_an_appliance)
+{
+        _cleanup_(metadata_freep) struct metadata *metadata = sample_metadata("2026-02-01-220015");
+        _cleanup_free_ char *without = restore_text_make(metadata, "/mnt/backup");
+        cr_expect_null(strstr(without, "configs/"));
+        metadata_add_config(metadata)->file = xstrdup("configs/running-config.txt");
+        metadata->configs[0].stored_bytes = 2 << 20;
+        metadata->configs_compared_with = xstrdup("2026-01-25-220015");
+        metadata->configs_diff = xstrdup("configs/changes.diff");
+        _cleanup_free_ char *text = restore_text_make(metadata, "/mnt/backup");
+        _cleanup_free_ char *commands = commands_of(text);
+        _cleanup_free_ char *commands_without = commands_of(without);
+        cr_expect(strstr(text, "\n  configs/running-config.txt, 2.0 MiB\n"), "%s", text);
+        cr_expect(strstr(text, "configs/changes.diff, what changed since 2026-01-25-220015"), "%s", text);
+        cr_expect_str_eq(commands, commands_without, "nothing more is to be run");
+}
+
 /* Followed literally, with a virsh that only notes what it was asked. */
 Test(restore_text, brings_disks_and_nvram_back_when_followed, .fini = share_unmount)
 {
