@@ -233,13 +233,16 @@ int appliance_shell_run(struct appliance_shell *shell, const char *command, char
         struct run run = { .shell = shell, .command = command };
         _cleanup_free_ char *step = xasprintf("'%s'", command);
         if (appliance_terminal_type(shell->terminal, command, true, err) < 0 ||
-            appliance_terminal_wait(shell->terminal, step, look_for_end, &run, err) < 0)
-                return error_prefix(err, "%s", shell->options->target.address);
+            appliance_terminal_wait(shell->terminal, step, look_for_end, &run, err) < 0) {
+                error_prefix(err, "%s", shell->options->target.address);
+                return -1;
+        }
         const char *mark = appliance_text_pager_mark(shell->options->profile,
                                                      appliance_terminal_shown(shell->terminal, &(size_t){ 0 }), run.output_end);
         if (mark) {
                 error_set(err, ERROR_CORRUPT, "the output of '%s' was paged: it holds %s", command, mark);
-                return error_prefix(err, "%s", shell->options->target.address);
+                error_prefix(err, "%s", shell->options->target.address);
+                return -1;
         }
         *ret_output = take_output(&run);
         return 0;
@@ -277,20 +280,6 @@ static char *last_telling_line(const char *text)
         return xstrndup(start, (size_t)(text + length - start));
 }
 
-/* Whether a line of the text matches. */
-static bool has_line(const char *pattern, const char *text)
-{
-        _cleanup_line_patterns_ struct line_patterns patterns;
-        line_patterns_init_one(&patterns, pattern);
-        while (*text) {
-                size_t length = strcspn(text, "\n");
-                if (line_patterns_match(&patterns, text, length))
-                        return true;
-                text += length + (text[length] == '\n');
-        }
-        return false;
-}
-
 int appliance_shell_save(struct appliance_shell *shell, struct error **err)
 {
         const struct appliance_profile *profile = shell->options->profile;
@@ -300,7 +289,7 @@ int appliance_shell_save(struct appliance_shell *shell, struct error **err)
         if (appliance_shell_run(shell, profile->save_command, &output, err) < 0)
                 return -1;
         _cleanup_free_ char *refusal = appliance_text_refusal(profile, output);
-        if (!refusal && (!profile->save_expect || has_line(profile->save_expect, output)))
+        if (!refusal && (!profile->save_expect || appliance_text_has_line(output, profile->save_expect)))
                 return 0;
         _cleanup_free_ char *said = refusal ? TAKE_PTR(refusal) : last_telling_line(output);
         return refused(shell, profile->save_command, said, err);

@@ -186,6 +186,18 @@ char *appliance_text_refusal(const struct appliance_profile *profile, const char
         return NULL;
 }
 
+bool appliance_text_has_line(const char *text, const char *pattern)
+{
+        _cleanup_line_patterns_ struct line_patterns patterns;
+        line_patterns_init_one(&patterns, pattern);
+        const char *line;
+        size_t length;
+        while (next_line(&text, &line, &length))
+                if (line_patterns_match(&patterns, line, length))
+                        return true;
+        return false;
+}
+
 static bool is_empty(const char *line, size_t length)
 {
         return strspn(line, " \t") >= length;

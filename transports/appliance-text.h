@@ -22,6 +22,9 @@ const char *appliance_text_pager_mark(const struct appliance_profile *profile, c
 /* The first line of a cleaned text by which the appliance refuses a command; the caller frees. NULL: it does not. */
 char *appliance_text_refusal(const struct appliance_profile *profile, const char *text);
 
+/* Whether a line of a cleaned text matches the pattern. */
+bool appliance_text_has_line(const char *text, const char *pattern);
+
 /* Whether a cleaned text is complete: it begins and ends as it has to, and no line of it refuses the command. ERROR_CORRUPT. */
 int appliance_text_validate(const struct appliance_profile *profile, const struct appliance_capture *capture, const char *text,
                             struct error **err) _must_check_;

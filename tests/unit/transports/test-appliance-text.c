@@ -100,6 +100,13 @@ Test(appliance_text, complete_or_not)
         expect_invalid(profile, ": Saved\n% Invalid input detected at '^' marker.\n: end\n", "% Invalid input");
 }
 
+Test(appliance_text, a_line_among_others)
+{
+        cr_assert(appliance_text_has_line("Building configuration...\n[OK]\n", "\\[OK\\]"));
+        cr_assert_not(appliance_text_has_line("Building configuration...\n", "\\[OK\\]"));
+        cr_assert_not(appliance_text_has_line("", "x"));
+}
+
 Test(appliance_text, marks_of_a_pager)
 {
         _cleanup_(appliance_profile_freep) struct appliance_profile *profile = asa();
