@@ -113,6 +113,9 @@ int backup_thaw(struct backup *backup, struct error **err) _must_check_;
  * first one of a command whose on_error is `fail`. */
 int backup_post_commands(struct backup *backup, const char *verdict, const struct error *failure, struct error **err) _must_check_;
 
+/* The same for a job whose worker did not come to them, told "interrupted"; by a recovery. */
+void backup_post_commands_of_interrupted(struct backup *backup, const char *job);
+
 /* Reads the live XML again into *ret. */
 int backup_read_xml(struct backup *backup, bool inactive, struct domain_xml **ret, struct error **err) _must_check_;
 

@@ -2,7 +2,8 @@
  * this worker's own container, or in the guest by its agent. All have no stdin, a deadline past which they are killed, and the same
  * variables to know what they are part of.
  *
- * A pre command is ended by a cancel. Post commands are not: they put back what a pre command did, so they run whatever happened. */
+ * A pre command is ended by a cancel. Post commands are not: they put back what a pre command did, so they run whatever happened. A worker
+ * that was killed leaves its staging folder behind: the recovery that removes it runs them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,7 @@
 #include "base/strings.h"
 #include "transports/guest-exec.h"
 #include "worker/backup-internal.h"
+#include "worker/names.h"
 
 enum {
         MAX_OUTPUT_BYTES = 64 * 1024,
@@ -26,6 +28,7 @@ struct run {
         struct backup *backup;
         const struct vm_command *command;
         const char *phase; /* "pre", "post" */
+        const char *job;   /* that it is part of */
         char *label;
         char **variables;   /* "ORCH_VM=…" */
         char **argv;        /* what the command is, without its variables */
@@ -46,14 +49,15 @@ static void add_variable(char ***variables, const char *name, const char *value)
         strv_addf(variables, "%s=%s", name, clean);
 }
 
-static char **list_variables(const struct backup *backup, const char *phase, const char *verdict, const struct error *failure)
+static char **list_variables(const struct backup *backup, const char *job, const char *phase, const char *verdict,
+                             const struct error *failure)
 {
         char **variables = NULL;
         add_variable(&variables, "ORCH_PHASE", phase);
         add_variable(&variables, "ORCH_VM", backup->vm->name);
         add_variable(&variables, "ORCH_DOMAIN", backup->vm->domain);
         add_variable(&variables, "ORCH_HYPERVISOR", backup->host_entry ? backup->host_entry->name : backup->home);
-        add_variable(&variables, "ORCH_JOB", backup->request->job);
+        add_variable(&variables, "ORCH_JOB", job);
         add_variable(&variables, "ORCH_POINT", backup->point);
         add_variable(&variables, "ORCH_LEVEL", backup->metadata->level);
         add_variable(&variables, "ORCH_METHOD", vm_method_name(backup->method));
@@ -104,7 +108,8 @@ static int run_on_hypervisor(struct run *run, struct exec_result *ret, struct er
         strv_add(&argv, "env");
         add_all(&argv, run->variables);
         add_all(&argv, run->argv);
-        _cleanup_free_ char *unit = xasprintf("%s-%s-command", run->backup->tag, run->phase);
+        _cleanup_free_ char *tag = names_tag(repository_short_uuid(run->backup->repository), run->job);
+        _cleanup_free_ char *unit = xasprintf("%s-%s-command", tag, run->phase);
         struct exec_options options = {
                 .timeout_ms = timeout_ms(run),
                 .max_output = MAX_OUTPUT_BYTES,
@@ -203,15 +208,16 @@ static char *label_of(const struct vm_command *command)
         return str_one_line(words, LONGEST_LABEL);
 }
 
-static int run_command(struct backup *backup, const struct vm_command *command, const char *phase, const char *verdict,
-                       const struct error *failure, struct error **err)
+static int run_command(struct backup *backup, const struct vm_command *command, const char *job, const char *phase,
+                       const char *verdict, const struct error *failure, struct error **err)
 {
         _cleanup_(run_done) struct run run = {
                 .backup = backup,
                 .command = command,
                 .phase = phase,
+                .job = job,
                 .label = label_of(command),
-                .variables = list_variables(backup, phase, verdict, failure),
+                .variables = list_variables(backup, job, phase, verdict, failure),
                 .argv = list_argv(command),
                 .started_ms = clock_monotonic_ms(),
                 .told_ms = clock_monotonic_ms(),
@@ -224,7 +230,7 @@ int backup_pre_commands(struct backup *backup, struct error **err)
         for (size_t i = 0; i < backup->vm->n_pre_backup_commands; i++) {
                 const struct vm_command *command = &backup->vm->pre_backup_commands[i];
                 _cleanup_error_ struct error *error = NULL;
-                if (run_command(backup, command, "pre", "", NULL, &error) == 0)
+                if (run_command(backup, command, backup->request->job, "pre", "", NULL, &error) == 0)
                         continue;
                 if (command->on_error == COMMAND_ON_ERROR_FAIL || error->kind == ERROR_CANCELLED)
                         return error_propagate(err, TAKE_PTR(error));
@@ -243,24 +249,41 @@ static void remember_first(struct error **first, const struct error *error)
                 error_set(first, ERROR_REFUSED, "%s", error->message);
 }
 
-int backup_post_commands(struct backup *backup, const char *verdict, const struct error *failure, struct error **err)
+static void run_post_commands(struct backup *backup, const char *job, const char *verdict, const struct error *failure,
+                              struct error **first)
 {
-        if (backup->request->action != JOB_BACKUP || !backup->vm->n_post_backup_commands)
-                return 0;
-        _cleanup_error_ struct error *first = NULL;
-        report_step(backup->report, "post-commands");
         for (size_t i = 0; i < backup->vm->n_post_backup_commands; i++) {
                 const struct vm_command *command = &backup->vm->post_backup_commands[i];
                 _cleanup_error_ struct error *error = NULL;
-                if (run_command(backup, command, "post", verdict, failure, &error) == 0)
+                if (run_command(backup, command, job, "post", verdict, failure, &error) == 0)
                         continue;
                 if (command->on_error == COMMAND_ON_ERROR_IGNORE)
                         report_log(backup->report, "%s (ignored)", error->message);
                 else
                         report_warning(backup->report, "%s", error->message);
                 if (command->on_error == COMMAND_ON_ERROR_FAIL)
-                        remember_first(&first, error);
+                        remember_first(first, error);
         }
+}
+
+int backup_post_commands(struct backup *backup, const char *verdict, const struct error *failure, struct error **err)
+{
+        if (backup->request->action != JOB_BACKUP || !backup->vm->n_post_backup_commands)
+                return 0;
+        _cleanup_error_ struct error *first = NULL;
+        report_step(backup->report, "post-commands");
+        run_post_commands(backup, backup->request->job, verdict, failure, &first);
         report_step_end(backup->report, first ? STEP_FAILED : STEP_DONE, NULL);
         return first ? error_propagate(err, TAKE_PTR(first)) : 0;
+}
+
+void backup_post_commands_of_interrupted(struct backup *backup, const char *job)
+{
+        if (!backup->vm->n_post_backup_commands)
+                return;
+        _cleanup_error_ struct error *reason = NULL;
+        _cleanup_error_ struct error *first = NULL;
+        error_set(&reason, ERROR_INTERNAL, "the job's worker was killed, or its host went down");
+        report_log(backup->report, "the post-backup commands of the interrupted job %s are run now", job);
+        run_post_commands(backup, job, "interrupted", reason, &first);
 }

@@ -88,6 +88,10 @@ static void recover_staging(struct recovery *recovery)
         size_t count = recovery->dry_run ? strv_length(jobs) : removed;
         if (count)
                 recovery_says(recovery, "unfinished folders of interrupted jobs on the share (%zu) are removed", count);
+        /* Once they are removed, so that none is run twice. */
+        for (size_t i = 0; !recovery->dry_run && jobs && jobs[i]; i++)
+                if (names_is_job(jobs[i]))
+                        backup_post_commands_of_interrupted(backup, jobs[i]);
 }
 
 /* A point that nobody reads any more is retention's again: nothing that a person needs to be told. */

@@ -119,6 +119,19 @@ class Commands(unittest.TestCase):
                 self.orch.wait_for(lambda: not seen(), 20, "the end of the command")
                 os.unlink(os.path.join(self.here, "verdict"))
 
+    def test_a_killed_job_has_its_post_commands_run_by_its_recovery(self):
+        self.orch.write_inventory([entry("db", HOST, pre_backup_commands=[shell("orchestrator", "exec sleep 4731", timeout_seconds=600)],
+                                         post_backup_commands=[shell("orchestrator", "echo $ORCH_JOB $ORCH_VERDICT >> \"$1\"",
+                                                                     os.path.join(self.here, "verdict"))])])
+        with self.client() as client:
+            self.orch.wait_for(lambda: self.processes("^sleep 4731"), 60, "the command")
+            running = self.orch.json("status")["running"][0]
+            subprocess.run(["pkill", "-KILL", "-P", str(self.orch.daemon.pid)], check=True)
+            self.assertEqual(1, client.wait(60))
+            self.orch.wait_for(lambda: os.path.exists(os.path.join(self.here, "verdict")), 60, "the recovery")
+        self.assertEqual(f"{running['job']} interrupted\n", self.read("verdict"))
+        self.assertEqual([], self.processes("^sleep 4731"))
+
     def test_none_outlives_its_time(self):
         for on in ("orchestrator", "guest"):
             with self.subTest(on=on):
