@@ -5,6 +5,7 @@
 
 import base64
 import fcntl
+import hashlib
 import json
 import os
 import re
@@ -12,9 +13,11 @@ import socket
 import time
 import xml.etree.ElementTree as ElementTree
 
-from . import boot_disk, mounts
+from . import boot_disk, guest_image, mounts
 from .domain_xml import Vm, domain_xml
 from .run import LabError, run, wait_for
+
+LYING_AGENT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest/lying-agent.c")
 
 
 class Guest:
@@ -118,18 +121,20 @@ class Guest:
         self.host.virsh("shutdown", self.name)
         wait_for(f"{self.name} shut off", lambda: self.state() == "shut off", timeout, 0.1)
 
-    def migrate(self, to, timeout=120):
-        """Move the running guest, disks included, to another host of the same kind; the old host forgets it, its old disks stay there.
+    def migrate(self, to, timeout=120, shared=False):
+        """Move the running guest to another host of the same kind; the old host forgets it. Its disks are copied, and its old ones
+        stay there; or, shared, all lie where both hosts see them (Lab.add_images).
 
         The move is driven from the machine, over both libvirts' own sockets; the hosts need no keys of one another. (Not over qemu+libssh:
         with it, virsh 9.0 crashed in one of four migrations.)"""
-        for path in self.disk_paths().values():
+        for path in [] if shared else self.disk_paths().values():
             info = json.loads(self.host.exec("qemu-img", "info", "-U", "--output=json", path).stdout)
             to.exec("mkdir", "-p", "--", os.path.dirname(path))
             to.exec("qemu-img", "create", "-q", "-f", info["format"], path, str(info["virtual-size"]))
         source, target = (f"qemu+unix:///system?socket={h.path('/run/libvirt/libvirt-sock')}" for h in (self.host, to))
-        run(["virsh", "-q", "-c", source, "migrate", "--live", "--copy-storage-all", "--persistent", "--undefinesource",
-             self.name, target, f"--migrateuri=tcp://{to.address}", f"--disks-uri=tcp://{to.address}:49300"], timeout=timeout)
+        disks = ["--unsafe"] if shared else ["--copy-storage-all", f"--disks-uri=tcp://{to.address}:49300"]
+        run(["virsh", "-q", "-c", source, "migrate", "--live", *disks, "--persistent", "--undefinesource",
+             self.name, target, f"--migrateuri=tcp://{to.address}"], timeout=timeout)
         self.host = to
         self.lab.save()
 
@@ -189,7 +194,7 @@ class Guest:
         """Run a shell script in the guest through the lab's port; (output, exit code), or ("", None) when check is off and
         nobody answered. Works without an agent and while file systems are frozen."""
         try:
-            said, code = self._converse(script, timeout)
+            said, code = self.converse(script, timeout)
         except (OSError, LabError) as e:
             if check:
                 raise LabError(f"{self.name}: no answer on the lab's port: {e}") from e
@@ -198,11 +203,15 @@ class Guest:
             raise LabError(f"{self.name}: {script}: exit {code}: {said}")
         return said, code
 
-    def _converse(self, script, timeout):
+    def _port(self):
         found = re.search(r"<source mode=.bind. path=.([^'\"]+)['\"]/>\s*<target type=.virtio. name=.org\.orch\.lab\.0.", self.xml())
         if not found:
             raise LabError("the domain is off or has no port org.orch.lab.0")
-        folder, name = os.path.split(self.host.path(found.group(1)))
+        return self.host.path(found.group(1))
+
+    def converse(self, script, timeout, port=None):
+        """(output, exit code) of a script, over the port's socket; port: its path on the machine, where libvirt is not to be asked."""
+        folder, name = os.path.split(port or self._port())
         with open(os.path.join(self.lab.dir, f"port-{self.name}.lock"), "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -235,6 +244,25 @@ class Guest:
         self.control("rm -f /run/lab-agent-off")
         wait_for(f"agent of {self.name}", self.agent_answers, 20, 0.2)
 
+    def lying_agent(self, how):
+        """The real agent behind a proxy (guest/lying-agent.c) that lies about the freeze: `error` freezes and answers with an error,
+        `nothing` answers as if it had frozen. Until honest_agent."""
+        self.control("mkdir -p /run/qemu-ga; touch /run/lab-agent-off; kill -KILL $(pidof qemu-ga) $(pidof lying-agent) 2>/dev/null; rm -f /run/qga.sock")
+        with open(compiled_for_guests(LYING_AGENT), "rb") as f:
+            program = base64.b64encode(f.read()).decode()
+        self.control("rm -f /run/lying-agent.b64")
+        for at in range(0, len(program), 16000):
+            self.control(f"echo {program[at:at + 16000]} >> /run/lying-agent.b64")
+        port = "/dev/virtio-ports/org.qemu.guest_agent.0"
+        self.control("base64 -d /run/lying-agent.b64 > /run/lying-agent && chmod 755 /run/lying-agent\n"
+                     "qemu-ga -m unix-listen -p /run/qga.sock -t /run/qemu-ga -f /run/qemu-ga.pid -l /run/qemu-ga.log </dev/null >/dev/null 2>&1 &\n"
+                     f"/run/lying-agent {port} /run/qga.sock {how} </dev/null >/dev/null 2>&1 &")
+        wait_for(f"agent of {self.name}", self.agent_answers, 20, 0.2)
+
+    def honest_agent(self):
+        self.control("kill -KILL $(pidof qemu-ga) $(pidof lying-agent); rm -f /run/lab-agent-off")
+        wait_for(f"agent of {self.name}", self.agent_answers, 20, 0.2)
+
     def writer(self, verb="start"):
         """The counting writer: `start`, `stop`, or `value` (the last number made durable)."""
         said, _ = self.control(f"lab-writer {verb}")
@@ -246,3 +274,15 @@ class Guest:
 
 def guest_from(lab, described):
     return Guest(lab, lab.hosts[described["host"]], Vm(**described["spec"]))
+
+
+def compiled_for_guests(source):
+    """A program for guests, which have this machine's C library, made of one C file; kept in the cache."""
+    with open(source, "rb") as f:
+        text = f.read()
+    target = os.path.join(guest_image.CACHE, f"{os.path.basename(source)[:-2]}-{hashlib.sha256(text).hexdigest()[:12]}")
+    with guest_image.building():
+        if not os.path.exists(target):
+            run(["cc", "-Os", "-s", "-o", target + ".new", source])
+            os.rename(target + ".new", target)
+    return target

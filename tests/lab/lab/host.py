@@ -112,8 +112,9 @@ class Host:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(os.path.join(self.dir, "init.json"))
         self.boot()
-        if self.lab.share.mounted_on_machine():
-            self.mount_share()
+        for share in self.lab.shares():
+            if share.mounted_on_machine():
+                self.mount_share(share)
         self.start_services()
         wait_for(f"{self.name}: libvirt and sshd", lambda: self.libvirt_answers() and self.ssh_answers(), 60)
 
@@ -245,8 +246,9 @@ class Host:
     def heal(self):
         self.cable.heal()
 
-    def mount_share(self):
-        mounts.attach(self.lab.share.path, self.pid, self.lab.share.path)
+    def mount_share(self, share=None):
+        path = (share or self.lab.share).path
+        mounts.attach(path, self.pid, path)
 
     def expose_block_device(self, device):
         """Make a block device of the machine appear under the same name inside."""

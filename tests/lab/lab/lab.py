@@ -45,7 +45,7 @@ class Lab:
         self.network = Network(entry["number"])
         self.keys = Keys(os.path.join(self.dir, "keys"))
         self.known_hosts = os.path.join(self.dir, "known_hosts")
-        self.share = Share(self)
+        self.share, self.images = Share(self), None
         self.hosts, self.guests, self._children = {}, {}, []
 
     # -- making ----------------------------------------------------------------------------------------------------
@@ -110,6 +110,20 @@ class Lab:
                 "client_key": self.keys.path("client"), "known_hosts": self.known_hosts,
                 "share": {"path": self.share.path, "image": self.share.image, "mib": self.share.mib},
                 "hosts": [h.describe() for h in self.hosts.values()], "vms": [g.describe() for g in self.guests.values()]}
+
+    # -- shares ----------------------------------------------------------------------------------------------------
+
+    def shares(self):
+        return [s for s in (self.share, self.images) if s]
+
+    def add_images(self, mib=20480):
+        """A second file system that all hosts mount, at `images.path`: guests whose disks lie there migrate without copying them.
+        It is not entered in lab.json: for the process that made the lab."""
+        self.images = Share(self, mib, "images")
+        self.images.create()
+        for host in self.hosts.values():
+            host.mount_share(self.images)
+        return self.images
 
     # -- guests ----------------------------------------------------------------------------------------------------
 

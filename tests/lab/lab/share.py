@@ -1,6 +1,7 @@
 """The share: an ext4 in a file, loop-mounted at one path on the machine and, as separate mounts, at the same path in each host.
 
-It stands for the NFS export: a file system of its own with a size, which can be full, hang, or be missing on one side.
+It stands for the NFS export: a file system of its own with a size, which can be full, hang, or be missing on one side. A second one
+(Lab.add_images) holds the disks of guests that move between hosts without being copied.
 """
 
 import contextlib
@@ -12,14 +13,14 @@ from .run import run
 
 
 class Share:
-    def __init__(self, lab, mib=2048):
-        self.lab, self.mib = lab, mib
-        self.path = os.path.join(lab.dir, "share")
-        self.image = os.path.join(lab.dir, "share.img")
+    def __init__(self, lab, mib=2048, name="share"):
+        self.lab, self.mib, self.name = lab, mib, name
+        self.path = os.path.join(lab.dir, name)
+        self.image = os.path.join(lab.dir, f"{name}.img")
         self.filler = os.path.join(self.path, ".lab-fill")
 
     def create(self):
-        mounts.make_image(self.image, self.mib, "share")
+        mounts.make_image(self.image, self.mib, self.name)
         os.makedirs(self.path)
         self.mount()
 
