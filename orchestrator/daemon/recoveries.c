@@ -11,7 +11,8 @@
 #include "daemon/runner.h"
 #include "daemon/running-files.h"
 
-enum { FIRST_DELAY_MS = 15 * 1000, LONGEST_DELAY_MS = 10 * 60 * 1000 };
+/* What waits for somebody's doing (a saved VM for its start) may leave a guest frozen once that is done: it is looked at more often. */
+enum { FIRST_DELAY_MS = 15 * 1000, LONGEST_BUSY_DELAY_MS = 60 * 1000, LONGEST_DELAY_MS = 10 * 60 * 1000 };
 
 struct pending {
         char *vm;
@@ -112,7 +113,10 @@ bool recoveries_note_end(struct daemon *daemon, const struct job *job)
                 return false;
         }
         int64_t first_ms = daemon->options.recover_delay_ms ? daemon->options.recover_delay_ms : FIRST_DELAY_MS;
+        int64_t longest_ms = job->error_kind == ERROR_BUSY ? LONGEST_BUSY_DELAY_MS : LONGEST_DELAY_MS;
         int64_t delay_ms = pending ? pending->delay_ms * 2 : first_ms;
+        if (delay_ms > longest_ms)
+                delay_ms = longest_ms;
         if (pending)
                 forget(daemon, pending);
         recoveries->items = xrealloc_array(recoveries->items, recoveries->count + 1, sizeof *recoveries->items);
@@ -120,8 +124,8 @@ bool recoveries_note_end(struct daemon *daemon, const struct job *job)
                 .vm = xstrdup(job->vm),
                 .hypervisor = xstrdup(job->hypervisor),
                 .file = xstrdup(job->id),
-                .delay_ms = delay_ms < LONGEST_DELAY_MS ? delay_ms : LONGEST_DELAY_MS,
-                .due = deadline_in_ms(delay_ms < LONGEST_DELAY_MS ? delay_ms : LONGEST_DELAY_MS),
+                .delay_ms = delay_ms,
+                .due = deadline_in_ms(delay_ms),
         };
         log_warning("%s: %s was not put back whole; its recovery is tried in %lld s", job->id, job->vm,
                     (long long)recoveries->items[recoveries->count - 1].delay_ms / 1000);

@@ -41,6 +41,7 @@ struct backup {
         const struct inventory_vm *vm;
         struct report *report;
         struct undo_stack undo;
+        int64_t begun_ms; /* on the monotonic clock */
 
         struct repository *repository;
         struct staging *staging;
@@ -53,9 +54,10 @@ struct backup {
 
         char *uuid;
         struct domain_info info;
-        bool running;     /* now, as far as it is known */
-        bool was_running; /* when it was found: what its owner wants */
-        char *live_xml;   /* before the snapshot; inactive XML of a VM that is off */
+        bool running;            /* now, as far as it is known */
+        bool was_running;        /* when it was found: what its owner wants */
+        char *live_xml;          /* before the snapshot; inactive XML of a VM that is off */
+        char **traces_elsewhere; /* hypervisors that it has left, with traces of freezes by jobs of ours; NULL: none */
         struct domain_xml *live;
         struct backup_disk *disks;
         size_t n_disks;
@@ -96,6 +98,8 @@ int backup_prune(struct backup *backup, struct error **err) _must_check_;
 
 /* How long the guest may stand still, the VM's or the settings'. */
 unsigned backup_thaw_deadline_seconds(const struct backup *backup);
+/* The wall clock, but not before the job's start: where it was set back meanwhile, the start and what the job took. */
+int64_t backup_end_time(const struct backup *backup);
 
 /* Frees what a disk owns. */
 void backup_disk_done(struct backup_disk *disk);
@@ -106,8 +110,16 @@ void backup_done(struct backup *backup);
 /* Takes off the dead-man where that failed after the thaw. */
 int backup_disarm(struct backup *backup, struct error **err) _must_check_;
 
-/* Thaws until the guest says `thawed`. */
+/* Thaws until the guest says `thawed`, on the hypervisor that it was moved to meanwhile, too. 0 also when it is off: its next start begins
+ * thawed. ERROR_BUSY when it waits in a saved image. An agent that is mute for longer than 20 s is left to the dead-man, because disks may
+ * be waiting to be put back. */
 int backup_thaw(struct backup *backup, struct error **err) _must_check_;
+/* The undo of a freeze: thaw, and disarm once that was seen. `data` is the backup. */
+int backup_undo_freeze(void *data, struct error **err) _must_check_;
+
+/* A connection to another hypervisor of the inventory than backup->host that runs the VM now; NULL: none that can be asked does. The
+ * caller frees it. */
+struct hypervisor *backup_find_moved(struct backup *backup);
 
 /* Run whatever happened, and told the verdict ("ok", "failed", "cancelled") and its reason (NULL: none). Failures are warnings; -1 with the
  * first one of a command whose on_error is `fail`. */

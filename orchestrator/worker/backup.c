@@ -74,6 +74,7 @@ void backup_done(struct backup *backup)
         free(backup->staging_on_host);
         free(backup->tag);
         free(backup->uuid);
+        strv_free(backup->traces_elsewhere);
         free(backup->point);
         free(backup->parent);
         free(backup->since);
@@ -204,10 +205,17 @@ static void undo_all(struct backup *backup, struct error **failure)
         *failure = both;
 }
 
+int64_t backup_end_time(const struct backup *backup)
+{
+        int64_t now = clock_realtime_s();
+        int64_t lasted = (clock_monotonic_ms() - backup->begun_ms) / 1000;
+        return now >= backup->request->started ? now : backup->request->started + lasted;
+}
+
 static void record_failure(struct backup *backup, const struct error *failure, const char *status)
 {
         struct metadata *m = backup->metadata;
-        m->finished = clock_realtime_s();
+        m->finished = backup_end_time(backup);
         xstrdup_replace(&m->status, status);
         xstrdup_replace(&m->error, failure->message);
         xstrdup_replace(&m->error_kind, streq(status, "failed") ? error_kind_name(failure->kind) : NULL);
@@ -269,6 +277,7 @@ int backup_run(const struct job_request *request, const struct settings *setting
                 .inventory = inventory,
                 .vm = inventory_find_vm(inventory, request->vm ? request->vm : ""),
                 .report = report,
+                .begun_ms = clock_monotonic_ms(),
         };
         struct error *failure = NULL;
         if (!backup.vm) {

@@ -13,57 +13,6 @@
 #include "worker/increment.h"
 #include "worker/power.h"
 
-enum { THAW_PATIENCE_MS = 20 * 1000, THAW_PAUSE_US = 300 * 1000 };
-
-/* Thaws until the guest says so. A thaw that is answered with an error counts for nothing: the status does. An agent that is mute for longer
- * than the patience is left to the dead-man, because disks may be waiting to be put back. */
-int backup_thaw(struct backup *backup, struct error **err)
-{
-        struct hypervisor *host = backup->host;
-        struct deadline deadline = deadline_in_ms(THAW_PATIENCE_MS);
-        for (;;) {
-                int filesystems = 0;
-                enum fsfreeze_status status = FSFREEZE_FROZEN;
-                _cleanup_error_ struct error *error = NULL;
-                int r = host->ops->fsthaw(host, backup->uuid, &filesystems, &error);
-                _cleanup_error_ struct error *status_error = NULL;
-                if (host->ops->fsfreeze_status(host, backup->uuid, &status, &status_error) == 0 && status == FSFREEZE_THAWED)
-                        return 0;
-                if (deadline_passed(deadline) || (status_error && status_error->kind == ERROR_UNREACHABLE)) {
-                        error_propagate(err, status_error ? TAKE_PTR(status_error) : TAKE_PTR(error));
-                        if (r == 0 && err && !*err)
-                                error_set(err, ERROR_TIMEOUT, "the guest still says frozen");
-                        return error_prefix(
-                                err,
-                                "%s could not be thawed (the dead-man timer on %s goes on trying; by hand: virsh domfsthaw %s)",
-                                backup->vm->name, host->name, backup->vm->domain);
-                }
-                usleep(THAW_PAUSE_US);
-        }
-}
-
-/* A guest that is off is frozen no more; its next start begins thawed. */
-static int guest_is_off(struct backup *backup, bool *ret, struct error **err)
-{
-        _cleanup_domain_info_ struct domain_info info = { 0 };
-        int found = backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &info, err);
-        if (found < 0)
-                return -1;
-        *ret = found == 0 || info.state == DOMAIN_STATE_SHUT_OFF || info.state == DOMAIN_STATE_CRASHED;
-        return 0;
-}
-
-static int undo_freeze(void *data, struct error **err)
-{
-        struct backup *backup = data;
-        bool fired = false;
-        bool off = false;
-        if (backup_ensure_connection(backup, err) < 0 || guest_is_off(backup, &off, err) < 0 ||
-            (!off && backup_thaw(backup, err) < 0))
-                return -1;
-        return deadman_disarm(&backup->deadman, backup->host, &fired, err);
-}
-
 /* Only while the guest is known to be thawed: before the freeze was sent, or after `thawed` was seen. */
 static int undo_arm(void *data, struct error **err)
 {
@@ -109,7 +58,7 @@ static int take_moment(struct backup *backup, struct error **err)
 static void order_undo(struct backup *backup)
 {
         undo_settle(&backup->undo, "thaw");
-        undo_push(&backup->undo, "thaw", undo_freeze, backup);
+        undo_push(&backup->undo, "thaw", backup_undo_freeze, backup);
 }
 
 static int refuse_foreign_freeze(struct backup *backup, struct error **err)
@@ -136,7 +85,7 @@ static int freeze(struct backup *backup, int64_t *ret_frozen_at_ms, struct error
 {
         struct hypervisor *host = backup->host;
         undo_settle(&backup->undo, "disarm");
-        undo_push(&backup->undo, "thaw", undo_freeze, backup);
+        undo_push(&backup->undo, "thaw", backup_undo_freeze, backup);
         report_step(backup->report, "freeze");
         int filesystems = 0;
         *ret_frozen_at_ms = clock_monotonic_ms();

@@ -1,9 +1,13 @@
 /* The dead-man: a timer on the hypervisor that thaws a guest, or resumes one that was paused, when nobody else does (design P1, §9).
  *
  * It is armed before the freeze and disarmed only after `thawed` was seen. It thaws by the domain's UUID through the hypervisor's own
- * virsh, so it needs neither orch nor the network, and goes on until the guest says thawed (or runs) or the QEMU it was armed for is gone.
- * With systemd it is a transient timer, else a detached process; both leave `<tag>.thaw.id` (`.resume.id`), which holds QEMU's identity and the
- * domain's UUID, in /run/orch while they are armed, and `<tag>.thaw.fired` once they fired. */
+ * virsh, so it needs neither orch nor the network, and goes on until the guest says thawed (or runs) or is gone: its QEMU ended, and its memory
+ * does not wait in a saved image. With systemd it is a transient timer, else a detached process; both leave `<tag>.thaw.fired` in
+ * /run/orch once they fired.
+ *
+ * A guest that was frozen when it was saved, or moved to another host, is still frozen when it runs again, and a reboot may have taken the
+ * timer. So `<tag>.thaw.id` (QEMU's identity and the domain's UUID) is durable, in /var/lib/orch: from before the freeze until `thawed`
+ * was seen it tells a recovery that a freeze is ours. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,7 +33,8 @@ void deadman_done(struct deadman *deadman);
 
 /* What dead-men of earlier jobs that thaw left for a domain. The tags name them; NULL-terminated, owned by the caller. */
 struct deadman_traces {
-        char **armed;   /* waiting, or thawing just now: the freeze, if there is one, is ours */
+        char **armed;   /* nobody saw `thawed` yet: the freeze, if there is one, is ours */
+        char **stale;   /* the guest that they were armed for is gone: another freeze is not ours */
         char **fired;   /* fired, saw `thawed`, and ended */
         char **foreign; /* of another repository's orch: not ours to touch */
 };

@@ -135,7 +135,7 @@ static int check_nothing_left(struct backup *backup, struct error **err)
         _cleanup_strv_ char **argv = NULL;
         static const char script[] = "tag=$1; shift; for d; do for f in \"$d\"/*\"$tag\"*; do [ -e \"$f\" ] && printf '%s\\n' "
                                      "\"$f\"; done; done; exit 0";
-        const char *const head[] = { "sh", "-c", script, "orch-left", backup->tag, "/run/orch" };
+        const char *const head[] = { "sh", "-c", script, "orch-left", backup->tag, "/run/orch", "/var/lib/orch" };
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);
         for (size_t i = 0; i < backup->n_disks; i++) {
@@ -224,7 +224,7 @@ int backup_verify(struct backup *backup, struct error **err)
 
 static int write_metadata(struct backup *backup, struct error **err)
 {
-        backup->metadata->finished = clock_realtime_s();
+        backup->metadata->finished = backup_end_time(backup);
         xstrdup_replace(&backup->metadata->status, "ok");
         _cleanup_free_ char *draft = metadata_format(backup->metadata);
         _cleanup_(metadata_freep) struct metadata *again = metadata_parse(draft, strlen(draft), err);

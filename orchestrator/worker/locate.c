@@ -9,6 +9,8 @@
 #include "base/strings.h"
 #include "worker/backup-internal.h"
 #include "worker/connect.h"
+#include "worker/deadman.h"
+#include "worker/names.h"
 
 enum { HOME_CONNECT_MS = 15000, OTHERS_CONNECT_MS = 5000, RECONNECT_PATIENCE_MS = 120 * 1000 };
 
@@ -18,12 +20,29 @@ struct search {
         const char *uuid; /* NULL: by name */
         const char *domain;
         int64_t connect_ms;
+        const char *short_uuid; /* not NULL: where it does not run, traces of freezes are looked for, too */
         pthread_t thread;
         int found; /* 1, 0, -1 */
         struct hypervisor *host;
         struct domain_info info;
+        bool has_traces; /* of freezes by jobs of ours, where it does not run any more */
         struct error *error;
 };
+
+static bool is_active(const struct domain_info *info)
+{
+        return info->state == DOMAIN_STATE_RUNNING || info->state == DOMAIN_STATE_PAUSED;
+}
+
+/* What cannot be looked at is looked at by the next recovery. */
+static bool find_traces(const struct search *search)
+{
+        struct deadman_traces traces = { 0 };
+        bool found = deadman_find(search->host, search->short_uuid, search->uuid, &traces, NULL) == 0 &&
+                     (traces.armed || traces.stale || traces.fired);
+        deadman_traces_done(&traces);
+        return found;
+}
 
 static void *search_one(void *data)
 {
@@ -33,12 +52,10 @@ static void *search_one(void *data)
         if (search->host)
                 search->found =
                         search->host->ops->find_domain(search->host, search->uuid, search->domain, &search->info, &search->error);
+        bool runs_here = search->found == 1 && is_active(&search->info);
+        if (search->host && search->uuid && search->short_uuid && !runs_here)
+                search->has_traces = find_traces(search);
         return NULL;
-}
-
-static bool is_active(const struct domain_info *info)
-{
-        return info->state == DOMAIN_STATE_RUNNING || info->state == DOMAIN_STATE_PAUSED;
 }
 
 static void searches_free(struct search *searches, size_t count)
@@ -72,21 +89,24 @@ static int choose(const struct backup *backup, struct search *searches, size_t c
         return 0;
 }
 
-/* One search per hypervisor of the inventory, the home first, all at once. */
-static struct search *search_everywhere(struct backup *backup, size_t *ret_count)
+/* One search per hypervisor of the inventory but the one it was found on, the home first, all at once. `short_uuid`: of the repository, or
+ * NULL. */
+static struct search *search_everywhere(struct backup *backup, const char *short_uuid, size_t *ret_count)
 {
         size_t n = backup->inventory->n_hypervisors;
-        struct search *searches = xcalloc(n, sizeof *searches);
+        const char *uuid = backup->uuid ? backup->uuid : backup->request->pinned_uuid;
+        struct search *searches = xcalloc(n + 1, sizeof *searches);
         size_t count = 0;
         for (int pass = 0; pass < 2; pass++) {
                 for (size_t i = 0; i < n; i++) {
                         const struct inventory_hypervisor *entry = &backup->inventory->hypervisors[i];
-                        if (streq(entry->name, backup->home) == (pass == 0))
+                        if (entry != backup->host_entry && streq(entry->name, backup->home) == (pass == 0))
                                 searches[count++] =
                                         (struct search){ .settings = backup->settings,
                                                          .entry = entry,
-                                                         .uuid = backup->request->pinned_uuid,
+                                                         .uuid = uuid,
                                                          .domain = backup->vm->domain,
+                                                         .short_uuid = short_uuid,
                                                          .connect_ms = pass == 0 ? HOME_CONNECT_MS : OTHERS_CONNECT_MS };
                 }
         }
@@ -150,7 +170,10 @@ static void adopt(struct backup *backup, struct search *found)
 int backup_locate(struct backup *backup, struct error **err)
 {
         size_t count = 0;
-        struct search *searches = search_everywhere(backup, &count);
+        bool repairs = backup->request->action == JOB_BACKUP || backup->request->action == JOB_RECOVER;
+        _cleanup_free_ char *short_uuid =
+                repairs && backup->request->repository_uuid ? names_short_uuid(backup->request->repository_uuid) : NULL;
+        struct search *searches = search_everywhere(backup, short_uuid, &count);
         ssize_t chosen = -1;
         int r = choose(backup, searches, count, &chosen, err);
         if (r == 0 && chosen < 0)
@@ -158,6 +181,9 @@ int backup_locate(struct backup *backup, struct error **err)
         /* A home that cannot be asked may run the VM too: a copy elsewhere that is off is then not taken for it. */
         if (r == 0 && backup->home && searches[0].found < 0 && chosen != 0 && !is_active(&searches[chosen].info))
                 r = error_propagate(err, TAKE_PTR(searches[0].error));
+        for (size_t i = 0; r == 0 && i < count; i++)
+                if (searches[i].has_traces && (ssize_t)i != chosen)
+                        strv_add(&backup->traces_elsewhere, searches[i].entry->name);
         if (r == 0)
                 adopt(backup, &searches[chosen]);
         searches_free(searches, count);
@@ -165,6 +191,18 @@ int backup_locate(struct backup *backup, struct error **err)
                 report_step_end(backup->report, STEP_DONE, "on %s, %s, UUID %s", backup->host_entry->name,
                                 domain_state_name(backup->info.state), backup->uuid);
         return r;
+}
+
+struct hypervisor *backup_find_moved(struct backup *backup)
+{
+        size_t count = 0;
+        struct search *searches = search_everywhere(backup, NULL, &count);
+        struct hypervisor *moved = NULL;
+        for (size_t i = 0; i < count && !moved; i++)
+                if (searches[i].found == 1 && is_active(&searches[i].info))
+                        moved = TAKE_PTR(searches[i].host);
+        searches_free(searches, count);
+        return moved;
 }
 
 int backup_ensure_connection(struct backup *backup, struct error **err)

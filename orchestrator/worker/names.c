@@ -17,6 +17,11 @@ enum {
 
 static const char marker[] = ".orch-";
 
+char *names_short_uuid(const char *repository_uuid)
+{
+        return xstrndup(repository_uuid, SHORT_UUID_LENGTH);
+}
+
 char *names_tag(const char *short_uuid, const char *job)
 {
         return xasprintf("orch-%s-%s", short_uuid, job);

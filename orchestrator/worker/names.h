@@ -4,6 +4,9 @@
 
 #include <stdbool.h>
 
+/* What names of ours hold of the repository's UUID. The caller frees. */
+char *names_short_uuid(const char *repository_uuid);
+
 /* "orch-1a2b3c4d-20261120-3f9a". The caller frees. */
 char *names_tag(const char *short_uuid, const char *job);
 

@@ -41,3 +41,7 @@ void recover_chain(struct recovery *recovery);
 /* Dead-men and the freezes that they stand for. */
 int recover_find_freezes(struct recovery *recovery, struct error **err) _must_check_;
 void recover_freezes(struct recovery *recovery);
+/* The same for freezes on hypervisors that the VM has left. After recover_freezes(). */
+void recover_moved_freezes(struct recovery *recovery);
+/* Thaws the guest when it says frozen, and tells it. */
+int recover_thaw(struct recovery *recovery, struct error **err) _must_check_;

@@ -1,7 +1,8 @@
 /* Parts of a recovery (worker/recover-internal.h): what interrupted jobs left running on the hypervisor, and what they froze.
  *
- * A guest is thawed only while a dead-man of ours is armed for the QEMU that it runs in: without one, a freeze is somebody else's. A
- * dead-man is disarmed only after `thawed` was seen, or when the guest that it was armed for is gone. */
+ * A guest is thawed only while a dead-man of ours is armed for the QEMU that it runs in, or that its memory came from: without one, a
+ * freeze is somebody else's. A dead-man is disarmed only after `thawed` was seen, or when the guest that it was armed for is gone; one
+ * that waits in a saved image is not. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -129,7 +130,7 @@ static void disarm(struct recovery *recovery, char ***tags, const char *what)
         *tags = strv_free(*tags);
 }
 
-static int thaw(struct recovery *recovery, struct error **err)
+int recover_thaw(struct recovery *recovery, struct error **err)
 {
         struct backup *backup = recovery->backup;
         enum fsfreeze_status status = FSFREEZE_THAWED;
@@ -154,6 +155,8 @@ void recover_freezes(struct recovery *recovery)
         _cleanup_free_ char *fired = xasprintf("the dead-man timer on %s had fired and thawed %s: its job did not thaw it in time",
                                                backup->host->name, backup->vm->name);
         disarm(recovery, &deadmen->fired, fired);
+        disarm(recovery, &deadmen->stale,
+               "the guest that an interrupted job may have frozen is gone: its dead-man timer is removed");
         if (!deadmen->armed)
                 return;
         _cleanup_domain_info_ struct domain_info info = { 0 };
@@ -173,7 +176,16 @@ void recover_freezes(struct recovery *recovery)
                 recovery->thaw_waits = true;
                 return;
         }
-        if (has_guest && thaw(recovery, &error) < 0) {
+        if (!has_guest && found == 1 && info.has_managed_save) {
+                error_set(&error, ERROR_BUSY,
+                          "%s was saved (managed save) while it may have been frozen: it is thawed as soon as it is found started "
+                          "again "
+                          "(on %s: virsh start %s; then at once: orch recover %s)",
+                          backup->vm->name, backup->host->name, backup->vm->domain, backup->vm->name);
+                recovery_fails(recovery, error);
+                return;
+        }
+        if (has_guest && recover_thaw(recovery, &error) < 0) {
                 recovery_fails(recovery, error);
                 return;
         }

@@ -18,8 +18,6 @@
 #include "worker/recover-internal.h"
 #include "worker/restore.h"
 
-enum { SHORT_UUID_LENGTH = 8 };
-
 static void recovery_done(struct recovery *recovery)
 {
         for (size_t i = 0; i < recovery->leftover.n_disks; i++)
@@ -120,7 +118,7 @@ int recover_domain(struct backup *backup, size_t *ret_repaired, struct error **e
         _cleanup_(recovery_done) struct recovery recovery = {
                 .backup = backup,
                 .dry_run = backup->request->dry_run,
-                .short_uuid = xstrndup(backup->request->repository_uuid, SHORT_UUID_LENGTH),
+                .short_uuid = names_short_uuid(backup->request->repository_uuid),
                 .leftover = {
                         .request = backup->request,
                         .settings = backup->settings,
@@ -129,6 +127,7 @@ int recover_domain(struct backup *backup, size_t *ret_repaired, struct error **e
                         .repository = backup->repository,
                         .host = backup->host,
                         .host_entry = backup->host_entry,
+                        .inventory = backup->inventory,
                         .uuid = backup->uuid,
                         .running = backup->running,
                 },
@@ -141,6 +140,7 @@ int recover_domain(struct backup *backup, size_t *ret_repaired, struct error **e
         recover_overlays(&recovery);
         if (recovery.thaw_waits)
                 recover_freezes(&recovery);
+        recover_moved_freezes(&recovery);
         recover_orphans(&recovery);
         recover_chain(&recovery);
         recover_staging(&recovery);

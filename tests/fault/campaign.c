@@ -230,6 +230,7 @@ void campaign_check_clean(const char *when)
         }
         check_folder(WORLD_IMAGES, "orch-", when);
         check_folder("/run/orch", "", when);
+        check_folder("/var/lib/orch", "", when);
         check_folder(WORLD_SHARE "/" WORLD_HOST "/" WORLD_VM, ".staging-", when);
         check_folder(WORLD_SHARE "/" WORLD_HOST "/" WORLD_VM, ".removing-", when);
         check_folder(WORLD_SHARE, ".orch-probe-", when);

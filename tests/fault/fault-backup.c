@@ -105,7 +105,8 @@ static bool enter_namespaces(void)
         }
         return first == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) == 0 &&
                mount("proc", "/proc", "proc", 0, NULL) == 0 && mount("tmpfs", "/run", "tmpfs", 0, "size=3g,mode=755") == 0 &&
-               mkdir(WORLD_SHARE, 0755) == 0 && mount("tmpfs", WORLD_SHARE, "tmpfs", 0, "size=3g,mode=755") == 0;
+               mount("tmpfs", "/var/lib", "tmpfs", 0, "size=1m,mode=755") == 0 && mkdir(WORLD_SHARE, 0755) == 0 &&
+               mount("tmpfs", WORLD_SHARE, "tmpfs", 0, "size=3g,mode=755") == 0;
 }
 
 static void count(struct tally *tally, const struct verdict *verdict)

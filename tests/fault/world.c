@@ -115,6 +115,7 @@ void world_reset(void)
         static const char *const folders[] = { WORLD_IMAGES,         WORLD_STATE,    WORLD_STATE "/timers",
                                                WORLD_STATE "/units", "/run/systemd", "/run/systemd/system" };
         empty("/run", "backup", "model-qemu");
+        empty("/var/lib", "", "");
         empty(WORLD_SHARE, ".orch-repository", "");
         for (size_t i = 0; i < ARRAY_LENGTH(folders); i++)
                 if (mkdir(folders[i], 0755) < 0)

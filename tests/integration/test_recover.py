@@ -417,7 +417,7 @@ class KilledCase(RecoverCase):
             self.orch.stop_daemon()
 
     def armed(self):
-        return glob.glob(self.host.path("/run/orch/*.thaw.id"))
+        return glob.glob(self.host.path("/var/lib/orch/*.thaw.id"))
 
     def stop_worker_at_arming(self):
         """Starts a backup and holds its worker once the dead-man is armed: (backup, worker's pid, when it was armed)."""
