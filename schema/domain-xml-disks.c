@@ -62,6 +62,14 @@ static void read_backing(const xmlNode *node, struct domain_disk *disk)
         }
 }
 
+static void read_mirror(const xmlNode *mirror, struct domain_disk *disk)
+{
+        _cleanup_free_ char *type = mirror ? type_word(mirror) : NULL;
+        disk->has_mirror = mirror;
+        if (mirror)
+                disk->mirror_path = domain_source_path(xml_child(mirror, "source"), type);
+}
+
 static void read_disk(const xmlNode *node, struct domain_disk *disk)
 {
         const xmlNode *source = xml_child(node, "source");
@@ -78,7 +86,7 @@ static void read_disk(const xmlNode *node, struct domain_disk *disk)
         disk->shareable = xml_child(node, "shareable");
         disk->transient = xml_child(node, "transient");
         disk->encrypted = xml_child(node, "encryption") || xml_child(source, "encryption");
-        disk->has_mirror = xml_child(node, "mirror");
+        read_mirror(xml_child(node, "mirror"), disk);
         read_backing(node, disk);
 }
 

@@ -97,6 +97,7 @@ static void disk_done(struct domain_disk *disk)
         free(disk->source_type);
         free(disk->path);
         free(disk->format);
+        free(disk->mirror_path);
         for (size_t i = 0; i < disk->n_backing; i++) {
                 free(disk->backing[i].path);
                 free(disk->backing[i].format);

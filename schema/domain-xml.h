@@ -37,7 +37,8 @@ struct domain_disk {
         bool encrypted;             /* by libvirt: the key is a secret of the hypervisor, not part of a point */
         struct disk_layer *backing; /* backingStore elements, nearest first */
         size_t n_backing;
-        bool has_mirror; /* a <mirror>: a block copy or commit job is under way on it */
+        bool has_mirror;   /* a <mirror>: a block copy or commit job is under way on it */
+        char *mirror_path; /* where that job writes to; NULL where it is neither a file nor a block device */
 };
 
 struct domain_xml {

@@ -102,6 +102,12 @@ static int check_chain(const struct backup *backup, const struct domain_xml *liv
                 disk->target, backup->vm->name, disk->overlay, disk->base);
 }
 
+static bool goes_into_base(const struct domain_xml *live, const struct backup_disk *disk)
+{
+        const struct domain_disk *found = domain_xml_find_disk(live, disk->target);
+        return found && streq(found->mirror_path, disk->base);
+}
+
 static int commit_live(struct backup *backup, const struct domain_xml *live, struct backup_disk *disk, struct error **err)
 {
         struct hypervisor *host = backup->host;
@@ -120,9 +126,14 @@ static int commit_live(struct backup *backup, const struct domain_xml *live, str
         struct block_job job = { 0 };
         if (host->ops->block_job(host, backup->uuid, disk->target, &job, err) < 0)
                 return -1;
-        if (job.type == BLOCK_JOB_PULL || job.type == BLOCK_JOB_OTHER)
-                return error_set(err, ERROR_BUSY, "a block job of somebody else is under way on disk %s of %s", disk->target,
-                                 backup->vm->name);
+        /* A commit of somebody else's that goes deeper than our base must not be finished: it would end in a template. */
+        if (job.type == BLOCK_JOB_PULL || job.type == BLOCK_JOB_OTHER ||
+            (job.type == BLOCK_JOB_COMMIT && !goes_into_base(live, disk)))
+                return error_set(
+                        err, ERROR_BUSY,
+                        "a block job of somebody else is under way on disk %s of %s; once it has ended (on %s: virsh blockjob %s "
+                        "%s), the overlay is committed",
+                        disk->target, backup->vm->name, host->name, backup->vm->domain, disk->target);
         if (job.type == BLOCK_JOB_NONE && host->ops->block_commit(host, backup->uuid, disk->target, disk->base, disk->overlay,
                                                                   backup->settings->limits.bandwidth_mib_s, err) < 0)
                 return error_prefix(err, "disk %s of %s cannot be committed", disk->target, backup->vm->name);

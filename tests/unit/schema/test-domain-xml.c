@@ -104,6 +104,7 @@ Test(domain_xml, reads_a_live_disk_with_its_chain_and_job)
         cr_assert_str_eq(disk->format, "qcow2");
         cr_assert_str_eq(disk->bus, "virtio");
         cr_assert(disk->has_mirror);
+        cr_assert_str_eq(disk->mirror_path, "/images/vda.img");
         cr_assert_eq(disk->n_backing, 2);
         cr_assert_str_eq(disk->backing[0].path, "/images/vda.img");
         cr_assert_str_eq(disk->backing[0].format, "raw");
@@ -111,6 +112,7 @@ Test(domain_xml, reads_a_live_disk_with_its_chain_and_job)
         cr_assert_str_eq(disk->backing[1].format, "qcow2");
         cr_assert_null(domain_xml_find_disk(xml, "vdz"));
         cr_assert_not(domain_xml_find_disk(xml, "sda")->has_mirror);
+        cr_assert_null(domain_xml_find_disk(xml, "sda")->mirror_path);
 }
 
 Test(domain_xml, reads_every_kind_of_disk)
