@@ -26,6 +26,8 @@ static void record_without_metadata(struct daemon *daemon, const struct job *job
                 .error_kind = (char *)error_kind_name(job->error_kind),
                 .warnings = job->warnings,
         };
+        if (entry.finished < entry.started) /* the clock was set back meanwhile */
+                entry.finished = entry.started;
         entry.duration_seconds = entry.finished - entry.started;
         share_record(daemon->share, &entry);
         vm_states_note(&daemon->states, &entry);

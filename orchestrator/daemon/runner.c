@@ -53,7 +53,7 @@ char *runner_end_line(const struct job *job)
         tally.cancelled = job->outcome == JOB_OUTCOME_CANCELLED;
         tally.skipped = job->outcome == JOB_OUTCOME_SKIPPED;
         tally.stored_bytes = job->stored_bytes;
-        tally.duration_seconds = job->ended && job->started ? job->ended - job->started : 0;
+        tally.duration_seconds = job->started && job->ended > job->started ? job->ended - job->started : 0;
         _cleanup_free_ char *text = xasprintf("job %s of %s: %s", job->id, job->vm ? job->vm : job->hypervisor,
                                               job->outcome ? job_outcome_name(job->outcome) : job_state_name(job->state));
         return line_end(EXIT_ALL_GOOD, &tally, text);
@@ -361,9 +361,10 @@ static bool end_pointless(struct daemon *daemon, struct job *job)
         }
         const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
         bool of_cycle = job->class == JOB_CLASS_CYCLE || job->class == JOB_CLASS_RETRY;
-        /* Both are whole seconds: within the same one, a backup that began before this job was asked for must not count. */
-        bool served =
-                state && ((of_cycle && state->last_good > job->created) || (job->if_due && state->last_good > job->last_good));
+        /* Both are whole seconds: within the same one, a backup that began before this job was asked for must not count. Nor must one that
+         * begins in the future: the clock was set back since. */
+        bool served = state && state->last_good <= clock_realtime_s() &&
+                      ((of_cycle && state->last_good > job->created) || (job->if_due && state->last_good > job->last_good));
         if (served) {
                 end_unstarted(daemon, job, JOB_OUTCOME_SKIPPED, ERROR_INTERNAL, "it was backed up meanwhile");
                 return true;
