@@ -1,352 +1,217 @@
 #!/usr/bin/python3
 """`./dev campaign N [--seed S]`: N random (fault, moment) pairs on real backups, and what became of the promises.
 
-Each trial starts a backup of a guest that writes all the time, brings one fault over it at a random step (seen in the event stream) or at a
-random time, heals what the fault broke (never what orch has to put right), and then only waits and asks. The promises are checked from
-outside: nothing frozen, every disk on its own file, nothing of orch left on the hypervisor, every listed point whole, the daemon answering,
-and a last `orch backup vm` that needs no hand. The counting writer proves that no durable write of the guest was lost.
+Each trial starts a backup of a guest that writes all the time, brings one fault over it (faults.py), heals what the fault broke (never what
+orch has to put right), and then only waits, starts what its owner finds off, and runs `orch run`. The promises (promises.py) are checked from
+outside, the whole time long and at the end.
 
-Ends with a table and with "N passed, N failed, N skipped".
+A moment is a step of the backup, seen to begin in the event stream, or a random time. At a step, every other time, the worker is stopped
+until the fault is in, so that it meets the whole fault exactly there. Each fault comes once before any comes twice, and goes through all
+steps before it meets one again: as many trials as there are faults times moments try the whole table.
+
+Ends with the table by fault, what was covered, and "N passed, N failed, N skipped".
 """
 
 import argparse
-import http.client
+import collections
 import json
 import os
 import random
-import signal
-import socket
-import subprocess
+import statistics
 import sys
-import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
-from harness import Disk, Lab, Orch, Vm, entry  # noqa: E402
+from faults import FAULTS, Trial  # noqa: E402
+from harness import Disk, Lab, Vm, entry  # noqa: E402
 from lab.run import LabError  # noqa: E402
+from outside import DaemonOrch, Stream  # noqa: E402
+from promises import FREEZE_SLACK_SECONDS, SAMPLE_SECONDS, Promises, Watch  # noqa: E402
 
 THAW_DEADLINE = 10
-MOMENTS = ["locate", "checks-before", "staging", "arm", "freeze", "snapshot", "thaw", "copy", "commit", "configuration", "read-back", "publish", "retention"]
+STEPS = ["open-share", "locate", "repair", "disks", "checks-before", "staging", "pre-commands", "arm", "freeze", "snapshot", "thaw", "copy",
+         "commit", "configuration", "read-back", "publish", "retention"]
+RANDOM_TIMES = 5  # among a fault's moments
+LONGEST_SECONDS = 4.5  # a backup here takes about as long
 
 
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("orch")
-        self.socket_path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.connect(self.socket_path)
-
-
-class Stream(threading.Thread):
-    """The event stream of one backup, as a client of the control API sees it."""
-
-    def __init__(self, orch, vm):
-        super().__init__(daemon=True)
-        self.orch, self.vm = orch, vm
-        self.seen, self.result, self.job, self.over = set(), None, None, threading.Event()
-
-    def run(self):
-        try:
-            connection = UnixConnection(self.orch.socket)
-            connection.request("POST", "/v1/backup", json.dumps({"vms": [self.vm], "wait": True}), {"Content-Type": "application/json"})
-            for line in connection.getresponse():
-                event = json.loads(line)
-                self.job = event.get("job") or self.job
-                if event.get("event") == "step" and event["state"] == "begin":
-                    self.seen.add(event["step"])
-                if event.get("event") == "result":
-                    self.result = event["status"]
-        except (OSError, ValueError, http.client.HTTPException):
-            pass  # the daemon went away: its restart is part of the trial
-        self.over.set()
-
-    def wait_for_step(self, step, timeout=30):
-        end = time.monotonic() + timeout
-        while time.monotonic() < end and step not in self.seen and not self.over.is_set():
-            time.sleep(0.002)
-
-
-class Trial:
-    """What faults may use. A fault is a method `fault_*`; it returns what heals it, or None."""
-
-    def __init__(self, lab, orch, rng):
-        self.lab, self.orch, self.rng = lab, orch, rng
-        self.vm, self.host = lab.vm("target"), lab.host("hypervisor-01")
-
-    def worker_pids(self):
-        try:
-            with open(f"/proc/{self.orch.daemon.pid}/task/{self.orch.daemon.pid}/children") as f:
-                return [int(p) for p in f.read().split()]
-        except OSError:
-            return []
-
-    def fault_kill_worker(self):
-        for pid in self.worker_pids():
-            os.kill(pid, signal.SIGKILL)
-
-    def fault_kill_daemon_and_worker(self):
-        pids = [self.orch.daemon.pid, *self.worker_pids()]
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        self.orch.daemon.wait()
-        return self.restart_daemon
-
-    def fault_kill_all_and_cut(self):
-        self.host.cut()
-        self.fault_kill_daemon_and_worker()
-        time.sleep(2)
-
-        def heal():
-            self.host.heal()
-            self.restart_daemon()
-        return heal
-
-    def fault_terminate_daemon(self):
-        self.orch.stop_daemon()
-        return self.restart_daemon
-
-    def restart_daemon(self):
-        self.orch.daemon = None
-        self.orch.start_daemon()
-
-    def fault_cut_network_10_s(self):
-        self.host.cut()
-        time.sleep(10)
-        self.host.heal()
-
-    def fault_cut_network_until_job_ends(self):
-        self.host.cut()
-        return self.host.heal
-
-    def fault_kill_sshd_sessions(self):
-        for pid in self.host.pids_of("sshd"):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        self.host.restart("sshd")
-
-    def fault_kill_libvirtd(self):
-        self.host.kill_proc("libvirtd")
-        time.sleep(self.rng.uniform(0, 2))
-        self.host.restart("libvirtd")
-
-    def fault_stop_libvirtd_8_s(self):
-        self.host.stop_proc("libvirtd")
-        time.sleep(8)
-        self.host.cont_proc("libvirtd")
-
-    def fault_stop_qemu_6_s(self):
-        self.host.stop_proc("qemu:target")
-        time.sleep(6)
-        self.host.cont_proc("qemu:target")
-
-    def fault_kill_qemu(self):
-        self.host.kill_proc("qemu:target")
-        return self.start_guest
-
-    def fault_guest_powers_off(self):
-        self.vm.control("poweroff -f", check=False, timeout=2)
-        return self.start_guest
-
-    def start_guest(self):
-        if self.vm.state() == "shut off":
-            self.host.exec("virsh", "-q", "start", "target", check=False)
-
-    def fault_mute_agent(self):
-        self.vm.stop_agent()
-        return self.vm.cont_agent
-
-    def fault_kill_agent(self):
-        self.vm.kill_agent()
-        return self.vm.start_agent
-
-    def fault_share_full(self):
-        for _ in range(3):  # a backup writes at the same time: what is left is taken again
-            try:
-                self.lab.share.fill(0)
-            except OSError:
-                pass
-        return self.lab.share.unfill
-
-    def fault_share_hangs_8_s(self):
-        self.lab.share.hang()
-        time.sleep(8)
-        self.lab.share.unhang()
-
-    def fault_host_disk_full(self):
-        self.host.fill(4)
-        return self.host.unfill
-
-    def fault_catalog_deleted(self):
-        os.unlink(os.path.join(self.lab.share.path, "metadata", "backup-catalog.db"))
-
-    def fault_cancel(self):
-        subprocess.run(self.orch.command("cancel", self.stream.job or "none"), capture_output=True, env=self.orch.environment(), check=False)
-
-    def fault_second_orchestrator(self):
-        other = Orch(self.lab, self.orch.binary, name="second")
-        with open(self.orch.inventory) as f, open(other.inventory, "w") as g:
-            g.write(f.read())
-        with other:
-            other.start_daemon()
-            refused = other("backup", "vm", "target", timeout=60)
-            if refused.status != 4:
-                raise AssertionError(f"a second orchestrator was not refused: {refused}")
-
-
-FAULTS = sorted(name.removeprefix("fault_") for name in dir(Trial) if name.startswith("fault_"))
+Row = collections.namedtuple("Row", "number fault moment verdict seconds stood status broken")
 
 
 class Campaign:
-    def __init__(self, lab, orch, seed):
+    def __init__(self, lab, orch, seed, fault=None, step=None):
+        """fault, step: no others."""
         self.lab, self.orch = lab, orch
-        self.rng = random.Random(seed)
-        self.rows = []
+        self.faults, self.step = [fault] if fault else sorted(FAULTS), step
+        self.promises = Promises(lab, orch)
+        self.seed, self.rng = seed, random.Random(seed)
+        self.moments = {}
+        self.rows, self.met = [], collections.Counter()
 
     def choose(self, number):
-        """Each fault comes once before any comes twice."""
-        if number % len(FAULTS) == 0:
-            self.order = self.rng.sample(FAULTS, len(FAULTS))
-        moment = self.rng.choice(MOMENTS) if self.rng.random() < 0.7 else round(self.rng.uniform(0, 4), 2)
-        return self.order[number % len(FAULTS)], moment
+        """(fault, step or seconds or "before", whether the worker is held)."""
+        if number % len(self.faults) == 0:
+            self.order = self.rng.sample(self.faults, len(self.faults))
+        fault = self.order[number % len(self.faults)]
+        if FAULTS[fault].before:
+            return fault, "before", False
+        if self.step:
+            return fault, self.step, True
+        if not self.moments.get(fault):
+            moments = FAULTS[fault].steps or STEPS + [None] * RANDOM_TIMES
+            self.moments[fault] = self.rng.sample(moments, len(moments))
+        moment = self.moments[fault].pop()
+        if moment is None:
+            return fault, round(self.rng.uniform(0, LONGEST_SECONDS), 2), False
+        return fault, moment, self.rng.random() < 0.5
 
-    def run_one(self, number):
-        fault, moment = self.choose(number)
-        trial = Trial(self.lab, self.orch, self.rng)
+    def run_one(self, number, fault, moment, hold):
+        function = FAULTS[fault]
+        guest = self.lab.vm(function.vm)
+        watch = Watch(guest, self.orch, THAW_DEADLINE + FREEZE_SLACK_SECONDS + 2 * SAMPLE_SECONDS)
+        trial = Trial(self.lab, self.orch, random.Random(f"{self.seed} {number}"), function.vm, watch)
+        counted = guest.writer("value")
         broken = []
-        counted = trial.vm.writer("value")
-        trial.stream = stream = Stream(self.orch, "target")
-        stream.start()
-        if isinstance(moment, str):
-            stream.wait_for_step(moment)
-        else:
-            time.sleep(moment)
         struck = time.monotonic()
-        heal = self.strike(trial, fault, broken)
-        stream.over.wait(150)
-        if heal:
-            heal()
-        if self.orch.daemon is None or self.orch.daemon.poll() is not None:
+        parts = function(trial)
+        if function.prepared:
+            self.strike(parts, fault, broken)
+        trial.stream = stream = Stream(self.orch, function.vm, moment, hold)
+        watch.start()
+        try:
+            if function.before:
+                self.strike(parts, fault, broken)
+            stream.start()
+            self.wait_for(stream, moment)
+            if not function.before:
+                struck = time.monotonic()
+                self.met[fault, moment] += isinstance(moment, str) and moment in stream.seen
+                self.strike(parts, fault, broken)
+            stream.let_go()
+            self.strike(parts, fault, broken)
+            stream.over.wait(200)
             trial.restart_daemon()
-        self.settle(trial, broken)
-        clean = time.monotonic() - struck
-        self.check(trial, counted, broken)
-        row = (number + 1, fault, str(moment), stream.result or ("over" if stream.over.is_set() else "no answer"), clean, broken)
-        self.rows.append(row)
-        print(f"{row[0]:4} {fault:28} {row[2]:14} {row[3]:10} {clean:6.1f} s  {'held' if not broken else 'BROKEN: ' + '; '.join(broken)}", flush=True)
+            self.settle(trial, broken)
+        finally:
+            stream.let_go()
+            broken += watch.end()
+        seconds = time.monotonic() - struck
+        broken += self.promises.check(guest, counted)
+        self.tell(Row(number + 1, fault, f"{moment}{' (held)' if stream.held else ''}", stream.result or ("over" if stream.over.is_set() else "no answer"),
+                      seconds, watch.longest, watch.slowest, broken))
 
     @staticmethod
-    def strike(trial, fault, broken):
+    def wait_for(stream, moment):
+        if isinstance(moment, float):
+            time.sleep(moment)
+        elif moment != "before":
+            stream.here.wait(60)
+
+    @staticmethod
+    def strike(parts, fault, broken):
+        """The next part of a fault."""
         try:
-            return getattr(trial, "fault_" + fault)()
-        except (LabError, OSError) as error:  # the fault found nothing to hit any more
-            print(f"     ({fault}: {error})")
+            next(parts, None)
+        except (LabError, OSError) as error:  # it found nothing to hit
+            print(f"     ({fault}: {' '.join(str(error).split())[-200:]})")
         except AssertionError as error:
             broken.append(str(error))
-        return None
 
     def settle(self, trial, broken):
-        """Waits for orch to be idle and the guest to be itself again; asks for nothing that an operator would not ask."""
-        end = time.monotonic() + 150
-        while time.monotonic() < end:
-            begun = time.monotonic()
-            status = self.orch("status", "--json", timeout=60)
-            if time.monotonic() - begun > 3:  # one second promised; the sanitizer build on a busy machine gets three
-                broken.append(f"status took {time.monotonic() - begun:.1f} s")
-            told = json.loads(status.out) if status.status == 0 else None
-            if told and not told["running"] and not told["queued"]:
-                break
-            time.sleep(0.2)
-        else:
+        """Waits for orch to be idle and the guests to be themselves again; asks for nothing that an operator would not ask."""
+        if not self.wait_idle(150):
             broken.append("orch does not come to rest")
-        if trial.vm.state() == "shut off":
-            trial.start_guest()
+        trial.start_guests()
         try:
-            trial.vm.wait(40)
+            trial.vm.wait(60)
         except LabError as error:
             broken.append(f"guest: {error}")
-        last = self.orch("backup", "vm", "target", timeout=200)
-        if last.status != 0:
-            broken.append(f"the next backup needed a hand: exit {last.status}: {last.out[-300:]} {last.err[-300:]}")
+        others = [name for name in self.lab.guests if name != trial.vm.name]
+        last = self.orch("run", "--all", *(word for name in others for word in ("--exclude", name)), timeout=250)
+        if last.status != 0 or f" {trial.vm.name} ok, " not in last.out:
+            broken.append(f"the next run needed a hand: exit {last.status}: {last.out[-1500:]} {last.err[-300:]}")
 
-    def check(self, trial, counted, broken):
-        try:
-            if trial.vm.frozen():
-                broken.append("frozen")
-            for target, path in trial.vm.disk_paths().items():
-                if path != f"/var/lib/libvirt/images/target-{target}.{'raw' if target == 'vdb' else 'qcow2'}":
-                    broken.append(f"{target} is on {path}")
-            before = trial.vm.writer("value")
-            if before < counted:
-                broken.append(f"durable writes were lost: the counter fell from {counted} to {before}")
-            time.sleep(0.5)
-            if trial.vm.writer("value") <= before:
-                trial.vm.writer("start")
-                time.sleep(0.5)
-                if trial.vm.writer("value") <= before:
-                    broken.append("the guest does not write")
-            traces = trial.host.orch_traces()
-            if traces:
-                broken.append(f"left on the hypervisor: {traces}")
-        except LabError as error:
-            broken.append(str(error))
-        self.check_points(broken)
-        if len(trial.worker_pids()) > 0:
-            time.sleep(1)
-            if trial.worker_pids():
-                broken.append("a worker was leaked")
+    def wait_idle(self, seconds):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            told = self.orch("status", "--json", timeout=60)
+            if told.status == 0 and not (status := json.loads(told.out))["running"] and not status["queued"]:
+                return True
+            time.sleep(0.2)
+        return False
 
-    def check_points(self, broken):
-        listed = {p["path"] for p in self.orch.json("list", "target") if p["status"] == "ok"}
-        folders = {os.path.relpath(p, self.lab.share.path) for p in self.orch.published()}
-        if listed != folders:
-            broken.append(f"listed and published differ: {sorted(listed ^ folders)}")
-        for path in sorted(folders)[-2:]:
-            folder = os.path.join(self.lab.share.path, path)
-            checked = subprocess.run(["sha256sum", "--quiet", "-c", "checksums.sha256"], cwd=folder, capture_output=True, text=True, check=False)
-            images = [subprocess.run(["qemu-img", "check", "-q", os.path.join(folder, name)], capture_output=True, check=False).returncode
-                      for name in os.listdir(folder) if name.endswith(".qcow2")]
-            if checked.returncode or any(images):
-                broken.append(f"{path} is not whole: {checked.stdout}{checked.stderr}")
-        stale = subprocess.run(["find", self.lab.share.path, "-name", ".staging-*"], capture_output=True, text=True, check=True).stdout
-        if stale:
-            broken.append(f"staging left: {stale.strip()}")
+    # -- what is told --------------------------------------------------------------------------------------------------
+
+    def tell(self, row):
+        self.rows.append(row)
+        verdict = "held" if not row.broken else "BROKEN: " + "; ".join(row.broken)
+        print(f"{row.number:4} {row.fault:27} {row.moment:20} {row.verdict:10} {row.seconds:6.1f} s {row.stood:6.1f} s {row.status * 1000:7.0f} ms  {verdict}",
+              flush=True)
+
+    def summary(self):
+        print(f"\n{'fault':27} {'trials':>6} {'steps':>5}  {'seconds to a clean state':24}  {'broken':>6}  verdicts")
+        for fault in sorted(FAULTS):
+            rows = [r for r in self.rows if r.fault == fault]
+            if not rows:
+                continue
+            seconds = [r.seconds for r in rows]
+            spread = f"{min(seconds):.1f} / {statistics.median(seconds):.1f} / {max(seconds):.1f}"
+            verdicts = collections.Counter(r.verdict for r in rows)
+            steps = sum(1 for (f, _), n in self.met.items() if f == fault and n)
+            print(f"{fault:27} {len(rows):6} {steps:5}  {spread:24}  {sum(1 for r in rows if r.broken):6}  "
+                  + ", ".join(f"{n} {v}" for v, n in verdicts.most_common()))
+        by_step = collections.Counter(moment for (_, moment), n in self.met.items() for _ in range(n))
+        print("\nhit in the step: " + ", ".join(f"{step} {by_step[step]}" for step in STEPS))
+        pairs = sum(len(f.steps or STEPS) for f in FAULTS.values() if not f.before)
+        print(f"pairs of fault and step tried: {sum(1 for n in self.met.values() if n)} of {pairs}; "
+              f"longest standstill of a guest that nothing excused {max(r.stood for r in self.rows):.1f} s, "
+              f"slowest status {max(r.status for r in self.rows) * 1000:.0f} ms")
 
 
-def run(binary, count, seed):
-    """(held, broken) of a campaign on a lab of its own."""
+def guests(lab):
+    """`target` has disks of its own, `roamer` one that all hosts see."""
+    images = lab.add_images()
+    lab.add_vms([("hypervisor-01", Vm("target", [Disk("vda", filled_mib=40), Disk("vdb", format="raw", size_mib=64, filled_mib=10)], writer=True)),
+                 ("hypervisor-01", Vm("roamer", [Disk("vda", size_mib=64, filled_mib=12, path=f"{images.path}/roamer-vda.qcow2")], writer=True))])
+    lab.vm("target").control("tr '\\0' y < /dev/zero | dd of=/data/vdb/big bs=1M count=12 iflag=fullblock conv=fsync 2>/dev/null")
+
+
+def run(binary, count, seed, skip=0, **only):
+    """How many trials held all promises, and how many did not, on a lab of their own."""
     settings = {"limits": {"thaw_deadline_seconds": THAW_DEADLINE, "copy_stall_seconds": 60, "bandwidth_mib_s": 20},
                 "checks": {"hypervisor_free_gib": 2, "hypervisor_low_water_gib": 1}}
-    with Lab.create(f"campaign-{os.getpid()}", hosts=2, disk_gib=20) as lab, Orch(lab, binary, settings=settings) as orch:
-        lab.add_vm("hypervisor-01", Vm("target", [Disk("vda", filled_mib=40), Disk("vdb", format="raw", size_mib=64, filled_mib=10)], writer=True))
-        orch.write_inventory([entry("target", "hypervisor-01", keep_last=3, min_points=1)])
+    with Lab.create(f"campaign-{os.getpid()}", hosts=2, disk_gib=20) as lab, DaemonOrch(lab, binary, settings=settings) as orch:
+        guests(lab)
+        vms = [entry(name, "hypervisor-01", keep_last=3, min_points=1) for name in ("target", "roamer")]
+        for vm in vms:
+            del vm["retention_weeks"]
+        orch.write_inventory(vms)
         orch.repository_init()
         orch.start_daemon()
-        orch("backup", "vm", "target", check=0)
-        campaign = Campaign(lab, orch, seed)
-        for number in range(count):
-            campaign.run_one(number)
-        broken = [r for r in campaign.rows if r[5]]
-        print(f"\nseed {seed}: {len(campaign.rows)} trials, promises held in {len(campaign.rows) - len(broken)}, broken in {len(broken)}; "
-              f"slowest to a clean state {max(r[4] for r in campaign.rows):.1f} s")
-        return len(campaign.rows) - len(broken), len(broken)
+        orch("run", "--all", check=0)
+        campaign = Campaign(lab, orch, seed, **only)
+        for number in range(skip + count):
+            chosen = campaign.choose(number)
+            if number >= skip:
+                campaign.run_one(number, *chosen)
+        campaign.summary()
+        broken = sum(1 for r in campaign.rows if r.broken)
+        print(f"\nseed {seed}: {count} trials, promises broken in {broken}")
+        return count - broken, broken
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--orch", required=True)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--fault", choices=sorted(FAULTS), help="this one alone")
+    parser.add_argument("--step", choices=STEPS, help="at this step alone, with the worker held there")
+    parser.add_argument("--skip", type=int, default=0, help="begin behind so many of the seed's trials")
     parser.add_argument("count", type=int)
     options = parser.parse_args()
-    print(f"{'':4} {'fault':28} {'at':14} {'verdict':10} {'clean':>8}  promises", flush=True)
-    held, broken = run(options.orch, options.count, options.seed)
+    print(f"{'':4} {'fault':27} {'at':20} {'verdict':10} {'clean':>8} {'stood':>8} {'status':>10}  promises", flush=True)
+    held, broken = run(options.orch, options.count, options.seed, options.skip, fault=options.fault, step=options.step)
     print(f"{held} passed, {broken} failed, 0 skipped")
     sys.exit(1 if broken else 0)
 

@@ -53,6 +53,7 @@ class Orch:
         self.inventory = os.path.join(self.dir, "vm-list.yaml")
         self.socket = os.path.join(self.dir, "orch.sock")
         self.daemon = None
+        self.sanitizer_options = ""
         self.reports = os.path.join(self.dir, "sanitizer")
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.state)
@@ -92,7 +93,7 @@ class Orch:
 
     def environment(self):
         """Sanitizer reports go to files: a report must fail the test, not vanish with a worker's stderr."""
-        options = f"log_path={self.reports}:exitcode=99"
+        options = f"log_path={self.reports}:exitcode=99{self.sanitizer_options}"
         return dict(os.environ, ASAN_OPTIONS=options + ":detect_leaks=1", UBSAN_OPTIONS=options + ":print_stacktrace=1",
                     LSAN_OPTIONS="print_suppressions=0")
 
