@@ -7,7 +7,7 @@
 
 The guest has a disk with 2 GiB of data that does not compress. The three take turns, run by run, so that a noisy machine is noisy for all;
 each run ends with `sync -f` of the share inside the measured time. Then a guest with an empty disk (fixed cost), the freeze windows, and
-peak memory. Prints medians and ratios of medians, and writes them as JSON (bench.json, or --json FILE).
+peak memory. Then the way back: restores.py. Prints medians and ratios of medians, and writes them as JSON (bench.json, or --json FILE).
 """
 
 import argparse
@@ -22,10 +22,11 @@ import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "integration"))
+import restores  # noqa: E402
 from harness import Disk, Lab, Orch, Vm, entry  # noqa: E402
 
 AIMS = {"orch / virtnbdbackup": 0.8, "orch / bare limit": 1.10, "fixed cost (s)": 1.0, "freeze window (ms)": 150,
-        "daemon peak (MiB)": 32, "worker peak (MiB)": 48}
+        "daemon peak (MiB)": 32, "worker peak (MiB)": 48, **restores.AIMS}
 
 
 def timed(work):
@@ -119,12 +120,12 @@ def high_water_kib(pid):
 
 
 def report(numbers, path):
-    print(f"\n{'':24} {'median':>9} {'min':>9} {'max':>9}   aim")
+    print(f"\n{'':28} {'median':>9} {'min':>9} {'max':>9}   aim")
     for name, values in numbers.items():
         aim = AIMS.get(name)
         median = statistics.median(values)
         verdict = "" if aim is None else f"≤ {aim:g}  {'met' if median <= aim else 'MISSED'}"
-        print(f"{name:24} {median:9.2f} {min(values):9.2f} {max(values):9.2f}   {verdict}")
+        print(f"{name:28} {median:9.2f} {min(values):9.2f} {max(values):9.2f}   {verdict}")
     result = {name: {"median": statistics.median(values), "values": values, "aim": AIMS.get(name)} for name, values in numbers.items()}
     with open(path, "w") as f:
         json.dump(result, f, indent=2)
@@ -138,6 +139,7 @@ def main():
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--filled-mib", type=int, default=2048)
     parser.add_argument("--json", default="bench.json")
+    parser.add_argument("--restores-only", action="store_true", help="leave the backups' half out")
     options = parser.parse_args()
     print(f"laboratory: one hypervisor, a guest with {options.filled_mib} MiB of data, one with an empty disk", flush=True)
     with Lab.create(f"bench-{os.getpid()}", hosts=1, share_mib=4 * options.filled_mib + 2048) as lab, \
@@ -149,9 +151,13 @@ def main():
         orch.repository_init()
         orch.start_daemon()
         bench = Bench(lab, orch, options.runs)
-        bench.sides("large")
-        bench.fixed_cost("empty")
-        bench.memory("large")
+        if options.restores_only:
+            bench.by_orch("large")
+        else:
+            bench.sides("large")
+            bench.fixed_cost("empty")
+            bench.memory("large")
+        restores.Restores(bench, "large").run(options.runs)
         report(bench.numbers, options.json)
 
 

@@ -1,0 +1,117 @@
+"""The half of `./dev bench` that brings things back: `orch restore` against bare `qemu-img convert` and `virtnbdrestore`, seconds to the
+guest's first answer (instant against full), and a test-restore from end to end. Each restore ends with durable data.
+
+`orch restore` also reads the point back before (checksums), and compares the copy with it after; the others do neither. What of it is the
+copy alone is a row of its own.
+"""
+
+import json
+import os
+import re
+import subprocess
+import time
+
+AIMS = {"restore / qemu-img convert": 1.15, "first answer, instant (s)": 10}
+IMAGES = "/var/lib/libvirt/images"
+
+
+class Restores:
+    """On a lab where `vm` was just backed up by orch."""
+
+    def __init__(self, bench, vm):
+        self.bench, self.host, self.orch, self.vm = bench, bench.host, bench.orch, vm
+        point = self.orch.json("list", vm)[0]
+        self.image = os.path.join(bench.share, point["path"], f"{vm}-vda.qcow2")
+        self.nbd = os.path.join(bench.share, "bench-nbd")
+        self.copy_seconds = []
+
+    def run(self, runs):
+        self.host.shell(f"rm -rf {self.nbd}; virtnbdbackup -U qemu:///system -d {self.vm} -l copy -o {self.nbd} >/dev/null 2>&1; "
+                        "rm -rf /tmp/virtnbdbackup*", timeout=900)
+        self.sides(runs)
+        self.first_answers(runs)
+        self.test_restores(runs)
+        self.host.shell(f"rm -rf {self.nbd}")
+
+    # -- restores ----------------------------------------------------------------------------------------------------
+
+    def by_orch(self):
+        out = self.orch("restore", self.vm, "--name", "back", "--json", check=0, timeout=900).out
+        steps = [json.loads(line) for line in out.splitlines() if '"copy"' in line]
+        self.copy_seconds.append(sum(e.get("duration_ms", 0) for e in steps if e.get("type") == "step") / 1000)
+
+    def by_hand(self):
+        self.host.shell(f"qemu-img convert -W -m 16 -f qcow2 -O qcow2 {self.image} {IMAGES}/back-vda.qcow2 && sync {IMAGES}/back-vda.qcow2",
+                        timeout=900)
+
+    def by_virtnbdrestore(self):
+        self.host.shell(f"mkdir {IMAGES}/back && virtnbdrestore -a restore -i {self.nbd} -o {IMAGES}/back >/dev/null 2>&1 && "
+                        f"sync -f {IMAGES}", timeout=900)
+
+    def forget(self):
+        self.host.shell("virsh -q destroy back 2>/dev/null; virsh -q undefine back --nvram 2>/dev/null; "
+                        f"rm -rf {IMAGES}/back {IMAGES}/back-*; sync -f {IMAGES}")
+        subprocess.run(["sync"], check=True)
+
+    def sides(self, runs):
+        ways = {"restore": self.by_orch, "qemu-img convert": self.by_hand, "virtnbdrestore": self.by_virtnbdrestore}
+        times = {name: [] for name in ways}
+        for turn in range(runs + 1):
+            for name, way in ways.items():
+                self.forget()
+                begun = time.monotonic()
+                way()
+                seconds = time.monotonic() - begun
+                if turn > 0:  # the first turn warms caches
+                    times[name].append(seconds)
+                    print(f"  run {turn} {name:16} {seconds:7.2f} s", flush=True)
+        self.forget()
+        numbers = self.bench.numbers
+        for name, values in times.items():
+            numbers[f"{name} (s)"] = values
+        for other in ("qemu-img convert", "virtnbdrestore"):
+            numbers[f"restore / {other}"] = [a / b for a, b in zip(times["restore"], times[other])]
+        numbers["its copy / qemu-img convert"] = [a / b for a, b in zip(self.copy_seconds[1:], times["qemu-img convert"])]
+
+    # -- first answer ------------------------------------------------------------------------------------------------
+
+    def seconds_to_answer(self, *how):
+        """From the command to the guest's first answer; the command is then let end."""
+        begun = time.monotonic()
+        command = self.orch.popen("restore", self.vm, "--name", "back", *how, stdout=subprocess.DEVNULL)
+        ping = ("virsh", "-q", "qemu-agent-command", "back", '{"execute":"guest-ping"}')
+        while self.host.exec(*ping, check=False).returncode != 0:
+            if command.poll() not in (None, 0) or time.monotonic() - begun > 600:
+                raise AssertionError(f"the guest of restore {how} does not answer")
+            time.sleep(0.05)
+        seconds = time.monotonic() - begun
+        if command.wait(900) != 0:
+            raise AssertionError(f"restore {how} ended with {command.returncode}")
+        return seconds
+
+    def first_answers(self, runs):
+        ways = {"full": ("--start",), "instant": ("--instant",)}
+        times = {name: [] for name in ways}
+        for turn in range(runs):
+            for name, how in ways.items():
+                self.forget()
+                times[name].append(self.seconds_to_answer(*how))
+                print(f"  run {turn + 1} first answer, {name:8} {times[name][-1]:6.2f} s", flush=True)
+        self.forget()
+        for name, values in times.items():
+            self.bench.numbers[f"first answer, {name} (s)"] = values
+        self.bench.numbers["first answer, instant / full"] = [a / b for a, b in zip(times["instant"], times["full"])]
+
+    # -- test-restore ------------------------------------------------------------------------------------------------
+
+    def test_restores(self, runs):
+        if not re.search(r"^  test-restore ", self.orch("--help", check=0).out, re.MULTILINE):
+            print("  this orch has no test-restore: not measured", flush=True)
+            return
+        times = []
+        for turn in range(runs):
+            begun = time.monotonic()
+            self.orch("test-restore", self.vm, check=0, timeout=900)
+            times.append(time.monotonic() - begun)
+            print(f"  run {turn + 1} test-restore {times[-1]:7.2f} s", flush=True)
+        self.bench.numbers["test-restore (s)"] = times
