@@ -28,13 +28,10 @@ static bool is_point_path(const char *path)
         return path[0] && path[0] != '/' && !strstr(path, "..") && strlen(path) < 1024;
 }
 
-static const char *const phase_words[] = { [RESTORE_COPYING] = "copying",
-                                           [RESTORE_STOPPING] = "stopping",
-                                           [RESTORE_MOVING] = "moving",
-                                           [RESTORE_DEFINING] = "defining",
-                                           [RESTORE_STARTING] = "starting",
-                                           [RESTORE_DONE] = "done",
-                                           NULL };
+static const char *const phase_words[] = { [RESTORE_COPYING] = "copying",   [RESTORE_STOPPING] = "stopping",
+                                           [RESTORE_MOVING] = "moving",     [RESTORE_DEFINING] = "defining",
+                                           [RESTORE_STARTING] = "starting", [RESTORE_PULLING] = "pulling",
+                                           [RESTORE_DONE] = "done",         NULL };
 
 #define SAFE_NAME .valid = name_is_safe, .expected = "a name of letters, digits, '.', '_' and '-'"
 #define A_UUID .valid = json_text_is_uuid, .expected = "a UUID"
@@ -67,6 +64,7 @@ static const struct json_field journal_fields[] = {
         { FIELD(uuid), .type = JSON_FIELD_TEXT, .required = true, A_UUID },
         { FIELD(name), .type = JSON_FIELD_TEXT, .required = true },
         { FIELD(phase), .type = JSON_FIELD_WORD, .required = true, .words = phase_words },
+        { FIELD(instant), .type = JSON_FIELD_FLAG },
         { FIELD(items), .type = JSON_FIELD_LIST, .fields = item_fields, .item_size = sizeof(struct restore_item),
           .count_offset = offsetof(struct restore_journal, n_items) },
         { FIELD(original_hypervisor), .type = JSON_FIELD_TEXT, SAFE_NAME },

@@ -15,6 +15,7 @@ enum restore_phase {
         RESTORE_MOVING,   /* and its files set aside, and the temporary ones renamed */
         RESTORE_DEFINING, /* and its definition taken away, and the new one made */
         RESTORE_STARTING, /* and it was started: complete once it runs */
+        RESTORE_PULLING,  /* it runs; of an instant one: its disks still stand on the point */
         RESTORE_DONE,     /* complete: nothing is undone any more */
 };
 
@@ -40,6 +41,7 @@ struct restore_journal {
         char *uuid;       /* of the domain made */
         char *name;
         enum restore_phase phase;
+        bool instant;
         struct restore_item *items;
         size_t n_items;
         /* The original, when it is replaced; else NULL and nothing. */

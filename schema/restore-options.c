@@ -47,6 +47,7 @@ static const struct json_field fields[] = {
           .valid = is_path,
           .expected = "an absolute path" },
         { FIELD(start), .type = JSON_FIELD_FLAG },
+        { FIELD(instant), .type = JSON_FIELD_FLAG },
         { FIELD(replace), .type = JSON_FIELD_FLAG },
         { FIELD(original_gone), .type = JSON_FIELD_FLAG },
         { FIELD(dry_run), .type = JSON_FIELD_FLAG },
@@ -105,12 +106,16 @@ static int check_together(const struct restore_options *options, struct error **
         const char *beside_export = options->to              ? "to"
                                     : options->images        ? "images"
                                     : options->start         ? "start"
+                                    : options->instant       ? "instant"
                                     : options->replace       ? "replace"
                                     : options->original_gone ? "original_gone"
                                                              : NULL;
         if (options->export_folder && beside_export)
                 return error_set(err, ERROR_CONFIG, "export and %s do not go together: an export defines nothing on a hypervisor",
                                  beside_export);
+        if (options->instant && streq(options->format, "raw"))
+                return error_set(err, ERROR_CONFIG,
+                                 "instant and format raw do not go together: a disk that stands on the point meanwhile is a qcow2");
         if (options->replace && options->name)
                 return error_set(err, ERROR_CONFIG, "replace and name do not go together: a VM of another name replaces nothing");
         if (options->replace && (!options->point || streq(options->point, "latest")))

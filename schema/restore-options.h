@@ -18,6 +18,7 @@ struct restore_options {
         char *format;        /* "qcow2", "raw"; NULL: as they were */
         char *export_folder; /* `export`: on the machine that runs this; no hypervisor has a part in it */
         bool start;
+        bool instant; /* run from the share at once, and pull the disks meanwhile: it is started */
         bool replace;
         bool original_gone; /* the user says of an original that cannot be asked that it runs no more */
         bool dry_run;

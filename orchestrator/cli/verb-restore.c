@@ -23,6 +23,7 @@ static const struct option_spec options[] = {
         { .name = "images", .value = "DIR|POOL", .help = "put the disks into this folder or libvirt pool of the hypervisor" },
         { .name = "format", .value = "FORMAT", .help = "qcow2 or raw, instead of what the disks were" },
         { .name = "start", .help = "start it, and wait until its guest agent answers" },
+        { .name = "instant", .help = "start it at once from the share, and pull its disks off it while it runs" },
         { .name = "replace", .help = "in place of the VM that is there: it is shut off and kept aside for 7 days" },
         { .name = "original-gone", .help = "the original, which cannot be asked, does not run any more and never will" },
         { .name = "export",
@@ -76,6 +77,7 @@ static void fill_in(const struct cli *cli, struct restore_options *ret)
         ret->format = xstrdup(options_get(given, "format"));
         ret->export_folder = xstrdup(options_get(given, "export"));
         ret->start = options_has(given, "start");
+        ret->instant = options_has(given, "instant");
         ret->replace = options_has(given, "replace");
         ret->original_gone = options_has(given, "original-gone");
         ret->dry_run = options_has(given, "dry-run");

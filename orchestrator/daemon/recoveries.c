@@ -68,10 +68,22 @@ static void forget(struct daemon *daemon, struct pending *pending)
         recoveries->count--;
 }
 
+/* A VM that runs from the share until its disks are pulled is looked at again until they are; what else is asked for it meanwhile does not
+ * wait behind that, but is told. */
+static void note_pull(struct job *job, enum step_state state)
+{
+        job->beside = true;
+        job->left_undone = state == STEP_FAILED || state == STEP_SKIPPED;
+}
+
 /* The steps that leave a VM in need when their undoing fails; a restore has one undoing for all of it. */
 void recoveries_note_step(struct job *job, const struct event *event)
 {
         static const char *const steps[] = { "thaw", "commit", "copy" };
+        if (streq(event->step, "pull")) {
+                note_pull(job, event->state);
+                return;
+        }
         if (job->action == JOB_RESTORE && !streq(event->step, "restore"))
                 return;
         if (job->action == JOB_RESTORE)
@@ -96,6 +108,8 @@ static bool needs_another(const struct job *job)
 {
         if (job->action == JOB_BACKUP || job->action == JOB_RESTORE)
                 return job->left_undone != 0;
+        if (job->left_undone)
+                return true;
         return job->outcome == JOB_OUTCOME_FAILED && may_pass(job->error_kind);
 }
 

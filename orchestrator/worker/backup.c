@@ -184,6 +184,8 @@ static int run_steps(struct backup *backup, struct error **err)
                         report_step_end(backup->report, STEP_DONE, NULL);
                 if (step->run == backup_locate)
                         fill_versions(backup);
+                if (step->run == backup_locate && restore_refuse_backup(backup->repository, backup->uuid, err) < 0)
+                        return -1;
                 if (backup->skipped)
                         return 0;
                 xstrdup_replace(&backup->metadata->method_used, vm_method_name(backup->method));

@@ -77,6 +77,11 @@ static int copy_firmware(struct restore *restore, const struct restore_firmware 
                                               firmware->what, restore->host->name, result.status, said);
 }
 
+int restore_copy_firmware(struct restore *restore, struct error **err)
+{
+        return copy_firmware(restore, &restore->nvram, err) < 0 || copy_firmware(restore, &restore->tpm, err) < 0 ? -1 : 0;
+}
+
 int restore_copy(struct restore *restore, struct error **err)
 {
         for (size_t i = 0; i < restore->n_disks; i++) {
@@ -87,7 +92,7 @@ int restore_copy(struct restore *restore, struct error **err)
                         return -1;
                 report_step_end(restore->report, STEP_DONE, "disk %s, %s", disk->saved->target, size);
         }
-        return copy_firmware(restore, &restore->nvram, err) < 0 || copy_firmware(restore, &restore->tpm, err) < 0 ? -1 : 0;
+        return restore_copy_firmware(restore, err);
 }
 
 static int compare_disk(struct restore *restore, const struct restore_disk *disk, struct error **err)

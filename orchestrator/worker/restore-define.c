@@ -5,14 +5,24 @@
 #include "base/strings.h"
 #include "worker/restore-internal.h"
 
-static const struct rewrite_disk *rewrite_disks_of(const struct restore *restore)
+static struct rewrite_disk *rewrite_disks_of(const struct restore *restore)
 {
         struct rewrite_disk *disks = xcalloc(restore->n_disks ? restore->n_disks : 1, sizeof *disks);
-        for (size_t i = 0; i < restore->n_disks; i++)
+        for (size_t i = 0; i < restore->n_disks; i++) {
                 disks[i] = (struct rewrite_disk){ .target = restore->disks[i].saved->target,
                                                   .path = restore->disks[i].path,
-                                                  .format = restore->disks[i].format };
+                                                  .format = restore->disks[i].format,
+                                                  .no_label = restore->disks[i].layers != NULL };
+                disks[i].backing =
+                        restore->disks[i].layers ? restore_rewrite_layers(&restore->disks[i], &disks[i].n_backing) : NULL;
+        }
         return disks;
+}
+
+static char *rewrite_for(const struct restore *restore, const struct rewrite *rewrite, char ***ret_notes, struct error **err)
+{
+        _cleanup_free_ char *made = domain_rewrite(restore->xml_text, strlen(restore->xml_text), rewrite, ret_notes, err);
+        return made && restore->options.instant ? restore_borrowed(restore, made, err) : TAKE_PTR(made);
 }
 
 static void tell_notes(struct restore *restore, char *const *notes)
@@ -26,7 +36,7 @@ int restore_make_definition(struct restore *restore, bool tell, struct error **e
         _cleanup_free_ struct rewrite_network_map *map = NULL;
         _cleanup_strv_ char **map_texts = NULL;
         _cleanup_strv_ char **notes = NULL;
-        _cleanup_free_ const struct rewrite_disk *disks = rewrite_disks_of(restore);
+        _cleanup_free_ struct rewrite_disk *disks = rewrite_disks_of(restore);
         struct rewrite rewrite = {
                 .name = restore->name,
                 .uuid = restore->uuid,
@@ -40,7 +50,9 @@ int restore_make_definition(struct restore *restore, bool tell, struct error **e
         restore_options_network(&restore->options, &rewrite.network, &map, &rewrite.n_map, &map_texts);
         rewrite.map = map;
         free(restore->definition);
-        restore->definition = domain_rewrite(restore->xml_text, strlen(restore->xml_text), &rewrite, &notes, err);
+        restore->definition = rewrite_for(restore, &rewrite, &notes, err);
+        for (size_t i = 0; i < restore->n_disks; i++)
+                free((void *)(uintptr_t)disks[i].backing);
         if (!restore->definition)
                 return error_prefix(err, "the definition of %s", restore->request->vm);
         if (tell)

@@ -8,6 +8,7 @@
 #include "repository/points.h"
 #include "repository/repository.h"
 #include "repository/restores.h"
+#include "schema/domain-rewrite.h"
 #include "schema/domain-xml.h"
 #include "schema/inventory.h"
 #include "schema/messages.h"
@@ -33,6 +34,7 @@ struct restore_disk {
         char *format; /* of the new disk */
         char *temporary;
         char *path;
+        char **layers;  /* of an instant one: the images that it stands on, as the hypervisor sees them, nearest first */
         char *replaced; /* the original's file that gives way; NULL: none */
         uint64_t needed_bytes;
 };
@@ -84,8 +86,9 @@ struct restore {
         size_t n_disks;
         struct restore_firmware nvram;
         struct restore_firmware tpm;
-        char **eject; /* drives whose image the hypervisor hasn't */
-        char **keep;  /* disks of a replaced VM that stay as they are */
+        char **models; /* security models of the host, for an instant one */
+        char **eject;  /* drives whose image the hypervisor hasn't */
+        char **keep;   /* disks of a replaced VM that stay as they are */
         char *definition;
 
         struct restore_journal *journal; /* NULL: nothing was changed yet */
@@ -107,6 +110,12 @@ int restore_stop_original(struct restore *restore, struct error **err) _must_che
 int restore_move(struct restore *restore, struct error **err) _must_check_;
 int restore_define(struct restore *restore, struct error **err) _must_check_;
 int restore_start(struct restore *restore, struct error **err) _must_check_;
+/* For an instant one, in the place of copying: what each disk stands on, and the overlays. */
+int restore_find_layers(struct restore *restore, struct error **err) _must_check_;
+int restore_lay_overlays(struct restore *restore, struct error **err) _must_check_;
+int restore_copy_firmware(struct restore *restore, struct error **err) _must_check_;
+/* Its end: pulls until nothing stands on the share. What fails here undoes nothing: the machine runs. */
+int restore_pull(struct restore *restore, struct error **err) _must_check_;
 int restore_complete(struct restore *restore, struct error **err) _must_check_;
 /* After all that: whether the started guest answers. */
 int restore_await(struct restore *restore, struct error **err) _must_check_;
@@ -134,6 +143,21 @@ int restore_remove_items(const struct restore_journal *journal, struct hyperviso
 int restore_put_back(const struct restore_journal *journal, struct hypervisor *host, struct error **err) _must_check_;
 /* Removes what was set aside, once its time is over. */
 int restore_remove_asides(const struct restore_journal *journal, struct hypervisor *host, struct error **err) _must_check_;
+
+/* The layers of a disk for schema/domain-rewrite.h; the caller frees, the texts are the disk's. */
+struct rewrite_layer *restore_rewrite_layers(const struct restore_disk *disk, size_t *ret_count);
+/* The definition with what lets QEMU read the point; the caller frees. */
+char *restore_borrowed(const struct restore *restore, const char *definition, struct error **err) _must_check_;
+/* A working connection, made again where it has to be; for two minutes. */
+int restore_ensure_connection(struct hypervisor *host, const char *uuid, struct error **err) _must_check_;
+/* What an instant restore holds of its point; nothing for another. */
+int restore_drop_lease(struct repository *repository, const struct restore_journal *journal, struct error **err) _must_check_;
+/* Ends an instant restore whose disks stand alone: the lease, and the journal or its phase. */
+int restore_close_pulled(struct repository *repository, struct restore_journal *journal, struct error **err) _must_check_;
+/* Takes the pull of an instant restore up again: starts what does not run, or ends it all. The step "pull" ends as skipped while it goes
+ * on. `share`: where `host` has it. */
+int restore_resume_pull(struct repository *repository, struct restore_journal *journal, struct hypervisor *host, const char *share,
+                        uint64_t bandwidth_mib_s, bool dry_run, struct report *report, struct error **err) _must_check_;
 
 /* An entry for a hypervisor's name: the inventory's, else `fallback` filled in (its texts borrow `name`). */
 const struct inventory_hypervisor *restore_host_entry(const struct inventory *inventory, const char *name,

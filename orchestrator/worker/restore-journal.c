@@ -49,8 +49,7 @@ static void plan_asides(struct restore *restore)
                 plan_aside(restore, restore->tpm.path);
 }
 
-/* A connection that works, for undoing. */
-static int ensure_connection(struct hypervisor *host, const char *uuid, struct error **err)
+int restore_ensure_connection(struct hypervisor *host, const char *uuid, struct error **err)
 {
         static const char *const true_argv[] = { "true", NULL };
         _cleanup_domain_info_ struct domain_info info = { 0 };
@@ -73,9 +72,9 @@ static int ensure_connection(struct hypervisor *host, const char *uuid, struct e
 static int undo_restore(void *data, struct error **err)
 {
         struct restore *restore = data;
-        if (ensure_connection(restore->host, restore->uuid, err) < 0 ||
+        if (restore_ensure_connection(restore->host, restore->uuid, err) < 0 ||
             (restore->original_xml && restore->original_host != restore->host &&
-             ensure_connection(restore->original_host, restore->uuid, err) < 0))
+             restore_ensure_connection(restore->original_host, restore->uuid, err) < 0))
                 return -1;
         return restore_roll_back(restore->repository, restore->journal, restore->host,
                                  restore->original_xml ? restore->original_host : NULL, restore->report, err);
@@ -93,6 +92,7 @@ static struct restore_journal *new_journal(const struct restore *restore)
                 .uuid = xstrdup(restore->uuid),
                 .name = xstrdup(restore->name),
                 .phase = RESTORE_COPYING,
+                .instant = restore->options.instant,
         };
         for (size_t i = 0; i < restore->n_disks; i++)
                 restore_journal_add_item(journal, restore->disks[i].temporary, restore->disks[i].path);
@@ -131,16 +131,18 @@ int restore_begin(struct restore *restore, struct error **err)
         return restore_enter_phase(restore, RESTORE_COPYING, err);
 }
 
-/* With nothing set aside there is nothing left to know. */
+/* With nothing set aside, and nothing to be pulled, there is nothing left to know. */
 int restore_complete(struct restore *restore, struct error **err)
 {
         struct restore_journal *journal = restore->journal;
-        journal->phase = RESTORE_DONE;
+        journal->phase = journal->instant ? RESTORE_PULLING : RESTORE_DONE;
         bool keeps = journal->n_asides || journal->original_file;
         journal->keep_until = keeps ? clock_realtime_s() + (int64_t)RESTORE_KEEP_DAYS * SECONDS_A_DAY : 0;
         if (restores_write(restore->repository, journal, err) < 0)
                 return -1;
         undo_settle(&restore->undo, "restore");
+        if (!keeps && journal->instant)
+                return 0;
         if (!keeps)
                 return restores_remove(restore->repository, journal, err);
         _cleanup_free_ char *until = clock_format_local(journal->keep_until);

@@ -194,7 +194,9 @@ static void plan_disk(struct restore *restore, const struct metadata_disk *saved
         *disk = (struct restore_disk){
                 .saved = saved,
                 .image = xasprintf("%s/%s/%s", restore->host_repository, restore->point->path, saved->file),
-                .format = xstrdup(restore->options.format ? restore->options.format : saved->source_format),
+                .format = xstrdup(restore->options.instant  ? "qcow2"
+                                  : restore->options.format ? restore->options.format
+                                                            : saved->source_format),
                 .needed_bytes = needed_bytes(saved),
         };
         disk->path = choose_path(restore, disk, folder_kind);

@@ -102,8 +102,9 @@ int restore_choose_point(struct restore *restore, struct error **err)
         if (find_chain(restore, err) < 0)
                 return -1;
         if (!restore->dry_run) {
-                restore->lease = lease_take(restore->repository, point->hypervisor, point->vm, restore->chain,
-                                            restore->request->job, LEASE_OF_PROCESS, err);
+                restore->lease =
+                        lease_take(restore->repository, point->hypervisor, point->vm, restore->chain, restore->request->job,
+                                   restore->options.instant ? LEASE_UNTIL_DROPPED : LEASE_OF_PROCESS, err);
                 if (!restore->lease)
                         return -1;
         }

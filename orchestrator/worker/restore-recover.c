@@ -66,11 +66,22 @@ static int close_complete(struct recovery_of_restores *recovery, struct restore_
                                  journal->name, journal->hypervisor));
         if (recovery->dry_run)
                 return 0;
-        if (journal->n_asides == 0 && !journal->original_file)
+        if (journal->n_asides == 0 && !journal->original_file && !journal->instant)
                 return restores_remove(recovery->repository, journal, err);
-        journal->phase = RESTORE_DONE;
+        journal->phase = journal->instant ? RESTORE_PULLING : RESTORE_DONE;
         journal->keep_until = clock_realtime_s() + (int64_t)RESTORE_KEEP_DAYS * 24 * 3600;
         return restores_write(recovery->repository, journal, err);
+}
+
+static int resume(struct recovery_of_restores *recovery, struct restore_journal *journal, struct error **err)
+{
+        struct inventory_hypervisor fallback;
+        const struct inventory_hypervisor *entry = restore_host_entry(recovery->inventory, journal->hypervisor, &fallback);
+        _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(recovery->settings, entry, 0, err);
+        if (!host)
+                return -1;
+        return restore_resume_pull(recovery->repository, journal, host, worker_host_repository(recovery->settings, entry),
+                                   recovery->settings->limits.bandwidth_mib_s, recovery->dry_run, recovery->report, err);
 }
 
 static int undo(struct recovery_of_restores *recovery, struct restore_journal *journal, struct error **err)
@@ -84,8 +95,12 @@ static int undo(struct recovery_of_restores *recovery, struct restore_journal *j
         if (elsewhere && !other)
                 return -1;
         int complete = is_complete(journal, host, err);
+        if (complete < 0)
+                return -1;
+        if (complete && close_complete(recovery, journal, err) < 0)
+                return -1;
         if (complete)
-                return complete < 0 ? -1 : close_complete(recovery, journal, err);
+                return journal->instant && !recovery->dry_run ? resume(recovery, journal, err) : 0;
         struct hypervisor *original = !journal->original_hypervisor ? NULL : elsewhere ? other : host;
         if (!recovery->dry_run && restore_roll_back(recovery->repository, journal, host, original, recovery->report, err) < 0)
                 return -1;
@@ -102,8 +117,9 @@ static int recover_locked(struct recovery_of_restores *recovery, const struct re
                 return -1;
         for (size_t i = 0; i < now.count; i++)
                 if (streq(now.items[i]->job, listed->job))
-                        return now.items[i]->phase == RESTORE_DONE ? remove_expired(recovery, now.items[i], err)
-                                                                   : undo(recovery, now.items[i], err);
+                        return now.items[i]->phase == RESTORE_DONE      ? remove_expired(recovery, now.items[i], err)
+                               : now.items[i]->phase == RESTORE_PULLING ? resume(recovery, now.items[i], err)
+                                                                        : undo(recovery, now.items[i], err);
         return recovery->dry_run ? 0 : restores_remove(recovery->repository, listed, err); /* its lock file came back */
 }
 

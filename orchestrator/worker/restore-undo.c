@@ -88,5 +88,5 @@ int restore_roll_back(struct repository *repository, const struct restore_journa
                 return error_prefix(err, "the replaced %s was put back, but does not start", journal->vm);
         if (original_host && journal->phase >= RESTORE_STOPPING)
                 report_log(report, "%s on %s is as it was", journal->vm, original_host->name);
-        return restores_remove(repository, journal, err);
+        return restore_drop_lease(repository, journal, err) < 0 ? -1 : restores_remove(repository, journal, err);
 }

@@ -15,22 +15,27 @@
 #include "worker/names.h"
 #include "worker/restore-internal.h"
 
+enum when { ALWAYS, NEVER_INSTANT, ONLY_INSTANT };
+
 struct step {
         const char *name; /* as in events; NULL: the step reports its own parts */
         int (*run)(struct restore *restore, struct error **err);
         bool changes; /* not in a dry run */
+        enum when when;
 };
 
 static const struct step steps[] = {
         { "point", restore_choose_point, false },
-        { "checksums", restore_verify_point, false },
+        { "checksums", restore_verify_point, false, NEVER_INSTANT },
         { "original", restore_find_original, false },
         { "target", restore_choose_target, false },
         { "plan", restore_plan, false },
+        { "layers", restore_find_layers, false, ONLY_INSTANT },
         { "checks-before", restore_check, false },
         { "journal", restore_begin, true },
-        { NULL, restore_copy, true },
-        { "compare", restore_compare, true },
+        { "overlays", restore_lay_overlays, true, ONLY_INSTANT },
+        { NULL, restore_copy, true, NEVER_INSTANT },
+        { "compare", restore_compare, true, NEVER_INSTANT },
         { NULL, restore_stop_original, true },
         { "rename", restore_move, true },
         { "define", restore_define, true },
@@ -58,6 +63,7 @@ static void restore_done(struct restore *restore)
                 free(disk->temporary);
                 free(disk->path);
                 free(disk->replaced);
+                strv_free(disk->layers);
         }
         free(restore->disks);
         firmware_done(&restore->nvram);
@@ -68,7 +74,11 @@ static void restore_done(struct restore *restore)
         domain_info_done(&restore->original_info);
         domain_xml_free(restore->original_xml);
         domain_xml_free(restore->xml);
-        lease_release(restore->lease);
+        /* That of an instant one ends with its journal. */
+        if (restore->options.instant && restore->journal)
+                lease_free(restore->lease);
+        else
+                lease_release(restore->lease);
         restore_journal_free(restore->journal);
         closep(&restore->journal_fd);
         repository_free(restore->repository);
@@ -76,6 +86,7 @@ static void restore_done(struct restore *restore)
         restore_options_done(&restore->options);
         strv_free(restore->chain);
         strv_free(restore->eject);
+        strv_free(restore->models);
         strv_free(restore->keep);
         free(restore->original_xml_text);
         free(restore->unknown_because);
@@ -103,6 +114,8 @@ static int open_repository(struct restore *restore, struct error **err)
 
 static int run_step(struct restore *restore, const struct step *step, struct error **err)
 {
+        if (step->when != ALWAYS && restore->options.instant != (step->when == ONLY_INSTANT))
+                return 0;
         if (step->changes && restore->dry_run)
                 return 0;
         if (worker_check_cancelled(err) < 0)
@@ -119,14 +132,17 @@ static int run_step(struct restore *restore, const struct step *step, struct err
 /* A machine that replaces another is kept only once it has been started, where that was asked for. */
 static int bring_to_life(struct restore *restore, struct error **err)
 {
-        if (restore->options.start) {
+        bool starts = restore->options.start || restore->options.instant;
+        if (starts) {
                 report_step(restore->report, "start");
                 if (restore_start(restore, err) < 0)
                         return -1;
         }
         if (restore_complete(restore, err) < 0)
                 return -1;
-        return restore->options.start ? restore_await(restore, err) : 0;
+        if (starts && restore_await(restore, err) < 0)
+                return -1;
+        return restore->options.instant ? restore_pull(restore, err) : 0;
 }
 
 static int run_steps(struct restore *restore, struct error **err)
@@ -183,7 +199,8 @@ static int finish_ok(struct restore *restore)
                 report_log(restore->report, "nothing was changed: this was a dry run");
         else if (!restore->options.export_folder)
                 report_log(restore->report, "%s is restored from %s as %s on %s%s", restore->request->vm, restore->point->name,
-                           restore->name, restore->host->name, restore->options.start ? "" : "; it is off");
+                           restore->name, restore->host->name,
+                           restore->options.start || restore->options.instant ? "" : "; it is off");
         report_result(restore->report, "ok", restore->point->path, NULL);
         return 0;
 }

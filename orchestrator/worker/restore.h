@@ -11,6 +11,9 @@
 int restore_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
                 struct report *report);
 
+/* Whether the domain of that UUID may be backed up: ERROR_BUSY while it runs from a point. */
+int restore_refuse_backup(struct repository *repository, const char *uuid, struct error **err) _must_check_;
+
 /* Looks at the journals on the share (of one VM, or all with vm NULL): restores whose process is gone are rolled back, or closed where they
  * were complete; what was set aside longer ago than it is kept for is removed. Each is told as a warning; in a dry run only said.
  * *ret_repaired counts them. Goes on after a failure; -1 with the first one. */
