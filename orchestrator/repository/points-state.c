@@ -1,6 +1,7 @@
 /* state.json of published points: what is learnt later. It is replaced whole, by one writer at a time: a write lock on `.orch-state-lock` in
  * the repository's root, which NFSv4 carries to the server, is held from the reading to the writing, for milliseconds. One lock serves all
  * points; it has no content and is never removed. */
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -68,6 +69,31 @@ static int lock_states(struct repository *repository, struct error **err)
         int locked = fd;
         fd = -1;
         return locked;
+}
+
+char *points_read_file(struct repository *repository, const char *path, const char *name, size_t max_bytes, struct error **err)
+{
+        assert(file_name_is_safe(name));
+        _cleanup_close_ int fd = repository_open_point(repository, path, err);
+        size_t length = 0;
+        char *text = fd < 0 ? NULL : share_read_file(fd, name, max_bytes, &length, err);
+        if (!text)
+                error_prefix(err, "%s", path);
+        return text;
+}
+
+int points_write_proof(struct repository *repository, const char *path, const char *name, const void *data, size_t length,
+                       struct error **err)
+{
+        assert(file_name_is_safe(name));
+        _cleanup_close_ int point_fd = repository_open_point(repository, path, err);
+        if (point_fd < 0 || fs_make_dir_at(point_fd, POINT_PROOF_FOLDER, 0750, err) < 0)
+                return -1;
+        _cleanup_close_ int fd = fs_open_dir_at(point_fd, POINT_PROOF_FOLDER, err);
+        if (fd < 0)
+                return error_prefix(err, "%s/%s", repository->path, path);
+        int r = data ? fs_write_file_at(fd, name, 0640, data, length, err) : fs_remove_tree_at(fd, name, err);
+        return r < 0 ? error_prefix(err, "%s/%s/" POINT_PROOF_FOLDER, repository->path, path) : 0;
 }
 
 int points_change_state(struct repository *repository, const char *path, void (*change)(struct point_state *state, void *data),

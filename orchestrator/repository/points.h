@@ -9,6 +9,8 @@
 
 #define POINT_METADATA_NAME "backup-metadata.json"
 #define POINT_STATE_NAME "state.json"
+/* What test-restores saw: a folder of files that are no part of the point and are not checksummed. */
+#define POINT_PROOF_FOLDER "proof"
 
 /* One published folder. `problem` says what is wrong with it, and `state.damaged` is true then: its metadata cannot be read or
  * is that of another point (`metadata` is NULL in these cases), a disk is missing or has another length, or state.json cannot be
@@ -49,6 +51,10 @@ int points_remove(struct repository *repository, const char *hypervisor, const c
 /* One point, by its path relative to the repository: a list of one, or an empty one where there is none. */
 int points_read(struct repository *repository, const char *path, struct point_list *ret, struct error **err) _must_check_;
 
+/* A small file of a point ("vm.xml"): NUL-terminated, the caller's. The name must be a safe one (asserted). ERROR_CORRUPT when it is larger. */
+char *points_read_file(struct repository *repository, const char *path, const char *name, size_t max_bytes,
+                       struct error **err) _must_check_;
+
 /* Replaces state.json of a point, given by its path relative to the repository. */
 int points_write_state(struct repository *repository, const char *path, const struct point_state *state,
                        struct error **err) _must_check_;
@@ -57,6 +63,10 @@ int points_write_state(struct repository *repository, const char *path, const st
  * is what was written; the caller's. ERROR_BUSY when others keep it locked for 10 s. */
 int points_change_state(struct repository *repository, const char *path, void (*change)(struct point_state *state, void *data),
                         void *data, struct point_state *ret, struct error **err) _must_check_;
+
+/* Writes one file of what a test-restore saw into the point's folder proof, in place of an older one; data NULL: only removes that. */
+int points_write_proof(struct repository *repository, const char *path, const char *name, const void *data, size_t length,
+                       struct error **err) _must_check_;
 
 /* Re-reads checksums.sha256 of a point and hashes every file. ERROR_CORRUPT names the first bad file and what is wrong with it,
  * also one that the metadata lists and the checksums don't. */
