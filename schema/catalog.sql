@@ -26,7 +26,7 @@ CREATE TABLE entry (
         verified INTEGER NOT NULL,
         proven INTEGER NOT NULL,
         proof_at INTEGER NOT NULL,                      -- the last test-restore of the point; these five as in state.json
-        proof TEXT CHECK (proof IN ('booted', 'not-bootable')),
+        proof TEXT CHECK (proof IN ('booted', 'tests-failed', 'not-bootable')),
         proof_reason TEXT,
         boot_milliseconds INTEGER NOT NULL,
         proof_evidence TEXT NOT NULL,                   -- a JSON array of strings

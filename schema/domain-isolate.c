@@ -1,6 +1,7 @@
 /* Implements schema/domain-isolate.h. */
 #include "schema/domain-isolate.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -112,6 +113,30 @@ char *domain_settle(const char *text, size_t length, char *const targets[], stru
                 xml_drop_children(xml_child(disk, "source"), "seclabel");
         }
         return xml_write(document, domain);
+}
+
+uint64_t domain_memory_bytes(const char *text, size_t length)
+{
+        static const struct {
+                const char *unit;
+                uint64_t bytes;
+        } units[] = {
+                { "b", 1 },
+                { "bytes", 1 },
+                { "KiB", UINT64_C(1) << 10 },
+                { "MiB", UINT64_C(1) << 20 },
+                { "GiB", UINT64_C(1) << 30 },
+                { "TiB", UINT64_C(1) << 40 },
+        };
+        _cleanup_xml_ xmlDoc *document = xml_document_parse(text, length, "domain", NULL);
+        const xmlNode *memory = document ? xml_child(xmlDocGetRootElement(document), "memory") : NULL;
+        _cleanup_free_ char *number = xml_text(memory);
+        _cleanup_free_ char *unit = xml_attribute(memory, "unit");
+        uint64_t value = number ? strtoull(number, NULL, 10) : 0;
+        for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
+                if (streq(unit ? unit : "KiB", units[i].unit) && value <= UINT64_MAX / units[i].bytes)
+                        return value * units[i].bytes;
+        return 0;
 }
 
 int capabilities_read_models(const char *text, size_t length, char ***ret, struct error **err)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 
@@ -20,6 +21,9 @@ char *domain_borrow(const char *text, size_t length, const char *const models[],
 /* The end of that: libvirt has owners and modes in its hand again, and the disks of `targets` (NULL-terminated) stand on nothing but
  * themselves. NULL and ERROR_CORRUPT when the text is no domain. The caller frees. */
 char *domain_settle(const char *text, size_t length, char *const targets[], struct error **err) _must_check_;
+
+/* The memory that it has at most, in bytes. 0 where it says none that can be read. */
+uint64_t domain_memory_bytes(const char *text, size_t length);
 
 /* The models in a capabilities document of the host, "none" left out; NULL-terminated, may be NULL. ERROR_CORRUPT when it is none. */
 int capabilities_read_models(const char *text, size_t length, char ***ret, struct error **err) _must_check_;

@@ -75,7 +75,7 @@ const struct field inventory_vm_fields[] = {
         { "config_capture", FIELD_CUSTOM, VM(config_capture), .read = vm_config_capture_read },
         { "test_restore", FIELD_WORD, VM(test_restore), .words = test_restore_words },
         { "test_commands", FIELD_CUSTOM, 0, .read = read_test },
-        { "boot_pattern", FIELD_TEXT, VM(boot_pattern) },
+        { "boot_pattern", FIELD_TEXT, VM(boot_pattern), .check = check_pattern },
         { "thaw_deadline_seconds", FIELD_UNSIGNED, VM(thaw_deadline_seconds), .min = 1, .max = 300 },
         { NULL },
 };

@@ -132,7 +132,7 @@ struct point_state {
         char *damage; /* what is wrong; or NULL */
         /* The last test-restore that came to a verdict; proof_at 0: none has. */
         int64_t proof_at;
-        char *proof; /* "booted", "not-bootable" */
+        char *proof; /* "booted", "tests-failed", "not-bootable" */
         char *proof_reason;
         char *proof_job;
         int64_t boot_milliseconds; /* from the start to the first sign that it was up */

@@ -9,7 +9,7 @@
 #define DOCUMENT_NAME "state.json"
 
 #define FIELD(member) .name = #member, .offset = offsetof(struct point_state, member)
-static const char *const proof_words[] = { "booted", "not-bootable", NULL };
+static const char *const proof_words[] = { "booted", "tests-failed", "not-bootable", NULL };
 static const struct json_field state_fields[] = {
         { FIELD(held), .type = JSON_FIELD_FLAG, .required = true },
         { FIELD(held_reason), .type = JSON_FIELD_TEXT },

@@ -128,6 +128,7 @@ static const struct field verify_fields[] = {
 
 static const struct field test_restore_fields[] = {
         { "budget_minutes", FIELD_UNSIGNED, SETTING(test_restore.budget_minutes), .min = 0, .max = 10080 },
+        { "boot_seconds", FIELD_UNSIGNED, SETTING(test_restore.boot_seconds), .min = 10, .max = 7200 },
         { NULL },
 };
 
@@ -156,6 +157,7 @@ static struct settings *settings_new(void)
                 .socket = xstrdup("/run/orch/orch.sock"),
                 .cycle_start = { .weekday = 6, .hour = 12 },
                 .limits = { .jobs = 1, .jobs_per_hypervisor = 1, .thaw_deadline_seconds = 20, .copy_stall_seconds = 600 },
+                .test_restore = { .boot_seconds = 300 },
                 .ssh = { .user = xstrdup("root"),
                          .port = 22,
                          .key = xstrdup("ssh/id_ed25519"),

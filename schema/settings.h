@@ -95,7 +95,11 @@ struct settings {
 
         struct {
                 unsigned budget_minutes; /* per cycle; 0: off */
-        } verify, test_restore;
+        } verify;
+        struct {
+                unsigned budget_minutes; /* per cycle; 0: off */
+                unsigned boot_seconds;   /* how long a VM may take to come up */
+        } test_restore;
 };
 
 /* Reads and validates the text of an orch.yaml. `path` is named in problems and is the base of relative paths. Returns NULL when

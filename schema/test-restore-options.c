@@ -24,6 +24,7 @@ static const struct json_field fields[] = {
         { FIELD(network), .type = JSON_FIELD_TEXT, .valid = test_network_is_sane, .expected = "the name of a libvirt network" },
         { FIELD(keep), .type = JSON_FIELD_FLAG },
         { FIELD(full), .type = JSON_FIELD_FLAG },
+        { FIELD(remove), .type = JSON_FIELD_FLAG },
         { 0 },
 };
 

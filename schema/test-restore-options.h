@@ -15,6 +15,7 @@ struct test_restore_options {
         char *network; /* "none" (also NULL); "isolated": one that is made for it and leads nowhere; else a libvirt network there is */
         bool keep;     /* leave it running */
         bool full;     /* copy the disks first */
+        bool remove; /* nothing is tried: test domains of the VM that were kept are removed */
 };
 
 /* Reads the object; NULL is one without fields. ERROR_CORRUPT for what is none of a test-restore. test_restore_options_done() frees. */

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <stdbool.h>
+#include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -108,6 +109,15 @@ const char *check_variable(const char *text)
 const char *check_target(const char *text)
 {
         return consists_of(text, LETTERS, DIGITS, 32) ? NULL : "a disk's target, such as vdb";
+}
+
+const char *check_pattern(const char *text)
+{
+        regex_t pattern;
+        if (regcomp(&pattern, text, REG_EXTENDED | REG_NOSUB) != 0)
+                return "a POSIX extended regular expression";
+        regfree(&pattern);
+        return NULL;
 }
 
 const char *check_word(const char *text)

@@ -24,6 +24,8 @@ const char *check_user(const char *text);
 const char *check_variable(const char *text);
 /* A disk's target: "vda", "sdb", "hdc". */
 const char *check_target(const char *text);
+/* A POSIX extended regular expression. */
+const char *check_pattern(const char *text);
 /* A short word: letters, digits, and . _ - + @ within. For tags, profiles, names of algorithms. */
 const char *check_word(const char *text);
 /* A connection URI of libvirt for QEMU that verifies whom it talks to. */

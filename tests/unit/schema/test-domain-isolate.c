@@ -69,6 +69,24 @@ Test(domain_isolate, refuses_what_is_no_domain)
         cr_assert_eq(err->kind, ERROR_CORRUPT);
 }
 
+Test(domain_memory, is_read_in_any_unit)
+{
+        static const struct {
+                const char *memory;
+                uint64_t bytes;
+        } cases[] = {
+                { "<memory unit='MiB'>144</memory>", UINT64_C(144) << 20 },
+                { "<memory>1024</memory>", UINT64_C(1) << 20 },
+                { "<memory unit='TiB'>99999999999999</memory>", 0 },
+                { "<memory unit='bushel'>1</memory>", 0 },
+                { "", 0 },
+        };
+        for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+                _cleanup_free_ char *text = xasprintf("<domain>%s</domain>", cases[i].memory);
+                cr_expect_eq(domain_memory_bytes(text, strlen(text)), cases[i].bytes, "%s", cases[i].memory);
+        }
+}
+
 Test(capabilities, tell_the_security_models)
 {
         static const char text[] = "<capabilities><host><cpu/><secmodel><model>none</model></secmodel><secmodel><model>dac</model>"

@@ -257,3 +257,15 @@ Test(inventory, thousands_of_vms_are_read_quickly, .timeout = 60)
         cr_assert_not_null(inventory);
         cr_assert_eq(inventory->n_hypervisors, 10000);
 }
+
+Test(inventory, a_boot_pattern_has_to_be_a_regular_expression)
+{
+        static const char head[] = "vms:\n  - { name: a, hypervisor: h, retention_weeks: 4, boot_pattern: ";
+        static const char *const patterns[] = { "\"(login|Willkommen)\"", "\"(login\"" };
+        for (size_t i = 0; i < ARRAY_LENGTH(patterns); i++) {
+                _cleanup_free_ char *text = xasprintf("%s%s }\n", head, patterns[i]);
+                _cleanup_problems_ struct problems problems = { 0 };
+                _cleanup_(inventory_freep) struct inventory *inventory = inventory_parse(text, strlen(text), "f", &problems);
+                cr_assert_eq(inventory != NULL, i == 0, "%s", patterns[i]);
+        }
+}
