@@ -128,6 +128,9 @@ int backup_post_commands(struct backup *backup, const char *verdict, const struc
 /* The same for a job whose worker did not come to them, told "interrupted"; by a recovery. */
 void backup_post_commands_of_interrupted(struct backup *backup, const char *job);
 
+/* One test command of a test-restore, whose guest is the backup's `uuid` and `info.name`. ERROR_REFUSED when it ended with another status than 0. */
+int backup_run_test_command(struct backup *backup, const struct vm_command *command, struct error **err) _must_check_;
+
 /* Reads the live XML again into *ret. */
 int backup_read_xml(struct backup *backup, bool inactive, struct domain_xml **ret, struct error **err) _must_check_;
 

@@ -1,4 +1,4 @@
-/* Pre- and post-backup commands (design §6): a string is run by `sh -c` on the hypervisor; a mapping says where its argv runs: there, in
+/* Pre- and post-backup commands, and the test commands of a test-restore (design §6): a string is run by `sh -c` on the hypervisor; a mapping says where its argv runs: there, in
  * this worker's own container, or in the guest by its agent. All have no stdin, a deadline past which they are killed, and the same
  * variables to know what they are part of.
  *
@@ -27,7 +27,8 @@ enum {
 struct run {
         struct backup *backup;
         const struct vm_command *command;
-        const char *phase; /* "pre", "post" */
+        const char *phase; /* "pre", "post", "test" */
+        const char *kind;  /* for messages: "pre-backup command" */
         const char *job;   /* that it is part of */
         char *label;
         char **variables;   /* "ORCH_VM=…" */
@@ -55,7 +56,7 @@ static char **list_variables(const struct backup *backup, const char *job, const
         char **variables = NULL;
         add_variable(&variables, "ORCH_PHASE", phase);
         add_variable(&variables, "ORCH_VM", backup->vm->name);
-        add_variable(&variables, "ORCH_DOMAIN", backup->vm->domain);
+        add_variable(&variables, "ORCH_DOMAIN", streq(phase, "test") ? backup->info.name : backup->vm->domain);
         add_variable(&variables, "ORCH_HYPERVISOR", backup->host_entry ? backup->host_entry->name : backup->home);
         add_variable(&variables, "ORCH_JOB", job);
         add_variable(&variables, "ORCH_POINT", backup->point);
@@ -91,9 +92,9 @@ static bool is_given_up(void *data)
         if (now - run->told_ms >= SIGN_OF_LIFE_MS) {
                 run->told_ms = now;
                 _cleanup_free_ char *since = format_duration_ms(now - run->started_ms);
-                report_log(run->backup->report, "%s-backup command '%s' has been running for %s", run->phase, run->label, since);
+                report_log(run->backup->report, "%s '%s' has been running for %s", run->kind, run->label, since);
         }
-        return streq(run->phase, "pre") && worker_cancelled(NULL);
+        return !streq(run->phase, "post") && worker_cancelled(NULL);
 }
 
 static int64_t timeout_ms(const struct run *run)
@@ -181,25 +182,25 @@ static void log_output(const struct run *run, const char *text)
         for (const char *line = text; line && *line; n++) {
                 size_t length = strcspn(line, "\n");
                 if (n < MAX_OUTPUT_LINES)
-                        report_log(report, "%s-backup command '%s': %.*s", run->phase, run->label, (int)length, line);
+                        report_log(report, "%s '%s': %.*s", run->kind, run->label, (int)length, line);
                 line += length + (line[length] == '\n');
         }
         if (n > MAX_OUTPUT_LINES)
-                report_log(report, "%s-backup command '%s': … and %zu more lines", run->phase, run->label, n - MAX_OUTPUT_LINES);
+                report_log(report, "%s '%s': … and %zu more lines", run->kind, run->label, n - MAX_OUTPUT_LINES);
 }
 
 static int run_to_end(struct run *run, struct error **err)
 {
         _cleanup_exec_result_ struct exec_result result = { 0 };
         if (execute(run, &result, err) < 0)
-                return error_prefix(err, "%s-backup command '%s'", run->phase, run->label);
+                return error_prefix(err, "%s '%s'", run->kind, run->label);
         log_output(run, result.output);
         log_output(run, result.errors);
         if (result.status == 0)
                 return 0;
         _cleanup_free_ char *reason = str_one_line(str_empty(result.errors) ? result.output : result.errors, 300);
-        return error_set(err, ERROR_REFUSED, "%s-backup command '%s' ended with status %d on %s%s%s", run->phase, run->label,
-                         result.status, place_of(run), *reason ? ": " : "", reason);
+        return error_set(err, ERROR_REFUSED, "%s '%s' ended with status %d on %s%s%s", run->kind, run->label, result.status,
+                         place_of(run), *reason ? ": " : "", reason);
 }
 
 static char *label_of(const struct vm_command *command)
@@ -216,6 +217,9 @@ static int run_command(struct backup *backup, const struct vm_command *command, 
                 .command = command,
                 .phase = phase,
                 .job = job,
+                .kind = streq(phase, "pre")    ? "pre-backup command"
+                        : streq(phase, "post") ? "post-backup command"
+                                               : "test command",
                 .label = label_of(command),
                 .variables = list_variables(backup, job, phase, verdict, failure),
                 .argv = list_argv(command),
@@ -223,6 +227,11 @@ static int run_command(struct backup *backup, const struct vm_command *command, 
                 .told_ms = clock_monotonic_ms(),
         };
         return run_to_end(&run, err);
+}
+
+int backup_run_test_command(struct backup *backup, const struct vm_command *command, struct error **err)
+{
+        return run_command(backup, command, backup->request->job, "test", "", NULL, err);
 }
 
 int backup_pre_commands(struct backup *backup, struct error **err)

@@ -32,6 +32,10 @@ void recover_overlays(struct recovery *recovery);
 /* Overlay files that no disk uses: removed where they were seen committed or hold nothing that their base has not; else kept and told. */
 void recover_orphans(struct recovery *recovery);
 
+/* Removes test domains of this VM that interrupted jobs left on its home, with `kept_too` also those that were to stay; *ret_count: how many
+ * were, or in a dry run would be. */
+int recover_tests(struct backup *backup, bool kept_too, size_t *ret_count, struct error **err) _must_check_;
+
 /* Copies and commands of our interrupted jobs that still run there. */
 void recover_units(struct recovery *recovery);
 /* The power state that an interrupted job changed. */

@@ -214,6 +214,33 @@ static int recover_unlisted(struct backup *backup, struct error **err)
         return recover_restores(backup, err);
 }
 
+static int locate_and_repair(struct backup *backup, struct error **err)
+{
+        report_step(backup->report, "locate");
+        if (backup_locate(backup, err) < 0)
+                return -1;
+        report_step(backup->report, "repair");
+        return backup_repair(backup, err);
+}
+
+/* Where the VM is somewhere else, a home that cannot be asked is none of its troubles. */
+static int remove_tests(struct backup *backup, struct error **err)
+{
+        _cleanup_error_ struct error *error = NULL;
+        size_t count = 0;
+        report_step(backup->report, "test-domains");
+        if (recover_tests(backup, false, &count, &error) == 0) {
+                report_step_end(backup->report, STEP_DONE, "%zu leftovers %s", count,
+                                backup->request->dry_run ? "found" : "removed");
+                return 0;
+        }
+        bool elsewhere = backup->host_entry && !streq(backup->host_entry->name, backup->home);
+        if (err && !(elsewhere && error->kind != ERROR_INTERNAL))
+                return error_propagate(err, TAKE_PTR(error));
+        report_step_end(backup->report, STEP_FAILED, "%s", error->message);
+        return 0;
+}
+
 static int recover_vm(struct backup *backup, struct error **err)
 {
         _cleanup_error_ struct error *no_share = NULL;
@@ -223,11 +250,12 @@ static int recover_vm(struct backup *backup, struct error **err)
                 return -1;
         if (recover_restores(backup, err) < 0)
                 return -1;
-        report_step(backup->report, "locate");
-        if (backup_locate(backup, err) < 0)
-                return -1;
-        report_step(backup->report, "repair");
-        if (backup_repair(backup, err) < 0)
+        int r = locate_and_repair(backup, err);
+        if (r == 0)
+                r = remove_tests(backup, err);
+        else
+                (void)remove_tests(backup, NULL);
+        if (r < 0)
                 return -1;
         return no_share ? error_propagate(err, TAKE_PTR(no_share)) : 0;
 }

@@ -20,6 +20,7 @@
 #include "worker/prune.h"
 #include "worker/recover.h"
 #include "worker/restore.h"
+#include "worker/test-restore.h"
 #include "worker/verify.h"
 
 enum { REQUEST_MAX = 16 * 1024 * 1024 };
@@ -110,7 +111,7 @@ static int dispatch(const struct job_request *request, const struct settings *se
         case JOB_RESTORE:
                 return restore_run(request, settings, inventory, &report);
         case JOB_TEST_RESTORE:
-                break;
+                return test_restore_run(request, settings, inventory, &report);
         }
         _cleanup_error_ struct error *error = NULL;
         error_set(&error, ERROR_CONFIG, "this version has no action '%s'", job_action_name(request->action));
