@@ -9,7 +9,7 @@ _orch() {
     if [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(grep -oE -- '^  (-., )?--[a-z-]+' <<<"$help" | grep -oE -- '--[a-z-]+')" -- "$word")
     elif [[ ${#given[@]} -eq 0 ]]; then
-        mapfile -t COMPREPLY < <(compgen -W "$(grep -oE '^  [a-z]+' <<<"$help" | sort -u)" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "$(grep -oE '^  [a-z-]+' <<<"$help" | sort -u)" -- "$word")
     elif [[ $help == "usage: orch ${given[0]} VERB"* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(grep -oE "^  ${given[0]} [a-z]+" <<<"$help" | cut -d' ' -f4)" -- "$word")
     fi

@@ -17,6 +17,8 @@ static const struct verb verbs[] = {
         { "release", "end a hold", VERB_NEEDS_DAEMON, &manual_release, verb_release },
         { "pause", "let no backup begin", VERB_NEEDS_DAEMON, &manual_pause, verb_pause },
         { "resume", "end a pause", VERB_NEEDS_DAEMON, &manual_resume, verb_resume },
+        { "test-restore", "start a VM from a point and see it come up", VERB_NEEDS_DAEMON, &manual_test_restore,
+          verb_test_restore },
         { "schedule", "the next cycle, VM by VM, and why", VERB_NEEDS_DAEMON, &manual_schedule, verb_schedule },
         { "cancel", "stop a job; it undoes what it did", VERB_NEEDS_DAEMON, &manual_cancel, verb_cancel },
         { "restore", "bring a VM back from a point", VERB_DAEMON_OR_STANDALONE, &manual_restore, verb_restore },

@@ -73,9 +73,11 @@ static void cell_notes(struct table *table, const json_t *point)
         _cleanup_strbuf_ struct strbuf notes = { 0 };
         if (value_bool(point, "held"))
                 add_note(&notes, "held");
-        if (*value_text(point, "proven"))
-                add_note(&notes, "proven");
-        else if (*value_text(point, "verified"))
+        if (streq(value_text(point, "proof"), "not-bootable"))
+                add_note(&notes, "NOT BOOTABLE");
+        else if (streq(value_text(point, "proof"), "tests-failed"))
+                add_note(&notes, "fails its tests");
+        if (*value_text(point, "verified"))
                 add_note(&notes, "verified");
         size_t n_warnings = json_array_size(value_array(point, "warnings"));
         if (n_warnings) {
@@ -85,6 +87,16 @@ static void cell_notes(struct table *table, const json_t *point)
         if (*value_text(point, "error"))
                 add_note(&notes, value_text(point, "error"));
         table_cell(table, notes.data);
+}
+
+/* To the minute. */
+static void cell_proven(struct table *table, const json_t *point)
+{
+        _cleanup_free_ char *when = *value_text(point, "proven") ? value_local_time(point, "proven") : NULL;
+        char *seconds = when ? strrchr(when, ':') : NULL;
+        if (seconds)
+                *seconds = '\0';
+        table_cell(table, when);
 }
 
 static void add_row(struct table *table, const json_t *point)
@@ -107,13 +119,14 @@ static void add_row(struct table *table, const json_t *point)
         table_cell(table, failed ? NULL : virtual_size);
         table_cell(table, failed ? NULL : stored);
         table_cell(table, took);
+        cell_proven(table, point);
         cell_notes(table, point);
 }
 
 char *listing_table(const json_t *points)
 {
         static const char *const headers[] = { "VM",    "POINT",   "STARTED", "STATUS", "LEVEL", "CONSISTENCY",
-                                               ">SIZE", ">STORED", ">TOOK",   "NOTES",  NULL };
+                                               ">SIZE", ">STORED", ">TOOK",   "PROVEN", "NOTES", NULL };
         _cleanup_table_ struct table *table = table_new(headers);
         const json_t *point;
         for (size_t i = 0; (point = json_array_get(points, i)); i++) {

@@ -65,6 +65,11 @@ static void add_summary(struct strbuf *out, const json_t *point)
         add_line(out, "held", value_bool(point, "held") ? "yes" : NULL);
         add_time(out, "verified", point, "verified");
         add_time(out, "proven", point, "proven");
+        add_time(out, "last tried", point, "proof_at");
+        add_line(out, "proof", value_text(point, "proof"));
+        add_line(out, "because", value_text(point, "proof_reason"));
+        for (size_t i = 0; i < json_array_size(value_array(point, "proof_evidence")); i++)
+                add_line(out, i ? "" : "seen", json_string_value(json_array_get(value_array(point, "proof_evidence"), i)));
 }
 
 static void add_disks(struct strbuf *out, const json_t *metadata)

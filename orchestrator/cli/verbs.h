@@ -21,6 +21,7 @@ DECLARE_VERB(hold);
 DECLARE_VERB(release);
 DECLARE_VERB(pause);
 DECLARE_VERB(resume);
+DECLARE_VERB(test_restore);
 DECLARE_VERB(schedule);
 DECLARE_VERB(cancel);
 DECLARE_VERB(recover);

@@ -5,11 +5,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/daemon-internal.h"
+#include "daemon/proofs.h"
 #include "daemon/runner.h"
 #include "daemon/scrub.h"
 
 /* In the order in which they have their time. */
-static const struct after_cycle_work *const works[] = { &scrub_work };
+static const struct after_cycle_work *const works[] = { &proof_work, &scrub_work };
 
 struct after_cycle {
         struct daemon *daemon;

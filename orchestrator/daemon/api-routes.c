@@ -13,6 +13,7 @@ const struct api_route api_routes[] = {
         { "POST", "/v1/prune", api_prune, NULL },
         { "POST", "/v1/discover", api_discover, NULL },
         { "POST", "/v1/verify", api_verify, NULL },
+        { "POST", "/v1/test-restore", api_test_restore, NULL },
         { "GET", "/v1/hypervisors", api_hypervisors, NULL },
         { "POST", "/v1/hypervisors/check", api_hypervisors_check, NULL },
         { "GET", "/v1/points", api_points, (const char *const[]){ "vm", "failed", NULL } },

@@ -55,6 +55,7 @@ void api_hold(struct daemon *daemon, struct api_request *request);
 void api_release(struct daemon *daemon, struct api_request *request);
 void api_prune(struct daemon *daemon, struct api_request *request);
 void api_discover(struct daemon *daemon, struct api_request *request);
+void api_test_restore(struct daemon *daemon, struct api_request *request);
 void api_verify(struct daemon *daemon, struct api_request *request);
 void api_recover(struct daemon *daemon, struct api_request *request);
 void api_restore(struct daemon *daemon, struct api_request *request);

@@ -61,11 +61,13 @@ static bool same_name(const char *a, const char *b)
 }
 
 /* Jobs that go by one limit. */
-enum kind { KIND_BACKUP, KIND_VERIFICATION, KIND_OTHER };
+enum kind { KIND_BACKUP, KIND_VERIFICATION, KIND_TEST_RESTORE, KIND_OTHER };
 
 static enum kind kind_of(const struct job *job)
 {
-        return job_is_backup(job) ? KIND_BACKUP : job->action == JOB_VERIFY ? KIND_VERIFICATION : KIND_OTHER;
+        if (job_is_backup(job))
+                return KIND_BACKUP;
+        return job->action == JOB_VERIFY ? KIND_VERIFICATION : job->action == JOB_TEST_RESTORE ? KIND_TEST_RESTORE : KIND_OTHER;
 }
 
 static bool slot_is_free(const struct job *job, const struct queue_limits *limits, struct job *const *busy, size_t n_busy)
@@ -81,13 +83,24 @@ static bool slot_is_free(const struct job *job, const struct queue_limits *limit
         }
         if (kind == KIND_BACKUP)
                 return all < limits->jobs && here < limits->jobs_per_hypervisor;
+        if (kind == KIND_TEST_RESTORE)
+                return all == 0;
         return all < (kind == KIND_VERIFICATION ? limits->verifications : limits->others);
+}
+
+/* A recovery removes test domains that it knows no living job of: one that was begun under its eyes would be taken for a leftover. */
+static bool is_being_recovered(const struct job *job, struct job *const *busy, size_t n_busy)
+{
+        for (size_t i = 0; i < n_busy; i++)
+                if (busy[i]->action == JOB_RECOVER && same_name(busy[i]->vm, job->vm))
+                        return true;
+        return false;
 }
 
 static bool vm_is_free(const struct queue *queue, const struct job *job, struct job *const *busy, size_t n_busy)
 {
         if (job->beside)
-                return true;
+                return job->action != JOB_TEST_RESTORE || !is_being_recovered(job, busy, n_busy);
         for (size_t i = 0; i < n_busy; i++)
                 if (!busy[i]->beside && same_name(busy[i]->vm, job->vm))
                         return false;

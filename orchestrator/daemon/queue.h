@@ -18,7 +18,7 @@ struct queue_limits {
         unsigned jobs;
         unsigned jobs_per_hypervisor;
         unsigned verifications;
-        unsigned others; /* all that is neither */
+        unsigned others; /* all that is neither; of test-restores there is one at a time */
 };
 
 /* Frees the vector; the jobs are the registry's. */

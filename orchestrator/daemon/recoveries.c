@@ -79,7 +79,7 @@ static void note_pull(struct job *job, enum step_state state)
 /* The steps that leave a VM in need when their undoing fails; a restore has one undoing for all of it. */
 void recoveries_note_step(struct job *job, const struct event *event)
 {
-        static const char *const steps[] = { "thaw", "commit", "copy" };
+        static const char *const steps[] = { "thaw", "commit", "copy", "test-domain" };
         if (streq(event->step, "pull")) {
                 note_pull(job, event->state);
                 return;
@@ -106,7 +106,7 @@ static bool may_pass(enum error_kind kind)
 
 static bool needs_another(const struct job *job)
 {
-        if (job->action == JOB_BACKUP || job->action == JOB_RESTORE)
+        if (job->action == JOB_BACKUP || job->action == JOB_RESTORE || job->action == JOB_TEST_RESTORE)
                 return job->left_undone != 0;
         if (job->left_undone)
                 return true;
@@ -115,13 +115,14 @@ static bool needs_another(const struct job *job)
 
 bool recoveries_note_end(struct daemon *daemon, const struct job *job)
 {
-        if (!job->vm || job->dry_run || (job->action != JOB_BACKUP && job->action != JOB_RESTORE && job->action != JOB_RECOVER))
+        if (!job->vm || job->dry_run ||
+            (job->action != JOB_BACKUP && job->action != JOB_RESTORE && job->action != JOB_TEST_RESTORE && job->action != JOB_RECOVER))
                 return false;
         struct recoveries *recoveries = daemon->recoveries;
         struct pending *pending = find(recoveries, job->vm);
         if (!needs_another(job)) {
-                /* A restore has not looked at what else the VM may be in need of. */
-                bool settled = (job->outcome == JOB_OUTCOME_OK && job->action != JOB_RESTORE) || job->action == JOB_RECOVER;
+                /* A restore and a test-restore have not looked at what else the VM may be in need of. */
+                bool settled = (job->outcome == JOB_OUTCOME_OK && job->action == JOB_BACKUP) || job->action == JOB_RECOVER;
                 if (pending && settled)
                         forget(daemon, pending);
                 return false;

@@ -178,7 +178,8 @@ static void fail_without_result(struct job *job)
 
 static bool changes_something(const struct job *job)
 {
-        return job->action == JOB_BACKUP || ((job->action == JOB_RECOVER || job->action == JOB_RESTORE) && !job->dry_run);
+        return job->action == JOB_BACKUP || job->action == JOB_TEST_RESTORE ||
+               ((job->action == JOB_RECOVER || job->action == JOB_RESTORE) && !job->dry_run);
 }
 
 static void on_stuck(void *data)
@@ -329,7 +330,7 @@ static bool may_start(const struct job *job, void *data)
                 return false;
         if (!share_uuid(daemon->share) || !inventory_keeper_text(daemon->inventory))
                 return false;
-        if (!job->vm || job->beside)
+        if (!job->vm || (job->beside && job->action != JOB_TEST_RESTORE))
                 return true;
         /* A VM that the inventory has no more has no pin, and may be restored. */
         if ((job->action == JOB_RESTORE || job->action == JOB_RECOVER) &&

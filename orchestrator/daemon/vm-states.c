@@ -70,12 +70,19 @@ static void add_damaged(struct vm_states *states, const struct catalog_entry *ro
         states->damaged = all;
 }
 
+static void note_proof(struct vm_state *vm, const struct catalog_entry *row)
+{
+        if (streq(row->status, "ok") && row->proven > vm->proven)
+                vm->proven = row->proven;
+        if (row->proof_at > vm->tried)
+                vm->tried = row->proof_at;
+}
+
 void vm_states_note(struct vm_states *states, const struct catalog_entry *row)
 {
         struct vm_state *vm = find_or_add(states, row->vm);
+        note_proof(vm, row);
         if (streq(row->status, "ok")) {
-                if (row->proven > vm->proven)
-                        vm->proven = row->proven;
                 if (row->started < vm->last_good)
                         return;
                 vm->last_good = row->started;
@@ -102,7 +109,7 @@ void vm_states_load(struct vm_states *states, const struct catalog_list *rows)
         for (size_t i = 0; i < states->n_vms; i++) {
                 clear_failure(&states->vms[i]);
                 states->vms[i].last_good = 0;
-                states->vms[i].proven = 0;
+                states->vms[i].proven = states->vms[i].tried = 0;
         }
         states->damaged = strv_free(states->damaged);
         for (size_t i = 0; i < rows->count; i++)
@@ -129,6 +136,9 @@ void vm_states_refresh_point(struct vm_states *states, const char *vm, const cha
         bool start_over = streq(state->last_good_path, path);
         if (start_over)
                 state->last_good = 0;
+        state->proven = state->tried = 0;
+        for (size_t i = 0; i < rows->count; i++)
+                note_proof(state, &rows->items[i]);
         for (size_t i = 0; i < rows->count; i++)
                 if (streq(rows->items[i].path, path) || (start_over && streq(rows->items[i].status, "ok")))
                         vm_states_note(states, &rows->items[i]);

@@ -8,6 +8,7 @@ it likes: the guest is thawed then and writes to its overlay.
 
 import contextlib
 import glob
+import hashlib
 import os
 import re
 import subprocess
@@ -128,7 +129,8 @@ def check_point(test, folder):
     with open(os.path.join(folder, "checksums.sha256")) as f:
         named = {line.rstrip("\n")[66:] for line in f}
     there = {os.path.relpath(os.path.join(d, n), folder) for d, _, names in os.walk(folder) for n in names}
-    test.assertEqual(named, there - {"checksums.sha256", "state.json"}, folder)
+    later = {"checksums.sha256", "state.json", *(name for name in there if name.startswith("proof/"))}
+    test.assertEqual(named, there - later, folder)
     images = glob.glob(os.path.join(folder, "*.qcow2"))
     for image in images:
         p = subprocess.run([QEMU_IMG, "check", image], capture_output=True, text=True)
@@ -136,6 +138,25 @@ def check_point(test, folder):
         test.assertNotIn("backing file", image_info(image))
     for path in images + glob.glob(os.path.join(folder, "*.xml")) + glob.glob(os.path.join(folder, "*.fd")):
         test.assertEqual(os.stat(path).st_mode & 0o777, 0o600, path)
+
+
+def fingerprint(folder):
+    """{path: what can be told of it} of everything in a point but what is written later: kind and mode, owner, size, both times, content."""
+    found = {}
+    for parent, folders, names in os.walk(folder):
+        if parent == folder and "proof" in folders:
+            folders.remove("proof")
+        for name in [*folders, *names]:
+            path = os.path.join(parent, name)
+            st = os.lstat(path)
+            if os.path.relpath(path, folder) == "state.json":
+                continue
+            said = [oct(st.st_mode), st.st_uid, st.st_gid]
+            if os.path.isfile(path):
+                with open(path, "rb") as f:
+                    said += [st.st_size, st.st_mtime_ns, st.st_ctime_ns, hashlib.sha256(f.read()).hexdigest()]
+            found[os.path.relpath(path, folder)] = said
+    return found
 
 
 def follow_restore_text(host, folder):

@@ -88,15 +88,24 @@ Test(listing, the_table_tells_sizes_local_times_and_what_is_worth_a_note)
                 "  \"consistency\":\"filesystem\",\"virtual_bytes\":10737418240,\"stored_bytes\":1610612736,"
                 "  "
                 "\"started\":\"2026-02-01T22:00:15Z\",\"duration_seconds\":75,\"held\":true,\"verified\":\"2026-02-03T00:00:00Z\","
-                "  \"proven\":null,\"warnings\":[\"a\",\"b\"],\"error\":null},"
+                "  \"proven\":\"2026-02-03T07:08:09Z\",\"proof\":\"booted\",\"warnings\":[\"a\",\"b\"],\"error\":null},"
+                " {\"vm\":\"db\",\"hypervisor\":\"h1\",\"point\":\"2026-01-25-230011\",\"status\":\"ok\",\"level\":\"full\","
+                "  \"consistency\":\"crash\",\"virtual_bytes\":10737418240,\"stored_bytes\":1610612736,"
+                "  \"started\":\"2026-01-25T22:00:11Z\",\"duration_seconds\":75,\"proven\":null,\"proof\":\"not-bootable\","
+                "  \"warnings\":[],\"error\":null},"
                 " {\"vm\":\"web\",\"hypervisor\":\"h1\",\"point\":null,\"job\":\"20260201-aa11\",\"status\":\"failed\","
                 "  \"started\":\"2026-02-01T21:00:00Z\",\"duration_seconds\":3,\"warnings\":[],\"error\":\"no\\nroom\"}]",
                 0, NULL);
         _cleanup_free_ char *text = listing_table(points);
-        cr_assert_str_eq(
-                text,
-                "VM   POINT                STARTED              STATUS  LEVEL  CONSISTENCY      SIZE   STORED   TOOK  NOTES\n"
-                "db   2026-02-01-230015    2026-02-01 23:00:15  ok      full   filesystem   10.0 GiB  1.5 GiB  1m15s  held, "
-                "verified, 2 warnings\n"
-                "web  (job 20260201-aa11)  2026-02-01 22:00:00  failed  -      -                   -        -   3.0s  no room\n");
+        cr_assert_str_eq(text, "VM   POINT                STARTED              STATUS  LEVEL  CONSISTENCY      SIZE   STORED   "
+                               "TOOK  PROVEN            NOTES\n"
+                               "db   2026-02-01-230015    2026-02-01 23:00:15  ok      full   filesystem   10.0 GiB  1.5 GiB  "
+                               "1m15s  2026-02-03 08:08  held, "
+                               "verified, 2 warnings\n"
+                               "db   2026-01-25-230011    2026-01-25 23:00:11  ok      full   crash        10.0 GiB  1.5 GiB  "
+                               "1m15s  -                 NOT "
+                               "BOOTABLE\n"
+                               "web  (job 20260201-aa11)  2026-02-01 22:00:00  failed  -      -                   -        -   "
+                               "3.0s  -                 no "
+                               "room\n");
 }

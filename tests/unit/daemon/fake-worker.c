@@ -84,6 +84,8 @@ static char *uuid_of(const char *vm)
         return xasprintf("%08x-1111-4222-8333-444455556666", hash);
 }
 
+enum { DISK_BYTES = 4096 };
+
 static struct metadata *make_metadata(const char *hypervisor, const char *point)
 {
         struct metadata *metadata = metadata_new();
@@ -120,7 +122,7 @@ static struct metadata *make_metadata(const char *hypervisor, const char *point)
         disk->bus = xstrdup("virtio");
         disk->sha256 = xstrdup("0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef");
         disk->virtual_bytes = 1 << 20;
-        disk->stored_bytes = 4096;
+        disk->stored_bytes = DISK_BYTES;
         return metadata;
 }
 
@@ -147,7 +149,10 @@ static void succeed(void)
         _cleanup_(metadata_freep) struct metadata *metadata = make_metadata("host-1", point);
         _cleanup_free_ char *text = metadata_format(metadata);
         _cleanup_free_ char *file = path_join(folder, "backup-metadata.json");
-        if (fs_make_dirs(folder, NULL) < 0 || fs_write_file(file, 0640, text, strlen(text), NULL) < 0) {
+        _cleanup_free_ char *disk = path_join(folder, metadata->disks[0].file);
+        static const char zeros[DISK_BYTES] = "";
+        if (fs_make_dirs(folder, NULL) < 0 || fs_write_file(file, 0640, text, strlen(text), NULL) < 0 ||
+            fs_write_file(disk, 0600, zeros, sizeof zeros, NULL) < 0) {
                 result("failed", ERROR_NOSPACE, "the share can't be written");
                 return;
         }
@@ -158,8 +163,8 @@ static void succeed(void)
         say(event);
 }
 
-/* Marks the newest point of a VM as damaged on the share, and tells of it. */
-static void tell_damage(const char *vm)
+/* Gives the newest point of a VM this state on the share, and tells of it. */
+static void change_state(const char *vm, const struct point_state *state)
 {
         _cleanup_free_ char *root = xstrdup(value_after(request->settings_text, "path:"));
         _cleanup_free_ char *command = xasprintf("ls %s/host-1/%s | tail -n 1", root, vm);
@@ -168,14 +173,19 @@ static void tell_damage(const char *vm)
         if (!names || fscanf(names, "%63s", point) != 1)
                 return;
         pclose(names);
-        struct point_state state = { .damaged = true, .damage = (char *)"a bit has flipped" };
-        _cleanup_free_ char *text = point_state_format(&state);
+        _cleanup_free_ char *text = point_state_format(state);
         struct event *event = event_new(EVENT_STATE);
         event->path = xasprintf("host-1/%s/%s", vm, point);
-        event->point_state = point_state_to_json(&state);
+        event->point_state = point_state_to_json(state);
         _cleanup_free_ char *file = xasprintf("%s/%s/state.json", root, event->path);
         (void)!fs_write_file(file, 0640, text, strlen(text), NULL);
         say(event);
+}
+
+static void tell_damage(const char *vm)
+{
+        const struct point_state state = { .damaged = true, .damage = (char *)"a bit has flipped" };
+        change_state(vm, &state);
 }
 
 /* Works for a while; true when it was cancelled meanwhile. */
@@ -209,6 +219,20 @@ static int play_verification(void)
                 result("failed", ERROR_CORRUPT, "1 damaged");
         else
                 succeed();
+        return 0;
+}
+
+/* A test-restore: "dead-1" does not boot. */
+static int play_test_restore(void)
+{
+        bool dead = str_starts_with(request->vm, "dead-");
+        const struct point_state state = {
+                .proof_at = clock_realtime_s(),
+                .proven = dead ? 0 : clock_realtime_s(),
+                .proof = (char *)(dead ? "not-bootable" : "booted"),
+        };
+        change_state(request->vm, &state);
+        result(dead ? "failed" : "ok", ERROR_CORRUPT, dead ? "is NOT BOOTABLE" : NULL);
         return 0;
 }
 
@@ -278,6 +302,8 @@ static int play(const char *part)
 {
         if (request->action == JOB_VERIFY)
                 return play_verification();
+        if (request->action == JOB_TEST_RESTORE)
+                return play_test_restore();
         if (streq(part, "dies"))
                 return 3;
         if (streq(part, "killed"))
