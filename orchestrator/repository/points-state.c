@@ -71,17 +71,6 @@ static int lock_states(struct repository *repository, struct error **err)
         return locked;
 }
 
-char *points_read_file(struct repository *repository, const char *path, const char *name, size_t max_bytes, struct error **err)
-{
-        assert(file_name_is_safe(name));
-        _cleanup_close_ int fd = repository_open_point(repository, path, err);
-        size_t length = 0;
-        char *text = fd < 0 ? NULL : share_read_file(fd, name, max_bytes, &length, err);
-        if (!text)
-                error_prefix(err, "%s", path);
-        return text;
-}
-
 int points_write_proof(struct repository *repository, const char *path, const char *name, const void *data, size_t length,
                        struct error **err)
 {

@@ -51,10 +51,6 @@ int points_remove(struct repository *repository, const char *hypervisor, const c
 /* One point, by its path relative to the repository: a list of one, or an empty one where there is none. */
 int points_read(struct repository *repository, const char *path, struct point_list *ret, struct error **err) _must_check_;
 
-/* A small file of a point ("vm.xml"): NUL-terminated, the caller's. The name must be a safe one (asserted). ERROR_CORRUPT when it is larger. */
-char *points_read_file(struct repository *repository, const char *path, const char *name, size_t max_bytes,
-                       struct error **err) _must_check_;
-
 /* Replaces state.json of a point, given by its path relative to the repository. */
 int points_write_state(struct repository *repository, const char *path, const struct point_state *state,
                        struct error **err) _must_check_;

@@ -135,8 +135,9 @@ int test_restore_choose(struct test_restore *test, struct error **err)
                 return error_set(err, ERROR_REFUSED, "%s has no disks: there is nothing to boot from", test->point->path);
         if (take_lease(test, err) < 0)
                 return -1;
+        size_t length = 0;
         _cleanup_free_ char *name = xasprintf("%s.xml", job->vm->name);
-        test->xml = points_read_file(job->repository, test->point->path, name, XML_MAX_BYTES, err);
+        test->xml = points_read_file(job->repository, test->point->path, name, XML_MAX_BYTES, &length, err);
         if (!test->xml)
                 return -1;
         learn_from_metadata(test);
