@@ -2,8 +2,8 @@
 #include "schema/text-checks.h"
 
 #include <fcntl.h>
-#include <stdbool.h>
 #include <regex.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

@@ -116,7 +116,8 @@ static bool needs_another(const struct job *job)
 bool recoveries_note_end(struct daemon *daemon, const struct job *job)
 {
         if (!job->vm || job->dry_run ||
-            (job->action != JOB_BACKUP && job->action != JOB_RESTORE && job->action != JOB_TEST_RESTORE && job->action != JOB_RECOVER))
+            (job->action != JOB_BACKUP && job->action != JOB_RESTORE && job->action != JOB_TEST_RESTORE &&
+             job->action != JOB_RECOVER))
                 return false;
         struct recoveries *recoveries = daemon->recoveries;
         struct pending *pending = find(recoveries, job->vm);
