@@ -8,8 +8,8 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "profile-asa.h"
 #include "schema/fields.h"
+#include "schema/profile-asa.h"
 
 enum { MAX_CAPTURES = 50, MAX_ANSWERS = 50 };
 
