@@ -161,7 +161,8 @@ Test(failure, forty_names_and_more_are_counted)
 
 Test(failure, a_warning_that_cannot_wait)
 {
-        _cleanup_notice_ struct notice *notice = warning_notice("web-01", "hv-1", "20260201-00ab", "the agent is mute", NULL, 1770000000);
+        _cleanup_notice_ struct notice *notice =
+                warning_notice("web-01", "hv-1", "20260201-00ab", "the agent is mute", NULL, 1770000000);
         cr_assert_eq(notice->severity, NOTICE_WARNING);
         cr_assert_str_eq(notice->title, "A warning about web-01");
         cr_assert_str_eq(part(notice, "What it says"), "the agent is mute");
