@@ -58,14 +58,33 @@ static int copy_disk(struct restore *restore, const struct restore_disk *disk, s
                          restore->host->name, status, said);
 }
 
+/* swtpm runs as a user of its own, and libvirt gives it the folder but not always what is in it: it becomes the owner that the state of other VMs
+ * there has, else the one that libvirt is told to use, or uses by itself. $1 what was copied. */
+#define GIVE_TO_SWTPM                                                                                                       \
+        "own=; for d in /var/lib/libvirt/swtpm/*/tpm*; do [ -d \"$d\" ] && own=$(stat -c %u:%g -- \"$d\") && break; done\n" \
+        "word() { sed -n \"s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\\\"\\{0,1\\}\\([^\\\"[:space:]]*\\).*/\\1/p\" "       \
+        "/etc/libvirt/qemu.conf 2>/dev/null | tail -n 1; }\n"                                                               \
+        "if [ -z \"$own\" ]; then u=$(word swtpm_user); g=$(word swtpm_group)\n"                                            \
+        "  for n in tss swtpm root; do [ -n \"$u\" ] || { id \"$n\" >/dev/null 2>&1 && u=$n; }; done\n"                     \
+        "  own=$u:${g:-$(id -g -n \"$u\")}; fi\n"                                                                           \
+        "chmod 711 -- \"$2\" && chown -R -- \"$own\" \"$2\"/* || exit\n"
+
 /* A folder is copied with what is in it; the folder that it goes to is made where it is missing. */
 static int copy_firmware(struct restore *restore, const struct restore_firmware *firmware, struct error **err)
 {
         if (!firmware->what)
                 return 0;
-        static const char script[] =
-                "umask 077; mkdir -p -- \"${2%/*}\" && cp -R -T -- \"$1\" \"$2\" && find \"$2\" -type f -exec sync {} +";
-        const char *const argv[] = { "sh", "-c", script, "orch-restore", firmware->saved, firmware->temporary, NULL };
+        static const char script[] = "umask 077; mkdir -p -m 711 -- \"${2%/*}\" && cp -R -T -- \"$1\" \"$2\" || exit\n"
+                                     "if [ -d \"$2\" ] && [ \"$3\" = run ]; then\n" GIVE_TO_SWTPM "fi\n"
+                                     "find \"$2\" -type f -exec sync {} +";
+        const char *const argv[] = { "sh",
+                                     "-c",
+                                     script,
+                                     "orch-restore",
+                                     firmware->saved,
+                                     firmware->temporary,
+                                     restore->options.export_folder ? "keep" : "run",
+                                     NULL };
         _cleanup_free_ char *unit = xasprintf("%s-copy", restore->tag);
         const struct exec_options options = { .timeout_ms = RESTORE_COMMAND_MS, .unit = unit, .cancelled = worker_cancelled };
         _cleanup_exec_result_ struct exec_result result = { 0 };

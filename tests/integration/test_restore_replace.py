@@ -199,17 +199,20 @@ class Interrupted(ReplaceCase):
             self.daemon.start_daemon()
         return heal
 
+    def later(self, action):
+        """As a service manager, or a machine that boots: in a while, while orch tries. Healing waits for it."""
+        timer = threading.Timer(8, action)
+        timer.start()
+        return timer.join
+
     def sigkill_libvirtd(self):
         self.home.kill_proc("libvirtd")
-        return lambda: self.home.restart("libvirtd")
+        return self.later(lambda: self.home.restart("libvirtd"))
 
     def reset_host(self):
         """Power off and on: its processes end where they are, its disk stays."""
         self.home.stop()
-
-        def heal():
-            self.home.start()
-        return heal
+        return self.later(self.home.start)
 
     def fill_disk(self):
         self.home.fill(leave_mib=0)
