@@ -73,9 +73,10 @@ static int find_filesystems(guestfs_h *g, const struct guest_files_request *requ
         *ret = (struct filesystems){ .g = g, .request = request };
         ret->devices = guestfs_list_devices(g);
         ret->found = ret->devices ? guestfs_list_filesystems(g) : NULL;
-        if (!ret->found)
-                return guest_files_error(g, err, "cannot list the file systems of these disks");
-        return 0;
+        if (ret->found)
+                return 0;
+        guest_files_error(g, err, "cannot list the file systems of these disks");
+        return -1;
 }
 
 static int mount_one(const struct filesystems *filesystems, const char *device, const char *where, struct error **err)

@@ -197,9 +197,9 @@ static int wait_opened(struct guest_files *files, int64_t timeout_ms, struct err
         if (!json_is_boolean(folder))
                 return told_error(line, err);
         files->is_folder = json_is_true(folder);
-        size_t i;
-        const json_t *warning;
-        json_array_foreach(json_object_get(line, "warnings"), i, warning) strv_add(&files->warnings, json_string_value(warning));
+        const json_t *warnings = json_object_get(line, "warnings");
+        for (size_t i = 0; i < json_array_size(warnings); i++)
+                strv_add(&files->warnings, json_string_value(json_array_get(warnings, i)));
         return 0;
 }
 

@@ -38,7 +38,7 @@ class Restores:
     def by_orch(self):
         out = self.orch("restore", self.vm, "--name", "back", "--json", check=0, timeout=900).out
         steps = [json.loads(line) for line in out.splitlines() if '"copy"' in line]
-        self.copy_seconds.append(sum(e.get("duration_ms", 0) for e in steps if e.get("type") == "step") / 1000)
+        self.copy_seconds.append(sum(e.get("duration_ms", 0) for e in steps if e.get("event") == "step") / 1000)
 
     def by_hand(self):
         self.host.shell(f"qemu-img convert -W -m 16 -f qcow2 -O qcow2 {self.image} {IMAGES}/back-vda.qcow2 && sync {IMAGES}/back-vda.qcow2",

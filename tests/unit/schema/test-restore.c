@@ -64,6 +64,8 @@ Test(restore_options, what_makes_no_sense_is_refused_by_its_name)
                 { "{\"export\":\"/x\",\"start\":true}", "export and start" },
                 { "{\"export\":\"/x\",\"to\":\"h\"}", "export and to" },
                 { "{\"export\":\"/x\",\"point\":\"p\",\"replace\":true}", "export and replace" },
+                { "{\"export\":\"/x\",\"instant\":true}", "export and instant" },
+                { "{\"instant\":true,\"format\":\"raw\"}", "instant and format raw" },
                 { "{\"replace\":true}", "point named" },
                 { "{\"replace\":true,\"point\":\"latest\"}", "point named" },
                 { "{\"replace\":true,\"point\":\"p\",\"name\":\"n\"}", "replace and name" },
@@ -122,6 +124,18 @@ Test(restore_journal, reads_back_as_written)
         cr_assert_str_eq(text_again, text);
         cr_assert_eq(again->items[0].inode, 4711);
         cr_assert_eq(again->phase, RESTORE_DONE);
+}
+
+Test(restore_journal, one_that_pulls_says_so)
+{
+        _cleanup_(restore_journal_freep) struct restore_journal *journal = sample_journal();
+        journal->phase = RESTORE_PULLING;
+        journal->instant = true;
+        _cleanup_free_ char *text = restore_journal_format(journal);
+        _cleanup_(restore_journal_freep) struct restore_journal *again = restore_journal_parse(text, strlen(text), NULL);
+        cr_assert_eq(again->phase, RESTORE_PULLING);
+        cr_assert(again->instant);
+        cr_assert(strstr(text, "\"pulling\""), "%s", text);
 }
 
 Test(restore_journal, what_is_not_orchs_is_never_removed_by_it)
