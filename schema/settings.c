@@ -16,6 +16,7 @@
 
 static const char *const fstype_words[] = { "nfs", "any", NULL };
 static const char *const trigger_words[] = { "external", "internal", NULL };
+static const char *const log_form_words[] = { "text", "json", "journal", NULL };
 static const char *const on_stop_words[] = { "cancel", "finish", NULL };
 
 /* "Sat 12:00", "saturday 9:30". */
@@ -115,6 +116,11 @@ static const struct field metrics_fields[] = {
         { NULL },
 };
 
+static const struct field log_fields[] = {
+        { "format", FIELD_WORD, SETTING(log_form), .words = log_form_words },
+        { NULL },
+};
+
 static const struct field daemon_fields[] = {
         { "state", FIELD_TEXT, SETTING(daemon.state), .check = check_absolute_path },
         { "on_stop", FIELD_WORD, SETTING(daemon.on_stop), .words = on_stop_words },
@@ -143,6 +149,7 @@ static const struct field settings_fields[] = {
         { "slack", FIELD_MAPPING, .fields = slack_fields },
         { "notify", FIELD_CUSTOM, 0, .read = settings_read_notify },
         { "metrics", FIELD_MAPPING, .fields = metrics_fields },
+        { "log", FIELD_MAPPING, .fields = log_fields },
         { "daemon", FIELD_MAPPING, .fields = daemon_fields },
         { "verify", FIELD_MAPPING, .fields = verify_fields },
         { "test_restore", FIELD_MAPPING, .fields = test_restore_fields },

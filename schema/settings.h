@@ -9,6 +9,7 @@
 
 enum repository_fstype { REPOSITORY_FSTYPE_NFS, REPOSITORY_FSTYPE_ANY };
 enum cycle_trigger { CYCLE_TRIGGER_EXTERNAL, CYCLE_TRIGGER_INTERNAL };
+enum log_form { LOG_FORM_TEXT, LOG_FORM_JSON, LOG_FORM_JOURNAL };
 enum on_stop { ON_STOP_CANCEL, ON_STOP_FINISH };
 
 /* A moment of the week in cycle.timezone, as in "Sat 12:00". */
@@ -85,6 +86,8 @@ struct settings {
 
         struct notify_channel *notify; /* beside those of `slack:` */
         size_t n_notify;
+
+        enum log_form log_form; /* of the daemon */
 
         char *metrics_listen; /* "" : off; else "ADDRESS:PORT" */
 

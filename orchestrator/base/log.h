@@ -15,6 +15,25 @@ void log_init(enum log_level level);
 /* No line is longer than this many bytes from now on, without its newline (default: 8192). */
 void log_limit_lines(size_t max_bytes);
 
+enum log_format {
+        LOG_FORMAT_TEXT, /* lines for a person */
+        LOG_FORMAT_JSON, /* an object a line: time (RFC 3339, UTC, milliseconds), level, message, and job, vm, hypervisor where known */
+        LOG_FORMAT_JOURNAL, /* to journald by its own protocol, with fields: ORCH_JOB, ORCH_VM, ORCH_HYPERVISOR beside the usual ones */
+};
+
+/* The form of what follows (default: text). The journal's socket is opened here; where there is none, or a line cannot be handed over, lines
+ * go to stderr with their priority in front, which journald reads as well. */
+void log_set_format(enum log_format format);
+
+/* What a line is about: each may be NULL. */
+struct log_context {
+        const char *job;
+        const char *vm;
+        const char *hypervisor;
+};
+/* As log_write(), with the context as fields of its own where the format has fields; a text says it in its own words. */
+void log_write_about(enum log_level level, const struct log_context *context, const char *format, ...) _printf_(3, 4);
+
 /* One line; control characters are cleaned, so that nothing from outside can forge a line. */
 void log_write(enum log_level level, const char *format, ...) _printf_(2, 3);
 

@@ -225,6 +225,10 @@ static int load_settings(struct daemon *daemon, const char *path)
                 print_problems(&problems);
                 return EXIT_USAGE;
         }
+        static const enum log_format formats[] = {
+                [LOG_FORM_TEXT] = LOG_FORMAT_TEXT, [LOG_FORM_JSON] = LOG_FORMAT_JSON, [LOG_FORM_JOURNAL] = LOG_FORMAT_JOURNAL
+        };
+        log_set_format(formats[daemon->settings->log_form]);
         _cleanup_error_ struct error *error = NULL;
         if (clock_set_timezone(daemon->settings->cycle_timezone, &error) < 0) {
                 log_error("%s: cycle.timezone: %s", daemon->settings->file, error->message);

@@ -59,6 +59,11 @@ char *runner_end_line(const struct job *job)
         return line_end(EXIT_ALL_GOOD, &tally, text);
 }
 
+static struct log_context log_context_of(const struct job *job)
+{
+        return (struct log_context){ .job = job->id, .vm = job->vm, .hypervisor = job->hypervisor };
+}
+
 static void set_outcome(struct job *job, enum job_outcome outcome, enum error_kind kind, const char *error)
 {
         job->outcome = outcome;
@@ -74,13 +79,14 @@ static void tell_outcome(struct daemon *daemon, struct job *job)
         job->told = true;
         job->ended = clock_realtime_s();
         const char *subject = job->vm ? job->vm : job->hypervisor;
+        const struct log_context context = log_context_of(job);
         if (job->outcome == JOB_OUTCOME_FAILED) {
                 daemon->failures[job->error_kind]++;
-                log_error("%s: %s of %s failed: %s", job->id, job_action_name(job->action), subject,
-                          job->error ? job->error : "no reason given");
+                log_write_about(LOG_LEVEL_ERROR, &context, "%s: %s of %s failed: %s", job->id, job_action_name(job->action),
+                                subject, job->error ? job->error : "no reason given");
         } else {
-                log_info("%s: %s of %s: %s%s%s", job->id, job_action_name(job->action), subject, job_outcome_name(job->outcome),
-                         job->error ? ": " : "", job->error ? job->error : "");
+                log_write_about(LOG_LEVEL_INFO, &context, "%s: %s of %s: %s%s%s", job->id, job_action_name(job->action), subject,
+                                job_outcome_name(job->outcome), job->error ? ": " : "", job->error ? job->error : "");
         }
         job_record_contact(daemon, job);
         notices_job_ended(daemon->notices, job);
@@ -287,6 +293,7 @@ static int start_worker(struct daemon *daemon, struct job *job, struct error **e
         struct worker_options options = {
                 .argv = given->worker_argv,
                 .name = name,
+                .about = log_context_of(job),
                 .stall_ms = given->stall_ms ? given->stall_ms
                                             : (int64_t)daemon->settings->limits.copy_stall_seconds * 1000 + STALL_SLACK_MS,
                 .grace_ms = given->grace_ms ? given->grace_ms : GRACE_MS,
@@ -315,8 +322,9 @@ static void start_job(struct daemon *daemon, struct job *job)
         job->state = JOB_RUNNING;
         daemon->busy = xrealloc_array(daemon->busy, daemon->n_busy + 1, sizeof *daemon->busy);
         daemon->busy[daemon->n_busy++] = job;
-        log_info("%s: %s of %s started (worker %d)", job->id, job_action_name(job->action), job->vm ? job->vm : job->hypervisor,
-                 (int)worker_process_pid(job->worker));
+        const struct log_context context = log_context_of(job);
+        log_write_about(LOG_LEVEL_INFO, &context, "%s: %s of %s started (worker %d)", job->id, job_action_name(job->action),
+                        job->vm ? job->vm : job->hypervisor, (int)worker_process_pid(job->worker));
         _cleanup_free_ char *line = line_started(job);
         tell(job, line, NULL);
         notices_job_started(daemon->notices, job);

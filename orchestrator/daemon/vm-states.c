@@ -78,7 +78,34 @@ static void note_proof(struct vm_state *vm, const struct catalog_entry *row)
                 vm->tried = row->proof_at;
 }
 
-void vm_states_note(struct vm_states *states, const struct catalog_entry *row)
+static void count_point(struct vm_state *vm, const struct catalog_entry *row)
+{
+        int64_t known_whole = row->verified > row->finished ? row->verified : row->finished;
+        if (!row->point || !streq(row->status, "ok")) {
+                vm->damaged_points += row->point && streq(row->status, "damaged");
+                return;
+        }
+        vm->good_points++;
+        if (!vm->first_good || row->started < vm->first_good)
+                vm->first_good = row->started;
+        if (!vm->known_whole || known_whole < vm->known_whole)
+                vm->known_whole = known_whole;
+}
+
+static void forget_counts(struct vm_state *vm)
+{
+        vm->good_points = vm->damaged_points = 0;
+        vm->first_good = vm->known_whole = 0;
+}
+
+static void count_points(struct vm_state *vm, const struct catalog_list *rows)
+{
+        forget_counts(vm);
+        for (size_t i = 0; i < rows->count; i++)
+                count_point(vm, &rows->items[i]);
+}
+
+static void take_row(struct vm_states *states, const struct catalog_entry *row)
 {
         struct vm_state *vm = find_or_add(states, row->vm);
         note_proof(vm, row);
@@ -104,12 +131,19 @@ void vm_states_note(struct vm_states *states, const struct catalog_entry *row)
         }
 }
 
+void vm_states_note(struct vm_states *states, const struct catalog_entry *row)
+{
+        count_point(find_or_add(states, row->vm), row);
+        take_row(states, row);
+}
+
 void vm_states_load(struct vm_states *states, const struct catalog_list *rows)
 {
         for (size_t i = 0; i < states->n_vms; i++) {
                 clear_failure(&states->vms[i]);
                 states->vms[i].last_good = 0;
                 states->vms[i].proven = states->vms[i].tried = 0;
+                forget_counts(&states->vms[i]);
         }
         states->damaged = strv_free(states->damaged);
         for (size_t i = 0; i < rows->count; i++)
@@ -141,7 +175,8 @@ void vm_states_refresh_point(struct vm_states *states, const char *vm, const cha
                 note_proof(state, &rows->items[i]);
         for (size_t i = 0; i < rows->count; i++)
                 if (streq(rows->items[i].path, path) || (start_over && streq(rows->items[i].status, "ok")))
-                        vm_states_note(states, &rows->items[i]);
+                        take_row(states, &rows->items[i]);
+        count_points(find_or_add(states, vm), rows);
 }
 
 void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid, const char *hypervisor)

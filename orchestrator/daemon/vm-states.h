@@ -14,6 +14,11 @@ struct vm_state {
         int64_t last_good; /* start of the newest good point; 0: none */
         char *last_good_path;
         int64_t proven; /* newest test restore of any good point that booted; 0: none */
+        /* Over all its points, as the catalog had them when it was last read or asked. */
+        size_t good_points;
+        size_t damaged_points;
+        int64_t first_good;  /* start of the oldest good one; 0: none */
+        int64_t known_whole; /* of the good one that was published or verified longest ago; 0: none */
         int64_t last_good_finished;
         uint64_t stored_bytes; /* these three of that point */
         int64_t duration_seconds;

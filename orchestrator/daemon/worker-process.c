@@ -158,7 +158,7 @@ static void log_line(struct worker_process *worker, const char *line)
                 line += 3;
         }
         if (worker->n_log_lines++ < LOG_LINES_MAX)
-                log_write(level, "%s: %s", worker->name, line);
+                log_write_about(level, &worker->options.about, "%s: %s", worker->name, line);
         else if (worker->n_log_lines == LOG_LINES_MAX + 1)
                 log_warning("%s: the worker wrote more than %d lines to stderr; the rest is dropped", worker->name, LOG_LINES_MAX);
 }

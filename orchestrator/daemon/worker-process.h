@@ -16,6 +16,7 @@
 #include <sys/types.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "daemon/loop.h"
 #include "schema/messages.h"
 
@@ -25,8 +26,9 @@
 struct worker_process;
 
 struct worker_options {
-        const char *const *argv; /* NULL: this program's own `worker` verb */
-        const char *name;        /* for log lines: job and VM; copied */
+        const char *const *argv;  /* NULL: this program's own `worker` verb */
+        const char *name;         /* for log lines: job and VM; copied */
+        struct log_context about; /* the same as fields; its texts outlive the worker */
         int64_t stall_ms;
         int64_t grace_ms;
         int64_t stuck_ms;
