@@ -105,8 +105,9 @@ class Guest:
         if wait:
             self.wait()
 
-    def wait(self, timeout=60):
+    def wait(self, timeout=None):
         """Until the guest is up: its agent answers where it has one, and its disks are mounted."""
+        timeout = timeout or (240 if self.spec.boot_disk else 60)
         wait_for(f"guest {self.name}", self.up, timeout, 0.2)
 
     def up(self):
