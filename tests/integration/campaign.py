@@ -123,6 +123,8 @@ class Campaign:
         if not self.wait_idle(150):
             broken.append("orch does not come to rest")
         trial.start_guests()
+        if trial.agent_is_lost():
+            print(f"     ({trial.vm.name}: libvirt lost its agent, which its owner starts again)")
         try:
             trial.vm.wait(60)
         except LabError as error:
