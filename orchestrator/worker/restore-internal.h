@@ -116,6 +116,8 @@ int restore_lay_overlays(struct restore *restore, struct error **err) _must_chec
 int restore_copy_firmware(struct restore *restore, struct error **err) _must_check_;
 /* Its end: pulls until nothing stands on the share. What fails here undoes nothing: the machine runs. */
 int restore_pull(struct restore *restore, struct error **err) _must_check_;
+/* For what ends before its pull does: the step "pull" is the one that fails, by which the daemon knows to take it up again. Returns -1. */
+int restore_leave_pulling(struct restore *restore, struct error **err);
 int restore_complete(struct restore *restore, struct error **err) _must_check_;
 /* After all that: whether the started guest answers. */
 int restore_await(struct restore *restore, struct error **err) _must_check_;

@@ -182,18 +182,30 @@ static int renew_lease(struct repository *repository, const struct restore_journ
 
 /* -- the job itself ----------------------------------------------------------------------------------------------------- */
 
+int restore_leave_pulling(struct restore *restore, struct error **err)
+{
+        if (restore->report->step && !streq(restore->report->step, "pull"))
+                report_step_end(restore->report, STEP_FAILED, "%s", error_message(err ? *err : NULL));
+        if (!restore->report->step)
+                report_step(restore->report, "pull");
+        return -1;
+}
+
 /* What was not read before the machine was started is read while it is pulled. */
 static int verify_late(struct restore *restore, struct error **ret_damage, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
-        if (restore_verify_point(restore, &error) == 0)
-                return 0;
-        if (error->kind != ERROR_CORRUPT)
+        report_step(restore->report, "checksums");
+        if (restore_verify_point(restore, &error) < 0 && error->kind != ERROR_CORRUPT)
                 return error_propagate(err, TAKE_PTR(error));
-        error_set(ret_damage, ERROR_CORRUPT,
-                  "%s was started from a point that is damaged: what it runs on is not what was backed up. %s", restore->name,
-                  error->message);
-        report_warning(restore->report, "%s", (*ret_damage)->message);
+        if (error) {
+                error_set(ret_damage, ERROR_CORRUPT,
+                          "%s was started from a point that is damaged: what it runs on is not what was backed up. %s",
+                          restore->name, error->message);
+                report_step_end(restore->report, STEP_FAILED, "%s", error->message);
+                report_warning(restore->report, "%s", (*ret_damage)->message);
+        }
+        report_step(restore->report, "pull");
         return 0;
 }
 
@@ -266,7 +278,7 @@ int restore_pull(struct restore *restore, struct error **err)
         if (look_again(restore, &pull, err) < 0 || verify_late(restore, &damage, err) < 0 ||
             wait_until_pulled(restore, &pull, err) < 0 || restore_close_pulled(restore->repository, restore->journal, err) < 0) {
                 error_free(damage);
-                return -1;
+                return restore_leave_pulling(restore, err);
         }
         report_step_end(restore->report, STEP_DONE, "nothing of it is on the share any more");
         return damage ? error_propagate(err, damage) : 0;

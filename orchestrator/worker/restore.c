@@ -141,7 +141,7 @@ static int bring_to_life(struct restore *restore, struct error **err)
         if (restore_complete(restore, err) < 0)
                 return -1;
         if (starts && restore_await(restore, err) < 0)
-                return -1;
+                return restore->options.instant ? restore_leave_pulling(restore, err) : -1;
         return restore->options.instant ? restore_pull(restore, err) : 0;
 }
 

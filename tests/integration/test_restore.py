@@ -73,7 +73,7 @@ class RestoreCase(LabCase):
         """The VM and all files of it."""
         paths = self.disks(host, name).values()
         host.exec("virsh", "-q", "destroy", name, check=False)
-        host.virsh("undefine", name, "--nvram")
+        host.virsh("undefine", name, "--nvram", "--checkpoints-metadata")
         host.exec("rm", "-f", "--", *paths)
 
     def guest(self, host, name, like):
