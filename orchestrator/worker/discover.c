@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "worker/backup-internal.h"
 #include "worker/connect.h"
+#include "worker/test-traces.h"
 
 static const char *pin_of(const struct job_request *request, const char *vm)
 {
@@ -42,8 +43,9 @@ static int list(const struct job_request *request, const struct settings *settin
                 int found = host->ops->find_domain(host, uuids[i], NULL, &info, err);
                 if (found < 0)
                         return -1;
-                if (!found)
-                        continue; /* it went meanwhile */
+                /* One that went meanwhile, or a test-restore's own. */
+                if (!found || test_traces_is_ours(info.name, request->repository_uuid, NULL))
+                        continue;
                 report_domain(report, info.name, info.uuid, domain_state_name(info.state), find_vm(request, inventory, &info));
                 n++;
         }

@@ -13,7 +13,7 @@
 
 /* The caller frees. */
 char *test_traces_name(const char *short_uuid, const char *job);
-/* Whether it is such a name of this repository; *ret_job (may be NULL) is the caller's. */
+/* Whether it is such a name of this repository (its UUID, or the first 8 digits of it); *ret_job (may be NULL) is the caller's. */
 bool test_traces_is_ours(const char *name, const char *short_uuid, char **ret_job);
 /* Where its console is written to. */
 char *test_traces_console(const char *name);
