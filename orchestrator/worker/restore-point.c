@@ -1,5 +1,6 @@
 /* The point that is restored: which one it is, whether it and all that it builds on are whole, and the lease that keeps it while it is read.
  * Nothing is copied from a point that was not read back right before. */
+#include <assert.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -143,10 +144,12 @@ int restore_verify_point(struct restore *restore, struct error **err)
 {
         uint64_t bytes = 0;
         size_t count = strv_length(restore->chain);
-        for (size_t i = count; i-- > 0;)
-                if (verify_one(restore, find_point(&restore->points, restore->chain[i], restore->point->hypervisor), &bytes, err) <
-                    0)
+        for (size_t i = count; i-- > 0;) {
+                const struct point *point = find_point(&restore->points, restore->chain[i], restore->point->hypervisor);
+                assert(point); /* find_chain() has seen it */
+                if (verify_one(restore, point, &bytes, err) < 0)
                         return -1;
+        }
         _cleanup_free_ char *size = format_bytes(bytes);
         report_check(restore->report, CHECK_BEFORE, "checksums", CHECK_PASS, "%zu %s, %s read back and as published", count,
                      count == 1 ? "point" : "points", size);

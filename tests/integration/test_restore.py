@@ -233,11 +233,15 @@ class BesideAndElsewhere(RestoreCase):
         old = self.daemon.points_of("phoenix")[-1]
         keeps_one = {"name": "phoenix", "hypervisor": HOME, "method": "quiesce", "schedule": "weekly", "keep_last": 1, "min_points": 1}
         self.daemon.write_inventory([keeps_one])
-        self.daemon.restart(limits={"bandwidth_mib_s": 1})
+        self.home.shell("touch /var/lib/libvirt/hold")
+        self.home.exec("install", "-m", "755", "/dev/stdin", "/usr/local/bin/qemu-img", input="#!/bin/sh\n"
+                       "[ \"$1\" != compare ] || while [ -e /var/lib/libvirt/hold ]; do sleep 0.1; done\nexec /usr/bin/qemu-img \"$@\"\n")
+        self.addCleanup(self.home.shell, "rm -f /usr/local/bin/qemu-img /var/lib/libvirt/hold")
         process = self.daemon.start("restore", "phoenix", old["point"], "--name", "slow")
-        self.daemon.wait_for_step("phoenix", "copy")
+        self.daemon.wait_for_step("phoenix", "compare")
         self.daemon("backup", "vm", "phoenix", check=0)
         self.assertIn(old["point"], [p["point"] for p in self.daemon.points_of("phoenix")])
+        self.home.shell("rm /var/lib/libvirt/hold")
         status, out, err = finish(process, 300)
         self.assertEqual(status, 0, out + err)
         self.daemon("backup", "vm", "phoenix", check=0)
@@ -289,7 +293,7 @@ class BesideAndElsewhere(RestoreCase):
         """Its VM comes back elsewhere as it was, addresses included, and its name in the inventory is that of another host by then."""
         self.home.stop()
         self.addCleanup(self.home_up)
-        self.daemon.write_inventory([])
+        self.daemon.write_inventory([], hypervisors=[{"name": OTHER, "address": self.other.address}])
         self.refused(self.daemon, "phoenix", saying="cannot be learnt")
         self.refused(self.daemon, "phoenix", "--original-gone", saying="name a hypervisor with --to")
         self.daemon("restore", "phoenix", "--to", OTHER, "--original-gone", "--start", check=0)
