@@ -27,6 +27,8 @@ static const struct verb verbs[] = {
           verb_hypervisor_list },
         { "hypervisor check", "try the way to hypervisors", VERB_NEEDS_DAEMON, &manual_hypervisor_check, verb_hypervisor_check },
         { "notify test", "send a test message", VERB_NEEDS_DAEMON, &manual_notify_test, verb_notify_test },
+        { "hypervisor enroll", "make a hypervisor's host key known", VERB_NEEDS_NO_DAEMON, &manual_hypervisor_enroll,
+          verb_hypervisor_enroll },
         { "daemon", "run the daemon in the foreground", VERB_NEEDS_NO_DAEMON, &manual_daemon, verb_daemon },
         { "config check", "check orch.yaml and vm-list.yaml", VERB_NEEDS_NO_DAEMON, &manual_config_check, verb_config_check },
         { "repository init", "make the share an orch repository", VERB_NEEDS_NO_DAEMON, &manual_repository_init,

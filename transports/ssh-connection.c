@@ -80,8 +80,7 @@ static int start_event_loop(struct ssh_connection *connection, struct error **er
         return 0;
 }
 
-static int open_steps(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
-                      struct error **err)
+static int reach(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline, struct error **err)
 {
         connection->fd = network_connect(target->address, target->port, deadline, err);
         if (connection->fd < 0)
@@ -89,11 +88,29 @@ static int open_steps(struct ssh_connection *connection, const struct ssh_target
         connection->session = ssh_new();
         if (!connection->session)
                 return error_set(err, ERROR_INTERNAL, "libssh cannot make a session");
-        if (set_options(connection, target, err) < 0 || ssh_algorithms_allow(connection->session, target->algorithms, err) < 0 ||
-            shake_hands(connection, deadline, err) < 0 || ssh_hostkey_verify(connection->session, target, err) < 0 ||
+        if (set_options(connection, target, err) < 0 || ssh_algorithms_allow(connection->session, target->algorithms, err) < 0)
+                return -1;
+        return shake_hands(connection, deadline, err);
+}
+
+static int open_steps(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
+                      struct error **err)
+{
+        if (reach(connection, target, deadline, err) < 0 || ssh_hostkey_verify(connection->session, target, err) < 0 ||
             ssh_authenticate(connection, target, deadline, err) < 0)
                 return -1;
         return start_event_loop(connection, err);
+}
+
+struct ssh_connection *ssh_connection_to_stranger(const struct ssh_target *target, int64_t timeout_ms, struct error **err)
+{
+        _cleanup_(ssh_connection_freep) struct ssh_connection *connection = xcalloc(1, sizeof *connection);
+        connection->fd = -1;
+        if (reach(connection, target, deadline_in_ms(timeout_ms), err) < 0) {
+                error_prefix(err, "%s", target->address);
+                return NULL;
+        }
+        return TAKE_PTR(connection);
 }
 
 struct ssh_connection *ssh_connection_open(const struct ssh_target *target, int64_t timeout_ms, struct error **err)

@@ -33,6 +33,16 @@ static int read_server_key(ssh_session session, struct server_key *ret, struct e
         return 0;
 }
 
+int ssh_hostkey_read(ssh_session session, char **ret_type, char **ret_fingerprint, struct error **err)
+{
+        struct server_key key = { 0 };
+        if (read_server_key(session, &key, err) < 0)
+                return -1;
+        *ret_type = key.type;
+        *ret_fingerprint = key.fingerprint;
+        return 0;
+}
+
 /* The command that enters the host's keys, quoted so that it can be pasted. */
 static char *enter_command(const struct ssh_target *target)
 {

@@ -15,6 +15,10 @@ struct ssh_connection {
         unsigned n_running; /* commands under way: more than one when a callback of one runs another */
 };
 
+/* Connected, and nothing more: nobody has looked at the host key, nobody has logged in, and nothing secret may be said. To see the key. */
+struct ssh_connection *ssh_connection_to_stranger(const struct ssh_target *target, int64_t timeout_ms,
+                                                  struct error **err) _must_check_;
+
 /* Believes the server's key only when target->known_hosts has it; else ERROR_AUTH with what to do about it. */
 int ssh_hostkey_verify(ssh_session session, const struct ssh_target *target, struct error **err) _must_check_;
 
@@ -24,6 +28,9 @@ int ssh_authenticate(struct ssh_connection *connection, const struct ssh_target 
 
 /* Offers these beside libssh's own; before the connection is made. ERROR_CONFIG for a name that libssh does not know. */
 int ssh_algorithms_allow(ssh_session session, char *const *names, struct error **err) _must_check_;
+
+/* The type and fingerprint of the key that the server showed; the caller frees both. */
+int ssh_hostkey_read(ssh_session session, char **ret_type, char **ret_fingerprint, struct error **err) _must_check_;
 
 /* Waits until libssh's socket can go on, at most until the deadline. False: the deadline has passed. */
 bool ssh_wait_for_peer(ssh_session session, int fd, struct deadline deadline) _must_check_;

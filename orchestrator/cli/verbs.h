@@ -28,6 +28,7 @@ DECLARE_VERB(recover);
 DECLARE_VERB(restore);
 DECLARE_VERB(hypervisor_list);
 DECLARE_VERB(hypervisor_check);
+DECLARE_VERB(hypervisor_enroll);
 DECLARE_VERB(notify_test);
 DECLARE_VERB(notify_failure);
 DECLARE_VERB(config_check);

@@ -180,6 +180,37 @@ class Keeping(LabCase):
             self.assertIn(f"{H1} could not be asked", result.err)
             self.assertIn("a is in the inventory, and on no hypervisor that answered", result.out)
 
+    def test_6_enroll(self):
+        known = os.path.join(self.lab.dir, "fresh", "known_hosts")
+        conf = self.orch(ssh={"known_hosts": known})
+        conf.write_inventory(self.inventory)
+        result = conf("hypervisor", "enroll", H1, check=4)
+        self.assertIn("--fingerprint", result.err)
+        fingerprint = re.search(r"SHA256:[A-Za-z0-9+/]+", result.err).group(0)
+        conf("hypervisor", "enroll", H1, "--yes", check=2)
+        self.assertIn("nothing was entered", conf("hypervisor", "enroll", H1, "--yes", "--fingerprint", "SHA256:" + "A" * 43, check=4).err)
+        conf("hypervisor", "enroll", "nobody", check=2)
+        self.assertFalse(os.path.exists(known))
+        conf.start_daemon() if not self.conf.stop_daemon() else None
+        self.assertNotEqual(conf("hypervisor", "check", H1).status, 0)
+        self.assertIn("is entered", conf("hypervisor", "enroll", H1, "--fingerprint", fingerprint, check=0).out)
+        self.assertIn("is known already", conf("hypervisor", "enroll", H1, check=0).out)
+        self.assertEqual(len(open(known).read().splitlines()), 1)
+        conf("hypervisor", "check", H1, check=0)
+        with self.subTest("asked on a terminal"):
+            with open(known, "r+") as f:
+                f.truncate(len(f.read()) - 1)  # as an editor may leave it
+            conf, self.conf = self.conf, conf
+            status, said = self.on_a_terminal("n", "hypervisor", "enroll", H2)
+            self.assertEqual(status, 5, said)
+            status, said = self.on_a_terminal("y", "hypervisor", "enroll", H2)
+            self.assertEqual(status, 0, said)
+            self.conf("hypervisor", "check", H1, H2, check=0)
+        with self.subTest("a key that contradicts"):
+            wrong = self.orch(ssh={"known_hosts": self.lab.wrong_known_hosts(H1, "changed")})
+            wrong.write_inventory(self.inventory)
+            self.assertIn("CHANGED", wrong("hypervisor", "enroll", H1, check=4).err)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
