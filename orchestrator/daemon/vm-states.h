@@ -23,7 +23,7 @@ struct vm_state {
         uint64_t stored_bytes; /* these three of that point */
         int64_t duration_seconds;
         int64_t freeze_milliseconds;
-        int64_t tried;  /* when one last came to a verdict */
+        int64_t tried; /* when one last came to a verdict */
         bool pin_known;
         char *pin;            /* UUID, NULL: none */
         char *pin_hypervisor; /* home at the first backup; NULL: not known */
