@@ -29,7 +29,7 @@ struct libvirt_request {
         bool may_be_missing; /* no such domain is no error: `missing` is set and the function is not called */
         char *xml;
         char *command; /* of the agent's protocol */
-        char *target; /* a disk */
+        char *target;  /* a disk */
         char *base;
         char *top;
         uint64_t bandwidth_bytes;

