@@ -139,7 +139,9 @@ class Proofs(Base):
         with open(os.path.join(folder, "proof", "console.log"), errors="replace") as f:
             self.assertIn("lab guest from-disk is up", f.read())
         self.assertRegex(self.evidence_of("web", "screenshot")[0], "none")
-        self.assertIn("proven", self.orch("list", check=0).out)
+        listed = self.orch("list", check=0).out
+        self.assertRegex(listed.splitlines()[0], r" PROVEN +NOTES$")
+        self.assertRegex(listed, r"(?m)^asav .* [0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}  -$")
 
     def test_3_tests_that_fail_and_a_pattern_that_never_comes(self):
         bad = {"on": "guest", "command": ["sh", "-c", "echo no such row >&2; exit 3"]}
