@@ -215,7 +215,14 @@ class Interrupted(ReplaceCase):
         return self.later(self.home.start)
 
     def fill_disk(self):
-        self.home.fill(leave_mib=0)
+        """Also what is reserved for root."""
+        end = 0
+        with open(os.path.join(self.home.disk, "lab-fill"), "a") as f:
+            for chunk in (1 << 30, 64 << 20, 4 << 20, 1 << 20):
+                with contextlib.suppress(OSError):
+                    while True:
+                        os.posix_fallocate(f.fileno(), end, chunk)
+                        end += chunk
         return self.home.unfill
 
     def interrupt(self, step, fault):
@@ -269,8 +276,25 @@ class Interrupted(ReplaceCase):
     def test_4_host_reset(self):
         self.campaign("reset_host")
 
-    def test_5_disk_full(self):
-        self.campaign("fill_disk", ["copy", "compare", "rename", "define"])
+    def test_5_the_disk_fills_up_while_it_copies(self):
+        self.home.exec("install", "-m", "755", "/dev/stdin", "/usr/local/bin/qemu-img", input="#!/bin/sh\n"
+                       "[ \"$1\" != convert ] || while [ -e /var/lib/libvirt/hold ]; do sleep 0.1; done\nexec /usr/bin/qemu-img \"$@\"\n")
+        self.addCleanup(self.home.shell, "rm -f /usr/local/bin/qemu-img /var/lib/libvirt/hold")
+        self.home.shell("touch /var/lib/libvirt/hold")
+
+        def fault():
+            unfill = self.fill_disk()
+            self.home.shell("rm /var/lib/libvirt/hold")
+            return unfill
+        stream = self.interrupt("copy", fault)
+        self.assertEqual(stream.result, "failed")
+        self.assertIn("No space left", stream.error)
+        self.settle()
+        self.assert_intact()
+        self.nothing_left()
+
+    def test_5_the_disk_is_full_later(self):
+        self.campaign("fill_disk", ["compare", "rename", "define"])
 
     def test_6_killed_between_two_renames(self):
         """One disk is set aside and the other not yet: as slow as a rename can be made."""
