@@ -212,6 +212,29 @@ class Chain(test_recover.KilledCase):
         self.assert_clean("inc")
         self.assertEqual(self.checkpoints("inc"), [self.tag(self.orch.json("list", "inc")[0])])
 
+    def test_8b_a_point_of_a_chain_is_verified_restored_and_proven(self):
+        self.write("inc", "chained")
+        point = self.backup("inc", level="incremental")
+        self.orch("verify", "inc", point["point"], check=0)
+        self.assertTrue(self.orch.json("list", "inc")[0]["verified"])
+        self.orch("test-restore", "inc", check=0)
+        self.assertTrue(self.orch.json("list", "inc")[0]["proven"])
+        self.orch("restore", "inc", point["point"], "--name", "inc-again", "--start", check=0)
+        try:
+            disk = self.host.virsh("domblklist", "inc-again").split()
+            image = next(word for word in disk if word.startswith("/") and "vda" in word)
+            self.assertNotIn("backing", self.host.exec("qemu-img", "info", "-U", image).stdout)
+            self.host.virsh("destroy", "inc-again")
+            flat = os.path.join(self.lab.dir, "again")
+            self.run_here("qemu-img", "convert", "-O", "raw", self.host.path(image), flat)
+            self.run_here("e2fsck", "-fy", flat, check=False)
+            self.assertEqual(file_in_image(flat, "/after", "raw").strip(), "chained")
+        finally:
+            self.host.exec("virsh", "destroy", "inc-again", check=False)
+            self.host.exec("virsh", "undefine", "inc-again", "--nvram", check=False)
+            self.host.shell("rm -f /var/lib/libvirt/images/inc-again*")
+        self.assert_clean("inc")
+
     def test_9_level_full_ends_the_chain_and_its_checkpoints(self):
         self.backup("inc", "--level", "full", level="full")
         self.assertEqual(self.checkpoints("inc"), [])
