@@ -214,6 +214,8 @@ class Chain(test_recover.KilledCase):
 
     def test_8b_a_point_of_a_chain_is_verified_restored_and_proven(self):
         self.write("inc", "chained")
+        self.orch("backup", "vm", "inc", check=0)
+        self.write("inc", "chained")
         point = self.backup("inc", level="incremental")
         self.orch("verify", "inc", point["point"], check=0)
         self.assertTrue(self.orch.json("list", "inc")[0]["verified"])
