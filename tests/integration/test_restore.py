@@ -110,7 +110,7 @@ class RestoreCase(LabCase):
 
 class BesideAndElsewhere(RestoreCase):
     prefix = "restore"
-    vms = [(HOME, lambda: Vm("phoenix", [Disk(size_mib=64), Disk("vdb", format="raw", size_mib=48)], nic=True))]
+    vms = [(HOME, lambda: Vm("phoenix", [Disk(size_mib=64, filled_mib=16), Disk("vdb", format="raw", size_mib=48)], nic=True))]
     inventory = [entry("phoenix", HOME)]
 
     @classmethod
@@ -291,6 +291,9 @@ class BesideAndElsewhere(RestoreCase):
 
     def test_21_the_host_is_lost_for_good(self):
         """Its VM comes back elsewhere as it was, addresses included, and its name in the inventory is that of another host by then."""
+        self.vm.exec("sh", "-c", "echo one > /data/vda/marker; sync")
+        self.backup(self.daemon, "phoenix")
+        self.vm.exec("sh", "-c", "echo late > /data/vda/marker; sync")
         self.home.stop()
         self.addCleanup(self.home_up)
         self.daemon.write_inventory([], hypervisors=[{"name": OTHER, "address": self.other.address}])
