@@ -15,7 +15,7 @@ enum { VALUE_MAX_BYTES = 256 };
 int log_journal_open(void)
 {
         const char *given = getenv("ORCH_JOURNAL_SOCKET");
-        const char *path = str_empty(given) ? "/run/systemd/journal/socket" : given;
+        const char *path = given && *given ? given : "/run/systemd/journal/socket";
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         if (strlen(path) >= sizeof address.sun_path)
                 return -1;
