@@ -53,6 +53,8 @@ class Verify(LabCase):
         self.conf = self.orch()
         self.conf.write_inventory([entry("a", HOST), entry("b", HOST)])
         self.conf.start_daemon()
+        # What a test does to folders is to meet a daemon that has looked at them already.
+        self.conf.wait_for(lambda: self.conf.status()["repository"]["state"] == "ok", 30, "the repository open")
         self.kept = os.path.join(self.lab.dir, "kept")
         self.addCleanup(shutil.rmtree, self.kept, ignore_errors=True)
 
