@@ -118,7 +118,7 @@ static int start(const struct prove_order *order, struct error **err)
                         line_notice("error", "the inventory is broken, the last good one is used: %s", broken->message);
                 batch_say(batch, line, NULL);
         }
-        if (order->body.random)
+        if (order->body.random && vms)
                 say_why(order, batch, vms[0]);
         for (size_t i = 0; vms && vms[i]; i++)
                 batch_add(batch, proofs_new_job(daemon, vms[i], &order->body.options, false));
