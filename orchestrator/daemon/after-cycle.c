@@ -29,11 +29,11 @@ static const struct after_cycle_work *current(const struct after_cycle *after)
         return after->work < ARRAY_LENGTH(works) ? works[after->work] : NULL;
 }
 
-static void leave_work(struct after_cycle *after)
+static void leave_work(struct after_cycle *after, const struct after_cycle_work *work)
 {
         size_t done = strv_length(after->tried);
         if (done)
-                log_info("after the cycle: %zu %s", done, current(after)->what);
+                log_info("after the cycle: %zu %s", done, work->what);
         after->tried = strv_free(after->tried);
         after->begun = false;
         after->work++;
@@ -41,7 +41,7 @@ static void leave_work(struct after_cycle *after)
 
 static struct job *choose(struct after_cycle *after, char **ret_about)
 {
-        for (const struct after_cycle_work *work; (work = current(after)); leave_work(after)) {
+        for (const struct after_cycle_work *work; (work = current(after)); leave_work(after, work)) {
                 int64_t whole_seconds = (int64_t)work->budget_minutes(after->daemon->settings) * 60;
                 if (whole_seconds == 0)
                         continue;
@@ -63,8 +63,9 @@ static struct job *choose(struct after_cycle *after, char **ret_about)
 static bool next_job(struct batch *batch, void *data)
 {
         struct after_cycle *after = data;
-        if (after->job && current(after)->ended)
-                current(after)->ended(after->daemon, after->points, after->job, after->tried[strv_length(after->tried) - 1]);
+        const struct after_cycle_work *work = current(after);
+        if (after->job && work && work->ended)
+                work->ended(after->daemon, after->points, after->job, after->tried[strv_length(after->tried) - 1]);
         after->job = NULL;
         if (after->cancelled || after->daemon->phase != DAEMON_RUNNING)
                 return false;
