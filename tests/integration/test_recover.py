@@ -95,7 +95,7 @@ class RecoverCase(LabCase):
         self.host.virsh("blockcommit", guest.name, "vda", "--active", "--wait", "--base", self.base(guest), "--top", self.overlay(guest))
         self.mark_pivoting(self.overlay(guest), self.qemu_id(guest))
         folder = self.host.shell(f"ls -d /var/lib/libvirt/qemu/domain-*-{guest.name}").strip()
-        self.host.kill_proc("libvirtd")
+        self.host.kill_for_good("libvirtd")  # started again now, it would see the pivot
         fd = os.open(self.host.path(folder), os.O_RDONLY | os.O_DIRECTORY)
         try:
             with socket.socket(socket.AF_UNIX) as s:

@@ -235,6 +235,10 @@ class Host:
         wait_for(f"{self.name}: end of {what}", lambda: not any(p in self.pids_of(what) for p in got), 10)
         return got
 
+    def kill_for_good(self, what):
+        """SIGKILL, and no supervisor starts it again before restart()."""
+        return self.kill_proc(what)
+
     def restart(self, what):
         raise NotImplementedError
 

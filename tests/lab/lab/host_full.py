@@ -15,6 +15,7 @@ from .run import LabError, end, identity, read_json, wait_for, write_atomic
 
 UNITS = {"libvirtd": "libvirtd", "virtlogd": "virtlogd", "sshd": "ssh"}
 LAUNCH = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launch_full.sh")
+HELD = "/run/systemd/system/{}.service.d/held.conf"  # here while systemd is not to start it again
 NO_TIMEOUT = "[Service]\nEnvironment=LIBVIRTD_ARGS=\n"  # Debian's libvirtd ends after two idle minutes and is started again by its socket
 
 
@@ -80,8 +81,20 @@ class FullHost(Host):
         major, minor = os.major(info.st_rdev), os.minor(info.st_rdev)
         self.exec("sh", "-c", f"test -b {device} || mknod {device} b {major} {minor}")
 
+    def kill_for_good(self, what):
+        """Neither by its unit's Restart= nor by its socket."""
+        held = HELD.format(UNITS[what])
+        self.exec("install", "-D", "/dev/stdin", held, input="[Service]\nRestart=no\n")
+        self.exec("systemctl", "daemon-reload")
+        killed = self.kill_proc(what)
+        self.shell(f"systemctl stop '{UNITS[what]}*.socket'")
+        return killed
+
     def restart(self, what):
         if what not in UNITS:
             raise LabError(f"restart: {', '.join(UNITS)}, not {what!r}")
+        if os.path.exists(self.path(HELD.format(UNITS[what]))):
+            self.exec("rm", HELD.format(UNITS[what]))
+            self.exec("systemctl", "daemon-reload")
         self.exec("systemctl", "restart", UNITS[what])
         wait_for(f"{self.name}: {what}", self.ssh_answers if what == "sshd" else self.libvirt_answers, 30)
