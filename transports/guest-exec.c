@@ -2,8 +2,8 @@
  * other way to tell. The last answer brings all that the command printed, in base64. An agent that misses one question (a guest
  * under load) is asked again until the deadline. Nothing that a guest says is believed beyond its form. */
 #include "transports/guest-exec.h"
+#include "schema/json-fields.h"
 
-#include <jansson.h>
 #include <openssl/evp.h>
 #include <signal.h>
 #include <string.h>
@@ -31,12 +31,6 @@ struct guest_command {
         struct deadline deadline;
         int64_t pid; /* in the guest */
 };
-
-static void json_freep(json_t **json)
-{
-        json_decref(*json);
-}
-#define _cleanup_json_ _cleanup_(json_freep)
 
 /* NULL: one of them is no UTF-8. */
 static json_t *json_texts(const char *const texts[])

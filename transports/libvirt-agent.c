@@ -1,11 +1,11 @@
 /* Calls that end in the guest's agent. Without a response timeout libvirt waits for an agent for ever, so every call sets one first.
  * It stays with the domain until somebody sets another: libvirt has no way to ask for the old one. */
-#include <jansson.h>
 #include <libvirt/libvirt-qemu.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "schema/domain-live.h"
+#include "schema/json-fields.h"
 #include "transports/libvirt-error.h"
 #include "transports/libvirt-ssh-internal.h"
 
@@ -64,17 +64,11 @@ static int read_status(virConnectPtr connection _unused_, virDomainPtr domain, s
         return request->text ? 0 : -1;
 }
 
-static void json_freep(json_t **json)
-{
-        json_decref(*json);
-}
-
 /* {"return":"frozen"}; what a guest says is not believed further than that. */
 static int parse_status(const char *reply, enum fsfreeze_status *ret, struct error **err)
 {
         size_t length = strnlen(reply, MAX_REPLY_BYTES + 1);
-        _cleanup_(json_freep) json_t *json =
-                length <= MAX_REPLY_BYTES ? json_loadb(reply, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        _cleanup_json_ json_t *json = length <= MAX_REPLY_BYTES ? json_loadb(reply, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
         const char *word = NULL;
         if (!json || json_unpack(json, "{s:s}", "return", &word) < 0)
                 return error_set(err, ERROR_CORRUPT, "the guest agent's answer is not a freeze status");

@@ -2,13 +2,13 @@
  * verified before anything follows it. */
 #include "repository/image-check.h"
 
-#include <jansson.h>
 #include <string.h>
 
 #include "base/child.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "schema/json-fields.h"
 
 /* A stall is for the supervisor to see; this only keeps a child from outliving everybody. */
 enum {
@@ -18,12 +18,6 @@ enum {
         EXIT_LEAKS = 3,
         EXIT_NOT_FOUND = 127
 };
-
-static inline void json_freep(json_t **json)
-{
-        json_decref(*json);
-}
-#define _cleanup_json_ _cleanup_(json_freep)
 
 static int run_qemu_img(const char *const argv[], bool (*cancelled)(void *data), void *data, struct child_result *ret,
                         struct error **err)

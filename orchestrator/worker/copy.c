@@ -11,6 +11,7 @@
 #include "worker/backup-internal.h"
 #include "worker/connect.h"
 #include "worker/convert.h"
+#include "worker/host-probe.h"
 #include "worker/increment.h"
 
 enum {
@@ -38,26 +39,12 @@ static int free_for_overlays(struct copy *copy, uint64_t *ret_bytes, struct erro
                 if (!copy->watcher)
                         return -1;
         }
-        _cleanup_strv_ char **argv = NULL;
-        static const char *const head[] = { "stat", "-f", "-c", "%a %S", "--" };
-        for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
-                strv_add(&argv, head[i]);
+        _cleanup_strv_ char **folders = NULL;
         for (size_t i = 0; i < backup->n_disks; i++) {
                 _cleanup_free_ char *folder = path_directory(backup->disks[i].overlay);
-                strv_add(&argv, folder);
+                strv_add(&folders, folder);
         }
-        _cleanup_free_ char *output = NULL;
-        if (hypervisor_run(copy->watcher, (const char *const *)argv, WATCH_CALL_MS, &output, err) < 0)
-                return -1;
-        *ret_bytes = UINT64_MAX;
-        for (char *line = strtok(output, "\n"); line; line = strtok(NULL, "\n")) {
-                char *end = NULL;
-                uint64_t blocks = strtoull(line, &end, 10);
-                uint64_t bytes = blocks * strtoull(end, NULL, 10);
-                if (bytes < *ret_bytes)
-                        *ret_bytes = bytes;
-        }
-        return 0;
+        return host_free_bytes(copy->watcher, folders, WATCH_CALL_MS, ret_bytes, err);
 }
 
 static void watch_overlays(struct copy *copy)

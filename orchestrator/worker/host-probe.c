@@ -131,3 +131,28 @@ void host_probe_done(struct host_probe *probe)
         free(probe->file_bytes);
         *probe = (struct host_probe){ 0 };
 }
+
+int host_free_bytes(struct hypervisor *host, char *const *folders, int64_t timeout_ms, uint64_t *ret, struct error **err)
+{
+        static const char *const head[] = { "stat", "-f", "-c", "%a %S", "--" };
+        _cleanup_strv_ char **argv = NULL;
+        _cleanup_free_ char *output = NULL;
+        for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
+                strv_add(&argv, head[i]);
+        for (size_t i = 0; folders && folders[i]; i++)
+                strv_add(&argv, folders[i]);
+        if (hypervisor_run(host, (const char *const *)argv, timeout_ms, &output, err) < 0)
+                return -1;
+        *ret = UINT64_MAX;
+        for (char *line = strtok(output, "\n"); line; line = strtok(NULL, "\n")) {
+                char *end = NULL;
+                uint64_t blocks = strtoull(line, &end, 10);
+                uint64_t bytes = blocks * strtoull(end, NULL, 10);
+                if (bytes < *ret)
+                        *ret = bytes;
+        }
+        if (*ret == UINT64_MAX)
+                return error_set(err, ERROR_CORRUPT, "stat -f said nothing about the free room of %s",
+                                 folders && folders[0] ? folders[0] : "no folder");
+        return 0;
+}

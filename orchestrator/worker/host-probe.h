@@ -25,3 +25,7 @@ struct host_probe {
 int host_probe_run(struct hypervisor *host, const char *repository, const char *tag, bool write_test, char *const *folders,
                    char *const *files, struct host_probe *ret, struct error **err) _must_check_;
 void host_probe_done(struct host_probe *probe);
+
+/* The least that is free on the file systems of these folders. */
+int host_free_bytes(struct hypervisor *host, char *const *folders, int64_t timeout_ms, uint64_t *ret,
+                    struct error **err) _must_check_;

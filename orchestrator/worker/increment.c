@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "schema/checkpoint-xml.h"
+#include "worker/host-probe.h"
 
 enum {
         POLL_US = 200 * 1000,
@@ -117,14 +118,11 @@ int increment_begin(struct backup *backup, struct error **err)
 /* ERROR_NOSPACE when the file system of the scratch files fills up: QEMU's own way to end is an I/O error of the job. */
 static int watch_scratch(struct backup *backup, struct error **err)
 {
-        const char *const argv[] = { "stat", "-f", "-c", "%a %S", "--", backup->host_entry->scratch, NULL };
+        char *const folders[] = { backup->host_entry->scratch, NULL };
         uint64_t low = (uint64_t)backup->settings->checks.hypervisor_low_water_gib << 30;
-        _cleanup_free_ char *output = NULL;
-        if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
+        uint64_t bytes = 0;
+        if (host_free_bytes(backup->host, folders, FILES_TIMEOUT_MS, &bytes, err) < 0)
                 return -1;
-        char *end = NULL;
-        uint64_t blocks = strtoull(output, &end, 10);
-        uint64_t bytes = blocks * strtoull(end, NULL, 10);
         if (bytes >= low)
                 return 0;
         _cleanup_free_ char *text = format_bytes(bytes);

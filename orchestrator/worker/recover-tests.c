@@ -6,10 +6,9 @@
 #include "base/strings.h"
 #include "repository/leases.h"
 #include "worker/connect.h"
+#include "worker/names.h"
 #include "worker/recover-internal.h"
 #include "worker/test-traces.h"
-
-enum { SHORT_UUID_LENGTH = 8 };
 
 static bool concerns(const struct backup *backup, const struct test_trace *trace)
 {
@@ -48,7 +47,7 @@ static int settle(struct backup *backup, struct hypervisor *host, const struct i
 static int settle_all(struct backup *backup, struct hypervisor *host, const struct inventory_hypervisor *entry, bool kept_too,
                       size_t *ret_count, struct error **err)
 {
-        _cleanup_free_ char *short_uuid = xstrndup(backup->request->repository_uuid, SHORT_UUID_LENGTH);
+        _cleanup_free_ char *short_uuid = names_short_uuid(backup->request->repository_uuid);
         struct test_trace_list traces = { 0 };
         if (test_traces_find(host, short_uuid, entry->scratch, &traces, err) < 0)
                 return -1;
