@@ -1,5 +1,9 @@
-/* The copy: `qemu-img convert` by the hypervisor from the share to temporary files beside their places, chains flattened, durable; then
- * `qemu-img compare` of each with the point. */
+/* The copy: `qemu-img convert` by the hypervisor from the share to temporary files beside their places, chains flattened; then
+ * `qemu-img compare` of each with the point, and what is compared is durable.
+ *
+ * A file is written back while it is copied: its end has not to wait for gigabytes in memory, and the host's other machines not for a burst
+ * of writes. The last of it goes on while the copy is compared. Each failure to write back is told once by the kernel, to whoever asks
+ * first: none of these questions may go unheard. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -24,12 +28,27 @@ static int run(struct restore *restore, const struct restore_disk *disk, const c
         return convert_run(&convert, argv, ret_status, ret_errors, err);
 }
 
-/* convert, then the new file made durable: its status is convert's or sync's. */
+/* $1 the file, then the command. Its status, or that of the first failing write-back. */
+#define WITH_WRITE_BACK                                                                                                      \
+        "target=$1; shift; umask 077; unwritten=0\n"                                                                         \
+        "\"$@\" & copy=$!\n"                                                                                                 \
+        "while sleep 0.1; kill -0 $copy 2>/dev/null; do [ ! -e \"$target\" ] || sync -d \"$target\" || unwritten=$?; done\n" \
+        "wait $copy || exit\n"                                                                                               \
+        "exit $unwritten"
+
+#define WHILE_WRITTEN_BACK             \
+        "target=$1; shift\n"           \
+        "sync \"$target\" & sync=$!\n" \
+        "\"$@\"; status=$?\n"          \
+        "wait $sync || exit 3\n"       \
+        "exit $status"
+
 static char **copy_argv(const struct restore *restore, const struct restore_disk *disk)
 {
-        static const char script[] = "target=$1; shift; umask 077; \"$@\" && exec sync \"$target\"";
-        const char *const head[] = { "sh", "-c", script, "orch-restore", disk->temporary, "qemu-img", "convert",   "-p",
-                                     "-W", "-m", "16",   "-f",           "qcow2",         "-O",       disk->format };
+        const char *const head[] = {
+                "sh", "-c", WITH_WRITE_BACK, "orch-restore", disk->temporary, "qemu-img", "convert", "-p", "-W", "-m",
+                "16", "-f", "qcow2",         "-O",           disk->format
+        };
         char **argv = NULL;
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);
@@ -116,8 +135,10 @@ int restore_copy(struct restore *restore, struct error **err)
 
 static int compare_disk(struct restore *restore, const struct restore_disk *disk, struct error **err)
 {
-        const char *const argv[] = { "qemu-img",  "compare",       "-p", "-f", "qcow2", "-F", disk->format,
-                                     disk->image, disk->temporary, NULL };
+        const char *const argv[] = {
+                "sh",    "-c", WHILE_WRITTEN_BACK, "orch-restore", disk->temporary, "qemu-img", "compare", "-p", "-f",
+                "qcow2", "-F", disk->format,       disk->image,    disk->temporary, NULL
+        };
         _cleanup_free_ char *what = xasprintf("the comparison of disk %s", disk->saved->target);
         _cleanup_free_ char *errors = NULL;
         int status = 0;

@@ -125,7 +125,7 @@ def report(numbers, path):
         aim = AIMS.get(name)
         median = statistics.median(values)
         verdict = "" if aim is None else f"≤ {aim:g}  {'met' if median <= aim else 'MISSED'}"
-        print(f"{name:28} {median:9.2f} {min(values):9.2f} {max(values):9.2f}   {verdict}")
+        print(f"{name:40} {median:9.2f} {min(values):9.2f} {max(values):9.2f}   {verdict}")
     result = {name: {"median": statistics.median(values), "values": values, "aim": AIMS.get(name)} for name, values in numbers.items()}
     with open(path, "w") as f:
         json.dump(result, f, indent=2)
