@@ -203,9 +203,9 @@ static void add_job_defaults(struct strbuf *text, const struct bacula_config *co
         add_after_script(text, cancel);
         strbuf_add(text, "  # Tells of the failure without the daemon, which may be what is missing.\n");
         _cleanup_free_ char *alert = double_percents(config->alert_command);
-        _cleanup_free_ char *notify = xasprintf(
-                "%s notify failure --job %%n --text 'Bacula job %%i (%%n) ended: %%e. Its log tells more: list joblog jobid=%%i'",
-                alert);
+        _cleanup_free_ char *notify = xasprintf("%s notify failure --job %%n --bacula-job %%i --text 'Bacula job %%i (%%n) ended: "
+                                                "%%e. Its log tells more: list joblog jobid=%%i'",
+                                                alert);
         add_after_script(text, notify);
         strbuf_add(text, "}\n");
 }

@@ -30,6 +30,7 @@ const struct verb_manual manual_notify_test = {
 static const struct option_spec failure_options[] = {
         { .name = "job", .value = "NAME", .help = "the scheduler's job (needed)" },
         { .name = "text", .value = "TEXT", .help = "what is known of the failure (needed)" },
+        { .name = "bacula-job", .value = "ID", .help = "its id in Bacula (%i): by it the daemon knows what it has told already" },
         { .name = "direct", .help = "don't ask the daemon first" },
         { 0 },
 };
@@ -91,6 +92,7 @@ int verb_notify_test(const struct cli *cli, struct error **err)
 static bool leave_to_daemon(const struct cli *cli, const struct settings *settings, const char *job, const char *text,
                             int *ret_status)
 {
+        const char *bacula_job = options_get(cli->options, "bacula-job");
         _cleanup_client_ struct client *client = client_new(settings->socket);
         _cleanup_error_ struct error *error = NULL;
         _cleanup_json_ json_t *body = json_object();
@@ -98,6 +100,8 @@ static bool leave_to_daemon(const struct cli *cli, const struct settings *settin
         client_set_silence_ms(client, DAEMON_SILENCE_MS);
         json_object_set_new(body, "job", json_from_text(job));
         json_object_set_new(body, "text", json_from_text(text));
+        if (bacula_job)
+                json_object_set_new(body, "bacula_job", json_from_text(bacula_job));
         if (client_call(client, "/v1/notify/failure", body, &answer, &error) != STATUS_OK)
                 return false;
         bool queued = value_bool(answer, "queued");

@@ -203,7 +203,7 @@ static void on_recorded(void *data, const struct error *error, const char *unuse
         stream_set_end(&batch->streams, line);
         struct daemon *daemon = batch->daemon;
         if (batch_exit_status(batch))
-                notices_batch_failed(daemon->notices);
+                notices_batch_failed(daemon->notices, batch->bacula_jobs);
         if (batch->hooks.closed)
                 batch->hooks.closed(batch, batch->hooks.data);
         batch_free(batch);

@@ -7,6 +7,9 @@
 #include "notify/failure.h"
 #include "notify/incidents.h"
 
+/* A Director runs about ten at once, and each asks as soon as it has failed. */
+enum { TOLD_BACULA_JOBS = 64 };
+
 /* What has to survive a restart beside the queue and the incidents: <state>/notify/state.json. Epoch seconds; 0: never. */
 struct kept_moments {
         int64_t first_started;   /* of the first daemon with this state folder */
@@ -53,7 +56,9 @@ struct notices {
         struct unjudged *unjudged;
         char **recoveries_told; /* VMs whose recovery failed, until one succeeds */
         struct running_test *tests;
-        int64_t batch_failed_ms; /* monotonic; 0: none has */
+        int64_t batch_failed_ms;                  /* monotonic; 0: none has */
+        char *told_bacula_jobs[TOLD_BACULA_JOBS]; /* a ring of those whose batches failed last */
+        size_t next_told;
         int64_t next_clock_look;
         bool stopping;
 };

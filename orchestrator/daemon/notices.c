@@ -154,6 +154,8 @@ struct notices *notices_free(struct notices *notices)
         open_alerts_done(notices);
         incidents_free(notices->incidents);
         strv_free(notices->recoveries_told);
+        for (size_t i = 0; i < TOLD_BACULA_JOBS; i++)
+                free(notices->told_bacula_jobs[i]);
         free(notices->sources);
         free(notices->folder);
         free(notices);
@@ -179,16 +181,32 @@ void notices_cycle_ended(struct notices *notices)
         week_watch_cycle_ended(notices, clock_realtime_s());
 }
 
-void notices_batch_failed(struct notices *notices)
+void notices_batch_failed(struct notices *notices, char *const *bacula_jobs)
 {
         notices->batch_failed_ms = clock_monotonic_ms();
+        for (size_t i = 0; bacula_jobs && bacula_jobs[i]; i++) {
+                xstrdup_replace(&notices->told_bacula_jobs[notices->next_told], bacula_jobs[i]);
+                notices->next_told = (notices->next_told + 1) % TOLD_BACULA_JOBS;
+        }
 }
 
-int notices_scheduler_failed(struct notices *notices, const char *job, const char *text, bool *ret_queued, struct error **err)
+/* The ids of a Director that is made anew begin again, so an old one says nothing. */
+static bool was_told(const struct notices *notices, const char *bacula_job)
+{
+        if (!notices->batch_failed_ms || clock_monotonic_ms() - notices->batch_failed_ms >= TOLD_ALREADY_MS)
+                return false;
+        for (size_t i = 0; bacula_job && i < TOLD_BACULA_JOBS; i++)
+                if (notices->told_bacula_jobs[i] && streq(notices->told_bacula_jobs[i], bacula_job))
+                        return true;
+        return !bacula_job;
+}
+
+int notices_scheduler_failed(struct notices *notices, const char *job, const char *bacula_job, const char *text, bool *ret_queued,
+                             struct error **err)
 {
         if (!outbox_has_channel_for(notices->outbox, NOTICE_FAILURE))
                 return error_set(err, ERROR_CONFIG, "no channel takes failures");
-        *ret_queued = !notices->batch_failed_ms || clock_monotonic_ms() - notices->batch_failed_ms >= TOLD_ALREADY_MS;
+        *ret_queued = !was_told(notices, bacula_job);
         if (*ret_queued)
                 notices_add(notices, scheduler_failure_notice(job, text, clock_realtime_s()), NULL, 0);
         return 0;

@@ -28,8 +28,8 @@ void notices_job_ended(struct notices *notices, const struct job *job);
 void notices_job_interrupted(struct notices *notices, const struct running_file *file);
 /* A cycle that had jobs is over. */
 void notices_cycle_ended(struct notices *notices);
-/* A batch has ended, and not all of it went well. */
-void notices_batch_failed(struct notices *notices);
+/* A batch has ended, and not all of it went well; `bacula_jobs` are those that started or followed it. */
+void notices_batch_failed(struct notices *notices, char *const *bacula_jobs);
 /* Looks at the share, the inventory, the clock and the calendar; every few seconds. */
 void notices_check(struct notices *notices);
 
@@ -37,9 +37,9 @@ void notices_check(struct notices *notices);
  * daemon stops meanwhile only `done` is called. */
 int notices_test(struct notices *notices, const char *channel, void (*result)(void *data, const struct outbox_test *result),
                  void (*done)(void *data), void *data, struct error **err) _must_check_;
-/* A scheduler's job failed. *ret_queued is false when it is one whose failures have been told, as a batch has just ended so. ERROR_CONFIG when
- * no channel takes failures. */
-int notices_scheduler_failed(struct notices *notices, const char *job, const char *text, bool *ret_queued,
+/* A scheduler's job failed. *ret_queued is false when it is one whose failures have been told, as its batch has just ended so; where
+ * `bacula_job` is NULL, any batch. ERROR_CONFIG when no channel takes failures. */
+int notices_scheduler_failed(struct notices *notices, const char *job, const char *bacula_job, const char *text, bool *ret_queued,
                              struct error **err) _must_check_;
 /* Tests that were asked for get their end. */
 void notices_stop(struct notices *notices);

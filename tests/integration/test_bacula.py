@@ -313,7 +313,7 @@ class Bacula(LabCase):
             self.assertIn("*** Admin Error ***", director.whole_log(bad))
             self.assertEqual(self.points(orch), {**before, "hand": 1})
             self.assertEqual(director.recorded_alerts(),
-                             [["notify", "failure", "--job", "backup-vm-off", "--text",
+                             [["notify", "failure", "--job", "backup-vm-off", "--bacula-job", str(bad), "--text",
                                f"Bacula job {bad} (backup-vm-off) ended: Error. Its log tells more: list joblog jobid={bad}"]])
         with self.subTest("a manual one is backed up each time"):
             again = director.run("backup-vm-hand")

@@ -117,7 +117,8 @@ Test(bacula_config, a_failure_is_told_without_the_daemon_and_a_cancel_ends_what_
         _cleanup_free_ char *text = made(VM("a", "1", "weekly"), &config);
         assert_has(text, "    RunsOnSuccess = No\n    RunsOnFailure = Yes\n    FailJobOnError = No\n"
                          "    Command = \"podman exec orch orch cancel --bacula-job %i --bacula-status '%e'\"\n");
-        assert_has(text, "    Command = \"podman run --rm 100%% notify failure --job %n --text 'Bacula job %i (%n) ended: %e. ");
+        assert_has(text, "    Command = \"podman run --rm 100%% notify failure --job %n --bacula-job %i --text 'Bacula job %i (%n) "
+                         "ended: %e. ");
         assert_has(text, "    Command = \"podman exec orch orch run --attach --bacula-job %i --bacula-console "
                          "\\\"/etc/bac ula/it's.conf\\\"\"\n");
         assert_has(text, "  Catalog = \"My Catalog\"\n");

@@ -124,6 +124,38 @@ Test(bacula, one_that_waited_for_a_backup_of_its_vm_is_not_due_any_more)
         stop(&rig);
 }
 
+static bool is_queued(struct rig *rig, const char *body)
+{
+        int status = 0;
+        json_t *json = rig_call(rig, "POST", "/v1/notify/failure", body, &status);
+        cr_assert_eq(status, 200, "%s: %d", body, status);
+        bool queued = json_is_true(json_object_get(json, "queued"));
+        json_decref(json);
+        return queued;
+}
+
+/* Many jobs of Bacula end within a minute: that the failure of one was told says nothing of the next. */
+Test(bacula, only_the_failure_that_was_told_is_not_told_again)
+{
+        struct rig rig;
+        rig_prepare(&rig, "notify: [ { name: sink, kind: command, command: [sh, -c, 'cat >/dev/null'] } ]\n");
+        rig_set_vms(&rig, (const char *const[]){ "wrong-1", "ok-2", NULL });
+        rig_start(&rig);
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"wrong-1\"],\"bacula_job\":\"31\"}");
+        cr_assert_eq(call_finish(&call, 30000), 1);
+        call_close(&call);
+        call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"ok-2\"],\"bacula_job\":\"32\"}");
+        cr_assert_eq(call_finish(&call, 30000), 0);
+        call_close(&call);
+        cr_expect_not(is_queued(&rig, "{\"job\":\"backup-vm-wrong-1\",\"text\":\"x\",\"bacula_job\":\"31\"}"));
+        cr_expect(is_queued(&rig, "{\"job\":\"backup-vm-ok-2\",\"text\":\"its client was killed\",\"bacula_job\":\"32\"}"));
+        cr_expect(is_queued(&rig, "{\"job\":\"backup-vm-gone\",\"text\":\"no such VM\",\"bacula_job\":\"33\"}"));
+        cr_expect_not(is_queued(&rig, "{\"job\":\"of another scheduler\",\"text\":\"x\"}"), "it names no job: just now is meant");
+        post(&rig, "/v1/notify/failure", "{\"job\":\"a\",\"text\":\"b\",\"bacula_job\":\"1; rm\"}", 400);
+        stop(&rig);
+}
+
 Test(bacula, what_can_be_no_id_is_refused)
 {
         struct rig rig;
