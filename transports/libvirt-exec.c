@@ -78,7 +78,7 @@ int libvirt_ssh_stop_unit(struct hypervisor *hypervisor, const char *unit, struc
 {
         struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
         if (ensure_ssh(self, err) < 0 || stop_over(self, NULL, unit, err) < 0)
-                return error_prefix(err, "%s", hypervisor->name);
+                return libvirt_ssh_named(hypervisor, err);
         return 0;
 }
 
@@ -108,5 +108,5 @@ int libvirt_ssh_exec(struct hypervisor *hypervisor, const char *const argv[], co
         if (options->unit && command && (error->kind == ERROR_TIMEOUT || error->kind == ERROR_CANCELLED))
                 stop_given_up(self, options->unit, error);
         error_propagate(err, TAKE_PTR(error));
-        return error_prefix(err, "%s", hypervisor->name);
+        return libvirt_ssh_named(hypervisor, err);
 }

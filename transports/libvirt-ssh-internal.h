@@ -19,6 +19,9 @@ struct libvirt_ssh {
         struct libvirt_connection *libvirt; /* the same */
 };
 
+/* Puts the hypervisor's name before the message, unless the SSH layer has put its address there and that is the name. Always returns -1. */
+int libvirt_ssh_named(const struct hypervisor *hypervisor, struct error **err);
+
 /* Makes the libvirt call and names the hypervisor in its error. */
 int libvirt_ssh_call(struct hypervisor *hypervisor, struct libvirt_request *request, struct error **err) _must_check_;
 /* The same for a call that ends in the guest's agent: it gets the agent's deadline, and a longer one of its own. */

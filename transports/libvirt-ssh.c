@@ -9,6 +9,7 @@
 #include <libvirt/virterror.h>
 #include <pthread.h>
 #include <signal.h>
+#include <string.h>
 
 #include "base/memory.h"
 #include "base/strings.h"
@@ -26,12 +27,20 @@ enum {
         AGENT_SLACK_MS = 10 * 1000,
 };
 
+int libvirt_ssh_named(const struct hypervisor *hypervisor, struct error **err)
+{
+        size_t length = strlen(hypervisor->name);
+        if (err && *err && str_starts_with((*err)->message, hypervisor->name) && str_starts_with((*err)->message + length, ": "))
+                return -1;
+        return error_prefix(err, "%s", hypervisor->name);
+}
+
 int libvirt_ssh_call(struct hypervisor *hypervisor, struct libvirt_request *request, struct error **err)
 {
         struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
         int r = self->libvirt ? libvirt_connection_call(self->libvirt, request, err)
                               : error_set(err, ERROR_UNREACHABLE, "no connection to libvirt");
-        return r < 0 ? error_prefix(err, "%s", hypervisor->name) : 0;
+        return r < 0 ? libvirt_ssh_named(hypervisor, err) : 0;
 }
 
 int libvirt_ssh_agent_call(struct hypervisor *hypervisor, struct libvirt_request *request, struct error **err)
@@ -89,7 +98,7 @@ static int reconnect(struct hypervisor *hypervisor, struct error **err)
         struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
         assert(!self->ssh || !ssh_connection_is_running(self->ssh)); /* not from a command's callbacks */
         close_connections(self);
-        return open_connections(self, err) < 0 ? error_prefix(err, "%s", hypervisor->name) : 0;
+        return open_connections(self, err) < 0 ? libvirt_ssh_named(hypervisor, err) : 0;
 }
 
 static void free_hypervisor(struct hypervisor *hypervisor)
@@ -180,7 +189,7 @@ struct hypervisor *libvirt_ssh_connect(const struct libvirt_ssh_options *options
         struct libvirt_ssh *self = libvirt_ssh_new(options);
         if (libvirt_ssh_init(err) == 0 && open_connections(self, err) == 0)
                 return &self->hypervisor;
-        error_prefix(err, "%s", options->name);
+        (void)libvirt_ssh_named(&self->hypervisor, err);
         free_hypervisor(&self->hypervisor);
         return NULL;
 }

@@ -1,8 +1,10 @@
 /* The whole object over a real sshd; libvirt's own "test" driver stands for a hypervisor. */
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -127,6 +129,34 @@ Test(libvirt_ssh, errors_name_host_call_and_vm)
                                                         "/top", 0, &no_base),
                      -1);
         cr_assert(strstr(no_base->message, "explicit base"));
+}
+
+/* Without an address of its own a hypervisor is reached under its name: the SSH layer has said it already. */
+Test(libvirt_ssh, a_host_is_named_once)
+{
+        static const struct {
+                const char *name;
+                const char *begins;
+        } cases[] = { { "127.0.0.1", "127.0.0.1: cannot connect" },
+                      { "hypervisor-01", "hypervisor-01: 127.0.0.1: cannot connect" } };
+        for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+                _cleanup_host_ struct host host;
+                sshd_start(&host.sshd);
+                struct libvirt_ssh_options options = options_for(&host.sshd);
+                options.name = cases[i].name;
+                _cleanup_error_ struct error *error = NULL;
+                host.hypervisor = libvirt_ssh_connect(&options, &error);
+                cr_assert(host.hypervisor, "%s", error_message(error));
+                kill(host.sshd.pid, SIGTERM);
+                waitpid(host.sshd.pid, NULL, 0);
+                host.sshd.pid = 0;
+                cr_assert_eq(host.hypervisor->ops->reconnect(host.hypervisor, &error), -1);
+                cr_expect(str_starts_with(error->message, cases[i].begins), "%s", error->message);
+                _cleanup_error_ struct error *later = NULL;
+                const char *const argv[] = { "true", NULL };
+                cr_assert_eq(hypervisor_run(host.hypervisor, argv, 5000, NULL, &later), -1);
+                cr_expect(str_starts_with(later->message, cases[i].begins), "%s", later->message);
+        }
 }
 
 Test(libvirt_ssh, runs_commands_with_every_byte_quoted)
