@@ -116,7 +116,7 @@ static _printf_(2, 3) struct boot_verdict verdict(enum boot_outcome outcome, con
 static struct boot_verdict look_for_failure(const struct boot_sight *sight)
 {
         double seconds = (double)sight->up_ms / 1000.0;
-        if (sight->trouble)
+        if (*sight->trouble)
                 return verdict(BOOT_NOT_BOOTABLE, "its console says: %s", sight->trouble);
         if (sight->ended)
                 return verdict(BOOT_NOT_BOOTABLE, "it ended by itself within %.0f s (%s)", seconds, sight->ended);
@@ -168,7 +168,17 @@ struct boot_verdict boot_decide(const struct boot_sight *sight)
         return verdict(BOOT_NOT_BOOTABLE, "in %.0f s nothing came of waiting for %s", (double)sight->up_ms / 1000.0, now.reason);
 }
 
-const char *boot_trouble(const char *console)
+static void take_line(const char *from, char ret[BOOT_TROUBLE_MAX])
+{
+        size_t n = 0;
+        for (; n + 1 < BOOT_TROUBLE_MAX && from[n] && from[n] != '\r' && from[n] != '\n'; n++)
+                ret[n] = from[n] >= ' ' && from[n] <= '~' ? from[n] : '.';
+        while (n && ret[n - 1] == ' ')
+                n--;
+        ret[n] = '\0';
+}
+
+bool boot_trouble(const char *console, char ret[BOOT_TROUBLE_MAX])
 {
         static const char *const texts[] = {
                 "Kernel panic - not syncing",
@@ -185,8 +195,12 @@ const char *boot_trouble(const char *console)
                 "INACCESSIBLE_BOOT_DEVICE",
                 "grub rescue>",
         };
-        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
-                if (strstr(console, texts[i]))
-                        return texts[i];
-        return NULL;
+        for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+                const char *found = strstr(console, texts[i]);
+                if (found) {
+                        take_line(found, ret);
+                        return true;
+                }
+        }
+        return false;
 }

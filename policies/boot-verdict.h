@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BOOT_SAMPLES_MAX = 16 };
+enum { BOOT_SAMPLES_MAX = 16, BOOT_TROUBLE_MAX = 160 };
 
 /* What the machine has used so far, moment by moment; the newest BOOT_SAMPLES_MAX count. Start with zeros. */
 struct boot_activity {
@@ -34,12 +34,12 @@ void boot_activity_add(struct boot_activity *activity, int64_t at_ms, int64_t cp
 bool boot_activity_settled(const struct boot_activity *activity);
 
 struct boot_sight {
-        int64_t up_ms;       /* since its start */
-        int64_t deadline_ms; /* how long it may take */
-        const char *ended;   /* "shut off", "crashed", …; NULL: it runs */
-        unsigned resets;     /* since its start */
-        const char *trouble; /* see boot_trouble(); NULL: none */
-        bool agent_expected; /* it answered when the point was made */
+        int64_t up_ms;                  /* since its start */
+        int64_t deadline_ms;            /* how long it may take */
+        const char *ended;              /* "shut off", "crashed", …; NULL: it runs */
+        unsigned resets;                /* since its start */
+        char trouble[BOOT_TROUBLE_MAX]; /* see boot_trouble(); "": none */
+        bool agent_expected;            /* it answered when the point was made */
         bool agent_answers;
         bool pattern_wanted;
         bool pattern_seen;
@@ -54,6 +54,6 @@ struct boot_verdict {
 };
 struct boot_verdict boot_decide(const struct boot_sight *sight);
 
-/* The first text in what a console said that means the end of a boot ("Kernel panic - not syncing", "No bootable device", …): it
- * stays valid for ever. NULL: there is none. */
-const char *boot_trouble(const char *console);
+/* Whether a console said what means the end of a boot ("Kernel panic - not syncing: …", "No bootable device", …): the text, to the end of its
+ * line, in printable ASCII. */
+bool boot_trouble(const char *console, char ret[BOOT_TROUBLE_MAX]);

@@ -64,6 +64,11 @@ void level_decide(enum vm_level wanted, unsigned full_every_weeks, const struct 
                          full_every_weeks);
                 return;
         }
+        if (parent->started > now) {
+                snprintf(ret->reason, sizeof ret->reason, "the clock was set back: %s, which it would build on, is of a later time",
+                         parent->name);
+                return;
+        }
         ret->level = wanted;
         ret->parent = parent;
 }

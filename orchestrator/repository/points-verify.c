@@ -242,8 +242,9 @@ static bool verify_chain(struct verification *verification)
                           parent->state.damage ? parent->state.damage : "its metadata cannot be read");
                 return parent->metadata != NULL;
         }
-        if (parent->metadata->started >= metadata->started)
-                strv_addf(&verification->damage, "%s builds on %s, which is not older: the chain is in the wrong order", name,
+        /* Two short backups may begin within one second. */
+        if (parent->metadata->started > metadata->started)
+                strv_addf(&verification->damage, "%s builds on %s, which is newer: the chain is in the wrong order", name,
                           parent->name);
         for (size_t i = 0; i < metadata->n_disks; i++)
                 if (metadata->disks[i].backing_file)

@@ -4,7 +4,6 @@
 
 #include <string.h>
 
-#include "base/clock.h"
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -134,7 +133,7 @@ static int choose(struct backup *backup, enum vm_level wanted, struct error **er
                 return -1;
         _cleanup_free_ struct level_point *points = describe(backup, &list, checkpoints);
         struct level_choice choice;
-        level_decide(wanted, backup->vm->full_every_weeks, points, list.count, clock_realtime_s(), &choice);
+        level_decide(wanted, backup->vm->full_every_weeks, points, list.count, backup->request->started, &choice);
         backup->level = choice.level;
         if (!choice.parent)
                 become_full(backup, choice.expected, choice.reason);

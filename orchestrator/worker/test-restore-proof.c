@@ -139,8 +139,8 @@ static bool pattern_is_in(const struct test_restore *test)
 
 static void search_console(struct test_restore *test)
 {
-        if (!test->sight.trouble && test->console.data)
-                test->sight.trouble = boot_trouble(test->console.data);
+        if (!*test->sight.trouble && test->console.data)
+                (void)boot_trouble(test->console.data, test->sight.trouble);
         if (test->sight.pattern_wanted && !test->sight.pattern_seen && pattern_is_in(test)) {
                 test->sight.pattern_seen = true;
                 test->pattern_ms = clock_monotonic_ms() - test->started_ms;
@@ -240,8 +240,8 @@ static void tell_signs(struct test_restore *test)
         test_restore_saw(test, "activity", CHECK_PASS, "%s read from its disks; %s%s", read_text,
                          settled ? "disks quiet, processors steady" : "not settled yet when the verdict was reached",
                          sight->kernel_from_host ? "; its kernel is a file of the host's, not part of the point" : "");
-        test_restore_saw(test, "console", sight->trouble ? CHECK_FAIL : CHECK_PASS, "%s; %u resets",
-                         sight->trouble ? sight->trouble : "no failure told", sight->resets);
+        test_restore_saw(test, "console", *sight->trouble ? CHECK_FAIL : CHECK_PASS, "%s; %u resets",
+                         *sight->trouble ? sight->trouble : "no failure told", sight->resets);
 }
 
 static void conclude(struct test_restore *test, const struct boot_verdict *verdict)

@@ -14,7 +14,7 @@ from . import guest_image, mounts
 from .run import LabError, run
 
 SIZE_MIB = 64
-WORDS = "console=tty0 console=ttyS0 mitigations=off lab.host=from-disk"
+WORDS = "console=tty0 console=ttyS0 mitigations=off no_timer_check lab.host=from-disk"
 STUB = "usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 BOOT_RECORD = "/usr/lib/EXTLINUX/mbr.bin"
 

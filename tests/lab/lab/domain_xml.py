@@ -82,7 +82,7 @@ def disk_xml(disk):
 def domain_xml(vm):
     if vm.xml:
         return vm.xml
-    words = ["console=ttyS0", "quiet", "mitigations=off", f"lab.host={vm.name}"]
+    words = ["console=ttyS0", "quiet", "mitigations=off", "no_timer_check", f"lab.host={vm.name}"]
     words += [word for word, wanted in [("lab.noagent", not vm.agent), ("lab.writer", vm.writer), ("lab.nomount", not vm.mounts)] if wanted]
     agent = "    <channel type='unix'><target type='virtio' name='org.qemu.guest_agent.0'/></channel>\n" if vm.agent else ""
     firmware = ("\n    <loader readonly='yes' type='pflash'>/usr/share/OVMF/OVMF_CODE_4M.fd</loader>"

@@ -99,7 +99,7 @@ class NfsGuest:
             self.process = subprocess.Popen(
                 ["nsenter", f"--net={self.cable.netns_path}", "qemu-system-x86_64", "-accel", "tcg", "-m", str(self.memory_mib), "-nodefaults",
                  "-display", "none", "-no-reboot", "-kernel", os.path.join(self.kernel, "vmlinuz"), "-initrd", os.path.join(self.kernel, "initrd.img"),
-                 "-append", "console=ttyS0 quiet panic=1 tsc=unstable", "-serial", f"file:{os.path.join(self.dir, 'console')}", *drives,
+                 "-append", "console=ttyS0 quiet no_timer_check panic=1 tsc=unstable", "-serial", f"file:{os.path.join(self.dir, 'console')}", *drives,
                  "-netdev", f"user,id=net,hostfwd=tcp:{self.cable.address}:{PORT}-:{PORT}", "-device", "virtio-net-pci,netdev=net,romfile="],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self.who = identity(self.process.pid)

@@ -136,17 +136,27 @@ Test(boot_verdict, what_ends_a_boot_ends_the_waiting)
         expect(&sight, BOOT_NOT_BOOTABLE, "resets itself over and over");
         sight.ended = "crashed";
         expect(&sight, BOOT_NOT_BOOTABLE, "ended by itself within 3 s (crashed)");
-        sight.trouble = boot_trouble("[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)");
-        expect(&sight, BOOT_NOT_BOOTABLE, "Kernel panic");
+        cr_assert(boot_trouble("[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0) ",
+                               sight.trouble));
+        expect(&sight, BOOT_NOT_BOOTABLE, "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)");
 }
 
 Test(boot_verdict, trouble_is_known_by_its_text)
 {
-        cr_assert_null(boot_trouble("Debian GNU/Linux 12 web ttyS0\n\nweb login: "));
-        cr_assert_null(boot_trouble(""));
-        cr_assert_str_eq(boot_trouble("BdsDxe: No bootable option or device was found.\r\nBdsDxe: Press any key"),
-                         "No bootable option or device was found");
-        cr_assert_str_eq(boot_trouble("\033[2J grub rescue> "), "grub rescue>");
+        char found[BOOT_TROUBLE_MAX] = "";
+        cr_assert_not(boot_trouble("Debian GNU/Linux 12 web ttyS0\n\nweb login: ", found));
+        cr_assert_not(boot_trouble("", found));
+        cr_assert_str_empty(found);
+        cr_assert(boot_trouble("BdsDxe: No bootable option or device was found.\r\nBdsDxe: Press any key", found));
+        cr_assert_str_eq(found, "No bootable option or device was found.");
+        cr_assert(boot_trouble("\033[2J grub rescue> ", found));
+        cr_assert_str_eq(found, "grub rescue>");
+        cr_assert(boot_trouble("Kernel panic - not syncing: \033[1m\303\251", found));
+        cr_assert_str_eq(found, "Kernel panic - not syncing: .[1m..");
+        char long_line[400] = "No bootable device";
+        memset(long_line + 18, 'x', sizeof long_line - 1 - 18);
+        cr_assert(boot_trouble(long_line, found));
+        cr_assert_eq(strlen(found), BOOT_TROUBLE_MAX - 1);
 }
 
 Test(boot_activity, the_newest_samples_count)

@@ -58,6 +58,19 @@ Test(level, a_differential_builds_on_a_full)
         cr_assert_str_eq(choice.parent->name, "p1");
 }
 
+Test(level, a_clock_that_was_set_back_ends_the_chain)
+{
+        struct level_point points[3];
+        fill(points);
+        points[0].started = NOW;
+        cr_assert_eq(decide(VM_LEVEL_INCREMENTAL, 0, points, 3).level, VM_LEVEL_INCREMENTAL);
+        points[0].started = NOW + 1;
+        struct level_choice choice = decide(VM_LEVEL_INCREMENTAL, 0, points, 3);
+        cr_assert_eq(choice.level, VM_LEVEL_FULL);
+        cr_assert_not(choice.expected);
+        cr_assert_str_eq(choice.reason, "the clock was set back: p3, which it would build on, is of a later time");
+}
+
 Test(level, the_first_is_a_full_as_expected)
 {
         struct level_choice choice = decide(VM_LEVEL_INCREMENTAL, 0, NULL, 0);

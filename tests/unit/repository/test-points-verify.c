@@ -117,6 +117,8 @@ Test(points_verify, a_chain_is_followed_to_its_parent, .fini = share_unmount)
                 _cleanup_free_ char *damage = verify(repository, wrong);
                 cr_expect(strstr(damage, cases[i].words), "case %zu: %s", i, damage);
         }
+        _cleanup_free_ char *same_second = publish_child(repository, STARTED, full, NULL);
+        assert_whole(repository, same_second);
         _cleanup_free_ char *older = publish_child(repository, STARTED - DAY, full, NULL);
         _cleanup_free_ char *order = verify(repository, older);
         cr_expect(strstr(order, "the chain is in the wrong order"), "%s", order);
