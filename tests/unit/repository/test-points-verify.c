@@ -84,6 +84,11 @@ static void twist_parent(struct metadata *metadata)
         xstrdup_replace(&metadata->parent, NULL);
 }
 
+static void twist_start(struct metadata *metadata)
+{
+        metadata->started = STARTED;
+}
+
 static void twist_size(struct metadata *metadata)
 {
         metadata->disks[0].virtual_bytes *= 2;
@@ -117,7 +122,7 @@ Test(points_verify, a_chain_is_followed_to_its_parent, .fini = share_unmount)
                 _cleanup_free_ char *damage = verify(repository, wrong);
                 cr_expect(strstr(damage, cases[i].words), "case %zu: %s", i, damage);
         }
-        _cleanup_free_ char *same_second = publish_child(repository, STARTED, full, NULL);
+        _cleanup_free_ char *same_second = publish_child(repository, STARTED + 5 * DAY, full, twist_start);
         assert_whole(repository, same_second);
         _cleanup_free_ char *older = publish_child(repository, STARTED - DAY, full, NULL);
         _cleanup_free_ char *order = verify(repository, older);
