@@ -59,6 +59,15 @@ class Deploy(unittest.TestCase):
         self.assertNotIn("PASSWORD", self.read("etc/bacula/orch/secrets.conf"))
         self.assertEqual(self.mode("etc/bacula/orch/secrets.conf"), 0o600)
 
+    def test_the_jobs_of_bacula_get_webhooks_and_no_other_secret(self):
+        given = self.config / "secrets.conf"
+        given.write_text('SLACK_FAILURE_WEBHOOK="https://hooks.example/1"\nPAGER=https://pager.example/2\nASAV_ENABLE="let me in"\nASAV_PASSWORD="let me in"\n')
+        given.chmod(0o600)
+        self.deploy()
+        self.assertIn('ASAV_ENABLE="let me in"', self.read("etc/orch/secrets.conf"))
+        self.assertEqual(self.read("etc/bacula/orch/secrets.conf").splitlines(),
+                         ['SLACK_FAILURE_WEBHOOK="https://hooks.example/1"', "PAGER=https://pager.example/2"])
+
     def test_secrets_are_kept_and_given_ones_win(self):
         self.deploy()
         made = self.read("etc/orch/secrets.conf")
