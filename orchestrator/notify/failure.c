@@ -71,39 +71,55 @@ static const char *action_text(enum job_action action)
         }
 }
 
+/* The verb that does once more what failed. */
+static const char *verb_of(enum job_action action)
+{
+        return action == JOB_VERIFY ? "verify" : action == JOB_TEST_RESTORE ? "test-restore" : "backup vm";
+}
+
+static char *corrupt_advice(const struct failure *failure, const char *vm)
+{
+        if (failure->action == JOB_VERIFY)
+                return xasprintf("'orch log %s' names the files. Bring them back, out of a snapshot of the share for example, and "
+                                 "'orch verify %s' takes the point for good again; 'orch backup vm %s' makes a new one.",
+                                 failure->job, vm, vm);
+        if (failure->action == JOB_TEST_RESTORE)
+                return xasprintf(
+                        "That point may be of no use in a restore: 'orch log %s' shows each step, the point's folder proof "
+                        "its console and screen. 'orch backup vm %s' makes a new one, 'orch test-restore %s' tries that.",
+                        failure->job, vm, vm);
+        return xasprintf("Data is not what it has to be: look at 'orch log %s', and at the storage that the message names.",
+                         failure->job);
+}
+
 static char *what_to_do(const struct failure *failure)
 {
         const char *vm = failure->vm ? failure->vm : "VM";
         const char *host = failure->hypervisor ? failure->hypervisor : "";
         if (failure->action == JOB_RECOVER)
-                return xasprintf("%s may still run on an overlay, or its guest be frozen. It is tried again by itself; `orch "
-                                 "recover %s` tries "
-                                 "it now and tells what it finds.",
+                return xasprintf("%s may still run on an overlay, or its guest be frozen. It is tried again by itself; "
+                                 "'orch recover %s' tries it now and tells what it finds.",
                                  vm, vm);
+        _cleanup_free_ char *again = xasprintf("orch %s %s", verb_of(failure->action), vm);
         switch (failure->kind) {
         case ERROR_CONFIG:
-                return xasprintf(
-                        "Correct what the message names; 'orch config check' looks at both files. Then 'orch backup vm %s'.", vm);
+                return xasprintf("Correct what the message names; 'orch config check' looks at both files. Then '%s'.", again);
         case ERROR_AUTH:
                 return xasprintf("Look at the host key in known_hosts and at orch's own key: 'orch hypervisor check %s'.", host);
         case ERROR_UNREACHABLE:
-                return xasprintf("Is it up, and is there a way to it? 'orch hypervisor check %s'. Then 'orch backup vm %s'.", host,
-                                 vm);
+                return xasprintf("Is it up, and is there a way to it? 'orch hypervisor check %s'. Then '%s'.", host, again);
         case ERROR_TIMEOUT:
-                return xasprintf("Something did not answer in time; 'orch log %s' shows what. Then 'orch backup vm %s'.",
-                                 failure->job, vm);
+                return xasprintf("Something did not answer in time; 'orch log %s' shows what. Then '%s'.", failure->job, again);
         case ERROR_BUSY:
-                return xasprintf("Somebody else is at work there; when that is over: 'orch backup vm %s'.", vm);
+                return xasprintf("Somebody else is at work there; when that is over: '%s'.", again);
         case ERROR_NOSPACE:
-                return xasprintf("Make room where the message says, then 'orch backup vm %s'.", vm);
+                return xasprintf("Make room where the message says, then '%s'.", again);
         case ERROR_CORRUPT:
-                return xasprintf("Data is not what it has to be: look at 'orch log %s', and at the storage that the message names.",
-                                 failure->job);
+                return corrupt_advice(failure, vm);
         case ERROR_REFUSED:
-                return xasprintf("orch declines until a person has decided; the message says about what. Then 'orch backup vm %s'.",
-                                 vm);
+                return xasprintf("orch declines until a person has decided; the message says about what. Then '%s'.", again);
         default:
-                return xasprintf("'orch log %s' shows each step. Then 'orch backup vm %s'.", failure->job, vm);
+                return xasprintf("'orch log %s' shows each step. Then '%s'.", failure->job, again);
         }
 }
 

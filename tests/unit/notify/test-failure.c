@@ -104,6 +104,26 @@ Test(failure, each_kind_has_an_advice)
         }
 }
 
+Test(failure, what_failed_is_what_is_to_be_done_again)
+{
+        static const struct {
+                enum job_action action;
+                const char *again;
+        } cases[] = { { JOB_BACKUP, "'orch backup vm web-01'" },
+                      { JOB_VERIFY, "'orch verify web-01'" },
+                      { JOB_TEST_RESTORE, "'orch test-restore web-01'" } };
+        for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+                struct failure failure = make_failure();
+                failure.action = cases[i].action;
+                _cleanup_notice_ struct notice *notice = failure_notice(&failure);
+                cr_expect(strstr(part(notice, "What to do"), cases[i].again), "%s", part(notice, "What to do"));
+                failure.kind = ERROR_CORRUPT;
+                _cleanup_notice_ struct notice *damage = failure_notice(&failure);
+                bool of_a_point = failure.action != JOB_BACKUP;
+                cr_expect_eq(!!strstr(part(damage, "What to do"), cases[i].again), of_a_point, "%s", part(damage, "What to do"));
+        }
+}
+
 Test(failure, one_that_is_tried_again_says_so)
 {
         struct failure failure = make_failure();
