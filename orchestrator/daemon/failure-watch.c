@@ -68,17 +68,18 @@ static struct notice *make_alert(const struct notices *notices, const struct ope
 
 static void begin_alert(struct notices *notices, const char *cause, struct failure *failure, int64_t now)
 {
-        (void)incidents_begin(notices->incidents, cause, failure->error, now);
-        if (failure->vm)
-                incidents_add_vm(notices->incidents, cause, failure->vm);
-        const struct incident *incident = incidents_find(notices->incidents, cause, now);
+        char *vms[] = { failure->vm, NULL };
+        const struct incident incident = { .reason = failure->error, .vms = vms, .since = now };
         notices->alerts = xrealloc_array(notices->alerts, notices->n_alerts + 1, sizeof *notices->alerts);
         struct open_alert *alert = &notices->alerts[notices->n_alerts++];
         *alert = (struct open_alert){ .cause = xstrdup(cause),
                                       .key = xasprintf("%s@%lld", cause, (long long)now),
                                       .first = failure,
                                       .until = now + GATHER_MAX_SECONDS };
-        notices_add(notices, make_alert(notices, alert, incident), alert->key, GATHER_SECONDS);
+        notices_add(notices, make_alert(notices, alert, &incident), alert->key, GATHER_SECONDS);
+        (void)incidents_begin(notices->incidents, cause, failure->error, now);
+        if (failure->vm)
+                incidents_add_vm(notices->incidents, cause, failure->vm);
 }
 
 static void add_to_alert(struct notices *notices, const char *cause, const struct failure *failure, int64_t now)

@@ -1,5 +1,5 @@
 /* What is wrong without any job having failed (daemon/notices.h): the share, the inventory, the clock. Each is an incident: told when it
- * begins and when it is over. */
+ * begins and when it is over. The message is in the queue before it is noted as told: a crash between the two tells it twice, not never. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -20,8 +20,8 @@ void state_watch_share(struct notices *notices, int64_t now)
         _cleanup_share_view_ struct share_view view = share_look(notices->daemon->share);
         const struct incident *told = incidents_find(notices->incidents, SHARE, now);
         if (view.state == SHARE_UNAVAILABLE && !told) {
-                (void)incidents_begin(notices->incidents, SHARE, view.error, now);
                 notices_add(notices, cause_notice(SHARE, NULL, NULL, NULL, view.error, now), NULL, 0);
+                (void)incidents_begin(notices->incidents, SHARE, view.error, now);
         } else if (view.state == SHARE_OK && told) {
                 notices_add(notices, cause_over_notice(SHARE, told->vms, told->since, now), NULL, 0);
                 incidents_end(notices->incidents, SHARE);
@@ -35,14 +35,14 @@ void state_watch_inventory(struct notices *notices, int64_t now)
         const struct incident *told = incidents_find(notices->incidents, INVENTORY, now);
         if (problems && !(told && streq(told->reason, problems))) {
                 bool in_use = inventory_keeper_state(keeper) == INVENTORY_LAST_GOOD;
+                notices_add(notices, inventory_broken_notice(inventory_keeper_path(keeper), problems, in_use, now), NULL, 0);
                 incidents_end(notices->incidents, INVENTORY);
                 (void)incidents_begin(notices->incidents, INVENTORY, problems, now);
-                notices_add(notices, inventory_broken_notice(inventory_keeper_path(keeper), problems, in_use, now), NULL, 0);
         } else if (!problems && told) {
-                incidents_end(notices->incidents, INVENTORY);
                 notices_add(notices,
                             inventory_mended_notice(inventory_keeper_path(keeper), inventory_keeper_get(keeper)->n_vms, now), NULL,
                             0);
+                incidents_end(notices->incidents, INVENTORY);
         }
 }
 
@@ -89,16 +89,15 @@ void state_watch_clock(struct notices *notices, int64_t now)
         bool nothing_to_do = daemon->states.loaded && due == 0;
         bool dead = notices->kept.last_begun < early && !nothing_to_do &&
                     slot + BEFORE_THE_FIRST_START_SECONDS > notices->kept.first_started;
+        if (dead) {
+                bool own_timer = daemon->settings->cycle_trigger == CYCLE_TRIGGER_INTERNAL;
+                notices_add(notices, dead_clock_notice(slot, notices->kept.last_begun, due, daemon->paused.on, own_timer, now),
+                            NULL, 0);
+                incidents_end(notices->incidents, CLOCK);
+                (void)incidents_begin(notices->incidents, CLOCK, NULL, now);
+        }
         notices->kept.dead_clock_slot = slot;
         notices_keep(notices);
-        if (!dead)
-                return;
-        incidents_end(notices->incidents, CLOCK);
-        (void)incidents_begin(notices->incidents, CLOCK, NULL, now);
-        notices_add(notices,
-                    dead_clock_notice(slot, notices->kept.last_begun, due, daemon->paused.on,
-                                      daemon->settings->cycle_trigger == CYCLE_TRIGGER_INTERNAL, now),
-                    NULL, 0);
 }
 
 void state_watch_clock_begun(struct notices *notices, int64_t now)
@@ -107,6 +106,6 @@ void state_watch_clock_begun(struct notices *notices, int64_t now)
         notices_keep(notices);
         if (!incidents_find(notices->incidents, CLOCK, now))
                 return;
-        incidents_end(notices->incidents, CLOCK);
         notices_add(notices, clock_works_notice(now), NULL, 0);
+        incidents_end(notices->incidents, CLOCK);
 }
