@@ -72,9 +72,9 @@ static int refuse_unknown(const struct ssh_target *target, const struct server_k
         return error_set(err, ERROR_AUTH,
                          "its host key is not known: %s has no entry for %s port %u. The server showed the %s key %s. Compare it "
                          "with %s; if "
-                         "it is the same, type: %s",
+                         "it is the same, %s: %s",
                          target->known_hosts, target->address, target->port, key->type, key->fingerprint, where_to_compare(target),
-                         enter);
+                         target->is_appliance ? "type" : "`orch hypervisor enroll` enters it, as does", enter);
 }
 
 static int refuse_changed(const struct ssh_target *target, const struct server_key *key, struct error **err)

@@ -4,16 +4,19 @@
 #include <string.h>
 
 #include "base/strings.h"
+#include "cli/table.h"
+
+enum { OPTION_COLUMNS = 24 };
 
 static const struct {
         enum status status;
         const char *text;
 } exits[] = {
         { STATUS_OK, "all good; there may be warnings" },
-        { STATUS_JOB_FAILED, "a job failed" },
+        { STATUS_JOB_FAILED, "a job failed, or what was asked for did not succeed" },
         { STATUS_USAGE, "wrong usage or configuration" },
         { STATUS_NO_DAEMON, "the daemon cannot be reached or went away: the state is unknown" },
-        { STATUS_REFUSED, "refused now: a cycle is running, orch is paused, or a lock is held elsewhere" },
+        { STATUS_REFUSED, "refused: a cycle is running, orch is paused, a lock is held elsewhere, or a person has to decide" },
         { STATUS_CANCELLED, "cancelled" },
         { STATUS_INTERRUPTED, "the client was interrupted; the job goes on" },
 };
@@ -35,7 +38,9 @@ static void add_options(struct strbuf *out, const struct option_spec *table)
                 if (table->letter)
                         strbuf_addf(&left, "-%c, ", table->letter);
                 strbuf_addf(&left, "--%s%s%s", table->name, table->value ? " " : "", table->value ? table->value : "");
-                strbuf_addf(out, "  %-24s %s%s\n", left.data, table->help, table->repeatable ? " (may be repeated)" : "");
+                size_t width = table_text_width(left.data);
+                strbuf_addf(out, "  %s%*s %s%s\n", left.data, width < OPTION_COLUMNS ? (int)(OPTION_COLUMNS - width) : 0, "",
+                            table->help, table->repeatable ? " (may be repeated)" : "");
         }
 }
 

@@ -53,8 +53,7 @@ void table_cellf(struct table *table, const char *format, ...)
         table_cell(table, text);
 }
 
-/* Characters of a valid UTF-8 text. */
-static size_t width(const char *text)
+size_t table_text_width(const char *text)
 {
         size_t n = 0;
         for (; *text; text++)
@@ -77,7 +76,7 @@ static void add_row(struct strbuf *out, const struct table *table, const size_t 
 {
         for (size_t i = 0; i < n; i++) {
                 bool right = *table->headers[i] == '>';
-                size_t padding = widths[i] - width(cells[i]);
+                size_t padding = widths[i] - table_text_width(cells[i]);
                 if (i)
                         strbuf_add(out, "  ");
                 if (right)
@@ -97,10 +96,10 @@ char *table_format(const struct table *table)
         _cleanup_free_ const char **titles = xcalloc(table->n_columns, sizeof *titles);
         for (size_t i = 0; i < table->n_columns; i++) {
                 titles[i] = title(table->headers[i]);
-                widths[i] = width(titles[i]);
+                widths[i] = table_text_width(titles[i]);
         }
         for (size_t i = 0; i < table->n_cells; i++) {
-                size_t w = width(table->cells[i]);
+                size_t w = table_text_width(table->cells[i]);
                 if (w > widths[i % table->n_columns])
                         widths[i % table->n_columns] = w;
         }

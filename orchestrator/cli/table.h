@@ -18,5 +18,8 @@ DEFINE_FREEP(struct table, table_free)
 void table_cell(struct table *table, const char *text);
 void table_cellf(struct table *table, const char *format, ...) _printf_(2, 3);
 
+/* How many columns a text takes up: the characters of valid UTF-8. */
+size_t table_text_width(const char *text);
+
 /* The header and the rows, each ended by a newline and without trailing spaces. The caller frees. */
 char *table_format(const struct table *table);

@@ -17,6 +17,7 @@
 #include "schema/inventory.h"
 #include "schema/json-fields.h"
 #include "schema/problems.h"
+#include "schema/secrets.h"
 
 static const struct option_spec options[] = {
         { .name = "strict", .help = "warnings make the exit status 1" },
@@ -26,40 +27,41 @@ static const struct option_spec options[] = {
 const struct verb_manual manual_config_check = {
         .arguments = "",
         .options = options,
-        .text = "Checks orch.yaml, the vm-list.yaml that it names, the profiles of appliances that this names, and that the key\n"
-                "and the known hosts are where they say. Every mistake is printed as FILE:LINE:COLUMN: what was found, what was "
-                "expected, the nearest valid key.",
+        .text = "Checks orch.yaml, the vm-list.yaml that it names, the profiles of appliances that this names, that the key and\n"
+                "the known hosts are where they say, and that secrets.conf can be read. Every mistake is printed as\n"
+                "FILE:LINE:COLUMN: what was found, what was expected, the nearest valid key.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED),
         .example = "orch config check --config ./orch.yaml",
 };
 
-static void check_secret_file(const char *path, const char *what, bool required, const char *config, struct problems *problems)
+static void check_key(const char *path, const char *config, struct problems *problems)
 {
         struct stat st;
         if (stat(path, &st) < 0) {
-                if (required || errno != ENOENT)
-                        problems_add_warning(problems, config, 0, 0, "%s %s: %s", what, path, strerror(errno));
+                problems_add_warning(problems, config, 0, 0, "ssh.key %s: %s", path, strerror(errno));
         } else if (!S_ISREG(st.st_mode)) {
-                problems_add_warning(problems, config, 0, 0, "%s %s is not a regular file", what, path);
+                problems_add_warning(problems, config, 0, 0, "ssh.key %s is not a regular file", path);
         } else if (st.st_mode & 0077) {
-                problems_add_warning(problems, config, 0, 0, "%s %s can be read by others (mode %04o); `chmod 600 %s` mends that",
-                                     what, path, (unsigned)(st.st_mode & 07777), path);
+                problems_add_warning(problems, config, 0, 0,
+                                     "ssh.key %s can be read by others (mode %04o); `chmod 600 %s` mends that", path,
+                                     (unsigned)(st.st_mode & 07777), path);
         } else if (access(path, R_OK) < 0) {
-                problems_add_warning(problems, config, 0, 0, "%s %s: %s", what, path, strerror(errno));
+                problems_add_warning(problems, config, 0, 0, "ssh.key %s: %s", path, strerror(errno));
         }
 }
 
 static void check_files(const struct settings *settings, const char *config, struct problems *problems)
 {
-        check_secret_file(settings->ssh.key, "ssh.key", true, config, problems);
+        check_key(settings->ssh.key, config, problems);
         if (access(settings->ssh.known_hosts, R_OK) < 0)
-                problems_add_warning(
-                        problems, config, 0, 0,
-                        "ssh.known_hosts %s: %s; no hypervisor can be reached until it holds their host keys (`ssh-keyscan` "
-                        "gets them, compare before you trust)",
-                        settings->ssh.known_hosts, strerror(errno));
-        _cleanup_free_ char *secrets = path_join(settings->directory, "secrets.conf");
-        check_secret_file(secrets, "the secrets' file", false, config, problems);
+                problems_add_warning(problems, config, 0, 0,
+                                     "ssh.known_hosts %s: %s; no hypervisor can be reached until it holds their host keys (`orch "
+                                     "hypervisor enroll NAME` enters one)",
+                                     settings->ssh.known_hosts, strerror(errno));
+        _cleanup_error_ struct error *error = NULL;
+        _cleanup_(secrets_freep) struct secrets *secrets = secrets_load(settings->directory, &error);
+        if (!secrets)
+                problems_add_warning(problems, config, 0, 0, "%s", error->message);
 }
 
 static void check_profiles(const struct inventory *inventory, struct problems *problems)

@@ -15,7 +15,7 @@ const struct verb_manual manual_recover = {
         .arguments = "[VM|HYPERVISOR…]",
         .max_words = SIZE_MAX,
         .options = options,
-        .text = "Looks on the hypervisors for what a crash left (a frozen guest, an overlay, files of ours) and undoes it: for "
+        .text = "Looks on the hypervisors for what a crash left (a frozen guest, an overlay, files of orch's) and undoes it: for "
                 "these\n"
                 "VMs, for all VMs of these hypervisors, or for all.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_CANCELLED) |

@@ -10,6 +10,7 @@
 
 static const struct option_spec options[] = {
         { .name = "level", .value = "LEVEL", .help = "a level" },
+        { .name = "disks", .value = "vda,…", .help = "a few" },
         { 0 },
 };
 static const struct verb_manual manual = {
@@ -112,6 +113,8 @@ Test(cli, help_is_printed_for_all_a_group_and_a_verb)
         cr_assert(strstr(capture.out, "usage: orch run [options] [VM]"));
         cr_assert(strstr(capture.out, "--level LEVEL") && strstr(capture.out, "--config FILE") &&
                   strstr(capture.out, "exit status:") && strstr(capture.out, "example:"));
+        cr_assert(strstr(capture.out, "\n  --level LEVEL            a level\n  --disks vda,…            a few\n"), "%s",
+                  capture.out);
         cr_assert_eq(ORCH(capture, "--version"), 0);
         cr_assert_str_eq(capture.out, "orch " ORCH_VERSION "\n");
 }

@@ -328,13 +328,17 @@ Test(verbs, config_check_warns_of_keys_that_others_can_read)
         cr_assert_eq(ORCH(place, "config", "check"), STATUS_OK);
         cr_assert_str_eq(place.capture.out, "orch.yaml and vm-list.yaml are valid: 1 VM on 1 hypervisor\n");
         cr_assert(strstr(place.capture.errors, "/key can be read by others (mode 0644)"), "%s", place.capture.errors);
-        cr_assert(strstr(place.capture.errors, "/secrets.conf can be read by others (mode 0640)"), "%s", place.capture.errors);
+        cr_assert(strstr(place.capture.errors, "/secrets.conf has mode 0640"), "%s", place.capture.errors);
         cr_assert(strstr(place.capture.errors, "/known: No such file or directory"), "%s", place.capture.errors);
         cr_assert_eq(ORCH(place, "config", "check", "--strict"), STATUS_JOB_FAILED);
 
         write_file(&place, "key", 0600, "");
-        write_file(&place, "secrets.conf", 0600, "");
+        write_file(&place, "secrets.conf", 0600, "A=\"never closed\n");
         write_file(&place, "known", 0644, "");
+        cr_assert_eq(ORCH(place, "config", "check", "--strict"), STATUS_JOB_FAILED);
+        cr_assert(strstr(place.capture.errors, "/secrets.conf:1: the value is not closed"), "%s", place.capture.errors);
+
+        write_file(&place, "secrets.conf", 0600, "A=\"closed\"\n");
         cr_assert_eq(ORCH(place, "config", "check", "--strict"), STATUS_OK, "%s", place.capture.errors);
         cr_assert_str_eq(place.capture.errors, "");
 }
