@@ -71,8 +71,7 @@ static int refuse_unknown(const struct ssh_target *target, const struct server_k
         _cleanup_free_ char *enter = enter_command(target);
         return error_set(err, ERROR_AUTH,
                          "its host key is not known: %s has no entry for %s port %u. The server showed the %s key %s. Compare it "
-                         "with %s; if "
-                         "it is the same, %s: %s",
+                         "with %s; if it is the same, %s: %s",
                          target->known_hosts, target->address, target->port, key->type, key->fingerprint, where_to_compare(target),
                          target->is_appliance ? "type" : "`orch hypervisor enroll` enters it, as does", enter);
 }

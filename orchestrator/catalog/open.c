@@ -108,8 +108,7 @@ static int examine(struct catalog *catalog, enum database_state *ret, struct err
         if (version > CATALOG_VERSION)
                 return error_set(err, ERROR_REFUSED,
                                  "the catalog %s was made by a newer orch (version %lld, this one knows %d): use that orch, or "
-                                 "move the file "
-                                 "away and run `orch catalog rebuild`",
+                                 "move the file away and run `orch catalog rebuild`",
                                  catalog->path, (long long)version, CATALOG_VERSION);
         if (query(catalog, "SELECT count(*) FROM sqlite_master", &n_tables, NULL, err) < 0)
                 return -1;

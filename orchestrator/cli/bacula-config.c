@@ -103,8 +103,7 @@ static void add_header(struct strbuf *text, const struct settings *settings, con
         if (config->split)
                 strbuf_addf(text,
                             "# Up to %d of these jobs wait for orch at once: the Director's Maximum Concurrent Jobs (20 by "
-                            "default) has "
-                            "to be larger,\n"
+                            "default) has to be larger,\n"
                             "# so that its other jobs find room beside them.\n",
                             WAITING_AT_ONCE);
 }
@@ -122,11 +121,9 @@ static void add_unused(struct strbuf *text, const struct bacula_config *config)
         if (config->split)
                 strbuf_addf(text,
                             "  # 1, the default, would make Bacula's order that of the backups. These wait together in orch's "
-                            "queue, which "
-                            "goes by\n"
-                            "  # priority and runs as many at once as limits.jobs allows; no more of them, so that they don't take "
-                            "every "
-                            "place.\n"
+                            "queue, which goes by\n"
+                            "  # priority and runs as many at once as limits.jobs allows; no more of them, so that they don't "
+                            "take every place.\n"
                             "  Maximum Concurrent Jobs = %d\n",
                             WAITING_AT_ONCE);
         strbuf_add(text, "}\n\n"
@@ -181,8 +178,7 @@ static void add_job_defaults(struct strbuf *text, const struct bacula_config *co
                     "  Pool = \"" SHARED_NAME "\"\n"
                     "  Messages = \"" SHARED_NAME "\"\n"
                     "  # That of Bacula's jobs by default. Only jobs of one priority run together: with another one, all other "
-                    "jobs of the "
-                    "Director\n"
+                    "jobs of the Director\n"
                     "  # would wait until the last VM is saved%s.\n"
                     "  Priority = 10\n",
                     config->split ? ", and two VMs of different priority for one another. The VMs' own order is kept by orch" : "");
@@ -214,8 +210,7 @@ static const char *schedule_comment(enum vm_schedule schedule, bool split)
 {
         if (schedule == VM_SCHEDULE_BIWEEKLY)
                 return "# Every week: Bacula counts the weeks of a year, whose parity breaks where it has 53, orch every "
-                       "fourteenth day. In the "
-                       "week\n"
+                       "fourteenth day. In the week\n"
                        "# between, --if-due finds nothing to do, unless the last backup failed.\n";
         if (schedule == VM_SCHEDULE_MONTHLY)
                 return "# The first such day of the month, as orch counts.\n";

@@ -240,8 +240,7 @@ static void set_gone(const struct transfer *transfer, struct error **err)
 {
         error_set(err, ERROR_UNREACHABLE,
                   "the orch daemon at %s went away before it was done: what became of it is not known. `orch status` tells once "
-                  "the daemon is "
-                  "back, and a later `orch run` takes what is still due",
+                  "the daemon is back, and a later `orch run` takes what is still due",
                   transfer->client->socket);
 }
 
@@ -288,8 +287,7 @@ static int transfer_conclude(const struct transfer *transfer, enum outcome outco
         if (outcome == OUTCOME_MUTE) {
                 error_set(err, ERROR_TIMEOUT,
                           "the orch daemon at %s has given no sign of life for %ld s: it hangs or is stopped. Jobs may go on; "
-                          "`orch status` "
-                          "tells once it answers again",
+                          "`orch status` tells once it answers again",
                           transfer->client->socket, transfer->client->silence_ms / 1000);
                 return STATUS_NO_DAEMON;
         }

@@ -212,9 +212,8 @@ static void on_interrupt(void *data)
                             follow->running_vm ? follow->running_vm : "", str_empty(follow->running_vm) ? "" : ")",
                             follow->n_waiting ? " and then with those that wait" : "", follow->running, follow->running);
         else
-                log_warning("interrupted, but the daemon goes on with what it was told. `orch status` shows it, `orch cancel JOB` "
-                            "stops a "
-                            "job");
+                log_warning("interrupted, but the daemon goes on with what it was told. `orch status` shows it, `orch cancel "
+                            "JOB` stops a job");
 }
 
 int follow_read_options(const struct cli *cli, struct follow_options *ret, struct error **err)

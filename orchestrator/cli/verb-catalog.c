@@ -47,8 +47,7 @@ static struct repository *open_locked(const struct settings *settings, struct er
                 _cleanup_free_ char *since = holder.since ? clock_format_local(holder.since) : xstrdup("an unknown time");
                 error_set(err, ERROR_REFUSED,
                           "%s is in use: process %lld on %s has locked it since %s. Stop the daemon there first (`orch repository "
-                          "unlock` "
-                          "is for one that is dead)",
+                          "unlock` is for one that is dead)",
                           settings->repository_path, (long long)holder.pid, holder.host ? holder.host : "an unknown host", since);
         }
         return NULL;

@@ -187,8 +187,7 @@ static char *cause_advice(const char *cause)
         const char *host = after_slash(cause);
         if (streq(cause, "share"))
                 return xstrdup("Look at the mount and at its server: 'orch repository check'. orch tries again by itself; what "
-                               "failed meanwhile "
-                               "stays due for the next 'orch run'.");
+                               "failed meanwhile stays due for the next 'orch run'.");
         if (streq(cause, "share-full"))
                 return xstrdup("Make room on the share, or lower the retention. What failed stays due for the next 'orch run'.");
         if (str_starts_with(cause, "share-on/"))

@@ -40,8 +40,7 @@ struct notice *dead_clock_notice(int64_t slot, int64_t last_begun, size_t due, b
         else
                 notice_add_part(notice, "What to do", false,
                                 "Whoever should call orch (Bacula's Admin job, a timer) did not: is its daemon up, is the job "
-                                "enabled, did its "
-                                "last run fail? 'orch run' backs up what is due now.");
+                                "enabled, did its last run fail? 'orch run' backs up what is due now.");
         return notice;
 }
 

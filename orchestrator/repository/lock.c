@@ -248,9 +248,8 @@ static enum holder_state judge_holder(const struct lock_record *holder, char **r
                 return HOLDER_ALIVE_HERE;
         }
         if (same_boot && same_namespace) {
-                *ret_why = xasprintf("the process that took it has ended (%s), but something still holds it, perhaps a child of it "
-                                     "that is stuck on "
-                                     "the share; wait for it, or use --force",
+                *ret_why = xasprintf("the process that took it has ended (%s), but something still holds it, perhaps a child of "
+                                     "it that is stuck on the share; wait for it, or use --force",
                                      who);
                 return HOLDER_GONE_HERE;
         }
@@ -261,8 +260,7 @@ static enum holder_state judge_holder(const struct lock_record *holder, char **r
                         who);
         else if (same_host)
                 *ret_why = xasprintf("it is held by a host of this one's name (%s), which restarted since or is another one; the "
-                                     "server may keep "
-                                     "the lock for a minute or two: try again then, or use --force",
+                                     "server may keep the lock for a minute or two: try again then, or use --force",
                                      who);
         else
                 *ret_why = xasprintf("it is held by another host (%s); make sure that no orch runs there, then use --force", who);

@@ -175,8 +175,7 @@ static int run_probe(const struct probe *probe, int64_t timeout_ms, struct error
                         return error_propagate(err, TAKE_PTR(error));
                 return error_set(err, ERROR_TIMEOUT,
                                  "the share %s does not answer: %s took longer than %.1f s; is its server up, and is it the mount "
-                                 "that hangs "
-                                 "(`stat -f` of it)?",
+                                 "that hangs (`stat -f` of it)?",
                                  probe->path, stage_words[report->stage], (double)timeout_ms / 1000.0);
         }
         if (report->errnum)
