@@ -1,4 +1,4 @@
-/* When a VM is due: slots (design §9). Pure: the time comes in as a parameter; "local" is the process's zone (base/clock.h).
+/* When a VM is due: slots. Pure: the time comes in as a parameter; "local" is the process's zone (base/clock.h).
  *
  * Slots follow cycle.start: weekly every week at that moment; daily every day at that time of day; biweekly every second week from
  * a fixed reference (the week of Monday 2024-01-01); monthly the first weekly slot of each month; manual none. A slot is a local

@@ -1,4 +1,4 @@
-/* What a quiesce backup does when the guest agent is absent or mute (design §9, checks before). Pure. */
+/* What a quiesce backup does when the guest agent is absent or mute. Pure. */
 #pragma once
 
 #include "schema/inventory.h"

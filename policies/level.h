@@ -1,4 +1,4 @@
-/* Full or increment, and on which point an increment builds (design §9). Pure. */
+/* Full or increment, and on which point an increment builds. Pure. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* Which points of one VM may go (design P4). Pure.
+/* Which points of one VM may go (P4). Pure.
  *
  * A point is kept when any rule keeps it: younger than retention_weeks, among the newest keep_last good ones, the newest good of a
  * month or year within keep_monthly or keep_yearly, held, one of the newest min_points good ones, the newest good one of all, a

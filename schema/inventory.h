@@ -1,4 +1,4 @@
-/* vm-list.yaml: which VMs are protected, where they live and how (design §6). */
+/* vm-list.yaml: which VMs are protected, where they live and how. */
 #pragma once
 
 #include <stdbool.h>

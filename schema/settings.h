@@ -1,4 +1,4 @@
-/* orch.yaml: the settings of one orch (design §6). Every key has a default except repository.path. */
+/* orch.yaml: the settings of one orch. Every key has a default except repository.path. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,6 @@
-/* External snapshots, the commit that takes them back, and the pull that makes a disk stand alone. Nothing is left to libvirt's defaults here: without an explicit base a
- * commit swallows the templates that a disk stands on, and snapshot metadata makes libvirt refuse a migration. */
+/* External snapshots, the commit that takes them back, and the pull that makes a disk stand alone. Nothing is left to libvirt's defaults
+ * here: without an explicit base a commit swallows the templates that a disk stands on, and snapshot metadata makes libvirt refuse a
+ * migration. */
 #include <string.h>
 
 #include "base/memory.h"

@@ -60,7 +60,7 @@ char *format_bytes(uint64_t bytes);
 /* "1h02m", "3m05s", "12.4s", for people. The caller frees. */
 char *format_duration_ms(int64_t milliseconds);
 
-/* Whether `name` is a safe path component and name as design §6 has it: [A-Za-z0-9][A-Za-z0-9._-]*, at most 120 bytes. */
+/* Whether `name` is a safe path component and name: [A-Za-z0-9][A-Za-z0-9._-]*, at most 120 bytes. */
 bool name_is_safe(const char *name);
 
 /* Of `candidates` (NULL-terminated) the one nearest to `text` by edit distance (transpositions count one), or NULL when none

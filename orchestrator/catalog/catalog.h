@@ -23,7 +23,7 @@ struct catalog *catalog_free(struct catalog *catalog);
 const char *catalog_set_aside(const struct catalog *catalog);
 DEFINE_FREEP(struct catalog, catalog_free)
 
-/* One row of `orch list`: a point, or (n `failed`) a job that made none. Field names as in design §8. */
+/* One row of `orch list`: a point, or (`failed`, `cancelled`) a job that made none. */
 struct catalog_entry {
         char *vm;
         char *hypervisor;
@@ -95,5 +95,5 @@ int catalog_add_failures(struct catalog *catalog, const struct failure_list *fai
 /* A consistent copy by VACUUM INTO, durable. ERROR_REFUSED when a file of that name exists. */
 int catalog_backup(struct catalog *catalog, const char *path, struct error **err) _must_check_;
 
-/* The JSON array of `orch list --json` (design §8), newest first; each with at least the fields named there. The caller frees. */
+/* The JSON array of `orch list --json`, newest first: the fields of the struct, and what follows from them. The caller frees. */
 char *catalog_list_to_json(const struct catalog_list *list);

@@ -10,7 +10,7 @@
 #include "cli/options.h"
 #include "schema/settings.h"
 
-/* Exit statuses (design §8). */
+/* Exit statuses: orch(1). */
 enum status {
         STATUS_OK = 0,
         STATUS_JOB_FAILED = 1,

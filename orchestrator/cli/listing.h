@@ -1,4 +1,4 @@
-/* Points as the daemon lists them (design §8): which one a POINT on the command line means, and the table of `orch list`. Pure. */
+/* Points as the daemon lists them: which one a POINT on the command line means, and the table of `orch list`. Pure. */
 #pragma once
 
 #include <jansson.h>

@@ -1,4 +1,5 @@
-/* `orch hypervisor enroll`: a hypervisor's host key is looked at, shown, and entered into known_hosts when somebody says that it is the right one. */
+/* `orch hypervisor enroll`: a hypervisor's host key is looked at, shown, and entered into known_hosts when somebody says that it is the
+ * right one. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/output.h"

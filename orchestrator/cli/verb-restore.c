@@ -1,5 +1,5 @@
-/* `orch restore`: brings a VM back from a point, by a job of the daemon's, or with --standalone by a worker of this process's own. What is asked for is checked here too, so that a slip is told before anything
- * is asked. */
+/* `orch restore`: brings a VM back from a point, by a job of the daemon's, or with --standalone by a worker of this process's own. What is
+ * asked for is checked here too, so that a slip is told before anything is asked. */
 #include <string.h>
 
 #include "base/fs.h"

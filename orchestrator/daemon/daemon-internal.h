@@ -13,7 +13,7 @@
 #include "daemon/vm-states.h"
 #include "schema/settings.h"
 
-/* Exit statuses of a command, as the API tells them (design §8). */
+/* Exit statuses of a command, as the API tells them. */
 enum {
         EXIT_ALL_GOOD = 0,
         EXIT_JOB_FAILED = 1,

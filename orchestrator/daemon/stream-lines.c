@@ -43,7 +43,7 @@ static char *finish_line(json_t *json)
 }
 
 /* The event is valid and written anew, with its type first: that field is called "event" in a stream, and the names can be put before it
- * as they are, being safe by design §6. */
+ * as they are, being safe. */
 char *line_of_event(const struct job *job, const struct event *event)
 {
         static const char head[] = "{\"type\":";

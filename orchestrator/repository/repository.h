@@ -1,4 +1,4 @@
-/* The share: its marker, its lock, and what is below it (design §7). All of it plain blocking file I/O: called from a worker, a
+/* The share: its marker, its lock, and what is below it. All of it plain blocking file I/O: called from a worker, a
  * standalone CLI verb, or the catalog thread, never from the daemon's loop. repository_probe() alone is safe on a dead mount: it
  * looks at mountinfo first and touches the share only in a child process that can be killed. */
 #pragma once

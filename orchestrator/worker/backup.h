@@ -1,4 +1,4 @@
-/* The backup of one VM, from finding it to retention (design §9). */
+/* The backup of one VM, from finding it to retention. */
 #pragma once
 
 #include "schema/inventory.h"

@@ -1,6 +1,6 @@
-/* The moment that a point shows (design §9, Capture): for quiesce dead-man → freeze → status → snapshot → status → thaw → status → disarm;
- * for snapshot the snapshot alone; for suspend a pause around it; for shutdown the VM goes off and there is none. Consistency is what was observed: `filesystem` only when the guest said frozen before *and* after the
- * snapshot.
+/* The moment that a point shows: for quiesce dead-man → freeze → status → snapshot → status → thaw → status → disarm;
+ * for snapshot the snapshot alone; for suspend a pause around it; for shutdown the VM goes off and there is none. Consistency is what was
+ * observed: `filesystem` only when the guest said frozen before *and* after the snapshot.
  *
  * Undo order (newest first): thaw, then disarm (only once thawed was seen), then commit of the overlays. */
 #include <string.h>

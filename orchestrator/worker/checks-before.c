@@ -1,4 +1,4 @@
-/* The checks before a backup (design §9): all of them are made and reported, then the first failure aborts the VM, before anything on
+/* The checks before a backup: all of them are made and reported, then the first failure aborts the VM, before anything on
  * the hypervisor was changed. */
 #include <assert.h>
 #include <inttypes.h>

@@ -1,6 +1,6 @@
-/* Pre- and post-backup commands, and the test commands of a test-restore (design §6): a string is run by `sh -c` on the hypervisor; a mapping says where its argv runs: there, in
- * this worker's own container, or in the guest by its agent. All have no stdin, a deadline past which they are killed, and the same
- * variables to know what they are part of.
+/* Pre- and post-backup commands, and the test commands of a test-restore: a string is run by `sh -c` on the hypervisor; a mapping says where
+ * its argv runs: there, in this worker's own container, or in the guest by its agent. All have no stdin, a deadline past which they are
+ * killed, and the same variables to know what they are part of.
  *
  * A pre command is ended by a cancel. Post commands are not: they put back what a pre command did, so they run whatever happened. A worker
  * that was killed leaves its staging folder behind: the recovery that removes it runs them. */

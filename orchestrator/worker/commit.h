@@ -1,4 +1,4 @@
-/* Bringing a VM back from overlays to its own disks (design §9, Commit), the same code for a job's end, its undoing, and recovery. */
+/* Bringing a VM back from overlays to its own disks, the same code for a job's end, its undoing, and recovery. */
 #pragma once
 
 #include "base/error.h"

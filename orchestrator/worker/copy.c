@@ -1,4 +1,4 @@
-/* The copy (design §9): `qemu-img convert` on the hypervisor from the quiet base to the staging folder, disk after disk, never with -U.
+/* The copy: `qemu-img convert` on the hypervisor from the quiet base to the staging folder, disk after disk, never with -U.
  * It runs as a named unit, so that it can be stopped from a new connection, and is watched: a copy that moves nothing for
  * copy_stall_seconds, or overlays that fill their file system below the low-water mark, end it. */
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* The dead-man: a timer on the hypervisor that thaws a guest, or resumes one that was paused, when nobody else does (design P1, §9).
+/* The dead-man: a timer on the hypervisor that thaws a guest, or resumes one that was paused, when nobody else does (P1).
  *
  * It is armed before the freeze and disarmed only after `thawed` was seen. It thaws by the domain's UUID through the hypervisor's own
  * virsh, so it needs neither orch nor the network, and goes on until the guest says thawed (or runs) or is gone: its QEMU ended, and its memory

@@ -1,4 +1,4 @@
-/* The capture of an increment, and the checkpoint that a full leaves for one (design §9, Increment). QEMU writes what changed since the
+/* The capture of an increment, and the checkpoint that a full leaves for one. QEMU writes what changed since the
  * parent's checkpoint to scratch files on the hypervisor's own disk, never to the share: a share that hangs must not stop a guest. */
 #pragma once
 

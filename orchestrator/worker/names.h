@@ -1,5 +1,5 @@
 /* The names that orch leaves on a hypervisor while a job runs. Each holds the short repository UUID and the job id, so that recovery
- * recognises its own and never touches another orch's (design §2). Pure. */
+ * recognises its own and never touches another orch's. Pure. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,4 +1,4 @@
-/* An overlay file of orch on a hypervisor, and the markers beside it that tell what reality alone can't (design §2):
+/* An overlay file of orch on a hypervisor, and the markers beside it that tell what reality alone can't:
  * `<overlay>.pivoting`, made before a pivot, is a symbolic link to the identity of the QEMU that is about to do it (a link, because a full
  * file system still takes one, and that is where it matters most); `<overlay>.committed`, made once the commit was witnessed, allows the
  * file's removal. */

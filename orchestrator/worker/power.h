@@ -1,4 +1,4 @@
-/* Changes of a VM's power state that are orch's own: the pause of `suspend`, the shutdown of `shutdown` (design §9). Each is announced by an
+/* Changes of a VM's power state that are orch's own: the pause of `suspend`, the shutdown of `shutdown`. Each is announced by an
  * intent file on the hypervisor's own disk, `<scratch>/<tag>.power`, written before the change and removed once the state that the owner gave
  * was seen again: that tells our pause or shutdown from an admin's, also after a crash of everything. */
 #pragma once

@@ -1,4 +1,4 @@
-/* Putting right what an interrupted job left on a VM (design P2): looks at reality, touches only what carries this repository's mark, is
+/* Putting right what an interrupted job left on a VM (P2): looks at reality, touches only what carries this repository's mark, is
  * idempotent and resumable. The same code is a backup's first step and `orch recover`. */
 #pragma once
 

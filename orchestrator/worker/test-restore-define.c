@@ -106,8 +106,8 @@ static const char network_script[] =
         SHELL_VIRSH "umask 077; printf '<network><name>%s</name></network>\\n' \"$2\" > \"$1/network.xml\"\n"
                     "out=$(v net-create \"$1/network.xml\" 2>&1) || { printf '%s' \"$out\" | tr '\\n' ' ' >&2; exit 1; }";
 
-/* $1 folder, $2 name, $3 seconds that it may live, $4 "keep" or "". The XML, with the guest's passwords, comes by stdin. The holder of a domain that is not kept is one virsh, whose end makes
- * libvirt destroy it; it also counts the resets. */
+/* $1 folder, $2 name, $3 seconds that it may live, $4 "keep" or "". The XML, with the guest's passwords, comes by stdin. The holder of a
+ * domain that is not kept is one virsh, whose end makes libvirt destroy it; it also counts the resets. */
 static const char start_script[] = SHELL_VIRSH
         "cd \"$1\" && umask 077 && cat > domain.xml || exit 1\n"
         "c='create --autodestroy domain.xml'; [ \"$4\" ] && c='create domain.xml'\n"

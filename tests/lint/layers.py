@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Holds the direction of the house (design §4): which room a room may include, and that libraries stay in their rooms.
+"""Holds the direction of the house: which room a room may include, and that libraries stay in their rooms.
 
 Prints each breach as file:line; exit status 1 when there is one."""
 

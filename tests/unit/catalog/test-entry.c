@@ -27,7 +27,7 @@ static void assert_json(json_t *json, const char *key, const char *expected)
         cr_assert_str_eq(text, expected, "%s is %s", key, text);
 }
 
-/* Every field through the database and into JSON; names and forms are those of design §8. */
+/* Every field through the database and into JSON; names and forms are part of the interface. */
 Test(entry, every_field_comes_back)
 {
         struct catalog *catalog = open_catalog(true);
