@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <fnmatch.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -233,6 +234,16 @@ bool name_is_safe(const char *name)
                 if (!is_name_char(name[n]) && name[n] != '.' && name[n] != '_' && name[n] != '-')
                         return false;
         return n <= 120;
+}
+
+bool name_is_glob(const char *word)
+{
+        return strpbrk(word, "*?[");
+}
+
+bool name_matches(const char *word, const char *name)
+{
+        return streq(word, name) || fnmatch(word, name, 0) == 0;
 }
 
 /* Optimal string alignment distance over short words; 99 when either is too long to be a key or a verb. */

@@ -62,6 +62,9 @@ char *format_duration_ms(int64_t milliseconds);
 
 /* Whether `name` is a safe path component and name: [A-Za-z0-9][A-Za-z0-9._-]*, at most 120 bytes. */
 bool name_is_safe(const char *name);
+/* Whether a word means this name: the name itself, or a glob that matches it. */
+bool name_matches(const char *word, const char *name);
+bool name_is_glob(const char *word);
 
 /* Of `candidates` (NULL-terminated) the one nearest to `text` by edit distance (transpositions count one), or NULL when none
  * is near enough to be what was meant. The result points into candidates. */

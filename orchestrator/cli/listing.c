@@ -1,7 +1,6 @@
 /* Implements cli/listing.h. */
 #include "cli/listing.h"
 
-#include <fnmatch.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -10,16 +9,6 @@
 #include "cli/values.h"
 
 enum { MOST_CANDIDATES_NAMED = 10 };
-
-bool listing_is_glob(const char *word)
-{
-        return strpbrk(word, "*?[");
-}
-
-bool listing_vm_matches(const char *pattern, const char *vm)
-{
-        return streq(pattern, vm) || fnmatch(pattern, vm, 0) == 0;
-}
 
 static const char *latest(const json_t *points, const char *vm, struct error **err)
 {

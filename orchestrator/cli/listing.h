@@ -6,10 +6,6 @@
 
 #include "base/error.h"
 
-/* Whether a word means this VM: its name, or a glob that matches it. */
-bool listing_vm_matches(const char *pattern, const char *vm);
-bool listing_is_glob(const char *word);
-
 /* The full name of the point that `word` means among the points of one VM (an array, newest first): a name, "latest" or NULL (the newest
  * that is ok), or the unique beginning of a name. Points into the array. NULL with ERROR_CONFIG: none, or several, which are named. */
 const char *listing_resolve(const json_t *points, const char *vm, const char *word, struct error **err) _must_check_;

@@ -30,7 +30,7 @@ static int ask_daemon(const struct cli *cli, json_t **ret, struct error **err)
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
                 return STATUS_USAGE;
-        bool one = cli->options->n_words == 1 && !listing_is_glob(cli->options->words[0]);
+        bool one = cli->options->n_words == 1 && !name_is_glob(cli->options->words[0]);
         _cleanup_free_ char *vm = one ? client_escape(cli->options->words[0]) : NULL;
         bool failed = options_has(cli->options, "failed");
         _cleanup_free_ char *path = xasprintf("/v1/points%s%s%s%s", vm || failed ? "?" : "", failed ? "failed=1" : "",
@@ -64,7 +64,7 @@ static void filter(json_t *points, const struct options *given)
                 const char *vm = value_text(json_array_get(points, i), "vm");
                 bool wanted = false;
                 for (size_t j = 0; j < given->n_words; j++)
-                        wanted = wanted || listing_vm_matches(given->words[j], vm);
+                        wanted = wanted || name_matches(given->words[j], vm);
                 if (!wanted)
                         json_array_remove(points, i);
         }

@@ -2,7 +2,6 @@
 #include "base/strings.h"
 #include "cli/client.h"
 #include "cli/follow.h"
-#include "cli/listing.h"
 #include "cli/verbs.h"
 #include "schema/json-fields.h"
 #include "schema/test-restore-options.h"
@@ -56,7 +55,7 @@ static int check(const struct options *given, struct error **err)
         const char *network = options_get(given, "network");
         if (ways != 1)
                 return error_set(err, ERROR_CONFIG, "name a VM, or say --random or --all");
-        if (given->n_words > 1 && listing_is_glob(given->words[0]))
+        if (given->n_words > 1 && name_is_glob(given->words[0]))
                 return error_set(err, ERROR_CONFIG, "a POINT goes with the name of one VM");
         if (network && !test_network_is_sane(network))
                 return error_set(err, ERROR_CONFIG, "--network %s: expected none, isolated, or the name of a libvirt network",

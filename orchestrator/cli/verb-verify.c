@@ -5,7 +5,6 @@
 #include "base/strings.h"
 #include "cli/client.h"
 #include "cli/follow.h"
-#include "cli/listing.h"
 #include "cli/standalone.h"
 #include "cli/verbs.h"
 #include "cli/when.h"
@@ -58,7 +57,7 @@ static int read_wanted(const struct cli *cli, struct wanted *ret, struct error *
                 return error_set(err, ERROR_CONFIG, all ? "--all and a VM exclude each other" : "name a VM, or say --all");
         ret->vm = given->n_words > 0 ? given->words[0] : NULL;
         ret->point = given->n_words > 1 ? given->words[1] : NULL;
-        if (ret->point && (since || listing_is_glob(ret->vm)))
+        if (ret->point && (since || name_is_glob(ret->vm)))
                 return error_set(err, ERROR_CONFIG, "a POINT goes with the name of one VM%s", since ? ", without --since" : "");
         return since ? when_parse(since, clock_realtime_s(), WHEN_PAST, &ret->since, err) : 0;
 }
@@ -110,7 +109,7 @@ static int read_share(const struct cli *cli, const struct wanted *wanted, const 
         if (points_list_vms(standalone_repository(standalone), &all, err) < 0)
                 return STATUS_FROM_ERROR;
         for (size_t i = 0; all && all[i]; i++)
-                if (!wanted->vm || listing_vm_matches(wanted->vm, all[i]))
+                if (!wanted->vm || name_matches(wanted->vm, all[i]))
                         strv_add(&vms, all[i]);
         if (!vms && wanted->vm) {
                 error_set(err, ERROR_CONFIG, "the share %s has no points of '%s'", standalone_settings(standalone)->repository_path,

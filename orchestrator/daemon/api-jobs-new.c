@@ -1,12 +1,10 @@
 /* What makes jobs outside of a cycle: POST /v1/backup, /v1/check, /v1/recover, /v1/hypervisors/check. All four: read the body, wait for
  * the share (a worker is told its UUID), choose VMs or hypervisors out of the inventory, make a batch of jobs, answer with its stream. */
-#include <fnmatch.h>
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api.h"
+#include "daemon/choose-vms.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/runner.h"
 #include "policies/due.h"
@@ -70,41 +68,14 @@ static void order_free(struct order *order)
         free(order);
 }
 
-static int unknown_vm(const struct inventory *inventory, const char *name, struct error **err)
-{
-        _cleanup_free_ char *shown = str_one_line(name, 120);
-        const char *nearest = inventory_nearest_vm(inventory, name);
-        return error_set(err, ERROR_CONFIG, "no VM '%s' in the inventory %s%s%s%s", shown, inventory->file,
-                         nearest ? "; nearest: '" : "", nearest ? nearest : "", nearest ? "'" : "");
-}
-
-/* One name or glob; each VM once. */
-static int choose_one(const struct inventory *inventory, const char *pattern, char ***chosen, struct error **err)
-{
-        bool glob = pattern[strcspn(pattern, "*?[")] != '\0';
-        bool any = false;
-        for (size_t i = 0; i < inventory->n_vms; i++) {
-                const char *name = inventory->vms[i].name;
-                if (glob ? fnmatch(pattern, name, 0) != 0 : !streq(pattern, name))
-                        continue;
-                any = true;
-                if (!strv_contains(*chosen, name))
-                        strv_add(chosen, name);
-        }
-        if (!any && glob)
-                return error_set(err, ERROR_CONFIG, "no VM in the inventory %s matches '%s'", inventory->file, pattern);
-        return any ? 0 : unknown_vm(inventory, pattern, err);
-}
-
-/* No pattern at all means all VMs. */
-static int choose_vms(const struct inventory *inventory, char *const *patterns, char ***ret, struct error **err)
+static int choose_known(const struct inventory *inventory, char *const *words, char ***ret, struct error **err)
 {
         _cleanup_strv_ char **chosen = NULL;
-        for (size_t i = 0; patterns && patterns[i]; i++)
-                if (choose_one(inventory, patterns[i], &chosen, err) < 0)
-                        return -1;
-        for (size_t i = 0; !(patterns && patterns[0]) && i < inventory->n_vms; i++)
-                strv_add(&chosen, inventory->vms[i].name);
+        const char *unknown = choose_vms(inventory, words, &chosen);
+        if (unknown && name_is_glob(unknown))
+                return error_set(err, ERROR_CONFIG, "no VM in the inventory %s matches '%s'", inventory->file, unknown);
+        if (unknown)
+                return choose_unknown_vm(inventory, unknown, err);
         *ret = TAKE_PTR(chosen);
         return 0;
 }
@@ -237,7 +208,7 @@ static int choose_recoverable(const struct inventory *inventory, char *const *pa
         for (size_t i = 0; patterns && patterns[i]; i++)
                 strv_add(name_is_safe(patterns[i]) && !inventory_find_vm(inventory, patterns[i]) ? &unlisted : &listed,
                          patterns[i]);
-        if ((listed || !unlisted) && choose_vms(inventory, listed, &chosen, err) < 0)
+        if ((listed || !unlisted) && choose_known(inventory, listed, &chosen, err) < 0)
                 return -1;
         for (size_t i = 0; unlisted && unlisted[i]; i++)
                 strv_add(&chosen, unlisted[i]);
@@ -253,7 +224,7 @@ static int choose_for_recover(const struct inventory *inventory, const struct jo
         if (!(body->hypervisors && body->hypervisors[0]))
                 return choose_recoverable(inventory, body->vms, ret, err);
         if (choose_hypervisors(inventory, body->hypervisors, &hypervisors, err) < 0 ||
-            (body->vms && body->vms[0] && choose_vms(inventory, body->vms, &chosen, err) < 0))
+            (body->vms && body->vms[0] && choose_known(inventory, body->vms, &chosen, err) < 0))
                 return -1;
         for (size_t i = 0; i < inventory->n_vms; i++)
                 if (inventory->vms[i].hypervisor && strv_contains(hypervisors, inventory->vms[i].hypervisor) &&
@@ -276,7 +247,7 @@ static int start(const struct order *order, struct error **err)
         int r = job_action_is_of_hypervisor(order->action)
                         ? choose_hypervisors(inventory, order->body.hypervisors, &hypervisors, err)
                 : order->action == JOB_RECOVER ? choose_for_recover(inventory, &order->body, &vms, err)
-                                               : choose_vms(inventory, order->body.vms, &vms, err);
+                                               : choose_known(inventory, order->body.vms, &vms, err);
         if (r < 0 || (order->action == JOB_BACKUP && daemon_refuse_backups(daemon, err) < 0))
                 return -1;
         start_batch(order, inventory, broken, vms, hypervisors);

@@ -1,11 +1,10 @@
 /* POST /v1/test-restore: VMs of the inventory started from their points, one after the other. Read the body, wait for the share, choose the
  * VMs, make a batch of jobs, answer with its stream. */
-#include <fnmatch.h>
-
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api.h"
+#include "daemon/choose-vms.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/proofs.h"
 
@@ -50,24 +49,11 @@ static bool has_point(const struct daemon *daemon, const char *vm)
 
 static int choose_named(const struct prove_order *order, const struct inventory *inventory, char ***ret, struct error **err)
 {
-        for (size_t i = 0; order->body.vms && order->body.vms[i]; i++) {
-                const char *pattern = order->body.vms[i];
-                bool any = false;
-                for (size_t v = 0; v < inventory->n_vms; v++) {
-                        const char *name = inventory->vms[v].name;
-                        if (!streq(name, pattern) && fnmatch(pattern, name, 0) != 0)
-                                continue;
-                        any = true;
-                        if (!strv_contains(*ret, name))
-                                strv_add(ret, name);
-                }
-                if (any)
-                        continue;
-                _cleanup_free_ char *shown = str_one_line(pattern, 120);
-                const char *nearest = inventory_nearest_vm(inventory, pattern);
-                return error_set(err, ERROR_CONFIG, "no VM '%s' in the inventory %s%s%s%s", shown, inventory->file,
-                                 nearest ? "; nearest: '" : "", nearest ? nearest : "", nearest ? "'" : "");
-        }
+        if (!order->body.vms || !order->body.vms[0])
+                return 0;
+        const char *unknown = choose_vms(inventory, order->body.vms, ret);
+        if (unknown)
+                return choose_unknown_vm(inventory, unknown, err);
         if (order->body.options.point && strv_length(*ret) > 1)
                 return error_set(err, ERROR_CONFIG, "point: one VM has to be named with it, not %zu", strv_length(*ret));
         return 0;

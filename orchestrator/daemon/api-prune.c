@@ -1,12 +1,12 @@
 /* POST /v1/prune: what retention would remove now, VM by VM, with the reason for each point (dry_run), out of the catalog's rows; or jobs
  * that remove it. Points of VMs that left the inventory are told and never removed: nothing says how long they are kept. */
-#include <fnmatch.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api.h"
+#include "daemon/choose-vms.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/runner.h"
 #include "policies/retention.h"
@@ -128,29 +128,15 @@ static json_t *make_plan(const struct daemon *daemon, const struct inventory *in
         return json;
 }
 
-static int choose(const struct inventory *inventory, char *const *patterns, char ***ret, struct error **err)
+static int choose(const struct inventory *inventory, char *const *words, char ***ret, struct error **err)
 {
-        _cleanup_strv_ char **chosen = NULL;
-        for (size_t p = 0; patterns && patterns[p]; p++) {
-                bool any = false;
-                for (size_t i = 0; i < inventory->n_vms; i++) {
-                        const char *name = inventory->vms[i].name;
-                        if (!streq(patterns[p], name) && fnmatch(patterns[p], name, 0) != 0)
-                                continue;
-                        any = true;
-                        if (!strv_contains(chosen, name))
-                                strv_add(&chosen, name);
-                }
-                _cleanup_free_ char *shown = any ? NULL : str_one_line(patterns[p], 120);
-                if (!any)
-                        return error_set(err, ERROR_CONFIG,
-                                         "no VM '%s' in the inventory %s: nothing says how long the points of such a VM are kept",
-                                         shown, inventory->file);
-        }
-        for (size_t i = 0; !(patterns && patterns[0]) && i < inventory->n_vms; i++)
-                strv_add(&chosen, inventory->vms[i].name);
-        *ret = TAKE_PTR(chosen);
-        return 0;
+        const char *unknown = choose_vms(inventory, words, ret);
+        if (!unknown)
+                return 0;
+        _cleanup_free_ char *shown = str_one_line(unknown, 120);
+        return error_set(err, ERROR_CONFIG,
+                         "no VM '%s' in the inventory %s: nothing says how long the points of such a VM are kept", shown,
+                         inventory->file);
 }
 
 /* The names of this VM's points that somebody agreed to; *ret_any: whether there are any. */

@@ -1,11 +1,9 @@
 /* POST /v1/verify: a verification of each VM that is named, or of all that have points, in the inventory or not. Read the body, wait for the
  * share, ask it who has points and what the catalog knows of them, make a batch with a job for each VM, answer with its stream. */
-#include <fnmatch.h>
-#include <string.h>
-
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api.h"
+#include "daemon/choose-vms.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/runner.h"
 #include "schema/verify-options.h"
@@ -55,27 +53,13 @@ static int unknown_vm(char *const *names, const char *name, struct error **err)
                          nearest ? "; nearest: '" : "", nearest ? nearest : "", nearest ? "'" : "");
 }
 
-/* A name or a glob; each VM once. */
-static int choose(char *const *names, const char *pattern, char ***chosen, struct error **err)
-{
-        bool any = false;
-        for (size_t i = 0; names && names[i]; i++) {
-                if (!streq(pattern, names[i]) && fnmatch(pattern, names[i], 0) != 0)
-                        continue;
-                any = true;
-                if (!strv_contains(*chosen, names[i]))
-                        strv_add(chosen, names[i]);
-        }
-        return any ? 0 : unknown_vm(names, pattern, err);
-}
-
 static int choose_all(const struct verify_order *order, json_t *known, char ***ret, struct error **err)
 {
         _cleanup_strv_ char **names = names_of(known);
         _cleanup_strv_ char **chosen = NULL;
-        for (size_t i = 0; order->body.vms && order->body.vms[i]; i++)
-                if (choose(names, order->body.vms[i], &chosen, err) < 0)
-                        return -1;
+        const char *unknown = choose_names(names, order->body.vms, &chosen);
+        if (unknown)
+                return unknown_vm(names, unknown, err);
         if (order->body.point && strv_length(chosen) > 1)
                 return error_set(err, ERROR_CONFIG, "point: one VM has to be named with it, not %zu", strv_length(chosen));
         *ret = order->body.all ? TAKE_PTR(names) : TAKE_PTR(chosen);

@@ -2,7 +2,6 @@
  * batch; here is what makes a cycle of it: filters, the second try, the summary. */
 #include "daemon/cycle.h"
 
-#include <fnmatch.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -35,7 +34,7 @@ void cycle_plan_done(struct cycle_plan *plan)
 static bool any_glob_matches(char *const *globs, const char *name)
 {
         for (size_t i = 0; globs && globs[i]; i++)
-                if (fnmatch(globs[i], name, 0) == 0)
+                if (name_matches(globs[i], name))
                         return true;
         return false;
 }

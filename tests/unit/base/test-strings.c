@@ -39,6 +39,19 @@ Test(strings, safe_names_are_single_path_components)
         cr_assert_not(name_is_safe(NULL));
 }
 
+Test(strings, a_name_is_meant_by_itself_or_by_a_glob)
+{
+        cr_assert(name_matches("prod-*", "prod-db-01"));
+        cr_assert(name_matches("prod-db-0[12]", "prod-db-01"));
+        cr_assert(name_matches("prod-db-01", "prod-db-01"));
+        cr_assert_not(name_matches("prod", "prod-db-01"));
+        cr_assert_not(name_matches("test-*", "prod-db-01"));
+        cr_assert(name_is_glob("a*"));
+        cr_assert(name_is_glob("a?"));
+        cr_assert(name_is_glob("[a]"));
+        cr_assert_not(name_is_glob("a.b-c_d"));
+}
+
 Test(strings, nearest_word_finds_what_was_meant_or_nothing)
 {
         static const char *const keys[] = { "priority", "schedule", "method", NULL };

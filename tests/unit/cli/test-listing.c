@@ -67,19 +67,6 @@ Test(listing, latest_of_a_vm_without_a_good_point_says_where_to_look)
         cr_assert(strstr(error->message, "orch list db --failed"), "%s", error->message);
 }
 
-Test(listing, a_vm_is_meant_by_name_or_glob)
-{
-        cr_assert(listing_vm_matches("prod-*", "prod-db-01"));
-        cr_assert(listing_vm_matches("prod-db-0[12]", "prod-db-01"));
-        cr_assert(listing_vm_matches("prod-db-01", "prod-db-01"));
-        cr_assert_not(listing_vm_matches("prod", "prod-db-01"));
-        cr_assert_not(listing_vm_matches("test-*", "prod-db-01"));
-        cr_assert(listing_is_glob("a*"));
-        cr_assert(listing_is_glob("a?"));
-        cr_assert(listing_is_glob("[a]"));
-        cr_assert_not(listing_is_glob("a.b-c_d"));
-}
-
 Test(listing, the_table_tells_sizes_local_times_and_what_is_worth_a_note)
 {
         cr_assert_eq(clock_set_timezone("Europe/Berlin", NULL), 0);
