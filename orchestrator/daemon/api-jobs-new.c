@@ -183,11 +183,7 @@ static void start_batch(const struct order *order, const struct inventory *inven
         batch_add_bacula_job(batch, order->body.bacula_job);
         if (order->body.wait)
                 api_answer_stream(order->request, batch_subscribe(batch));
-        if (broken) {
-                _cleanup_free_ char *line =
-                        line_notice("error", "the inventory is broken, the last good one is used: %s", broken->message);
-                batch_say(batch, line, NULL);
-        }
+        batch_notice_broken_inventory(batch, broken);
         for (size_t i = 0; vms && vms[i]; i++)
                 if (!not_due(order, batch, inventory, vms[i]))
                         add_job(order, batch, vms[i], NULL);

@@ -81,9 +81,10 @@ static void say_why(const struct prove_order *order, struct batch *batch, const 
 {
         const struct vm_state *state = vm_states_find(&order->daemon->states, vm);
         _cleanup_free_ char *when = state && state->proven ? clock_format_local(state->proven) : NULL;
-        _cleanup_free_ char *line = when ? line_notice("info", "%s has waited longest for a proof: since %s", vm, when)
-                                         : line_notice("info", "%s was chosen by lot among the VMs that were never proven", vm);
-        batch_say(batch, line, NULL);
+        if (when)
+                batch_notice(batch, "info", "%s has waited longest for a proof: since %s", vm, when);
+        else
+                batch_notice(batch, "info", "%s was chosen by lot among the VMs that were never proven", vm);
 }
 
 static int start(const struct prove_order *order, struct error **err)
@@ -99,11 +100,7 @@ static int start(const struct prove_order *order, struct error **err)
         daemon->next_sequence++;
         struct batch *batch = batch_new(daemon, order->body.options.remove ? "rid of test domains" : "proven", NULL);
         api_answer_stream(order->request, batch_subscribe(batch));
-        if (broken) {
-                _cleanup_free_ char *line =
-                        line_notice("error", "the inventory is broken, the last good one is used: %s", broken->message);
-                batch_say(batch, line, NULL);
-        }
+        batch_notice_broken_inventory(batch, broken);
         if (order->body.random && vms)
                 say_why(order, batch, vms[0]);
         for (size_t i = 0; vms && vms[i]; i++)

@@ -46,11 +46,7 @@ static int start(const struct restore_order *order, struct error **err)
         daemon->next_sequence++;
         struct batch *batch = batch_new(daemon, options->export_folder ? "exported" : "restored", NULL);
         api_answer_stream(order->request, batch_subscribe(batch));
-        if (broken) {
-                _cleanup_free_ char *line =
-                        line_notice("error", "the inventory is broken, the last good one is used: %s", broken->message);
-                batch_say(batch, line, NULL);
-        }
+        batch_notice_broken_inventory(batch, broken);
         struct job *job = runner_new_job(daemon, JOB_RESTORE, JOB_CLASS_ADHOC, order->body.vm, options->to);
         if (options->to || options->export_folder)
                 xstrdup_replace(&job->hypervisor, options->to);

@@ -122,7 +122,7 @@ static int start_cycle(struct run *run, const struct error *broken, struct error
                 return -1;
         struct cycle *cycle = cycle_new(daemon, run->body.bacula_job);
         api_answer_stream(run->request, batch_subscribe(cycle_batch(cycle)));
-        cycle_go(cycle, &plan, run->body.all, broken ? broken->message : NULL);
+        cycle_go(cycle, &plan, run->body.all, broken);
         return 0;
 }
 

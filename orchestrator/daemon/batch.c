@@ -75,8 +75,7 @@ void batch_skip(struct batch *batch, const char *vm, const char *why)
 {
         batch->tally.total++;
         batch->tally.skipped++;
-        _cleanup_free_ char *line = line_notice("info", "%s: %s", vm, why);
-        batch_say(batch, line, NULL);
+        batch_notice(batch, "info", "%s: %s", vm, why);
 }
 
 void batch_forgive(struct batch *batch, struct job *job)
@@ -139,6 +138,22 @@ void batch_say(struct batch *batch, const char *line, const char *progress_key)
         stream_set_push(&batch->streams, line, progress_key);
 }
 
+void batch_notice(struct batch *batch, const char *level, const char *format, ...)
+{
+        va_list ap;
+        va_start(ap, format);
+        _cleanup_free_ char *text = xvasprintf(format, ap);
+        va_end(ap);
+        _cleanup_free_ char *line = line_notice(level, "%s", text);
+        batch_say(batch, line, NULL);
+}
+
+void batch_notice_broken_inventory(struct batch *batch, const struct error *broken)
+{
+        if (broken)
+                batch_notice(batch, "error", "the inventory is broken, the last good one is used: %s", broken->message);
+}
+
 struct stream *batch_subscribe(struct batch *batch)
 {
         struct stream *stream = stream_new();
@@ -194,10 +209,8 @@ static void on_recorded(void *data, const struct error *error, const char *unuse
 {
         (void)unused;
         struct batch *batch = data;
-        if (error && batch->n_jobs) {
-                _cleanup_free_ char *line = line_notice("warning", "the catalog is behind: %s", error->message);
-                batch_say(batch, line, NULL);
-        }
+        if (error && batch->n_jobs)
+                batch_notice(batch, "warning", "the catalog is behind: %s", error->message);
         _cleanup_free_ char *text = verdict(batch);
         _cleanup_free_ char *line = line_end(batch_exit_status(batch), &batch->tally, text);
         stream_set_end(&batch->streams, line);

@@ -157,9 +157,7 @@ static bool retry_failed(struct batch *batch, void *data)
                 struct job *job = batch_jobs(batch, &now)[i];
                 if (job->outcome != JOB_OUTCOME_FAILED || !retry_is_worth_it(job->error_kind))
                         continue;
-                _cleanup_free_ char *line =
-                        line_notice("info", "%s is tried once more: the cause of its failure may have passed", job->vm);
-                batch_say(batch, line, NULL);
+                batch_notice(batch, "info", "%s is tried once more: the cause of its failure may have passed", job->vm);
                 batch_forgive(batch, job);
                 add_job(cycle, JOB_CLASS_RETRY, job->vm, job->hypervisor);
                 any = true;
@@ -233,15 +231,12 @@ struct cycle *cycle_new(struct daemon *daemon, const char *bacula_job)
         return cycle;
 }
 
-void cycle_go(struct cycle *cycle, const struct cycle_plan *plan, bool all, const char *broken_inventory)
+void cycle_go(struct cycle *cycle, const struct cycle_plan *plan, bool all, const struct error *broken)
 {
         struct daemon *daemon = cycle->daemon;
-        if (broken_inventory) {
-                _cleanup_free_ char *line =
-                        line_notice("error", "the inventory is broken, the last good one is used: %s", broken_inventory);
-                batch_say(cycle->batch, line, NULL);
+        batch_notice_broken_inventory(cycle->batch, broken);
+        if (broken)
                 batch_set_exit_status(cycle->batch, EXIT_USAGE);
-        }
         for (size_t i = 0; i < plan->count; i++)
                 if (all || plan->items[i].due)
                         add_job(cycle, JOB_CLASS_CYCLE, plan->items[i].vm->name, plan->items[i].vm->hypervisor);
@@ -295,7 +290,7 @@ static void run_by_trigger(struct daemon *daemon, int64_t now)
         if (slot <= daemon->last_internal_slot || slot < now - CATCH_UP_SECONDS)
                 return;
         daemon->last_internal_slot = slot;
-        cycle_go(cycle_new(daemon, NULL), &plan, false, error ? error->message : NULL);
+        cycle_go(cycle_new(daemon, NULL), &plan, false, error);
 }
 
 void cycle_check_trigger(struct daemon *daemon)

@@ -47,9 +47,9 @@ int cycle_plan(const struct daemon *daemon, const struct cycle_filter *filter, b
 /* A new cycle without jobs yet, so that streams can subscribe to its batch first; none may be there. `bacula_job` may be NULL. It frees
  * itself at its end. */
 struct cycle *cycle_new(struct daemon *daemon, const char *bacula_job);
-/* Runs it over the plan: `all`, or what is due. `broken_inventory`: the problems of the file when an older inventory is used (told
+/* Runs it over the plan: `all`, or what is due. `broken`: what is wrong with the inventory when an older one is used (told
  * first; the exit status is then 2); else NULL. It may be gone afterwards when there is nothing to do. */
-void cycle_go(struct cycle *cycle, const struct cycle_plan *plan, bool all, const char *broken_inventory);
+void cycle_go(struct cycle *cycle, const struct cycle_plan *plan, bool all, const struct error *broken);
 /* Whether a job of it that has just failed will be tried once more at its end. */
 bool cycle_tries_again(const struct cycle *cycle, const struct job *job);
 struct batch *cycle_batch(const struct cycle *cycle);
