@@ -1,14 +1,12 @@
 /* POST /v1/points/{vm}/{point}/hold and …/release: state.json is changed on the catalog thread, and its row follows. */
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/api.h"
+#include "daemon/api-order.h"
 #include "daemon/daemon-internal.h"
 
 enum { REASON_MAX_BYTES = 1000 };
 
 struct hold_order {
-        struct daemon *daemon;
-        struct api_request *request;
         char *vm;
         char *point;
         char *reason;
@@ -21,41 +19,26 @@ static const struct json_field hold_fields[] = {
 };
 static const struct json_field release_fields[] = { { 0 } };
 
-static void order_free(struct hold_order *order)
+static void order_free(void *data)
 {
+        struct hold_order *order = data;
         free(order->vm);
         free(order->point);
         free(order->reason);
         free(order);
 }
 
-static void answered(void *data, const struct error *error, const char *text)
+static void ask(void *data, struct share *share, share_answer_function *told, void *told_data)
 {
-        struct hold_order *order = data;
-        if (error)
-                api_answer_error(order->request, error);
-        else
-                api_answer_text(order->request, "application/json", xstrdup(text));
-        order_free(order);
+        const struct hold_order *order = data;
+        share_hold_point(share, order->vm, order->point, order->hold, order->reason, told, told_data);
 }
 
-static void start_when_ready(void *data, const struct error *unavailable, const char *unused)
-{
-        (void)unused;
-        struct hold_order *order = data;
-        if (!unavailable) {
-                share_hold_point(order->daemon->share, order->vm, order->point, order->hold, order->reason, answered, order);
-                return;
-        }
-        api_answer_unavailable(order->request, unavailable);
-        order_free(order);
-}
+static const struct api_order_steps hold_steps = { .ask = ask, .free = order_free };
 
-static void take(struct daemon *daemon, struct api_request *request, bool hold)
+static void take(struct api_request *request, bool hold)
 {
         struct hold_order *order = xcalloc(1, sizeof *order);
-        order->daemon = daemon;
-        order->request = request;
         order->vm = xstrdup(api_path_word(request, 0));
         order->point = xstrdup(api_path_word(request, 1));
         order->hold = hold;
@@ -70,15 +53,17 @@ static void take(struct daemon *daemon, struct api_request *request, bool hold)
         }
         _cleanup_free_ char *reason = TAKE_PTR(order->reason);
         order->reason = reason ? str_one_line(reason, REASON_MAX_BYTES) : NULL;
-        share_when_ready(daemon->share, start_when_ready, order);
+        api_when_share_ready(request, &hold_steps, order);
 }
 
 void api_hold(struct daemon *daemon, struct api_request *request)
 {
-        take(daemon, request, true);
+        (void)daemon;
+        take(request, true);
 }
 
 void api_release(struct daemon *daemon, struct api_request *request)
 {
-        take(daemon, request, false);
+        (void)daemon;
+        take(request, false);
 }

@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/api.h"
+#include "daemon/api-order.h"
 #include "daemon/choose-vms.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/runner.h"
@@ -62,8 +62,9 @@ struct order {
         struct jobs_body body;
 };
 
-static void order_free(struct order *order)
+static void order_free(void *data)
 {
+        struct order *order = data;
         json_fields_done(all_fields, &order->body);
         free(order);
 }
@@ -230,8 +231,10 @@ static int choose_for_recover(const struct inventory *inventory, const struct jo
         return 0;
 }
 
-static int start(const struct order *order, struct error **err)
+static int start(void *data, const char *unused, struct error **err)
 {
+        (void)unused;
+        const struct order *order = data;
         struct daemon *daemon = order->daemon;
         _cleanup_error_ struct error *broken = NULL;
         (void)!daemon_reload_inventory(daemon, &broken);
@@ -250,17 +253,7 @@ static int start(const struct order *order, struct error **err)
         return 0;
 }
 
-static void start_when_ready(void *data, const struct error *unavailable, const char *unused)
-{
-        (void)unused;
-        struct order *order = data;
-        _cleanup_error_ struct error *error = NULL;
-        if (unavailable)
-                api_answer_unavailable(order->request, unavailable);
-        else if (start(order, &error) < 0)
-                api_answer_error(order->request, error);
-        order_free(order);
-}
+static const struct api_order_steps order_steps = { .answer = start, .free = order_free };
 
 static void take_order(struct daemon *daemon, struct api_request *request, enum job_action action, const char *what,
                        const struct json_field fields[])
@@ -275,7 +268,7 @@ static void take_order(struct daemon *daemon, struct api_request *request, enum 
                 order_free(order);
                 return;
         }
-        share_when_ready(daemon->share, start_when_ready, order);
+        api_when_share_ready(request, &order_steps, order);
 }
 
 void api_backup(struct daemon *daemon, struct api_request *request)

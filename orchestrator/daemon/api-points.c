@@ -1,49 +1,35 @@
 /* GET /v1/points and /v1/points/{vm}/{point}: asked of the catalog thread. */
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/api.h"
+#include "daemon/api-order.h"
 #include "daemon/daemon-internal.h"
 
 struct question {
-        struct daemon *daemon;
-        struct api_request *request;
         char *vm;    /* or NULL */
         char *point; /* NULL: a list */
         bool failed;
 };
 
-static void question_free(struct question *question)
+static void question_free(void *data)
 {
+        struct question *question = data;
         free(question->vm);
         free(question->point);
         free(question);
 }
 
-static void answered(void *data, const struct error *error, const char *text)
+static void ask_share(void *data, struct share *share, share_answer_function *told, void *told_data)
 {
-        struct question *question = data;
-        if (error)
-                api_answer_error(question->request, error);
+        const struct question *question = data;
+        if (question->point)
+                share_show_point(share, question->vm, question->point, told, told_data);
         else
-                api_answer_text(question->request, "application/json", xstrdup(text));
-        question_free(question);
+                share_list_points(share, question->vm, question->failed, told, told_data);
 }
 
-static void ask_when_ready(void *data, const struct error *unavailable, const char *unused)
-{
-        (void)unused;
-        struct question *question = data;
-        if (unavailable) {
-                api_answer_unavailable(question->request, unavailable);
-                question_free(question);
-        } else if (question->point) {
-                share_show_point(question->daemon->share, question->vm, question->point, answered, question);
-        } else {
-                share_list_points(question->daemon->share, question->vm, question->failed, answered, question);
-        }
-}
+static const struct api_order_steps question_steps = { .ask = ask_share, .free = question_free };
 
-static void ask(struct daemon *daemon, struct api_request *request, const char *vm, const char *point, bool failed)
+static void ask(struct api_request *request, const char *vm, const char *point, bool failed)
 {
         if ((vm && !name_is_safe(vm)) || (point && !name_is_safe(point))) {
                 _cleanup_error_ struct error *error = NULL;
@@ -52,21 +38,21 @@ static void ask(struct daemon *daemon, struct api_request *request, const char *
                 return;
         }
         struct question *question = xcalloc(1, sizeof *question);
-        question->daemon = daemon;
-        question->request = request;
         question->vm = xstrdup(vm);
         question->point = xstrdup(point);
         question->failed = failed;
-        share_when_ready(daemon->share, ask_when_ready, question);
+        api_when_share_ready(request, &question_steps, question);
 }
 
 void api_points(struct daemon *daemon, struct api_request *request)
 {
+        (void)daemon;
         const char *failed = api_query(request, "failed");
-        ask(daemon, request, api_query(request, "vm"), NULL, failed && !streq(failed, "0"));
+        ask(request, api_query(request, "vm"), NULL, failed && !streq(failed, "0"));
 }
 
 void api_point(struct daemon *daemon, struct api_request *request)
 {
-        ask(daemon, request, api_path_word(request, 0), api_path_word(request, 1), false);
+        (void)daemon;
+        ask(request, api_path_word(request, 0), api_path_word(request, 1), false);
 }

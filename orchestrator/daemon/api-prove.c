@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/api.h"
+#include "daemon/api-order.h"
 #include "daemon/choose-vms.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/proofs.h"
@@ -35,8 +35,9 @@ struct prove_order {
         struct prove_body body;
 };
 
-static void order_free(struct prove_order *order)
+static void order_free(void *data)
 {
+        struct prove_order *order = data;
         json_fields_done(prove_fields, &order->body);
         free(order);
 }
@@ -87,8 +88,10 @@ static void say_why(const struct prove_order *order, struct batch *batch, const 
                 batch_notice(batch, "info", "%s was chosen by lot among the VMs that were never proven", vm);
 }
 
-static int start(const struct prove_order *order, struct error **err)
+static int start(void *data, const char *unused, struct error **err)
 {
+        (void)unused;
+        const struct prove_order *order = data;
         struct daemon *daemon = order->daemon;
         _cleanup_strv_ char **vms = NULL;
         _cleanup_error_ struct error *broken = NULL;
@@ -110,17 +113,7 @@ static int start(const struct prove_order *order, struct error **err)
         return 0;
 }
 
-static void start_when_ready(void *data, const struct error *unavailable, const char *unused)
-{
-        (void)unused;
-        struct prove_order *order = data;
-        _cleanup_error_ struct error *error = NULL;
-        if (unavailable)
-                api_answer_unavailable(order->request, unavailable);
-        else if (start(order, &error) < 0)
-                api_answer_error(order->request, error);
-        order_free(order);
-}
+static const struct api_order_steps prove_steps = { .answer = start, .free = order_free };
 
 static int check_body(const struct prove_body *body, struct error **err)
 {
@@ -150,5 +143,5 @@ void api_test_restore(struct daemon *daemon, struct api_request *request)
                 order_free(order);
                 return;
         }
-        share_when_ready(daemon->share, start_when_ready, order);
+        api_when_share_ready(request, &prove_steps, order);
 }

@@ -5,7 +5,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/api.h"
+#include "daemon/api-order.h"
 #include "daemon/choose-vms.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/runner.h"
@@ -32,8 +32,9 @@ struct prune_order {
         struct prune_body body;
 };
 
-static void order_free(struct prune_order *order)
+static void order_free(void *data)
 {
+        struct prune_order *order = data;
         json_fields_done(prune_fields, &order->body);
         free(order);
 }
@@ -173,8 +174,9 @@ static void start_jobs(const struct prune_order *order, char *const *vms)
         batch_seal(batch);
 }
 
-static int answer(const struct prune_order *order, const char *text, struct error **err)
+static int answer(void *data, const char *text, struct error **err)
 {
+        const struct prune_order *order = data;
         struct daemon *daemon = order->daemon;
         _cleanup_strv_ char **vms = NULL;
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
@@ -194,29 +196,14 @@ static int answer(const struct prune_order *order, const char *text, struct erro
         return 0;
 }
 
-static void rows_are_told(void *data, const struct error *failed, const char *text)
+static void ask(void *data, struct share *share, share_answer_function *told, void *told_data)
 {
-        struct prune_order *order = data;
-        _cleanup_error_ struct error *error = NULL;
-        if (failed)
-                api_answer_error(order->request, failed);
-        else if (answer(order, text, &error) < 0)
-                api_answer_error(order->request, error);
-        order_free(order);
+        const struct prune_order *order = data;
+        (void)!daemon_reload_inventory(order->daemon, NULL);
+        share_list_points(share, NULL, false, told, told_data);
 }
 
-static void start_when_ready(void *data, const struct error *unavailable, const char *unused)
-{
-        (void)unused;
-        struct prune_order *order = data;
-        if (!unavailable) {
-                (void)!daemon_reload_inventory(order->daemon, NULL);
-                share_list_points(order->daemon->share, NULL, false, rows_are_told, order);
-                return;
-        }
-        api_answer_unavailable(order->request, unavailable);
-        order_free(order);
-}
+static const struct api_order_steps prune_steps = { .ask = ask, .answer = answer, .free = order_free };
 
 void api_prune(struct daemon *daemon, struct api_request *request)
 {
@@ -229,5 +216,5 @@ void api_prune(struct daemon *daemon, struct api_request *request)
                 order_free(order);
                 return;
         }
-        share_when_ready(daemon->share, start_when_ready, order);
+        api_when_share_ready(request, &prune_steps, order);
 }

@@ -2,7 +2,7 @@
  * told at once; what the share and the hypervisors say of it, only the worker can see. */
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/api.h"
+#include "daemon/api-order.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/runner.h"
 #include "schema/restore-options.h"
@@ -26,15 +26,18 @@ struct restore_order {
         struct restore_options options;
 };
 
-static void order_free(struct restore_order *order)
+static void order_free(void *data)
 {
+        struct restore_order *order = data;
         json_fields_done(restore_fields, &order->body);
         restore_options_done(&order->options);
         free(order);
 }
 
-static int start(const struct restore_order *order, struct error **err)
+static int start(void *data, const char *unused, struct error **err)
 {
+        (void)unused;
+        const struct restore_order *order = data;
         struct daemon *daemon = order->daemon;
         const struct restore_options *options = &order->options;
         _cleanup_error_ struct error *broken = NULL;
@@ -59,17 +62,7 @@ static int start(const struct restore_order *order, struct error **err)
         return 0;
 }
 
-static void start_when_ready(void *data, const struct error *unavailable, const char *unused)
-{
-        (void)unused;
-        struct restore_order *order = data;
-        _cleanup_error_ struct error *error = NULL;
-        if (unavailable)
-                api_answer_unavailable(order->request, unavailable);
-        else if (start(order, &error) < 0)
-                api_answer_error(order->request, error);
-        order_free(order);
-}
+static const struct api_order_steps restore_steps = { .answer = start, .free = order_free };
 
 void api_restore(struct daemon *daemon, struct api_request *request)
 {
@@ -82,5 +75,5 @@ void api_restore(struct daemon *daemon, struct api_request *request)
                 order_free(order);
                 return;
         }
-        share_when_ready(daemon->share, start_when_ready, order);
+        api_when_share_ready(request, &restore_steps, order);
 }

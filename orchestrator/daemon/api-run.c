@@ -3,7 +3,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/api.h"
+#include "daemon/api-order.h"
 #include "daemon/cycle.h"
 #include "daemon/daemon-internal.h"
 
@@ -37,8 +37,9 @@ struct run {
         struct run_body body;
 };
 
-static void run_free(struct run *run)
+static void run_free(void *data)
 {
+        struct run *run = data;
         json_fields_done(run_fields, &run->body);
         free(run);
 }
@@ -126,23 +127,20 @@ static int start_cycle(struct run *run, const struct error *broken, struct error
         return 0;
 }
 
-static void run_when_ready(void *data, const struct error *unavailable, const char *unused)
+static int run_when_ready(void *data, const char *unused, struct error **err)
 {
         (void)unused;
         struct run *run = data;
         _cleanup_error_ struct error *broken = NULL;
-        _cleanup_error_ struct error *error = NULL;
-        if (unavailable) {
-                api_answer_unavailable(run->request, unavailable);
-        } else if (run->body.attach && run->daemon->cycle) {
+        if (run->body.attach && run->daemon->cycle) {
                 attach(run);
-        } else {
-                (void)!daemon_reload_inventory(run->daemon, &broken);
-                if (start_cycle(run, broken, &error) < 0)
-                        api_answer_error(run->request, error);
+                return 0;
         }
-        run_free(run);
+        (void)!daemon_reload_inventory(run->daemon, &broken);
+        return start_cycle(run, broken, err);
 }
+
+static const struct api_order_steps run_steps = { .answer = run_when_ready, .free = run_free };
 
 void api_run(struct daemon *daemon, struct api_request *request)
 {
@@ -158,6 +156,6 @@ void api_run(struct daemon *daemon, struct api_request *request)
                 attach(run);
                 run_free(run);
         } else {
-                share_when_ready(daemon->share, run_when_ready, run);
+                api_when_share_ready(request, &run_steps, run);
         }
 }

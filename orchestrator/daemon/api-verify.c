@@ -2,7 +2,7 @@
  * share, ask it who has points and what the catalog knows of them, make a batch with a job for each VM, answer with its stream. */
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/api.h"
+#include "daemon/api-order.h"
 #include "daemon/choose-vms.h"
 #include "daemon/daemon-internal.h"
 #include "daemon/runner.h"
@@ -30,8 +30,9 @@ struct verify_order {
         struct verify_body body;
 };
 
-static void order_free(struct verify_order *order)
+static void order_free(void *data)
 {
+        struct verify_order *order = data;
         json_fields_done(verify_fields, &order->body);
         free(order);
 }
@@ -90,8 +91,9 @@ static void add_job(const struct verify_order *order, struct batch *batch, const
         batch_add(batch, job);
 }
 
-static int start(const struct verify_order *order, const char *text, struct error **err)
+static int start(void *data, const char *text, struct error **err)
 {
+        const struct verify_order *order = data;
         struct daemon *daemon = order->daemon;
         _cleanup_json_ json_t *known = json_loads(text, 0, NULL);
         _cleanup_strv_ char **vms = NULL;
@@ -109,28 +111,13 @@ static int start(const struct verify_order *order, const char *text, struct erro
         return 0;
 }
 
-static void known_is_told(void *data, const struct error *failed, const char *text)
+static void ask(void *data, struct share *share, share_answer_function *told, void *told_data)
 {
-        struct verify_order *order = data;
-        _cleanup_error_ struct error *error = NULL;
-        if (failed)
-                api_answer_error(order->request, failed);
-        else if (start(order, text, &error) < 0)
-                api_answer_error(order->request, error);
-        order_free(order);
+        (void)data;
+        share_list_known(share, told, told_data);
 }
 
-static void start_when_ready(void *data, const struct error *unavailable, const char *unused)
-{
-        (void)unused;
-        struct verify_order *order = data;
-        if (!unavailable) {
-                share_list_known(order->daemon->share, known_is_told, order);
-                return;
-        }
-        api_answer_unavailable(order->request, unavailable);
-        order_free(order);
-}
+static const struct api_order_steps verify_steps = { .ask = ask, .answer = start, .free = order_free };
 
 static int check_body(const struct verify_body *body, struct error **err)
 {
@@ -155,5 +142,5 @@ void api_verify(struct daemon *daemon, struct api_request *request)
                 order_free(order);
                 return;
         }
-        share_when_ready(daemon->share, start_when_ready, order);
+        api_when_share_ready(request, &verify_steps, order);
 }
