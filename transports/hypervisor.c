@@ -40,6 +40,24 @@ const char *domain_state_name(enum domain_state state)
         }
 }
 
+bool domain_state_is_off(enum domain_state state)
+{
+        return state == DOMAIN_STATE_SHUT_OFF || state == DOMAIN_STATE_CRASHED;
+}
+
+int hypervisor_domain_state(struct hypervisor *hypervisor, const char *uuid, const char *name, enum domain_state *ret,
+                            struct error **err)
+{
+        _cleanup_domain_info_ struct domain_info info = { 0 };
+        int found = hypervisor->ops->find_domain(hypervisor, uuid, NULL, &info, err);
+        if (found < 0)
+                return -1;
+        if (found == 0)
+                return error_set(err, ERROR_REFUSED, "%s (UUID %s) is no longer defined on %s", name, uuid, hypervisor->name);
+        *ret = info.state;
+        return 0;
+}
+
 static char *first_line(const char *text)
 {
         text += strspn(text, "\r\n");

@@ -185,3 +185,8 @@ int hypervisor_run(struct hypervisor *hypervisor, const char *const argv[], int6
                    struct error **err) _must_check_;
 
 const char *domain_state_name(enum domain_state state); /* "running", … */
+bool domain_state_is_off(enum domain_state state);      /* no QEMU runs it: shut off, or crashed */
+
+/* What a domain that has to be there does now; `name` is what a message calls it. ERROR_REFUSED when it is not defined any more. */
+int hypervisor_domain_state(struct hypervisor *hypervisor, const char *uuid, const char *name, enum domain_state *ret,
+                            struct error **err) _must_check_;

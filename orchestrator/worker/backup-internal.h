@@ -114,6 +114,8 @@ int backup_disarm(struct backup *backup, struct error **err) _must_check_;
  * thawed. ERROR_BUSY when it waits in a saved image. An agent that is mute for longer than 20 s is left to the dead-man, because disks may
  * be waiting to be put back. */
 int backup_thaw(struct backup *backup, struct error **err) _must_check_;
+/* ERROR_BUSY: its guest, perhaps frozen, waits in a saved image. Returns -1. */
+int backup_refuse_saved(const struct backup *backup, struct error **err);
 /* The undo of a freeze: thaw, and disarm once that was seen. `data` is the backup. */
 int backup_undo_freeze(void *data, struct error **err) _must_check_;
 

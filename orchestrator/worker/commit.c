@@ -201,7 +201,7 @@ static int refresh(struct backup *backup, struct error **err)
                                  backup->vm->name, backup->uuid, backup->host->name);
         domain_info_done(&backup->info);
         backup->info = info;
-        backup->running = info.state != DOMAIN_STATE_SHUT_OFF && info.state != DOMAIN_STATE_CRASHED;
+        backup->running = !domain_state_is_off(info.state);
         return 0;
 }
 

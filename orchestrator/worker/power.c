@@ -57,20 +57,7 @@ static int withdraw(struct backup *backup, const char *path, struct error **err)
 
 static int read_state(struct backup *backup, enum domain_state *ret, struct error **err)
 {
-        _cleanup_domain_info_ struct domain_info info = { 0 };
-        int found = backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &info, err);
-        if (found < 0)
-                return -1;
-        if (found == 0)
-                return error_set(err, ERROR_REFUSED, "%s (UUID %s) is no longer defined on %s", backup->vm->name, backup->uuid,
-                                 backup->host->name);
-        *ret = info.state;
-        return 0;
-}
-
-static bool is_off(enum domain_state state)
-{
-        return state == DOMAIN_STATE_SHUT_OFF || state == DOMAIN_STATE_CRASHED;
+        return hypervisor_domain_state(backup->host, backup->uuid, backup->vm->name, ret, err);
 }
 
 static bool is_running(enum domain_state state)
@@ -196,7 +183,7 @@ static int undo_off(void *data, struct error **err)
         if (backup_ensure_connection(backup, err) < 0)
                 return -1;
         _cleanup_free_ char *path = intent_path(backup);
-        int off = wait_for(backup, is_off, backup->shutdown_sent ? UNDO_PATIENCE_MS : 0, false, err);
+        int off = wait_for(backup, domain_state_is_off, backup->shutdown_sent ? UNDO_PATIENCE_MS : 0, false, err);
         if (off < 0)
                 return -1;
         if (off == 0 && backup->shutdown_sent)
@@ -222,7 +209,7 @@ int power_off(struct backup *backup, struct error **err)
         backup->shutdown_sent = true;
         if (backup->host->ops->shutdown(backup->host, backup->uuid, err) < 0)
                 return error_prefix(err, "%s could not be asked to shut down", backup->vm->name);
-        int off = wait_for(backup, is_off, SHUTDOWN_PATIENCE_MS, true, err);
+        int off = wait_for(backup, domain_state_is_off, SHUTDOWN_PATIENCE_MS, true, err);
         if (off == 0)
                 error_set(err, ERROR_TIMEOUT,
                           "%s was asked to shut down and is still on after %d s: does its guest heed the power button?",
@@ -241,7 +228,7 @@ int power_on(struct backup *backup, struct error **err)
         report_step(backup->report, "power-on");
         _cleanup_free_ char *path = intent_path(backup);
         enum domain_state state = DOMAIN_STATE_OTHER;
-        if (read_state(backup, &state, err) < 0 || (is_off(state) && start_and_see(backup, err) < 0))
+        if (read_state(backup, &state, err) < 0 || (domain_state_is_off(state) && start_and_see(backup, err) < 0))
                 return -1;
         backup->running = true;
         if (withdraw(backup, path, err) < 0)
@@ -298,7 +285,7 @@ static int recover_shutdown(struct backup *backup, const struct intent *intent, 
         enum domain_state state = DOMAIN_STATE_OTHER;
         if (read_state(backup, &state, err) < 0)
                 return -1;
-        if (is_off(state)) {
+        if (domain_state_is_off(state)) {
                 if (!dry_run && start_and_see(backup, err) < 0)
                         return -1;
                 *ret_text = xasprintf("%s was off since an interrupted job had shut it down: started", backup->vm->name);

@@ -166,7 +166,7 @@ void recover_freezes(struct recovery *recovery)
                 recovery_fails(recovery, error);
                 return;
         }
-        bool has_guest = found == 1 && info.state != DOMAIN_STATE_SHUT_OFF && info.state != DOMAIN_STATE_CRASHED;
+        bool has_guest = found == 1 && !domain_state_is_off(info.state);
         /* A paused guest cannot answer. When its overlay's I/O error was the cause, it is asked again after the commit. */
         if (has_guest && info.state == DOMAIN_STATE_PAUSED) {
                 if (recovery->thaw_waits)
@@ -177,11 +177,7 @@ void recover_freezes(struct recovery *recovery)
                 return;
         }
         if (!has_guest && found == 1 && info.has_managed_save) {
-                error_set(&error, ERROR_BUSY,
-                          "%s was saved (managed save) while it may have been frozen: it is thawed as soon as it is found started "
-                          "again "
-                          "(on %s: virsh start %s; then at once: orch recover %s)",
-                          backup->vm->name, backup->host->name, backup->vm->domain, backup->vm->name);
+                backup_refuse_saved(backup, &error);
                 recovery_fails(recovery, error);
                 return;
         }

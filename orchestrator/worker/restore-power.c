@@ -15,29 +15,19 @@ enum {
         LOOK_INTERVAL_US = 500 * 1000,
 };
 
-static int read_state(struct hypervisor *host, const char *uuid, enum domain_state *ret, struct error **err)
+static int read_original_state(const struct restore *restore, enum domain_state *ret, struct error **err)
 {
-        _cleanup_domain_info_ struct domain_info info = { 0 };
-        int found = host->ops->find_domain(host, uuid, NULL, &info, err);
-        if (found == 0)
-                return error_set(err, ERROR_REFUSED, "%s vanished from %s", uuid, host->name);
-        *ret = info.state;
-        return found < 0 ? -1 : 0;
+        return hypervisor_domain_state(restore->original_host, restore->xml->uuid, restore->original_info.name, ret, err);
 }
 
-static bool is_off(enum domain_state state)
-{
-        return state == DOMAIN_STATE_SHUT_OFF || state == DOMAIN_STATE_CRASHED;
-}
-
-static int wait_until_off(struct hypervisor *host, const char *uuid, bool *ret_off, struct error **err)
+static int wait_until_off(const struct restore *restore, bool *ret_off, struct error **err)
 {
         struct deadline deadline = deadline_in_ms(SHUTDOWN_MS);
         for (*ret_off = false; !*ret_off && !deadline_passed(deadline);) {
                 enum domain_state state = DOMAIN_STATE_OTHER;
-                if (worker_check_cancelled(err) < 0 || read_state(host, uuid, &state, err) < 0)
+                if (worker_check_cancelled(err) < 0 || read_original_state(restore, &state, err) < 0)
                         return -1;
-                *ret_off = is_off(state);
+                *ret_off = domain_state_is_off(state);
                 if (!*ret_off)
                         usleep(LOOK_INTERVAL_US);
         }
@@ -53,15 +43,15 @@ int restore_stop_original(struct restore *restore, struct error **err)
         if (!restore->original_xml)
                 return 0;
         report_step(restore->report, "stop-original");
-        if (restore_enter_phase(restore, RESTORE_STOPPING, err) < 0 || read_state(host, uuid, &state, err) < 0)
+        if (restore_enter_phase(restore, RESTORE_STOPPING, err) < 0 || read_original_state(restore, &state, err) < 0)
                 return -1;
-        if (is_off(state)) {
+        if (domain_state_is_off(state)) {
                 report_step_end(restore->report, STEP_DONE, "it was off");
                 return 0;
         }
         _cleanup_error_ struct error *unwilling = NULL;
         if (state == DOMAIN_STATE_RUNNING && host->ops->shutdown(host, uuid, &unwilling) == 0 &&
-            wait_until_off(host, uuid, &off, err) < 0)
+            wait_until_off(restore, &off, err) < 0)
                 return -1;
         if (!off && host->ops->destroy(host, uuid, err) < 0)
                 return -1;
@@ -94,9 +84,9 @@ int restore_await(struct restore *restore, struct error **err)
                 if (worker_check_cancelled(err) < 0)
                         return error_prefix(err, "%s is restored and started on %s; waiting for its guest agent", restore->name,
                                             host->name);
-                if (read_state(host, restore->uuid, &state, err) < 0)
+                if (hypervisor_domain_state(host, restore->uuid, restore->name, &state, err) < 0)
                         return -1;
-                if (is_off(state))
+                if (domain_state_is_off(state))
                         return error_set(err, ERROR_INTERNAL, "%s was restored and started on %s, and has gone off again",
                                          restore->name, host->name);
                 if (host->ops->agent_state(host, restore->uuid, &agent, err) < 0)

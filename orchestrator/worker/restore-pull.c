@@ -140,7 +140,7 @@ static int look(struct pull *pull, struct error **err)
         int found = pull->host->ops->find_domain(pull->host, pull->journal->uuid, NULL, &info, err);
         if (found < 0)
                 return -1;
-        bool off = found && (info.state == DOMAIN_STATE_SHUT_OFF || info.state == DOMAIN_STATE_CRASHED);
+        bool off = found && domain_state_is_off(info.state);
         pull->state = !found ? PULL_GONE : off ? PULL_OFF : PULL_RUNS;
         if (!found)
                 return 0;

@@ -6,11 +6,6 @@
 #include "base/strings.h"
 #include "worker/restore-internal.h"
 
-static bool is_active(const struct domain_info *info)
-{
-        return info->state != DOMAIN_STATE_SHUT_OFF && info->state != DOMAIN_STATE_CRASHED;
-}
-
 static int stop_units(const struct restore_journal *journal, struct hypervisor *host, struct error **err)
 {
         static const char *const what[] = { "copy", "move" };
@@ -27,7 +22,7 @@ static int refuse_active(const struct restore_journal *journal, struct hyperviso
 {
         _cleanup_domain_info_ struct domain_info info = { 0 };
         int found = host->ops->find_domain(host, uuid, NULL, &info, err);
-        if (found <= 0 || !is_active(&info))
+        if (found <= 0 || domain_state_is_off(info.state))
                 return found < 0 ? -1 : 0;
         return error_set(
                 err, ERROR_REFUSED,
@@ -43,7 +38,7 @@ static int take_definition_away(const struct restore_journal *journal, struct hy
         int found = host->ops->find_domain(host, journal->uuid, NULL, &info, err);
         if (found <= 0)
                 return found;
-        if (is_active(&info) && host->ops->destroy(host, journal->uuid, err) < 0)
+        if (!domain_state_is_off(info.state) && host->ops->destroy(host, journal->uuid, err) < 0)
                 return -1;
         return host->ops->undefine(host, journal->uuid, err);
 }
@@ -59,12 +54,11 @@ static int define_original(struct repository *repository, const struct restore_j
 
 static int start_original(const struct restore_journal *journal, struct hypervisor *host, struct error **err)
 {
-        _cleanup_domain_info_ struct domain_info info = { 0 };
-        int found = host->ops->find_domain(host, journal->original_uuid, NULL, &info, err);
-        if (found == 0)
-                return error_set(err, ERROR_REFUSED, "%s vanished from %s", journal->vm, host->name);
-        if (found < 0 || is_active(&info) || !journal->original_ran)
-                return found < 0 ? -1 : 0;
+        enum domain_state state = DOMAIN_STATE_OTHER;
+        if (hypervisor_domain_state(host, journal->original_uuid, journal->vm, &state, err) < 0)
+                return -1;
+        if (!domain_state_is_off(state) || !journal->original_ran)
+                return 0;
         return host->ops->start(host, journal->original_uuid, false, err);
 }
 

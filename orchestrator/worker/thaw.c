@@ -20,7 +20,7 @@ static int find_guest(struct backup *backup, enum guest_place *ret, struct hyper
         int found = backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &info, err);
         if (found < 0)
                 return -1;
-        if (found && info.state != DOMAIN_STATE_SHUT_OFF && info.state != DOMAIN_STATE_CRASHED)
+        if (found && !domain_state_is_off(info.state))
                 *ret = GUEST_HERE;
         else if (found && info.has_managed_save)
                 *ret = GUEST_SAVED;
@@ -29,7 +29,7 @@ static int find_guest(struct backup *backup, enum guest_place *ret, struct hyper
         return 0;
 }
 
-static int refuse_saved(const struct backup *backup, struct error **err)
+int backup_refuse_saved(const struct backup *backup, struct error **err)
 {
         return error_set(
                 err, ERROR_BUSY,
@@ -68,7 +68,7 @@ int backup_thaw(struct backup *backup, struct error **err)
                         return 0;
                 bool lost = error->kind == ERROR_UNREACHABLE;
                 if (!moved && !lost && find_guest(backup, &place, &moved, NULL) == 0 && place == GUEST_SAVED)
-                        return refuse_saved(backup, err);
+                        return backup_refuse_saved(backup, err);
                 if (place == GUEST_OFF)
                         return 0;
                 if (place == GUEST_MOVED) {
@@ -96,7 +96,7 @@ int backup_undo_freeze(void *data, struct error **err)
         if (backup_ensure_connection(backup, err) < 0 || find_guest(backup, &place, &moved, err) < 0)
                 return -1;
         if (place == GUEST_SAVED)
-                return refuse_saved(backup, err);
+                return backup_refuse_saved(backup, err);
         if (place != GUEST_OFF && backup_thaw(backup, err) < 0)
                 return -1;
         return deadman_disarm(&backup->deadman, backup->host, &fired, err);
