@@ -13,6 +13,7 @@
 #include "cli/client.h"
 #include "cli/help.h"
 #include "cli/output.h"
+#include "schema/json-fields.h"
 
 const struct option_spec cli_global_options[] = {
         { .name = "config", .value = "FILE", .help = "the settings; default $ORCH_CONFIG or /etc/orch/orch.yaml" },
@@ -65,6 +66,21 @@ struct client *cli_connect(const struct cli *cli)
 {
         _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);
         return settings ? client_new(settings->socket) : NULL;
+}
+
+int cli_call(const struct cli *cli, const char *path, const json_t *body, json_t **ret, struct error **err)
+{
+        _cleanup_client_ struct client *client = cli_connect(cli);
+        if (!client)
+                return STATUS_USAGE;
+        _cleanup_json_ json_t *answer = NULL;
+        int status = client_call(client, path, body, &answer, err);
+        if (status != STATUS_OK)
+                return status;
+        if (cli->json)
+                return cli_printed(output_json(answer));
+        *ret = TAKE_PTR(answer);
+        return STATUS_OK;
 }
 
 int cli_printed(bool written)

@@ -79,6 +79,10 @@ struct client;
 /* The client of the daemon that orch.yaml names. NULL when orch.yaml is not valid, as above. The caller frees. */
 struct client *cli_connect(const struct cli *cli);
 
+/* For a verb that is one call: connects and calls (client.h). With --json the answer is printed, and *ret stays NULL as after a failure; else
+ * the answer is the caller's, to be told in words. Returns the exit status so far. */
+int cli_call(const struct cli *cli, const char *path, const json_t *body, json_t **ret, struct error **err) _must_check_;
+
 /* What a verb returns after its last output: STATUS_OK, or a failure when stdout is gone (`written` is false). */
 int cli_printed(bool written);
 

@@ -30,18 +30,13 @@ const struct verb_manual manual_cancel = {
 
 static int cancel_job(const struct cli *cli, const char *job, struct error **err)
 {
-        _cleanup_client_ struct client *client = cli_connect(cli);
-        if (!client)
-                return STATUS_USAGE;
         _cleanup_free_ char *escaped = client_escape(job);
         _cleanup_free_ char *path = xasprintf("/v1/jobs/%s/cancel", escaped);
         _cleanup_json_ json_t *body = json_object();
         _cleanup_json_ json_t *answer = NULL;
-        int status = client_call(client, path, body, &answer, err);
-        if (status != STATUS_OK)
+        int status = cli_call(cli, path, body, &answer, err);
+        if (!answer)
                 return status;
-        if (cli->json)
-                return cli_printed(output_json(answer));
         _cleanup_free_ char *line =
                 xasprintf("job %s is %s; `orch log %s -f` shows how it ends", job, value_text(answer, "state"), job);
         return cli_printed(output_line(line));
@@ -52,22 +47,17 @@ static int cancel_bacula_job(const struct cli *cli, const char *bacula_job, stru
         const char *bacula_status = options_get(cli->options, "bacula-status");
         if (bacula_status && !bacula_status_is_cancelled(bacula_status))
                 return STATUS_OK;
-        _cleanup_client_ struct client *client = cli_connect(cli);
-        if (!client)
-                return STATUS_USAGE;
         _cleanup_json_ json_t *body = json_object();
         json_object_set_new(body, "bacula_job", json_from_text(bacula_job));
         _cleanup_json_ json_t *answer = NULL;
-        int status = client_call(client, "/v1/cancel", body, &answer, err);
-        if (status == STATUS_USAGE && bacula_status) {
-                /* What is asked of a script behind a job: most often all has ended already. */
+        int status = cli_call(cli, "/v1/cancel", body, &answer, err);
+        if (status == STATUS_USAGE && *err && bacula_status) {
+                /* What is asked of a script behind a job: most often all has ended already. (An orch.yaml that is not valid sets no error.) */
                 *err = error_free(*err);
                 return STATUS_OK;
         }
-        if (status != STATUS_OK)
+        if (!answer)
                 return status;
-        if (cli->json)
-                return cli_printed(output_json(answer));
         _cleanup_free_ char *jobs = format_count(value_integer(answer, "jobs", 0), "job");
         _cleanup_free_ char *line = xasprintf("%s of Bacula's job %s %s; `orch status` shows how it ends", jobs, bacula_job,
                                               value_text(answer, "state"));

@@ -35,18 +35,13 @@ const struct verb_manual manual_release = {
 
 static int ask(const struct cli *cli, const char *verb, const json_t *body, struct error **err)
 {
-        _cleanup_client_ struct client *client = cli_connect(cli);
-        if (!client)
-                return STATUS_USAGE;
         _cleanup_free_ char *vm = client_escape(cli->options->words[0]);
         _cleanup_free_ char *point = client_escape(cli->options->words[1]);
         _cleanup_free_ char *path = xasprintf("/v1/points/%s/%s/%s", vm, point, verb);
         _cleanup_json_ json_t *answer = NULL;
-        int status = client_call(client, path, body, &answer, err);
-        if (status != STATUS_OK)
+        int status = cli_call(cli, path, body, &answer, err);
+        if (!answer)
                 return status;
-        if (cli->json)
-                return cli_printed(output_json(answer));
         _cleanup_free_ char *line = xasprintf("%s %s is %s", value_text(answer, "vm"), value_text(answer, "point"),
                                               value_bool(answer, "held") ? "held" : "not held any more");
         return cli_printed(output_line(line));

@@ -2,7 +2,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "cli/client.h"
 #include "cli/output.h"
 #include "cli/values.h"
 #include "cli/verbs.h"
@@ -35,15 +34,10 @@ const struct verb_manual manual_resume = {
 
 static int ask(const struct cli *cli, const char *path, const json_t *body, struct error **err)
 {
-        _cleanup_client_ struct client *client = cli_connect(cli);
-        if (!client)
-                return STATUS_USAGE;
         _cleanup_json_ json_t *answer = NULL;
-        int status = client_call(client, path, body, &answer, err);
-        if (status != STATUS_OK)
+        int status = cli_call(cli, path, body, &answer, err);
+        if (!answer)
                 return status;
-        if (cli->json)
-                return cli_printed(output_json(answer));
         _cleanup_free_ char *until = value_local_time(answer, "until");
         _cleanup_free_ char *line = !value_bool(answer, "paused") ? xstrdup("backups go on")
                                     : str_empty(until)            ? xstrdup("backups are paused until `orch resume`")

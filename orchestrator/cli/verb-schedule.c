@@ -1,6 +1,5 @@
 /* `orch schedule`: the next cycle, VM by VM, with the reason for each. */
 #include "base/memory.h"
-#include "cli/client.h"
 #include "cli/output.h"
 #include "cli/table.h"
 #include "cli/values.h"
@@ -37,15 +36,10 @@ static char *format_table(const json_t *schedule)
 
 int verb_schedule(const struct cli *cli, struct error **err)
 {
-        _cleanup_client_ struct client *client = cli_connect(cli);
-        if (!client)
-                return STATUS_USAGE;
         _cleanup_json_ json_t *answer = NULL;
-        int status = client_call(client, "/v1/schedule", NULL, &answer, err);
-        if (status != STATUS_OK)
+        int status = cli_call(cli, "/v1/schedule", NULL, &answer, err);
+        if (!answer)
                 return status;
-        if (cli->json)
-                return cli_printed(output_json(answer));
         _cleanup_free_ char *table = format_table(answer);
         return cli_printed(output_text(table));
 }

@@ -197,8 +197,11 @@ static char *format_status(const json_t *status)
         return strbuf_take(&out);
 }
 
-static int watch(struct client *client, struct error **err)
+static int watch(const struct cli *cli, struct error **err)
 {
+        _cleanup_client_ struct client *client = cli_connect(cli);
+        if (!client)
+                return STATUS_USAGE;
         for (;;) {
                 _cleanup_json_ json_t *answer = NULL;
                 int status = client_call(client, "/v1/status", NULL, &answer, err);
@@ -221,17 +224,12 @@ int verb_status(const struct cli *cli, struct error **err)
                 error_set(err, ERROR_CONFIG, "--watch needs a terminal and prints no JSON");
                 return STATUS_USAGE;
         }
-        _cleanup_client_ struct client *client = cli_connect(cli);
-        if (!client)
-                return STATUS_USAGE;
         if (watching)
-                return watch(client, err);
+                return watch(cli, err);
         _cleanup_json_ json_t *answer = NULL;
-        int status = client_call(client, "/v1/status", NULL, &answer, err);
-        if (status != STATUS_OK)
+        int status = cli_call(cli, "/v1/status", NULL, &answer, err);
+        if (!answer)
                 return status;
-        if (cli->json)
-                return cli_printed(output_json(answer));
         _cleanup_free_ char *text = format_status(answer);
         return cli_printed(output_text(text));
 }
