@@ -95,12 +95,12 @@ void loop_source_set_events(struct loop_source *source, uint32_t events)
         (void)epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
 }
 
-static struct loop_source *add_timer(struct loop *loop, clockid_t clock, loop_timer_function *function, void *data,
-                                     struct error **err)
+/* The source owns the descriptor, which is closed where this fails; a negative one is what errno says. */
+static struct loop_source *add_own(struct loop *loop, int own_fd, const char *problem, void *data, struct error **err)
 {
-        _cleanup_close_ int fd = timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK);
+        _cleanup_close_ int fd = own_fd;
         if (fd < 0) {
-                error_set_errno(err, ERROR_INTERNAL, errno, "cannot make a timer");
+                error_set_errno(err, ERROR_INTERNAL, errno, "%s", problem);
                 return NULL;
         }
         struct loop_source *source = add(loop, fd, EPOLLIN, err);
@@ -108,8 +108,17 @@ static struct loop_source *add_timer(struct loop *loop, clockid_t clock, loop_ti
                 return NULL;
         (void)TAKE_FD(fd);
         source->owns_fd = true;
-        source->on_timer = function;
         source->data = data;
+        return source;
+}
+
+static struct loop_source *add_timer(struct loop *loop, clockid_t clock, loop_timer_function *function, void *data,
+                                     struct error **err)
+{
+        struct loop_source *source =
+                add_own(loop, timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK), "cannot make a timer", data, err);
+        if (source)
+                source->on_timer = function;
         return source;
 }
 
@@ -151,18 +160,10 @@ void loop_timer_disarm(struct loop_source *timer)
 struct loop_source *loop_add_signals(struct loop *loop, const sigset_t *signals, loop_signal_function *function, void *data,
                                      struct error **err)
 {
-        _cleanup_close_ int fd = signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK);
-        if (fd < 0) {
-                error_set_errno(err, ERROR_INTERNAL, errno, "cannot take signals");
-                return NULL;
-        }
-        struct loop_source *source = add(loop, fd, EPOLLIN, err);
-        if (!source)
-                return NULL;
-        (void)TAKE_FD(fd);
-        source->owns_fd = true;
-        source->on_signal = function;
-        source->data = data;
+        struct loop_source *source =
+                add_own(loop, signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK), "cannot take signals", data, err);
+        if (source)
+                source->on_signal = function;
         return source;
 }
 
