@@ -352,3 +352,30 @@ void json_fields_done(const struct json_field fields[], void *object)
                         list_done(field, object);
         }
 }
+
+json_t *json_fields_to_object(const struct json_field fields[], const void *object)
+{
+        json_t *json = json_object();
+        json_fields_write(fields, object, json);
+        return json;
+}
+
+json_t *json_fields_to_document(int format, const struct json_field fields[], const void *object)
+{
+        json_t *json = json_object();
+        json_object_set_new(json, "format", json_integer(format));
+        json_fields_write(fields, object, json);
+        return json;
+}
+
+int json_fields_from_object(const struct json_field fields[], json_t *json, const char *where, void *ret, size_t size,
+                            struct error **err)
+{
+        _cleanup_free_ void *object = xcalloc(1, size);
+        if (json && json_fields_read(fields, json, where, object, err) < 0) {
+                json_fields_done(fields, object);
+                return -1;
+        }
+        memcpy(ret, object, size);
+        return 0;
+}

@@ -52,6 +52,14 @@ int json_fields_read(const struct json_field fields[], json_t *json, const char 
 /* Frees all that the table's fields own and zeroes them. */
 void json_fields_done(const struct json_field fields[], void *object);
 
+/* A new object of all fields; as a document, its "format" first. A new reference. */
+json_t *json_fields_to_object(const struct json_field fields[], const void *object);
+json_t *json_fields_to_document(int format, const struct json_field fields[], const void *object);
+/* Reads a struct of `size` bytes as json_fields_read() does, into `ret` only when all of it is right; a `json` of NULL says nothing of any
+ * field. json_fields_done() then frees what it owns. */
+int json_fields_from_object(const struct json_field fields[], json_t *json, const char *where, void *ret, size_t size,
+                            struct error **err) _must_check_;
+
 /* A JSON string, whatever bytes the text has: what isn't UTF-8 is cleaned. NULL gives null. A new reference. */
 json_t *json_from_text(const char *text);
 

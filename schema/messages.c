@@ -55,8 +55,7 @@ struct job_request *job_request_free(struct job_request *request)
 
 char *job_request_format(const struct job_request *request)
 {
-        _cleanup_json_ json_t *json = json_object();
-        json_fields_write(request_fields, request, json);
+        _cleanup_json_ json_t *json = json_fields_to_object(request_fields, request);
         return json_write_line(json);
 }
 

@@ -229,9 +229,7 @@ uint64_t metadata_stored_bytes(const struct metadata *metadata)
 
 char *metadata_format(const struct metadata *metadata)
 {
-        _cleanup_json_ json_t *json = json_object();
-        json_object_set_new(json, "format", json_integer(METADATA_FORMAT));
-        json_fields_write(metadata_fields, metadata, json);
+        _cleanup_json_ json_t *json = json_fields_to_document(METADATA_FORMAT, metadata_fields, metadata);
         return json_write_document(json);
 }
 

@@ -28,10 +28,7 @@ static const struct json_field state_fields[] = {
 
 json_t *point_state_to_json(const struct point_state *state)
 {
-        json_t *json = json_object();
-        json_object_set_new(json, "format", json_integer(STATE_FORMAT));
-        json_fields_write(state_fields, state, json);
-        return json;
+        return json_fields_to_document(STATE_FORMAT, state_fields, state);
 }
 
 char *point_state_format(const struct point_state *state)

@@ -10,20 +10,12 @@ static const struct json_field option_fields[] = {
 
 json_t *prune_options_to_json(const struct prune_options *options)
 {
-        json_t *json = json_object();
-        json_fields_write(option_fields, options, json);
-        return json;
+        return json_fields_to_object(option_fields, options);
 }
 
 int prune_options_from_json(json_t *json, struct prune_options *ret, struct error **err)
 {
-        struct prune_options options = { 0 };
-        if (json && json_fields_read(option_fields, json, "options.", &options, err) < 0) {
-                prune_options_done(&options);
-                return -1;
-        }
-        *ret = options;
-        return 0;
+        return json_fields_from_object(option_fields, json, "options.", ret, sizeof *ret, err);
 }
 
 void prune_options_done(struct prune_options *options)

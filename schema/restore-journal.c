@@ -89,9 +89,7 @@ struct restore_journal *restore_journal_free(struct restore_journal *journal)
 
 char *restore_journal_format(const struct restore_journal *journal)
 {
-        _cleanup_json_ json_t *json = json_object();
-        json_object_set_new(json, "format", json_integer(JOURNAL_FORMAT));
-        json_fields_write(journal_fields, journal, json);
+        _cleanup_json_ json_t *json = json_fields_to_document(JOURNAL_FORMAT, journal_fields, journal);
         return json_write_document(json);
 }
 

@@ -144,9 +144,7 @@ int restore_options_read(json_t *json, struct restore_options *ret, struct error
 
 json_t *restore_options_write(const struct restore_options *options)
 {
-        json_t *json = json_object();
-        json_fields_write(fields, options, json);
-        return json;
+        return json_fields_to_object(fields, options);
 }
 
 void restore_options_done(struct restore_options *options)

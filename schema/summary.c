@@ -87,9 +87,7 @@ void summary_finish(struct summary *summary, int64_t finished)
 
 char *summary_format(const struct summary *summary)
 {
-        _cleanup_json_ json_t *json = json_object();
-        json_object_set_new(json, "format", json_integer(SUMMARY_FORMAT));
-        json_fields_write(summary_fields, summary, json);
+        _cleanup_json_ json_t *json = json_fields_to_document(SUMMARY_FORMAT, summary_fields, summary);
         return json_write_document(json);
 }
 

@@ -30,20 +30,13 @@ static const struct json_field fields[] = {
 
 int test_restore_options_read(json_t *json, struct test_restore_options *ret, struct error **err)
 {
-        struct test_restore_options options = { 0 };
-        if (json && json_fields_read(fields, json, "", &options, err) < 0) {
-                json_fields_done(fields, &options);
-                return error_prefix(err, "options of a test-restore");
-        }
-        *ret = options;
-        return 0;
+        int r = json_fields_from_object(fields, json, "", ret, sizeof *ret, err);
+        return r < 0 ? error_prefix(err, "options of a test-restore") : 0;
 }
 
 json_t *test_restore_options_write(const struct test_restore_options *options)
 {
-        json_t *json = json_object();
-        json_fields_write(fields, options, json);
-        return json;
+        return json_fields_to_object(fields, options);
 }
 
 void test_restore_options_done(struct test_restore_options *options)

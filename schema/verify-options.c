@@ -12,20 +12,12 @@ static const struct json_field option_fields[] = {
 
 json_t *verify_options_to_json(const struct verify_options *options)
 {
-        json_t *json = json_object();
-        json_fields_write(option_fields, options, json);
-        return json;
+        return json_fields_to_object(option_fields, options);
 }
 
 int verify_options_from_json(json_t *json, struct verify_options *ret, struct error **err)
 {
-        struct verify_options options = { 0 };
-        if (json && json_fields_read(option_fields, json, "options.", &options, err) < 0) {
-                verify_options_done(&options);
-                return -1;
-        }
-        *ret = options;
-        return 0;
+        return json_fields_from_object(option_fields, json, "options.", ret, sizeof *ret, err);
 }
 
 void verify_options_done(struct verify_options *options)

@@ -66,11 +66,8 @@ char *catalog_list_to_json(const struct catalog_list *list)
 {
         json_t *array = json_array();
 
-        for (size_t i = 0; i < list->count; i++) {
-                json_t *object = json_object();
-                json_fields_write(catalog_entry_fields, &list->items[i], object);
-                json_array_append_new(array, object);
-        }
+        for (size_t i = 0; i < list->count; i++)
+                json_array_append_new(array, json_fields_to_object(catalog_entry_fields, &list->items[i]));
         char *text = json_dumps(array, JSON_INDENT(2));
         json_decref(array);
         return text;

@@ -56,9 +56,7 @@ static void load_kept(struct notices *notices)
 void notices_keep(const struct notices *notices)
 {
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_json_ json_t *json = json_object();
-        json_object_set_new(json, "format", json_integer(KEPT_FORMAT));
-        json_fields_write(kept_fields, &notices->kept, json);
+        _cleanup_json_ json_t *json = json_fields_to_document(KEPT_FORMAT, kept_fields, &notices->kept);
         _cleanup_free_ char *text = json_write_document(json);
         _cleanup_free_ char *path = notices_path(notices, "state.json");
         if (fs_write_file(path, 0640, text, strlen(text), &error) < 0)

@@ -64,9 +64,7 @@ struct incidents *incidents_free(struct incidents *incidents)
 static void save(const struct incidents *incidents)
 {
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_json_ json_t *json = json_object();
-        json_object_set_new(json, "format", json_integer(INCIDENTS_FORMAT));
-        json_fields_write(document_fields, incidents, json);
+        _cleanup_json_ json_t *json = json_fields_to_document(INCIDENTS_FORMAT, document_fields, incidents);
         _cleanup_free_ char *text = json_write_document(json);
         if (fs_write_file(incidents->path, 0640, text, strlen(text), &error) < 0)
                 log_warning("what was told of troubles may be told again after a restart: %s", error->message);

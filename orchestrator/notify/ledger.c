@@ -39,8 +39,7 @@ void ledger_done(struct ledger *ledger)
 
 static void add_line(struct strbuf *out, const struct ledger_row *row)
 {
-        _cleanup_json_ json_t *json = json_object();
-        json_fields_write(row_fields, row, json);
+        _cleanup_json_ json_t *json = json_fields_to_object(row_fields, row);
         _cleanup_free_ char *line = json_write_line(json);
         strbuf_addf(out, "%s\n", line);
 }

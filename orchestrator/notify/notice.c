@@ -125,9 +125,7 @@ void notice_add_tags(struct notice *notice, char *const *tags)
 
 json_t *notice_to_json(const struct notice *notice)
 {
-        json_t *json = json_object();
-        json_fields_write(notice_fields, notice, json);
-        return json;
+        return json_fields_to_object(notice_fields, notice);
 }
 
 struct notice *notice_from_json(json_t *json, struct error **err)

@@ -87,9 +87,7 @@ static int write_message(const struct spool *spool, const struct spool_message *
                          struct error **err)
 {
         char name[32];
-        _cleanup_json_ json_t *json = json_object();
-        json_object_set_new(json, "format", json_integer(SPOOL_FORMAT));
-        json_fields_write(message_fields, message, json);
+        _cleanup_json_ json_t *json = json_fields_to_document(SPOOL_FORMAT, message_fields, message);
         json_object_set_new(json, "notice", notice_to_json(notice));
         _cleanup_free_ char *text = json_write_document(json);
         file_name(message->number, name);
