@@ -418,6 +418,17 @@ class KilledCase(RecoverCase):
         if self.orch.daemon and self.orch.daemon.pid in pids:
             self.orch.stop_daemon()
 
+    def cancel_in_the_copy(self, vm):
+        """Cancels a backup of the VM in the middle of its slow copy; it has half a minute to undo what it did."""
+        self.orch.restart(limits={"bandwidth_mib_s": 1})
+        backup = self.orch.start("backup", "vm", vm)
+        self.addCleanup(finish, backup)
+        job = self.orch.wait_for_step(vm, "copy")
+        begun = time.monotonic()
+        self.orch("cancel", job, check=0)
+        self.assertEqual(backup.wait(60), 5)
+        self.assertLess(time.monotonic() - begun, 30)
+
     def armed(self):
         return glob.glob(self.host.path("/var/lib/orch/*.thaw.id"))
 

@@ -135,6 +135,19 @@ void rig_done(struct rig *rig)
         share_unmount();
 }
 
+void rig_begin(struct rig *rig, const char *more_settings, const char *const names[])
+{
+        rig_prepare(rig, more_settings);
+        rig_set_vms(rig, names);
+        rig_start(rig);
+}
+
+void rig_end(struct rig *rig)
+{
+        cr_assert_eq(rig_stop(rig, SIGTERM), 0);
+        rig_done(rig);
+}
+
 void call_open(struct rig *rig, struct call *call, const char *method, const char *path, const char *body)
 {
         *call = (struct call){ .fd = connect_to(rig) };
@@ -225,6 +238,7 @@ int call_finish(struct call *call, int64_t timeout_ms)
         json_t *more = call_line(call, 2000);
         cr_assert_null(more, "a line after the end");
         cr_assert(call->ended, "the stream does not end after its end line");
+        call_close(call);
         return exit_status;
 }
 
@@ -248,14 +262,31 @@ json_t *rig_call(struct rig *rig, const char *method, const char *path, const ch
         return json;
 }
 
-json_t *rig_get(struct rig *rig, const char *path)
+static json_t *call_wanting(struct rig *rig, const char *method, const char *path, const char *body, int wanted)
 {
         int status = 0;
-        json_t *json = rig_call(rig, "GET", path, NULL, &status);
+        json_t *json = rig_call(rig, method, path, body, &status);
         char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-        cr_assert_eq(status, 200, "%s: %d %s", path, status, text ? text : "");
+        cr_assert_eq(status, wanted, "%s %s: %d %s", path, body ? body : "", status, text ? text : "");
         free(text);
         return json;
+}
+
+json_t *rig_get(struct rig *rig, const char *path)
+{
+        return call_wanting(rig, "GET", path, NULL, 200);
+}
+
+json_t *rig_post(struct rig *rig, const char *path, const char *body, int wanted)
+{
+        return call_wanting(rig, "POST", path, body, wanted);
+}
+
+int rig_run(struct rig *rig, const char *path, const char *body)
+{
+        struct call call;
+        call_open(rig, &call, "POST", path, body);
+        return call_finish(&call, 60000);
 }
 
 char *rig_history(struct rig *rig)
@@ -271,6 +302,26 @@ char *rig_history(struct rig *rig)
                 strbuf_addf(&out, "%s%s", out.length ? "," : "", line);
         }
         return strbuf_take(&out);
+}
+
+size_t count_of(const char *text, const char *words)
+{
+        size_t count = 0;
+        for (const char *at = text; (at = strstr(at, words)); at += strlen(words))
+                count++;
+        return count;
+}
+
+void rig_wait_for_history(struct rig *rig, const char *words, size_t times)
+{
+        for (int i = 0; i < 1500; i++) {
+                _cleanup_free_ char *history = rig_history(rig);
+                if (count_of(history, words) >= times)
+                        return;
+                usleep(20000);
+        }
+        _cleanup_free_ char *history = rig_history(rig);
+        cr_assert_fail("no \"%s\" in %s", words, history);
 }
 
 pid_t rig_worker_pid(struct rig *rig, const char *vm)

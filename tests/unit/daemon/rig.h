@@ -31,11 +31,19 @@ int rig_stop(struct rig *rig, int signal);
 int rig_wait(struct rig *rig);
 /* Ends what is left and removes the folder. */
 void rig_done(struct rig *rig);
+/* rig_prepare(), rig_set_vms(), rig_start(). */
+void rig_begin(struct rig *rig, const char *more_settings, const char *const names[]);
+/* Its orderly end: SIGTERM, after which it has to exit with 0; then rig_done(). */
+void rig_end(struct rig *rig);
 
 /* One call at its whole; *ret_status is the HTTP status. The caller owns the JSON (NULL when the answer is none). */
 json_t *rig_call(struct rig *rig, const char *method, const char *path, const char *body, int *ret_status);
 /* GET that must give 200. */
 json_t *rig_get(struct rig *rig, const char *path);
+/* POST that must give this status. The caller owns the JSON. */
+json_t *rig_post(struct rig *rig, const char *path, const char *body, int wanted);
+/* POST whose answer is a stream, read to its end; its exit_status. */
+int rig_run(struct rig *rig, const char *path, const char *body);
 
 /* A stream. */
 struct call {
@@ -49,12 +57,15 @@ void call_open(struct rig *rig, struct call *call, const char *method, const cha
 json_t *call_line(struct call *call, int64_t timeout_ms);
 /* Reads until a line with this "event" (and "vm", unless NULL) and gives it; fails the test when it doesn't come. */
 json_t *call_until(struct call *call, const char *event, const char *vm, int64_t timeout_ms);
-/* Reads to the "end" line; its exit_status. */
+/* Reads to the "end" line and closes the call; its exit_status. */
 int call_finish(struct call *call, int64_t timeout_ms);
 void call_close(struct call *call);
 
 /* "start backup ok-1,end backup ok-1,…": what the workers did, with commas; the caller frees. */
 char *rig_history(struct rig *rig);
+size_t count_of(const char *text, const char *words);
+/* Until the history has these words so many times; fails the test after 30 s. */
+void rig_wait_for_history(struct rig *rig, const char *words, size_t times);
 /* The pid of the newest worker of a VM, out of the daemon's log. */
 pid_t rig_worker_pid(struct rig *rig, const char *vm);
 const char *text_of(const json_t *json, const char *name);

@@ -1,6 +1,5 @@
 /* The control API at its edges: what is refused and how, who may use it, what it tells. */
 #include <criterion/criterion.h>
-#include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,15 +16,12 @@ static struct rig rig;
 
 static void set_up(void)
 {
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "ok-1", "web-server-2", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "ok-1", "web-server-2", NULL });
 }
 
 static void tear_down(void)
 {
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 TestSuite(api, .init = set_up, .fini = tear_down);
@@ -86,7 +82,6 @@ Test(api, shows_points_jobs_and_hypervisors)
         _cleanup_free_ char *job = xstrdup(text_of(queued, "job"));
         json_decref(queued);
         cr_assert_eq(call_finish(&call, 10000), 0);
-        call_close(&call);
 
         json_t *point = rig_get(&rig, "/v1/points/ok-1/latest");
         cr_assert_str_eq(text_of(point, "vm"), "ok-1");
@@ -110,7 +105,6 @@ Test(api, shows_points_jobs_and_hypervisors)
                 json_decref(call_until(&call, "step", "ok-1", 5000));
                 json_decref(call_until(&call, "result", "ok-1", 5000));
                 cr_assert_eq(call_finish(&call, 5000), 0);
-                call_close(&call);
         }
 
         call_open(&rig, &call, "POST", "/v1/hypervisors/check", "{}");
@@ -118,7 +112,6 @@ Test(api, shows_points_jobs_and_hypervisors)
         cr_assert_str_eq(text_of(result, "hypervisor"), "host-1");
         json_decref(result);
         cr_assert_eq(call_finish(&call, 10000), 0);
-        call_close(&call);
         json_t *hypervisors = rig_get(&rig, "/v1/hypervisors");
         json_t *first = json_array_get(hypervisors, 0);
         cr_assert_eq(number_of(first, "vms"), 2);
@@ -131,7 +124,6 @@ Test(api, tells_metrics)
         struct call call;
         call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"ok-1\"]}");
         cr_assert_eq(call_finish(&call, 10000), 0);
-        call_close(&call);
         call_open(&rig, &call, "GET", "/metrics", NULL);
         char text[16384] = "";
         size_t length = 0;

@@ -1,38 +1,16 @@
 /* What ties a job of Bacula to the jobs that it started or follows: who is cancelled with it, and in which order many of them are served. */
 #include <criterion/criterion.h>
-#include <signal.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "rig.h"
-
-static void post(struct rig *rig, const char *path, const char *body, int wanted)
-{
-        int status = 0;
-        json_t *json = rig_call(rig, "POST", path, body, &status);
-        cr_assert_eq(status, wanted, "%s %s: %d", path, body, status);
-        json_decref(json);
-}
-
-static void start(struct rig *rig, const char *const names[])
-{
-        rig_prepare(rig, NULL);
-        rig_set_vms(rig, names);
-        rig_start(rig);
-}
-
-static void stop(struct rig *rig)
-{
-        cr_assert_eq(rig_stop(rig, SIGTERM), 0);
-        rig_done(rig);
-}
 
 Test(bacula, a_job_that_attached_to_a_cycle_can_cancel_it_and_so_can_the_one_that_began_it)
 {
         static const char *const cancels[] = { "{\"bacula_job\":\"7\"}", "{\"bacula_job\":\"8\"}" };
         for (size_t i = 0; i < 2; i++) {
                 struct rig rig;
-                start(&rig, (const char *const[]){ "endless-1", "ok-2", NULL });
+                rig_begin(&rig, NULL, (const char *const[]){ "endless-1", "ok-2", NULL });
                 struct call first;
                 struct call second;
                 call_open(&rig, &first, "POST", "/v1/run", "{\"bacula_job\":\"7\"}");
@@ -42,44 +20,40 @@ Test(bacula, a_job_that_attached_to_a_cycle_can_cancel_it_and_so_can_the_one_tha
                 json_t *status = rig_get(&rig, "/v1/status");
                 cr_assert_str_eq(text_of(json_object_get(status, "cycle"), "bacula_job"), "8");
                 json_decref(status);
-                post(&rig, "/v1/cancel", cancels[i], 200);
+                json_decref(rig_post(&rig, "/v1/cancel", cancels[i], 200));
                 cr_assert_eq(call_finish(&first, 20000), 5);
                 cr_assert_eq(call_finish(&second, 20000), 5);
-                call_close(&first);
-                call_close(&second);
                 _cleanup_free_ char *history = rig_history(&rig);
                 cr_assert_str_eq(history, "start backup endless-1,end backup endless-1");
-                post(&rig, "/v1/cancel", cancels[i], 404);
-                stop(&rig);
+                json_decref(rig_post(&rig, "/v1/cancel", cancels[i], 404));
+                rig_end(&rig);
         }
 }
 
 Test(bacula, cancelling_one_job_leaves_those_of_the_others)
 {
         struct rig rig;
-        start(&rig, (const char *const[]){ "endless-1", "ok-2", "ok-3", NULL });
+        rig_begin(&rig, NULL, (const char *const[]){ "endless-1", "ok-2", "ok-3", NULL });
         struct call first;
         struct call second;
         call_open(&rig, &first, "POST", "/v1/backup", "{\"vms\":[\"endless-1\",\"ok-3\"],\"bacula_job\":\"21\"}");
         json_decref(call_until(&first, "progress", "endless-1", 10000));
         call_open(&rig, &second, "POST", "/v1/backup", "{\"vms\":[\"ok-2\"],\"bacula_job\":\"22\"}");
         json_decref(call_until(&second, "queued", "ok-2", 10000));
-        post(&rig, "/v1/cancel", "{\"bacula_job\":\"2\"}", 404);
-        post(&rig, "/v1/cancel", "{\"bacula_job\":\"21\"}", 200);
+        json_decref(rig_post(&rig, "/v1/cancel", "{\"bacula_job\":\"2\"}", 404));
+        json_decref(rig_post(&rig, "/v1/cancel", "{\"bacula_job\":\"21\"}", 200));
         cr_assert_eq(call_finish(&first, 20000), 5);
         cr_assert_eq(call_finish(&second, 20000), 0);
-        call_close(&first);
-        call_close(&second);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(history, "start backup endless-1,end backup endless-1,start backup ok-2,end backup ok-2");
-        stop(&rig);
+        rig_end(&rig);
 }
 
 /* A Director starts all jobs of one moment, a VM each, in no order that means anything. */
 Test(bacula, scheduled_jobs_of_single_vms_are_served_by_priority_whatever_order_they_come_in)
 {
         struct rig rig;
-        start(&rig, (const char *const[]){ "slow-1", "ok-2", "ok-3", "ok-4", NULL });
+        rig_begin(&rig, NULL, (const char *const[]){ "slow-1", "ok-2", "ok-3", "ok-4", NULL });
         static const char *const bodies[] = {
                 "{\"vms\":[\"slow-1\"],\"if_due\":true,\"bacula_job\":\"1\"}",
                 "{\"vms\":[\"ok-4\"],\"if_due\":true,\"bacula_job\":\"2\"}",
@@ -93,19 +67,18 @@ Test(bacula, scheduled_jobs_of_single_vms_are_served_by_priority_whatever_order_
         }
         for (size_t i = 0; i < 4; i++) {
                 cr_assert_eq(call_finish(&calls[i], 30000), 0);
-                call_close(&calls[i]);
         }
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(history, "start backup slow-1,end backup slow-1,start backup ok-3,end backup ok-3,"
                                   "start backup ok-2,end backup ok-2,start backup ok-4,end backup ok-4");
-        stop(&rig);
+        rig_end(&rig);
 }
 
 /* A Director that was restarted runs the job again while the first one's backup goes on. */
 Test(bacula, one_that_waited_for_a_backup_of_its_vm_is_not_due_any_more)
 {
         struct rig rig;
-        start(&rig, (const char *const[]){ "slow-1", NULL });
+        rig_begin(&rig, NULL, (const char *const[]){ "slow-1", NULL });
         struct call first;
         struct call second;
         call_open(&rig, &first, "POST", "/v1/backup", "{\"vms\":[\"slow-1\"],\"if_due\":true,\"bacula_job\":\"1\"}");
@@ -117,11 +90,9 @@ Test(bacula, one_that_waited_for_a_backup_of_its_vm_is_not_due_any_more)
         cr_assert_str_eq(text_of(result, "status"), "skipped");
         json_decref(result);
         cr_assert_eq(call_finish(&second, 20000), 0);
-        call_close(&first);
-        call_close(&second);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(history, "start backup slow-1,end backup slow-1");
-        stop(&rig);
+        rig_end(&rig);
 }
 
 static bool is_queued(struct rig *rig, const char *body)
@@ -152,17 +123,17 @@ Test(bacula, only_the_failure_that_was_told_is_not_told_again)
         cr_expect(is_queued(&rig, "{\"job\":\"backup-vm-ok-2\",\"text\":\"its client was killed\",\"bacula_job\":\"32\"}"));
         cr_expect(is_queued(&rig, "{\"job\":\"backup-vm-gone\",\"text\":\"no such VM\",\"bacula_job\":\"33\"}"));
         cr_expect_not(is_queued(&rig, "{\"job\":\"of another scheduler\",\"text\":\"x\"}"), "it names no job: just now is meant");
-        post(&rig, "/v1/notify/failure", "{\"job\":\"a\",\"text\":\"b\",\"bacula_job\":\"1; rm\"}", 400);
-        stop(&rig);
+        json_decref(rig_post(&rig, "/v1/notify/failure", "{\"job\":\"a\",\"text\":\"b\",\"bacula_job\":\"1; rm\"}", 400));
+        rig_end(&rig);
 }
 
 Test(bacula, what_can_be_no_id_is_refused)
 {
         struct rig rig;
-        start(&rig, (const char *const[]){ "ok-1", NULL });
-        post(&rig, "/v1/run", "{\"bacula_job\":\"1; rm\"}", 400);
-        post(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"],\"bacula_job\":\"\"}", 400);
+        rig_begin(&rig, NULL, (const char *const[]){ "ok-1", NULL });
+        json_decref(rig_post(&rig, "/v1/run", "{\"bacula_job\":\"1; rm\"}", 400));
+        json_decref(rig_post(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"],\"bacula_job\":\"\"}", 400));
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(history, "");
-        stop(&rig);
+        rig_end(&rig);
 }

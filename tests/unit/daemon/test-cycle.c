@@ -12,32 +12,11 @@
 #include "rig.h"
 #include "schema/summary.h"
 
-static json_t *post(struct rig *rig, const char *path, const char *body, int wanted)
-{
-        int status = 0;
-        json_t *json = rig_call(rig, "POST", path, body, &status);
-        char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-        cr_assert_eq(status, wanted, "%s: %d %s", path, status, text ? text : "");
-        free(text);
-        return json;
-}
-
-static int run(struct rig *rig, const char *path, const char *body)
-{
-        struct call call;
-        call_open(rig, &call, "POST", path, body);
-        int exit_status = call_finish(&call, 60000);
-        call_close(&call);
-        return exit_status;
-}
-
 Test(cycle, tries_once_more_what_may_have_passed_and_writes_its_summary)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "once-1", "unreachable-2", "wrong-3", "ok-4", "off-5", NULL });
-        rig_start(&rig);
-        cr_assert_eq(run(&rig, "/v1/run", "{}"), 1);
+        rig_begin(&rig, NULL, (const char *const[]){ "once-1", "unreachable-2", "wrong-3", "ok-4", "off-5", NULL });
+        cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 1);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(
                 history,
@@ -57,7 +36,7 @@ Test(cycle, tries_once_more_what_may_have_passed_and_writes_its_summary)
         cr_assert_eq(summary->stored_bytes, 2 * 4096);
 
         /* What failed is still due, what succeeded is not. */
-        json_t *plan = post(&rig, "/v1/run", "{\"dry_run\":true}", 200);
+        json_t *plan = rig_post(&rig, "/v1/run", "{\"dry_run\":true}", 200);
         size_t i;
         json_t *item;
         json_array_foreach(json_object_get(plan, "plan"), i, item)
@@ -68,20 +47,17 @@ Test(cycle, tries_once_more_what_may_have_passed_and_writes_its_summary)
         }
         cr_assert_eq(number_of(plan, "usual"), 5);
         json_decref(plan);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 Test(cycle, a_second_one_is_refused_or_attached_to)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "slow-1", "ok-2", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "slow-1", "ok-2", NULL });
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{\"bacula_job\":\"77\"}");
         json_decref(call_until(&call, "started", "slow-1", 10000));
-        json_t *refusal = post(&rig, "/v1/run", "{}", 409);
+        json_t *refusal = rig_post(&rig, "/v1/run", "{}", 409);
         cr_assert_eq(number_of(refusal, "exit_status"), 4);
         cr_assert(strstr(text_of(json_object_get(refusal, "error"), "message"), "--attach"));
         json_decref(refusal);
@@ -95,36 +71,29 @@ Test(cycle, a_second_one_is_refused_or_attached_to)
         json_decref(call_until(&attached, "result", "ok-2", 20000));
         cr_assert_eq(call_finish(&attached, 10000), 0);
         cr_assert_eq(call_finish(&call, 10000), 0);
-        call_close(&attached);
-        call_close(&call);
-        cr_assert_eq(run(&rig, "/v1/run", "{}"), 0, "nothing is due any more");
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0, "nothing is due any more");
+        rig_end(&rig);
 }
 
 Test(cycle, an_adhoc_backup_goes_behind_the_running_one_and_ahead_of_the_rest)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "slow-1", "ok-2", "ok-3", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "slow-1", "ok-2", "ok-3", NULL });
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
         json_decref(call_until(&call, "started", "slow-1", 10000));
-        json_t *jobs = post(&rig, "/v1/backup", "{\"vms\":[\"ok-3\"],\"wait\":false}", 200);
+        json_t *jobs = rig_post(&rig, "/v1/backup", "{\"vms\":[\"ok-3\"],\"wait\":false}", 200);
         cr_assert_eq(number_of(json_array_get(json_object_get(jobs, "jobs"), 0), "position"), 1);
         json_decref(jobs);
         json_t *skipped = call_until(&call, "result", "ok-3", 20000);
         cr_assert_str_eq(text_of(skipped, "status"), "skipped", "it need not be backed up twice");
         json_decref(skipped);
         cr_assert_eq(call_finish(&call, 10000), 0);
-        call_close(&call);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(
                 history,
                 "start backup slow-1,end backup slow-1,start backup ok-3,end backup ok-3,start backup ok-2,end backup ok-2");
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 Test(cycle, filters_and_their_mistakes)
@@ -138,13 +107,13 @@ Test(cycle, filters_and_their_mistakes)
                   "  - { name: ok-3, hypervisor: host-2, method: quiesce, schedule: daily, tags: [gold] }\n"
                   "  - { name: ok-4, hypervisor: host-2, method: quiesce, schedule: manual, tags: [gold] }\n");
         rig_start(&rig);
-        json_t *refusal = post(&rig, "/v1/run", "{\"tag\":[\"glod\"]}", 400);
+        json_t *refusal = rig_post(&rig, "/v1/run", "{\"tag\":[\"glod\"]}", 400);
         cr_assert(strstr(text_of(json_object_get(refusal, "error"), "message"), "gold"));
         cr_assert_eq(number_of(refusal, "exit_status"), 2);
         json_decref(refusal);
-        json_decref(post(&rig, "/v1/run", "{\"hypervisor\":[\"host-3\"]}", 400));
-        cr_assert_eq(run(&rig, "/v1/run", "{\"tag\":[\"gold\"],\"hypervisor\":[\"host-2\"]}"), 0);
-        cr_assert_eq(run(&rig, "/v1/run", "{\"all\":true,\"exclude\":[\"*-1\",\"ok-3\"]}"), 0);
+        json_decref(rig_post(&rig, "/v1/run", "{\"hypervisor\":[\"host-3\"]}", 400));
+        cr_assert_eq(rig_run(&rig, "/v1/run", "{\"tag\":[\"gold\"],\"hypervisor\":[\"host-2\"]}"), 0);
+        cr_assert_eq(rig_run(&rig, "/v1/run", "{\"all\":true,\"exclude\":[\"*-1\",\"ok-3\"]}"), 0);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(history, "start backup ok-3,end backup ok-3,start backup ok-2,end backup ok-2");
         json_t *schedule = rig_get(&rig, "/v1/schedule");
@@ -153,16 +122,13 @@ Test(cycle, filters_and_their_mistakes)
         cr_assert(json_is_true(json_object_get(json_array_get(schedule, 0), "due")));
         cr_assert(json_is_false(json_object_get(json_array_get(schedule, 1), "due")));
         json_decref(schedule);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 Test(cycle, a_broken_inventory_runs_the_last_good_one_and_says_so)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "ok-1", NULL });
         rig_write(&rig, "vm-list.yaml", "vms:\n  - { name: ok-1, hypervisor: host-1, metod: quiesce }\n");
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
@@ -172,11 +138,10 @@ Test(cycle, a_broken_inventory_runs_the_last_good_one_and_says_so)
         cr_assert(strstr(text_of(first, "text"), "vm-list.yaml:2:"), "%s", text_of(first, "text"));
         json_decref(first);
         cr_assert_eq(call_finish(&call, 10000), 2);
-        call_close(&call);
         json_t *status = rig_get(&rig, "/v1/status");
         cr_assert_str_eq(text_of(json_object_get(status, "inventory"), "state"), "last-good");
         json_decref(status);
-        json_t *refusal = post(&rig, "/v1/reload", "{}", 400);
+        json_t *refusal = rig_post(&rig, "/v1/reload", "{}", 400);
         cr_assert_eq(number_of(refusal, "exit_status"), 2);
         json_decref(refusal);
         rig_set_vms(&rig, (const char *const[]){ "ok-1", "ok-2", NULL });
@@ -189,30 +154,26 @@ Test(cycle, a_broken_inventory_runs_the_last_good_one_and_says_so)
                         break;
                 usleep(20000);
         }
-        cr_assert_eq(run(&rig, "/v1/run", "{}"), 0);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0);
+        rig_end(&rig);
 }
 
 Test(cycle, pause_refuses_backups_also_after_a_restart_and_resume_ends_it)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
-        rig_start(&rig);
-        json_decref(post(&rig, "/v1/pause", "{\"until\":\"2001-01-01T00:00:00Z\"}", 400));
-        json_decref(post(&rig, "/v1/pause", "{}", 200));
+        rig_begin(&rig, NULL, (const char *const[]){ "ok-1", NULL });
+        json_decref(rig_post(&rig, "/v1/pause", "{\"until\":\"2001-01-01T00:00:00Z\"}", 400));
+        json_decref(rig_post(&rig, "/v1/pause", "{}", 200));
         cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
         rig_start(&rig);
-        json_t *refusal = post(&rig, "/v1/run", "{}", 409);
+        json_t *refusal = rig_post(&rig, "/v1/run", "{}", 409);
         cr_assert_eq(number_of(refusal, "exit_status"), 4);
         json_decref(refusal);
-        json_decref(post(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"]}", 409));
-        cr_assert_eq(run(&rig, "/v1/check", "{\"vms\":[\"ok-1\"]}"), 0, "a check changes nothing and may run");
-        json_decref(post(&rig, "/v1/resume", "{}", 200));
-        cr_assert_eq(run(&rig, "/v1/run", "{}"), 0);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        json_decref(rig_post(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"]}", 409));
+        cr_assert_eq(rig_run(&rig, "/v1/check", "{\"vms\":[\"ok-1\"]}"), 0, "a check changes nothing and may run");
+        json_decref(rig_post(&rig, "/v1/resume", "{}", 200));
+        cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0);
+        rig_end(&rig);
 }
 
 Test(cycle, the_own_timer_starts_one)
@@ -224,9 +185,7 @@ Test(cycle, the_own_timer_starts_one)
         static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
         _cleanup_free_ char *settings = xasprintf("cycle: { start: \"%s %02d:%02d\", timezone: UTC, trigger: internal }\n",
                                                   days[tm.tm_wday], tm.tm_hour, tm.tm_min);
-        rig_prepare(&rig, settings);
-        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, settings, (const char *const[]){ "ok-1", NULL });
         for (int i = 0; i < 200; i++) {
                 _cleanup_free_ char *history = rig_history(&rig);
                 if (strstr(history, "end backup ok-1"))
@@ -235,24 +194,21 @@ Test(cycle, the_own_timer_starts_one)
         }
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(history, "start backup ok-1,end backup ok-1");
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 Test(cycle, pins_a_vm_and_takes_another_uuid_only_when_told)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "renewed-1", NULL });
-        rig_start(&rig);
-        cr_assert_eq(run(&rig, "/v1/backup", "{\"vms\":[\"renewed-*\"]}"), 0);
+        rig_begin(&rig, NULL, (const char *const[]){ "renewed-1", NULL });
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"renewed-*\"]}"), 0);
         sleep(1);
-        cr_assert_eq(run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"]}"), 0);
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"]}"), 0);
         sleep(1);
-        cr_assert_eq(run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"],\"accept_new_uuid\":true}"), 0);
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"],\"accept_new_uuid\":true}"), 0);
         sleep(1);
-        cr_assert_eq(run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"]}"), 0);
-        cr_assert_eq(run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"],\"if_due\":true}"), 0);
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"]}"), 0);
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"],\"if_due\":true}"), 0);
         /* What each worker was told: nothing, the first UUID, nothing, the third. */
         _cleanup_free_ char *log = rig_read(&rig, "worker.log");
         char pins[4][64];
@@ -267,25 +223,20 @@ Test(cycle, pins_a_vm_and_takes_another_uuid_only_when_told)
         cr_assert_str_eq(pins[2], "-");
         cr_assert_neq(strcmp(pins[3], pins[1]), 0);
         cr_assert_null(strstr(strstr(log, pins[3]) + 1, "start"), "it was not due and ran all the same");
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 Test(cycle, is_cancelled_as_a_whole_by_its_bacula_job)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "endless-1", "ok-2", "ok-3", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "endless-1", "ok-2", "ok-3", NULL });
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{\"bacula_job\":\"12\"}");
         json_decref(call_until(&call, "progress", "endless-1", 10000));
-        json_decref(post(&rig, "/v1/cancel", "{\"bacula_job\":\"13\"}", 404));
-        json_decref(post(&rig, "/v1/cancel", "{\"bacula_job\":\"12\"}", 200));
+        json_decref(rig_post(&rig, "/v1/cancel", "{\"bacula_job\":\"13\"}", 404));
+        json_decref(rig_post(&rig, "/v1/cancel", "{\"bacula_job\":\"12\"}", 200));
         cr_assert_eq(call_finish(&call, 10000), 5);
-        call_close(&call);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(history, "start backup endless-1,end backup endless-1");
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }

@@ -17,9 +17,7 @@
 Test(daemon, starts_backs_up_by_priority_and_stops)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "zz-1", "ok-2", "aa-3", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "zz-1", "ok-2", "aa-3", NULL });
         json_t *status = rig_get(&rig, "/v1/status");
         cr_assert_eq(number_of(status, "pid"), rig.pid);
         json_decref(status);
@@ -29,7 +27,6 @@ Test(daemon, starts_backs_up_by_priority_and_stops)
         json_decref(call_until(&call, "started", "zz-1", 10000));
         json_decref(call_until(&call, "result", "aa-3", 20000));
         cr_assert_eq(call_finish(&call, 10000), 0);
-        call_close(&call);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(history,
                          "start backup zz-1,end backup zz-1,start backup ok-2,end backup ok-2,start backup aa-3,end backup aa-3");
@@ -64,14 +61,11 @@ Test(daemon, gives_its_metrics_and_nothing_else_by_network)
         struct rig rig;
         int port = 20000 + getpid() % 20000;
         _cleanup_free_ char *settings = xasprintf("metrics: { listen: \"127.0.0.1:%d\" }\n", port);
-        rig_prepare(&rig, settings);
-        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, settings, (const char *const[]){ "ok-1", NULL });
         json_decref(rig_get(&rig, "/v1/status"));
         cr_assert(metrics_answer(port, "/metrics", "\norch_up 1\n"));
         cr_assert(metrics_answer(port, "/v1/status", "404"));
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 /* READY=1 when it can be asked, WATCHDOG=1 while it lives, STOPPING=1 at its end. */

@@ -1,7 +1,6 @@
 /* GET /metrics against the text format 0.0.4, by a parser that takes nothing else. */
 #include <criterion/criterion.h>
 #include <ctype.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -127,9 +126,7 @@ static double value_of(const char *text, const char *what)
 Test(metrics, are_valid_and_tell_what_is_to_be_watched)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "ok-1", "wrong-2", "rotten-3", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "ok-1", "wrong-2", "rotten-3", NULL });
         _cleanup_free_ char *empty = get_metrics(&rig);
         char **names = parse(empty);
         cr_expect(strv_contains(names, "orch_up") && strv_contains(names, "orch_queue_length"));
@@ -138,10 +135,8 @@ Test(metrics, are_valid_and_tell_what_is_to_be_watched)
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
         cr_assert_eq(call_finish(&call, 30000), 1);
-        call_close(&call);
         call_open(&rig, &call, "POST", "/v1/verify", "{\"vms\":[\"rotten-3\"]}");
         cr_assert_eq(call_finish(&call, 30000), 1);
-        call_close(&call);
         _cleanup_free_ char *text = get_metrics(&rig);
         cr_expect_eq(value_of(text, "orch_vm_points{vm=\"ok-1\",status=\"ok\"}"), 1);
         cr_expect_eq(value_of(text, "orch_vm_points{vm=\"rotten-3\",status=\"damaged\"}"), 1);
@@ -162,6 +157,5 @@ Test(metrics, are_valid_and_tell_what_is_to_be_watched)
         cr_expect_null(strstr(text, "orch_vm_last_success_timestamp_seconds{vm=\"rotten-3\"}"), "it has no good point");
         names = parse(text);
         strv_free(names);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }

@@ -13,18 +13,6 @@
 #include "base/memory.h"
 #include "rig.h"
 
-static void wait_for_history(struct rig *rig, const char *wanted)
-{
-        for (int i = 0; i < 500; i++) {
-                _cleanup_free_ char *history = rig_history(rig);
-                if (strstr(history, wanted))
-                        return;
-                usleep(20000);
-        }
-        _cleanup_free_ char *history = rig_history(rig);
-        cr_assert_fail("no \"%s\" in %s", wanted, history);
-}
-
 static void wait_for_share(struct rig *rig, const char *state)
 {
         for (int i = 0; i < 500; i++) {
@@ -52,9 +40,7 @@ Test(restart, broken_settings_are_told_all_at_once)
 Test(restart, a_second_daemon_is_refused_and_a_stale_socket_is_not_in_the_way)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "ok-1", NULL });
         struct rig second = rig;
         rig_launch(&second);
         cr_assert_eq(rig_wait(&second), 4);
@@ -84,9 +70,7 @@ Test(restart, a_second_daemon_is_refused_and_a_stale_socket_is_not_in_the_way)
 Test(restart, a_killed_daemon_is_noticed_by_its_worker_and_its_vm_recovered)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "endless-1", "ok-2", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "endless-1", "ok-2", NULL });
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
         json_decref(call_until(&call, "progress", "endless-1", 10000));
@@ -97,9 +81,9 @@ Test(restart, a_killed_daemon_is_noticed_by_its_worker_and_its_vm_recovered)
                 json_decref(line);
         }
         call_close(&call);
-        wait_for_history(&rig, "orphaned backup endless-1");
+        rig_wait_for_history(&rig, "orphaned backup endless-1", 1);
         rig_start(&rig);
-        wait_for_history(&rig, "end recover endless-1");
+        rig_wait_for_history(&rig, "end recover endless-1", 1);
         json_t *running = NULL;
         do {
                 json_decref(running);
@@ -122,9 +106,7 @@ Test(restart, a_killed_daemon_is_noticed_by_its_worker_and_its_vm_recovered)
 Test(restart, nothing_is_done_to_a_vm_while_the_worker_of_a_killed_daemon_still_undoes)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "reluctant-1", "ok-2", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "reluctant-1", "ok-2", NULL });
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
         json_decref(call_until(&call, "progress", "reluctant-1", 10000));
@@ -134,27 +116,22 @@ Test(restart, nothing_is_done_to_a_vm_while_the_worker_of_a_killed_daemon_still_
         rig_start(&rig);
         call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"ok-2\"]}");
         cr_assert_eq(call_finish(&call, 10000), 0);
-        call_close(&call);
-        wait_for_history(&rig, "end recover reluctant-1");
+        rig_wait_for_history(&rig, "end recover reluctant-1", 1);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert(strstr(history, "end backup ok-2,end backup reluctant-1,start recover reluctant-1"), "%s", history);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 Test(restart, stop_cancels_what_runs)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "endless-1", "ok-2", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "endless-1", "ok-2", NULL });
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
         json_decref(call_until(&call, "progress", "endless-1", 10000));
         kill(rig.pid, SIGTERM);
         json_decref(call_until(&call, "result", "endless-1", 10000));
         cr_assert_eq(call_finish(&call, 10000), 5);
-        call_close(&call);
         cr_assert_eq(rig_wait(&rig), 0);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(history, "start backup endless-1,end backup endless-1");
@@ -179,7 +156,6 @@ Test(restart, stop_lets_finish_when_told_so_and_a_second_signal_cancels)
         cr_assert_str_eq(text_of(result, "status"), "ok");
         json_decref(result);
         cr_assert_eq(call_finish(&call, 10000), 5, "the other one was cancelled");
-        call_close(&call);
         cr_assert_eq(rig_wait(&rig), 0);
 
         rig_set_vms(&rig, (const char *const[]){ "endless-1", NULL });
@@ -195,7 +171,6 @@ Test(restart, stop_lets_finish_when_told_so_and_a_second_signal_cancels)
         kill(rig.pid, SIGTERM);
         json_decref(call_until(&call, "result", "endless-1", 10000));
         cr_assert_eq(call_finish(&call, 10000), 5);
-        call_close(&call);
         cr_assert_eq(rig_wait(&rig), 0);
         rig_done(&rig);
 }
@@ -225,9 +200,7 @@ Test(restart, without_its_share_it_starts_says_why_and_takes_it_when_it_comes)
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
         cr_assert_eq(call_finish(&call, 10000), 0);
-        call_close(&call);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 Test(restart, a_repository_in_use_by_another_orch_is_left_alone)
@@ -253,9 +226,7 @@ Test(restart, a_repository_in_use_by_another_orch_is_left_alone)
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
         cr_assert_eq(call_finish(&call, 10000), 0);
-        call_close(&call);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 Test(restart, a_share_that_hangs_never_holds_up_an_answer)
@@ -290,8 +261,7 @@ Test(restart, a_share_that_hangs_never_holds_up_an_answer)
         share_thaw();
         wait_for_share(&rig, "ok");
         call_close(&call);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 Test(restart, a_share_that_hangs_does_not_keep_the_daemon_from_ending)

@@ -20,7 +20,6 @@ static int run_with_a_good_one(struct rig *rig, const char *bad, json_t **ret)
         *ret = call_until(&call, "result", bad, 30000);
         json_decref(call_until(&call, "result", "ok-2", 30000));
         int exit_status = call_finish(&call, 20000);
-        call_close(&call);
         return exit_status;
 }
 
@@ -58,8 +57,7 @@ static void assert_fails(const char *bad, const char *kind, const char *said, bo
         json_t *status = rig_get(&rig, "/v1/status");
         cr_assert_str_eq(text_of(json_array_get(json_object_get(status, "failed"), 0), "vm"), bad);
         json_decref(status);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 Test(supervision, a_worker_that_ends_without_a_result)
@@ -82,14 +80,6 @@ Test(supervision, a_worker_that_ignores_sigterm_is_killed)
         assert_fails("deaf-1", "timeout", "told no progress", true);
 }
 
-static size_t count_of(const char *text, const char *line)
-{
-        size_t count = 0;
-        for (const char *at = text; (at = strstr(at, line)); at += strlen(line))
-                count++;
-        return count;
-}
-
 Test(supervision, a_vm_that_was_not_put_back_is_recovered_until_it_is)
 {
         static const char *options[] = { "keepalive_ms=400", "recover_delay_ms=200", NULL };
@@ -110,8 +100,7 @@ Test(supervision, a_vm_that_was_not_put_back_is_recovered_until_it_is)
         usleep(1500 * 1000);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_eq(count_of(history, "start recover leaves-1"), 2, "after one that succeeds there is no other");
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 static void assert_succeeds(const char *odd)
@@ -172,7 +161,6 @@ Test(supervision, a_worker_that_cannot_be_killed_is_set_aside_and_its_vm_quarant
         cr_assert_str_eq(text_of(result, "error_kind"), "busy");
         json_decref(result);
         cr_assert_eq(call_finish(&call, 10000), 1);
-        call_close(&call);
 
         /* When it ends after all, it is reaped and its VM recovered. */
         cr_assert_eq(kill(rig_worker_pid(&rig, "deaf-1"), SIGKILL), 0);
@@ -184,8 +172,7 @@ Test(supervision, a_worker_that_cannot_be_killed_is_set_aside_and_its_vm_quarant
         }
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert(strstr(history, "end recover deaf-1"), "%s", history);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 Test(supervision, a_stuck_worker_does_not_keep_the_daemon_from_ending)
@@ -206,9 +193,7 @@ Test(supervision, a_stuck_worker_does_not_keep_the_daemon_from_ending)
 Test(supervision, cancel_lets_a_worker_undo)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "endless-1", "ok-2", NULL });
-        rig_start(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "endless-1", "ok-2", NULL });
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
         json_t *started = call_until(&call, "started", "endless-1", 10000);
@@ -224,7 +209,6 @@ Test(supervision, cancel_lets_a_worker_undo)
         cr_assert_str_eq(text_of(result, "status"), "cancelled");
         json_decref(result);
         cr_assert_eq(call_finish(&call, 20000), 5);
-        call_close(&call);
         answer = rig_call(&rig, "POST", path, "{}", &status);
         cr_assert_eq(status, 409, "it has ended already");
         json_decref(answer);
@@ -233,8 +217,7 @@ Test(supervision, cancel_lets_a_worker_undo)
         json_decref(answer);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_str_eq(history, "start backup endless-1,end backup endless-1,start backup ok-2,end backup ok-2");
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
 
 /* A client that does not read what comes, and one that is gone, cost nothing but themselves. */
@@ -256,10 +239,8 @@ Test(supervision, clients_that_do_not_read_or_go_away)
         struct call good;
         call_open(&rig, &good, "POST", "/v1/run", "{\"attach\":true}");
         cr_assert_eq(call_finish(&good, 30000), 0);
-        call_close(&good);
         _cleanup_free_ char *log = rig_read(&rig, "daemon.log");
         cr_assert(strstr(log, "cut off"), "%s", log);
         call_close(&silent);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }

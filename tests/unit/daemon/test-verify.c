@@ -7,23 +7,6 @@
 #include "base/memory.h"
 #include "rig.h"
 
-static void backup_all(struct rig *rig)
-{
-        struct call call;
-        call_open(rig, &call, "POST", "/v1/run", "{}");
-        cr_assert_eq(call_finish(&call, 30000), 0);
-        call_close(&call);
-}
-
-static int verify(struct rig *rig, const char *body)
-{
-        struct call call;
-        call_open(rig, &call, "POST", "/v1/verify", body);
-        int exit_status = call_finish(&call, 30000);
-        call_close(&call);
-        return exit_status;
-}
-
 static void assert_point_status(struct rig *rig, const char *vm, const char *expected)
 {
         _cleanup_free_ char *path = xasprintf("/v1/points?vm=%s", vm);
@@ -35,13 +18,11 @@ static void assert_point_status(struct rig *rig, const char *vm, const char *exp
 Test(verify, a_verification_marks_what_is_its_own_and_nothing_else)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "rotten-1", "ok-2", "liar-3", NULL });
-        rig_start(&rig);
-        backup_all(&rig);
-        cr_expect_eq(verify(&rig, "{\"vms\":[\"liar-3\"]}"), 0);
+        rig_begin(&rig, NULL, (const char *const[]){ "rotten-1", "ok-2", "liar-3", NULL });
+        cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0);
+        cr_expect_eq(rig_run(&rig, "/v1/verify", "{\"vms\":[\"liar-3\"]}"), 0);
         assert_point_status(&rig, "ok-2", "ok");
-        cr_expect_eq(verify(&rig, "{\"vms\":[\"rotten-*\"]}"), 1);
+        cr_expect_eq(rig_run(&rig, "/v1/verify", "{\"vms\":[\"rotten-*\"]}"), 1);
         assert_point_status(&rig, "rotten-1", "damaged");
         json_t *status = rig_get(&rig, "/v1/status");
         cr_expect_eq(json_array_size(json_object_get(status, "damaged")), 1);
@@ -58,7 +39,7 @@ Test(verify, a_verification_marks_what_is_its_own_and_nothing_else)
 
         /* Of a VM that left the inventory, too. */
         rig_set_vms(&rig, (const char *const[]){ "ok-2", NULL });
-        cr_expect_eq(verify(&rig, "{\"all\":true}"), 1);
+        cr_expect_eq(rig_run(&rig, "/v1/verify", "{\"all\":true}"), 1);
         static const char *const refused[] = { "{}",
                                                "{\"vms\":[\"nobody-1\"]}",
                                                "{\"vms\":[\"ok-2\"],\"all\":true}",
@@ -69,41 +50,18 @@ Test(verify, a_verification_marks_what_is_its_own_and_nothing_else)
                 json_decref(rig_call(&rig, "POST", "/v1/verify", refused[i], &http));
                 cr_expect_eq(http, 400, "%s: %d", refused[i], http);
         }
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
-}
-
-static size_t count_in(const char *history, const char *words)
-{
-        size_t n = 0;
-        for (const char *at = history; (at = strstr(at, words)); at += strlen(words))
-                n++;
-        return n;
-}
-
-static void wait_for(struct rig *rig, const char *words, size_t times)
-{
-        for (int i = 0; i < 1500; i++) {
-                _cleanup_free_ char *history = rig_history(rig);
-                if (count_in(history, words) >= times)
-                        return;
-                usleep(20000);
-        }
-        _cleanup_free_ char *history = rig_history(rig);
-        cr_assert_fail("no '%s' in %s", words, history);
+        rig_end(&rig);
 }
 
 Test(verify, what_follows_a_cycle_reads_each_point_once_and_nobody_waits_for_it)
 {
         struct rig rig;
-        rig_prepare(&rig, "verify: { budget_minutes: 10 }\n");
-        rig_set_vms(&rig, (const char *const[]){ "ok-1", "rotten-2", "ok-3", NULL });
-        rig_start(&rig);
-        backup_all(&rig);
-        wait_for(&rig, "end verify", 3);
+        rig_begin(&rig, "verify: { budget_minutes: 10 }\n", (const char *const[]){ "ok-1", "rotten-2", "ok-3", NULL });
+        cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0);
+        rig_wait_for_history(&rig, "end verify", 3);
         usleep(1100000); /* the next points get names of their own */
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_expect_eq(count_in(history, "start verify"), 3, "%s", history);
+        cr_expect_eq(count_of(history, "start verify"), 3, "%s", history);
         const char *first = strstr(history, "start verify");
         cr_expect_null(strstr(first, "backup"), "only after the cycle: %s", history);
         cr_expect(!strstr(first, "start verify ok-3") || strstr(first, "start verify ok-1") < strstr(first, "start verify ok-3"),
@@ -112,31 +70,22 @@ Test(verify, what_follows_a_cycle_reads_each_point_once_and_nobody_waits_for_it)
         assert_point_status(&rig, "ok-3", "ok");
 
         /* What is known to be damaged is not read again and again. */
-        struct call call;
-        call_open(&rig, &call, "POST", "/v1/run", "{\"all\":true}");
-        cr_expect_eq(call_finish(&call, 30000), 0);
-        call_close(&call);
-        wait_for(&rig, "end verify", 3 + 5);
+        cr_expect_eq(rig_run(&rig, "/v1/run", "{\"all\":true}"), 0);
+        rig_wait_for_history(&rig, "end verify", 3 + 5);
         usleep(300000);
         _cleanup_free_ char *again = rig_history(&rig);
-        cr_expect_eq(count_in(again, "start verify"), 3 + 5, "%s", again);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        cr_expect_eq(count_of(again, "start verify"), 3 + 5, "%s", again);
+        rig_end(&rig);
 }
 
 Test(verify, the_next_cycle_ends_what_follows_the_one_before)
 {
         struct rig rig;
-        rig_prepare(&rig, "verify: { budget_minutes: 10 }\n");
-        rig_set_vms(&rig, (const char *const[]){ "plodding-1", "ok-2", NULL });
-        rig_start(&rig);
-        backup_all(&rig);
-        wait_for(&rig, "start verify plodding-1", 1);
-        struct call call;
-        call_open(&rig, &call, "POST", "/v1/run", "{\"all\":true}");
-        cr_expect_eq(call_finish(&call, 30000), 0, "a cancelled verification is no failure of the cycle");
-        call_close(&call);
-        wait_for(&rig, "end verify plodding-1", 1);
+        rig_begin(&rig, "verify: { budget_minutes: 10 }\n", (const char *const[]){ "plodding-1", "ok-2", NULL });
+        cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0);
+        rig_wait_for_history(&rig, "start verify plodding-1", 1);
+        cr_expect_eq(rig_run(&rig, "/v1/run", "{\"all\":true}"), 0, "a cancelled verification is no failure of the cycle");
+        rig_wait_for_history(&rig, "end verify plodding-1", 1);
         cr_assert_eq(rig_stop(&rig, SIGTERM), 0, "nor does one keep the daemon from ending");
         rig_done(&rig);
 }
@@ -144,13 +93,10 @@ Test(verify, the_next_cycle_ends_what_follows_the_one_before)
 Test(verify, without_a_budget_nothing_follows)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
-        rig_start(&rig);
-        backup_all(&rig);
+        rig_begin(&rig, NULL, (const char *const[]){ "ok-1", NULL });
+        cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0);
         usleep(700000);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_expect_null(strstr(history, "verify"), "%s", history);
-        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
-        rig_done(&rig);
+        rig_end(&rig);
 }
