@@ -144,3 +144,6 @@ int backup_ensure_connection(struct backup *backup, struct error **err) _must_ch
 bool worker_cancelled(void *data);
 /* -1 with ERROR_CANCELLED when worker_cancelled(). */
 int worker_check_cancelled(struct error **err) _must_check_;
+/* A call that could not be interrupted (connecting to a mute host) ends by its deadline: when the user had asked to stop meanwhile, that is
+ * what ended the job, and the failure becomes ERROR_CANCELLED. */
+void worker_note_cancellation(struct error *failure);

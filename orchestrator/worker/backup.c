@@ -13,6 +13,7 @@
 #include "repository/points.h"
 #include "worker/backup-internal.h"
 #include "worker/chain.h"
+#include "worker/connect.h"
 #include "worker/names.h"
 #include "worker/power.h"
 #include "worker/restore.h"
@@ -134,9 +135,7 @@ static int open_repository(struct backup *backup, struct error **err)
                 return -1;
         }
         const char *uuid = repository_uuid(backup->repository);
-        if (backup->request->repository_uuid && !streq(uuid, backup->request->repository_uuid)) {
-                error_set(err, ERROR_REFUSED, "the share at %s is now another one (%s) than the one that this orch opened (%s)",
-                          backup->settings->repository_path, uuid, backup->request->repository_uuid);
+        if (worker_check_repository(backup->repository, backup->settings, backup->request, err) < 0) {
                 /* Not even this failure is written to it. */
                 backup->repository = repository_free(backup->repository);
                 return -1;
@@ -193,20 +192,6 @@ static int run_steps(struct backup *backup, struct error **err)
         return 0;
 }
 
-/* Puts everything back. What cannot be put back is added to the job's error, because a person needs to know it most of all. */
-static void undo_all(struct backup *backup, struct error **failure)
-{
-        _cleanup_error_ struct error *error = NULL;
-        if (undo_run(&backup->undo, backup->report, &error) == 0)
-                return;
-        struct error *both = NULL;
-        error_set(&both, (*failure)->kind == ERROR_CANCELLED ? error->kind : (*failure)->kind,
-                  "%s. Putting the VM back did not end well either: %s. To try again: orch recover %s", (*failure)->message,
-                  error->message, backup->vm->name);
-        error_free(*failure);
-        *failure = both;
-}
-
 int64_t backup_end_time(const struct backup *backup)
 {
         int64_t now = clock_realtime_s();
@@ -230,22 +215,12 @@ static void record_failure(struct backup *backup, const struct error *failure, c
                 report_log(backup->report, "the failure could not be recorded on the share: %s", error->message);
 }
 
-/* A call that could not be interrupted (connecting to a mute host) ends by its deadline: when the user had asked to stop meanwhile, that
- * is what ended the job. */
-static void note_cancellation(struct error *failure)
-{
-        if (!worker_cancelled(NULL) || (failure->kind != ERROR_UNREACHABLE && failure->kind != ERROR_TIMEOUT))
-                return;
-        failure->kind = ERROR_CANCELLED;
-        error_prefix(&failure, "cancelled");
-}
-
 static int finish_failed(struct backup *backup, struct error *failure)
 {
-        note_cancellation(failure);
+        worker_note_cancellation(failure);
         if (backup->report->step)
                 report_step_end(backup->report, STEP_FAILED, "%s", failure->message);
-        undo_all(backup, &failure);
+        undo_run_after(&backup->undo, backup->report, "Putting the VM back", backup->vm->name, &failure);
         const char *status = failure->kind == ERROR_CANCELLED ? "cancelled" : "failed";
         if (backup_post_commands(backup, status, failure, NULL) < 0)
                 report_log(backup->report, "a post-backup command failed too");

@@ -1,7 +1,9 @@
-/* From the inventory's entry of a hypervisor and the settings to a connection. */
+/* From the inventory's entry of a hypervisor and the settings to a connection; and to the share, as the daemon knew it. */
 #pragma once
 
+#include "repository/repository.h"
 #include "schema/inventory.h"
+#include "schema/messages.h"
 #include "schema/settings.h"
 #include "transports/hypervisor.h"
 
@@ -11,3 +13,10 @@ struct hypervisor *worker_connect(const struct settings *settings, const struct 
 
 /* The share as that hypervisor sees it. */
 const char *worker_host_repository(const struct settings *settings, const struct inventory_hypervisor *entry);
+
+/* repository_open() of the settings' share, which has to be the one that the job is about. The caller frees. */
+struct repository *worker_open_repository(const struct settings *settings, const struct job_request *request,
+                                          struct error **err) _must_check_;
+/* ERROR_REFUSED when it is another one than the job is about. */
+int worker_check_repository(const struct repository *repository, const struct settings *settings, const struct job_request *request,
+                            struct error **err) _must_check_;

@@ -11,6 +11,7 @@
 #include "repository/points.h"
 #include "schema/prune-options.h"
 #include "worker/backup-internal.h"
+#include "worker/connect.h"
 
 static bool remove_point(const struct prune *prune, const struct retention_point *point, const char *path)
 {
@@ -83,20 +84,6 @@ int backup_prune(struct backup *backup, struct error **err)
         return 0;
 }
 
-/* The repository must still be the one, and its lock still that of this worker's daemon: a stranger's points are nobody's here. */
-static int open_repository(const struct job_request *request, const struct settings *settings, struct repository **ret,
-                           struct error **err)
-{
-        *ret = repository_open(settings->repository_path, settings->repository_fstype, err);
-        if (!*ret)
-                return -1;
-        if (!streq(repository_uuid(*ret), request->repository_uuid))
-                return error_set(err, ERROR_REFUSED,
-                                 "the share at %s is now another one (%s) than the one that this orch opened (%s)",
-                                 settings->repository_path, repository_uuid(*ret), request->repository_uuid);
-        return repository_check_holder(*ret, getppid(), err);
-}
-
 static int run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
                struct report *report, struct error **err)
 {
@@ -106,8 +93,11 @@ static int run(const struct job_request *request, const struct settings *setting
         if (!vm)
                 return error_set(err, ERROR_CONFIG, "the inventory has no VM named %s: nothing says how long its points are kept",
                                  request->vm);
-        if (prune_options_from_json(request->options, &options, err) < 0 ||
-            open_repository(request, settings, &repository, err) < 0)
+        if (prune_options_from_json(request->options, &options, err) < 0)
+                return -1;
+        repository = worker_open_repository(settings, request, err);
+        /* Its lock must still be that of this worker's daemon: a stranger's points are nobody's here. */
+        if (!repository || repository_check_holder(repository, getppid(), err) < 0)
                 return -1;
         const char *home = vm->hypervisor ? vm->hypervisor : request->pinned_hypervisor;
         if (!home)

@@ -14,6 +14,7 @@
 #include "repository/leases.h"
 #include "repository/restores.h"
 #include "repository/staging-sweep.h"
+#include "worker/connect.h"
 #include "worker/names.h"
 #include "worker/recover-internal.h"
 #include "worker/restore.h"
@@ -170,14 +171,7 @@ int backup_repair(struct backup *backup, struct error **err)
 static void open_share(struct backup *backup, struct error **ret_problem)
 {
         report_step(backup->report, "open-share");
-        backup->repository = repository_open(backup->settings->repository_path, backup->settings->repository_fstype, ret_problem);
-        const char *uuid = backup->repository ? repository_uuid(backup->repository) : NULL;
-        if (uuid && !streq(uuid, backup->request->repository_uuid)) {
-                error_set(ret_problem, ERROR_REFUSED,
-                          "the share at %s is now another one (%s) than the one that this orch opened (%s)",
-                          backup->settings->repository_path, uuid, backup->request->repository_uuid);
-                backup->repository = repository_free(backup->repository);
-        }
+        backup->repository = worker_open_repository(backup->settings, backup->request, ret_problem);
         if (*ret_problem)
                 report_step_end(backup->report, STEP_FAILED, "%s; what was left on hypervisors is looked for all the same",
                                 (*ret_problem)->message);

@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "transports/local-host.h"
 #include "worker/backup-internal.h"
+#include "worker/connect.h"
 #include "worker/names.h"
 #include "worker/restore-internal.h"
 
@@ -100,14 +101,9 @@ static void restore_done(struct restore *restore)
 
 static int open_repository(struct restore *restore, struct error **err)
 {
-        restore->repository = repository_open(restore->settings->repository_path, restore->settings->repository_fstype, err);
+        restore->repository = worker_open_repository(restore->settings, restore->request, err);
         if (!restore->repository)
                 return -1;
-        const char *uuid = repository_uuid(restore->repository);
-        if (!streq(uuid, restore->request->repository_uuid))
-                return error_set(err, ERROR_REFUSED,
-                                 "the share at %s is now another one (%s) than the one that this orch opened (%s)",
-                                 restore->settings->repository_path, uuid, restore->request->repository_uuid);
         restore->tag = names_tag(repository_short_uuid(restore->repository), restore->request->job);
         return 0;
 }
@@ -164,29 +160,12 @@ static int run_steps(struct restore *restore, struct error **err)
         return exports || restore->dry_run ? 0 : bring_to_life(restore, err);
 }
 
-/* What cannot be undone is added to the job's error, because a person needs to know it most of all. */
-static void undo_all(struct restore *restore, struct error **failure)
-{
-        _cleanup_error_ struct error *error = NULL;
-        if (undo_run(&restore->undo, restore->report, &error) == 0)
-                return;
-        struct error *both = NULL;
-        error_set(&both, (*failure)->kind == ERROR_CANCELLED ? error->kind : (*failure)->kind,
-                  "%s. Undoing the restore did not end well either: %s. To try again: orch recover %s", (*failure)->message,
-                  error->message, restore->request->vm);
-        error_free(*failure);
-        *failure = both;
-}
-
 static int finish_failed(struct restore *restore, struct error *failure)
 {
-        if (worker_cancelled(NULL) && (failure->kind == ERROR_UNREACHABLE || failure->kind == ERROR_TIMEOUT)) {
-                failure->kind = ERROR_CANCELLED;
-                error_prefix(&failure, "cancelled");
-        }
+        worker_note_cancellation(failure);
         if (restore->report->step)
                 report_step_end(restore->report, STEP_FAILED, "%s", failure->message);
-        undo_all(restore, &failure);
+        undo_run_after(&restore->undo, restore->report, "Undoing the restore", restore->request->vm, &failure);
         bool cancelled = failure->kind == ERROR_CANCELLED;
         report_result(restore->report, cancelled ? "cancelled" : "failed", NULL, failure);
         error_free(failure);

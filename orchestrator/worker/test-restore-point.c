@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "repository/share-files.h"
 #include "repository/staging.h"
+#include "worker/connect.h"
 #include "worker/test-restore-internal.h"
 #include "worker/test-traces.h"
 
@@ -15,15 +16,8 @@ enum { XML_MAX_BYTES = 4 * 1024 * 1024, LAYERS_MAX = 1000 };
 
 static int open_share(struct backup *job, struct error **err)
 {
-        job->repository = repository_open(job->settings->repository_path, job->settings->repository_fstype, err);
-        if (!job->repository)
-                return -1;
-        const char *uuid = repository_uuid(job->repository);
-        if (!streq(uuid, job->request->repository_uuid))
-                return error_set(err, ERROR_REFUSED,
-                                 "the share at %s is now another one (%s) than the one that this orch opened (%s)",
-                                 job->settings->repository_path, uuid, job->request->repository_uuid);
-        return repository_check_holder(job->repository, getppid(), err);
+        job->repository = worker_open_repository(job->settings, job->request, err);
+        return job->repository ? repository_check_holder(job->repository, getppid(), err) : -1;
 }
 
 static const struct point *find_point(const struct test_restore *test, const char *name)

@@ -125,26 +125,6 @@ static int conclude(struct test_restore *test, struct error **err)
                          test->booted ? "comes up, but does not pass its tests" : "is NOT BOOTABLE", test->reason);
 }
 
-static void undo_all(struct test_restore *test, struct error **failure)
-{
-        _cleanup_error_ struct error *error = NULL;
-        if (undo_run(&test->job.undo, test->job.report, &error) == 0)
-                return;
-        struct error *both = NULL;
-        error_set(&both, (*failure)->kind == ERROR_CANCELLED ? error->kind : (*failure)->kind,
-                  "%s. Removing the test domain did not end well either: %s. To try again: orch recover %s", (*failure)->message,
-                  error->message, test->job.vm->name);
-        error_free(*failure);
-        *failure = both;
-}
-
-/* A call that cannot be interrupted ends by its deadline: when a cancel came meanwhile, that is what ended the job. */
-static void note_cancellation(struct error *failure)
-{
-        if (worker_cancelled(NULL) && (failure->kind == ERROR_UNREACHABLE || failure->kind == ERROR_TIMEOUT))
-                failure->kind = ERROR_CANCELLED;
-}
-
 static int finish(struct test_restore *test, struct error *failure)
 {
         struct report *report = test->job.report;
@@ -154,10 +134,10 @@ static int finish(struct test_restore *test, struct error *failure)
                 return 0;
         }
         if (!test->has_verdict)
-                note_cancellation(failure);
+                worker_note_cancellation(failure);
         if (report->step)
                 report_step_end(report, STEP_FAILED, "%s", failure->message);
-        undo_all(test, &failure);
+        undo_run_after(&test->job.undo, report, "Removing the test domain", test->job.request->vm, &failure);
         bool cancelled = failure->kind == ERROR_CANCELLED;
         report_result(report, cancelled ? "cancelled" : "failed", path, failure);
         error_free(failure);

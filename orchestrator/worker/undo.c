@@ -34,3 +34,16 @@ int undo_run(struct undo_stack *stack, struct report *report, struct error **err
         }
         return first ? error_propagate(err, first) : 0;
 }
+
+void undo_run_after(struct undo_stack *stack, struct report *report, const char *what, const char *vm, struct error **failure)
+{
+        _cleanup_error_ struct error *error = NULL;
+        if (undo_run(stack, report, &error) == 0)
+                return;
+        struct error *both = NULL;
+        error_set(&both, (*failure)->kind == ERROR_CANCELLED ? error->kind : (*failure)->kind,
+                  "%s. %s did not end well either: %s. To try again: orch recover %s", (*failure)->message, what, error->message,
+                  vm);
+        error_free(*failure);
+        *failure = both;
+}

@@ -25,3 +25,6 @@ void undo_push(struct undo_stack *stack, const char *name, int (*undo)(void *dat
 void undo_settle(struct undo_stack *stack, const char *name);
 /* Runs and removes all, newest first, going on after a failure. Returns -1 with the first failure's error when one failed. */
 int undo_run(struct undo_stack *stack, struct report *report, struct error **err) _must_check_;
+/* The same after a job's failure: what cannot be undone is added to the job's error, because a person needs to know it most of all. `what` is
+ * the undoing ("Putting the VM back"), `vm` whose recovery tries it again. */
+void undo_run_after(struct undo_stack *stack, struct report *report, const char *what, const char *vm, struct error **failure);

@@ -10,6 +10,7 @@
 #include "repository/staging.h"
 #include "schema/verify-options.h"
 #include "worker/backup-internal.h"
+#include "worker/connect.h"
 
 enum { DAMAGE_MAX_BYTES = 1500, NAMED_MAX = 5 };
 
@@ -36,19 +37,6 @@ static void verify_done(struct verify *verify)
         free(verify->chosen);
         strv_free(verify->damaged);
         error_free(verify->problem);
-}
-
-static int open_repository(struct verify *verify, const struct settings *settings, struct error **err)
-{
-        verify->repository = repository_open(settings->repository_path, settings->repository_fstype, err);
-        if (!verify->repository)
-                return -1;
-        const char *uuid = repository_uuid(verify->repository);
-        if (!streq(uuid, verify->request->repository_uuid))
-                return error_set(err, ERROR_REFUSED,
-                                 "the share at %s is now another one (%s) than the one that this orch opened (%s)",
-                                 settings->repository_path, uuid, verify->request->repository_uuid);
-        return 0;
 }
 
 static void note_damaged(struct verify *verify, const char *name)
@@ -274,7 +262,7 @@ static bool has_point(const struct verify *verify, const char *name)
 static int run(struct verify *verify, const struct settings *settings, struct error **err)
 {
         if (verify_options_from_json(verify->request->options, &verify->options, err) < 0 ||
-            open_repository(verify, settings, err) < 0 ||
+            !(verify->repository = worker_open_repository(settings, verify->request, err)) ||
             points_scan_named(verify->repository, verify->request->vm, &verify->points, err) < 0)
                 return -1;
         if (verify->options.compare)

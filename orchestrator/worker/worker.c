@@ -56,6 +56,14 @@ int worker_check_cancelled(struct error **err)
         return worker_cancelled(NULL) ? error_set(err, ERROR_CANCELLED, "cancelled") : 0;
 }
 
+void worker_note_cancellation(struct error *failure)
+{
+        if (!worker_cancelled(NULL) || (failure->kind != ERROR_UNREACHABLE && failure->kind != ERROR_TIMEOUT))
+                return;
+        failure->kind = ERROR_CANCELLED;
+        error_prefix(&failure, "cancelled");
+}
+
 static char *read_request(struct error **err)
 {
         _cleanup_strbuf_ struct strbuf buf = { 0 };

@@ -56,6 +56,27 @@ Test(undo, goes_on_after_a_failure_and_tells_the_first)
         cr_assert(strstr(report.log.data, "xb went wrong"), "%s", report.log.data);
 }
 
+Test(undo, what_cannot_be_undone_is_added_to_what_failed_before)
+{
+        _cleanup_(report_done) struct report report;
+        quiet_report(&report);
+        struct undo_stack stack = { 0 };
+        _cleanup_error_ struct error *failure = NULL;
+        error_set(&failure, ERROR_CANCELLED, "cancelled");
+        undo_push(&stack, "a", note, (char[]){ "a" });
+        undo_run_after(&stack, &report, "Putting the VM back", "db-1", &failure);
+        cr_assert_str_eq(failure->message, "cancelled");
+        undo_push(&stack, "b", note, (char[]){ "xb" });
+        undo_run_after(&stack, &report, "Putting the VM back", "db-1", &failure);
+        cr_assert_eq(failure->kind, ERROR_BUSY, "a VM that is not put back is no mere cancel");
+        cr_assert_str_eq(failure->message,
+                         "cancelled. Putting the VM back did not end well either: xb went wrong. To try again: orch recover db-1");
+        undo_push(&stack, "c", note, (char[]){ "xc" });
+        failure->kind = ERROR_NOSPACE;
+        undo_run_after(&stack, &report, "Putting the VM back", "db-1", &failure);
+        cr_assert_eq(failure->kind, ERROR_NOSPACE);
+}
+
 Test(undo, settling_takes_the_newest_of_that_name_alone)
 {
         _cleanup_(report_done) struct report report;
