@@ -36,6 +36,12 @@ static void request_free(struct service_call *call)
         free(request);
 }
 
+char **libvirt_request_take_strings(struct libvirt_request *request)
+{
+        char **strings = TAKE_PTR(request->strings);
+        return strings ? strings : xcalloc(1, sizeof *strings);
+}
+
 static virDomainPtr look_up(virConnectPtr connection, const struct libvirt_request *request)
 {
         return request->uuid ? virDomainLookupByUUIDString(connection, request->uuid)

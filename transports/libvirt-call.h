@@ -57,6 +57,8 @@ struct libvirt_request *libvirt_request_new(libvirt_function *function, const ch
 struct libvirt_request *libvirt_request_unref(struct libvirt_request *request);
 DEFINE_FREEP(struct libvirt_request, libvirt_request_unref)
 #define _cleanup_libvirt_request_ _cleanup_(libvirt_request_unrefp)
+/* The strings that a call gave; an empty vector for none, as NULL stands for failure elsewhere. The caller frees. */
+char **libvirt_request_take_strings(struct libvirt_request *request);
 
 struct libvirt_connection;
 

@@ -34,9 +34,7 @@ int libvirt_ssh_list_checkpoints(struct hypervisor *hypervisor, const char *uuid
                 libvirt_request_new(read_checkpoints, "listing the checkpoints", uuid);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
                 return -1;
-        *ret_names = TAKE_PTR(request->strings);
-        if (!*ret_names)
-                *ret_names = xcalloc(1, sizeof **ret_names);
+        *ret_names = libvirt_request_take_strings(request);
         return 0;
 }
 

@@ -141,19 +141,12 @@ static int read_list(virConnectPtr connection, virDomainPtr domain _unused_, str
         return 0;
 }
 
-/* An empty vector for none: NULL stands for failure elsewhere. */
-static char **take_strings(struct libvirt_request *request)
-{
-        char **strings = TAKE_PTR(request->strings);
-        return strings ? strings : xcalloc(1, sizeof *strings);
-}
-
 int libvirt_ssh_list_domains(struct hypervisor *hypervisor, char ***ret_uuids, struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_list, "listing the VMs", NULL);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
                 return -1;
-        *ret_uuids = take_strings(request);
+        *ret_uuids = libvirt_request_take_strings(request);
         return 0;
 }
 
@@ -197,7 +190,7 @@ int libvirt_ssh_list_snapshots(struct hypervisor *hypervisor, const char *uuid, 
                 libvirt_request_new(read_snapshots, "listing the snapshots", uuid);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
                 return -1;
-        *ret_names = take_strings(request);
+        *ret_names = libvirt_request_take_strings(request);
         return 0;
 }
 
