@@ -111,24 +111,26 @@ static void write_line(enum log_level level, const struct log_context *context, 
         (void)!write(STDERR_FILENO, out.data, out.length);
 }
 
-void log_write(enum log_level level, const char *format, ...)
+static _printf_(3, 0) void write_formatted(enum log_level level, const struct log_context *context, const char *format, va_list ap)
 {
         if (level > most_detailed)
                 return;
+        _cleanup_free_ char *text = xvasprintf(format, ap);
+        write_line(level, context, text);
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
         va_list ap;
         va_start(ap, format);
-        _cleanup_free_ char *text = xvasprintf(format, ap);
+        write_formatted(level, &(struct log_context){ 0 }, format, ap);
         va_end(ap);
-        write_line(level, &(struct log_context){ 0 }, text);
 }
 
 void log_write_about(enum log_level level, const struct log_context *context, const char *format, ...)
 {
-        if (level > most_detailed)
-                return;
         va_list ap;
         va_start(ap, format);
-        _cleanup_free_ char *text = xvasprintf(format, ap);
+        write_formatted(level, context, format, ap);
         va_end(ap);
-        write_line(level, context, text);
 }

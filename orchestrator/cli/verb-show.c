@@ -72,6 +72,14 @@ static void add_summary(struct strbuf *out, const json_t *point)
                 add_line(out, i ? "" : "seen", json_string_value(json_array_get(value_array(point, "proof_evidence"), i)));
 }
 
+/* One without rows is left out. */
+static void add_table(struct strbuf *out, const struct table *table, size_t rows)
+{
+        _cleanup_free_ char *text = table_format(table);
+        if (rows)
+                strbuf_addf(out, "\n%s", text);
+}
+
 static void add_disks(struct strbuf *out, const json_t *metadata)
 {
         static const char *const headers[] = { "DISK", "FILE", ">SIZE", ">STORED", "SOURCE", NULL };
@@ -87,10 +95,7 @@ static void add_disks(struct strbuf *out, const json_t *metadata)
                 table_cell(table, stored);
                 table_cell(table, value_text(disk, "source_path"));
         }
-        if (i == 0)
-                return;
-        _cleanup_free_ char *text = table_format(table);
-        strbuf_addf(out, "\n%s", text);
+        add_table(out, table, i);
 }
 
 static void add_configs(struct strbuf *out, const json_t *metadata)
@@ -109,10 +114,7 @@ static void add_configs(struct strbuf *out, const json_t *metadata)
                 table_cell(table, stored);
                 table_cell(table, streq(change, "changed") ? lines : change);
         }
-        if (i == 0)
-                return;
-        _cleanup_free_ char *text = table_format(table);
-        strbuf_addf(out, "\n%s", text);
+        add_table(out, table, i);
 }
 
 static void add_excluded(struct strbuf *out, const json_t *metadata)
@@ -135,10 +137,7 @@ static void add_checks(struct strbuf *out, const json_t *metadata)
                 table_cell(table, value_text(check, "verdict"));
                 table_cell(table, value_text(check, "measured"));
         }
-        if (i == 0)
-                return;
-        _cleanup_free_ char *text = table_format(table);
-        strbuf_addf(out, "\n%s", text);
+        add_table(out, table, i);
 }
 
 static void add_warnings(struct strbuf *out, const json_t *point)
