@@ -21,8 +21,6 @@ void rewrite_firmware(struct rewriting *rewriting)
                 xml_drop(nvram);
 }
 
-/* -- consoles, channels, screens -------------------------------------------------------------------------------------- */
-
 /* Whether a character device is at a fixed place of the host. A unix socket without a path is libvirt's to place. */
 static bool is_at_a_place(const xmlNode *device)
 {
@@ -114,8 +112,6 @@ void rewrite_consoles(struct rewriting *rewriting)
         rewrite_screens(rewriting);
 }
 
-/* -- devices of the host ---------------------------------------------------------------------------------------------- */
-
 /* The words of schema/domain-xml.h for host devices and shared folders. */
 static void note_host_devices(struct rewriting *rewriting)
 {
@@ -199,8 +195,6 @@ static void rewrite_vsock(struct rewriting *rewriting)
         xml_set_attribute(cid, "auto", "yes");
         xml_drop_attribute(cid, "address");
 }
-
-/* -- processor, memory, labels, arguments ----------------------------------------------------------------------------- */
 
 static void note_processor(struct rewriting *rewriting)
 {

@@ -87,8 +87,6 @@ static guestfs_h *launch(const struct guest_files_request *request, struct error
         }
 }
 
-/* -- the path ------------------------------------------------------------------------------------------------------------------------- */
-
 struct place {
         char *folder; /* without symbolic links; of the file, or the folder itself */
         char *name;   /* NULL: the folder itself is meant */
@@ -135,8 +133,6 @@ static int find_place(guestfs_h *g, const char *wanted, struct place *place, str
                 place->name = xstrdup(name);
         return 0;
 }
-
-/* -- the list ------------------------------------------------------------------------------------------------------------------------- */
 
 static const char *type_name(int64_t mode)
 {

@@ -32,8 +32,7 @@ struct guest_files {
         void *data;
 };
 
-/* -- in the process of its own ---------------------------------------------------------------------------------------------------- */
-
+/* In the process of its own, as all is from here to serve(). */
 static volatile sig_atomic_t ending;
 
 /* What libguestfs started dies of this; the call that waits for it then fails. */
@@ -83,8 +82,6 @@ static _Noreturn void serve(const struct guest_files_request *request, int data_
         }
         _exit(0);
 }
-
-/* -- the side that watches ---------------------------------------------------------------------------------------------------------- */
 
 /* Whether the process has ended, and is reaped. */
 static bool ended_within(pid_t pid, int64_t timeout_ms)

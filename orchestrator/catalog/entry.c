@@ -137,8 +137,6 @@ void catalog_entry_from_point(const struct point *point, struct catalog_entry *r
         ret->proof_evidence = strv_copy(point->state.proof_evidence);
 }
 
-/* ---- rows ---- */
-
 static const void *member_of(const struct catalog_entry *entry, const struct json_field *field)
 {
         return (const char *)entry + field->offset;

@@ -190,8 +190,6 @@ static int start_reading(const struct cli *cli, enum guest_files_action action, 
         return 0;
 }
 
-/* -- ls ------------------------------------------------------------------------------------------------------------------------------- */
-
 static json_t *read_list(struct guest_files *files, struct error **err)
 {
         _cleanup_strbuf_ struct strbuf text = { 0 };
@@ -278,8 +276,6 @@ int verb_files_ls(const struct cli *cli, struct error **err)
         _cleanup_free_ char *table = list_table(list);
         return cli_printed(output_text(table));
 }
-
-/* -- get ------------------------------------------------------------------------------------------------------------------------------ */
 
 static ssize_t read_tar(void *data, void *buffer, size_t size, struct error **err)
 {

@@ -105,8 +105,6 @@ int lease_renew(struct lease *lease, struct error **err)
                        : error_set_errno(err, ERROR_INTERNAL, errno, "cannot renew %s on the share", lease->name);
 }
 
-/* -- what others hold ------------------------------------------------------------------------------------------------- */
-
 struct found_lease {
         bool locked;
         bool of_process;

@@ -93,8 +93,6 @@ static int look_at(struct test_restore *test, struct look *ret, struct error **e
         return 0;
 }
 
-/* -- its console ------------------------------------------------------------------------------------------------------ */
-
 /* Text to be searched: without NULs. */
 static void take_console(const char *data, size_t length, void *pointer)
 {
@@ -146,8 +144,6 @@ static void search_console(struct test_restore *test)
                 test->pattern_ms = clock_monotonic_ms() - test->started_ms;
         }
 }
-
-/* -- the watch -------------------------------------------------------------------------------------------------------- */
 
 static int ask_agent(struct test_restore *test, struct error **err)
 {
@@ -289,8 +285,6 @@ int test_restore_watch(struct test_restore *test, struct error **err)
                 usleep(INTERVAL_MS * 1000); /* bounded by the deadline of the boot */
         }
 }
-
-/* -- the tests of the inventory ---------------------------------------------------------------------------------------- */
 
 static char *command_text(const struct vm_command *command)
 {

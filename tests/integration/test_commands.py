@@ -61,7 +61,7 @@ class Commands(unittest.TestCase):
         places = [shell("orchestrator", f"{tell} > \"$1\"; cat /etc/hostname; env > \"$1.all\"", os.path.join(self.here, "pre")),
                   shell("guest", f"{tell} > /tmp/pre; echo from the guest; cat /tmp/pre"),
                   shell("hypervisor", f"{tell} > /tmp/told-pre; echo from the hypervisor")]
-        after = [shell("orchestrator", f"{tell} > \"$1\"", os.path.join(self.here, "post")), shell("guest", f"{tell} > /tmp/post")]
+        after = [shell("orchestrator", f"{tell} > \"$1\"; echo it is over", os.path.join(self.here, "post")), shell("guest", f"{tell} > /tmp/post")]
         self.backup(pre_backup_commands=places, post_backup_commands=after)
         mine = self.read("pre")
         guest, status = self.vm.exec("cat", "/tmp/pre")
@@ -77,6 +77,8 @@ class Commands(unittest.TestCase):
         log = self.log()
         self.assertIn("from the guest", log)
         self.assertIn("from the hypervisor", log)
+        self.assertNotIn("it is over", log, "the point was published by then")
+        self.assertRegex(self.orch("log", "db", check=0).out, "post-backup command .*: it is over")
 
     def test_a_failed_backup_still_runs_its_post_commands_and_tells_why(self):
         """Also where not even the hypervisor is there: what runs on the orchestrator needs none."""

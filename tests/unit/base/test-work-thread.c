@@ -34,8 +34,6 @@ static void dispatch_until_idle(struct work_thread *thread)
         }
 }
 
-/* ---- order and places ---- */
-
 struct counted {
         int *counter; /* the thread's alone */
         int number;
@@ -95,8 +93,6 @@ Test(work_thread, its_descriptor_sleeps_while_nothing_is_complete)
         cr_assert_eq(work_thread_busy_ms(thread), 0);
         work_thread_free(thread);
 }
-
-/* ---- stopping ---- */
 
 struct chain {
         struct work_thread *thread;

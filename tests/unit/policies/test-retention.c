@@ -198,8 +198,6 @@ Test(retention, nothing_of_nothing)
         retention_decide(&vm, NULL, 0, NOW);
 }
 
-/* ---- properties ---- */
-
 struct set {
         struct retention_point points[40];
         char names[40][8];
