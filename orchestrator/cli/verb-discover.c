@@ -103,8 +103,11 @@ static bool show(const struct cli *cli, const struct discovery *discovery, const
                 output_complain(line);
         }
         _cleanup_free_ char *count = format_count((int64_t)json_array_size(discovery->domains), "domain");
-        _cleanup_free_ char *verdict = unprotected ? xasprintf("%s, %zu of them not protected", count, unprotected)
-                                                   : xasprintf("%s, all protected", count);
+        size_t n_silent = json_array_size(discovery->silent);
+        _cleanup_free_ char *silent_hosts = format_count((int64_t)n_silent, "hypervisor");
+        _cleanup_free_ char *rest = n_silent ? xasprintf("; those of %s are not known", silent_hosts) : xstrdup("");
+        _cleanup_free_ char *verdict = unprotected ? xasprintf("%s, %zu of them not protected%s", count, unprotected, rest)
+                                                   : xasprintf("%s, all protected%s", count, rest);
         return output_line(verdict) && written;
 }
 

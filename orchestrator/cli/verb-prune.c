@@ -47,6 +47,7 @@ static char *plan_table(const json_t *plan, bool kept, json_t *going, int64_t *b
         _cleanup_table_ struct table *table = table_new(headers);
         const json_t *vm;
         const json_t *point;
+        bool any = false;
         for (size_t i = 0; (vm = json_array_get(value_array(plan, "vms"), i)); i++) {
                 for (size_t j = 0; (point = json_array_get(value_array(vm, "points"), j)); j++) {
                         bool remove = value_bool(point, "remove");
@@ -57,6 +58,7 @@ static char *plan_table(const json_t *plan, bool kept, json_t *going, int64_t *b
                         }
                         if (!remove && !kept)
                                 continue;
+                        any = true;
                         _cleanup_free_ char *started = value_local_time(point, "started");
                         _cleanup_free_ char *stored = value_bytes(point, "stored_bytes");
                         table_cell(table, value_text(vm, "vm"));
@@ -67,7 +69,7 @@ static char *plan_table(const json_t *plan, bool kept, json_t *going, int64_t *b
                         table_cell(table, value_text(point, "reason"));
                 }
         }
-        return table_format(table);
+        return any ? table_format(table) : xstrdup("");
 }
 
 static bool tell_unlisted(const json_t *plan)

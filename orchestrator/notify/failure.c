@@ -1,6 +1,7 @@
 /* Implements notify/failure.h. */
 #include "notify/failure.h"
 
+#include <ctype.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -74,7 +75,16 @@ static const char *action_text(enum job_action action)
 /* The verb that does once more what failed. */
 static const char *verb_of(enum job_action action)
 {
-        return action == JOB_VERIFY ? "verify" : action == JOB_TEST_RESTORE ? "test-restore" : "backup vm";
+        switch (action) {
+        case JOB_VERIFY:
+                return "verify";
+        case JOB_TEST_RESTORE:
+                return "test-restore";
+        case JOB_RECOVER:
+                return "recover";
+        default:
+                return "backup vm";
+        }
 }
 
 static char *corrupt_advice(const struct failure *failure, const char *vm)
@@ -96,7 +106,7 @@ static char *what_to_do(const struct failure *failure)
 {
         const char *vm = failure->vm ? failure->vm : "VM";
         const char *host = failure->hypervisor ? failure->hypervisor : "";
-        if (failure->action == JOB_RECOVER)
+        if (failure->action == JOB_RECOVER && failure->kind != ERROR_CONFIG)
                 return xasprintf("%s may still run on an overlay, or its guest be frozen. It is tried again by itself; "
                                  "'orch recover %s' tries it now and tells what it finds.",
                                  vm, vm);
@@ -225,7 +235,9 @@ struct notice *cause_notice(const char *cause, const struct failure *first, char
 {
         size_t count = strv_length(vms);
         _cleanup_free_ char *what = cause_title(cause, false);
-        _cleanup_free_ char *how_many = count == 1  ? xasprintf(": the backup of %s failed", vms[0])
+        _cleanup_free_ char *action = xstrdup(action_text(first ? first->action : JOB_BACKUP));
+        action[0] = (char)tolower((unsigned char)action[0]);
+        _cleanup_free_ char *how_many = count == 1  ? xasprintf(": the %s of %s failed", action, vms[0])
                                         : count > 1 ? xasprintf(": %zu backups failed", count)
                                                     : xstrdup("");
         struct notice *notice = notice_new("cause-of-failures", NOTICE_FAILURE, since, "%s%s", what, how_many);

@@ -155,8 +155,10 @@ static int finish_restores(struct backup *backup, struct error **err)
 {
         size_t repaired = 0;
         if (restore_recover(backup->repository, backup->settings, backup->inventory, backup->vm->name, false, backup->report,
-                            &repaired, err) < 0)
+                            &repaired, err) < 0) {
+                report_step(backup->report, "restores"); /* it is not the share that could not be opened */
                 return error_prefix(err, "left by an interrupted restore");
+        }
         return 0;
 }
 

@@ -203,8 +203,10 @@ static int recover_unlisted(struct backup *backup, struct error **err)
         if (repository_check_holder(backup->repository, getppid(), err) < 0 ||
             restores_scan(backup->repository, name, &journals, err) < 0)
                 return -1;
-        if (journals.count == 0)
+        if (journals.count == 0) {
+                report_step(backup->report, "restores"); /* the share is open */
                 return error_set(err, ERROR_CONFIG, "the inventory has no VM named %s, and no restore of one is unfinished", name);
+        }
         return recover_restores(backup, err);
 }
 

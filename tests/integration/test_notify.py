@@ -141,6 +141,13 @@ class Notify(LabCase):
         self.assertEqual(self.wait_for_titles(orch, 2, timeout=90)[1], "The share is available again")
         self.assertIn("vm-14", slack_text(self.messages()[1]))
 
+    def test_a_mistyped_name_is_not_taken_for_a_share_that_is_gone(self):
+        orch = self.make()
+        orch.start_daemon()
+        self.assertEqual(orch("recover", "goood").status, 1)
+        self.assertEqual(self.wait_for_titles(orch, 1), ["Recovery of goood failed"])
+        self.assertIn("the inventory has no VM named goood", slack_text(self.messages()[0]))
+
     def test_a_second_try_that_goes_well_is_told(self):
         host = self.lab.host(H1)
         orch = self.make([entry("other", H1, "snapshot", priority=0)])

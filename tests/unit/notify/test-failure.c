@@ -143,6 +143,10 @@ Test(failure, a_failed_recovery_is_urgent)
         _cleanup_notice_ struct notice *notice = failure_notice(&failure);
         cr_assert_str_eq(notice->title, "Recovery of web-01 failed");
         cr_assert(strstr(part(notice, "What to do"), "orch recover web-01"));
+        failure.kind = ERROR_CONFIG;
+        _cleanup_notice_ struct notice *mistyped = failure_notice(&failure);
+        cr_assert_not(strstr(part(mistyped, "What to do"), "overlay"), "there is no such VM");
+        cr_assert(strstr(part(mistyped, "What to do"), "orch recover web-01"));
 }
 
 Test(failure, one_alert_for_one_cause)
@@ -161,6 +165,9 @@ Test(failure, one_alert_for_one_cause)
         vms[1] = NULL;
         _cleanup_notice_ struct notice *single = cause_notice("share-on/hv-1", &failure, vms, NULL, "x", 1);
         cr_assert_str_eq(single->title, "hv-1 cannot use the share: the backup of web-01 failed");
+        failure.action = JOB_TEST_RESTORE;
+        _cleanup_notice_ struct notice *proof = cause_notice("share-on/hv-1", &failure, vms, NULL, "x", 1);
+        cr_assert_str_eq(proof->title, "hv-1 cannot use the share: the test restore of web-01 failed");
         _cleanup_notice_ struct notice *over = cause_over_notice("share", vms, 1770000000, 1770003600);
         cr_assert_str_eq(over->title, "The share is available again");
         cr_assert_eq(over->severity, NOTICE_RESOLVED);
