@@ -249,7 +249,8 @@ class Bacula(LabCase):
             begin = datetime.datetime.now(zone) + datetime.timedelta(seconds=75)
         start = f"{('Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun')[begin.weekday()]} {begin:%H:%M}"
         vms = [dict(vm, schedule=schedule) for vm, schedule in zip(self.inventory, ("daily", "biweekly", "weekly"))] + [entry("by-hand", H1, schedule="manual")]
-        orch, director = self.ready("--split", vms=vms, cycle={"start": start, "timezone": "Europe/Berlin"})
+        # Slow enough for all jobs of the minute to have come before the first backup ends.
+        orch, director = self.ready("--split", vms=vms, cycle={"start": start, "timezone": "Europe/Berlin"}, limits={"bandwidth_mib_s": 2})
         self.assertEqual(self.points(orch), {})
         self.assertEqual(len(re.findall(rf"(?m)^Admin .* {begin:%H:%M} ", director.console("status dir"))), 3)
         orch.wait_for(lambda: len(director.rows("SELECT 1 FROM Job")) == 3, 150, "three jobs at the scheduled minute")

@@ -179,7 +179,7 @@ class Keeping(LabCase):
             result = self.conf("discover", check=1)
             self.assertIn(f"{H1} could not be asked", result.err)
             self.assertIn("a is in the inventory, and on no hypervisor that answered", result.out)
-            self.assertIn("2 domains, 1 of them not protected; those of 1 hypervisor are not known", result.out)
+            self.assertIn("1 domain, 1 of them not protected; those of 1 hypervisor are not known", result.out)
 
     def test_6_enroll(self):
         known = os.path.join(self.lab.dir, "fresh", "known_hosts")

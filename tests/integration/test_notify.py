@@ -150,7 +150,9 @@ class Notify(LabCase):
 
     def test_a_second_try_that_goes_well_is_told(self):
         host = self.lab.host(H1)
-        orch = self.make([entry("other", H1, "snapshot", priority=0)])
+        orch = self.make()
+        # The other VM takes long enough for the hindrance to be gone when the first one's turn comes again.
+        orch.write_inventory([entry("other", H1, "snapshot", priority=0), entry("good", H1, priority=1, pre_backup_commands=["sleep 10"])])
         orch.start_daemon()
         host.virsh("blockcopy", "other", "vda", "/var/lib/libvirt/images/copy.qcow2", "--transient-job", "--format", "qcow2")
         try:
