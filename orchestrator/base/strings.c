@@ -246,14 +246,14 @@ bool name_matches(const char *word, const char *name)
         return streq(word, name) || fnmatch(word, name, 0) == 0;
 }
 
-/* Optimal string alignment distance over short words; 99 when either is too long to be a key or a verb. */
+/* Optimal string alignment distance over short words; SIZE_MAX when either is too long to be a key or a verb. */
 static size_t edit_distance(const char *a, const char *b)
 {
         enum { LONGEST = 48 };
         size_t n = strlen(a);
         size_t m = strlen(b);
         if (n > LONGEST || m > LONGEST)
-                return 99;
+                return SIZE_MAX;
         size_t d[LONGEST + 1][LONGEST + 1];
         for (size_t i = 0; i <= n; i++)
                 d[i][0] = i;

@@ -58,6 +58,8 @@ Test(strings, nearest_word_finds_what_was_meant_or_nothing)
         cr_assert_str_eq(nearest_word("priorty", keys), "priority");
         cr_assert_str_eq(nearest_word("shcedule", keys), "schedule");
         cr_assert_null(nearest_word("colour", keys));
+        _cleanup_free_ char *endless = xasprintf("%0400d", 7);
+        cr_assert_null(nearest_word(endless, keys));
 }
 
 Test(strings, one_line_cleans_control_characters_and_bad_utf8_and_cuts_between_characters)
