@@ -108,7 +108,9 @@ char *yaml_read_file(const char *path, size_t *ret_length, struct problems *prob
         }
         _cleanup_error_ struct error *error = NULL;
         char *text = fs_read_file(path, YAML_MAX_BYTES, ret_length, &error);
-        if (!text)
+        if (!text && error->errnum)
+                problems_add(problems, path, 0, 0, "cannot be read: %s", strerror(error->errnum));
+        else if (!text)
                 problems_add(problems, path, 0, 0, "%s", error_message(error));
         return text;
 }

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/memory.h"
 #include "base/strings.h"
@@ -149,4 +150,20 @@ Test(yaml_document, only_regular_files_are_read)
         cr_assert_str_eq(problems.items[0].message, "cannot be read: it is not a regular file");
         unlink(fifo);
         rmdir(folder);
+}
+
+Test(yaml_document, a_file_of_somebody_elses_is_named_once)
+{
+        _cleanup_problems_ struct problems problems = { 0 };
+        char path[] = "/tmp/orch-test-XXXXXX";
+        int fd = mkstemp(path);
+        cr_assert(fd >= 0 && fchmod(fd, 0) == 0);
+        uid_t self = geteuid();
+        cr_assert(self != 0 || seteuid(65534) == 0);
+        size_t length;
+        cr_assert_null(yaml_read_file(path, &length, &problems));
+        cr_assert(self != 0 || seteuid(0) == 0);
+        cr_assert_eq(unlink(path), 0);
+        close(fd);
+        cr_assert_str_eq(problems.items[0].message, "cannot be read: Permission denied");
 }
