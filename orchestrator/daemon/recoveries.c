@@ -76,10 +76,12 @@ static void note_pull(struct job *job, enum step_state state)
         job->left_undone = state == STEP_FAILED || state == STEP_SKIPPED;
 }
 
-/* The steps that leave a VM in need when their undoing fails; a restore has one undoing for all of it. */
+/* The steps that leave a VM, or its hypervisor, in need when their undoing fails: what worker/ pushes on its undo stack, but for the staging
+ * folder, which can wait for the VM's next backup. A restore has one undoing for all of it. */
 void recoveries_note_step(struct job *job, const struct event *event)
 {
-        static const char *const steps[] = { "thaw", "commit", "copy", "test-domain" };
+        static const char *const steps[] = { "thaw", "disarm",    "resume",     "power-on",   "commit",
+                                             "copy", "increment", "checkpoint", "test-domain" };
         if (streq(event->step, "pull")) {
                 note_pull(job, event->state);
                 return;

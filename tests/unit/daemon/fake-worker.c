@@ -279,8 +279,8 @@ static int play_chatty(void)
         return 0;
 }
 
-/* A backup whose VM could not be put back; its recovery succeeds the second time. */
-static int play_leaves(void)
+/* A backup whose VM could not be put back; its recovery succeeds the second time. "leaves-thaw" is one whose undoing of `thaw` failed. */
+static int play_leaves(const char *part)
 {
         _cleanup_free_ char *marker = xasprintf("%s.%s", getenv("FAKE_LOG"), request->vm);
         bool first = access(marker, F_OK) < 0;
@@ -291,7 +291,7 @@ static int play_leaves(void)
                 return 0;
         }
         struct event *event = event_new(EVENT_STEP);
-        event->step = xstrdup("commit");
+        event->step = xstrdup(str_starts_with(part, "leaves-") ? part + strlen("leaves-") : "commit");
         event->state = STEP_FAILED;
         say(event);
         result("failed", request->action == JOB_RECOVER ? ERROR_UNREACHABLE : ERROR_INTERNAL, "host-1 went away");
@@ -310,8 +310,8 @@ static int play(const char *part)
                 raise(SIGKILL);
         if (streq(part, "hangs") || streq(part, "deaf"))
                 sleep_for_ever();
-        if (streq(part, "leaves"))
-                return play_leaves();
+        if (streq(part, "leaves") || str_starts_with(part, "leaves-"))
+                return play_leaves(part);
         if (streq(part, "garbage"))
                 return play_garbage();
         if (streq(part, "flood"))

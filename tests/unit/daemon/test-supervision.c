@@ -103,6 +103,36 @@ Test(supervision, a_vm_that_was_not_put_back_is_recovered_until_it_is)
         rig_end(&rig);
 }
 
+/* A VM that stayed off or paused, a backup job or a checkpoint that stayed, a timer: whatever could not be undone. */
+Test(supervision, whatever_could_not_be_undone_is_recovered)
+{
+        static const char *const vms[] = { "leaves-power-on-1", "leaves-resume-1", "leaves-increment-1", "leaves-checkpoint-1",
+                                           "leaves-disarm-1",   "leaves-thaw-1",   "leaves-copy-1",      NULL };
+        static const char *options[] = { "keepalive_ms=400", "recover_delay_ms=200", NULL };
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig.options = options;
+        rig_set_vms(&rig, vms);
+        rig_start(&rig);
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/run", "{}");
+        cr_assert_eq(call_finish(&call, 60000), 1);
+        call_close(&call);
+        for (size_t i = 0; vms[i]; i++) {
+                _cleanup_free_ char *recovery = xasprintf("start recover %s", vms[i]);
+                bool recovered = false;
+                for (int tries = 0; tries < 500 && !recovered; tries++) {
+                        _cleanup_free_ char *history = rig_history(&rig);
+                        recovered = strstr(history, recovery) != NULL;
+                        usleep(recovered ? 0 : 20000);
+                }
+                cr_assert(recovered, "no recovery of %s", vms[i]);
+        }
+        wait_until_idle(&rig);
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        rig_done(&rig);
+}
+
 static void assert_succeeds(const char *odd)
 {
         struct rig rig;
