@@ -11,6 +11,7 @@
 #include "base/clock.h"
 
 #define DAY ((int64_t)24 * 60 * 60)
+#define CATCH_UP_SECONDS (DAY / 2)
 
 struct slot_text {
         char text[48]; /* "Sat 2026-11-14 12:00" */
@@ -86,4 +87,9 @@ struct due_verdict due_decide(enum vm_schedule schedule, const struct week_time 
         else
                 explain_not_due(&verdict, last_good, now);
         return verdict;
+}
+
+bool due_timer_begins(int64_t slot, int64_t last_slot, int64_t now)
+{
+        return slot > 0 && slot >= now - CATCH_UP_SECONDS && (slot > last_slot || last_slot > now);
 }

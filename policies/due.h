@@ -35,3 +35,8 @@ struct due_verdict {
 /* `last_good`: start of the VM's newest good point, 0 for none. One that lies more than a day in the future (a clock was wrong)
  * serves nothing; a VM without any point is overdue as well as due, as nothing protects it. */
 struct due_verdict due_decide(enum vm_schedule schedule, const struct week_time *start, int64_t last_good, int64_t now);
+
+/* Whether orch's own timer begins a cycle for the newest slot that something is due for (0: none): once for each slot, and not for one that
+ * is older than 12 h. `last_slot`: of the last cycle that it began; one in the future was begun by a clock that was wrong, and counts for
+ * nothing. */
+bool due_timer_begins(int64_t slot, int64_t last_slot, int64_t now);

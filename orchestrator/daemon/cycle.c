@@ -17,8 +17,6 @@
 #include "policies/retry.h"
 #include "schema/summary.h"
 
-#define CATCH_UP_SECONDS ((int64_t)12 * 3600)
-
 struct cycle {
         struct daemon *daemon;
         struct batch *batch;
@@ -287,7 +285,7 @@ static void run_by_trigger(struct daemon *daemon, int64_t now)
         for (size_t i = 0; i < plan.count; i++)
                 if (plan.items[i].due && plan.items[i].slot <= now && plan.items[i].slot > slot)
                         slot = plan.items[i].slot;
-        if (slot <= daemon->last_internal_slot || slot < now - CATCH_UP_SECONDS)
+        if (!due_timer_begins(slot, daemon->last_internal_slot, now))
                 return;
         daemon->last_internal_slot = slot;
         cycle_go(cycle_new(daemon, NULL), &plan, false, error);

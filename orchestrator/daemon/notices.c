@@ -18,7 +18,7 @@
 #define KEPT_FORMAT 1
 
 /* A scheduler calls at once when its job has failed. */
-enum { TOLD_ALREADY_MS = 120 * 1000 };
+enum { TOLD_ALREADY_MS = 120 * 1000, SECONDS_A_DAY = 86400 };
 
 struct channel_source {
         struct notices *notices;
@@ -160,6 +160,23 @@ struct notices *notices_free(struct notices *notices)
         return NULL;
 }
 
+/* What a clock that was wrong for a while has noted must not silence for years what is told by the clock. A clock that is set back by hours
+ * must not have told things told again. */
+static void forget_the_future(struct notices *notices, int64_t now)
+{
+        struct kept_moments *kept = &notices->kept;
+        int64_t *const moments[] = { &kept->first_started, &kept->last_begun, &kept->dead_clock_slot, &kept->summary_told };
+        bool changed = false;
+        for (size_t i = 0; i < ARRAY_LENGTH(moments); i++) {
+                if (*moments[i] <= now + SECONDS_A_DAY)
+                        continue;
+                *moments[i] = now;
+                changed = true;
+        }
+        if (changed)
+                notices_keep(notices);
+}
+
 void notices_check(struct notices *notices)
 {
         int64_t now = clock_realtime_s();
@@ -170,6 +187,7 @@ void notices_check(struct notices *notices)
         if (now < notices->next_clock_look && notices->next_clock_look - now <= 60)
                 return;
         notices->next_clock_look = now + 20;
+        forget_the_future(notices, now);
         state_watch_clock(notices, now);
         week_watch_check(notices, now);
 }

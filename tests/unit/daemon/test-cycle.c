@@ -197,6 +197,30 @@ Test(cycle, the_own_timer_starts_one)
         rig_end(&rig);
 }
 
+/* The moments that are kept for the weekly summary and for "no backup has begun". */
+Test(cycle, what_a_clock_in_the_future_has_noted_silences_nothing)
+{
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
+        _cleanup_free_ char *folder = path_join(rig.folder, "state/notify");
+        cr_assert_eq(fs_make_dirs(folder, NULL), 0);
+        rig_write(&rig, "state/notify/state.json",
+                  "{\"format\":1,\"first_started\":4000000001,\"last_begun\":4000000002,\"dead_clock_slot\":4000000003,"
+                  "\"summary_told\":4000000004,\"free_bytes\":5,\"free_at\":6}\n");
+        rig_start(&rig);
+        _cleanup_free_ char *kept = NULL;
+        for (int i = 0; i < 500 && (!kept || strstr(kept, "400000000")); i++) {
+                usleep(20000);
+                free(kept);
+                kept = rig_read(&rig, "state/notify/state.json");
+        }
+        cr_assert_null(strstr(kept, "400000000"), "%s", kept);
+        cr_assert(strstr(kept, "\"first_started\""), "%s", kept);
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        rig_done(&rig);
+}
+
 Test(cycle, pins_a_vm_and_takes_another_uuid_only_when_told)
 {
         struct rig rig;

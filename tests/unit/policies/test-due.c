@@ -195,3 +195,15 @@ Test(due, an_unpunctual_clock_serves_every_slot_once)
                 cr_assert_eq(runs, slots, "schedule %d: %u runs in %u slots", schedule, runs, slots);
         }
 }
+
+Test(due, the_own_timer_begins_a_cycle_once_a_slot_whatever_the_clock_was_before)
+{
+        int64_t now = at("2026-11-21 12:00");
+        cr_assert(due_timer_begins(now, now - 7 * DAY, now));
+        cr_assert(due_timer_begins(now - 12 * HOUR, 0, now));
+        cr_assert_not(due_timer_begins(now, now, now + HOUR), "once");
+        cr_assert_not(due_timer_begins(now - 12 * HOUR - 1, 0, now), "too late to catch up with");
+        cr_assert_not(due_timer_begins(0, 0, now), "nothing is due");
+        cr_assert(due_timer_begins(now, at("2036-02-02 12:00"), now), "a clock that was ten years ahead does not silence it");
+        cr_assert(due_timer_begins(now - 7 * DAY + HOUR, now, now - 7 * DAY + 2 * HOUR), "nor one that was a week ahead");
+}
