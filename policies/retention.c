@@ -102,6 +102,8 @@ static void keep_newest_of_periods(struct retention_point **good, size_t n_good,
 
 static void keep_by_itself(const struct inventory_vm *vm, struct retention_point *point, bool restorable, int64_t now)
 {
+        if (point->unreadable)
+                keep(point, "its metadata cannot be read");
         if (point->held)
                 keep(point, "held");
         if (point->started > now)
@@ -112,6 +114,27 @@ static void keep_by_itself(const struct inventory_vm *vm, struct retention_point
                 keep(point, "damaged, and there is no retention_weeks to say when it may go");
 }
 
+/* The one that a point whose metadata cannot be read most likely builds on, by itself or through others: the one before it. */
+static struct retention_point *find_the_one_before(struct retention_point *points, size_t n_points,
+                                                   const struct retention_point *point)
+{
+        struct retention_point *before = NULL;
+        for (size_t i = 0; i < n_points; i++) {
+                const struct retention_point *other = &points[i];
+                if (other != point && compare_newest_first(&point, &other) < 0 &&
+                    (!before || compare_newest_first(&other, &before) < 0))
+                        before = &points[i];
+        }
+        return before;
+}
+
+static struct retention_point *find_parent(struct retention_point *points, size_t n_points, const struct retention_point *point)
+{
+        if (point->unreadable)
+                return find_the_one_before(points, n_points, point);
+        return point->parent ? find(points, n_points, point->parent) : NULL;
+}
+
 /* Parents, transitively. Each round keeps the parents of what the round before kept; every round but the last keeps at least one
  * more, so it ends, also for a chain that bites its own tail. */
 static void keep_parents(struct retention_point *points, size_t n_points)
@@ -119,11 +142,10 @@ static void keep_parents(struct retention_point *points, size_t n_points)
         for (bool again = true; again;) {
                 again = false;
                 for (size_t i = 0; i < n_points; i++) {
-                        if (points[i].remove || !points[i].parent)
-                                continue;
-                        for (size_t j = 0; j < n_points; j++)
-                                if (streq(points[j].name, points[i].parent))
-                                        again |= keep(&points[j], "%.60s needs it as its parent", points[i].name);
+                        struct retention_point *parent = points[i].remove ? NULL : find_parent(points, n_points, &points[i]);
+                        if (parent)
+                                again |= keep(parent, "%.60s %s it as its parent", points[i].name,
+                                              points[i].unreadable ? "may need" : "needs");
                 }
         }
 }

@@ -68,6 +68,7 @@ static json_t *plan_vm(const struct daemon *daemon, const struct inventory_vm *v
                 point->parent = text_of(row, "parent");
                 point->good = streq(text_of(row, "status"), "ok");
                 point->held = json_is_true(json_object_get(row, "held"));
+                point->unreadable = !text_of(row, "job");
                 const char *started = text_of(row, "started");
                 if (!started || !clock_parse_rfc3339(started, &point->started))
                         point->started = 0;
@@ -75,14 +76,12 @@ static json_t *plan_vm(const struct daemon *daemon, const struct inventory_vm *v
         retention_decide(vm, points, n, clock_realtime_s());
         json_t *array = json_array();
         for (size_t i = 0; i < n; i++) {
-                /* The worker never takes one whose metadata it cannot read: its job is not known either. */
-                bool unreadable = points[i].remove && !text_of(of[i], "job");
                 json_t *point = json_object();
                 json_object_set_new(point, "point", json_from_text(points[i].name));
                 json_object_set(point, "started", json_object_get(of[i], "started"));
                 json_object_set(point, "stored_bytes", json_object_get(of[i], "stored_bytes"));
-                json_object_set_new(point, "remove", json_boolean(points[i].remove && !unreadable));
-                json_object_set_new(point, "reason", json_from_text(unreadable ? "its metadata cannot be read" : points[i].reason));
+                json_object_set_new(point, "remove", json_boolean(points[i].remove));
+                json_object_set_new(point, "reason", json_from_text(points[i].reason));
                 json_array_append_new(array, point);
         }
         json_t *json = json_object();

@@ -168,8 +168,7 @@ static int scan_hypervisor_folder(struct repository *repository, const char *hyp
         return 0;
 }
 
-/* When the point was started; for one without metadata as its name says. */
-static int64_t point_time(const struct point *point)
+int64_t point_started(const struct point *point)
 {
         int64_t time = 0;
         if (point->metadata)
@@ -182,8 +181,8 @@ static int compare_newest_first(const void *a, const void *b)
 {
         const struct point *first = a;
         const struct point *second = b;
-        int64_t first_time = point_time(first);
-        int64_t second_time = point_time(second);
+        int64_t first_time = point_started(first);
+        int64_t second_time = point_started(second);
         if (first_time != second_time)
                 return first_time > second_time ? -1 : 1;
         int by_vm = strcmp(first->vm, second->vm);

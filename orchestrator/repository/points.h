@@ -30,6 +30,8 @@ struct point_list {
         size_t count;
 };
 void point_list_done(struct point_list *list);
+/* When it was started; for one whose metadata cannot be read as its name says. */
+int64_t point_started(const struct point *point);
 #define _cleanup_point_list_ _cleanup_(point_list_done)
 
 /* All points of one VM under one hypervisor's folder; none is an empty list. */

@@ -29,10 +29,9 @@ static bool remove_point(const struct prune *prune, const struct retention_point
         return true;
 }
 
-/* Never one whose age cannot be told. */
-static bool may_go(const struct prune *prune, const struct retention_point *decided, const struct point *point)
+static bool may_go(const struct prune *prune, const struct retention_point *decided)
 {
-        if (!decided->remove || !point->metadata || streq(decided->name, prune->spared))
+        if (!decided->remove || streq(decided->name, prune->spared))
                 return false;
         return !prune->agreed || strv_contains(prune->agreed, decided->name);
 }
@@ -48,15 +47,16 @@ int prune_points(const struct prune *prune, size_t *ret_kept, size_t *ret_remove
                 points[i] = (struct retention_point){
                         .name = point->name,
                         .parent = point->metadata ? point->metadata->parent : NULL,
-                        .started = point->metadata ? point->metadata->started : 0,
+                        .started = point_started(point),
                         .good = point->metadata && !point->state.damaged,
+                        .unreadable = !point->metadata,
                         .held = point->state.held,
                 };
         }
         retention_decide(prune->vm, points, list.count, clock_realtime_s());
         size_t removed = 0;
         for (size_t i = 0; i < list.count && !worker_cancelled(NULL); i++)
-                if (may_go(prune, &points[i], &list.items[i]))
+                if (may_go(prune, &points[i]))
                         removed += remove_point(prune, &points[i], list.items[i].path);
         *ret_removed = removed;
         *ret_kept = list.count - removed;

@@ -177,6 +177,30 @@ Test(retention, a_chain_stays_whole_to_its_full)
         assert_reason(points, "inc2", "inc3 needs it as its parent");
 }
 
+/* Metadata that cannot be read now may be brought back from a snapshot of the share: then its data must still have what they build on. */
+Test(retention, what_an_unreadable_point_may_build_on_stays)
+{
+        struct inventory_vm vm = { .retention_weeks = 8, .min_points = 1 };
+        struct retention_point points[] = {
+                { .name = "oldest", .started = NOW - 30 * WEEK, .good = true },
+                { .name = "full", .started = NOW - 20 * WEEK, .good = true },
+                { .name = "first", .started = NOW - 19 * WEEK, .good = true, .parent = "full" },
+                { .name = "broken", .started = NOW - 18 * WEEK, .unreadable = true },
+                { .name = "older", .started = NOW - 17 * WEEK, .good = true },
+                { .name = "young", .started = NOW - WEEK, .good = true },
+        };
+
+        assert_kept(&vm, points, NOW, "full first broken young ");
+        assert_reason(points, "broken", "its metadata cannot be read");
+        assert_reason(points, "first", "broken may need it as its parent");
+        assert_reason(points, "full", "first needs it as its parent");
+        points[2].unreadable = true;
+        points[2].parent = NULL;
+        points[2].good = false;
+        assert_kept(&vm, points, NOW, "full first broken young ");
+        assert_reason(points, "full", "first may need it as its parent");
+}
+
 Test(retention, an_increment_over_a_hole_is_not_the_last_good_copy)
 {
         struct inventory_vm vm = { .retention_weeks = 1, .min_points = 1 };
@@ -223,6 +247,9 @@ static void make_set(struct set *set)
                 point->started = NOW - (int64_t)pick(800) * DAY + (pick(20) == 0 ? 900 * DAY : 0);
                 point->good = pick(4) != 0;
                 point->held = pick(12) == 0;
+                point->unreadable = !point->good && pick(5) == 0;
+                if (point->unreadable)
+                        continue;
                 /* mostly an earlier one, now and then anything, also itself or one that does not exist */
                 if (pick(2) == 0)
                         point->parent = pick(10) == 0 ? set->names[pick(ARRAY_LENGTH(set->names))]
@@ -276,7 +303,7 @@ static void check_each(const struct inventory_vm *vm, const struct set *set)
                 const struct retention_point *parent = point->parent ? find(set->points, set->count, point->parent) : NULL;
                 cr_assert(*point->reason);
                 if (point->remove) {
-                        cr_assert(has_rule && !point->held && point->started <= NOW);
+                        cr_assert(has_rule && !point->held && !point->unreadable && point->started <= NOW);
                         cr_assert(vm->retention_weeks == 0 || point->started < NOW - vm->retention_weeks * WEEK);
                         cr_assert(point->good || vm->retention_weeks > 0);
                 } else {
