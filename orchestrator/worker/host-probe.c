@@ -20,7 +20,7 @@ static const char script[] =
         "free() { stat -f -c '%a %S' -- \"$1\" 2>/dev/null | while read -r a s; do printf '%s\\n' $((a * s)); done; }\n"
         "for w; do case $w in\n"
         "  d:*) printf 'folder\\t%s\\n' \"$(free \"${w#d:}\")\";;\n"
-        "  f:*) n=$(stat -L -c '%b %B' -- \"${w#f:}\" 2>/dev/null); printf 'file\\t%s\\n' $(( ${n% *} * ${n#* } ));;\n"
+        "  f:*) n=$(stat -L -c '%b %B' -- \"${w#f:}\" 2>/dev/null); printf 'file\\t%s\\n' \"${n:+$(( ${n% *} * ${n#* } ))}\";;\n"
         "esac; done\n"
         "type=; while read -r _ _ _ _ point rest; do [ \"$point\" = \"$escaped\" ] && { type=${rest#* - }; type=${type%% *}; }; "
         "done < /proc/self/mountinfo\n"

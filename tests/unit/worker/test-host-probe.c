@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "base/child.h"
 #include "base/strings.h"
 #include "scripted-host.h"
 
@@ -88,4 +89,19 @@ Test(host_probe, the_share_is_looked_for_as_mountinfo_spells_it)
         cr_assert(strv_contains(host.argv, "/mnt/back\\040up\\134x"));
         cr_assert(strv_contains(host.argv, "d:/images") && strv_contains(host.argv, "f:/images/b") &&
                   strv_contains(host.argv, "write"));
+}
+
+/* A disk whose file is gone must not take the rest of what is known along; its own size is asked of libvirt, which says what is wrong. */
+Test(host_probe, a_file_that_is_not_there_has_no_size)
+{
+        _cleanup_(scripted_host_done) struct scripted_host host;
+        scripted_host_init(&host);
+        struct host_probe found = { 0 };
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(probe(&host, "/nowhere", &found, &error), -1);
+        const struct child_options options = { .timeout_ms = 20000 };
+        _cleanup_child_result_ struct child_result result = { 0 };
+        cr_assert_eq(child_run((const char *const *)host.argv, &options, &result, NULL), 0);
+        cr_assert_eq(result.status, 0, "%s", result.errors);
+        cr_assert(strstr(result.output, "\nfolder\t\nfile\t\nfile\t\nmount\t\n"), "%s", result.output);
 }
