@@ -36,7 +36,7 @@ static struct job *job_free(struct job *job)
         free(job->point);
         strv_free(job->warnings);
         strv_free(job->removed);
-        closep(&job->log_fd);
+        free(job->log_path);
         strbuf_done(&job->memory_log);
         free(job);
         return NULL;
@@ -62,7 +62,6 @@ static char *log_path(const struct jobs *jobs, const char *id)
 static struct job *append_job(struct jobs *jobs)
 {
         struct job *job = xcalloc(1, sizeof *job);
-        job->log_fd = -1;
         jobs->items = xrealloc_array(jobs->items, jobs->count + 1, sizeof *jobs->items);
         jobs->items[jobs->count++] = job;
         return job;
@@ -96,9 +95,11 @@ struct job *jobs_add(struct jobs *jobs, enum job_action action, const char *vm, 
         job->hypervisor = xstrdup(hypervisor);
         job->created = clock_realtime_s();
         _cleanup_free_ char *path = log_path(jobs, job->id);
-        job->log_fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0640);
-        if (job->log_fd < 0)
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0640);
+        if (fd < 0)
                 log_warning("%s: cannot write the log %s: %s", job->id, path, strerror(errno));
+        else
+                job->log_path = TAKE_PTR(path);
         return job;
 }
 
@@ -146,10 +147,18 @@ static void memory_log_add(struct job *job, const char *line)
         }
 }
 
+static int append_to_file(const char *path, const char *text, size_t length, struct error **err)
+{
+        _cleanup_close_ int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+        if (fd < 0)
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s", path);
+        return fs_write_all(fd, text, length, err);
+}
+
 static void log_add(struct job *job, const char *line)
 {
         size_t length = strlen(line) + 1;
-        if (job->log_fd < 0) {
+        if (!job->log_path) {
                 memory_log_add(job, line);
                 return;
         }
@@ -158,9 +167,9 @@ static void log_add(struct job *job, const char *line)
         _cleanup_free_ char *text = xasprintf("%s\n", line);
         _cleanup_error_ struct error *error = NULL;
         job->log_bytes += length;
-        if (fs_write_all(job->log_fd, text, length, &error) < 0) {
+        if (append_to_file(job->log_path, text, length, &error) < 0) {
                 log_warning("%s: the log goes on in memory only: %s", job->id, error->message);
-                closep(&job->log_fd);
+                xstrdup_replace(&job->log_path, NULL);
                 memory_log_add(job, line);
         }
 }
@@ -193,7 +202,7 @@ static void forget_oldest(struct jobs *jobs)
 void jobs_end(struct jobs *jobs, struct job *job, const char *end_line)
 {
         job->state = JOB_ENDED;
-        closep(&job->log_fd);
+        xstrdup_replace(&job->log_path, NULL);
         stream_set_end(&job->followers, end_line);
         forget_oldest(jobs);
 }

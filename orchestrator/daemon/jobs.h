@@ -90,7 +90,7 @@ struct job {
         char **warnings; /* the first JOB_WARNINGS_KEPT */
         char **removed;  /* points that retention took */
 
-        int log_fd;
+        char *log_path; /* opened for each line: as many jobs may wait as there are VMs. NULL: no log on disk */
         size_t log_bytes;
         struct strbuf memory_log;
 };

@@ -70,6 +70,24 @@ Test(jobs, a_log_survives_a_restart_and_has_no_progress)
                 "{\"event\":\"queued\",\"vm\":\"db-1\",\"hypervisor\":\"host-1\"}\n{\"event\":\"result\"}\n{\"event\":\"end\"}\n");
 }
 
+static size_t count_descriptors(void)
+{
+        size_t count = 0;
+        for (int fd = 0; fd < 1024; fd++)
+                count += fcntl(fd, F_GETFD) >= 0;
+        return count;
+}
+
+/* A cycle over thousands of VMs has as many jobs waiting, and a process has a thousand descriptors. */
+Test(jobs, those_that_wait_hold_no_descriptors)
+{
+        _cleanup_(jobs_freep) struct jobs *jobs = jobs_new(folder, NULL);
+        size_t before = count_descriptors();
+        for (int i = 0; i < 100; i++)
+                job_add_line(jobs_add(jobs, JOB_BACKUP, "vm", NULL), "{\"event\":\"queued\"}", NULL);
+        cr_assert_eq(count_descriptors(), before);
+}
+
 Test(jobs, old_logs_go)
 {
         _cleanup_free_ char *old = xasprintf("%s/jobs/20200101-00ff.jsonl", folder);
