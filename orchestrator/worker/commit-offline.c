@@ -13,6 +13,10 @@
 enum { LONGEST_MS = 24 * 3600 * 1000, DATA_DIFFER = 1 };
 
 struct image_work {
+        struct report *report;
+        const char *verb;   /* of qemu-img */
+        const char *target; /* of the disk */
+        int64_t begun_ms;
         struct deadline stall;
         int64_t stall_ms;
         bool stuck;
@@ -31,6 +35,10 @@ static bool must_end(void *pointer)
 {
         struct image_work *work = pointer;
         work->stuck = deadline_passed(work->stall);
+        if (!work->stuck) {
+                _cleanup_free_ char *since = format_duration_ms(clock_monotonic_ms() - work->begun_ms);
+                report_life(work->report, "qemu-img %s of disk %s has been running for %s", work->verb, work->target, since);
+        }
         return work->stuck;
 }
 
@@ -39,7 +47,12 @@ static int run_image_tool(struct backup *backup, const struct backup_disk *disk,
                           char **ret_errors, struct error **err)
 {
         int64_t stall_ms = (int64_t)backup->settings->limits.copy_stall_seconds * 1000;
-        struct image_work work = { .stall = deadline_in_ms(stall_ms), .stall_ms = stall_ms };
+        struct image_work work = { .report = backup->report,
+                                   .verb = argv[1],
+                                   .target = disk->target,
+                                   .begun_ms = clock_monotonic_ms(),
+                                   .stall = deadline_in_ms(stall_ms),
+                                   .stall_ms = stall_ms };
         _cleanup_free_ char *unit = names_overlay_unit(disk->overlay);
         struct exec_options options = {
                 .timeout_ms = LONGEST_MS, .unit = unit, .on_output = on_output, .cancelled = must_end, .data = &work

@@ -19,6 +19,14 @@ static int undo_staging(void *data, struct error **err)
         return staging_remove(backup->staging, err);
 }
 
+/* Asked while qemu-img checks an image, which tells nothing of how far it is. */
+static bool check_is_given_up(void *data)
+{
+        struct backup *backup = data;
+        report_life(backup->report, "a copy of %s is being checked", backup->vm->name);
+        return worker_cancelled(NULL);
+}
+
 int backup_stage(struct backup *backup, struct error **err)
 {
         backup->staging = staging_create(backup->repository, backup->home, backup->vm->name, backup->request->job, err);
@@ -28,6 +36,7 @@ int backup_stage(struct backup *backup, struct error **err)
                 return -1;
         }
         undo_push(&backup->undo, "staging", undo_staging, backup);
+        staging_set_cancelled(backup->staging, check_is_given_up, backup);
         backup->staging_on_host = xasprintf("%s/%s", backup->host_repository, staging_relative_path(backup->staging));
         backup->point = staging_choose_point_name(backup->staging, backup->request->started, err);
         if (!backup->point)

@@ -84,6 +84,7 @@ static int wait_for(struct backup *backup, bool (*so)(enum domain_state state), 
                         return 1;
                 if (deadline_passed(deadline))
                         return 0;
+                report_life(backup->report, "%s is %s; waiting for that to change", backup->vm->name, domain_state_name(state));
                 usleep(pause);
                 pause = pause * 2 < POLL_LAST_US ? pause * 2 : POLL_LAST_US;
         }

@@ -10,11 +10,12 @@
 #include "base/fs.h"
 #include "base/memory.h"
 
-enum { PROGRESS_INTERVAL_MS = 500 };
+enum { PROGRESS_INTERVAL_MS = 500, LIFE_INTERVAL_MS = 60 * 1000 };
 
 void report_init(struct report *report, const char *vm, struct metadata *metadata)
 {
-        *report = (struct report){ .vm = vm, .metadata = metadata, .job_started_ms = clock_monotonic_ms() };
+        int64_t now = clock_monotonic_ms();
+        *report = (struct report){ .vm = vm, .metadata = metadata, .job_started_ms = now, .sent_ms = now };
 }
 
 void report_done(struct report *report)
@@ -27,6 +28,7 @@ void report_done(struct report *report)
 static void send_event(struct report *report, struct event *event)
 {
         event->time_ms = clock_realtime_ms();
+        report->sent_ms = clock_monotonic_ms();
         _cleanup_free_ char *described = event_describe(event, report->vm);
         if (described)
                 strbuf_addf(&report->log, "%s\n", described);
@@ -142,6 +144,17 @@ void report_alert(struct report *report, const char *format, ...)
 
 void report_log(struct report *report, const char *format, ...)
 {
+        va_list ap;
+        va_start(ap, format);
+        _cleanup_free_ char *text = xvasprintf(format, ap);
+        va_end(ap);
+        send_text(report, EVENT_LOG, text);
+}
+
+void report_life(struct report *report, const char *format, ...)
+{
+        if (clock_monotonic_ms() - report->sent_ms < LIFE_INTERVAL_MS)
+                return;
         va_list ap;
         va_start(ap, format);
         _cleanup_free_ char *text = xvasprintf(format, ap);

@@ -19,6 +19,7 @@ struct report {
         int64_t step_started_ms;   /* monotonic */
         int64_t progress_sent_ms;  /* monotonic; progress is sent at most twice a second */
         uint64_t progress_bytes;   /* of the last progress sent, for the rate */
+        int64_t sent_ms;           /* monotonic; of the last event */
         bool daemon_gone;          /* stdout was closed under us: events are dropped */
 };
 
@@ -37,6 +38,9 @@ void report_warning(struct report *report, const char *format, ...) _printf_(2, 
 /* A warning that a person should know at once. */
 void report_alert(struct report *report, const char *format, ...) _printf_(2, 3);
 void report_log(struct report *report, const char *format, ...) _printf_(2, 3);
+/* A sign of life while something takes long, as often as it may be called: a line in the log, when nothing at all has been told for a minute. The
+ * daemon takes a worker that tells nothing for stuck. */
+void report_life(struct report *report, const char *format, ...) _printf_(2, 3);
 void report_progress(struct report *report, const char *disk, uint64_t done_bytes, uint64_t total_bytes);
 void report_removed(struct report *report, const char *point);
 /* A domain of a hypervisor; `vm` is the VM of the inventory that it is, NULL: none. */

@@ -158,6 +158,14 @@ static void on_bytes(uint64_t done, uint64_t total, void *data)
         report_progress(verify->report, verify->reading, done, total);
 }
 
+/* Asked also while qemu-img checks an image, which tells nothing of how far it is. */
+static bool is_given_up(void *data)
+{
+        struct verify *verify = data;
+        report_life(verify->report, "%s is being checked", verify->reading);
+        return worker_cancelled(NULL);
+}
+
 static void tell_damaged(struct verify *verify, struct point *point, char *const *damage)
 {
         _cleanup_free_ char *all = strv_join(damage, "; ");
@@ -196,7 +204,7 @@ static int verify_point(struct verify *verify, struct point *point, struct error
         if (worker_check_cancelled(err) < 0)
                 return -1;
         report_step(verify->report, "verify");
-        const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = worker_cancelled, .data = verify };
+        const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = is_given_up, .data = verify };
         _cleanup_error_ struct error *error = NULL;
         _cleanup_strv_ char **damage = NULL;
         uint64_t bytes = 0;

@@ -3,7 +3,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-static int answer_exec(struct hypervisor *hypervisor, const char *const argv[], const struct exec_options *options _unused_,
+static int answer_exec(struct hypervisor *hypervisor, const char *const argv[], const struct exec_options *options,
                        struct exec_result *ret, struct error **err)
 {
         struct scripted_host *host = (struct scripted_host *)hypervisor;
@@ -12,6 +12,8 @@ static int answer_exec(struct hypervisor *hypervisor, const char *const argv[], 
                 strv_add(&host->argv, argv[i]);
         if (host->broken)
                 return error_set(err, host->fails, "broken on purpose");
+        if (options->cancelled && options->cancelled(options->data))
+                return error_set(err, ERROR_CANCELLED, "given up");
         *ret = (struct exec_result){ .status = host->status, .output = xstrdup(host->output), .errors = xstrdup("") };
         return 0;
 }
