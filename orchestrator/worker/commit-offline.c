@@ -119,7 +119,8 @@ int commit_repoint(struct backup *backup, const struct backup_disk *disk, struct
         if (!xml)
                 return -1;
         const struct domain_disk *found = domain_xml_find_disk(xml, disk->target);
-        if (found && streq(found->path, disk->base))
+        /* Taken away, or replaced, by its owner for the next start: left so. */
+        if (!found || !streq(found->path, disk->overlay))
                 return 0;
         _cleanup_free_ char *device = domain_xml_disk_repointed(text, strlen(text), disk->target, disk->base, disk->format, err);
         if (!device || host->ops->update_device(host, backup->uuid, device, err) < 0)

@@ -13,5 +13,5 @@ int commit_offline(struct backup *backup, struct backup_disk *disk, struct error
 /* Whether base and overlay of a VM that is off hold the same data. */
 int commit_compare(struct backup *backup, const struct backup_disk *disk, bool *ret_same, struct error **err) _must_check_;
 
-/* Puts the disk's entry in the inactive XML back on its base. Harmless when it is there. */
+/* Puts the disk's entry in the inactive XML back on its base. Harmless when it is not on the overlay. */
 int commit_repoint(struct backup *backup, const struct backup_disk *disk, struct error **err) _must_check_;

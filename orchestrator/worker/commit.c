@@ -67,7 +67,8 @@ static int wait_ready(struct backup *backup, const struct backup_disk *disk, str
         }
 }
 
-/* After a pivot: both XMLs must name the base again. libvirt updates them as the job's end event comes in. */
+/* After a pivot: the live XML must name the base again, and the configuration the overlay no more. libvirt updates them as the job's end event
+ * comes in. What else an owner has written into the configuration meanwhile, for the next start, is none of our business. */
 static int witness(struct backup *backup, struct backup_disk *disk, struct error **err)
 {
         struct deadline deadline = deadline_in_ms(PIVOT_SETTLE_MS);
@@ -77,15 +78,17 @@ static int witness(struct backup *backup, struct backup_disk *disk, struct error
                 if (backup_read_xml(backup, false, &live, err) < 0 || backup_read_xml(backup, true, &inactive, err) < 0)
                         return -1;
                 const struct domain_disk *found = domain_xml_find_disk(live, disk->target);
-                if (place_in(live, disk) == PLACE_BASE && place_in(inactive, disk) == PLACE_BASE && found && !found->has_mirror) {
+                if (place_in(live, disk) == PLACE_BASE && place_in(inactive, disk) != PLACE_OVERLAY && found &&
+                    !found->has_mirror) {
                         disk->committed = true;
                         return 0;
                 }
                 if (deadline_passed(deadline))
-                        return error_set(err, ERROR_INTERNAL,
-                                         "after the commit of disk %s of %s its configuration does not name %s again: the overlay "
-                                         "%s is kept",
-                                         disk->target, backup->vm->name, disk->base, disk->overlay);
+                        return error_set(
+                                err, ERROR_INTERNAL,
+                                "after the commit of disk %s of %s it is not on %s again, live and configured: the overlay "
+                                "%s is kept",
+                                disk->target, backup->vm->name, disk->base, disk->overlay);
                 usleep(POLL_FIRST_US);
         }
 }

@@ -335,6 +335,53 @@ class Overlays(RecoverCase):
         self.host.exec("rm", overlay)
         self.recover_finds_nothing("clone")
 
+    def test_what_an_owner_changed_for_the_next_start_is_left_so(self):
+        guest = self.lab.vm("two")
+        old = guest.xml("--inactive")
+        path = self.base(guest, "vdb")
+        replaced = old.replace(f"'{path}'", f"'{path}.new'")
+        self.assertNotEqual(old, replaced)
+        for what, change in {"taken away": lambda: self.host.virsh("detach-disk", "two", "vdb", "--config"),
+                             "replaced": lambda: self.host.exec("virsh", "-q", "define", "/dev/stdin", input=replaced)}.items():
+            with self.subTest(what):
+                change()
+                try:
+                    changed = guest.xml("--inactive")
+                    self.orch("backup", "vm", "two", check=0)
+                    self.assertEqual(self.orch.points_of("two")[0]["status"], "ok")
+                    self.assertEqual(self.host.orch_traces(), [])
+                    self.assertEqual(guest.disk_paths(), {d.target: d.path for d in guest.spec.disks})
+                    self.assertEqual(guest.xml("--inactive"), changed)
+                    self.put_on_overlay(guest)
+                    self.recover("two")
+                    self.assertEqual(self.host.orch_traces(), [])
+                    self.assertEqual(guest.disk_paths(), {d.target: d.path for d in guest.spec.disks})
+                    self.assertEqual(guest.xml("--inactive"), changed)
+                finally:
+                    self.host.exec("virsh", "-q", "define", "/dev/stdin", input=old)
+
+    def test_cancelled_while_a_copy_is_checked(self):
+        tools = os.path.join(self.orch.dir, "tools")
+        os.makedirs(tools)
+        with open(os.path.join(tools, "qemu-img"), "w") as f:
+            f.write("#!/bin/sh\n[ \"$1\" != check ] || sleep 600\nexec /usr/bin/qemu-img \"$@\"\n")
+        os.chmod(f.name, 0o755)
+        self.orch.extra_environment["PATH"] = f"{tools}:{os.environ['PATH']}"
+        self.orch.restart()
+        try:
+            backup = self.orch.start("backup", "vm", "clone")
+            self.addCleanup(finish, backup)
+            job = self.orch.wait_for_step("clone", "read-back")
+            time.sleep(2)
+            begun = time.monotonic()
+            self.orch("cancel", job, check=0)
+            self.assertEqual(backup.wait(60), 5)
+            self.assertLess(time.monotonic() - begun, 30)
+            self.assert_no_staging()
+        finally:
+            del self.orch.extra_environment["PATH"]
+            self.orch.restart()
+
     def test_files_beside_a_disk(self):
         guest = self.lab.vm("clone")
         committed, stale = self.overlay(guest, job="20261119-0001"), self.overlay(guest, job="20261119-0002")
