@@ -68,6 +68,19 @@ static void searches_free(struct search *searches, size_t count)
         free(searches);
 }
 
+/* While a VM is being moved, it is on both, and on one of them does not run yet. */
+static int refuse_two(const struct backup *backup, const struct search *one, const struct search *other, struct error **err)
+{
+        if (streq(one->info.job, "migration") || streq(other->info.job, "migration"))
+                return error_set(err, ERROR_BUSY,
+                                 "%s is being moved between %s and %s: wait until that has ended (virsh domjobinfo %s)",
+                                 backup->vm->name, one->entry->name, other->entry->name, backup->vm->domain);
+        return error_set(err, ERROR_REFUSED,
+                         "%s (UUID %s) runs on both %s and %s: two running copies write to the same disks or are not the same "
+                         "machine; stop the one that is wrong, then run this again",
+                         backup->vm->name, other->info.uuid, one->entry->name, other->entry->name);
+}
+
 /* Which of the searches to take: the running copy, else any; -1: none. Two running ones are an error. */
 static int choose(const struct backup *backup, struct search *searches, size_t count, ssize_t *ret_index, struct error **err)
 {
@@ -76,12 +89,7 @@ static int choose(const struct backup *backup, struct search *searches, size_t c
                 if (searches[i].found != 1)
                         continue;
                 if (best >= 0 && is_active(&searches[i].info) && is_active(&searches[best].info))
-                        return error_set(err, ERROR_REFUSED,
-                                         "%s (UUID %s) runs on both %s and %s: two running copies write to the same disks or are "
-                                         "not the same "
-                                         "machine; stop the one that is wrong, then run this again",
-                                         backup->vm->name, searches[i].info.uuid, searches[best].entry->name,
-                                         searches[i].entry->name);
+                        return refuse_two(backup, &searches[best], &searches[i], err);
                 if (best < 0 || is_active(&searches[i].info))
                         best = (ssize_t)i;
         }

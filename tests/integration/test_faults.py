@@ -183,6 +183,23 @@ class Taken(FaultCase):
         self.assertEqual(newest["path"].split("/")[0], H1)
         self.assertEqual(self.orch.metadata(newest)["ran_on"], self.guest.host.name)
 
+    def test_9_backed_up_while_it_is_being_moved(self):
+        source, other = self.guest.host, self.other
+        source.virsh("migrate-setspeed", "a", "1")
+        move = threading.Thread(target=self.guest.migrate, args=(other,), kwargs={"shared": True})
+        move.start()
+        try:
+            self.orch.wait_for(lambda: "a" in other.virsh("list", "--name").split(), 30, "the guest arriving")
+            self.assertEqual(self.orch("backup", "vm", "a").status, 1)
+            failed = self.orch.json("list", "a", "--failed")[0]
+            self.assertRegex(failed["error"], rf"a migration of a is under way on {H1}|a is being moved between {H1} and {H2}")
+            self.assertEqual(failed["error_kind"], "busy", "it is tried once more at a cycle's end")
+            self.assertTrue(move.is_alive(), "it has been moved before anybody looked")
+        finally:
+            source.virsh("migrate-setspeed", "a", "1000")
+            move.join()
+        self.back_up()
+
 
 class Meddled(FaultCase):
     """`a` has two disks of its own, `clone` stands on a golden image, `elsewhere` is on the other host."""
