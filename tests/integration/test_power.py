@@ -89,6 +89,7 @@ class Power(PowerCase):
         self.orch.wait_for(lambda: vm.state() == "running", 30, "the VM running again")
         backup.wait(60)
         self.orch.wait_for(lambda: not self.intents() and not self.host.orch_traces(), 30, "nothing left")
+        self.orch.wait_idle()
         self.assert_clean(vm)
 
     def test_4_all_killed_and_the_network_cut_while_it_is_paused(self):
@@ -103,6 +104,7 @@ class Power(PowerCase):
         self.host.heal()
         self.orch.start_daemon()
         self.orch.wait_for(lambda: not self.intents() and not self.host.orch_traces(), 60, "nothing left")
+        self.orch.wait_idle()
         self.assertIn("had resumed", self.all_logs())
         self.assert_clean(vm)
 
@@ -116,6 +118,7 @@ class Power(PowerCase):
         self.orch.restart(limits={"bandwidth_mib_s": 0})
         self.orch.wait_for(lambda: vm.state() == "running", 60, "the VM started again")
         self.orch.wait_for(lambda: not self.intents() and not self.host.orch_traces(), 60, "nothing left")
+        self.orch.wait_idle()
         self.assert_clean(vm)
         self.assertIn("had shut it down: started", self.all_logs())
 
