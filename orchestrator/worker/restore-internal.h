@@ -110,6 +110,11 @@ int restore_stop_original(struct restore *restore, struct error **err) _must_che
 int restore_move(struct restore *restore, struct error **err) _must_check_;
 int restore_define(struct restore *restore, struct error **err) _must_check_;
 int restore_start(struct restore *restore, struct error **err) _must_check_;
+/* The machine that is to be replaced, right before it is shut off: nothing has begun on it, and its files are those that will be set aside.
+ * What to put back is what it is now. */
+int restore_look_again(struct restore *restore, struct error **err) _must_check_;
+/* And while it is taken apart: nobody has started it. */
+int restore_check_off(const struct restore *restore, struct error **err) _must_check_;
 /* For an instant one, in the place of copying: what each disk stands on, and the overlays. */
 int restore_find_layers(struct restore *restore, struct error **err) _must_check_;
 int restore_lay_overlays(struct restore *restore, struct error **err) _must_check_;
@@ -133,9 +138,9 @@ char *restore_look(struct hypervisor *host, char *const *paths, struct error **e
 /* The next phase, on the share before anything of it is done. */
 int restore_enter_phase(struct restore *restore, enum restore_phase phase, struct error **err) _must_check_;
 
-/* Undoes a restore by its journal alone. The journal's lock is held; it is removed at the end. Both hosts may be the same object; `original_host`
- * is NULL when nothing is replaced. */
-int restore_roll_back(struct repository *repository, const struct restore_journal *journal, struct hypervisor *host,
+/* Undoes a restore by its journal alone. The journal's lock is held; its phase goes back with what is undone, and it is removed at the
+ * end. Both hosts may be the same object; `original_host` is NULL when nothing is replaced. */
+int restore_roll_back(struct repository *repository, struct restore_journal *journal, struct hypervisor *host,
                       struct hypervisor *original_host, struct report *report, struct error **err) _must_check_;
 /* The new files into place, never over one that is there; what `journal` wants aside is renamed before. Both only change what isn't done yet. */
 int restore_set_aside(const struct restore_journal *journal, struct hypervisor *host, struct error **err) _must_check_;
@@ -154,8 +159,12 @@ char *restore_borrowed(const struct restore *restore, const char *definition, st
 int restore_ensure_connection(struct hypervisor *host, const char *uuid, struct error **err) _must_check_;
 /* What an instant restore holds of its point; nothing for another. */
 int restore_drop_lease(struct repository *repository, const struct restore_journal *journal, struct error **err) _must_check_;
+/* Says that it still needs its point. */
+int restore_renew_lease(struct repository *repository, const struct restore_journal *journal, struct error **err) _must_check_;
 /* Ends an instant restore whose disks stand alone: the lease, and the journal or its phase. */
 int restore_close_pulled(struct repository *repository, struct restore_journal *journal, struct error **err) _must_check_;
+/* ERROR_BUSY while the machine of that UUID stands on a point; `what` is not done before that is over. */
+int restore_refuse_pulled(struct repository *repository, const char *uuid, const char *what, struct error **err) _must_check_;
 /* Takes the pull of an instant restore up again: starts what does not run, or ends it all. The step "pull" ends as skipped while it goes
  * on. `share`: where `host` has it. */
 int restore_resume_pull(struct repository *repository, struct restore_journal *journal, struct hypervisor *host, const char *share,

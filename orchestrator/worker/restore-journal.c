@@ -131,16 +131,34 @@ int restore_begin(struct restore *restore, struct error **err)
         return restore_enter_phase(restore, RESTORE_COPYING, err);
 }
 
+/* The journal says the last phase. A machine that runs is complete, whether that can be noted or not: it is not ended for a share that is
+ * away, and a recovery sees that it runs. */
+static int note_completion(struct restore *restore, struct error **err)
+{
+        struct restore_journal *journal = restore->journal;
+        enum restore_phase before = journal->phase;
+        journal->phase = journal->instant ? RESTORE_PULLING : RESTORE_DONE;
+        if (restores_write(restore->repository, journal, err) == 0) {
+                undo_settle(&restore->undo, "restore");
+                return 0;
+        }
+        journal->phase = before;
+        if (before != RESTORE_STARTING)
+                return -1;
+        undo_settle(&restore->undo, "restore");
+        return error_prefix(
+                err, "%s is restored and started on %s, which cannot be noted on the share (once it is there: orch recover %s)",
+                restore->name, restore->host->name, restore->request->vm);
+}
+
 /* With nothing set aside, and nothing to be pulled, there is nothing left to know. */
 int restore_complete(struct restore *restore, struct error **err)
 {
         struct restore_journal *journal = restore->journal;
-        journal->phase = journal->instant ? RESTORE_PULLING : RESTORE_DONE;
         bool keeps = journal->n_asides || journal->original_file;
         journal->keep_until = keeps ? clock_realtime_s() + (int64_t)RESTORE_KEEP_DAYS * SECONDS_A_DAY : 0;
-        if (restores_write(restore->repository, journal, err) < 0)
+        if (note_completion(restore, err) < 0)
                 return -1;
-        undo_settle(&restore->undo, "restore");
         if (!keeps && journal->instant)
                 return 0;
         if (!keeps)

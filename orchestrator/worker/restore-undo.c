@@ -1,5 +1,8 @@
 /* Undoing a restore, from its journal alone. Order: what still works on files → the new definition → the new files → the replaced machine's
- * files → its definition → its power. Each looks at what is there; the journal goes last, so that whatever was broken off is done again. */
+ * files → its definition → its power. Each looks at what is there; the journal goes last, so that whatever was broken off is done again.
+ *
+ * The replaced machine and the new one have one UUID: the journal goes back with what is undone, so that the one that was put back is never
+ * taken for the new one by an undoing that comes after a broken off one. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -62,25 +65,48 @@ static int start_original(const struct restore_journal *journal, struct hypervis
         return host->ops->start(host, journal->original_uuid, false, err);
 }
 
-int restore_roll_back(struct repository *repository, const struct restore_journal *journal, struct hypervisor *host,
-                      struct hypervisor *original_host, struct report *report, struct error **err)
+/* Without a replaced machine nothing can be mistaken, and the share need not be written until the end. */
+static int step_back(struct repository *repository, struct restore_journal *journal, bool replaces, enum restore_phase phase,
+                     struct error **err)
 {
+        if (!replaces || journal->phase <= phase)
+                return 0;
+        journal->phase = phase;
+        return restores_write(repository, journal, err);
+}
+
+/* From the new definition to the replaced machine's one. */
+static int put_all_back(struct repository *repository, struct restore_journal *journal, struct hypervisor *host,
+                        struct hypervisor *original_host, struct error **err)
+{
+        struct hypervisor *aside_host = original_host ? original_host : host;
         bool moved = journal->phase >= RESTORE_MOVING;
         bool defined = journal->phase >= RESTORE_DEFINING;
+        if (defined && (take_definition_away(journal, host, err) < 0 ||
+                        step_back(repository, journal, original_host != NULL, RESTORE_DEFINING, err) < 0))
+                return -1;
+        if (restore_remove_items(journal, host, err) < 0 || (moved && restore_put_back(journal, aside_host, err) < 0))
+                return -1;
+        if (original_host && defined && define_original(repository, journal, original_host, err) < 0)
+                return -1;
+        return step_back(repository, journal, original_host != NULL, RESTORE_STOPPING, err);
+}
+
+int restore_roll_back(struct repository *repository, struct restore_journal *journal, struct hypervisor *host,
+                      struct hypervisor *original_host, struct report *report, struct error **err)
+{
         struct hypervisor *aside_host = original_host ? original_host : host;
+        bool stopped = original_host && journal->phase >= RESTORE_STOPPING;
         bool may_run = journal->phase < RESTORE_MOVING || journal->phase == RESTORE_STARTING;
         if (!may_run &&
             (refuse_active(journal, host, journal->uuid, err) < 0 || refuse_active(journal, aside_host, journal->uuid, err) < 0))
                 return -1;
         if (stop_units(journal, host, err) < 0 || (aside_host != host && stop_units(journal, aside_host, err) < 0) ||
-            (defined && take_definition_away(journal, host, err) < 0) || restore_remove_items(journal, host, err) < 0 ||
-            (moved && restore_put_back(journal, aside_host, err) < 0))
+            put_all_back(repository, journal, host, original_host, err) < 0)
                 return -1;
-        if (original_host && defined && define_original(repository, journal, original_host, err) < 0)
-                return -1;
-        if (original_host && journal->phase >= RESTORE_STOPPING && start_original(journal, original_host, err) < 0)
+        if (stopped && start_original(journal, original_host, err) < 0)
                 return error_prefix(err, "the replaced %s was put back, but does not start", journal->vm);
-        if (original_host && journal->phase >= RESTORE_STOPPING)
+        if (stopped)
                 report_log(report, "%s on %s is as it was", journal->vm, original_host->name);
         return restore_drop_lease(repository, journal, err) < 0 ? -1 : restores_remove(repository, journal, err);
 }
