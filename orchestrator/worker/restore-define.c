@@ -65,6 +65,8 @@ int restore_define(struct restore *restore, struct error **err)
 {
         if (restore_enter_phase(restore, RESTORE_DEFINING, err) < 0)
                 return -1;
+        if (restore->original_xml && restore_check_off(restore, err) < 0)
+                return -1;
         if (restore->original_xml && restore->original_host->ops->undefine(restore->original_host, restore->xml->uuid, err) < 0)
                 return error_prefix(err, "the definition of the replaced %s", restore->request->vm);
         _cleanup_free_ char *uuid = NULL;

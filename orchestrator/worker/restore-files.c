@@ -124,7 +124,8 @@ static int read_inodes(struct restore *restore, struct error **err)
 int restore_move(struct restore *restore, struct error **err)
 {
         struct hypervisor *aside_host = restore->original_xml ? restore->original_host : restore->host;
-        if (restore->journal->n_items && read_inodes(restore, err) < 0)
+        if ((restore->original_xml && restore_check_off(restore, err) < 0) ||
+            (restore->journal->n_items && read_inodes(restore, err) < 0))
                 return -1;
         if (restore_enter_phase(restore, RESTORE_MOVING, err) < 0 || restore_set_aside(restore->journal, aside_host, err) < 0)
                 return -1;

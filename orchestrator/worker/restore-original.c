@@ -158,9 +158,8 @@ static int refuse_second(const struct restore *restore, struct error **err)
 }
 
 /* What would make replacing it lose something that is not set aside. */
-static int check_replaceable(struct restore *restore, struct error **err)
+static int check_settled(const struct restore *restore, const struct domain_info *info, struct error **err)
 {
-        const struct domain_info *info = &restore->original_info;
         const char *vm = restore->request->vm;
         _cleanup_strv_ char **snapshots = NULL;
         if (info->has_managed_save)
@@ -179,11 +178,80 @@ static int check_replaceable(struct restore *restore, struct error **err)
                         err, ERROR_REFUSED,
                         "%s on %s has snapshots (%s), which fit its present disks only: remove them first (virsh snapshot-list %s)",
                         vm, restore->original_entry->name, snapshots[0], info->name);
+        return 0;
+}
+
+static int check_replaceable(struct restore *restore, struct error **err)
+{
+        if (restore_refuse_pulled(restore->repository, restore->xml->uuid, "it is not replaced before", err) < 0 ||
+            check_settled(restore, &restore->original_info, err) < 0)
+                return -1;
         if (restore->original_host->ops->get_xml(restore->original_host, restore->xml->uuid, true, true,
                                                  &restore->original_xml_text, err) < 0)
                 return -1;
         restore->original_xml = domain_xml_parse(restore->original_xml_text, strlen(restore->original_xml_text), err);
         return restore->original_xml ? 0 : -1;
+}
+
+/* Whether what is set aside is all that the machine stands on. */
+static bool has_same_files(const struct domain_xml *a, const struct domain_xml *b)
+{
+        bool same = a->n_disks == b->n_disks && streq(a->nvram, b->nvram);
+        for (size_t i = 0; same && i < a->n_disks; i++) {
+                const struct domain_disk *other = domain_xml_find_disk(b, a->disks[i].target);
+                same = other && streq(other->path, a->disks[i].path) && streq(other->source_type, a->disks[i].source_type);
+        }
+        return same;
+}
+
+/* It was seen hours ago: what is put back, if it has to be, is what it is now. */
+static int look_again(struct restore *restore, const struct domain_info *info, struct error **err)
+{
+        _cleanup_free_ char *text = NULL;
+        if (check_settled(restore, info, err) < 0 ||
+            restore->original_host->ops->get_xml(restore->original_host, restore->xml->uuid, true, true, &text, err) < 0)
+                return -1;
+        _cleanup_(domain_xml_freep) struct domain_xml *now = domain_xml_parse(text, strlen(text), err);
+        if (!now)
+                return -1;
+        if (!has_same_files(restore->original_xml, now))
+                return error_set(err, ERROR_BUSY,
+                                 "the disks of %s on %s are others than when this restore began (a snapshot, a backup by other "
+                                 "means, a change of its definition): restore again when they are settled",
+                                 restore->request->vm, restore->original_entry->name);
+        restore->journal->original_ran = info->state == DOMAIN_STATE_RUNNING || info->state == DOMAIN_STATE_PAUSED;
+        if (streq(text, restore->original_xml_text))
+                return 0;
+        report_log(restore->report, "the definition of %s was changed since this restore began: the newer one is kept",
+                   restore->request->vm);
+        return restores_write_original(restore->repository, restore->journal, text, err);
+}
+
+int restore_look_again(struct restore *restore, struct error **err)
+{
+        _cleanup_domain_info_ struct domain_info info = { 0 };
+        int found = restore->original_host->ops->find_domain(restore->original_host, restore->xml->uuid, NULL, &info, err);
+        if (found == 0)
+                error_set(err, ERROR_REFUSED, "it is not there any more");
+        if (found <= 0 || look_again(restore, &info, err) < 0)
+                return error_prefix(err, "%s on %s is not replaced, and was left as it is", restore->request->vm,
+                                    restore->original_entry->name);
+        return 0;
+}
+
+int restore_check_off(const struct restore *restore, struct error **err)
+{
+        _cleanup_domain_info_ struct domain_info info = { 0 };
+        int found = restore->original_host->ops->find_domain(restore->original_host, restore->xml->uuid, NULL, &info, err);
+        if (found <= 0)
+                return found;
+        if (info.state != DOMAIN_STATE_SHUT_OFF && info.state != DOMAIN_STATE_CRASHED)
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "%s on %s was shut off to be replaced, and somebody started it again (a cluster manager?): see that "
+                        "nobody does, and restore again",
+                        restore->request->vm, restore->original_entry->name);
+        return info.has_managed_save ? check_settled(restore, &info, err) : 0;
 }
 
 int restore_find_original(struct restore *restore, struct error **err)

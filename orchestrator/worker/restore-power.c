@@ -43,7 +43,8 @@ int restore_stop_original(struct restore *restore, struct error **err)
         if (!restore->original_xml)
                 return 0;
         report_step(restore->report, "stop-original");
-        if (restore_enter_phase(restore, RESTORE_STOPPING, err) < 0 || read_original_state(restore, &state, err) < 0)
+        if (restore_look_again(restore, err) < 0 || restore_enter_phase(restore, RESTORE_STOPPING, err) < 0 ||
+            read_original_state(restore, &state, err) < 0)
                 return -1;
         if (domain_state_is_off(state)) {
                 report_step_end(restore->report, STEP_DONE, "it was off");
