@@ -79,8 +79,36 @@ static void check_room(struct restore *restore, const struct host_probe *probe, 
         }
 }
 
-/* Nothing that is there is written over: what belongs to the replaced machine, and firmware state that lies in the way, is set aside; else
- * it is refused. */
+static void check_path(struct restore *restore, char kind, const char *path, bool may_be_set_aside, struct error **first)
+{
+        struct error *problem = NULL;
+        if (kind != '-' && !may_be_set_aside)
+                error_set(&problem, ERROR_REFUSED,
+                          "%s has %s already, and nothing is written over it: move it away, or name another place with --images",
+                          restore->entry->name, path);
+        verdict(restore, "paths-free", problem, first);
+}
+
+/* What lies in the way of firmware state is an older one of the same machine, which is set aside; of one of another name it may be anybody's. What
+ * is set aside lies where the replaced machine is. */
+static bool may_set_aside(const struct restore *restore)
+{
+        return !restore->new_machine && (!restore->original_xml || streq(restore->original_entry->name, restore->entry->name));
+}
+
+static void check_firmware_path(struct restore *restore, char kind, struct restore_firmware *firmware, struct error **first)
+{
+        struct error *problem = NULL;
+        firmware->replaces = kind != '-';
+        if (firmware->replaces && !may_set_aside(restore))
+                error_set(&problem, ERROR_REFUSED,
+                          "%s has %s already, which may be another VM's %s state: move it away when nobody needs it, and restore "
+                          "again",
+                          restore->entry->name, firmware->path, firmware->what);
+        verdict(restore, "paths-free", problem, first);
+}
+
+/* Nothing that is there is written over: what belongs to the replaced machine is set aside; else it is refused. */
 static int check_paths(struct restore *restore, struct error **first, struct error **err)
 {
         _cleanup_strv_ char **paths = NULL;
@@ -93,21 +121,14 @@ static int check_paths(struct restore *restore, struct error **first, struct err
         _cleanup_free_ char *kinds = restore_look(restore->host, paths, err);
         if (!kinds)
                 return -1;
-        for (size_t i = 0; i < restore->n_disks; i++) {
-                const struct restore_disk *disk = &restore->disks[i];
-                struct error *problem = NULL;
-                if (kinds[i] != '-' && !streq(disk->replaced, disk->path))
-                        error_set(&problem, ERROR_REFUSED,
-                                  "%s has %s already, and nothing is written over it: move it away, or name another place with "
-                                  "--images",
-                                  restore->entry->name, disk->path);
-                verdict(restore, "paths-free", problem, first);
-        }
+        for (size_t i = 0; i < restore->n_disks; i++)
+                check_path(restore, kinds[i], restore->disks[i].path, streq(restore->disks[i].replaced, restore->disks[i].path),
+                           first);
         size_t at = restore->n_disks;
         if (restore->nvram.what)
-                restore->nvram.replaces = kinds[at++] != '-';
+                check_firmware_path(restore, kinds[at++], &restore->nvram, first);
         if (restore->tpm.what)
-                restore->tpm.replaces = kinds[at] != '-';
+                check_firmware_path(restore, kinds[at], &restore->tpm, first);
         if (!*first)
                 report_check(restore->report, CHECK_BEFORE, "paths-free", CHECK_PASS,
                              "%zu disks, none is written over another file", restore->n_disks);
