@@ -68,12 +68,19 @@ static void forget(struct daemon *daemon, struct pending *pending)
         recoveries->count--;
 }
 
+#define PULL_IS_LEFT (1U << 8)
+
 /* A VM that runs from the share until its disks are pulled is looked at again until they are; what else is asked for it meanwhile does not
- * wait behind that, but is told. */
+ * wait behind its restore, which does nothing else by then, but is told. A backup and a recovery look at the pulls of all restores before they
+ * begin: one that is over says nothing of the others. */
 static void note_pull(struct job *job, enum step_state state)
 {
-        job->beside = true;
-        job->left_undone = state == STEP_FAILED || state == STEP_SKIPPED;
+        if (job->action == JOB_RESTORE) {
+                job->beside = true;
+                job->left_undone &= ~PULL_IS_LEFT;
+        }
+        if (state == STEP_FAILED || state == STEP_SKIPPED)
+                job->left_undone |= PULL_IS_LEFT;
 }
 
 /* The steps that leave a VM, or its hypervisor, in need when their undoing fails: what worker/ pushes on its undo stack, but for the staging

@@ -153,9 +153,8 @@ static int open_repository(struct backup *backup, struct error **err)
  * set aside goes when its time is over. */
 static int finish_restores(struct backup *backup, struct error **err)
 {
-        size_t repaired = 0;
-        if (restore_recover(backup->repository, backup->settings, backup->inventory, backup->vm->name, false, backup->report,
-                            &repaired, err) < 0) {
+        if (restore_recover_for_backup(backup->repository, backup->settings, backup->inventory, backup->vm->name, backup->report,
+                                       err) < 0) {
                 report_step(backup->report, "restores"); /* it is not the share that could not be opened */
                 return error_prefix(err, "left by an interrupted restore");
         }

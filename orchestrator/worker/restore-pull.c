@@ -74,11 +74,11 @@ static struct domain_xml *read_xml(const struct pull *pull, bool inactive, char 
         return xml;
 }
 
-/* The first disk that still stands on the share; NULL when there is none. */
+/* The first disk that still stands on the share; NULL when there is none. An image in a drive may lie there, and is nobody's to pull. */
 static const struct domain_disk *first_in_need(const struct pull *pull, const struct domain_xml *xml)
 {
         for (size_t i = 0; i < xml->n_disks; i++)
-                if (needs_share(pull, &xml->disks[i]))
+                if (xml->disks[i].device == DISK_DEVICE_DISK && needs_share(pull, &xml->disks[i]))
                         return &xml->disks[i];
         return NULL;
 }
@@ -170,7 +170,7 @@ int restore_drop_lease(struct repository *repository, const struct restore_journ
         return leases_drop(repository, hypervisor, vm, journal->job, err);
 }
 
-static int renew_lease(struct repository *repository, const struct restore_journal *journal, struct error **err)
+int restore_renew_lease(struct repository *repository, const struct restore_journal *journal, struct error **err)
 {
         _cleanup_free_ char *hypervisor = NULL;
         _cleanup_free_ char *vm = NULL;
@@ -247,7 +247,7 @@ static int wait_until_pulled(struct restore *restore, struct pull *pull, struct 
                 else if (deadline_passed(off))
                         return still_off(restore, err);
                 if (deadline_passed(renew)) {
-                        if (renew_lease(restore->repository, restore->journal, err) < 0)
+                        if (restore_renew_lease(restore->repository, restore->journal, err) < 0)
                                 return -1;
                         renew = deadline_in_ms(RENEW_INTERVAL_MS);
                 }
@@ -307,12 +307,12 @@ int restore_resume_pull(struct repository *repository, struct restore_journal *j
         }
         report_step(report, "pull");
         if (look(&pull, err) < 0 ||
-            (pull.state != PULL_DONE && pull.state != PULL_GONE && renew_lease(repository, journal, err) < 0))
+            (pull.state != PULL_DONE && pull.state != PULL_GONE && restore_renew_lease(repository, journal, err) < 0))
                 return -1;
         if (pull.state == PULL_DONE || pull.state == PULL_GONE) {
                 if (pull.state == PULL_GONE)
-                        report_warning(report, "%s of the instant restore %s is not on %s any more", journal->name, journal->job,
-                                       host->name);
+                        report_warning(report, "%s of the instant restore %s is on no hypervisor of the inventory any more",
+                                       journal->name, journal->job);
                 if (restore_close_pulled(repository, journal, err) < 0)
                         return -1;
                 report_step_end(report, STEP_DONE, "nothing of %s is on the share any more", journal->name);
@@ -328,7 +328,7 @@ int restore_resume_pull(struct repository *repository, struct restore_journal *j
         return 0;
 }
 
-int restore_refuse_backup(struct repository *repository, const char *uuid, struct error **err)
+int restore_refuse_pulled(struct repository *repository, const char *uuid, const char *what, struct error **err)
 {
         _cleanup_restore_journals_ struct restore_journals list = { 0 };
         if (restores_scan(repository, NULL, &list, err) < 0)
@@ -339,9 +339,13 @@ int restore_refuse_backup(struct repository *repository, const char *uuid, struc
                         return error_set(
                                 err, ERROR_BUSY,
                                 "%s runs from its restore point %s until the instant restore %s has pulled its disks off the "
-                                "share: "
-                                "no backup of it is made before (`orch status`; to take the pull up again: orch recover %s)",
-                                journal->name, journal->point, journal->job, journal->vm);
+                                "share: %s (`orch status`; to take the pull up again: orch recover %s)",
+                                journal->name, journal->point, journal->job, what, journal->vm);
         }
         return 0;
+}
+
+int restore_refuse_backup(struct repository *repository, const char *uuid, struct error **err)
+{
+        return restore_refuse_pulled(repository, uuid, "no backup of it is made before", err);
 }

@@ -9,12 +9,15 @@
 #include "worker/restore-internal.h"
 #include "worker/restore.h"
 
+enum { SEARCH_CONNECT_MS = 8000 };
+
 struct recovery_of_restores {
         struct repository *repository;
         const struct settings *settings;
         const struct inventory *inventory;
         struct report *report;
         bool dry_run;
+        bool for_backup;
         size_t repaired;
 };
 
@@ -34,19 +37,28 @@ static void tell(struct recovery_of_restores *recovery, char *text)
         free(text);
 }
 
-static int remove_expired(struct recovery_of_restores *recovery, const struct restore_journal *journal, struct error **err)
+static int remove_asides(struct recovery_of_restores *recovery, const struct restore_journal *journal, const char *host_name,
+                         struct error **err)
+{
+        _cleanup_(hypervisor_freep) struct hypervisor *host = connect_to(recovery, host_name, err);
+        return !host || restore_remove_asides(journal, host, err) < 0 ? -1 : restores_remove(recovery->repository, journal, err);
+}
+
+/* Files that nobody needs any more hold nothing up, also when their host never comes back. */
+static int remove_expired(struct recovery_of_restores *recovery, const struct restore_journal *journal)
 {
         const char *name = journal->original_hypervisor ? journal->original_hypervisor : journal->hypervisor;
+        _cleanup_error_ struct error *error = NULL;
         if (journal->keep_until > clock_realtime_s())
                 return 0;
-        if (!recovery->dry_run) {
-                _cleanup_(hypervisor_freep) struct hypervisor *host = connect_to(recovery, name, err);
-                if (!host || restore_remove_asides(journal, host, err) < 0 ||
-                    restores_remove(recovery->repository, journal, err) < 0)
-                        return -1;
-        }
-        report_log(recovery->report, "what the restore %s of %s replaced on %s was kept for %d days and is removed", journal->job,
-                   journal->vm, name, RESTORE_KEEP_DAYS);
+        if (!recovery->dry_run && remove_asides(recovery, journal, name, &error) < 0)
+                report_warning(recovery->report,
+                               "what the restore %s of %s replaced on %s is kept no longer and cannot be removed: %s. It is tried "
+                               "again; if that host is gone for good, remove metadata/restores/%s.json from the share",
+                               journal->job, journal->vm, name, error->message, journal->job);
+        else
+                report_log(recovery->report, "what the restore %s of %s replaced on %s was kept for %d days and is removed",
+                           journal->job, journal->vm, name, RESTORE_KEEP_DAYS);
         return 0;
 }
 
@@ -73,15 +85,86 @@ static int close_complete(struct recovery_of_restores *recovery, struct restore_
         return restores_write(recovery->repository, journal, err);
 }
 
+static bool is_off(const struct domain_info *info)
+{
+        return info->state == DOMAIN_STATE_SHUT_OFF || info->state == DOMAIN_STATE_CRASHED;
+}
+
+/* 1 it runs there, 0 not, -1 with an error: it may. */
+static int runs_on(const struct recovery_of_restores *recovery, const struct inventory_hypervisor *entry, const char *uuid,
+                   bool *ret_is_there, struct error **err)
+{
+        _cleanup_domain_info_ struct domain_info info = { 0 };
+        _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(recovery->settings, entry, SEARCH_CONNECT_MS, err);
+        int found = host ? host->ops->find_domain(host, uuid, NULL, &info, err) : -1;
+        *ret_is_there = found > 0;
+        return found <= 0 ? found : !is_off(&info);
+}
+
+/* A machine that was migrated stands on the share from another host: *ret, else NULL. One that no host has is only taken for gone when all have
+ * been asked: its lease goes then. */
+static int find_moved(const struct recovery_of_restores *recovery, const struct restore_journal *journal, bool is_gone,
+                      const struct inventory_hypervisor **ret, struct error **err)
+{
+        _cleanup_error_ struct error *first = NULL;
+        for (size_t i = 0; i < recovery->inventory->n_hypervisors; i++) {
+                const struct inventory_hypervisor *entry = &recovery->inventory->hypervisors[i];
+                struct error *error = NULL;
+                bool is_there = false;
+                if (streq(entry->name, journal->hypervisor))
+                        continue;
+                int runs = runs_on(recovery, entry, journal->uuid, &is_there, &error);
+                if (runs > 0 || (is_gone && is_there)) {
+                        *ret = entry;
+                        return 0;
+                }
+                if (error && first)
+                        error_free(error);
+                else if (error)
+                        first = error;
+        }
+        if (!first || !is_gone)
+                return 0;
+        error_propagate(err, TAKE_PTR(first));
+        return error_prefix(err, "%s, which stands on the point %s, is not on %s any more and may be elsewhere", journal->name,
+                            journal->point, journal->hypervisor);
+}
+
+/* Where the machine is now. The journal goes on naming where it was made: its definition has the paths of that host, also for the share. The
+ * caller frees. */
+static struct hypervisor *find_pulled(const struct recovery_of_restores *recovery, const struct restore_journal *journal,
+                                      const struct inventory_hypervisor *entry, struct error **err)
+{
+        _cleanup_domain_info_ struct domain_info info = { 0 };
+        const struct inventory_hypervisor *moved = NULL;
+        _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(recovery->settings, entry, 0, err);
+        int found = host ? host->ops->find_domain(host, journal->uuid, NULL, &info, err) : -1;
+        if (found < 0)
+                return NULL;
+        if (found > 0 && !is_off(&info))
+                return TAKE_PTR(host);
+        if (find_moved(recovery, journal, found == 0, &moved, err) < 0)
+                return NULL;
+        if (!moved)
+                return TAKE_PTR(host);
+        report_log(recovery->report, "%s of the instant restore %s was moved from %s to %s: its disks are pulled there",
+                   journal->name, journal->job, journal->hypervisor, moved->name);
+        return worker_connect(recovery->settings, moved, 0, err);
+}
+
+/* The lease first: a host that is away for longer than a lease lasts still needs the point. */
 static int resume(struct recovery_of_restores *recovery, struct restore_journal *journal, struct error **err)
 {
         struct inventory_hypervisor fallback;
         const struct inventory_hypervisor *entry = restore_host_entry(recovery->inventory, journal->hypervisor, &fallback);
-        _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(recovery->settings, entry, 0, err);
-        if (!host)
+        if (!recovery->dry_run)
+                (void)!restore_renew_lease(recovery->repository, journal,
+                                           NULL); /* one that is lost is told once the machine is seen */
+        _cleanup_(hypervisor_freep) struct hypervisor *host = find_pulled(recovery, journal, entry, err);
+        if (!host || restore_resume_pull(recovery->repository, journal, host, worker_host_repository(recovery->settings, entry),
+                                         recovery->settings->limits.bandwidth_mib_s, recovery->dry_run, recovery->report, err) < 0)
                 return -1;
-        return restore_resume_pull(recovery->repository, journal, host, worker_host_repository(recovery->settings, entry),
-                                   recovery->settings->limits.bandwidth_mib_s, recovery->dry_run, recovery->report, err);
+        return 0;
 }
 
 static int undo(struct recovery_of_restores *recovery, struct restore_journal *journal, struct error **err)
@@ -117,7 +200,7 @@ static int recover_locked(struct recovery_of_restores *recovery, const struct re
                 return -1;
         for (size_t i = 0; i < now.count; i++)
                 if (streq(now.items[i]->job, listed->job))
-                        return now.items[i]->phase == RESTORE_DONE      ? remove_expired(recovery, now.items[i], err)
+                        return now.items[i]->phase == RESTORE_DONE      ? remove_expired(recovery, now.items[i])
                                : now.items[i]->phase == RESTORE_PULLING ? resume(recovery, now.items[i], err)
                                                                         : undo(recovery, now.items[i], err);
         return recovery->dry_run ? 0 : restores_remove(recovery->repository, listed, err); /* its lock file came back */
@@ -134,28 +217,48 @@ static int recover_one(struct recovery_of_restores *recovery, const struct resto
         return 0;
 }
 
+/* A backup waits for a restore that has the machine in pieces. One that made another machine, or is over, concerns it little. */
+static bool must_succeed(const struct recovery_of_restores *recovery, const struct restore_journal *journal)
+{
+        return !recovery->for_backup || (journal->original_file && journal->phase < RESTORE_PULLING);
+}
+
+static int recover_all(struct recovery_of_restores *recovery, const char *vm, struct error **err)
+{
+        _cleanup_restore_journals_ struct restore_journals list = { 0 };
+        _cleanup_error_ struct error *first = NULL;
+        if (restores_scan(recovery->repository, vm, &list, err) < 0)
+                return -1;
+        for (size_t i = 0; list.unreadable && list.unreadable[i]; i++)
+                report_warning(recovery->report, "%s", list.unreadable[i]);
+        for (size_t i = 0; i < list.count; i++) {
+                _cleanup_error_ struct error *error = NULL;
+                if (recover_one(recovery, list.items[i], &error) == 0)
+                        continue;
+                if (first || !must_succeed(recovery, list.items[i]))
+                        report_warning(recovery->report, "%s", error->message);
+                else
+                        first = TAKE_PTR(error);
+        }
+        return first ? error_propagate(err, TAKE_PTR(first)) : 0;
+}
+
 int restore_recover(struct repository *repository, const struct settings *settings, const struct inventory *inventory,
                     const char *vm, bool dry_run, struct report *report, size_t *ret_repaired, struct error **err)
 {
         struct recovery_of_restores recovery = {
                 .repository = repository, .settings = settings, .inventory = inventory, .report = report, .dry_run = dry_run
         };
-        _cleanup_restore_journals_ struct restore_journals list = { 0 };
-        _cleanup_error_ struct error *first = NULL;
-        *ret_repaired = 0;
-        if (restores_scan(repository, vm, &list, err) < 0)
-                return -1;
-        for (size_t i = 0; list.unreadable && list.unreadable[i]; i++)
-                report_warning(report, "%s", list.unreadable[i]);
-        for (size_t i = 0; i < list.count; i++) {
-                struct error *error = NULL;
-                if (recover_one(&recovery, list.items[i], &error) < 0 && first) {
-                        report_warning(report, "%s", error->message);
-                        error_free(error);
-                } else if (error) {
-                        first = error;
-                }
-        }
+        int r = recover_all(&recovery, vm, err);
         *ret_repaired = recovery.repaired;
-        return first ? error_propagate(err, TAKE_PTR(first)) : 0;
+        return r;
+}
+
+int restore_recover_for_backup(struct repository *repository, const struct settings *settings, const struct inventory *inventory,
+                               const char *vm, struct report *report, struct error **err)
+{
+        struct recovery_of_restores recovery = {
+                .repository = repository, .settings = settings, .inventory = inventory, .report = report, .for_backup = true
+        };
+        return recover_all(&recovery, vm, err);
 }

@@ -19,3 +19,7 @@ int restore_refuse_backup(struct repository *repository, const char *uuid, struc
  * *ret_repaired counts them. Goes on after a failure; -1 with the first one. */
 int restore_recover(struct repository *repository, const struct settings *settings, const struct inventory *inventory,
                     const char *vm, bool dry_run, struct report *report, size_t *ret_repaired, struct error **err) _must_check_;
+/* The same before a backup of `vm`: only a restore that was to replace it, and cannot be undone now, is an error; what else fails is told as a
+ * warning. */
+int restore_recover_for_backup(struct repository *repository, const struct settings *settings, const struct inventory *inventory,
+                               const char *vm, struct report *report, struct error **err) _must_check_;
