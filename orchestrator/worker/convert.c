@@ -9,6 +9,7 @@
 
 enum {
         LONGEST_MS = 7 * 24 * 3600 * 1000, /* the deadline is on progress; this only bounds a unit that lost its watcher */
+        WORD_INTERVAL_MS = 30 * 1000,
         TAIL_MAX = 32,
 };
 
@@ -18,12 +19,34 @@ struct run {
         size_t tail_length;
         double percent;
         struct deadline stall;
-        struct error *reason; /* why it is being given up */
+        struct deadline next_word; /* while it is only written back */
+        struct error *reason;      /* why it is being given up */
 };
+
+static bool is_written_back(const struct run *run)
+{
+        return run->convert->write_back_seconds && run->percent >= 100;
+}
+
+static unsigned patience_seconds(const struct run *run)
+{
+        return is_written_back(run) ? run->convert->write_back_seconds : run->convert->stall_seconds;
+}
 
 static void reset_stall(struct run *run)
 {
-        run->stall = deadline_in_ms((int64_t)run->convert->stall_seconds * 1000);
+        run->stall = deadline_in_ms((int64_t)patience_seconds(run) * 1000);
+        run->next_word = deadline_in_ms(WORD_INTERVAL_MS);
+}
+
+/* A worker that says nothing for long is taken for stuck. */
+static void say_a_word(struct run *run)
+{
+        if (!is_written_back(run) || !deadline_passed(run->next_word))
+                return;
+        report_log(run->convert->report, "%s: all is there; %s is still writing it to its disk", run->convert->what,
+                   run->convert->host->name);
+        run->next_word = deadline_in_ms(WORD_INTERVAL_MS);
 }
 
 /* "    (12.34/100%)\r" */
@@ -63,12 +86,13 @@ static bool must_end(void *pointer)
         const struct convert *convert = run->convert;
         if (run->reason)
                 return true;
+        say_a_word(run);
         if (worker_cancelled(NULL))
                 error_set(&run->reason, ERROR_CANCELLED, "cancelled during %s", convert->what);
         else if (deadline_passed(run->stall))
                 error_set(&run->reason, ERROR_TIMEOUT,
                           "%s has not moved for %u s (%.1f %% done): the share or the disk of %s is stuck", convert->what,
-                          convert->stall_seconds, run->percent, convert->host->name);
+                          patience_seconds(run), run->percent, convert->host->name);
         else if (convert->must_end)
                 return convert->must_end(convert->data, &run->reason);
         return run->reason != NULL;

@@ -12,6 +12,9 @@
 #include "worker/convert.h"
 #include "worker/restore-internal.h"
 
+/* A host with much memory may hold more of a copy than its disk writes in the time in which a copy has to move. */
+enum { WRITE_BACK_PATIENCE = 6 };
+
 static int run(struct restore *restore, const struct restore_disk *disk, const char *what, const char *const argv[],
                int *ret_status, char **ret_errors, struct error **err)
 {
@@ -24,17 +27,20 @@ static int run(struct restore *restore, const struct restore_disk *disk, const c
                 .disk = disk->saved->target,
                 .total_bytes = disk->needed_bytes,
                 .stall_seconds = restore->settings->limits.copy_stall_seconds,
+                .write_back_seconds = WRITE_BACK_PATIENCE * restore->settings->limits.copy_stall_seconds,
         };
         return convert_run(&convert, argv, ret_status, ret_errors, err);
 }
 
-/* $1 the file, then the command. Its status, or that of the first failing write-back. */
-#define WITH_WRITE_BACK                                                                                                      \
-        "target=$1; shift; umask 077; unwritten=0\n"                                                                         \
-        "\"$@\" & copy=$!\n"                                                                                                 \
-        "while sleep 0.1; kill -0 $copy 2>/dev/null; do [ ! -e \"$target\" ] || sync -d \"$target\" || unwritten=$?; done\n" \
-        "wait $copy || exit\n"                                                                                               \
-        "exit $unwritten"
+/* $1 the file, then the command. Its status; what cannot be written back ends it at once, with 1. */
+#define WITH_WRITE_BACK                                               \
+        "target=$1; shift; umask 077\n"                               \
+        "\"$@\" & copy=$!\n"                                          \
+        "while sleep 0.1; kill -0 $copy 2>/dev/null; do\n"            \
+        "  [ ! -e \"$target\" ] || sync -d \"$target\" && continue\n" \
+        "  kill $copy 2>/dev/null; wait $copy 2>/dev/null; exit 1\n"  \
+        "done\n"                                                      \
+        "wait $copy"
 
 #define WHILE_WRITTEN_BACK             \
         "target=$1; shift\n"           \
