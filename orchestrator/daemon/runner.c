@@ -173,19 +173,27 @@ static void on_event(void *data, const struct event *event)
         tell(job, line, key);
 }
 
-static void fail_without_result(struct job *job)
-{
-        _cleanup_error_ struct error *error = worker_process_failure(job->worker);
-        set_outcome(job, JOB_OUTCOME_FAILED, error->kind, error->message);
-        _cleanup_free_ char *line = line_result(job);
-        tell(job, line, NULL);
-        job_record(job->daemon, job, NULL);
-}
-
 static bool changes_something(const struct job *job)
 {
         return job->action == JOB_BACKUP || job->action == JOB_TEST_RESTORE ||
                ((job->action == JOB_RECOVER || job->action == JOB_RESTORE) && !job->dry_run);
+}
+
+/* What another job has to put right, when its worker died. */
+static bool is_recovered_after(const struct job *job)
+{
+        return job->action != JOB_RECOVER && changes_something(job);
+}
+
+static void fail_without_result(struct job *job)
+{
+        _cleanup_error_ struct error *error = worker_process_failure(job->worker);
+        bool recovered = job->state == JOB_RUNNING && is_recovered_after(job) && job->daemon->phase == DAEMON_RUNNING;
+        _cleanup_free_ char *text = xasprintf("%s%s", error->message, recovered ? "; the VM is being recovered" : "");
+        set_outcome(job, JOB_OUTCOME_FAILED, error->kind, text);
+        _cleanup_free_ char *line = line_result(job);
+        tell(job, line, NULL);
+        job_record(job->daemon, job, NULL);
 }
 
 static void on_stuck(void *data)
@@ -237,7 +245,7 @@ static void on_ended(void *data)
         job->worker = worker_process_free(job->worker);
         remove_busy(daemon, job);
         /* While stopping, the file is for the next start; so is that of a VM that is to be recovered later. */
-        if (died && job->action != JOB_RECOVER && changes_something(job))
+        if (died && is_recovered_after(job))
                 queue_recover(daemon, job->vm, job->hypervisor, job->error, (struct process_id){ 0 });
         bool later = (!died || job->action == JOB_RECOVER) && recoveries_note_end(daemon, job);
         if (!later && (!died || daemon->phase == DAEMON_RUNNING))

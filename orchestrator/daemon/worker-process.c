@@ -411,11 +411,10 @@ struct error *worker_process_failure(const struct worker_process *worker)
         } else if (!worker->reaped) {
                 error_set(&error, ERROR_TIMEOUT, "the worker was cancelled but does not end even when killed");
         } else if (worker->end.si_code == CLD_EXITED) {
-                error_set(&error, ERROR_INTERNAL, "the worker ended without a result (exit status %d); the VM is being recovered",
-                          worker->end.si_status);
+                error_set(&error, ERROR_INTERNAL, "the worker ended without a result (exit status %d)", worker->end.si_status);
         } else {
-                error_set(&error, ERROR_INTERNAL, "the worker was killed by signal %d (%s); the VM is being recovered",
-                          worker->end.si_status, strsignal(worker->end.si_status));
+                error_set(&error, ERROR_INTERNAL, "the worker was killed by signal %d (%s)", worker->end.si_status,
+                          strsignal(worker->end.si_status));
         }
         return error;
 }
