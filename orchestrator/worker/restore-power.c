@@ -69,7 +69,7 @@ int restore_start(struct restore *restore, struct error **err)
         return 0;
 }
 
-int restore_await(struct restore *restore, struct error **err)
+static int await_answer(struct restore *restore, struct error **err)
 {
         struct deadline deadline = deadline_in_ms(ANSWER_MS);
         struct deadline next_word = deadline_in_ms(WORD_INTERVAL_MS);
@@ -83,13 +83,11 @@ int restore_await(struct restore *restore, struct error **err)
                 enum domain_state state = DOMAIN_STATE_OTHER;
                 enum agent_state agent = AGENT_MUTE;
                 if (worker_check_cancelled(err) < 0)
-                        return error_prefix(err, "%s is restored and started on %s; waiting for its guest agent", restore->name,
-                                            host->name);
+                        return error_prefix(err, "waiting for its guest agent");
                 if (hypervisor_domain_state(host, restore->uuid, restore->name, &state, err) < 0)
                         return -1;
                 if (domain_state_is_off(state))
-                        return error_set(err, ERROR_INTERNAL, "%s was restored and started on %s, and has gone off again",
-                                         restore->name, host->name);
+                        return error_set(err, ERROR_INTERNAL, "it has gone off again by itself");
                 if (host->ops->agent_state(host, restore->uuid, &agent, err) < 0)
                         return -1;
                 if (agent == AGENT_ANSWERS) {
@@ -104,4 +102,12 @@ int restore_await(struct restore *restore, struct error **err)
                        restore->name, host->name, ANSWER_MS / 1000);
         report_step_end(restore->report, STEP_DONE, "it runs");
         return 0;
+}
+
+/* What fails here leaves a machine that is restored, and nobody should think otherwise. */
+int restore_await(struct restore *restore, struct error **err)
+{
+        if (await_answer(restore, err) == 0)
+                return 0;
+        return error_prefix(err, "%s is restored and was started on %s", restore->name, restore->host->name);
 }
