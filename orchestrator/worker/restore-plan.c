@@ -279,6 +279,12 @@ int restore_plan(struct restore *restore, struct error **err)
         if (check_wanted_disks(restore, err) < 0 || find_folder(restore, err) < 0 || plan_disks(restore, err) < 0)
                 return -1;
         find_kept(restore);
+        if (restore->n_disks == 0 && !restore->keep)
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "the point %s holds the configuration alone (config_only), and a VM without disks is none: its XML is to "
+                        "be had by --export, all of it in the folder %s of the share",
+                        restore->point->name, restore->point->path);
         plan_nvram(restore);
         plan_tpm(restore);
         for (size_t i = 0; i < restore->n_disks; i++)

@@ -216,6 +216,11 @@ class Disks(unittest.TestCase):
         self.assertIn("mixed.xml", os.listdir(folder))
         self.assertEqual(len(self.witness.lines()), copies)
         self.assertEqual(sorted(e["target"] for e in self.orch.metadata(point)["excluded"]), ["vda", "vdb", "vdc", "vdd"])
+        refused = self.orch("restore", "mixed", "--name", "diskless", check=1)
+        self.assertRegex(refused.out + refused.err, f"holds the configuration alone .*--export.*hypervisor-01/mixed/{point['point']}")
+        self.assertNotIn("diskless", self.host.virsh("list", "--all", "--name"))
+        self.orch("restore", "mixed", "--export", os.path.join(self.lab.dir, "export"), check=0)
+        self.assertEqual(os.listdir(os.path.join(self.lab.dir, "export")), ["mixed.xml"])
 
 
 if __name__ == "__main__":
