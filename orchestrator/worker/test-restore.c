@@ -37,7 +37,7 @@ static void test_restore_done(struct test_restore *test)
         free(test->before);
         free(test->chain);
         /* Of a machine that was kept it stays on the share. */
-        if (test->options.keep && test->has_verdict)
+        if (test->kept)
                 lease_free(test->lease);
         else
                 lease_release(test->lease);
@@ -87,6 +87,7 @@ static int keep(struct test_restore *test, struct error **err)
         if (test_traces_keep(job->host, test->name, job->host_entry->scratch, err) < 0)
                 return -1;
         undo_settle(&job->undo, "test-domain");
+        test->kept = true;
         report_log(job->report,
                    "%s is kept on %s (its files: %s). It uses the point, which is held for it for %d days. To remove it: orch "
                    "test-restore --remove %s",
