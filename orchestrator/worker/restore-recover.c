@@ -157,9 +157,9 @@ static int resume(struct recovery_of_restores *recovery, struct restore_journal 
 {
         struct inventory_hypervisor fallback;
         const struct inventory_hypervisor *entry = restore_host_entry(recovery->inventory, journal->hypervisor, &fallback);
+        /* One that is lost is told once the machine is seen. */
         if (!recovery->dry_run)
-                (void)!restore_renew_lease(recovery->repository, journal,
-                                           NULL); /* one that is lost is told once the machine is seen */
+                (void)!restore_renew_lease(recovery->repository, journal, NULL);
         _cleanup_(hypervisor_freep) struct hypervisor *host = find_pulled(recovery, journal, entry, err);
         if (!host || restore_resume_pull(recovery->repository, journal, host, worker_host_repository(recovery->settings, entry),
                                          recovery->settings->limits.bandwidth_mib_s, recovery->dry_run, recovery->report, err) < 0)
