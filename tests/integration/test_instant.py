@@ -5,12 +5,13 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import signal
 import time
 import unittest
 
 from harness import Disk, Lab, Vm, entry
-from outside import LabCase
+from outside import LabCase, finish
 from test_restore import HOME, RestoreCase
 
 
@@ -222,12 +223,55 @@ class Interrupted(InstantCase):
                 orch.stop_daemon()
 
 
+class Moved(InstantCase):
+    """Taken to another hypervisor while its disks stand on the point: what it stands on is kept until they do no more."""
+    prefix = "inst-moved"
+    hosts = 2
+    vms = [(HOME, lambda: Vm("phoenix", [Disk(size_mib=160)], nic=False))]
+    inventory = [entry("phoenix", HOME)]
+    begin, pulling = Interrupted.begin, Interrupted.pulling
+
+    def take(self, path):
+        """The disk, as a person carries it to the other host."""
+        self.other.shell(f"mkdir -p {os.path.dirname(path)}")
+        shutil.copyfile(self.home.path(path), self.other.path(path))
+
+    def test_its_point_stays_and_it_is_pulled_there(self):
+        orch, guest = self.begin()
+        process = self.pulling(orch)
+        self.home.virsh("destroy", "phoenix")
+        definition = self.home.virsh("dumpxml", "phoenix", "--inactive", "--security-info")
+        [path] = self.disks(self.home, "phoenix").values()
+        self.take(path)
+        self.home.virsh("undefine", "phoenix")
+        self.other.stop()
+        _, out, err = finish(process)
+        self.assertNotEqual(process.returncode, 0, out + err)
+        orch.wait_idle()
+        refused = orch("recover", "phoenix", check=1)
+        self.assertIn("may be elsewhere", refused.out + refused.err)
+        self.assertEqual(len(self.leases()), 1)
+        self.other.start()
+        self.other.exec("virsh", "-q", "define", "/dev/stdin", input=definition)
+        self.other.virsh("start", "phoenix")
+        orch.change_settings({"limits": {"bandwidth_mib_s": 0}})
+        orch.restart()
+        self.assert_settled(orch, self.other, "phoenix")
+        guest.host = self.other
+        guest.wait(240)
+        self.assertEqual(guest.exec("cat", "/data/vda/marker"), ("one\n", 0))
+
+
 class OfAnIncrement(InstantCase):
     """A point that stands on another: both are on the way until all is pulled."""
     prefix = "inst-chain"
     hosts = 1
     vms = [(HOME, lambda: Vm("phoenix", [Disk(size_mib=96)], nic=False))]
     inventory = [entry("phoenix", HOME, level="incremental")]
+
+    def layers(self, host, name, *how):
+        """Without what is in its drive, which stays."""
+        return super().layers(host, name, *how) - host.virsh("dumpxml", name, *how).count(f"'{self.lab.share.path}/tools.iso'")
 
     @classmethod
     def setUpClass(cls):
@@ -236,6 +280,10 @@ class OfAnIncrement(InstantCase):
 
     def test_it_runs_on_both_and_then_on_none(self):
         orch, guest = self.take_up(), self.lab.vm("phoenix")
+        iso = os.path.join(self.lab.share.path, "tools.iso")
+        with open(iso, "wb") as f:
+            f.truncate(1 << 20)
+        self.home.virsh("attach-disk", "phoenix", iso, "sda", "--targetbus", "sata", "--type", "cdrom", "--mode", "readonly", "--config")
         guest.exec("sh", "-c", "echo full > /data/vda/one; echo full > /data/vda/both; sync")
         self.backup(orch, "phoenix")
         guest.exec("sh", "-c", "echo increment > /data/vda/two; echo increment > /data/vda/both; sync")
@@ -243,10 +291,12 @@ class OfAnIncrement(InstantCase):
         self.assertEqual(point["level"], "incremental")
         folders = [orch.point_folder(p) for p in orch.points_of("phoenix")]
         before = [fingerprint(f) for f in folders]
+        self.home.virsh("change-media", "phoenix", "sda", "--eject", "--config")
         self.forget(self.home, "phoenix")
         out = orch("restore", "phoenix", "--instant", check=0).out
         self.assertIn("nothing of it is on the share any more", out)
         self.assert_settled(orch, self.home, "phoenix")
+        self.assertEqual(self.disks(self.home, "phoenix")["sda"], iso)
         guest.wait(240)
         self.assertEqual(guest.exec("cat", "/data/vda/one", "/data/vda/two", "/data/vda/both"), ("full\nincrement\nincrement\n", 0))
         self.assertEqual([fingerprint(f) for f in folders], before)

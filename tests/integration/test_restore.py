@@ -226,6 +226,28 @@ class BesideAndElsewhere(RestoreCase):
         self.assertEqual([f for f in set(self.home.files()) - set(before) if "images" in f], [])
         self.nothing_left()
 
+    def test_09_what_cannot_be_written_back_ends_the_copy(self):
+        """At once: this one would never end by itself."""
+        self.wrap("sync", 'case "$*" in -d*restoring) echo "sync: error syncing: No space left on device" >&2; exit 1;; esac; real "$@"')
+        self.wrap("qemu-img", '[ "$1" != convert ] || { for f; do :; done; echo begun > "$f"; while :; do sleep 1; done; }; real "$@"')
+        with self.nothing_changes():
+            self.refused(self.daemon, "phoenix", "--name", "unwritten", saying=["the copy of disk vda", "No space left on device"])
+        self.nothing_left()
+
+    def test_09_a_disk_that_writes_slowly_is_not_stuck(self):
+        """What is left of a copy takes longer to be written than a copy may stand still."""
+        self.daemon.restart(limits={"bandwidth_mib_s": 0, "copy_stall_seconds": 12})
+        self.wrap("sync", 'case "$*" in -d*) ;; *vda*restoring) sleep 18;; esac; real "$@"')
+        self.daemon("restore", "phoenix", "--name", "slow", check=0)
+        self.forget(self.home, "slow")
+        self.nothing_left()
+
+    def wrap(self, program, script):
+        """In the place of a program of the hypervisor, for one test; "real" is the program itself."""
+        self.home.exec("install", "-m", "755", "/dev/stdin", f"/usr/local/bin/{program}",
+                       input=f"#!/bin/sh\nreal() {{ /usr/bin/{program} \"$@\"; }}\n{script}\n")
+        self.addCleanup(self.home.exec, "rm", "-f", f"/usr/local/bin/{program}")
+
     def test_10_retention_leaves_a_point_alone_that_is_being_read(self):
         """A backup beside the restore, whose retention would take the point; the next one takes it."""
         while len(self.daemon.points_of("phoenix")) < 2:
@@ -490,6 +512,11 @@ class Firmware(RestoreCase):
         with open(kept, "rb") as a, open(self.other.path(nvram), "rb") as b:
             self.assertEqual(a.read(), b.read())
         self.assertEqual(self.other.shell(f"cat {nvram}.replaced-*"), "old\n")
+        # in the way where nothing is set aside: told before anything is touched
+        self.home.shell(f"mkdir -p {os.path.dirname(nvram)}; echo whose > {nvram}; echo whose > {os.path.dirname(nvram)}/other_VARS.fd")
+        with self.nothing_changes():
+            self.refused(orch, "firm", point["point"], "--replace", "--yes", "--to", HOME, saying=[nvram, "another VM's NVRAM state"])
+            self.refused(orch, "firm", "--to", HOME, "--name", "other", saying=["other_VARS.fd", "another VM's NVRAM state"])
 
 
 class OnSystemd(RestoreCase):

@@ -6,13 +6,14 @@ import glob
 import http.client
 import json
 import os
+import pty
 import signal
 import threading
 import time
 import unittest
 
 from harness import Disk, Vm, entry
-from outside import UnixConnection
+from outside import UnixConnection, finish
 from test_restore import HOME, OTHER, RestoreCase
 
 STEPS = ["copy", "compare", "stop-original", "rename", "define", "start"]
@@ -106,6 +107,27 @@ class Replace(ReplaceCase):
         self.daemon("backup", "vm", "twice", check=0)
         self.forget_asides()
 
+    def test_1_the_name_is_typed(self):
+        """On a terminal: anything else than the VM's name changes nothing."""
+        for typed, status in (("yes", 5), ("twice", 1)):
+            with self.subTest(typed), self.nothing_changes():
+                point = self.point["point"] if typed != "twice" else "1999"  # so that the right name leads to a question about the point
+                master, slave = pty.openpty()
+                child = self.daemon.popen("restore", "twice", point, "--replace", stdin=slave, stdout=slave, stderr=slave)
+                os.close(slave)
+                said = b""
+                with contextlib.suppress(OSError):
+                    while not said.endswith(b"to go on: "):
+                        said += os.read(master, 4096)
+                    os.write(master, typed.encode() + b"\n")
+                    while True:
+                        said += os.read(master, 4096)
+                os.close(master)
+                self.assertEqual(child.wait(60), status, said)
+                self.assertIn(b"not confirmed: nothing was changed" if status == 5 else b"no point '1999'", said)
+        self.assert_intact()
+        self.nothing_left()
+
     def test_2_an_unreachable_or_unsettled_original_is_not_replaced(self):
         self.home.virsh("managedsave", "twice")
         with self.nothing_changes():
@@ -128,6 +150,132 @@ class Replace(ReplaceCase):
         self.assert_intact()
         self.assertEqual(self.asides(), [])
         self.nothing_left()
+
+
+class MeanwhileChanged(ReplaceCase):
+    """What becomes of the original while it is copied for hours: it is looked at again before it is shut off."""
+
+    prefix = "rmeanwhile"
+    hosts = 1
+    vms = [(HOME, lambda: Vm("busy", [Disk(size_mib=32), Disk("vdb", format="raw", size_mib=32)]))]
+    inventory = [entry("busy", HOME)]
+    hold = "/var/lib/libvirt/hold"
+
+    @classmethod
+    def setUpClass(cls):
+        super(RestoreCase, cls).setUpClass()
+        cls.home = cls.lab.host(HOME)
+        cls.vm = cls.lab.vm("busy")
+
+    def wrap(self, program, script):
+        """In the place of a program of the hypervisor, for one test; "real" is the program itself."""
+        self.home.exec("install", "-m", "755", "/dev/stdin", f"/usr/local/bin/{program}",
+                       input=f"#!/bin/sh\nreal() {{ /usr/bin/{program} \"$@\"; }}\n{script}\n")
+        self.addCleanup(self.home.exec, "rm", "-f", f"/usr/local/bin/{program}")
+
+    def replaced_while(self, meanwhile, *more):
+        """The end of a restore during whose comparison `meanwhile` was done."""
+        self.wrap("qemu-img", f'[ "$1" != compare ] || while [ -e {self.hold} ]; do sleep 0.1; done; real "$@"')
+        self.home.shell(f"touch {self.hold}")
+        process = self.daemon.start("restore", "busy", self.point["point"], "--replace", "--yes", *more)
+        self.daemon.wait_for_step("busy", "compare")
+        meanwhile()
+        self.home.shell(f"rm {self.hold}")
+        return finish(process, 300)
+
+    def assert_left_alone(self, result, *saying):
+        status, out, err = result
+        self.assertEqual(status, 1, out + err)
+        for text in saying:
+            self.assertIn(text, out + err)
+        self.assertEqual(self.asides(), [])
+        self.nothing_left()
+
+    def test_1_its_memory_was_saved(self):
+        result = self.replaced_while(lambda: self.home.virsh("managedsave", "busy"))
+        self.assert_left_alone(result, "was left as it is", "managedsave-remove")
+        self.assertEqual(self.vm.state(), "shut off")
+        self.vm.start()
+        self.assert_intact()
+
+    def test_2_it_stands_on_other_files(self):
+        """A snapshot that libvirt knows nothing of any more, as other tools make them."""
+        overlays = [f"--diskspec={t},file=/var/lib/libvirt/images/foreign-{t}.qcow2" for t in ("vda", "vdb")]
+        result = self.replaced_while(lambda: self.home.virsh("snapshot-create-as", "busy", "--disk-only", "--no-metadata", *overlays))
+        self.assert_left_alone(result, "others than when this restore began")
+        for target in ("vda", "vdb"):
+            self.home.virsh("blockcommit", "busy", target, "--active", "--pivot", "--wait")
+            self.home.exec("rm", f"/var/lib/libvirt/images/foreign-{target}.qcow2")
+        self.assert_intact()
+
+    def test_3_it_was_started_and_is_started_again(self):
+        """Off when the restore began, and running since: that is what it is put back to. Its newer definition, too."""
+        self.home.shell("mv /usr/bin/qemu-system-x86_64 /usr/bin/qemu-system-x86_64.real")
+        self.addCleanup(self.home.exec, "mv", "/usr/bin/qemu-system-x86_64.real", "/usr/bin/qemu-system-x86_64")
+        self.home.exec("install", "-m", "755", "/dev/stdin", "/usr/bin/qemu-system-x86_64", input="#!/bin/sh\ncase \"$*\" in "
+                       "*guest=busy,*) [ ! -e /var/lib/libvirt/refuse ] || { rm /var/lib/libvirt/refuse; exit 1; };; esac\n"
+                       "exec /usr/bin/qemu-system-x86_64.real \"$@\"\n")
+        self.vm.destroy()
+
+        def change_and_start():
+            self.home.virsh("desc", "busy", "--config", "--new-desc", "changed meanwhile")
+            self.vm.start()
+            self.home.shell("touch /var/lib/libvirt/refuse")
+        result = self.replaced_while(change_and_start, "--start")
+        self.assert_left_alone(result, "cannot be started", "definition of busy was changed")
+        self.assert_intact()
+        self.assertIn("changed meanwhile", self.home.virsh("dumpxml", "busy", "--inactive"))
+
+    def test_4_somebody_starts_it_while_it_is_taken_apart(self):
+        """On what lies where its disks were. Nothing goes on, and nothing is taken from under it."""
+        self.wrap("mv", 'real "$@"; s=$?; case "$*" in *vdb*restoring*) virsh -q start busy >/dev/null;; esac; exit $s')
+        result = self.daemon("restore", "busy", self.point["point"], "--replace", "--yes")
+        self.assertEqual(result.status, 1, result)
+        self.assertIn("somebody started it again", result.out + result.err)
+        self.assertIn("shut it off, then run: orch recover busy", result.out + result.err)
+        self.assertEqual(self.vm.state(), "running")
+        self.vm.destroy()
+        self.home.exec("rm", "/usr/local/bin/mv")
+        self.daemon.wait_idle()
+        self.daemon("recover", "busy", check=0)
+        self.assert_intact()
+        self.assertEqual(self.asides(), [])
+        self.nothing_left()
+
+
+class ReplaceChain(ReplaceCase):
+    """A VM with checkpoints: they end with its disks, and a new chain begins."""
+
+    prefix = "rchain"
+    hosts = 1
+    vms = [(HOME, lambda: Vm("chained", [Disk(size_mib=48)]))]
+    inventory = [entry("chained", HOME, level="incremental")]
+
+    @classmethod
+    def setUpClass(cls):
+        super(RestoreCase, cls).setUpClass()
+        cls.home = cls.lab.host(HOME)
+        cls.vm = cls.lab.vm("chained")
+
+    def checkpoints(self):
+        return self.home.virsh("checkpoint-list", "chained", "--name").split()
+
+    def test_the_chain_ends(self):
+        increment = self.backup(self.daemon, "chained")
+        self.assertEqual(increment["level"], "incremental")
+        self.vm.exec("sh", "-c", "echo later > /data/vda/marker; sync")
+        self.assertNotEqual(self.checkpoints(), [])
+        self.daemon("restore", "chained", increment["point"], "--replace", "--yes", "--start", check=0)
+        self.assertEqual(self.checkpoints(), [])
+        self.vm.wait(120)
+        self.assertEqual(self.markers(), ["now"])
+        again = self.backup(self.daemon, "chained")
+        self.assertEqual((again["level"], again["parent"]), ("full", None))
+        self.assertEqual(self.backup(self.daemon, "chained")["parent"], again["point"])
+        self.daemon("verify", "chained", check=0)
+        for name in self.checkpoints():  # of the new chain
+            self.home.virsh("checkpoint-delete", "chained", name)
+        self.forget_asides()
 
 
 class ReplacePart(ReplaceCase):
@@ -155,7 +303,21 @@ class ReplacePart(ReplaceCase):
         self.assertEqual(len(self.asides()), 2)
         guest = self.guest(self.other, "apart", self.vm)
         self.assertEqual(guest.exec("cat", "/data/vda/marker", "/data/vdb/marker")[0].split(), ["then", "then"])
+        self.retire_home()
         self.forget_asides()
+
+    def retire_home(self):
+        """The time of what was set aside is over, and its host is gone: backups of the VM go on all the same."""
+        self.home.stop()
+        [path] = glob.glob(os.path.join(self.lab.share.path, "metadata", "restores", "*.json"))
+        with open(path) as f:
+            journal = json.load(f)
+        with open(path, "w") as f:
+            json.dump(dict(journal, keep_until="2020-01-01T00:00:00Z"), f)
+        result = self.daemon("backup", "vm", "apart", check=0)
+        self.assertIn("is kept no longer and cannot be removed", result.out + result.err)
+        self.assertIn(f"metadata/restores/{os.path.basename(path)}", result.out + result.err)
+        self.home.start()
 
 
 class Interrupted(ReplaceCase):
