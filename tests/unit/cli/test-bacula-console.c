@@ -104,6 +104,7 @@ Test(bacula_console, is_asked_in_words_that_no_translation_touches)
 
 Test(bacula_console, one_that_does_not_reach_the_director_says_nothing)
 {
+        signal(SIGPIPE, SIG_IGN); /* this bconsole ends without having read what it is asked */
         _cleanup_(place_done) struct place place;
         place_init(&place, "echo 'Connecting to Director localhost:9101'; echo 'jobid=5'; echo 'status=A'", NULL);
         _cleanup_error_ struct error *error = NULL;
