@@ -45,7 +45,7 @@ struct test_restore {
         bool booted;
         bool tests_passed;
         bool has_verdict;
-        bool kept; /* the machine stays, and with it the lease */
+        bool kept;    /* the machine stays, and with it the lease */
         char *reason; /* of the verdict */
         char **evidence;
 };
