@@ -9,7 +9,6 @@
 
 enum {
         LONGEST_MS = 7 * 24 * 3600 * 1000, /* the deadline is on progress; this only bounds a unit that lost its watcher */
-        WORD_INTERVAL_MS = 30 * 1000,
         TAIL_MAX = 32,
 };
 
@@ -19,8 +18,7 @@ struct run {
         size_t tail_length;
         double percent;
         struct deadline stall;
-        struct deadline next_word; /* while it is only written back */
-        struct error *reason;      /* why it is being given up */
+        struct error *reason; /* why it is being given up */
 };
 
 static bool is_written_back(const struct run *run)
@@ -36,17 +34,6 @@ static unsigned patience_seconds(const struct run *run)
 static void reset_stall(struct run *run)
 {
         run->stall = deadline_in_ms((int64_t)patience_seconds(run) * 1000);
-        run->next_word = deadline_in_ms(WORD_INTERVAL_MS);
-}
-
-/* A worker that says nothing for long is taken for stuck. */
-static void say_a_word(struct run *run)
-{
-        if (!is_written_back(run) || !deadline_passed(run->next_word))
-                return;
-        report_log(run->convert->report, "%s: all is there; %s is still writing it to its disk", run->convert->what,
-                   run->convert->host->name);
-        run->next_word = deadline_in_ms(WORD_INTERVAL_MS);
 }
 
 /* "    (12.34/100%)\r" */
@@ -86,7 +73,9 @@ static bool must_end(void *pointer)
         const struct convert *convert = run->convert;
         if (run->reason)
                 return true;
-        say_a_word(run);
+        if (is_written_back(run))
+                report_life(convert->report, "%s: all is there; %s is still writing it to its disk", convert->what,
+                            convert->host->name);
         if (worker_cancelled(NULL))
                 error_set(&run->reason, ERROR_CANCELLED, "cancelled during %s", convert->what);
         else if (deadline_passed(run->stall))

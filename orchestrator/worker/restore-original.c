@@ -245,7 +245,7 @@ int restore_check_off(const struct restore *restore, struct error **err)
         int found = restore->original_host->ops->find_domain(restore->original_host, restore->xml->uuid, NULL, &info, err);
         if (found <= 0)
                 return found;
-        if (info.state != DOMAIN_STATE_SHUT_OFF && info.state != DOMAIN_STATE_CRASHED)
+        if (!domain_state_is_off(info.state))
                 return error_set(
                         err, ERROR_REFUSED,
                         "%s on %s was shut off to be replaced, and somebody started it again (a cluster manager?): see that "

@@ -85,11 +85,6 @@ static int close_complete(struct recovery_of_restores *recovery, struct restore_
         return restores_write(recovery->repository, journal, err);
 }
 
-static bool is_off(const struct domain_info *info)
-{
-        return info->state == DOMAIN_STATE_SHUT_OFF || info->state == DOMAIN_STATE_CRASHED;
-}
-
 /* 1 it runs there, 0 not, -1 with an error: it may. */
 static int runs_on(const struct recovery_of_restores *recovery, const struct inventory_hypervisor *entry, const char *uuid,
                    bool *ret_is_there, struct error **err)
@@ -98,7 +93,7 @@ static int runs_on(const struct recovery_of_restores *recovery, const struct inv
         _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(recovery->settings, entry, SEARCH_CONNECT_MS, err);
         int found = host ? host->ops->find_domain(host, uuid, NULL, &info, err) : -1;
         *ret_is_there = found > 0;
-        return found <= 0 ? found : !is_off(&info);
+        return found <= 0 ? found : !domain_state_is_off(info.state);
 }
 
 /* A machine that was migrated stands on the share from another host: *ret, else NULL. One that no host has is only taken for gone when all have
@@ -141,7 +136,7 @@ static struct hypervisor *find_pulled(const struct recovery_of_restores *recover
         int found = host ? host->ops->find_domain(host, journal->uuid, NULL, &info, err) : -1;
         if (found < 0)
                 return NULL;
-        if (found > 0 && !is_off(&info))
+        if (found > 0 && !domain_state_is_off(info.state))
                 return TAKE_PTR(host);
         if (find_moved(recovery, journal, found == 0, &moved, err) < 0)
                 return NULL;
