@@ -68,6 +68,14 @@ struct client *cli_connect(const struct cli *cli)
         return settings ? client_new(settings->socket) : NULL;
 }
 
+json_t *cli_words(const struct cli *cli)
+{
+        json_t *words = json_array();
+        for (size_t i = 0; i < cli->options->n_words; i++)
+                json_array_append_new(words, json_string(cli->options->words[i]));
+        return words;
+}
+
 int cli_call(const struct cli *cli, const char *path, const json_t *body, json_t **ret, struct error **err)
 {
         _cleanup_client_ struct client *client = cli_connect(cli);

@@ -83,6 +83,9 @@ struct client *cli_connect(const struct cli *cli);
  * the answer is the caller's, to be told in words. Returns the exit status so far. */
 int cli_call(const struct cli *cli, const char *path, const json_t *body, json_t **ret, struct error **err) _must_check_;
 
+/* The words of the command line that are no options, as a JSON array. A new reference. */
+json_t *cli_words(const struct cli *cli);
+
 /* What a verb returns after its last output: STATUS_OK, or a failure when stdout is gone (`written` is false). */
 int cli_printed(bool written);
 

@@ -13,7 +13,16 @@ struct follow_options {
         bool just_watching;         /* of what may be past: ends with 0 whatever became of the job; Ctrl-C says nothing of jobs */
 };
 
-/* --strict, --bacula-job and --bacula-console, of the verbs that have all three. ERROR_CONFIG for what cannot be together. */
+/* Rows of an option table, and what was given of them. ERROR_CONFIG for what cannot be together. */
+#define FOLLOW_OPTIONS                                                                                \
+        { .name = "strict", .help = "warnings make the exit status 1" },                              \
+                { .name = "bacula-job",                                                               \
+                  .value = "ID",                                                                      \
+                  .help = "the Bacula job that runs this (%i): `orch cancel --bacula-job` ends it" }, \
+        {                                                                                             \
+                .name = "bacula-console", .value = "FILE",                                            \
+                .help = "bconsole's configuration: a cancel of that job in bconsole ends it too"      \
+        }
 int follow_read_options(const struct cli *cli, struct follow_options *ret, struct error **err) _must_check_;
 
 /* The same for lines that come from elsewhere: `source` hands them to the stream and returns an exit status. */

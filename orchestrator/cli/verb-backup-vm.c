@@ -17,11 +17,7 @@ static const struct option_spec options[] = {
         { .name = "if-due", .help = "only those that are due" },
         { .name = "no-wait", .help = "queue the jobs and end" },
         { .name = "accept-new-uuid", .help = "back up a VM that was made anew under its old name, and pin its new UUID" },
-        { .name = "strict", .help = "warnings make the exit status 1" },
-        { .name = "bacula-job", .value = "ID", .help = "the Bacula job that runs this (%i): `orch cancel --bacula-job` ends it" },
-        { .name = "bacula-console",
-          .value = "FILE",
-          .help = "bconsole's configuration: a cancel of that job in bconsole ends it too" },
+        FOLLOW_OPTIONS,
         { 0 },
 };
 
@@ -61,10 +57,7 @@ static int check_choices(const struct cli *cli, struct error **err)
 static json_t *make_request(const struct cli *cli)
 {
         json_t *body = json_object();
-        json_t *vms = json_array();
-        for (size_t i = 0; i < cli->options->n_words; i++)
-                json_array_append_new(vms, json_string(cli->options->words[i]));
-        json_object_set_new(body, "vms", vms);
+        json_object_set_new(body, "vms", cli_words(cli));
         set_choice(cli, body, "level");
         set_choice(cli, body, "method");
         json_object_set_new(body, "if_due", json_boolean(options_has(cli->options, "if-due")));

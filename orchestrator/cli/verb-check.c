@@ -27,10 +27,7 @@ int verb_check(const struct cli *cli, struct error **err)
         if (!client)
                 return STATUS_USAGE;
         _cleanup_json_ json_t *body = json_object();
-        json_t *vms = json_array();
-        for (size_t i = 0; i < cli->options->n_words; i++)
-                json_array_append_new(vms, json_string(cli->options->words[i]));
-        json_object_set_new(body, "vms", vms);
+        json_object_set_new(body, "vms", cli_words(cli));
         const struct follow_options follow = { .strict = options_has(cli->options, "strict"), .passed_checks = true };
         return follow_jobs(cli, client, "/v1/check", body, &follow, err);
 }

@@ -59,10 +59,7 @@ int verb_hypervisor_check(const struct cli *cli, struct error **err)
         if (!client)
                 return STATUS_USAGE;
         _cleanup_json_ json_t *body = json_object();
-        json_t *names = json_array();
-        for (size_t i = 0; i < cli->options->n_words; i++)
-                json_array_append_new(names, json_string(cli->options->words[i]));
-        json_object_set_new(body, "names", names);
+        json_object_set_new(body, "names", cli_words(cli));
         const struct follow_options follow = { .passed_checks = true };
         return follow_jobs(cli, client, "/v1/hypervisors/check", body, &follow, err);
 }

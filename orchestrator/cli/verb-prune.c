@@ -32,10 +32,7 @@ const struct verb_manual manual_prune = {
 static json_t *make_body(const struct cli *cli, bool dry_run)
 {
         json_t *body = json_object();
-        json_t *vms = json_array();
-        for (size_t i = 0; i < cli->options->n_words; i++)
-                json_array_append_new(vms, json_string(cli->options->words[i]));
-        json_object_set_new(body, "vms", vms);
+        json_object_set_new(body, "vms", cli_words(cli));
         json_object_set_new(body, "dry_run", json_boolean(dry_run));
         return body;
 }

@@ -19,11 +19,7 @@ static const struct option_spec options[] = {
         { .name = "dry-run", .help = "show what would be backed up, in which order, and end" },
         { .name = "attach", .help = "if a cycle runs already, follow that one instead of refusing" },
         { .name = "yes", .help = "on a terminal: don't ask, however much is to be backed up" },
-        { .name = "strict", .help = "warnings make the exit status 1" },
-        { .name = "bacula-job", .value = "ID", .help = "the Bacula job that runs this (%i): `orch cancel --bacula-job` ends it" },
-        { .name = "bacula-console",
-          .value = "FILE",
-          .help = "bconsole's configuration: a cancel of that job in bconsole ends it too" },
+        FOLLOW_OPTIONS,
         { 0 },
 };
 
