@@ -74,11 +74,13 @@ class Trial:
         agent opens its port again. That is no freeze: those are asked for at the end, of the same agent."""
         with contextlib.suppress(LabError):
             wait_for("the guest", lambda: self.vm.control("true", check=False, timeout=3)[1] == 0, 40)
-        said = self.host.exec("virsh", "-q", "qemu-agent-command", self.vm.name, '{"execute":"guest-ping"}', check=False).stderr
-        if "not available due to an error" not in said:
-            return False
-        self.vm.kill_agent()
-        self.vm.start_agent()
+        for tries in range(6):
+            said = self.host.exec("virsh", "-q", "qemu-agent-command", self.vm.name, '{"execute":"guest-ping"}', check=False).stderr
+            if "not available due to an error" not in said:
+                return tries > 0
+            self.vm.control("kill -KILL $(pidof qemu-ga)", check=False)  # init starts it again
+            with contextlib.suppress(LabError):
+                wait_for(f"agent of {self.vm.name}", self.vm.agent_answers, 15, 0.5)
         return True
 
     # -- orch's own processes ------------------------------------------------------------------------------------------

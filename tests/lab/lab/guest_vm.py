@@ -166,7 +166,7 @@ class Guest:
 
     def agent_answers(self):
         try:
-            self.agent("guest-ping", timeout=2)
+            self.agent("guest-ping", timeout=5)
             return True
         except LabError:
             return False
@@ -243,7 +243,7 @@ class Guest:
 
     def start_agent(self):
         self.control("rm -f /run/lab-agent-off")
-        wait_for(f"agent of {self.name}", self.agent_answers, 20, 0.2)
+        wait_for(f"agent of {self.name}", self.agent_answers, 60, 0.2)
 
     def lying_agent(self, how):
         """The real agent behind a proxy (guest/lying-agent.c) that lies about the freeze: `error` freezes and answers with an error,
@@ -258,11 +258,11 @@ class Guest:
         self.control("base64 -d /run/lying-agent.b64 > /run/lying-agent && chmod 755 /run/lying-agent\n"
                      "qemu-ga -m unix-listen -p /run/qga.sock -t /run/qemu-ga -f /run/qemu-ga.pid -l /run/qemu-ga.log </dev/null >/dev/null 2>&1 &\n"
                      f"/run/lying-agent {port} /run/qga.sock {how} </dev/null >/dev/null 2>&1 &")
-        wait_for(f"agent of {self.name}", self.agent_answers, 20, 0.2)
+        wait_for(f"agent of {self.name}", self.agent_answers, 60, 0.2)
 
     def honest_agent(self):
         self.control("kill -KILL $(pidof qemu-ga) $(pidof lying-agent); rm -f /run/lab-agent-off")
-        wait_for(f"agent of {self.name}", self.agent_answers, 20, 0.2)
+        wait_for(f"agent of {self.name}", self.agent_answers, 60, 0.2)
 
     def writer(self, verb="start"):
         """The counting writer: `start`, `stop`, or `value` (the last number made durable)."""
