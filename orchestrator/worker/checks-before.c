@@ -11,7 +11,7 @@
 #include "worker/backup-internal.h"
 #include "worker/host-probe.h"
 
-enum { SHARE_TIMEOUT_MS = 20000 };
+enum { SECTOR_BYTES = 512 };
 static const uint64_t gib = 1024ULL * 1024 * 1024;
 
 /* Remembers the first failure; later ones are reported as checks only. */
@@ -247,6 +247,8 @@ static int measure_disks(struct backup *backup, const struct host_probe *probe, 
                 if (backup->host->ops->block_size(backup->host, backup->uuid, disk->target, &disk->virtual_bytes, &allocation,
                                                   err) < 0)
                         return -1;
+                /* QEMU sees whole sectors; of a VM that is off libvirt tells a raw file's very length. */
+                disk->virtual_bytes = (disk->virtual_bytes + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES;
                 for (size_t layer = 0; layer < strv_length(disk->chain); layer++)
                         disk->allocated_bytes += probe->file_bytes[file++];
                 /* A block device has no blocks of its own to count: what it can hold is what it may hold. */

@@ -151,6 +151,17 @@ class Rules(unittest.TestCase):
         self.host.exec("qemu-img", "compare", self.sleeper.spec.disks[0].path, os.path.join(folder, "sleeper-vda.qcow2"))
         self.assertEqual(self.sleeper.state(), "shut off")
 
+    def test_a_vm_that_is_off_with_a_raw_disk_that_ends_within_a_sector(self):
+        odd = "/var/lib/libvirt/images/odd.raw"
+        self.host.exec("truncate", "-s", "1000100", odd)
+        self.host.virsh("attach-disk", "sleeper", odd, "vdz", "--config", "--subdriver", "raw")
+        try:
+            _, metadata = self.backup("sleeper", when_off="backup")
+            self.assertEqual({d["target"]: d["virtual_bytes"] for d in metadata["disks"]}["vdz"], 1000448)
+        finally:
+            self.host.virsh("detach-disk", "sleeper", "vdz", "--config")
+            self.host.exec("rm", odd)
+
     def test_the_checks_alone_touch_nothing(self):
         self.orch.write_inventory([entry("talker", HOST), entry("silent", HOST), entry("sleeper", HOST)])
         tree = self.share_tree()
