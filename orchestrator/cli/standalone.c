@@ -24,6 +24,7 @@ struct standalone {
         struct settings *settings;
         char *settings_text;
         char *inventory_text;
+        struct inventory *inventory;
         struct repository *repository;
 };
 
@@ -44,26 +45,31 @@ struct standalone *standalone_free(struct standalone *standalone)
         settings_free(standalone->settings);
         free(standalone->settings_text);
         free(standalone->inventory_text);
+        inventory_free(standalone->inventory);
         repository_free(standalone->repository);
         free(standalone);
         return NULL;
 }
 
-/* A machine that only restores has no inventory; one that is broken must not keep anybody from a point. */
-static char *read_inventory(const struct settings *settings)
+static struct inventory *parse(const struct settings *settings, const char *text)
 {
-        _cleanup_error_ struct error *error = NULL;
-        size_t length = 0;
-        _cleanup_free_ char *text = fs_read_file(settings->inventory, CONFIG_MAX_BYTES, &length, &error);
-        if (!text && error->errnum == ENOENT)
-                return xstrdup(no_inventory);
         _cleanup_problems_ struct problems problems = { 0 };
-        _cleanup_(inventory_freep) struct inventory *inventory =
-                text ? inventory_parse(text, length, settings->inventory, &problems) : NULL;
-        if (inventory)
-                return TAKE_PTR(text);
-        log_warning("%s cannot be used (`orch config check` tells why) and is taken as empty", settings->inventory);
-        return xstrdup(no_inventory);
+        return inventory_parse(text, strlen(text), settings->inventory, &problems);
+}
+
+/* A machine that only restores has no inventory; one that is broken must not keep anybody from a point. */
+static void read_inventory(struct standalone *standalone)
+{
+        const struct settings *settings = standalone->settings;
+        _cleanup_error_ struct error *error = NULL;
+        standalone->inventory_text = fs_read_file(settings->inventory, CONFIG_MAX_BYTES, NULL, &error);
+        standalone->inventory = standalone->inventory_text ? parse(settings, standalone->inventory_text) : NULL;
+        if (standalone->inventory)
+                return;
+        if (!error || error->errnum != ENOENT)
+                log_warning("%s cannot be used (`orch config check` tells why) and is taken as empty", settings->inventory);
+        xstrdup_replace(&standalone->inventory_text, no_inventory);
+        standalone->inventory = parse(settings, no_inventory);
 }
 
 struct standalone *standalone_new(const struct cli *cli, struct error **err)
@@ -76,7 +82,7 @@ struct standalone *standalone_new(const struct cli *cli, struct error **err)
         standalone->settings_text = fs_read_file(settings->file, CONFIG_MAX_BYTES, NULL, err);
         if (!standalone->settings_text)
                 return NULL;
-        standalone->inventory_text = read_inventory(settings);
+        read_inventory(standalone);
         standalone->repository = repository_open(settings->repository_path, settings->repository_fstype, err);
         return standalone->repository ? TAKE_PTR(standalone) : NULL;
 }
@@ -89,6 +95,24 @@ struct repository *standalone_repository(const struct standalone *standalone)
 const struct settings *standalone_settings(const struct standalone *standalone)
 {
         return standalone->settings;
+}
+
+const struct inventory *standalone_inventory(const struct standalone *standalone)
+{
+        return standalone->inventory;
+}
+
+int standalone_lock(struct repository *repository, struct error **err)
+{
+        _cleanup_(lock_holder_done) struct lock_holder holder = { 0 };
+        int result = repository_lock(repository, &holder, err);
+        if (result != LOCK_HELD_ELSEWHERE)
+                return result == LOCK_TAKEN ? 0 : -1;
+        _cleanup_free_ char *since = holder.since ? clock_format_local(holder.since) : xstrdup("an unknown time");
+        return error_set(err, ERROR_REFUSED,
+                         "%s is in use: process %lld on %s has locked it since %s. Stop the daemon there first (`orch repository "
+                         "unlock` is for one that is dead)",
+                         repository_path(repository), (long long)holder.pid, holder.host ? holder.host : "an unknown host", since);
 }
 
 /* As the daemon names them: "20261120-3f9a". */

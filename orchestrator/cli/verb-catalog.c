@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "catalog/catalog.h"
 #include "cli/output.h"
+#include "cli/standalone.h"
 #include "cli/values.h"
 #include "cli/verbs.h"
 #include "repository/points.h"
@@ -39,18 +40,7 @@ static struct repository *open_locked(const struct settings *settings, struct er
                 repository_open(settings->repository_path, settings->repository_fstype, err);
         if (!repository)
                 return NULL;
-        _cleanup_(lock_holder_done) struct lock_holder holder = { 0 };
-        int result = repository_lock(repository, &holder, err);
-        if (result == LOCK_TAKEN)
-                return TAKE_PTR(repository);
-        if (result == LOCK_HELD_ELSEWHERE) {
-                _cleanup_free_ char *since = holder.since ? clock_format_local(holder.since) : xstrdup("an unknown time");
-                error_set(err, ERROR_REFUSED,
-                          "%s is in use: process %lld on %s has locked it since %s. Stop the daemon there first (`orch repository "
-                          "unlock` is for one that is dead)",
-                          settings->repository_path, (long long)holder.pid, holder.host ? holder.host : "an unknown host", since);
-        }
-        return NULL;
+        return standalone_lock(repository, err) == 0 ? TAKE_PTR(repository) : NULL;
 }
 
 static struct catalog *open_catalog(const struct repository *repository, bool *ret_new, struct error **err)

@@ -604,6 +604,30 @@ class Killed(KilledCase):
         self.orch("run", "--all", check=0)
         self.assertEqual(self.orch.points_of("a")[0]["warnings"], [])
 
+    def test_killed_during_the_copy_and_put_right_without_a_daemon(self):
+        refused = self.orch("recover", "a", "--standalone")
+        self.assertEqual(refused.status, 4, refused)
+        self.assertIn("Stop the daemon there first", refused.err)
+        self.orch.restart(limits={"bandwidth_mib_s": 1})
+        backup = self.orch.start("backup", "vm", "a")
+        self.orch.wait_for_step("a", "copy")
+        worker = self.worker()
+        self.kill(self.orch.daemon.pid, worker)
+        finish(backup)
+        self.orch.stop_daemon()
+        try:
+            self.assertNotEqual(self.host.orch_traces(), [])
+            said = self.orch("recover", HOST, "--standalone", "--dry-run", check=0).out
+            self.assertIn("would be put right: disk vda is on the overlay", said)
+            self.assertNotEqual(self.host.orch_traces(), [])
+            said = self.orch("recover", "--standalone", check=0).out
+            self.assertIn("disk vda is on the overlay", said)
+            self.assert_as_before("a")
+            self.assert_no_staging()
+            self.assertIn("0 leftovers", self.orch("recover", "a", "--standalone", check=0).out)
+        finally:
+            self.orch.restart(limits={"bandwidth_mib_s": 0})
+
     def test_the_next_run_repairs_where_nothing_told_the_daemon(self):
         self.kill_during_copy()
         shutil.rmtree(os.path.join(self.orch.state, "running"))

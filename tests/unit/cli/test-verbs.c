@@ -23,7 +23,7 @@ static const struct verb verbs[] = {
         { "schedule", "", VERB_NEEDS_DAEMON, &manual_schedule, verb_schedule },
         { "status", "", VERB_NEEDS_DAEMON, &manual_status, verb_status },
         { "cancel", "", VERB_NEEDS_DAEMON, &manual_cancel, verb_cancel },
-        { "recover", "", VERB_NEEDS_DAEMON, &manual_recover, verb_recover },
+        { "recover", "", VERB_DAEMON_OR_STANDALONE, &manual_recover, verb_recover },
         { "config check", "", VERB_NEEDS_NO_DAEMON, &manual_config_check, verb_config_check },
         { 0 },
 };
