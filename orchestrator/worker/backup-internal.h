@@ -136,8 +136,9 @@ int backup_run_test_command(struct backup *backup, const struct vm_command *comm
 /* Reads the live XML again into *ret. */
 int backup_read_xml(struct backup *backup, bool inactive, struct domain_xml **ret, struct error **err) _must_check_;
 
-/* A connection that works, for undoing: asks for the domain, and reconnects when that fails. All the undoing of a job has two minutes to wait
- * for its hypervisor together, so that a host that is gone for good does not hold up the next VM; recovery then does the rest. */
+/* A connection that works, for undoing, and after what has taken long: asks for the domain, and reconnects when that fails. All the undoing of
+ * a job has two minutes to wait for its hypervisor together, so that a host that is gone for good does not hold up the next VM; recovery
+ * then does the rest. */
 int backup_ensure_connection(struct backup *backup, struct error **err) _must_check_;
 
 /* Whether the user, the daemon's end or a signal asked to stop. Fit as a `cancelled` callback: the data is ignored. */

@@ -175,6 +175,16 @@ static int copy_disk(struct backup *backup, const struct backup_disk *disk, stru
         return r;
 }
 
+/* Hours may have gone by in which libvirt was asked nothing: what forgets idle connections has forgotten its own, which is no reason to fail.
+ * The patience of the undoing is not spent by that. */
+static int see_connection(struct backup *backup, struct error **err)
+{
+        if (backup_ensure_connection(backup, err) < 0)
+                return -1;
+        backup->reconnect_by = (struct deadline){ 0 };
+        return 0;
+}
+
 int backup_copy(struct backup *backup, struct error **err)
 {
         if (backup->level != VM_LEVEL_FULL && increment_finish(backup, err) < 0)
@@ -187,5 +197,7 @@ int backup_copy(struct backup *backup, struct error **err)
                         return -1;
                 report_step_end(backup->report, STEP_DONE, "disk %s, %s", disk->target, size);
         }
-        return backup->level == VM_LEVEL_FULL ? 0 : increment_clean(backup, err);
+        if (backup->level != VM_LEVEL_FULL && increment_clean(backup, err) < 0)
+                return -1;
+        return see_connection(backup, err);
 }
