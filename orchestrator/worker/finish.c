@@ -1,6 +1,7 @@
 /* From the copied disks to a published point: staging, the configuration, the checks after, the reading back, publishing. Nothing here
  * runs between the freeze and the commit, so a share that hangs under this host can never hold up a guest. */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
@@ -272,10 +273,13 @@ static int write_small_files(struct backup *backup, struct error **err)
         return backup->metadata->tpm_folder ? staging_hash_folder(backup->staging, backup->metadata->tpm_folder, err) : 0;
 }
 
+/* An orch that has taken the share over meanwhile takes what this job has left on the hypervisor for an interrupted one's, and puts it right
+ * under its hands: then nobody can say what was copied. */
 int backup_publish(struct backup *backup, struct error **err)
 {
         if (write_small_files(backup, err) < 0 || staging_write_checksums(backup->staging, err) < 0 ||
-            worker_check_cancelled(err) < 0 || staging_publish(backup->staging, backup->point, err) < 0)
+            worker_check_cancelled(err) < 0 || repository_check_holder(backup->repository, getppid(), err) < 0 ||
+            staging_publish(backup->staging, backup->point, err) < 0)
                 return -1;
         backup->published = true;
         undo_settle(&backup->undo, "staging");

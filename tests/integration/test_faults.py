@@ -2,6 +2,7 @@
 the whole fault exactly there; campaign.py tries the rest of the table of faults and steps."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -298,6 +299,32 @@ class Meddled(FaultCase):
         self.back_up()
 
     # -- the VM's definition -------------------------------------------------------------------------------------------
+
+    def test_nothing_is_published_once_another_orch_has_the_share(self):
+        lock = os.path.join(self.lab.share.path, ".orch-lock")
+        with contextlib.ExitStack() as stack:
+            with self.at("configuration") as stream:
+                os.rename(lock, lock + ".aside")  # broken by force
+                stack.callback(os.rename, lock + ".aside", lock)
+                other = stack.enter_context(open(lock, "w+"))
+                fcntl.lockf(other, fcntl.LOCK_EX)
+                other.write("orch lock\nhost: elsewhere\npid: 1\nsince: 2026-11-20T12:00:00Z\nboot: x\npid-namespace: 1\n")
+                other.flush()
+                points = self.orch.published()
+            self.assertEqual(stream.result, "failed")
+            self.assertRegex(stream.error, "in use by another orch: process 1 on elsewhere")
+            self.assertEqual(self.orch.published(), points)
+            self.assert_as_before("a")
+        self.orch.restart()
+        self.back_up()
+
+    def test_an_idle_connection_to_libvirt_that_was_forgotten_during_the_copy(self):
+        with self.at("copy") as stream:
+            helpers = self.host.shell("ps -C virt-ssh-helper -o pid=").split()
+            self.assertEqual(len(helpers), 1)
+            self.host.exec("kill", *helpers)
+        self.assertEqual(stream.result, "ok", stream.error)
+        self.assert_as_before("a")
 
     def test_undefined_under_us(self):
         for step in ("locate", "checks-before", "freeze", "copy", "commit", "configuration", "publish"):
