@@ -61,6 +61,7 @@ struct job {
         bool if_due;       /* it is pointless once there is a newer point than */
         int64_t last_good; /* that which was known when it was asked for; epoch seconds, 0: none */
         bool beside;       /* it leaves the VM itself alone (reads a point): it runs beside another job of that VM */
+        bool pulls;        /* an instant restore that only watches its VM, which runs */
         json_t *options;   /* job_request.options; NULL: none */
 
         int64_t created; /* epoch seconds */

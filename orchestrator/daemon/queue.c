@@ -61,13 +61,24 @@ static bool same_name(const char *a, const char *b)
 }
 
 /* Jobs that go by one limit. */
-enum kind { KIND_BACKUP, KIND_VERIFICATION, KIND_TEST_RESTORE, KIND_OTHER };
+enum kind { KIND_BACKUP, KIND_VERIFICATION, KIND_TEST_RESTORE, KIND_RESTORE, KIND_RECOVERY, KIND_OTHER };
 
 static enum kind kind_of(const struct job *job)
 {
-        if (job_is_backup(job))
+        switch (job->action) {
+        case JOB_BACKUP:
                 return KIND_BACKUP;
-        return job->action == JOB_VERIFY ? KIND_VERIFICATION : job->action == JOB_TEST_RESTORE ? KIND_TEST_RESTORE : KIND_OTHER;
+        case JOB_VERIFY:
+                return KIND_VERIFICATION;
+        case JOB_TEST_RESTORE:
+                return KIND_TEST_RESTORE;
+        case JOB_RESTORE:
+                return KIND_RESTORE;
+        case JOB_RECOVER:
+                return KIND_RECOVERY;
+        default:
+                return KIND_OTHER;
+        }
 }
 
 static bool slot_is_free(const struct job *job, const struct queue_limits *limits, struct job *const *busy, size_t n_busy)
@@ -76,7 +87,7 @@ static bool slot_is_free(const struct job *job, const struct queue_limits *limit
         unsigned all = 0;
         unsigned here = 0;
         for (size_t i = 0; i < n_busy; i++) {
-                if (busy[i]->state == JOB_STUCK || kind_of(busy[i]) != kind)
+                if (busy[i]->state == JOB_STUCK || busy[i]->pulls || kind_of(busy[i]) != kind)
                         continue;
                 all++;
                 here += same_name(busy[i]->hypervisor, job->hypervisor);

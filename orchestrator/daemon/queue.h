@@ -2,9 +2,10 @@
  *
  * Order: recoveries of what a dead worker left, then ad-hoc jobs (request by request as they came), then the cycle's, then the cycle's
  * second tries, then what follows a cycle; within each by priority (lower first), then name. Backups go by limits.jobs and
- * limits.jobs_per_hypervisor (P5); all other actions run beside them, a few at a time, and verifications, which may take hours, a few at a
- * time of their own; never two jobs on one VM but those that leave it alone (`beside`); a VM with a recovery ahead waits for it. A job that
- * may not start yet doesn't hold up those behind it. A stuck job holds its VM, not a slot. */
+ * limits.jobs_per_hypervisor (P5); all other actions run beside them, a few at a time, and verifications and restores, which may take hours,
+ * and recoveries, which must not wait for them, a few at a time of their own; never two jobs on one VM but those that leave it alone
+ * (`beside`); a VM with a recovery ahead waits for it. A job that may not start yet doesn't hold up those behind it. A stuck job holds its
+ * VM, not a slot; nor does an instant restore hold one whose VM runs. */
 #pragma once
 
 #include "daemon/jobs.h"
@@ -18,7 +19,7 @@ struct queue_limits {
         unsigned jobs;
         unsigned jobs_per_hypervisor;
         unsigned verifications;
-        unsigned others; /* all that is neither; of test-restores there is one at a time */
+        unsigned others; /* restores, recoveries, and all that is none of these, each; of test-restores there is one at a time */
 };
 
 /* Frees the vector; the jobs are the registry's. */

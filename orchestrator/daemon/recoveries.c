@@ -76,7 +76,7 @@ static void forget(struct daemon *daemon, struct pending *pending)
 static void note_pull(struct job *job, enum step_state state)
 {
         if (job->action == JOB_RESTORE) {
-                job->beside = true;
+                job->beside = job->pulls = true;
                 job->left_undone &= ~PULL_IS_LEFT;
         }
         if (state == STEP_FAILED || state == STEP_SKIPPED)

@@ -98,6 +98,36 @@ Test(queue, checks_run_beside_backups_but_never_on_the_same_vm)
         queue_done(&queue);
 }
 
+Test(queue, restores_of_hours_hold_up_nothing_but_more_of_them)
+{
+        struct job jobs[4];
+        struct job *busy[4];
+        static const char *const names[] = { "a", "b", "c", "d" };
+        for (size_t i = 0; i < 4; i++) {
+                jobs[i] = job_of(names[i], JOB_CLASS_ADHOC, 1);
+                jobs[i].action = JOB_RESTORE;
+                jobs[i].state = JOB_RUNNING;
+                busy[i] = &jobs[i];
+        }
+        struct job fifth = job_of("e", JOB_CLASS_ADHOC, 1);
+        struct job recovery = job_of("f", JOB_CLASS_RECOVER, 1);
+        struct job check = job_of("g", JOB_CLASS_ADHOC, 1);
+        fifth.action = JOB_RESTORE;
+        recovery.action = JOB_RECOVER;
+        check.action = JOB_CHECK;
+        struct queue queue = { 0 };
+        queue_insert(&queue, &fifth);
+        cr_assert_null(queue_next(&queue, &one, busy, 4, NULL, NULL));
+        jobs[1].pulls = true;
+        cr_assert_eq(queue_next(&queue, &one, busy, 4, NULL, NULL), &fifth, "one that runs, and pulls, is no more in the way");
+        jobs[1].pulls = false;
+        queue_insert(&queue, &check);
+        cr_assert_eq(queue_next(&queue, &one, busy, 4, NULL, NULL), &check);
+        queue_insert(&queue, &recovery);
+        cr_assert_eq(queue_next(&queue, &one, busy, 4, NULL, NULL), &recovery, "a VM that stands on an overlay waits for none");
+        queue_done(&queue);
+}
+
 Test(queue, a_few_checks_at_once_and_no_more)
 {
         struct job checks[5];
