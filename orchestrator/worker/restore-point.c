@@ -1,6 +1,7 @@
 /* The point that is restored: which one it is, whether it and all that it builds on are whole, and the lease that keeps it while it is read.
  * Nothing is copied from a point that was not read back right before. */
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
 
 #include "base/fs.h"
@@ -92,6 +93,25 @@ static int read_xml(struct restore *restore, struct error **err)
         return refuse_point(restore, error_message(error), err);
 }
 
+/* A share that is read-only for this machine, such as a snapshot of it, can be exported from all the same. */
+static int take_lease(struct restore *restore, struct error **err)
+{
+        const struct point *point = restore->point;
+        _cleanup_error_ struct error *error = NULL;
+        restore->lease = lease_take(restore->repository, point->hypervisor, point->vm, restore->chain, restore->request->job,
+                                    restore->options.instant ? LEASE_UNTIL_DROPPED : LEASE_OF_PROCESS, &error);
+        if (restore->lease)
+                return 0;
+        bool read_only = error->errnum == EROFS || error->errnum == EACCES || error->errnum == EPERM;
+        if (!read_only)
+                return error_propagate(err, TAKE_PTR(error));
+        if (!restore->options.export_folder)
+                return error_set(err, error->kind, "%s: a share that cannot be written to can only be exported from (--export DIR)",
+                                 error->message);
+        report_warning(restore->report, "the point is not kept from being pruned while it is read: %s", error->message);
+        return 0;
+}
+
 int restore_choose_point(struct restore *restore, struct error **err)
 {
         if (choose(restore, err) < 0)
@@ -102,13 +122,8 @@ int restore_choose_point(struct restore *restore, struct error **err)
         restore->metadata = point->metadata;
         if (find_chain(restore, err) < 0)
                 return -1;
-        if (!restore->dry_run) {
-                restore->lease =
-                        lease_take(restore->repository, point->hypervisor, point->vm, restore->chain, restore->request->job,
-                                   restore->options.instant ? LEASE_UNTIL_DROPPED : LEASE_OF_PROCESS, err);
-                if (!restore->lease)
-                        return -1;
-        }
+        if (!restore->dry_run && take_lease(restore, err) < 0)
+                return -1;
         report_step_end(restore->report, STEP_DONE, "%s, %s%s%s", point->path, point->metadata->level,
                         point->metadata->parent ? ", builds on " : "", point->metadata->parent ? point->metadata->parent : "");
         return read_xml(restore, err);

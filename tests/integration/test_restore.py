@@ -302,6 +302,23 @@ class BesideAndElsewhere(RestoreCase):
         shutil.move(os.path.join(self.lab.dir, "catalog"), os.path.join(self.lab.share.path, "metadata", "backup-catalog.db"))
         self.nothing_left()
 
+    def test_13_from_a_share_that_is_read_only(self):
+        """A snapshot of the share, say: nothing can be written to it, and an export needs not."""
+        self.daemon.stop_daemon()
+        share, folder = os.path.join(self.lab.dir, "read-only"), os.path.join(self.lab.dir, "exported")
+        os.mkdir(share)
+        subprocess.run(["mount", "--bind", self.lab.share.path, share], check=True)
+        self.addCleanup(subprocess.run, ["umount", share], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", share], check=True)
+        self.daemon.change_settings({"repository": {"path": share}})
+        said = self.daemon("restore", "phoenix", "--standalone", "--export", folder, check=0)
+        self.assertIn("not kept from being pruned", said.out + said.err)
+        self.assertEqual(sorted(os.listdir(folder)), ["phoenix-vda.qcow2", "phoenix-vdb.raw", "phoenix.xml"])
+        shutil.rmtree(folder)
+        with self.nothing_changes():
+            self.refused(self.daemon, "phoenix", "--standalone", "--name", "x", saying=["Read-only file system", "--export DIR"])
+        self.nothing_left()
+
     def test_20_an_original_that_cannot_be_asked_counts_as_alive(self):
         self.home.stop()
         self.addCleanup(self.home_up)
