@@ -56,7 +56,7 @@ enum fsfreeze_status { FSFREEZE_THAWED, FSFREEZE_FROZEN };
 enum agent_state {
         AGENT_ANSWERS,
         AGENT_ABSENT, /* no channel in the domain, or nothing connected in the guest */
-        AGENT_MUTE,   /* connected but gave no answer in time */
+        AGENT_MUTE,   /* connected, but gave no answer in time, or an error */
 };
 
 /* A command on the hypervisor. */

@@ -40,7 +40,8 @@ static int read_agent_state(virConnectPtr connection _unused_, virDomainPtr doma
         if (set_timeout(domain, request) < 0)
                 return -1;
         _cleanup_free_ char *reply = virDomainQemuAgentCommand(domain, "{\"execute\":\"guest-ping\"}", request->agent_seconds, 0);
-        if (!reply && libvirt_error_kind(virGetLastError()) != ERROR_TIMEOUT)
+        enum error_kind kind = reply ? ERROR_INTERNAL : libvirt_error_kind(virGetLastError());
+        if (kind == ERROR_UNREACHABLE || kind == ERROR_AUTH)
                 return -1;
         request->agent = reply ? AGENT_ANSWERS : AGENT_MUTE;
         return 0;
