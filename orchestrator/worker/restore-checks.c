@@ -147,6 +147,8 @@ static int check_networks(struct restore *restore, const struct domain_needs *ne
                         return -1;
                 if (found == 0)
                         strv_addf(&missing, "network %s", needs->networks[i]);
+                else if (!active && (restore->options.start || restore->options.instant))
+                        strv_addf(&missing, "active network %s (virsh net-start %s)", needs->networks[i], needs->networks[i]);
                 else if (!active)
                         report_warning(restore->report,
                                        "network %s of %s is not active: the VM cannot start before it is (virsh net-start "
@@ -200,6 +202,25 @@ static int check_files(struct restore *restore, const struct domain_needs *needs
         return 0;
 }
 
+/* Without it neither libvirt nor a copy of hours would say so before the VM is started. */
+static int check_tpm(struct restore *restore, const struct domain_needs *needs, struct error **first, struct error **err)
+{
+        static const char *const argv[] = { "sh", "-c", "command -v swtpm || echo none", NULL };
+        _cleanup_free_ char *swtpm = NULL;
+        struct error *problem = NULL;
+        if (!needs->tpm_version)
+                return 0;
+        if (hypervisor_run(restore->host, argv, RESTORE_COMMAND_MS, &swtpm, err) < 0)
+                return -1;
+        if (streq(swtpm, "none"))
+                error_set(&problem, ERROR_REFUSED, "%s lacks swtpm, which emulates the TPM %s that the VM has: install it there",
+                          restore->entry->name, needs->tpm_version);
+        else
+                report_check(restore->report, CHECK_BEFORE, "tpm", CHECK_PASS, "%s is there", swtpm);
+        verdict(restore, "tpm", problem, first);
+        return 0;
+}
+
 /* A CD-ROM image that the target hasn't would keep the VM from starting: its drive is left empty. */
 static int check_media(struct restore *restore, const struct domain_needs *needs, struct error **err)
 {
@@ -219,7 +240,7 @@ static int check_needs(struct restore *restore, struct error **first, struct err
         _cleanup_domain_needs_ struct domain_needs needs = { 0 };
         if (domain_needs_read(restore->definition, strlen(restore->definition), &needs, err) < 0 ||
             check_networks(restore, &needs, first, err) < 0 || check_files(restore, &needs, first, err) < 0 ||
-            check_media(restore, &needs, err) < 0)
+            check_tpm(restore, &needs, first, err) < 0 || check_media(restore, &needs, err) < 0)
                 return -1;
         return restore_make_definition(restore, true, err);
 }

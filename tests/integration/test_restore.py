@@ -193,6 +193,12 @@ class BesideAndElsewhere(RestoreCase):
             self.assertEqual((nic.get("type"), nic.find("source").get("network")), ("network", "lab-net"))
             self.forget(self.home, "mapped")
         self.forget(self.home, "kept")
+        self.home.exec("virsh", "-q", "net-define", "/dev/stdin", input=BRIDGED.format("idle-net"))
+        with self.nothing_changes():
+            self.refused(self.daemon, "phoenix", "--name", "idle", "--network", "idle-net", "--start", saying="no active network idle-net (virsh net-start idle-net)")
+        said = self.daemon("restore", "phoenix", "--name", "idle", "--network", "idle-net", check=0)
+        self.assertIn("network idle-net of hypervisor-01 is not active", said.out + said.err)
+        self.forget(self.home, "idle")
         self.other.shell("ip link del br0")
         with self.nothing_changes():
             self.refused(self.daemon, "phoenix", "--name", "x", "--to", OTHER, "--network", "keep", saying="hypervisor-02 has no bridge br0")
@@ -513,6 +519,10 @@ class Firmware(RestoreCase):
         self.assertNotIn(own, self.home.files())
         vm.remove()
         self.home.exec("rm", "--", *(d.path for d in vm.spec.disks))
+        self.other.shell("mv /usr/bin/swtpm /usr/bin/swtpm.away")
+        with self.nothing_changes():
+            self.refused(orch, "firm", "--to", OTHER, saying="hypervisor-02 lacks swtpm")
+        self.other.shell("mv /usr/bin/swtpm.away /usr/bin/swtpm")
         orch("restore", "firm", "--to", OTHER, check=0)
         self.assertEqual(self.definition(self.other, "firm").findtext("os/nvram").strip(), nvram)
         with open(kept, "rb") as a, open(self.other.path(nvram), "rb") as b:
