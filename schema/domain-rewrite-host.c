@@ -43,22 +43,38 @@ static void becomes_pty(xmlNode *device)
         xml_set_attribute(device, "type", "pty");
 }
 
+/* A unix socket without a path is libvirt's to place: the guest finds the channel as before. */
+static void leave_place(struct rewriting *rewriting, xmlNode *device, const char *kind)
+{
+        bool is_channel = streq(kind, "channel");
+        _cleanup_free_ char *type = xml_attribute(device, "type");
+        if (is_channel && streq(type, "unix") && !rewriting->wanted->drop_host_devices) {
+                xml_drop_attribute(xml_child(device, "source"), "path");
+        } else if (is_channel) {
+                strv_add(&rewriting->notes, "a channel to a fixed path or port of the host was left out");
+                xml_drop(device);
+                return;
+        } else {
+                becomes_pty(device);
+        }
+        strv_addf(&rewriting->notes, "a %s was taken off a fixed path or port of the host", kind);
+}
+
+/* What the original may still have: QEMU would take a socket over from it, and not start for a port. */
+static bool must_leave(const struct rewriting *rewriting)
+{
+        return rewriting->wanted->drop_host_devices || rewriting->wanted->new_macs;
+}
+
 static void rewrite_character_devices(struct rewriting *rewriting, const char *kind)
 {
         xmlNode *next = NULL;
         for (xmlNode *device = xml_child(rewriting->devices, kind); device; device = next) {
                 next = xml_next(device, kind);
-                if (!is_at_a_place(device))
-                        continue;
-                if (!rewriting->wanted->drop_host_devices) {
+                if (is_at_a_place(device) && must_leave(rewriting))
+                        leave_place(rewriting, device, kind);
+                else if (is_at_a_place(device))
                         strv_addf(&rewriting->notes, "a %s is at a fixed path or port of the host", kind);
-                } else if (streq(kind, "channel")) {
-                        strv_add(&rewriting->notes, "a channel to a fixed path or port of the host was left out");
-                        xml_drop(device);
-                } else {
-                        strv_addf(&rewriting->notes, "a %s was taken off a fixed path or port of the host", kind);
-                        becomes_pty(device);
-                }
         }
 }
 
@@ -83,18 +99,29 @@ static void log_serial(struct rewriting *rewriting, const char *path)
         xml_set_attribute(log, "append", "on");
 }
 
+/* libvirt makes one of its own. */
+static void leave_socket(xmlNode *screen)
+{
+        xml_drop_attribute(screen, "socket");
+        for (xmlNode *listen = xml_child(screen, "listen"); listen; listen = xml_next(listen, "listen"))
+                xml_drop_attribute(listen, "socket");
+}
+
 static void rewrite_screens(struct rewriting *rewriting)
 {
+        bool leave = must_leave(rewriting);
         for (xmlNode *screen = xml_child(rewriting->devices, "graphics"); screen; screen = xml_next(screen, "graphics")) {
                 _cleanup_free_ char *automatic = xml_attribute(screen, "autoport");
                 _cleanup_free_ char *port = xml_attribute(screen, "port");
                 _cleanup_free_ char *type = xml_attribute(screen, "type");
+                if (leave)
+                        leave_socket(screen);
                 if (!port || streq(port, "-1") || streq(automatic, "yes"))
                         continue;
-                if (!rewriting->wanted->drop_host_devices) {
-                        strv_addf(&rewriting->notes, "its %s screen has the fixed port %s", type ? type : "", port);
+                strv_addf(&rewriting->notes, "its %s screen %s the fixed port %s", type ? type : "",
+                          leave ? "was taken off" : "has", port);
+                if (!leave)
                         continue;
-                }
                 xml_drop_attribute(screen, "port");
                 xml_drop_attribute(screen, "tlsPort");
                 xml_drop_attribute(screen, "websocket");

@@ -44,7 +44,9 @@ struct rewrite {
         /* NULL: kept; "": left out, libvirt makes one. With another UUID it is another machine: fixed names of its taps go, its vsock gets
          * a number of its own, and SMBIOS' UUID follows. */
         const char *uuid;
-        bool new_macs; /* <mac> dropped: libvirt makes new ones */
+        /* The original may be alive: <mac> is dropped, so that libvirt makes new ones, and so are fixed ports and paths of consoles, channels and
+         * screens. */
+        bool new_macs;
         enum rewrite_network network;
         const struct rewrite_network_map *map;
         size_t n_map;

@@ -324,6 +324,27 @@ Test(domain_rewrite, what_ties_it_to_the_host_goes)
         notes(&r, "a TPM of the host was left out");
 }
 
+/* Ports and sockets of an original that may be alive: it would lose them, or the second machine not start. */
+Test(domain_rewrite, beside_the_original_it_takes_no_place_of_it)
+{
+        _cleanup_result_ struct result r = run(TIES, &(struct rewrite){ .new_macs = true });
+        static const char *const gone[] = { "4555", "telnet", "x.sock", "5901", "5700" };
+        for (size_t i = 0; i < ARRAY_LENGTH(gone); i++)
+                has_not(&r, gone[i]);
+        has(&r, "<serial type=\"pty\"/>");
+        has(&r, "<target type=\"virtio\" name=\"x\"/>");
+        has(&r, "autoport=\"yes\"");
+        has(&r, "<hostdev");
+        notes(&r, "a serial was taken off a fixed path or port");
+        notes(&r, "a channel was taken off a fixed path or port");
+        notes(&r, "vnc screen was taken off the fixed port 5901");
+        const char *socket =
+                DEVICES("<graphics type='vnc' socket='/run/vm.vnc'><listen type='socket' socket='/run/vm.vnc'/></graphics>");
+        _cleanup_result_ struct result s = run(socket, &(struct rewrite){ .new_macs = true });
+        has_not(&s, "/run/vm.vnc");
+        has(&s, "<listen type=\"socket\"/>");
+}
+
 Test(domain_rewrite, an_emulated_tpm_stays_and_its_folder_is_libvirts)
 {
         const char *text = DEVICES(
