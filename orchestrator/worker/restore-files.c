@@ -25,7 +25,13 @@ static const char move_script[] = RENAME_NEW HAS_INODE "while [ $# -ge 3 ]; do i
                                                        "echo \"$1 is gone\" >&2; exit 3; fi; shift 3; done";
 static const char remove_script[] = HAS_INODE "while [ $# -ge 3 ]; do rm -rf -- \"$1\"; if [ \"$3\" != 0 ] && has_inode \"$2\" "
                                               "\"$3\"; then rm -rf -- \"$2\"; fi; shift 3; done";
-static const char remove_asides_script[] = "while [ $# -ge 2 ]; do rm -rf -- \"$2\"; shift 2; done";
+/* Somebody may have gone back to what was set aside: what a definition names, that of a VM that runs included, is not removed. */
+static const char remove_asides_script[] =
+        "n=0; for f; do n=$((n+1)); [ $((n%2)) = 0 ] && [ -e \"$f\" ] || continue\n"
+        "  user=$(grep -lsF -- \"$f\" /etc/libvirt/qemu/*.xml /run/libvirt/qemu/*.xml | head -n 1)\n"
+        "  [ -z \"$user\" ] || { echo \"$f is used by a VM, says $user\" >&2; exit 3; }\n"
+        "done\n"
+        "while [ $# -ge 2 ]; do rm -rf -- \"$2\"; shift 2; done";
 
 /* As a unit, so that one whose worker died is ended before what it did is undone. */
 static int run_script(const struct restore_journal *journal, struct hypervisor *host, char *const *argv, struct error **err)
@@ -38,7 +44,8 @@ static int run_script(const struct restore_journal *journal, struct hypervisor *
         if (result.status == 0)
                 return 0;
         _cleanup_free_ char *said = str_one_line(result.errors ? result.errors : "", 400);
-        return error_set(err, ERROR_INTERNAL, "renaming on %s failed (status %d): %s", host->name, result.status, said);
+        return error_set(err, ERROR_INTERNAL, "the files of the restore on %s cannot be changed (status %d): %s", host->name,
+                         result.status, said);
 }
 
 static char **argv_of(const char *script)

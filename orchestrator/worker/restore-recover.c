@@ -54,7 +54,8 @@ static int remove_expired(struct recovery_of_restores *recovery, const struct re
         if (!recovery->dry_run && remove_asides(recovery, journal, name, &error) < 0)
                 report_warning(recovery->report,
                                "what the restore %s of %s replaced on %s is kept no longer and cannot be removed: %s. It is tried "
-                               "again; if that host is gone for good, remove metadata/restores/%s.json from the share",
+                               "again; if that host is gone for good, or they are to stay, remove metadata/restores/%s.json from "
+                               "the share",
                                journal->job, journal->vm, name, error->message, journal->job);
         else
                 report_log(recovery->report, "what the restore %s of %s replaced on %s was kept for %d days and is removed",

@@ -105,7 +105,21 @@ class Replace(ReplaceCase):
         self.daemon("recover", "twice", check=0)
         self.assertEqual(self.asides(), asides, "not before seven days are over")
         self.daemon("backup", "vm", "twice", check=0)
+        self.somebody_goes_back(asides[0])
         self.forget_asides()
+
+    def somebody_goes_back(self, aside):
+        """A disk that was set aside is used again: it is not removed, whatever its time."""
+        self.home.virsh("attach-disk", "twice", aside, "vdz", "--config")
+        [path] = glob.glob(os.path.join(self.lab.share.path, "metadata", "restores", "*.json"))
+        with open(path) as f:
+            journal = json.load(f)
+        with open(path, "w") as f:
+            json.dump(dict(journal, keep_until="2020-01-01T00:00:00Z"), f)
+        result = self.daemon("recover", "twice", check=0)
+        self.assertIn(f"{aside} is used by a VM, says /etc/libvirt/qemu/twice.xml", result.out + result.err)
+        self.assertIn(aside, self.asides())
+        self.home.virsh("detach-disk", "twice", "vdz", "--config")
 
     def test_1_the_name_is_typed(self):
         """On a terminal: anything else than the VM's name changes nothing."""
