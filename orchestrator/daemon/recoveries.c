@@ -152,8 +152,12 @@ bool recoveries_note_end(struct daemon *daemon, const struct job *job)
                 .delay_ms = delay_ms,
                 .due = deadline_in_ms(delay_ms),
         };
-        log_warning("%s: %s was not put back whole; its recovery is tried in %lld s", job->id, job->vm,
-                    (long long)recoveries->items[recoveries->count - 1].delay_ms / 1000);
+        long long seconds = (long long)recoveries->items[recoveries->count - 1].delay_ms / 1000;
+        if (job->left_undone == PULL_IS_LEFT)
+                log_warning("%s: what was restored of %s still runs from the share; its pull is taken up in %lld s", job->id,
+                            job->vm, seconds);
+        else
+                log_warning("%s: %s was not put back whole; its recovery is tried in %lld s", job->id, job->vm, seconds);
         return true;
 }
 
