@@ -101,6 +101,22 @@ static void check_snapshots(struct backup *backup, struct error **first)
                 report_check(backup->report, CHECK_BEFORE, "no-snapshots", CHECK_PASS, "none");
 }
 
+/* One that answers but cannot say how a freeze stands (it is forbidden to, in the guest) would fail the capture each time. */
+static int ask_agent(struct backup *backup, enum agent_state *ret, struct error **err)
+{
+        enum fsfreeze_status status = FSFREEZE_THAWED;
+        _cleanup_error_ struct error *error = NULL;
+        if (backup->host->ops->agent_state(backup->host, backup->uuid, ret, err) < 0)
+                return -1;
+        if (*ret != AGENT_ANSWERS || backup->host->ops->fsfreeze_status(backup->host, backup->uuid, &status, &error) == 0)
+                return 0;
+        if (error->kind == ERROR_UNREACHABLE || error->kind == ERROR_AUTH)
+                return error_propagate(err, TAKE_PTR(error));
+        report_log(backup->report, "%s", error->message);
+        *ret = AGENT_MUTE;
+        return 0;
+}
+
 static void check_agent(struct backup *backup, struct error **first)
 {
         if (backup->method != VM_METHOD_QUIESCE || backup->info.state != DOMAIN_STATE_RUNNING || !backup->n_disks) {
@@ -112,7 +128,7 @@ static void check_agent(struct backup *backup, struct error **first)
         };
         struct error *error = NULL;
         enum agent_state state = AGENT_MUTE;
-        if (backup->host->ops->agent_state(backup->host, backup->uuid, &state, &error) < 0) {
+        if (ask_agent(backup, &state, &error) < 0) {
                 fail(backup, "guest-agent", error, first);
                 return;
         }

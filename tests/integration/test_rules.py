@@ -87,16 +87,18 @@ class Rules(unittest.TestCase):
 
     def test_an_agent_that_fails_falls_back_to_a_snapshot(self):
         agent = "qemu-ga -m virtio-serial -p /dev/virtio-ports/org.qemu.guest_agent.0 -t /run/qemu-ga -f /run/qemu-ga.pid -l /run/qemu-ga.log"
-        self.talker.kill_agent()
-        self.talker.control(f"sleep 1; {agent} -b guest-ping </dev/null >/dev/null 2>&1 &")
-        try:
-            evidence.wait_for("the other agent", lambda: "version" in self.host.virsh(
-                "qemu-agent-command", "talker", '{"execute":"guest-info"}', check=False), 60, 0.5)
-            result, metadata = self.backup("talker")
-        finally:
-            self.talker.kill_agent()
-            self.talker.start_agent()
-        self.fell_back(result, metadata, "agent does not answer.*falling back")
+        for forbidden in ("guest-ping", "guest-fsfreeze-status"):
+            with self.subTest(forbidden):
+                self.talker.kill_agent()
+                self.talker.control(f"sleep 1; {agent} -b {forbidden} </dev/null >/dev/null 2>&1 &")
+                try:
+                    evidence.wait_for("the other agent", lambda: "version" in self.host.virsh(
+                        "qemu-agent-command", "talker", '{"execute":"guest-info"}', check=False), 60, 0.5)
+                    result, metadata = self.backup("talker")
+                finally:
+                    self.talker.kill_agent()
+                    self.talker.start_agent()
+                self.fell_back(result, metadata, "agent does not answer.*falling back")
 
     def test_no_agent_fails_where_fallback_is_fail(self):
         failures = self.failures()
