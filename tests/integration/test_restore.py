@@ -575,6 +575,14 @@ class OnSystemd(RestoreCase):
         self.assertEqual(self.vm.exec("cat", "/data/vda/marker"), ("one\n", 0))
         self.assertEqual(len([f for f in self.home.files() if ".replaced-" in f]), 3)
         orch("backup", "vm", "unit", check=0)
+        [path] = glob.glob(os.path.join(self.lab.share.path, "metadata", "restores", "*.json"))
+        with open(path) as f:
+            journal = json.load(f)
+        with open(path, "w") as f:
+            json.dump(dict(journal, keep_until="2020-01-01T00:00:00Z"), f)
+        orch("recover", "unit", check=0)
+        self.assertEqual([f for f in self.home.files() if ".replaced-" in f], [])
+        self.nothing_left()
 
 
 if __name__ == "__main__":
