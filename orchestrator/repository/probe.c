@@ -3,9 +3,12 @@
  *
  * The child reports through shared memory, stage by stage, so that after a deadline the message can say what was stuck. It holds
  * none of our descriptors: one that stays behind in the kernel must not keep the repository's lock alive. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdalign.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -20,6 +23,8 @@
 #include "repository/marker.h"
 #include "repository/mount.h"
 #include "repository/repository-internal.h"
+
+#define PROBE_PREFIX ".orch-probe-"
 
 enum { MOUNTINFO_MAX_BYTES = 16 * 1024 * 1024, STALE_PROBE_FILE_SECONDS = 3600 };
 
@@ -47,22 +52,25 @@ struct probe {
         struct report *report; /* shared with the child */
 };
 
-/* Test files of probes that were killed. */
+static void remove_when_stale(int root_fd, const char *name)
+{
+        struct stat st;
+        if (str_starts_with(name, PROBE_PREFIX) && fstatat(root_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+            clock_realtime_s() - st.st_mtime > STALE_PROBE_FILE_SECONDS)
+                unlinkat(root_fd, name, 0);
+}
+
+/* Test files of probes that were killed. Not by opendir(), which allocates. */
 static void remove_stale_probe_files(int root_fd)
 {
-        int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-        if (!dir)
-                return;
-        int64_t now = clock_realtime_s();
-        for (struct dirent *entry; (entry = readdir(dir));) {
-                struct stat st;
-                if (str_starts_with(entry->d_name, ".orch-probe-") &&
-                    fstatat(root_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
-                    now - st.st_mtime > STALE_PROBE_FILE_SECONDS)
-                        unlinkat(root_fd, entry->d_name, 0);
-        }
-        closedir(dir);
+        alignas(struct dirent64) char buffer[8192];
+        _cleanup_close_ int fd = openat(root_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        for (ssize_t n; fd >= 0 && (n = getdents64(fd, buffer, sizeof buffer)) > 0;)
+                for (ssize_t at = 0; at < n;) {
+                        const struct dirent64 *entry = (const void *)&buffer[at];
+                        remove_when_stale(root_fd, entry->d_name);
+                        at += entry->d_reclen;
+                }
 }
 
 static int write_and_read_back(int fd)
@@ -86,7 +94,8 @@ static int write_test(int root_fd)
         if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
                 return errno;
         /* A pid alone is not unique among the containers that may share the repository. */
-        _cleanup_free_ char *name = xasprintf(".orch-probe-%ld-%08x", (long)getpid(), random);
+        char name[48];
+        snprintf(name, sizeof name, PROBE_PREFIX "%ld-%08x", (long)getpid(), random);
         int fd = openat(root_fd, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
                 return errno;
@@ -112,7 +121,8 @@ static int read_marker(int root_fd, struct report *report)
         return 0;
 }
 
-/* Each of these blocks for as long as the server is silent. */
+/* Each of these blocks for as long as the server is silent. Nothing here allocates: a child of a process with threads may find the allocator
+ * locked by one that is not there to unlock it. */
 static int touch_share(void *argument)
 {
         const struct probe *probe = argument;
