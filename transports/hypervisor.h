@@ -152,7 +152,7 @@ struct hypervisor_operations {
         int (*resume)(struct hypervisor *hypervisor, const char *uuid, struct error **err);
         int (*start)(struct hypervisor *hypervisor, const char *uuid, bool paused, struct error **err);
         int (*shutdown)(struct hypervisor *hypervisor, const char *uuid, struct error **err);
-        int (*destroy)(struct hypervisor *hypervisor, const char *uuid, struct error **err);
+        int (*destroy)(struct hypervisor *hypervisor, const char *uuid, struct error **err); /* of one that is off: nothing */
         int (*define)(struct hypervisor *hypervisor, const char *xml, char **ret_uuid, struct error **err);
         int (*undefine)(struct hypervisor *hypervisor, const char *uuid, struct error **err);
         /* Whether it starts with its host: no part of its XML. */

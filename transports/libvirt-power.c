@@ -61,9 +61,13 @@ int libvirt_ssh_shutdown(struct hypervisor *hypervisor, const char *uuid, struct
         return run_simple(hypervisor, do_shutdown, "asking for the shutdown", uuid, 0, 0, err);
 }
 
+/* A machine that went off by itself between a look at it and this is as off as it was to be. */
 static int do_destroy(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request _unused_)
 {
-        return virDomainDestroy(domain);
+        int r = virDomainDestroy(domain);
+        if (r < 0 && virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID)
+                r = virDomainIsActive(domain) == 0 ? 0 : virDomainDestroy(domain); /* asking has overwritten the error */
+        return r;
 }
 
 int libvirt_ssh_destroy(struct hypervisor *hypervisor, const char *uuid, struct error **err)

@@ -272,7 +272,7 @@ class Transports:
                "<devices/></domain>")
         calls = self.fine("define", xml, "+", "find", "throwaway", "+", "start", "throwaway", "paused", "+", "find", "throwaway", "+", "resume",
                           "throwaway", "+", "find", "throwaway", "+", "suspend", "throwaway", "+", "find", "throwaway", "+", "destroy",
-                          "throwaway", "+", "find", "throwaway", "+", "undefine", "throwaway", "+", "find", "throwaway")
+                          "throwaway", "+", "destroy", "throwaway", "+", "find", "throwaway", "+", "undefine", "throwaway", "+", "find", "throwaway")
         states = [re.search(r"state=(.*) io_error|(none)", c.text).group(1) for c in calls if c.verb == "find"]
         self.assertEqual(["shut off", "paused", "running", "paused", "shut off", None], states)
 
