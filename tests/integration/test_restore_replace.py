@@ -44,6 +44,8 @@ class Stream(threading.Thread):
 
 
 class ReplaceCase(RestoreCase):
+    refuse = "/var/lib/libvirt/refuse"
+
     def setUp(self):
         self.daemon = self.take_up()
         if not self.daemon.points_of(self.vm.name):
@@ -67,6 +69,15 @@ class ReplaceCase(RestoreCase):
         self.assertEqual(self.markers(), [marker] * len(self.vm.spec.disks))
         self.assertEqual(self.vm.disk_paths(), {d.target: d.path for d in self.vm.spec.disks})
         self.assertEqual(self.home.virsh("domuuid", self.vm.name).strip(), self.vm.spec.uuid)
+
+    def make_a_start_fail(self):
+        """While `refuse` is there, the next start of the VM fails and removes it."""
+        qemu = "/usr/bin/qemu-system-x86_64"
+        self.home.exec("install", "-m", "755", qemu, f"{qemu}.real")
+        self.addCleanup(self.home.exec, "mv", f"{qemu}.real", qemu)
+        self.home.exec("install", "-m", "755", "/dev/stdin", qemu,
+                       input=f"#!/bin/sh\ncase \"$*\" in *guest={self.vm.name},*) [ ! -e {self.refuse} ] || {{ rm {self.refuse}; exit 1; }};; esac\n"
+                             f"exec {qemu}.real \"$@\"\n")
 
     def forget_asides(self):
         """As if the seven days were over: what was set aside goes with the next recovery."""
@@ -152,12 +163,8 @@ class Replace(ReplaceCase):
 
     def test_3_what_does_not_start_gives_way_again(self):
         """The restored VM cannot start: the one that ran runs again."""
-        wrapper = ("#!/bin/sh\ncase \"$*\" in *guest=twice,*) [ ! -e /var/lib/libvirt/refuse ] || { rm /var/lib/libvirt/refuse; exit 1; };; esac\n"
-                   "exec /usr/bin/qemu-system-x86_64.real \"$@\"\n")
-        self.home.exec("install", "-m", "755", "/usr/bin/qemu-system-x86_64", "/usr/bin/qemu-system-x86_64.real")
-        self.home.exec("install", "-m", "755", "/dev/stdin", "/usr/bin/qemu-system-x86_64", input=wrapper)
-        self.addCleanup(self.home.exec, "mv", "/usr/bin/qemu-system-x86_64.real", "/usr/bin/qemu-system-x86_64")
-        self.home.shell("touch /var/lib/libvirt/refuse")
+        self.make_a_start_fail()
+        self.home.shell(f"touch {self.refuse}")
         result = self.daemon("restore", "twice", self.point["point"], "--replace", "--yes", "--start")
         self.assertEqual(result.status, 1, result)
         self.assertIn("cannot be started", result.out + result.err)
@@ -166,20 +173,25 @@ class Replace(ReplaceCase):
         self.nothing_left()
 
 
-class MeanwhileChanged(ReplaceCase):
-    """What becomes of the original while it is copied for hours: it is looked at again before it is shut off."""
+class OnOneHost(ReplaceCase):
+    """With one VM."""
 
-    prefix = "rmeanwhile"
     hosts = 1
-    vms = [(HOME, lambda: Vm("busy", [Disk(size_mib=32), Disk("vdb", format="raw", size_mib=32)]))]
-    inventory = [entry("busy", HOME)]
-    hold = "/var/lib/libvirt/hold"
 
     @classmethod
     def setUpClass(cls):
         super(RestoreCase, cls).setUpClass()
         cls.home = cls.lab.host(HOME)
-        cls.vm = cls.lab.vm("busy")
+        [cls.vm] = cls.lab.guests.values()
+
+
+class MeanwhileChanged(OnOneHost):
+    """What becomes of the original while it is copied for hours: it is looked at again before it is shut off."""
+
+    prefix = "rmeanwhile"
+    vms = [(HOME, lambda: Vm("busy", [Disk(size_mib=32), Disk("vdb", format="raw", size_mib=32)]))]
+    inventory = [entry("busy", HOME)]
+    hold = "/var/lib/libvirt/hold"
 
     def wrap(self, program, script):
         """In the place of a program of the hypervisor, for one test; "real" is the program itself."""
@@ -224,17 +236,13 @@ class MeanwhileChanged(ReplaceCase):
 
     def test_3_it_was_started_and_is_started_again(self):
         """Off when the restore began, and running since: that is what it is put back to. Its newer definition, too."""
-        self.home.shell("mv /usr/bin/qemu-system-x86_64 /usr/bin/qemu-system-x86_64.real")
-        self.addCleanup(self.home.exec, "mv", "/usr/bin/qemu-system-x86_64.real", "/usr/bin/qemu-system-x86_64")
-        self.home.exec("install", "-m", "755", "/dev/stdin", "/usr/bin/qemu-system-x86_64", input="#!/bin/sh\ncase \"$*\" in "
-                       "*guest=busy,*) [ ! -e /var/lib/libvirt/refuse ] || { rm /var/lib/libvirt/refuse; exit 1; };; esac\n"
-                       "exec /usr/bin/qemu-system-x86_64.real \"$@\"\n")
+        self.make_a_start_fail()
         self.vm.destroy()
 
         def change_and_start():
             self.home.virsh("desc", "busy", "--config", "--new-desc", "changed meanwhile")
             self.vm.start()
-            self.home.shell("touch /var/lib/libvirt/refuse")
+            self.home.shell(f"touch {self.refuse}")
         result = self.replaced_while(change_and_start, "--start")
         self.assert_left_alone(result, "cannot be started", "definition of busy was changed")
         self.assert_intact()
@@ -257,19 +265,12 @@ class MeanwhileChanged(ReplaceCase):
         self.nothing_left()
 
 
-class ReplaceChain(ReplaceCase):
+class ReplaceChain(OnOneHost):
     """A VM with checkpoints: they end with its disks, and a new chain begins."""
 
     prefix = "rchain"
-    hosts = 1
     vms = [(HOME, lambda: Vm("chained", [Disk(size_mib=48)]))]
     inventory = [entry("chained", HOME, level="incremental")]
-
-    @classmethod
-    def setUpClass(cls):
-        super(RestoreCase, cls).setUpClass()
-        cls.home = cls.lab.host(HOME)
-        cls.vm = cls.lab.vm("chained")
 
     def checkpoints(self):
         return self.home.virsh("checkpoint-list", "chained", "--name").split()
