@@ -127,6 +127,7 @@ struct point_state {
         bool held;
         char *held_reason; /* or NULL */
         int64_t verified;  /* last time that verification passed */
+        char *stat_digest; /* points_stat_digest() when the point was last read back whole; or NULL */
         int64_t proven;    /* when it was seen booting; 0 again once it did not */
         bool damaged;
         char *damage; /* what is wrong; or NULL */

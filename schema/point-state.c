@@ -14,6 +14,7 @@ static const struct json_field state_fields[] = {
         { FIELD(held), .type = JSON_FIELD_FLAG, .required = true },
         { FIELD(held_reason), .type = JSON_FIELD_TEXT },
         { FIELD(verified), .type = JSON_FIELD_TIME },
+        { FIELD(stat_digest), .type = JSON_FIELD_TEXT },
         { FIELD(proven), .type = JSON_FIELD_TIME },
         { FIELD(damaged), .type = JSON_FIELD_FLAG, .required = true },
         { FIELD(damage), .type = JSON_FIELD_TEXT },

@@ -1,10 +1,12 @@
 /* Implements repository/checksums.h. */
 #include "repository/checksums.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/strings.h"
+#include "repository/share-files.h"
 
 enum { HEX_LENGTH = 64 };
 
@@ -138,4 +140,16 @@ int checksums_parse(const char *text, size_t length, struct checksums *ret, stru
         *ret = list;
         list = (struct checksums){ 0 };
         return 0;
+}
+
+int checksums_read(int point_fd, const char *path, struct checksums *ret, struct error **err)
+{
+        _cleanup_error_ struct error *error = NULL;
+        size_t length = 0;
+        _cleanup_free_ char *text = share_read_file(point_fd, CHECKSUMS_NAME, CHECKSUMS_MAX_BYTES, &length, &error);
+        if (!text && error->errnum == ENOENT)
+                return error_set(err, ERROR_CORRUPT, "%s/" CHECKSUMS_NAME " is missing", path);
+        if (!text)
+                return error_propagate(err, TAKE_PTR(error));
+        return checksums_parse(text, length, ret, err) < 0 ? error_prefix(err, "%s", path) : 0;
 }

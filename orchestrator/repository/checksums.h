@@ -35,3 +35,5 @@ const struct checksum *checksums_find(const struct checksums *list, const char *
 char *checksums_format(const struct checksums *list);
 /* Reads it back. ERROR_CORRUPT, naming the line, when it is anything else; an empty list is. */
 int checksums_parse(const char *text, size_t length, struct checksums *ret, struct error **err) _must_check_;
+/* Reads that of a point, open as point_fd; `path` is for messages. ERROR_CORRUPT when it is missing or no such list. */
+int checksums_read(int point_fd, const char *path, struct checksums *ret, struct error **err) _must_check_;

@@ -140,25 +140,13 @@ static int check_sums(const struct taking *taking, struct error **err)
         return 0;
 }
 
-static int read_sums(struct taking *taking, int fd, struct error **err)
-{
-        _cleanup_error_ struct error *error = NULL;
-        size_t length = 0;
-        _cleanup_free_ char *text = share_read_file(fd, CHECKSUMS_NAME, CHECKSUMS_MAX_BYTES, &length, &error);
-        if (!text && error->errnum == ENOENT)
-                return error_set(err, ERROR_CORRUPT, "%s/" CHECKSUMS_NAME " is missing", taking->path);
-        if (!text)
-                return error_propagate(err, TAKE_PTR(error));
-        return checksums_parse(text, length, &taking->checksums, err) < 0 ? error_prefix(err, "%s", taking->path) : 0;
-}
-
 static int take(struct taking *taking, int fd, struct error **err)
 {
         struct stat st;
         if (fstat(fd, &st) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s", taking->path);
         add_file(taking, ".", &st);
-        if (read_sums(taking, fd, err) < 0 || list_folder(taking, fd, "", 0, err) < 0)
+        if (checksums_read(fd, taking->path, &taking->checksums, err) < 0 || list_folder(taking, fd, "", 0, err) < 0)
                 return -1;
         for (size_t i = 0; i < taking->print.count; i++)
                 if (S_ISREG(taking->print.files[i].mode) && read_file(taking, fd, &taking->print.files[i], err) < 0)

@@ -95,3 +95,14 @@ char *hash_file(int fd, const char *name, uint64_t size_bytes, const struct stag
         *ret_bytes = bytes;
         return to_hex(digest, length);
 }
+
+char *hash_bytes(const void *data, size_t length, struct error **err)
+{
+        unsigned char digest[EVP_MAX_MD_SIZE];
+        unsigned digest_length = 0;
+        if (EVP_Digest(data, length, digest, &digest_length, EVP_sha256(), NULL) != 1) {
+                error_set(err, ERROR_INTERNAL, "SHA-256 failed in OpenSSL");
+                return NULL;
+        }
+        return to_hex(digest, digest_length);
+}

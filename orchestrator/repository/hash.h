@@ -1,6 +1,7 @@
 /* SHA-256 of a file by OpenSSL, which uses the processor's SHA instructions. */
 #pragma once
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/error.h"
@@ -12,3 +13,5 @@ struct staging_progress;
  * frees. ERROR_CANCELLED when progress->cancelled says so. */
 char *hash_file(int fd, const char *name, uint64_t size_bytes, const struct staging_progress *progress, uint64_t *ret_bytes,
                 struct error **err) _must_check_;
+/* The same of bytes in memory. */
+char *hash_bytes(const void *data, size_t length, struct error **err) _must_check_;

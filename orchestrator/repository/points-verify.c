@@ -25,6 +25,7 @@ struct verification {
         struct repository *repository;
         const struct point *point;
         const struct point_list *list;
+        enum points_depth depth;
         const struct staging_progress *progress; /* NULL: nobody wants to know */
         int fd;
         uint64_t done_bytes; /* of the files before the one that is read */
@@ -32,8 +33,8 @@ struct verification {
         char **damage;
 };
 
-static int verify_file(int fd, const char *point, const struct checksum *expected, const struct staging_progress *progress,
-                       uint64_t *ret_bytes, struct error **err)
+static int verify_file(int fd, const char *point, const struct checksum *expected, bool from_storage,
+                       const struct staging_progress *progress, uint64_t *ret_bytes, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         struct stat st;
@@ -42,6 +43,8 @@ static int verify_file(int fd, const char *point, const struct checksum *expecte
                 return error_set(err, ERROR_CORRUPT, "%s/%s is missing", point, expected->name);
         if (file_fd < 0)
                 return error_propagate(err, TAKE_PTR(error));
+        if (from_storage)
+                (void)posix_fadvise(file_fd, 0, 0, POSIX_FADV_DONTNEED);
         _cleanup_free_ char *sha256 = hash_file(file_fd, expected->name, (uint64_t)st.st_size, progress, ret_bytes, err);
         if (!sha256)
                 return error_prefix(err, "%s", point);
@@ -49,18 +52,6 @@ static int verify_file(int fd, const char *point, const struct checksum *expecte
                 return error_set(err, ERROR_CORRUPT, "%s/%s is damaged: its SHA-256 is %s, not %s as when it was published", point,
                                  expected->name, sha256, expected->sha256);
         return 0;
-}
-
-static int read_list(int fd, const char *point, struct checksums *ret, struct error **err)
-{
-        _cleanup_error_ struct error *error = NULL;
-        size_t length = 0;
-        _cleanup_free_ char *text = share_read_file(fd, CHECKSUMS_NAME, CHECKSUMS_MAX_BYTES, &length, &error);
-        if (!text && error->errnum == ENOENT)
-                return error_set(err, ERROR_CORRUPT, "%s/" CHECKSUMS_NAME " is missing", point);
-        if (!text)
-                return error_propagate(err, TAKE_PTR(error));
-        return checksums_parse(text, length, ret, err) < 0 ? error_prefix(err, "%s", point) : 0;
 }
 
 static int check_listed(const struct checksums *list, const char *point, const char *name, struct error **err)
@@ -92,11 +83,11 @@ int points_verify_checksums(struct repository *repository, const char *path, str
         if (fd < 0)
                 return -1;
         _cleanup_checksums_ struct checksums list = { 0 };
-        if (read_list(fd, path, &list, err) < 0)
+        if (checksums_read(fd, path, &list, err) < 0)
                 return -1;
         uint64_t bytes = 0;
         for (size_t i = 0; i < list.count; i++)
-                if (verify_file(fd, path, &list.items[i], NULL, &bytes, err) < 0)
+                if (verify_file(fd, path, &list.items[i], true, NULL, &bytes, err) < 0)
                         return -1;
         size_t length = 0;
         _cleanup_free_ char *text = share_read_file(fd, POINT_METADATA_NAME, METADATA_MAX_BYTES, &length, err);
@@ -130,29 +121,49 @@ static bool is_cancelled(void *data)
         return progress && progress->cancelled && progress->cancelled(progress->data);
 }
 
-static uint64_t sum_sizes(int fd, const struct checksums *list)
+static bool is_disk(const struct metadata *metadata, const char *name)
+{
+        for (size_t i = 0; metadata && i < metadata->n_disks; i++)
+                if (streq(metadata->disks[i].file, name))
+                        return true;
+        return false;
+}
+
+/* Whether the content of a file is read at this depth. */
+static bool is_read(const struct verification *verification, const char *name)
+{
+        return verification->depth == POINTS_WHOLE ||
+               is_disk(verification->point->metadata, name) == (verification->depth == POINTS_DISKS_ONLY);
+}
+
+static uint64_t sum_sizes(const struct verification *verification, const struct checksums *list)
 {
         uint64_t sum = 0;
         struct stat st;
         for (size_t i = 0; i < list->count; i++)
-                if (fstatat(fd, list->items[i].name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                if (is_read(verification, list->items[i].name) &&
+                    fstatat(verification->fd, list->items[i].name, &st, AT_SYMLINK_NOFOLLOW) == 0)
                         sum += (uint64_t)st.st_size;
         return sum;
 }
 
-/* Every file is looked at, also after one that is bad: what has to be brought back is told in one go. */
+/* Every file is looked at, also after one that is bad: what has to be brought back is told in one go. What memory still holds of it says
+ * nothing of the storage; but disks that are being copied beside are read once for both. */
 static int verify_checksums(struct verification *verification, struct error **err)
 {
+        bool from_storage = verification->depth == POINTS_WHOLE;
         _cleanup_error_ struct error *error = NULL;
         _cleanup_checksums_ struct checksums list = { 0 };
         const char *name = verification->point->name;
-        if (read_list(verification->fd, name, &list, &error) < 0)
+        if (checksums_read(verification->fd, name, &list, &error) < 0)
                 return find(verification, TAKE_PTR(error), err);
-        verification->total_bytes = sum_sizes(verification->fd, &list);
+        verification->total_bytes = sum_sizes(verification, &list);
         const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = is_cancelled, .data = verification };
         for (size_t i = 0; i < list.count; i++) {
                 uint64_t bytes = 0;
-                if (verify_file(verification->fd, name, &list.items[i], &progress, &bytes, &error) < 0 &&
+                if (!is_read(verification, list.items[i].name))
+                        continue;
+                if (verify_file(verification->fd, name, &list.items[i], from_storage, &progress, &bytes, &error) < 0 &&
                     find(verification, TAKE_PTR(error), err) < 0)
                         return -1;
                 verification->done_bytes += bytes;
@@ -279,17 +290,19 @@ static int verify_all(struct verification *verification, struct error **err)
                 strv_addf(&verification->damage, "%s: %s", point->name, point->problem);
         if (verify_checksums(verification, err) < 0)
                 return -1;
-        if (!point->metadata)
+        if (!point->metadata || verification->depth == POINTS_DISKS_ONLY)
                 return 0;
         if (verify_xml(verification, err) < 0)
                 return -1;
         return verify_chain(verification) ? verify_images(verification, err) : 0;
 }
 
-int points_verify(struct repository *repository, const struct point *point, const struct point_list *list,
+int points_verify(struct repository *repository, const struct point *point, const struct point_list *list, enum points_depth depth,
                   const struct staging_progress *progress, uint64_t *ret_bytes, char ***ret_damage, struct error **err)
 {
-        struct verification verification = { .repository = repository, .point = point, .list = list, .progress = progress };
+        struct verification verification = {
+                .repository = repository, .point = point, .list = list, .depth = depth, .progress = progress
+        };
         verification.fd = repository_open_point(repository, point->path, err);
         int r = verification.fd < 0 ? -1 : verify_all(&verification, err);
         closep(&verification.fd);

@@ -70,12 +70,23 @@ int points_write_proof(struct repository *repository, const char *path, const ch
  * also one that the metadata lists and the checksums don't. */
 int points_verify_checksums(struct repository *repository, const char *path, struct error **err) _must_check_;
 
+/* SHA-256 over what stat tells of a point's files (its path relative to the repository), lower-case hex, which the caller frees: as long as it
+ * is the one in state.json, nobody has touched them since they were read back. NULL with an error when it cannot be made. */
+char *points_stat_digest(struct repository *repository, const char *path, struct error **err) _must_check_;
+
+/* How much of a point points_verify() reads. The second and third are the halves of the first. */
+enum points_depth {
+        POINTS_WHOLE,
+        POINTS_BUT_DISKS,  /* all but the content of the disks: their headers and structure are looked at */
+        POINTS_DISKS_ONLY, /* that content against its checksums, and nothing else */
+};
+
 struct staging_progress;
 /* Reads a whole point back: every checksum, the metadata, the XML against it, `qemu-img check` of each image, and the parent that it builds
  * on (there, older, not damaged, of the same sizes; parents are not read themselves: verify the oldest first). `list` has all points of
  * its VM, as scanned. *ret_damage is what is wrong, a sentence each, none when the point is whole (strv_free()). -1 when that could not be
  * found out: ERROR_CANCELLED, or a share or tool that failed. *ret_bytes, set always, is what was read. */
-int points_verify(struct repository *repository, const struct point *point, const struct point_list *list,
+int points_verify(struct repository *repository, const struct point *point, const struct point_list *list, enum points_depth depth,
                   const struct staging_progress *progress, uint64_t *ret_bytes, char ***ret_damage,
                   struct error **err) _must_check_;
 

@@ -8,11 +8,14 @@
 #include <sys/stat.h>
 
 #include "base/fs.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "repository/points.h"
 #include "repository/share-files.h"
 #include "repository/staging-internal.h"
+#include "repository/stat-digest.h"
+#include "schema/metadata.h"
 
 enum { MAX_DEPTH = 8, POINT_MODE = 0750, HYPERVISOR_FILE_MODE = 0600 };
 
@@ -123,6 +126,18 @@ static int rename_to_point(struct staging *staging, const char *point, struct er
         return error_set_errno(err, ERROR_INTERNAL, errnum, "cannot rename %s to %s", staging->path, point);
 }
 
+/* Every file is as it was hashed, and has the mode that it will have. Without this a restore reads the point once more before it begins:
+ * no reason not to publish it. */
+static void note_stat_digest(const struct staging *staging)
+{
+        _cleanup_error_ struct error *error = NULL;
+        _cleanup_point_state_ struct point_state state = { 0 };
+        state.stat_digest = stat_digest_make(staging->dir_fd, staging->path, &staging->checksums, &error);
+        _cleanup_free_ char *text = point_state_format(&state);
+        if (!state.stat_digest || fs_write_file_at(staging->dir_fd, POINT_STATE_NAME, 0640, text, strlen(text), &error) < 0)
+                log_debug("%s: " POINT_STATE_NAME " was not written: %s", staging->path, error_message(error));
+}
+
 int staging_publish(struct staging *staging, const char *point, struct error **err)
 {
         if (!point_name_parse(point, NULL))
@@ -133,6 +148,7 @@ int staging_publish(struct staging *staging, const char *point, struct error **e
         if (seen != staging->checksums.count)
                 return error_set(err, ERROR_REFUSED, "%s is not published: %zu files were hashed and %zu of them are there",
                                  staging->path, staging->checksums.count, seen);
+        note_stat_digest(staging);
         /* The folders above may be new. */
         if (fs_sync_dir(staging->repository->root_fd, staging->hypervisor, err) < 0 ||
             fs_sync_dir(staging->hypervisor_fd, staging->vm, err) < 0 || rename_to_point(staging, point, err) < 0)

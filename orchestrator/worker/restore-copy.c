@@ -28,6 +28,8 @@ static int run(struct restore *restore, const struct restore_disk *disk, const c
                 .total_bytes = disk->needed_bytes,
                 .stall_seconds = restore->settings->limits.copy_stall_seconds,
                 .write_back_seconds = WRITE_BACK_PATIENCE * restore->settings->limits.copy_stall_seconds,
+                .must_end = restore_reading_failed,
+                .data = restore,
         };
         return convert_run(&convert, argv, ret_status, ret_errors, err);
 }

@@ -107,7 +107,7 @@ static int write_out(struct restore *restore, const char *xml_path, struct error
         if (restore_copy(restore, err) < 0)
                 return -1;
         report_step(restore->report, "compare");
-        if (restore_compare(restore, err) < 0)
+        if (restore_compare(restore, err) < 0 || restore_end_reading(restore, err) < 0)
                 return -1;
         report_step(restore->report, "rename");
         for (size_t i = 0; i < restore->journal->n_items; i++)

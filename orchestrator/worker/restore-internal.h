@@ -63,7 +63,8 @@ struct restore {
         const struct metadata *metadata; /* of the point */
         char **chain;                    /* names: the point, then its parents */
         struct lease *lease;
-        char *xml_text; /* as saved */
+        struct restore_reading *reading; /* the disks' checksums, beside the copy; NULL: they were read before */
+        char *xml_text;                  /* as saved */
         struct domain_xml *xml;
 
         enum original_state original;
@@ -115,6 +116,20 @@ int restore_start(struct restore *restore, struct error **err) _must_check_;
 int restore_look_again(struct restore *restore, struct error **err) _must_check_;
 /* And while it is taken apart: nobody has started it. */
 int restore_check_off(const struct restore *restore, struct error **err) _must_check_;
+/* The disks' checksums beside the copy: begun by restore_verify_point(), told and judged by restore_end_reading(). Nothing is put in its
+ * place before that. */
+int restore_begin_reading(struct restore *restore, struct error **err) _must_check_;
+int restore_end_reading(struct restore *restore, struct error **err) _must_check_;
+/* For struct convert: whether it has found damage, or failed, meanwhile. `data` is the struct restore. */
+bool restore_reading_failed(void *data, struct error **ret_reason);
+/* Ends it wherever it is. False when the share holds it: it is left behind then, and with it the repository and the points. */
+bool restore_stop_reading(struct restore *restore) _must_check_;
+/* A point of the chain by its index there, that which is restored being the first. */
+const struct point *restore_chain_point(const struct restore *restore, size_t index);
+/* The error for a point of the chain that is not whole; -1. */
+int restore_refuse_damaged(struct restore *restore, const struct point *point, char *const *damage, struct error **err);
+/* Ends the step: so much was read, and all of it is as published. */
+void restore_tell_checksums(struct restore *restore, enum check_phase phase, uint64_t bytes);
 /* For an instant one, in the place of copying: what each disk stands on, and the overlays. */
 int restore_find_layers(struct restore *restore, struct error **err) _must_check_;
 int restore_lay_overlays(struct restore *restore, struct error **err) _must_check_;

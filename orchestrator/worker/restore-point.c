@@ -1,5 +1,5 @@
 /* The point that is restored: which one it is, whether it and all that it builds on are whole, and the lease that keeps it while it is read.
- * Nothing is copied from a point that was not read back right before. */
+ * Nothing is copied from a point that was not read back right before, or that has been touched since it was (restore-reading.c). */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -31,8 +31,8 @@ static int refuse_point(const struct restore *restore, const char *problem, stru
 {
         _cleanup_free_ char *older = older_good_point(restore);
         _cleanup_free_ char *cut = str_one_line(problem, 200);
-        return error_set(err, ERROR_CORRUPT, "the point %s is not whole: %s. Nothing was copied; %s", restore->point->name, cut,
-                         older);
+        return error_set(err, ERROR_CORRUPT, "the point %s is not whole: %s. Nothing was %s; %s", restore->point->name, cut,
+                         restore->reading ? "put in place" : "copied", older);
 }
 
 static const struct point *find_point(const struct point_list *list, const char *name, const char *hypervisor)
@@ -135,39 +135,71 @@ static void on_bytes(uint64_t done, uint64_t total, void *data)
         report_progress(restore->report, "checksums", done, total);
 }
 
-/* Marks nothing: that is for `orch verify`, which reads twice. */
-static int verify_one(struct restore *restore, const struct point *point, uint64_t *bytes, struct error **err)
+const struct point *restore_chain_point(const struct restore *restore, size_t index)
 {
-        const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = worker_cancelled, .data = restore };
-        _cleanup_strv_ char **damage = NULL;
-        uint64_t read = 0;
-        if (points_verify(restore->repository, point, &restore->points, &progress, &read, &damage, err) < 0)
-                return -1;
-        *bytes += read;
-        if (!damage)
-                return 0;
+        const struct point *point = find_point(&restore->points, restore->chain[index], restore->point->hypervisor);
+        assert(point); /* find_chain() has seen it */
+        return point;
+}
+
+/* Marks nothing: that is for `orch verify`, which reads twice. */
+int restore_refuse_damaged(struct restore *restore, const struct point *point, char *const *damage, struct error **err)
+{
         bool own = point == restore->point;
         _cleanup_free_ char *all = strv_join(damage, "; ");
         _cleanup_free_ char *problem = xasprintf("%s%s%s%s", own ? "" : "it builds on the point ", own ? "" : point->name,
                                                  own ? "" : ", which is damaged: ", all);
-        report_check(restore->report, CHECK_BEFORE, "checksums", CHECK_FAIL, "%s", problem);
+        report_check(restore->report, restore->reading ? CHECK_AFTER : CHECK_BEFORE, "checksums", CHECK_FAIL, "%s", problem);
         return refuse_point(restore, problem, err);
+}
+
+static int verify_one(struct restore *restore, const struct point *point, enum points_depth depth, uint64_t *bytes,
+                      struct error **err)
+{
+        const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = worker_cancelled, .data = restore };
+        _cleanup_strv_ char **damage = NULL;
+        uint64_t read = 0;
+        if (points_verify(restore->repository, point, &restore->points, depth, &progress, &read, &damage, err) < 0)
+                return -1;
+        *bytes += read;
+        return damage ? restore_refuse_damaged(restore, point, damage, err) : 0;
+}
+
+/* Whether no file of the chain was touched since all of it was last read back; what cannot be found out counts as touched. */
+static bool chain_is_untouched(const struct restore *restore)
+{
+        for (size_t i = 0; restore->chain[i]; i++) {
+                const struct point *point = restore_chain_point(restore, i);
+                _cleanup_free_ char *now = points_stat_digest(restore->repository, point->path, NULL);
+                if (!now || !streq(now, point->state.stat_digest))
+                        return false;
+        }
+        return true;
+}
+
+void restore_tell_checksums(struct restore *restore, enum check_phase phase, uint64_t bytes)
+{
+        size_t count = strv_length(restore->chain);
+        const char *points = count == 1 ? "point" : "points";
+        _cleanup_free_ char *size = format_bytes(bytes);
+        report_check(restore->report, phase, "checksums", CHECK_PASS, "%zu %s, %s read back and as published", count, points, size);
+        report_step_end(restore->report, STEP_DONE, "%s in %zu %s", size, count, points);
 }
 
 /* The oldest first, as each is judged by its parent. */
 int restore_verify_point(struct restore *restore, struct error **err)
 {
+        bool beside = !restore->dry_run && chain_is_untouched(restore);
         uint64_t bytes = 0;
-        size_t count = strv_length(restore->chain);
-        for (size_t i = count; i-- > 0;) {
-                const struct point *point = find_point(&restore->points, restore->chain[i], restore->point->hypervisor);
-                assert(point); /* find_chain() has seen it */
-                if (verify_one(restore, point, &bytes, err) < 0)
+        for (size_t i = strv_length(restore->chain); i-- > 0;)
+                if (verify_one(restore, restore_chain_point(restore, i), beside ? POINTS_BUT_DISKS : POINTS_WHOLE, &bytes, err) < 0)
                         return -1;
+        if (!beside) {
+                restore_tell_checksums(restore, CHECK_BEFORE, bytes);
+                return 0;
         }
-        _cleanup_free_ char *size = format_bytes(bytes);
-        report_check(restore->report, CHECK_BEFORE, "checksums", CHECK_PASS, "%zu %s, %s read back and as published", count,
-                     count == 1 ? "point" : "points", size);
-        report_step_end(restore->report, STEP_DONE, "%s in %zu %s", size, count, count == 1 ? "point" : "points");
-        return 0;
+        report_check(restore->report, CHECK_BEFORE, "untouched", CHECK_PASS,
+                     "no file was touched since all were last read back; the disks are read once more while they are copied");
+        report_step_end(restore->report, STEP_DONE, "untouched since it was read back; the disks are read while they are copied");
+        return restore_begin_reading(restore, err);
 }

@@ -37,6 +37,7 @@ static const struct step steps[] = {
         { "overlays", restore_lay_overlays, true, ONLY_INSTANT },
         { NULL, restore_copy, true, NEVER_INSTANT },
         { "compare", restore_compare, true, NEVER_INSTANT },
+        { NULL, restore_end_reading, true, NEVER_INSTANT },
         { NULL, restore_stop_original, true },
         { "rename", restore_move, true },
         { "define", restore_define, true },
@@ -57,6 +58,7 @@ static void firmware_done(struct restore_firmware *firmware)
 
 static void restore_done(struct restore *restore)
 {
+        bool read = restore_stop_reading(restore);
         for (size_t i = 0; i < restore->n_disks; i++) {
                 struct restore_disk *disk = &restore->disks[i];
                 free(disk->image);
@@ -82,8 +84,10 @@ static void restore_done(struct restore *restore)
                 lease_release(restore->lease);
         restore_journal_free(restore->journal);
         closep(&restore->journal_fd);
-        repository_free(restore->repository);
-        point_list_done(&restore->points);
+        if (read) {
+                repository_free(restore->repository);
+                point_list_done(&restore->points);
+        }
         restore_options_done(&restore->options);
         strv_free(restore->chain);
         strv_free(restore->eject);

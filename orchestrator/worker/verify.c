@@ -125,6 +125,8 @@ static int choose(struct verify *verify, struct error **err)
 struct verdict {
         int64_t when;
         const char *damage; /* NULL: whole */
+        const char *
+                stat_digest; /* of a whole one: taken before it was read, so that what was touched meanwhile counts as touched; or NULL */
 };
 
 static void apply_verdict(struct point_state *state, void *data)
@@ -132,14 +134,15 @@ static void apply_verdict(struct point_state *state, void *data)
         const struct verdict *verdict = data;
         state->damaged = verdict->damage != NULL;
         xstrdup_replace(&state->damage, verdict->damage);
+        xstrdup_replace(&state->stat_digest, verdict->stat_digest);
         if (!verdict->damage)
                 state->verified = verdict->when;
 }
 
 /* A share that can only be read is still worth verifying: the verdict is told all the same. */
-static void mark(struct verify *verify, struct point *point, const char *damage)
+static void mark(struct verify *verify, struct point *point, const char *damage, const char *stat_digest)
 {
-        struct verdict verdict = { .when = clock_realtime_s(), .damage = damage };
+        struct verdict verdict = { .when = clock_realtime_s(), .damage = damage, .stat_digest = stat_digest };
         _cleanup_error_ struct error *error = NULL;
         struct point_state state = { 0 };
         if (points_change_state(verify->repository, point->path, apply_verdict, &verdict, &state, &error) < 0) {
@@ -170,19 +173,19 @@ static void tell_damaged(struct verify *verify, struct point *point, char *const
 {
         _cleanup_free_ char *all = strv_join(damage, "; ");
         _cleanup_free_ char *short_text = str_one_line(all, DAMAGE_MAX_BYTES);
-        mark(verify, point, short_text);
+        mark(verify, point, short_text, NULL);
         note_damaged(verify, point->name);
         report_step_end(verify->report, STEP_FAILED, "%s is damaged", point->name);
         for (size_t i = 0; damage[i]; i++)
                 report_check(verify->report, CHECK_AFTER, "point-whole", CHECK_FAIL, "%s", damage[i]);
 }
 
-static void tell_whole(struct verify *verify, struct point *point, uint64_t bytes)
+static void tell_whole(struct verify *verify, struct point *point, uint64_t bytes, const char *stat_digest)
 {
         _cleanup_free_ char *size = format_bytes(bytes);
         _cleanup_free_ char *before =
                 point->state.damaged ? xstrdup(point->state.damage ? point->state.damage : "no reason") : NULL;
-        mark(verify, point, NULL);
+        mark(verify, point, NULL, stat_digest);
         verify->n_verified++;
         report_step_end(verify->report, STEP_DONE, "%s is whole, %s read", point->name, size);
         if (before)
@@ -209,7 +212,8 @@ static int verify_point(struct verify *verify, struct point *point, struct error
         _cleanup_strv_ char **damage = NULL;
         uint64_t bytes = 0;
         verify->reading = point->name;
-        int r = points_verify(verify->repository, point, &verify->points, &progress, &bytes, &damage, &error);
+        _cleanup_free_ char *stat_digest = points_stat_digest(verify->repository, point->path, NULL);
+        int r = points_verify(verify->repository, point, &verify->points, POINTS_WHOLE, &progress, &bytes, &damage, &error);
         if (r < 0 && error->kind == ERROR_CANCELLED)
                 return error_propagate(err, TAKE_PTR(error));
         if ((r < 0 || damage) && is_gone(verify, point))
@@ -221,7 +225,7 @@ static int verify_point(struct verify *verify, struct point *point, struct error
         } else if (damage) {
                 tell_damaged(verify, point, damage);
         } else {
-                tell_whole(verify, point, bytes);
+                tell_whole(verify, point, bytes, stat_digest);
         }
         return 0;
 }
@@ -239,7 +243,7 @@ static void mark_children(struct verify *verify)
                             !streq(parent->hypervisor, point->hypervisor))
                                 continue;
                         _cleanup_free_ char *damage = xasprintf("%s builds on %s, which is damaged", point->name, parent->name);
-                        mark(verify, point, damage);
+                        mark(verify, point, damage, NULL);
                         note_damaged(verify, point->name);
                         report_check(verify->report, CHECK_AFTER, "point-whole", CHECK_FAIL, "%s", damage);
                         break;

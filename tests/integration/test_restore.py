@@ -403,13 +403,62 @@ class Damage(RestoreCase):
                          saying=["Nothing was copied", f"orch restore worn {self.older['point']}", *saying])
         self.nothing_left()
 
-    def test_a_flipped_bit(self):
+    def flip(self, at=300000):
         with open(self.image(self.daemon, self.newest), "r+b") as f:
-            f.seek(300000)
+            f.seek(at)
             byte = f.read(1)[0]
-            f.seek(300000)
+            f.seek(at)
             f.write(bytes([byte ^ 1]))
+
+    def test_a_flipped_bit(self):
+        self.flip()
         self.is_refused("worn-vda.qcow2")
+
+    def rot(self):
+        """A bit of a guest's data that the storage has lost: no file's times tell of it."""
+        self.flip(os.path.getsize(self.image(self.daemon, self.newest)) - 3000)
+        names = ["checksums.sha256", *sorted(line.split("  ", 1)[1] for line in open(os.path.join(self.folder, "checksums.sha256")).read().splitlines())]
+        told = ""
+        for name in names:
+            st = os.stat(os.path.join(self.folder, name))
+            told += f"{name} {st.st_ino} {st.st_size} {st.st_mtime_ns // 10**9}.{st.st_mtime_ns % 10**9:09} {st.st_ctime_ns // 10**9}.{st.st_ctime_ns % 10**9:09}\n"
+        path = os.path.join(self.folder, "state.json")
+        with open(path) as f:
+            state = json.load(f)
+        state["stat_digest"] = hashlib.sha256(told.encode()).hexdigest()
+        with open(path, "w") as f:
+            json.dump(state, f)
+
+    def test_a_rot_that_no_time_tells_of(self):
+        """Seen while it is copied, and nothing is put in place: not beside, not over the original, not into a folder."""
+        self.rot()
+        saying = ["the disks are read while they are copied", "worn-vda.qcow2 is damaged", "Nothing was put in place", f"orch restore worn {self.older['point']}"]
+        folder = os.path.join(self.lab.dir, "exported")
+        with self.nothing_changes():
+            self.refused(self.daemon, "worn", self.newest["point"], "--name", "x", saying=saying)
+            self.assertEqual(self.lab.vm("worn").state(), "running")
+            self.refused(self.daemon, "worn", self.newest["point"], "--replace", "--yes", saying=saying)
+            self.assertEqual(self.lab.vm("worn").state(), "running")
+            self.refused(self.daemon, "worn", self.newest["point"], "--export", folder, saying=saying)
+            self.assertEqual(os.listdir(folder), [])
+            self.refused(self.daemon, "worn", self.newest["point"], "--name", "x", "--dry-run", saying="Nothing was copied")
+        self.nothing_left()
+
+    def test_a_untouched_until_it_is_touched(self):
+        """Read while it is copied as long as nobody has touched it, and before any copy from then on, until it is verified."""
+        point, path = self.newest["point"], self.image(self.daemon, self.newest)
+        for touch in ("chmod", "640", path), ("touch", "-r", path, path):
+            self.daemon("verify", "worn", point, check=0)
+            said = self.daemon("restore", "worn", point, "--name", "again", check=0).out
+            self.assertIn("the disks are read while they are copied", said)
+            self.assertRegex(said, r"(?s)compare: done.*checksums: done.* in 1 point\).*rename: done")
+            self.forget(self.home, "again")
+            subprocess.run(touch, check=True)
+            said = self.daemon("restore", "worn", point, "--name", "again", check=0).out
+            self.assertRegex(said, r"(?s)checksums: done.* in 1 point\).*copy: done.*rename: done")
+            self.assertNotIn("the disks are read while", said)
+            self.forget(self.home, "again")
+        self.nothing_left()
 
     def test_b_a_flipped_bit_in_the_definition(self):
         path = os.path.join(self.folder, "worn.xml")

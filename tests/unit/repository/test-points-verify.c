@@ -11,7 +11,7 @@ enum { STARTED = 1769983215, DAY = 86400 };
 #define VM SHARE "/host-1/vm-1"
 
 /* What is wrong with one point, as one text; the caller frees. */
-static char *verify(struct repository *repository, const char *name)
+static char *verify_to(struct repository *repository, const char *name, enum points_depth depth)
 {
         _cleanup_point_list_ struct point_list list = { 0 };
         _cleanup_error_ struct error *error = NULL;
@@ -20,14 +20,93 @@ static char *verify(struct repository *repository, const char *name)
         cr_assert(point, "%s", error_message(error));
         _cleanup_strv_ char **damage = NULL;
         uint64_t bytes = 0;
-        cr_assert_eq(points_verify(repository, point, &list, NULL, &bytes, &damage, &error), 0, "%s", error_message(error));
+        cr_assert_eq(points_verify(repository, point, &list, depth, NULL, &bytes, &damage, &error), 0, "%s", error_message(error));
         return strv_join(damage, "; ");
+}
+
+static char *verify(struct repository *repository, const char *name)
+{
+        return verify_to(repository, name, POINTS_WHOLE);
 }
 
 static void assert_whole(struct repository *repository, const char *name)
 {
         _cleanup_free_ char *damage = verify(repository, name);
         cr_assert_str_eq(damage, "", "%s: %s", name, damage);
+}
+
+/* Each half finds what is its own, and together they find what the whole finds. */
+Test(points_verify, in_two_halves, .fini = share_unmount)
+{
+        static const struct {
+                const char *command; /* in the point's folder */
+                bool disks;
+                bool rest;
+        } cases[] = {
+                { "true", false, false },
+                { "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=60000 conv=notrunc status=none", true, false },
+                { "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=0 conv=notrunc status=none", true, true },
+                { "rm vm-1-vda.qcow2", true, false }, /* the scan of the points tells that at once */
+                { "echo >> vm-1.xml", false, true },
+                { "rm configs/version.txt", false, true },
+                { "sed -i /vda/d checksums.sha256", true, true },
+        };
+        _cleanup_(repository_freep) struct repository *repository = share_repository(64);
+        for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+                _cleanup_free_ char *name = publish_sample(repository, STARTED + (int64_t)i * DAY);
+                cr_assert_eq(shell("cd " VM "/%s && %s", name, cases[i].command), 0);
+                _cleanup_free_ char *disks = verify_to(repository, name, POINTS_DISKS_ONLY);
+                _cleanup_free_ char *rest = verify_to(repository, name, POINTS_BUT_DISKS);
+                cr_expect_eq(*disks != '\0', cases[i].disks, "%s: %s", cases[i].command, disks);
+                cr_expect_eq(*rest != '\0', cases[i].rest, "%s: %s", cases[i].command, rest);
+        }
+}
+
+static bool is_untouched(struct repository *repository, const char *name)
+{
+        _cleanup_free_ char *path = xasprintf("host-1/vm-1/%s", name);
+        _cleanup_point_list_ struct point_list list = { 0 };
+        cr_assert_eq(points_read(repository, path, &list, NULL), 0);
+        cr_assert_eq(list.count, 1);
+        cr_assert(list.items[0].state.stat_digest, "noted when it was published");
+        _cleanup_error_ struct error *error = NULL;
+        _cleanup_free_ char *now = points_stat_digest(repository, path, &error);
+        return streq(now, list.items[0].state.stat_digest);
+}
+
+static void hold(struct point_state *state, void *data _unused_)
+{
+        state->held = true;
+}
+
+/* What orch and readers do to a point leaves it untouched; whatever else is done to any file of it shows, also where its size and times are
+ * put back. */
+Test(points_verify, what_touches_a_point, .fini = share_unmount)
+{
+        static const struct {
+                const char *command; /* in the point's folder */
+                bool untouched;
+        } cases[] = {
+                { "cat * configs/* > /dev/null; qemu-img check -q vm-1-vda.qcow2", true },
+                { "mkdir proof; echo x > proof/screen", true },
+                { "touch -r vm-1-vda.qcow2 ../when; printf x | dd of=vm-1-vda.qcow2 bs=1 seek=70000 conv=notrunc status=none; "
+                  "touch -r ../when vm-1-vda.qcow2",
+                  false },
+                { "cp -p vm-1-vda.qcow2 ../copy; mv ../copy vm-1-vda.qcow2", false },
+                { "echo >> configs/version.txt", false },
+                { "touch checksums.sha256", false },
+                { "chmod 640 vm-1-vda.qcow2", false },
+                { "rm vm-1.xml", false },
+        };
+        _cleanup_(repository_freep) struct repository *repository = share_repository(64);
+        for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+                _cleanup_free_ char *name = publish_sample(repository, STARTED + (int64_t)i * DAY);
+                _cleanup_free_ char *path = xasprintf("host-1/vm-1/%s", name);
+                cr_assert_eq(points_change_state(repository, path, hold, NULL, NULL, NULL), 0);
+                cr_assert(is_untouched(repository, name));
+                cr_assert_eq(shell("cd " VM "/%s && { %s; }", name, cases[i].command), 0);
+                cr_expect_eq(is_untouched(repository, name), cases[i].untouched, "%s", cases[i].command);
+        }
 }
 
 /* An increment, a day after the one before; `twist` may make it a wrong one. Returns its name, the caller's. */
@@ -152,7 +231,7 @@ Test(points_verify, a_cancelled_one_finds_nothing, .fini = share_unmount)
         char **damage = NULL;
         uint64_t bytes = 0;
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(points_verify(repository, &list.items[0], &list, &progress, &bytes, &damage, &error), -1);
+        cr_assert_eq(points_verify(repository, &list.items[0], &list, POINTS_WHOLE, &progress, &bytes, &damage, &error), -1);
         cr_expect_eq(error->kind, ERROR_CANCELLED);
         cr_expect_null(damage);
 }

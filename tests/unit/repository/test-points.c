@@ -110,7 +110,7 @@ static const struct {
         { "truncate -s 5 vm-1-vda.qcow2", "vm-1-vda.qcow2 has 5 bytes where", true, false },
         { "ln -sf /etc/passwd vm-1-vda.qcow2", "not a regular file", true, false },
         { "echo x >state.json", "state.json cannot be read", true, true },
-        { "mkdir state.json", "state.json cannot be read", true, true },
+        { "rm state.json; mkdir state.json", "state.json cannot be read", true, true },
         { "echo x >state.json; rm backup-metadata.json", "state.json cannot be read", false, true },
         { "echo x >state.json; cd .. && mv 2026-02-01-220015 2026-02-02-000000", "state.json cannot be read", false, true },
 };
