@@ -1,5 +1,6 @@
 /* `orch status`: what runs, is queued, overdue, damaged. */
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -149,6 +150,19 @@ static void add_queued(struct strbuf *out, const json_t *jobs)
         strbuf_addf(out, "\n%s", text);
 }
 
+/* A point, as "VM/POINT". */
+static void add_damaged(struct table *table, const char *name)
+{
+        const char *slash = name ? strchr(name, '/') : NULL;
+        _cleanup_free_ char *vm = slash ? xstrndup(name, (size_t)(slash - name)) : NULL;
+        table_cell(table, "damaged");
+        table_cell(table, vm);
+        if (vm)
+                table_cellf(table, "point %s; `orch show %s %s` tells why", slash + 1, vm, slash + 1);
+        else
+                table_cell(table, name);
+}
+
 /* What needs a person: a table of what, when, why. */
 static void add_trouble(struct strbuf *out, const json_t *status)
 {
@@ -170,9 +184,7 @@ static void add_trouble(struct strbuf *out, const json_t *status)
                 n++;
         }
         for (size_t i = 0; (entry = json_array_get(value_array(status, "damaged"), i)); i++) {
-                table_cell(table, "damaged");
-                table_cell(table, value_text(entry, "vm"));
-                table_cellf(table, "point %s: %s", value_text(entry, "point"), value_text(entry, "error"));
+                add_damaged(table, json_string_value(entry));
                 n++;
         }
         if (n == 0)

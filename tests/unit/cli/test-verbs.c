@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include "api-server.h"
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -24,6 +26,13 @@ static const struct verb verbs[] = {
         { "status", "", VERB_NEEDS_DAEMON, &manual_status, verb_status },
         { "cancel", "", VERB_NEEDS_DAEMON, &manual_cancel, verb_cancel },
         { "recover", "", VERB_DAEMON_OR_STANDALONE, &manual_recover, verb_recover },
+        { "check", "", VERB_NEEDS_DAEMON, &manual_check, verb_check },
+        { "hypervisor check", "", VERB_NEEDS_DAEMON, &manual_hypervisor_check, verb_hypervisor_check },
+        { "discover", "", VERB_NEEDS_DAEMON, &manual_discover, verb_discover },
+        { "prune", "", VERB_NEEDS_DAEMON, &manual_prune, verb_prune },
+        { "verify", "", VERB_DAEMON_OR_STANDALONE, &manual_verify, verb_verify },
+        { "test-restore", "", VERB_NEEDS_DAEMON, &manual_test_restore, verb_test_restore },
+        { "pause", "", VERB_NEEDS_DAEMON, &manual_pause, verb_pause },
         { "config check", "", VERB_NEEDS_NO_DAEMON, &manual_config_check, verb_config_check },
         { 0 },
 };
@@ -240,7 +249,7 @@ Test(verbs, status_shows_what_runs_and_what_needs_a_person)
                           "\"trigger\":\"cycle\"}],"
                           "\"overdue\":[{\"vm\":\"old\",\"reason\":\"missed\"}],"
                           "\"failed\":[{\"vm\":\"bad\",\"job\":\"j0\",\"error\":\"no room\",\"when\":\"2026-02-01T09:00:00Z\"}],"
-                          "\"damaged\":[{\"vm\":\"db\",\"point\":\"p1\",\"error\":\"a hash differs\"}],"
+                          "\"damaged\":[\"db/p1\"],"
                           "\"next_slot\":\"2026-02-07T12:00:00Z\",\"warnings\":[\"beware\"]}" },
                 { 0 },
         };
@@ -263,7 +272,7 @@ Test(verbs, status_shows_what_runs_and_what_needs_a_person)
                          "TROUBLE  VM   WHAT\n"
                          "overdue  old  missed\n"
                          "failed   bad  2026-02-01 09:00:00, job j0: no room\n"
-                         "damaged  db   point p1: a hash differs\n"
+                         "damaged  db   point p1; `orch show db p1` tells why\n"
                          "\n"
                          "warning: beware\n");
         cr_assert_eq(ORCH(place, "status", "--watch"), STATUS_USAGE);
@@ -271,13 +280,15 @@ Test(verbs, status_shows_what_runs_and_what_needs_a_person)
 
 Test(verbs, an_answer_of_another_shape_shows_as_empty_and_never_crashes)
 {
-        static const char *const shapes[] = { "null",
-                                              "[]",
-                                              "{}",
-                                              "7",
-                                              "\"x\"",
-                                              "[1,null,\"x\",[],{}]",
-                                              "{\"running\":[1,{}],\"failed\":{},\"repository\":[],\"cycle\":7}" };
+        static const char *const shapes[] = {
+                "null",
+                "[]",
+                "{}",
+                "7",
+                "\"x\"",
+                "[1,null,\"x\",[],{}]",
+                "{\"running\":[1,{}],\"damaged\":[1,{},\"x\"],\"failed\":{},\"repository\":[],\"cycle\":7}"
+        };
         for (size_t i = 0; i < ARRAY_LENGTH(shapes); i++) {
                 const struct api_answer answers[] = {
                         { .path = "/v1/status", .json = shapes[i] },        { .path = "/v1/schedule", .json = shapes[i] },
