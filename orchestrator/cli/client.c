@@ -354,7 +354,8 @@ int client_stream(struct client *client, const char *path, const json_t *body, c
         if (outcome == OUTCOME_STOPPED)
                 return STATUS_INTERRUPTED;
         if (outcome == OUTCOME_INTERRUPTED) {
-                stream->on_interrupt(stream->data);
+                if (stream->on_interrupt)
+                        stream->on_interrupt(stream->data);
                 return STATUS_INTERRUPTED;
         }
         int status = transfer_conclude(&transfer, outcome, code, err);

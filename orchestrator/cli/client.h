@@ -31,7 +31,7 @@ enum client_next { CLIENT_GO_ON, CLIENT_STOP };
 struct client_stream {
         /* Called for each line of the stream, the end's included; keepalives are left out. CLIENT_STOP ends the call. */
         enum client_next (*on_line)(const json_t *line, void *data);
-        /* Called when SIGINT or SIGTERM comes; the call then ends with STATUS_INTERRUPTED and no error. */
+        /* Called when SIGINT or SIGTERM comes, unless it is NULL; the call then ends with STATUS_INTERRUPTED and no error. */
         void (*on_interrupt)(void *data);
         /* Called about every `tick_ms`, between two lines; NULL: never. What it takes delays the lines. */
         void (*on_tick)(void *data);

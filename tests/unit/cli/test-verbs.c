@@ -278,6 +278,20 @@ Test(verbs, status_shows_what_runs_and_what_needs_a_person)
         cr_assert_eq(ORCH(place, "status", "--watch"), STATUS_USAGE);
 }
 
+Test(verbs, ctrl_c_ends_discover_too)
+{
+        static const struct api_answer answers[] = { { .path = "/v1/discover", .chunks = short_run, .hangs = true }, { 0 } };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, answers);
+        sigset_t signals;
+        sigemptyset(&signals);
+        sigaddset(&signals, SIGINT);
+        sigprocmask(SIG_BLOCK, &signals, NULL);
+        cr_assert_eq(raise(SIGINT), 0);
+        cr_assert_eq(ORCH(place, "discover"), STATUS_INTERRUPTED);
+        cr_assert_str_eq(place.capture.out, "");
+}
+
 Test(verbs, an_answer_of_another_shape_shows_as_empty_and_never_crashes)
 {
         static const char *const shapes[] = {
