@@ -62,6 +62,12 @@ struct settings *cli_load_settings(const struct cli *cli)
         return NULL;
 }
 
+int cli_moment(const struct cli *cli, const char *text, enum when_direction direction, int64_t *ret, struct error **err)
+{
+        _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);
+        return settings ? when_parse(text, clock_realtime_s(), direction, ret, err) : -1;
+}
+
 struct client *cli_connect(const struct cli *cli)
 {
         _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);

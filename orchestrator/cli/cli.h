@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "cli/options.h"
+#include "cli/when.h"
 #include "schema/settings.h"
 
 /* Exit statuses: orch(1). */
@@ -75,6 +76,11 @@ enum status cli_status_from_error(const struct error *error);
  * the verb ends with STATUS_USAGE. The caller frees. */
 struct settings *cli_load_settings(const struct cli *cli);
 
+/* A moment as a person says it (when.h), which is meant in that time zone. -1 when it is none, or orch.yaml is not valid: the verb then ends
+ * with STATUS_USAGE. */
+int cli_moment(const struct cli *cli, const char *text, enum when_direction direction, int64_t *ret,
+               struct error **err) _must_check_;
+
 struct client;
 /* The client of the daemon that orch.yaml names. NULL when orch.yaml is not valid, as above. The caller frees. */
 struct client *cli_connect(const struct cli *cli);
@@ -83,7 +89,7 @@ struct client *cli_connect(const struct cli *cli);
  * the answer is the caller's, to be told in words. Returns the exit status so far. */
 int cli_call(const struct cli *cli, const char *path, const json_t *body, json_t **ret, struct error **err) _must_check_;
 
-/* The words of the command line that are no options, as a JSON array. A new reference. */
+/* The words of the command line that are no options, as a JSON array: all of them, whatever their bytes. A new reference. */
 json_t *cli_words(const struct cli *cli);
 
 /* What a verb returns after its last output: STATUS_OK, or a failure when stdout is gone (`written` is false). */

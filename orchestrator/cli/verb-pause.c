@@ -5,7 +5,6 @@
 #include "cli/output.h"
 #include "cli/values.h"
 #include "cli/verbs.h"
-#include "cli/when.h"
 #include "schema/json-fields.h"
 
 static const struct option_spec pause_options[] = {
@@ -49,7 +48,7 @@ int verb_pause(const struct cli *cli, struct error **err)
 {
         const char *until = options_get(cli->options, "until");
         int64_t moment = 0;
-        if (until && when_parse(until, clock_realtime_s(), WHEN_FUTURE, &moment, err) < 0)
+        if (until && cli_moment(cli, until, WHEN_FUTURE, &moment, err) < 0)
                 return STATUS_USAGE;
         _cleanup_free_ char *text = moment ? clock_format_rfc3339(moment) : NULL;
         _cleanup_json_ json_t *body = json_object();

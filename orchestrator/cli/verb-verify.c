@@ -7,7 +7,6 @@
 #include "cli/follow.h"
 #include "cli/standalone.h"
 #include "cli/verbs.h"
-#include "cli/when.h"
 #include "repository/points.h"
 #include "schema/json-fields.h"
 #include "schema/verify-options.h"
@@ -59,7 +58,7 @@ static int read_wanted(const struct cli *cli, struct wanted *ret, struct error *
         ret->point = given->n_words > 1 ? given->words[1] : NULL;
         if (ret->point && (since || name_is_glob(ret->vm)))
                 return error_set(err, ERROR_CONFIG, "a POINT goes with the name of one VM%s", since ? ", without --since" : "");
-        return since ? when_parse(since, clock_realtime_s(), WHEN_PAST, &ret->since, err) : 0;
+        return since ? cli_moment(cli, since, WHEN_PAST, &ret->since, err) : 0;
 }
 
 static int ask_daemon(const struct cli *cli, const struct wanted *wanted, const struct follow_options *follow, struct error **err)

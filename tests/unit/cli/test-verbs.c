@@ -278,6 +278,26 @@ Test(verbs, status_shows_what_runs_and_what_needs_a_person)
         cr_assert_eq(ORCH(place, "status", "--watch"), STATUS_USAGE);
 }
 
+Test(verbs, a_moment_is_said_in_the_time_zone_of_the_settings)
+{
+        static const struct api_answer answers[] = {
+                { .path = "/v1/pause", .json = "{\"paused\":true,\"until\":\"2126-02-01T18:00:00Z\"}" },
+                { .path = "/v1/verify", .chunks = short_run },
+                { 0 },
+        };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, answers);
+        cr_assert_eq(clock_set_timezone("Asia/Tokyo", NULL), 0, "the machine's");
+        cr_assert_eq(ORCH(place, "pause", "--until", "2126-02-01 18:00"), STATUS_OK, "%s", place.capture.errors);
+        cr_assert_str_eq(api_server_posted(place.server), "{\"until\":\"2126-02-01T18:00:00Z\"}");
+        cr_assert_str_eq(place.capture.out, "backups are paused until 2126-02-01 18:00:00, or `orch resume`\n");
+
+        cr_assert_eq(clock_set_timezone("Asia/Tokyo", NULL), 0);
+        cr_assert_eq(ORCH(place, "verify", "--all", "--since", "2026-02-01 18:00"), STATUS_OK, "%s", place.capture.errors);
+        cr_assert(strstr(api_server_posted(place.server), "\"since\":\"2026-02-01T18:00:00Z\""), "%s",
+                  api_server_posted(place.server));
+}
+
 Test(verbs, ctrl_c_ends_discover_too)
 {
         static const struct api_answer answers[] = { { .path = "/v1/discover", .chunks = short_run, .hangs = true }, { 0 } };
