@@ -78,7 +78,7 @@ json_t *cli_words(const struct cli *cli)
 {
         json_t *words = json_array();
         for (size_t i = 0; i < cli->options->n_words; i++)
-                json_array_append_new(words, json_string(cli->options->words[i]));
+                json_array_append_new(words, json_from_text(cli->options->words[i]));
         return words;
 }
 

@@ -105,7 +105,8 @@ int verb_catalog_backup(const struct cli *cli, struct error **err)
         if (!catalog || catalog_backup(catalog, file, err) < 0)
                 return STATUS_FROM_ERROR;
         if (cli->json) {
-                _cleanup_json_ json_t *json = json_pack("{s:s}", "file", file);
+                _cleanup_json_ json_t *json = json_object();
+                json_object_set_new(json, "file", json_from_text(file));
                 return cli_printed(output_json(json));
         }
         _cleanup_free_ char *line = xasprintf("the catalog was copied to %s", file);

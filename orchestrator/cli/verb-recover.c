@@ -58,7 +58,7 @@ static int ask_daemon(const struct cli *cli, const struct follow_options *follow
         json_t *hypervisors = json_array();
         for (size_t i = 0; i < cli->options->n_words; i++) {
                 const char *word = cli->options->words[i];
-                json_array_append_new(has_name(known, word) ? hypervisors : vms, json_string(word));
+                json_array_append_new(has_name(known, word) ? hypervisors : vms, json_from_text(word));
         }
         json_object_set_new(body, "vms", vms);
         json_object_set_new(body, "hypervisors", hypervisors);

@@ -38,7 +38,7 @@ static json_t *values_of(const struct cli *cli, const char *option)
 {
         json_t *array = json_array();
         for (size_t i = 0; i < options_count(cli->options, option); i++)
-                json_array_append_new(array, json_string(options_nth(cli->options, option, i)));
+                json_array_append_new(array, json_from_text(options_nth(cli->options, option, i)));
         return array;
 }
 

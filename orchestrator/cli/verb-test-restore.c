@@ -78,7 +78,10 @@ int verb_test_restore(const struct cli *cli, struct error **err)
         if (!client)
                 return STATUS_USAGE;
         _cleanup_json_ json_t *body = json_object();
-        json_object_set_new(body, "vms", given->n_words ? json_pack("[s]", given->words[0]) : json_array());
+        json_t *vms = json_array();
+        if (given->n_words)
+                json_array_append_new(vms, json_from_text(given->words[0]));
+        json_object_set_new(body, "vms", vms);
         json_object_set_new(body, "point", json_from_text(given->n_words > 1 ? given->words[1] : NULL));
         json_object_set_new(body, "network", json_from_text(options_get(given, "network")));
         for (size_t i = 0; i < ARRAY_LENGTH(flags); i++)

@@ -68,7 +68,10 @@ static int ask_daemon(const struct cli *cli, const struct wanted *wanted, const 
                 return STATUS_USAGE;
         _cleanup_json_ json_t *body = json_object();
         json_object_set_new(body, "all", json_boolean(!wanted->vm));
-        json_object_set_new(body, "vms", wanted->vm ? json_pack("[s]", wanted->vm) : json_array());
+        json_t *vms = json_array();
+        if (wanted->vm)
+                json_array_append_new(vms, json_from_text(wanted->vm));
+        json_object_set_new(body, "vms", vms);
         json_object_set_new(body, "point", json_from_text(wanted->point));
         _cleanup_free_ char *since = wanted->since ? clock_format_rfc3339(wanted->since) : NULL;
         json_object_set_new(body, "since", json_from_text(since));

@@ -298,6 +298,42 @@ Test(verbs, a_moment_is_said_in_the_time_zone_of_the_settings)
                   api_server_posted(place.server));
 }
 
+/* A word that was left out would make fewer words, or none: all VMs. */
+Test(verbs, a_word_that_is_not_utf_8_is_asked_for_and_never_left_out)
+{
+        static const struct api_answer answers[] = {
+                { .path = "/v1/prune", .json = "{\"vms\":[],\"unlisted\":[]}" },
+                { .path = "/v1/hypervisors", .json = "[]" },
+                { .path = "/v1/check", .chunks = short_run },
+                { .path = "/v1/backup", .chunks = short_run },
+                { .path = "/v1/recover", .chunks = short_run },
+                { .path = "/v1/verify", .chunks = short_run },
+                { .path = "/v1/test-restore", .chunks = short_run },
+                { .path = "/v1/run", .chunks = short_run },
+                { 0 },
+        };
+        static const struct {
+                const char *words[4];
+                const char *posted;
+        } cases[] = {
+                { { "prune", "--yes", "a\xff" }, "\"vms\":[\"a\xef\xbf\xbd\"]" },
+                { { "check", "a\xff" }, "\"vms\":[\"a\xef\xbf\xbd\"]" },
+                { { "backup", "vm", "a\xff" }, "\"vms\":[\"a\xef\xbf\xbd\"]" },
+                { { "recover", "a\xff" }, "\"vms\":[\"a\xef\xbf\xbd\"]" },
+                { { "verify", "a\xff" }, "\"vms\":[\"a\xef\xbf\xbd\"]" },
+                { { "test-restore", "a\xff" }, "\"vms\":[\"a\xef\xbf\xbd\"]" },
+                { { "run", "--exclude", "a\xff" }, "\"exclude\":[\"a\xef\xbf\xbd\"]" },
+                { { "run", "--hypervisor", "a\xff" }, "\"hypervisor\":[\"a\xef\xbf\xbd\"]" },
+        };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, answers);
+        for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+                cr_expect_eq(orch(&place, cases[i].words), STATUS_OK, "%s: %s", cases[i].words[0], place.capture.errors);
+                cr_expect(strstr(api_server_posted(place.server), cases[i].posted), "%s: %s", cases[i].words[0],
+                          api_server_posted(place.server));
+        }
+}
+
 Test(verbs, ctrl_c_ends_discover_too)
 {
         static const struct api_answer answers[] = { { .path = "/v1/discover", .chunks = short_run, .hangs = true }, { 0 } };
