@@ -16,8 +16,8 @@ const struct verb_manual manual_check = {
         .text = "Makes the checks that come before a backup, for these VMs or for all, and changes nothing. It does not wait "
                 "behind\n"
                 "backups.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_CANCELLED) |
-                 MANUAL_EXIT(STATUS_INTERRUPTED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
+                 MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch check prod-db-01",
 };
 

@@ -22,8 +22,8 @@ const struct verb_manual manual_discover = {
         .text = "Asks every hypervisor for its domains and tells which of them are in no VM's entry of the inventory: nobody backs "
                 "them\n"
                 "up. And which VMs of the inventory are on no hypervisor.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_CANCELLED) |
-                 MANUAL_EXIT(STATUS_INTERRUPTED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
+                 MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch discover",
 };
 

@@ -22,7 +22,8 @@ const struct verb_manual manual_hypervisor_check = {
         .text = "Tries each of these hypervisors, or all: its host key, the login, libvirt, the tools that a backup needs there, "
                 "and\n"
                 "whether it sees the same share. Changes nothing.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_INTERRUPTED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
+                 MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch hypervisor check hypervisor-01",
 };
 

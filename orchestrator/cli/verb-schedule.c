@@ -9,7 +9,7 @@
 const struct verb_manual manual_schedule = {
         .arguments = "",
         .text = "Shows each VM in the order in which a cycle takes them: whether it is due, why, and when next.",
-        .exits = MANUAL_EXIT(STATUS_NO_DAEMON),
+        .exits = MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch schedule",
 };
 

@@ -15,7 +15,7 @@ const struct verb_manual manual_show = {
         .max_words = 2,
         .text = "Shows one restore point: its disks, checks, warnings. POINT is its name, the beginning of its name where that is\n"
                 "enough, or `latest`, the newest good one, which is the default.",
-        .exits = MANUAL_EXIT(STATUS_NO_DAEMON),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch show prod-db-01 2026-02-01",
 };
 

@@ -348,6 +348,35 @@ Test(verbs, ctrl_c_ends_discover_too)
         cr_assert_str_eq(place.capture.out, "");
 }
 
+/* What waits for the share is refused while it is away. */
+Test(verbs, help_names_the_exit_status_of_a_share_that_is_away)
+{
+        static const char gone[] = "{\"error\":{\"kind\":\"unreachable\",\"message\":\"no share\"},\"exit_status\":4}";
+        static const struct api_answer answers[] = {
+                { .path = "/v1/check", .status = 503, .json = gone },
+                { .path = "/v1/hypervisors/check", .status = 503, .json = gone },
+                { .path = "/v1/discover", .status = 503, .json = gone },
+                { .path = "/v1/schedule", .status = 503, .json = gone },
+                { .path = "/v1/points?vm=a", .status = 503, .json = gone },
+                { .path = "/v1/points", .status = 503, .json = gone },
+                { .path = "/v1/verify", .status = 503, .json = gone },
+                { .path = "/v1/test-restore", .status = 503, .json = gone },
+                { .path = "/v1/run", .status = 503, .json = gone },
+                { 0 },
+        };
+        static const char *const calls[][4] = { { "check" },           { "hypervisor", "check" }, { "discover" },
+                                                { "schedule" },        { "show", "a" },           { "list" },
+                                                { "verify", "--all" }, { "test-restore", "a" },   { "run" } };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, answers);
+        for (size_t i = 0; i < ARRAY_LENGTH(calls); i++) {
+                cr_expect_eq(orch(&place, calls[i]), STATUS_REFUSED, "%s: %s", calls[i][0], place.capture.errors);
+                const char *with_help[] = { calls[i][0], calls[i][1] ? calls[i][1] : "--help", "--help", NULL };
+                cr_expect_eq(orch(&place, with_help), STATUS_OK);
+                cr_expect(strstr(place.capture.out, "\n    4  refused"), "%s", place.capture.out);
+        }
+}
+
 Test(verbs, an_answer_of_another_shape_shows_as_empty_and_never_crashes)
 {
         static const char *const shapes[] = {
