@@ -41,7 +41,8 @@ const struct verb_manual manual_restore = {
         .min_words = 1,
         .max_words = 2,
         .options = options,
-        .text = "Brings a VM back as it was at POINT (a name, the beginning of one, or latest, the default). The point is verified\n"
+        .text = "Brings a VM back as it was at POINT (a name, the beginning of one, or latest, the default). The point is "
+                "verified\n"
                 "first (its disks while they are copied, where nobody has touched it since it was last verified); the hypervisor\n"
                 "copies the disks from the share, they are compared with the point, put into place, and the VM is defined.\n"
                 "No file is ever written over. A failure, a cancel or a crash at any step leaves things as they were.",
