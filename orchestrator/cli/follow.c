@@ -87,8 +87,6 @@ static bool show_worker_event(struct follow *follow, const json_t *line)
                 output_live(text);
                 return false;
         }
-        if (event->type == EVENT_WARNING || (event->type == EVENT_CHECK && event->check.verdict == CHECK_WARN))
-                follow->n_warnings++;
         bool is_result = event->type == EVENT_RESULT;
         if (follow->cli->verbosity < 0 && !is_result)
                 return false;
@@ -121,7 +119,6 @@ static bool show_job_line(struct follow *follow, const json_t *line, const char 
 
 static bool show_queued(struct follow *follow, const json_t *line)
 {
-        follow->n_waiting++;
         int64_t position = value_integer(line, "position", 0);
         _cleanup_free_ char *what = position > 0 ? xasprintf("queued at place %lld", (long long)position) : xstrdup("queued");
         return show_job_line(follow, line, what);
@@ -129,10 +126,6 @@ static bool show_queued(struct follow *follow, const json_t *line)
 
 static bool show_started(struct follow *follow, const json_t *line)
 {
-        if (follow->n_waiting)
-                follow->n_waiting--;
-        xstrdup_replace(&follow->running, value_text(line, "job"));
-        xstrdup_replace(&follow->running_vm, value_text(line, "vm"));
         const char *hypervisor = value_text(line, "hypervisor");
         _cleanup_free_ char *what =
                 *hypervisor && *value_text(line, "vm") ? xasprintf("started on %s", hypervisor) : xstrdup("started");
@@ -149,7 +142,6 @@ static bool show_notice(struct follow *follow, const json_t *line)
                 return false;
         }
         if (streq(level, "warning")) {
-                follow->n_warnings++;
                 output_live(NULL);
                 log_warning("%s", text);
                 return false;
@@ -173,15 +165,37 @@ static bool show_end(struct follow *follow, const json_t *line)
         return *text && !output_line(text);
 }
 
+static bool is_warning(const json_t *line)
+{
+        const char *kind = value_text(line, "event");
+        return streq(kind, "warning") || (streq(kind, "notice") && streq(value_text(line, "level"), "warning")) ||
+               (streq(kind, "check") && streq(value_text(value_object(line, "check"), "verdict"), "warn"));
+}
+
+/* What the end and an interruption have to know, whether the line is shown or not. */
+static void take_note(struct follow *follow, const json_t *line)
+{
+        const char *kind = value_text(line, "event");
+        follow->n_warnings += is_warning(line);
+        if (streq(kind, "queued")) {
+                follow->n_waiting++;
+        } else if (streq(kind, "started")) {
+                if (follow->n_waiting)
+                        follow->n_waiting--;
+                xstrdup_replace(&follow->running, value_text(line, "job"));
+                xstrdup_replace(&follow->running_vm, value_text(line, "vm"));
+        } else if (streq(kind, "result") && streq(value_text(line, "job"), follow->running)) {
+                xstrdup_replace(&follow->running, NULL);
+                xstrdup_replace(&follow->running_vm, NULL);
+        }
+}
+
 static enum client_next on_line(const json_t *line, void *data)
 {
         struct follow *follow = data;
         const char *kind = value_text(line, "event");
         bool stdout_is_gone;
-        if (streq(kind, "result") && streq(value_text(line, "job"), follow->running)) {
-                xstrdup_replace(&follow->running, NULL);
-                xstrdup_replace(&follow->running_vm, NULL);
-        }
+        take_note(follow, line);
         if (follow->cli->json)
                 stdout_is_gone = !output_json_line(line);
         else if (streq(kind, "queued"))

@@ -123,6 +123,28 @@ Test(follow, json_passes_the_events_through)
         cr_assert(strstr(capture.out, "{\"event\":\"of-a-newer-daemon\""));
 }
 
+Test(follow, strict_counts_warnings_of_every_kind_whatever_is_shown)
+{
+        static const char *const warnings[] = {
+                "{\"event\":\"warning\"," JOB TIME ",\"text\":\"agent absent\"}\n",
+                "{\"event\":\"check\"," JOB TIME
+                ",\"check\":{\"phase\":\"before\",\"name\":\"guest-agent\",\"verdict\":\"warn\",\"measured\":\"absent\"}}\n",
+                "{\"event\":\"notice\",\"level\":\"warning\",\"text\":\"the catalog is behind\"}\n",
+        };
+        const struct cli ways[] = { { 0 }, { .verbosity = -1 }, { .json = true } };
+        const struct follow_options options = { .strict = true };
+        for (size_t i = 0; i < ARRAY_LENGTH(warnings); i++) {
+                const struct api_chunk chunks[] = { { warnings[i], 0 },
+                                                    { "{\"event\":\"end\",\"exit_status\":0,\"text\":\"done\"}\n", 0 },
+                                                    { 0 } };
+                for (size_t way = 0; way < ARRAY_LENGTH(ways); way++) {
+                        _cleanup_(capture_done) struct capture capture = { 0 };
+                        cr_expect_eq(follow(chunks, &ways[way], &options, &capture), STATUS_JOB_FAILED, "%zu: %s", way,
+                                     warnings[i]);
+                }
+        }
+}
+
 Test(follow, notices_that_matter_go_to_stderr_line_by_line)
 {
         static const struct api_chunk chunks[] = {
