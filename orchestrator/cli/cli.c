@@ -17,7 +17,7 @@
 
 const struct option_spec cli_global_options[] = {
         { .name = "config", .value = "FILE", .help = "the settings; default $ORCH_CONFIG or /etc/orch/orch.yaml" },
-        { .name = "json", .help = "print JSON" },
+        { .name = "json", .help = "print JSON; nothing is asked then" },
         { .letter = 'q', .name = "quiet", .help = "print results and errors only" },
         { .letter = 'v', .name = "verbose", .help = "print more" },
         { .letter = 'h', .name = "help", .help = "print this help" },
@@ -233,7 +233,7 @@ static int run_verb(const struct verb *verb, const char *const argv[], struct er
                 .json = options_has(&options, "json"),
                 .verbosity = verbosity,
                 .terminal = output_is_terminal(),
-                .can_ask = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO),
+                .can_ask = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !options_has(&options, "json"),
         };
         log_init(verbosity > 0 ? LOG_LEVEL_DEBUG : verbosity < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO);
         return verb->run(&cli, err);

@@ -50,7 +50,7 @@ struct cli {
         bool json;
         int verbosity; /* -1: -q, 0, 1: -v */
         bool terminal; /* stdout is one that can redraw a line */
-        bool can_ask;  /* stdin and stdout are terminals */
+        bool can_ask;  /* stdin and stdout are terminals, and what is printed is for a person */
 };
 
 struct verb {

@@ -96,8 +96,9 @@ int verb_prune(const struct cli *cli, struct error **err)
         bool dry_run = options_has(cli->options, "dry-run");
         bool yes = options_has(cli->options, "yes");
         if (!dry_run && !yes && !cli->can_ask) {
-                error_set(err, ERROR_CONFIG,
-                          "orch prune removes points: without a terminal to ask on it needs --yes (or --dry-run)");
+                error_set(
+                        err, ERROR_CONFIG,
+                        "orch prune removes points: without a terminal to ask on, and with --json, it needs --yes (or --dry-run)");
                 return STATUS_USAGE;
         }
         _cleanup_client_ struct client *client = cli_connect(cli);

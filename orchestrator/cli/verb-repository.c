@@ -110,7 +110,7 @@ int verb_repository_unlock(const struct cli *cli, struct error **err)
         bool force = options_has(cli->options, "force");
         if (force && !options_has(cli->options, "yes")) {
                 if (!cli->can_ask) {
-                        error_set(err, ERROR_CONFIG, "--force needs --yes where there is no terminal to ask on");
+                        error_set(err, ERROR_CONFIG, "--force needs --yes where there is no terminal to ask on, and with --json");
                         return STATUS_USAGE;
                 }
                 if (!cli_ask("Two orchestrators on one share can destroy backups. Is no other orch running on it, on any host?"))

@@ -128,7 +128,7 @@ int verb_run(const struct cli *cli, struct error **err)
                 int status = client_call(client, "/v1/run", body, &plan, err);
                 return status == STATUS_OK ? show_plan(cli, plan) : status;
         }
-        if (cli->can_ask && !cli->json && !options_has(cli->options, "yes") && !options_has(cli->options, "attach")) {
+        if (cli->can_ask && !options_has(cli->options, "yes") && !options_has(cli->options, "attach")) {
                 int status = ask_if_unusual(cli, client, body, err);
                 if (status != STATUS_OK)
                         return status;

@@ -3,11 +3,13 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <pty.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "api-server.h"
@@ -33,6 +35,7 @@ static const struct verb verbs[] = {
         { "verify", "", VERB_DAEMON_OR_STANDALONE, &manual_verify, verb_verify },
         { "test-restore", "", VERB_NEEDS_DAEMON, &manual_test_restore, verb_test_restore },
         { "pause", "", VERB_NEEDS_DAEMON, &manual_pause, verb_pause },
+        { "repository unlock", "", VERB_NEEDS_NO_DAEMON, &manual_repository_unlock, verb_repository_unlock },
         { "config check", "", VERB_NEEDS_NO_DAEMON, &manual_config_check, verb_config_check },
         { 0 },
 };
@@ -332,6 +335,62 @@ Test(verbs, a_word_that_is_not_utf_8_is_asked_for_and_never_left_out)
                 cr_expect(strstr(api_server_posted(place.server), cases[i].posted), "%s: %s", cases[i].words[0],
                           api_server_posted(place.server));
         }
+}
+
+/* Runs orch on a terminal where "y" is typed. Returns what is shown there; the caller frees. */
+static char *orch_on_terminal(struct place *place, const char *const words[], int *ret_status)
+{
+        int terminal = -1;
+        pid_t pid = forkpty(&terminal, NULL, NULL, NULL);
+        cr_assert_geq(pid, 0);
+        if (pid == 0) {
+                _cleanup_free_ char *config = xasprintf("--config=%s/orch.yaml", place->folder);
+                const char *argv[12] = { "orch", config };
+                int argc = 2;
+                for (; words[argc - 2]; argc++)
+                        argv[argc] = words[argc - 2];
+                int status = cli_main(verbs, argc, (char **)(uintptr_t)argv);
+                fflush(stdout);
+                _exit(status);
+        }
+        cr_assert_eq(write(terminal, "y\n", 2), 2);
+        struct strbuf shown = { 0 };
+        char chunk[512];
+        for (ssize_t n; (n = read(terminal, chunk, sizeof chunk)) > 0;)
+                strbuf_append(&shown, chunk, (size_t)n);
+        close(terminal);
+        int status = 0;
+        cr_assert_eq(waitpid(pid, &status, 0), pid);
+        *ret_status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+        return strbuf_take(&shown);
+}
+
+/* A question would stand amid the JSON, and what it is about is not shown. */
+Test(verbs, with_json_nobody_is_asked)
+{
+        static const struct api_answer answers[] = {
+                { .path = "/v1/prune",
+                  .posted = "\"dry_run\":true",
+                  .json = "{\"vms\":[{\"vm\":\"db\",\"points\":[{\"point\":\"p1\",\"remove\":true,\"stored_bytes\":1}]}],"
+                          "\"unlisted\":[]}" },
+                { .path = "/v1/prune", .chunks = short_run },
+                { 0 },
+        };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, answers);
+        int status = -1;
+        _cleanup_free_ char *asked = orch_on_terminal(&place, (const char *const[]){ "prune", NULL }, &status);
+        cr_expect(status == STATUS_OK && strstr(asked, "Remove 1 point (1 B)? [y/N]"), "%d: %s", status, asked);
+        cr_expect_eq(api_server_requests(place.server), 2);
+
+        static const char *const calls[][4] = { { "prune", "--json" }, { "repository", "unlock", "--force", "--json" } };
+        for (size_t i = 0; i < ARRAY_LENGTH(calls); i++) {
+                const char *words[] = { calls[i][0], calls[i][1], calls[i][2], calls[i][3], NULL };
+                _cleanup_free_ char *shown = orch_on_terminal(&place, words, &status);
+                cr_expect_eq(status, STATUS_USAGE, "%d: %s", status, shown);
+                cr_expect(strstr(shown, "--yes") && !strstr(shown, "[y/N]"), "%s", shown);
+        }
+        cr_expect_eq(api_server_requests(place.server), 2, "nothing was asked for");
 }
 
 Test(verbs, ctrl_c_ends_discover_too)
