@@ -4,6 +4,7 @@
 usage: test-deploy.py SOURCE-ROOT ORCH"""
 import os
 import pathlib
+import pty
 import stat
 import subprocess
 import sys
@@ -24,11 +25,20 @@ class Deploy(unittest.TestCase):
         (self.config / "orch.yaml").write_text("repository: { path: /mnt/backup }\ninventory: vm-list.yaml\n")
         (self.config / "vm-list.yaml").write_text(VM_LIST)
 
-    def deploy(self, *options, status=0):
+    def deploy(self, *options, status=0, stdin=subprocess.DEVNULL):
         done = subprocess.run([SOURCE / "podman/deploy", "--root", self.root, *options, self.config], env={**os.environ, "ORCH_BINARY": str(ORCH)},
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+                              stdin=stdin, capture_output=True, text=True, timeout=120)
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done.stdout + done.stderr
+
+    def deploy_on_terminal(self, typed):
+        keyboard, terminal = pty.openpty()
+        try:
+            os.write(keyboard, typed.encode())
+            return self.deploy("--certificate", "keep", stdin=terminal)
+        finally:
+            os.close(keyboard)
+            os.close(terminal)
 
     def read(self, path):
         return (self.root / path).read_text()
@@ -90,6 +100,21 @@ class Deploy(unittest.TestCase):
         self.deploy("--yes")
         self.assertIn("name: db", self.read("etc/orch/vm-list.yaml"))
 
+    def test_on_a_terminal_it_asks(self):
+        self.deploy()
+        secrets = self.config / "secrets.conf"
+        secrets.write_text('SLACK_FAILURE_WEBHOOK="https://hooks.example/1"\n')
+        secrets.chmod(0o600)
+        before = self.read("etc/orch/secrets.conf")
+        self.assertIn("replace /etc/orch/secrets.conf? [y/N]", self.deploy_on_terminal("n\n"))
+        self.assertEqual(self.read("etc/orch/secrets.conf"), before)
+        (self.config / "vm-list.yaml").write_text(VM_LIST + "  - { name: db, hypervisor: hypervisor-02, retention_weeks: 4 }\n")
+        said = self.deploy_on_terminal("y\nn\ny\n")
+        for path in ("/etc/orch/secrets.conf", "/etc/bacula/orch/secrets.conf"):
+            self.assertIn(f"replaced  {path}", said)
+            self.assertIn("hooks.example/1", self.read(path[1:]))
+        self.assertIn("kept      /etc/orch/vm-list.yaml", said)
+
     def test_the_certificate_is_for_ten_years_and_kept_unless_a_new_one_is_asked_for(self):
         self.deploy()
         first = self.read("etc/orch/tls/cert.pem")
@@ -116,6 +141,55 @@ class Deploy(unittest.TestCase):
         self.deploy("--bacularis", "none")
         self.assertTrue((self.root / "etc/containers/systemd/orch.container").exists())
         self.assertFalse((self.root / "etc/bacula").exists())
+
+    # -- on a host: one of its own, with podman and systemd that only say what they were asked
+
+    HOST = """set -e
+        mount --make-rprivate / && mount -t tmpfs none /mnt
+        for d in etc opt usr var; do mkdir -p /mnt/$d /mnt/.$d && mount -t overlay none -o lowerdir=/$d,upperdir=/mnt/$d,workdir=/mnt/.$d /$d; done
+        rm -rf /etc/orch /etc/containers /opt/orch /var/lib/orch
+        [ ! -e "$HOST" ] || tar -xf "$HOST" -C /
+        mkdir -p /usr/lib/systemd/system-generators && cp /bin/true /usr/lib/systemd/system-generators/podman-system-generator
+        "$@"
+        tar -cf "$HOST" /etc/orch /etc/containers /var/lib/orch"""
+    PODMAN = """#!/bin/sh
+        case "$1 $2" in
+        "create "*) echo made ;;
+        "cp "*) mkdir -p "$3/bin" && ln -s "$ORCH_BINARY" "$3/bin/orch" ;;
+        "inspect "*) cat "$RUNNING" 2>/dev/null ;;
+        "image inspect") cat "$IMAGE" ;;
+        esac"""
+
+    def deploy_on_host(self, *options):
+        """What was started and restarted. The host keeps its files from one call to the next."""
+        place = pathlib.Path(self.folder.name)
+        for name, text in (("podman", self.PODMAN), ("systemctl", '#!/bin/sh\n[ "$1" = is-active ] && exec test -e "$RUNNING"\necho "$@" >>"$CALLS"\n')):
+            (place / "bin").mkdir(exist_ok=True)
+            (place / "bin" / name).write_text(text)
+            (place / "bin" / name).chmod(0o755)
+        (place / "calls").write_text("")
+        names = {name.upper(): str(place / name) for name in ("host", "running", "image", "calls")}
+        done = subprocess.run(["unshare", "--mount", "sh", "-c", self.HOST, "host", SOURCE / "podman/deploy", "--yes", "--bacularis", "none",
+                               "--image", "/dev/null", *options, self.config], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+                              env={**os.environ, **names, "ORCH_BINARY": str(ORCH), "PATH": f"{place / 'bin'}:{os.environ['PATH']}"})
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        return [line for line in (place / "calls").read_text().splitlines() if line != "daemon-reload"]
+
+    @unittest.skipIf(os.geteuid() != 0, "needs root, for mounts of its own")
+    def test_the_daemon_is_restarted_by_what_it_reads_at_its_start_and_by_nothing_else(self):
+        image, running = (pathlib.Path(self.folder.name, name) for name in ("image", "running"))
+        image.write_text("sha256:1\n")
+        self.assertEqual(self.deploy_on_host(), ["start orch.service"])
+        running.write_text("sha256:1\n")
+        self.assertEqual(self.deploy_on_host(), [])
+        (self.config / "vm-list.yaml").write_text(VM_LIST + "  - { name: db, hypervisor: hypervisor-02, retention_weeks: 4 }\n")
+        self.assertEqual(self.deploy_on_host(), [], "the inventory is read at every cycle")
+        (self.config / "secrets.conf").write_text('SLACK_FAILURE_WEBHOOK="https://hooks.example/1"\n')
+        (self.config / "secrets.conf").chmod(0o600)
+        self.assertEqual(self.deploy_on_host(), ["restart orch.service"])
+        self.assertEqual(self.deploy_on_host(), [])
+        image.write_text("sha256:2\n")
+        self.assertEqual(self.deploy_on_host(), ["restart orch.service"], "a new image")
 
 
 if __name__ == "__main__":
