@@ -1,3 +1,4 @@
+/* Child processes, real ones: what they gave, their deadline, and that nothing of them is left. */
 #include "base/child.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Forms of time, in a zone that is set. */
 #include "base/clock.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* An error's kind, errno and message on its way up. */
 #include "base/error.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Files and folders below a folder of the test's own. */
 #include "base/fs.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* A line of the log in each form, caught where it goes. */
 #include "base/log.h"
 
 #include <criterion/criterion.h>

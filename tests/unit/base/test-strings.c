@@ -1,3 +1,4 @@
+/* Words, names and numbers; what is quoted is held against a real shell. */
 #include "base/strings.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Work on another thread, its completions here, and threads that hang. */
 #include "base/work-thread.h"
 
 #include <criterion/criterion.h>

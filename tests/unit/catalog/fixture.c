@@ -1,3 +1,4 @@
+/* Implements fixture.h: a catalog in a folder of its own, and entries and points to put into it. */
 #include "fixture.h"
 
 #include <dirent.h>

@@ -1,3 +1,4 @@
+/* What is recorded, listed, removed and copied. */
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>

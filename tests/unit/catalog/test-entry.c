@@ -1,3 +1,4 @@
+/* An entry's way into the database and out of it as JSON, field by field. */
 #include <jansson.h>
 #include <string.h>
 #include <time.h>

@@ -1,3 +1,4 @@
+/* Files that are no catalog, or are one no more: what is set aside, and what is made anew. */
 #include <sqlite3.h>
 #include <string.h>
 #include <sys/stat.h>

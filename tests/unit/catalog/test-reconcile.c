@@ -1,3 +1,4 @@
+/* The index against folders that somebody moved, copied, damaged or removed. */
 #include <sys/stat.h>
 
 #include "fixture.h"

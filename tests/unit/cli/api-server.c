@@ -1,3 +1,4 @@
+/* Implements api-server.h by libmicrohttpd, in threads of its own. */
 #include "api-server.h"
 
 #include <criterion/criterion.h>

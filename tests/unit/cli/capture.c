@@ -1,3 +1,4 @@
+/* Implements capture.h: stdout and stderr are files meanwhile. */
 #include "capture.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Which point a word means, and the table of points. */
 #include "cli/listing.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Words of a command line over tables of options. */
 #include "cli/options.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* The live line, by its columns. */
 #include "cli/progress.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Columns, by what stands in them. */
 #include "cli/table.h"
 
 #include <criterion/criterion.h>

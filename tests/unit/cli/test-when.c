@@ -1,3 +1,4 @@
+/* Moments as people type them, at one moment in one zone. */
 #include "cli/when.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Implements rig.h: a daemon in a process of its own, with a worker that does as it is told. */
 #include "rig.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Which VMs a list of words means. */
 #include "daemon/choose-vms.h"
 
 #include <criterion/criterion.h>

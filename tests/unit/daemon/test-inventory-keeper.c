@@ -1,3 +1,4 @@
+/* The last good inventory, while the file is broken and over a restart. */
 #include "daemon/inventory-keeper.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Jobs, their ids and their logs, which outlive the daemon. */
 #include "daemon/jobs.h"
 
 #include <criterion/criterion.h>

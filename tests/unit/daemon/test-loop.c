@@ -1,3 +1,4 @@
+/* Timers, descriptors and signals in one loop. */
 #include "daemon/loop.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* What may start now, in which order, beside what runs. */
 #include "daemon/queue.h"
 
 #include <criterion/criterion.h>

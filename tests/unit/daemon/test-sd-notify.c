@@ -1,3 +1,4 @@
+/* Words to systemd, received by a socket of the test's. */
 #include "daemon/sd-notify.h"
 
 #include <criterion/criterion.h>

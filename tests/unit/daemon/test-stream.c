@@ -1,3 +1,4 @@
+/* Lines to a client that reads quickly, slowly, or not at all. */
 #include "daemon/stream.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* What is known of a VM, as points come, go, and are damaged. */
 #include "daemon/vm-states.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Implements fixture.h. */
 #include "fixture.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* When a message is tried again. */
 #include "notify/backoff.h"
 
 #include "fixture.h"

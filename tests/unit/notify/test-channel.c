@@ -1,3 +1,4 @@
+/* Which channels the settings make, which message goes where, and a command as a channel. */
 #include "notify/channel.h"
 
 #include <signal.h>

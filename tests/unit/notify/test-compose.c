@@ -1,3 +1,4 @@
+/* A message as text, as JSON and for Slack, whatever is in it. */
 #include "fixture.h"
 #include "notify/compose.h"
 #include "schema/json-fields.h"

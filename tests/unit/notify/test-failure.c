@@ -1,3 +1,4 @@
+/* What a failure's message says, and which failures are one. */
 #include "notify/failure.h"
 
 #include "base/clock.h"

@@ -1,3 +1,4 @@
+/* What was told stays told, also over a restart. */
 #include "notify/incidents.h"
 
 #include "base/fs.h"

@@ -1,3 +1,4 @@
+/* What ran, line by line in a file that may be torn. */
 #include "notify/ledger.h"
 
 #include <fcntl.h>

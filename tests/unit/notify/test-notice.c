@@ -1,3 +1,4 @@
+/* A message as a value: bounded, clean, to JSON and back. */
 #include "fixture.h"
 #include "schema/json-fields.h"
 

@@ -1,3 +1,4 @@
+/* A channel's messages on disk: in order, over restarts, torn files, and a bound. */
 #include "notify/spool.h"
 
 #include <sys/stat.h>

@@ -1,3 +1,4 @@
+/* Messages about the clock, the inventory and the scheduler. */
 #include "notify/state-notices.h"
 
 #include "fixture.h"

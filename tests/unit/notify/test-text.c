@@ -1,3 +1,4 @@
+/* Foreign text, made harmless and cut. */
 #include "notify/text.h"
 
 #include "fixture.h"

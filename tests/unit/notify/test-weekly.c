@@ -1,3 +1,4 @@
+/* The summary of a week, counted over scripted ones. */
 #include "notify/weekly.h"
 
 #include "base/clock.h"

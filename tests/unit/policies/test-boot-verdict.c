@@ -1,3 +1,4 @@
+/* Whether a machine is up, by what is seen of it over time. */
 #include "policies/boot-verdict.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Slots and what is due, by tables and over whole years, clock changes included. */
 #include "policies/due.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* What is done without a guest agent: all cases. */
 #include "policies/fallback.h"
 
 #include <criterion/criterion.h>

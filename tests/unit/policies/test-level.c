@@ -1,3 +1,4 @@
+/* Full or increment, by the points there are. */
 #include "policies/level.h"
 
 #include <criterion/criterion.h>

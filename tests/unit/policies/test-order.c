@@ -1,3 +1,4 @@
+/* The order of a cycle. */
 #include "policies/order.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Which VM is test-restored next. */
 #include "policies/proof-due.h"
 
 #include "local.h"

@@ -1,3 +1,4 @@
+/* What is worth another try, kind by kind. */
 #include "policies/retry.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Which point is read back next, and whether the time is enough. */
 #include "policies/scrub.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Implements share-fixture.h: a share that is a real mount, in a mount namespace of the test's own. */
 #include "share-fixture.h"
 
 #include <criterion/criterion.h>

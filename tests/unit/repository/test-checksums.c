@@ -1,3 +1,4 @@
+/* checksums.sha256, as `sha256sum` writes and reads it. */
 #include "repository/checksums.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* What is seen of a point that somebody touched. */
 #include "repository/fingerprint.h"
 
 #include <criterion/criterion.h>

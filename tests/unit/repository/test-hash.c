@@ -1,3 +1,4 @@
+/* SHA-256 of known files. */
 #include "repository/hash.h"
 
 #include <criterion/criterion.h>

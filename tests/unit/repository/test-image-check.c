@@ -1,3 +1,4 @@
+/* Images made by the real qemu-img, whole and damaged. */
 #include "repository/image-check.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Who reads a point now, and readers that died. */
 #include "repository/leases.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Two holders of one share, processes of their own. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <signal.h>

@@ -1,3 +1,4 @@
+/* /proc/self/mountinfo, by scripted ones. */
 #include "repository/mount.h"
 
 #include <criterion/criterion.h>

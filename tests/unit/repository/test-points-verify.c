@@ -1,3 +1,4 @@
+/* Points with every kind of damage, read back. */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* Points on a share, with junk around them, and their state. */
 #include "repository/points.h"
 
 #include <criterion/criterion.h>

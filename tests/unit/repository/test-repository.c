@@ -1,3 +1,4 @@
+/* Shares that are mounted, marked, full, read-only, or none. */
 #include "repository/repository.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* RESTORE.txt: what it says, and that following it brings the files back. */
 #include "repository/restore-text.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* From a staging folder to a point, and what stands in the way. */
 #include "repository/staging.h"
 
 #include <criterion/criterion.h>

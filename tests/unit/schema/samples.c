@@ -1,3 +1,4 @@
+/* Implements samples.h. */
 #include "samples.h"
 
 #include <string.h>

@@ -1,3 +1,4 @@
+/* Profiles of appliances, built in and beside the inventory. */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* What libvirt is sent for checkpoints and backup jobs, and what it answers. */
 #include "schema/checkpoint-xml.h"
 
 #include <criterion/criterion.h>

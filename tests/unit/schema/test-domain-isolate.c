@@ -1,3 +1,4 @@
+/* The security labels of a domain that must leave files alone. */
 #include "schema/domain-isolate.h"
 
 #include <criterion/criterion.h>

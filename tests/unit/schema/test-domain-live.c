@@ -1,3 +1,4 @@
+/* What is read of a running domain. */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* A saved domain made into another one: what changes, and what does not. */
 #include "schema/domain-rewrite.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Domains as libvirt tells them, and documents that are none. */
 #include "schema/domain-xml.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* vm-list.yaml, key by key. Its mistakes are in test-config-corpus.c. */
 #include "schema/inventory.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* What daemon and worker say to each other, there and back. */
 #include "schema/messages.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* backup-metadata.json, there and back, and what is refused. */
 #include "schema/metadata.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Mistakes as they are printed. */
 #include "schema/problems.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* secrets.conf, and that no message repeats what is in it. */
 #include "schema/secrets.h"
 
 #include <criterion/criterion.h>

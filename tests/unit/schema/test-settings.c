@@ -1,3 +1,4 @@
+/* orch.yaml, key by key. Its mistakes are in test-config-corpus.c. */
 #include "schema/settings.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* last-run-summary.json, there and back. */
 #include "schema/summary.h"
 
 #include <criterion/criterion.h>

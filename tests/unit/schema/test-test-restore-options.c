@@ -1,3 +1,4 @@
+/* What a test-restore may be told. */
 #include "schema/test-restore-options.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* YAML as trees with places, and what is refused of it. */
 #include "schema/yaml-document.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* What an appliance's terminal shows, as lines. */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* A scripted guest agent, and commands run by it. */
 #include <criterion/criterion.h>
 #include <string.h>
 

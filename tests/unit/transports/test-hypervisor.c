@@ -1,3 +1,4 @@
+/* What every hypervisor has in common, over a scripted one. */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* libvirt's errors as ours. */
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <libvirt/libvirt.h>

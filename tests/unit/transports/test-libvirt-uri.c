@@ -1,3 +1,4 @@
+/* URIs that verify the host, whatever is in their parts. */
 #include <criterion/criterion.h>
 
 #include "transports/libvirt-uri.h"

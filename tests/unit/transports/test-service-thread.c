@@ -1,3 +1,4 @@
+/* Blocking calls in a thread that can be left behind. */
 #include <criterion/criterion.h>
 #include <pthread.h>
 #include <semaphore.h>

@@ -1,3 +1,4 @@
+/* Connections to a real sshd: host keys and logins. */
 #include <criterion/criterion.h>
 #include <string.h>
 

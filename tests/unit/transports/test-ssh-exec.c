@@ -1,3 +1,4 @@
+/* Commands over a real sshd: streams, statuses, deadlines. */
 #include <criterion/criterion.h>
 #include <string.h>
 

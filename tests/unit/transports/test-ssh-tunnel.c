@@ -1,3 +1,4 @@
+/* Bytes through a real sshd and a socket of ours. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <string.h>

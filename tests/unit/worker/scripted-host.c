@@ -1,3 +1,4 @@
+/* Implements scripted-host.h. */
 #include "scripted-host.h"
 
 #include "base/memory.h"

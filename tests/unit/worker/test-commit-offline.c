@@ -1,3 +1,4 @@
+/* A VM that is off, on an overlay: what its host's image tool says, over a scripted host. */
 #include <criterion/criterion.h>
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* The share that a job was given: it has to be the one that the job is about. */
 #include "worker/connect.h"
 
 #include <criterion/criterion.h>

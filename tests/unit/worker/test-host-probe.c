@@ -1,3 +1,4 @@
+/* What a hypervisor answers to all that is asked of it at once, and answers that are strange. */
 #include "worker/host-probe.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Names on hypervisors: what is ours, what is another orch's, what only looks like it. */
 #include "worker/names.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* An overlay and the markers beside it, over a scripted host. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 

@@ -1,3 +1,4 @@
+/* Which disks of a domain are backed up, and which refuse it. */
 #include <criterion/criterion.h>
 #include <string.h>
 

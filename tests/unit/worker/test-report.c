@@ -1,3 +1,4 @@
+/* What a worker tells: events, metadata and log of the same. */
 #include "worker/report.h"
 
 #include <criterion/criterion.h>

@@ -1,3 +1,4 @@
+/* Names of what a test-restore leaves. */
 #include "worker/test-traces.h"
 
 #include <criterion/criterion.h>

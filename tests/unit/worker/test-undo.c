@@ -1,3 +1,4 @@
+/* The stack of what is left to be undone. */
 #include "worker/undo.h"
 
 #include <criterion/criterion.h>
