@@ -59,6 +59,18 @@ static bool is_restorable(struct retention_point *points, size_t n_points, const
         return false; /* the chain bites its own tail */
 }
 
+/* Whether all that is known to be wrong with it is that one which it builds on has metadata that cannot be read: that may be whole, and this
+ * one with it. */
+static bool builds_on_unreadable(struct retention_point *points, size_t n_points, const struct retention_point *point)
+{
+        for (size_t steps = 0; point && point->good && point->parent && steps <= n_points; steps++) {
+                point = find(points, n_points, point->parent);
+                if (point && point->unreadable)
+                        return true;
+        }
+        return false;
+}
+
 /* The good points that are not in the future, newest first; *ret_count of them. The caller frees. */
 static struct retention_point **sort_good(struct retention_point *points, size_t n_points, int64_t now, size_t *ret_count)
 {
@@ -172,6 +184,9 @@ void retention_decide(const struct inventory_vm *vm, struct retention_point *poi
                 start_over(vm, &points[i], has_rule);
         for (size_t i = 0; i < n_points; i++)
                 keep_by_itself(vm, &points[i], is_restorable(points, n_points, &points[i]), now);
+        for (size_t i = 0; i < n_points; i++)
+                if (builds_on_unreadable(points, n_points, &points[i]))
+                        keep(&points[i], "it builds on one whose metadata cannot be read");
         if (n_good > 0)
                 keep(good[0], "the newest good point");
         keep_newest(good, n_good, vm->keep_last, "keep_last");

@@ -4,8 +4,8 @@
  * month or year within keep_monthly or keep_yearly, held, one of the newest min_points good ones, the newest good one of all, a
  * parent that a kept point needs, or in the future of `now`. With no retention key given, everything is kept. Damaged points count
  * as nobody's good point and go only when they are older than retention_weeks and not held; so does a point that builds, at any
- * remove, on a damaged or missing one. One whose metadata cannot be read is kept for a person to look at, and so is the one before it, which
- * it may build on.
+ * remove, on a damaged or missing one. One whose metadata cannot be read is kept for a person to look at, and so are those that build on it
+ * and the one before it, which it may build on.
  *
  * keep_monthly: N means the newest N local months that have a good point, keep_yearly the same for years: a pause in the backups
  * does not use them up. A point in the future (some clock was wrong) is kept beside all others and counts for no rule. */

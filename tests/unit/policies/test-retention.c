@@ -201,6 +201,26 @@ Test(retention, what_an_unreadable_point_may_build_on_stays)
         assert_reason(points, "full", "first may need it as its parent");
 }
 
+/* The share may only have failed to give the file out this once: the month's point would be gone for good. */
+Test(retention, what_builds_on_an_unreadable_point_stays)
+{
+        struct inventory_vm vm = { .retention_weeks = 1, .keep_monthly = 12, .min_points = 1 };
+        struct retention_point points[] = {
+                { .name = "full", .started = NOW - 20 * WEEK, .good = true },
+                { .name = "inc1", .started = NOW - 19 * WEEK, .good = true, .parent = "full" },
+                { .name = "inc2", .started = NOW - 18 * WEEK, .good = true, .parent = "inc1" },
+                { .name = "young", .started = NOW - DAY, .good = true },
+        };
+
+        assert_kept(&vm, points, NOW, "full inc1 inc2 young ");
+        points[0].good = false;
+        points[0].unreadable = true;
+        assert_kept(&vm, points, NOW, "full inc1 inc2 young ");
+        assert_reason(points, "inc2", "it builds on one whose metadata cannot be read");
+        points[1].good = false;
+        assert_kept(&vm, points, NOW, "full young ");
+}
+
 Test(retention, an_increment_over_a_hole_is_not_the_last_good_copy)
 {
         struct inventory_vm vm = { .retention_weeks = 1, .min_points = 1 };
