@@ -142,9 +142,9 @@ static struct retention_point *find_the_one_before(struct retention_point *point
 
 static struct retention_point *find_parent(struct retention_point *points, size_t n_points, const struct retention_point *point)
 {
-        if (point->unreadable)
-                return find_the_one_before(points, n_points, point);
-        return point->parent ? find(points, n_points, point->parent) : NULL;
+        if (point->parent)
+                return find(points, n_points, point->parent);
+        return point->unreadable ? find_the_one_before(points, n_points, point) : NULL;
 }
 
 /* Parents, transitively. Each round keeps the parents of what the round before kept; every round but the last keeps at least one
@@ -157,7 +157,7 @@ static void keep_parents(struct retention_point *points, size_t n_points)
                         struct retention_point *parent = points[i].remove ? NULL : find_parent(points, n_points, &points[i]);
                         if (parent)
                                 again |= keep(parent, "%.60s %s it as its parent", points[i].name,
-                                              points[i].unreadable ? "may need" : "needs");
+                                              points[i].parent ? "needs" : "may need");
                 }
         }
 }

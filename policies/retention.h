@@ -22,7 +22,7 @@ struct retention_point {
         const char *parent; /* NULL for a full */
         int64_t started;    /* epoch seconds */
         bool good;          /* not damaged */
-        bool unreadable;    /* what its metadata say is not known, nor is therefore its parent; `started` is by its name */
+        bool unreadable;    /* whether it is good is not known; nor is its parent where NULL: `started` is then by its name */
         bool held;
         bool remove;     /* out */
         char reason[96]; /* out: why it is kept or goes */

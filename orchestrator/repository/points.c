@@ -52,8 +52,10 @@ static void point_set_problem(struct point *point, char *problem)
 static void read_state(struct point *point, int fd)
 {
         char *problem = point_state_read(fd, &point->state);
-        if (problem)
-                point_set_problem(point, problem);
+        if (!problem)
+                return;
+        point->uncertain = true;
+        point_set_problem(point, problem);
 }
 
 /* Whether the metadata is that of this very place. */
@@ -71,6 +73,13 @@ static bool check_place(struct point *point, const struct metadata *metadata)
         return false;
 }
 
+/* A file that is not there is a finding; one that the share does not tell of is none. */
+static void set_missing(struct point *point, const char *file, int errnum)
+{
+        point->uncertain |= errnum != ENOENT;
+        point_set_problem(point, xasprintf("%s cannot be found: %s", file, strerror(errnum)));
+}
+
 static void check_disks(struct point *point, int fd, const struct metadata *metadata)
 {
         for (size_t i = 0; i < metadata->n_disks; i++) {
@@ -79,7 +88,7 @@ static void check_disks(struct point *point, int fd, const struct metadata *meta
                 if (!disk->file || !file_name_is_safe(disk->file))
                         point_set_problem(point, xasprintf(POINT_METADATA_NAME " names no valid file for disk %zu", i + 1));
                 else if (fstatat(fd, disk->file, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        point_set_problem(point, xasprintf("%s cannot be found: %s", disk->file, strerror(errno)));
+                        set_missing(point, disk->file, errno);
                 else if (!S_ISREG(st.st_mode))
                         point_set_problem(point, xasprintf("%s is not a regular file", disk->file));
                 else if ((uint64_t)st.st_size != disk->stored_bytes)
@@ -95,6 +104,7 @@ static void read_metadata(struct point *point, int fd)
         _cleanup_free_ char *text = share_read_file(fd, POINT_METADATA_NAME, METADATA_MAX_BYTES, &length, &error);
         _cleanup_(metadata_freep) struct metadata *metadata = text ? metadata_parse(text, length, &error) : NULL;
         if (!metadata) {
+                point->uncertain = true;
                 if (text)
                         error_prefix(&error, POINT_METADATA_NAME);
                 point_set_problem(point, xstrdup(error_message(error)));
@@ -121,6 +131,7 @@ static void scan_point(int vm_fd, const char *hypervisor, const char *vm, const 
                 .path = xasprintf("%s/%s/%s", hypervisor, vm, name),
         };
         if (fd < 0) {
+                point.uncertain = true;
                 point_set_problem(&point, xasprintf("the folder cannot be opened: %s", strerror(errnum)));
         } else {
                 read_state(&point, fd);

@@ -14,7 +14,8 @@
 
 /* One published folder. `problem` says what is wrong with it, and `state.damaged` is true then: its metadata cannot be read or
  * is that of another point (`metadata` is NULL in these cases), a disk is missing or has another length, or state.json cannot be
- * read (it counts as held then, lest retention remove what somebody wanted kept). */
+ * read (it counts as held then, lest retention remove what somebody wanted kept). `uncertain`: that may be the share's doing, or a newer
+ * orch's, and the point be whole; nothing is to be removed for it. */
 struct point {
         char *hypervisor;
         char *vm;
@@ -23,6 +24,7 @@ struct point {
         struct metadata *metadata;
         struct point_state state;
         char *problem;
+        bool uncertain;
 };
 
 struct point_list {

@@ -49,7 +49,7 @@ int prune_points(const struct prune *prune, size_t *ret_kept, size_t *ret_remove
                         .parent = point->metadata ? point->metadata->parent : NULL,
                         .started = point_started(point),
                         .good = point->metadata && !point->state.damaged,
-                        .unreadable = !point->metadata,
+                        .unreadable = !point->metadata || point->uncertain,
                         .held = point->state.held,
                 };
         }

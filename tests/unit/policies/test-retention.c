@@ -219,6 +219,9 @@ Test(retention, what_builds_on_an_unreadable_point_stays)
         assert_reason(points, "inc2", "it builds on one whose metadata cannot be read");
         points[1].good = false;
         assert_kept(&vm, points, NOW, "full young ");
+        points[1].unreadable = true;
+        assert_kept(&vm, points, NOW, "full inc1 inc2 young ");
+        assert_reason(points, "full", "its metadata cannot be read");
 }
 
 Test(retention, an_increment_over_a_hole_is_not_the_last_good_copy)

@@ -19,6 +19,9 @@ void share_unmount(void);
 void share_freeze(void);
 void share_thaw(void);
 
+/* From now on this process gets errnum for each such system call whose argument of that number (from 0) is `value`: a share that refuses. */
+void share_refuse(int call, unsigned argument, unsigned value, int errnum);
+
 /* A whole metadata for a VM "vm-1" of hypervisor "host-1". The caller frees. */
 struct metadata *sample_metadata(const char *point);
 

@@ -2,8 +2,11 @@
 #include "repository/points.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -96,24 +99,26 @@ static const struct {
         const char *words;
         bool metadata; /* is it still there? */
         bool held;
+        bool uncertain;
 } damages[] = {
-        { "rm backup-metadata.json", "backup-metadata.json", false, false },
-        { "echo '{' >backup-metadata.json", "backup-metadata.json", false, false },
-        { "sed -i 's/\"format\": 1/\"format\": 2/' backup-metadata.json", "format", false, false },
-        { "ln -sf /etc/passwd backup-metadata.json", "backup-metadata.json", false, false },
-        { "truncate -s 17M backup-metadata.json", "larger than", false, false },
-        { "sed -i 's/\"vm\": \"vm-1\"/\"vm\": \"vm-2\"/' backup-metadata.json", "is that of host-1/vm-2/", false, false },
+        { "rm backup-metadata.json", "backup-metadata.json", false, false, true },
+        { "echo '{' >backup-metadata.json", "backup-metadata.json", false, false, true },
+        { "sed -i 's/\"format\": 1/\"format\": 2/' backup-metadata.json", "format", false, false, true },
+        { "ln -sf /etc/passwd backup-metadata.json", "backup-metadata.json", false, false, true },
+        { "truncate -s 17M backup-metadata.json", "larger than", false, false, true },
+        { "sed -i 's/\"vm\": \"vm-1\"/\"vm\": \"vm-2\"/' backup-metadata.json", "is that of host-1/vm-2/", false, false, false },
         { "sed -i 's/\"hypervisor\": \"host-1\"/\"hypervisor\": \"host-2\"/' backup-metadata.json", "is that of host-2/vm-1/",
-          false, false },
-        { "cd .. && mv 2026-02-01-220015 2026-02-02-000000", "is that of host-1/vm-1/2026-02-01-220015", false, false },
-        { "sed -i 's/\"status\": \"ok\"/\"status\": \"failed\"/' backup-metadata.json", "job which made no point", false, false },
-        { "rm vm-1-vda.qcow2", "vm-1-vda.qcow2 cannot be found", true, false },
-        { "truncate -s 5 vm-1-vda.qcow2", "vm-1-vda.qcow2 has 5 bytes where", true, false },
-        { "ln -sf /etc/passwd vm-1-vda.qcow2", "not a regular file", true, false },
-        { "echo x >state.json", "state.json cannot be read", true, true },
-        { "rm state.json; mkdir state.json", "state.json cannot be read", true, true },
-        { "echo x >state.json; rm backup-metadata.json", "state.json cannot be read", false, true },
-        { "echo x >state.json; cd .. && mv 2026-02-01-220015 2026-02-02-000000", "state.json cannot be read", false, true },
+          false, false, false },
+        { "cd .. && mv 2026-02-01-220015 2026-02-02-000000", "is that of host-1/vm-1/2026-02-01-220015", false, false, false },
+        { "sed -i 's/\"status\": \"ok\"/\"status\": \"failed\"/' backup-metadata.json", "job which made no point", false, false,
+          false },
+        { "rm vm-1-vda.qcow2", "vm-1-vda.qcow2 cannot be found", true, false, false },
+        { "truncate -s 5 vm-1-vda.qcow2", "vm-1-vda.qcow2 has 5 bytes where", true, false, false },
+        { "ln -sf /etc/passwd vm-1-vda.qcow2", "not a regular file", true, false, false },
+        { "echo x >state.json", "state.json cannot be read", true, true, true },
+        { "rm state.json; mkdir state.json", "state.json cannot be read", true, true, true },
+        { "echo x >state.json; rm backup-metadata.json", "state.json cannot be read", false, true, true },
+        { "echo x >state.json; cd .. && mv 2026-02-01-220015 2026-02-02-000000", "state.json cannot be read", false, true, true },
 };
 
 Test(points, a_damaged_one_is_listed_as_such_and_hides_no_other, .fini = share_unmount)
@@ -133,8 +138,22 @@ Test(points, a_damaged_one_is_listed_as_such_and_hides_no_other, .fini = share_u
                 cr_expect_eq(point->metadata != NULL, damages[i].metadata, "case %zu", i);
                 cr_expect(point->state.damaged && point->state.damage, "case %zu", i);
                 cr_expect_eq(point->state.held, damages[i].held, "case %zu", i);
+                cr_expect_eq(point->uncertain, damages[i].uncertain, "case %zu", i);
                 cr_assert_eq(shell("rm -r " VM "/%s", point->name), 0);
         }
+}
+
+/* What the share refuses to tell for a moment is no reason to remove anything. */
+Test(points, a_disk_that_the_share_does_not_tell_of_may_be_whole, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        free(publish_sample(repository, STARTED));
+        share_refuse(__NR_newfstatat, 3, AT_SYMLINK_NOFOLLOW, EIO);
+        _cleanup_point_list_ struct point_list list = { 0 };
+        cr_assert_eq(points_scan_vm(repository, "host-1", "vm-1", &list, NULL), 0);
+        cr_assert_eq(list.count, 1);
+        cr_expect(list.items[0].problem && list.items[0].state.damaged && list.items[0].metadata);
+        cr_expect(list.items[0].uncertain);
 }
 
 Test(points, state_is_written_and_read_back, .fini = share_unmount)
