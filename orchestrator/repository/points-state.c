@@ -18,18 +18,26 @@
 #define STATE_LOCK_NAME ".orch-state-lock"
 enum { STATE_MAX_BYTES = 64 * 1024, LOCK_WAIT_MS = 10000, LOCK_TRY_MS = 20 };
 
-char *point_state_read(int point_fd, struct point_state *ret)
+/* -1 leaves what a state that cannot be read counts as. */
+static int read_state(int point_fd, struct point_state *ret, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         size_t length = 0;
         *ret = (struct point_state){ 0 };
         _cleanup_free_ char *text = share_read_file(point_fd, POINT_STATE_NAME, STATE_MAX_BYTES, &length, &error);
         if (!text && error->errnum == ENOENT)
-                return NULL;
+                return 0;
         if (text && point_state_parse(text, length, ret, &error) == 0)
-                return NULL;
+                return 0;
         *ret = (struct point_state){ .held = true, .held_reason = xstrdup("state.json cannot be read") };
-        return xasprintf(POINT_STATE_NAME " cannot be read: %s", error_message(error));
+        error_propagate(err, TAKE_PTR(error));
+        return error_prefix(err, POINT_STATE_NAME " cannot be read");
+}
+
+char *point_state_read(int point_fd, struct point_state *ret)
+{
+        _cleanup_error_ struct error *error = NULL;
+        return read_state(point_fd, ret, &error) == 0 ? NULL : xstrdup(error_message(error));
 }
 
 static int write_state(struct repository *repository, int point_fd, const char *path, const struct point_state *state,
@@ -95,7 +103,12 @@ int points_change_state(struct repository *repository, const char *path, void (*
         if (lock_fd < 0)
                 return -1;
         _cleanup_point_state_ struct point_state state = { 0 };
-        free(point_state_read(fd, &state));
+        _cleanup_error_ struct error *error = NULL;
+        /* What is nonsense is written anew; what a newer orch wrote, or the share does not give out now, stays. */
+        if (read_state(fd, &state, &error) < 0 && error->kind != ERROR_CORRUPT) {
+                error_propagate(err, TAKE_PTR(error));
+                return error_prefix(err, "%s/%s", repository->path, path);
+        }
         change(&state, data);
         if (write_state(repository, fd, path, &state, err) < 0)
                 return -1;

@@ -59,7 +59,8 @@ int points_read(struct repository *repository, const char *path, struct point_li
 int points_write_state(struct repository *repository, const char *path, const struct point_state *state,
                        struct error **err) _must_check_;
 /* Reads state.json, has `change` change it, and writes it, while no other process or host does the same in this repository: so that a
- * verification doesn't undo a hold that came meanwhile. A state.json that cannot be read counts as held, as in a scan. *ret (may be NULL)
+ * verification doesn't undo a hold that came meanwhile. One that is nonsense counts as held, as in a scan; one
+ * of a newer orch, or that the share does not give out, is an error and stays as it is. *ret (may be NULL)
  * is what was written; the caller's. ERROR_BUSY when others keep it locked for 10 s. */
 int points_change_state(struct repository *repository, const char *path, void (*change)(struct point_state *state, void *data),
                         void *data, struct point_state *ret, struct error **err) _must_check_;

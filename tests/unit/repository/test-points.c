@@ -220,6 +220,26 @@ Test(points, changes_of_a_state_are_put_on_what_is_there, .fini = share_unmount)
         cr_expect(written.held, "what cannot be read may have been a hold");
 }
 
+/* What is known of the point would be lost: that it is damaged, who holds it, that it was seen to boot. */
+Test(points, a_state_that_cannot_be_understood_now_is_not_replaced, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(32);
+        free(publish_sample(repository, STARTED));
+        int64_t now = 1770000000;
+        static const char path[] = "host-1/vm-1/2026-02-01-220015";
+        cr_assert_eq(shell("echo '{\"format\": 2, \"held\": 5}' > " VM "/2026-02-01-220015/state.json"), 0);
+        _cleanup_error_ struct error *newer = NULL;
+        cr_expect_eq(points_change_state(repository, path, mark_verified, &now, NULL, &newer), -1);
+        cr_expect(newer && newer->kind == ERROR_REFUSED && strstr(newer->message, "newer orch"), "%s", error_message(newer));
+        cr_expect_eq(shell("grep -q 'format.: 2' " VM "/2026-02-01-220015/state.json"), 0);
+
+        cr_assert_eq(points_write_state(repository, path, &(struct point_state){ .damaged = true }, NULL), 0);
+        share_refuse(__NR_openat, 2, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, EIO);
+        _cleanup_error_ struct error *refused = NULL;
+        cr_expect_eq(points_change_state(repository, path, mark_verified, &now, NULL, &refused), -1);
+        cr_expect(refused && strstr(refused->message, "state.json"), "%s", error_message(refused));
+}
+
 Test(points, one_point_is_read_by_its_path, .fini = share_unmount)
 {
         _cleanup_(repository_freep) struct repository *repository = share_repository(32);
