@@ -113,15 +113,25 @@ struct found_lease {
         char *text;
 };
 
+/* Whether its process lives. A share that does not tell is no proof that it ended; what is no file at all was never locked. */
+static bool is_locked(int fd, int open_errno)
+{
+        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+        if (fd < 0)
+                return open_errno != ELOOP && open_errno != EISDIR;
+        return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
+}
+
 /* False: it went meanwhile. */
 static bool look(int vm_fd, const char *name, struct found_lease *ret)
 {
         _cleanup_close_ int fd = openat(vm_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-        struct stat st;
-        if ((fd < 0 && errno == ENOENT) || fstatat(vm_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        int open_errno = errno;
+        struct stat st = { 0 };
+        bool seen = fstatat(vm_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+        if ((fd < 0 && open_errno == ENOENT) || (!seen && errno == ENOENT))
                 return false;
-        struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-        ret->locked = fd >= 0 && fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+        ret->locked = !seen || is_locked(fd, open_errno);
         ret->renewed = st.st_mtim.tv_sec;
         ret->text = share_read_file(vm_fd, name, LEASE_MAX_BYTES, NULL, NULL);
         ret->of_process = str_starts_with(ret->text ? ret->text : "", HEAD_OF_PROCESS "\n");

@@ -2,8 +2,11 @@
 #include "repository/leases.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -125,4 +128,19 @@ Test(leases, one_that_cannot_be_read_speaks_for_every_point, .fini = share_unmou
         _cleanup_free_ char *point = publish_sample(repository, STARTED);
         cr_assert_eq(shell("echo torn > " LEASE), 0);
         stays(repository, point);
+}
+
+/* No answer is not the answer that nobody reads. */
+Test(leases, one_that_the_share_does_not_tell_of_counts, .fini = share_unmount)
+{
+        _cleanup_(repository_freep) struct repository *repository = share_repository(64);
+        _cleanup_free_ char *point = publish_sample(repository, STARTED);
+        struct lease *lease = take(repository, point, NULL, LEASE_OF_PROCESS);
+        share_refuse(__NR_fcntl, 1, F_OFD_GETLK, ENOLCK);
+        cr_expect_eq(sweep(repository, clock_realtime_s(), false), 0);
+        cr_expect_eq(shell("test -e " LEASE), 0);
+        share_refuse(__NR_newfstatat, 3, AT_SYMLINK_NOFOLLOW, EIO);
+        stays(repository, point);
+        cr_expect_eq(sweep(repository, clock_realtime_s(), false), 0);
+        lease_release(lease);
 }
