@@ -88,6 +88,11 @@ static void repoint(struct rewriting *rewriting, xmlNode *disk, const struct rew
                 xml_set_attribute(driver, "name", "qemu");
         }
         xml_set_attribute(driver, "type", wanted->format);
+        /* libvirt refuses a definition that has these for another format. */
+        if (!streq(wanted->format, "qcow2")) {
+                xml_drop_children(driver, "metadata_cache");
+                xml_drop_attribute(driver, "discard_no_unref");
+        }
 }
 
 static bool is_drive(const xmlNode *disk)

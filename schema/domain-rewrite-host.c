@@ -39,7 +39,6 @@ static void becomes_pty(xmlNode *device)
 {
         xml_drop_children(device, "source");
         xml_drop_children(device, "protocol");
-        xml_drop_children(device, "log");
         xml_set_attribute(device, "type", "pty");
 }
 
@@ -66,11 +65,22 @@ static bool must_leave(const struct rewriting *rewriting)
         return rewriting->wanted->drop_host_devices || rewriting->wanted->new_macs;
 }
 
+/* virtlogd gives a file out to one machine at a time, and empties it for one that does not append. */
+static void leave_log(struct rewriting *rewriting, xmlNode *device, const char *kind)
+{
+        _cleanup_free_ char *file = xml_attribute(xml_child(device, "log"), "file");
+        if (file)
+                strv_addf(&rewriting->notes, "a %s is not written to %s of the host any more", kind, file);
+        xml_drop_children(device, "log");
+}
+
 static void rewrite_character_devices(struct rewriting *rewriting, const char *kind)
 {
         xmlNode *next = NULL;
         for (xmlNode *device = xml_child(rewriting->devices, kind); device; device = next) {
                 next = xml_next(device, kind);
+                if (must_leave(rewriting))
+                        leave_log(rewriting, device, kind);
                 if (is_at_a_place(device) && must_leave(rewriting))
                         leave_place(rewriting, device, kind);
                 else if (is_at_a_place(device))
@@ -173,6 +183,8 @@ static const char *other_tie(const xmlNode *device)
                 return "a TPM of the host";
         if (streq(name, "memory") && xml_child(xml_child(device, "source"), "path"))
                 return "memory in a file of the host";
+        if (streq(name, "pstore"))
+                return "a store for crash records in a file of the host";
         return NULL;
 }
 

@@ -98,9 +98,12 @@ static void add_interface_hostdev(struct domain_xml *xml, const xmlNode *interfa
 
 static void add_shared_folder(struct domain_xml *xml, const xmlNode *filesystem)
 {
-        _cleanup_free_ char *directory = xml_attribute(xml_child(filesystem, "source"), "dir");
-        if (directory)
-                strv_addf(&xml->host_devices, "shared folder %s", directory);
+        static const char *const attributes[] = { "dir", "socket", "file", "dev", "name" };
+        const xmlNode *source = xml_child(filesystem, "source");
+        _cleanup_free_ char *place = NULL;
+        for (size_t i = 0; !place && i < ARRAY_LENGTH(attributes); i++)
+                place = xml_attribute(source, attributes[i]);
+        strv_addf(&xml->host_devices, "shared folder %s", place ? place : "of the host");
 }
 
 void domain_read_other_devices(const xmlNode *devices, struct domain_xml *xml)

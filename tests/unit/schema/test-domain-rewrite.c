@@ -346,6 +346,54 @@ Test(domain_rewrite, beside_the_original_it_takes_no_place_of_it)
         has(&s, "<listen type=\"socket\"/>");
 }
 
+/* A log belongs to one machine at a time: virtlogd refuses it to the second one, which then does not start. */
+Test(domain_rewrite, beside_the_original_no_console_is_logged_where_its_is)
+{
+        const char *text = DEVICES("<serial type='pty'><log file='/l/0' append='on'/><target port='0'/></serial>"
+                                   "<serial type='pty'><log file='/l/1'/><target port='1'/></serial>"
+                                   "<console type='pty'><log file='/l/0' append='on'/><target type='serial' port='0'/></console>"
+                                   "<console type='pty'><log file='/l/2'/><target type='virtio' port='1'/></console>"
+                                   "<channel type='unix'><log file='/l/3'/><target type='virtio' name='a'/></channel>");
+        _cleanup_result_ struct result copy = run(text, &(struct rewrite){ .new_macs = true });
+        has_not(&copy, "/l/");
+        has(&copy, "<channel type=\"unix\"><target type=\"virtio\" name=\"a\"/></channel>");
+        notes(&copy, "a serial is not written to /l/1 of the host any more");
+        _cleanup_result_ struct result test = run(text, &(struct rewrite){ .drop_host_devices = true, .serial_log = "/s.log" });
+        has_not(&test, "/l/");
+        has(&test, "<serial type=\"pty\"><target port=\"0\"/><log file=\"/s.log\" append=\"on\"/></serial>");
+        _cleanup_result_ struct result same = run(text, &(struct rewrite){ 0 });
+        has(&same, "<serial type=\"pty\"><log file=\"/l/1\"/>");
+        cr_assert_null(same.notes);
+}
+
+Test(domain_rewrite, what_only_qcow2_can_have_goes_with_it)
+{
+        const char *text = DEVICES("<disk type='file'><driver name='qemu' type='qcow2' discard='unmap' discard_no_unref='on'>"
+                                   "<metadata_cache><max_size unit='bytes'>1</max_size></metadata_cache></driver>"
+                                   "<source file='/old'/><target dev='vda'/></disk>");
+        const struct rewrite_disk raw = { .target = "vda", .path = "/new", .format = "raw" };
+        _cleanup_result_ struct result r = run(text, &(struct rewrite){ .disks = &raw, .n_disks = 1 });
+        has(&r, "<driver name=\"qemu\" type=\"raw\" discard=\"unmap\"/>");
+        const struct rewrite_disk qcow2 = { .target = "vda", .path = "/new", .format = "qcow2" };
+        _cleanup_result_ struct result s = run(text, &(struct rewrite){ .disks = &qcow2, .n_disks = 1 });
+        has(&s, "discard_no_unref=\"on\"><metadata_cache><max_size");
+}
+
+/* Two machines must not write into one file of crash records; and nothing goes unsaid. */
+Test(domain_rewrite, every_folder_and_file_of_the_host_is_told)
+{
+        const char *text =
+                DEVICES("<filesystem type='mount'><driver type='virtiofs'/><source socket='/run/fs.sock'/><target dir='t'/>"
+                        "</filesystem><pstore backend='acpi-erst'><path>/n/vm_PSTORE.raw</path></pstore>");
+        _cleanup_result_ struct result kept = run(text, &(struct rewrite){ 0 });
+        notes(&kept, "shared folder /run/fs.sock of the old host must be on this one too");
+        notes(&kept, "a store for crash records in a file of the host is asked for");
+        _cleanup_result_ struct result test = run(text, &(struct rewrite){ .drop_host_devices = true });
+        has_not(&test, "pstore");
+        has_not(&test, "filesystem");
+        notes(&test, "shared folder /run/fs.sock was left out");
+}
+
 Test(domain_rewrite, an_emulated_tpm_stays_and_its_folder_is_libvirts)
 {
         const char *text = DEVICES(
