@@ -241,6 +241,8 @@ static int start(void *data, const char *unused, struct error **err)
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
         if (!inventory)
                 return error_set(err, ERROR_CONFIG, "%s", error_message(broken));
+        if (daemon->phase != DAEMON_RUNNING)
+                return error_set(err, ERROR_REFUSED, "the daemon is stopping");
         _cleanup_strv_ char **vms = NULL;
         _cleanup_strv_ char **hypervisors = NULL;
         int r = job_action_is_of_hypervisor(order->action)

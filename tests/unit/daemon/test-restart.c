@@ -175,6 +175,36 @@ Test(restart, stop_lets_finish_when_told_so_and_a_second_signal_cancels)
         rig_done(&rig);
 }
 
+/* What came now would wait for ever, and the daemon for it. */
+Test(restart, nothing_new_is_taken_up_while_the_last_job_is_let_finish)
+{
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        _cleanup_free_ char *settings = xasprintf("repository: { path: " SHARE ", fstype: any }\ninventory: vm-list.yaml\n"
+                                                  "socket: %s/socket\ndaemon: { state: %s/state, on_stop: finish }\n",
+                                                  rig.folder, rig.folder);
+        rig_write(&rig, "orch.yaml", settings);
+        rig_set_vms(&rig, (const char *const[]){ "endless-1", "ok-2", NULL });
+        rig_start(&rig);
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"endless-1\"]}");
+        json_decref(call_until(&call, "progress", "endless-1", 10000));
+        kill(rig.pid, SIGTERM);
+        json_decref(call_until(&call, "progress", "endless-1", 10000));
+        static const char *const paths[] = { "/v1/check", "/v1/recover", "/v1/discover", "/v1/hypervisors/check" };
+        for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
+                struct call refused;
+                call_open(&rig, &refused, "POST", paths[i], "{}");
+                json_decref(call_line(&refused, 10000));
+                cr_expect_eq(refused.status, 409, "%s: %d", paths[i], refused.status);
+                call_close(&refused);
+        }
+        kill(rig.pid, SIGTERM);
+        cr_assert_eq(call_finish(&call, 10000), 5);
+        cr_assert_eq(rig_wait(&rig), 0);
+        rig_done(&rig);
+}
+
 Test(restart, without_its_share_it_starts_says_why_and_takes_it_when_it_comes)
 {
         static const char *options[] = { "share_retry_ms=300", NULL };
