@@ -68,7 +68,7 @@ static void forget(struct daemon *daemon, struct pending *pending)
         recoveries->count--;
 }
 
-#define PULL_IS_LEFT (1U << 8)
+#define PULL_IS_LEFT (1U << 31) /* the lower bits are those of steps[] in recoveries_note_step() */
 
 /* A VM that runs from the share until its disks are pulled is looked at again until they are; what else is asked for it meanwhile does not
  * wait behind its restore, which does nothing else by then, but is told. A backup and a recovery look at the pulls of all restores before they
@@ -89,6 +89,7 @@ void recoveries_note_step(struct job *job, const struct event *event)
 {
         static const char *const steps[] = { "thaw", "disarm",    "resume",     "power-on",   "commit",
                                              "copy", "increment", "checkpoint", "test-domain" };
+        _Static_assert(ARRAY_LENGTH(steps) < 31, "a step needs a bit of its own");
         if (streq(event->step, "pull")) {
                 note_pull(job, event->state);
                 return;

@@ -48,3 +48,12 @@ Test(recoveries, a_backup_and_a_recovery_stay_alone_with_their_vm)
                 cr_assert(job.left_undone);
         }
 }
+
+/* A recovery looks at pulls and at test domains: what it says of the one is not about the other. */
+Test(recoveries, a_test_domain_that_is_gone_is_no_pull_that_is_over)
+{
+        struct job job = { .action = JOB_RECOVER };
+        step(&job, "pull", STEP_SKIPPED);
+        step(&job, "test-domain", STEP_UNDONE);
+        cr_assert(job.left_undone);
+}
