@@ -117,7 +117,10 @@ static void end_unstarted(struct daemon *daemon, struct job *job, enum job_outco
 
 static void on_step(struct job *job, const struct event *event)
 {
+        bool held_others = !job->pulls;
         recoveries_note_step(job, event);
+        if (job->pulls && held_others)
+                daemon_changed(job->daemon);
         if (event->state == STEP_FAILED && !job->failed_step)
                 job->failed_step = xstrdup(event->step);
         if (event->state != STEP_BEGIN)

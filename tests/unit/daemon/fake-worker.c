@@ -299,12 +299,40 @@ static int play_leaves(const char *part)
         return 0;
 }
 
+/* A backup that dies, and its recovery, which goes on until it is cancelled; the next one is quick. */
+static int play_convalescent(void)
+{
+        _cleanup_free_ char *marker = xasprintf("%s.%s", getenv("FAKE_LOG"), request->vm);
+        if (request->action != JOB_RECOVER)
+                return 3;
+        if (access(marker, F_OK) < 0 && close(open(marker, O_CREAT | O_CLOEXEC, 0600)) == 0 && work(100000))
+                result("cancelled", ERROR_CANCELLED, "cancelled");
+        else
+                succeed();
+        return 0;
+}
+
+/* An instant restore: after a while its VM runs, and it only watches until it is cancelled. */
+static int play_pull(void)
+{
+        bool cancelled = work(15);
+        note("pull");
+        step("pull");
+        if (cancelled || work(100000))
+                result("cancelled", ERROR_CANCELLED, "cancelled");
+        return 0;
+}
+
 static int play(const char *part)
 {
         if (request->action == JOB_VERIFY)
                 return play_verification();
         if (request->action == JOB_TEST_RESTORE)
                 return play_test_restore();
+        if (request->action == JOB_RESTORE && str_starts_with(request->vm, "pulls-"))
+                return play_pull();
+        if (streq(part, "convalescent"))
+                return play_convalescent();
         if (streq(part, "dies"))
                 return 3;
         if (streq(part, "killed"))
@@ -357,9 +385,10 @@ int main(void)
         }
         const char *name = request->vm ? request->vm : request->hypervisor;
         const char *dash = strrchr(name, '-');
-        _cleanup_free_ char *part = request->action == JOB_BACKUP || str_starts_with(name, "leaves-")
-                                            ? xstrndup(name, (size_t)(dash - name))
-                                            : xstrdup("ok");
+        _cleanup_free_ char *part =
+                request->action == JOB_BACKUP || str_starts_with(name, "leaves-") || str_starts_with(name, "convalescent-")
+                        ? xstrndup(name, (size_t)(dash - name))
+                        : xstrdup("ok");
         struct sigaction action = { .sa_handler = streq(part, "deaf") ? SIG_IGN : on_term };
         if (!streq(part, "hangs"))
                 sigaction(SIGTERM, &action, NULL);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fs.h"
 #include "base/memory.h"
 #include "rig.h"
 
@@ -100,6 +101,22 @@ Test(supervision, a_vm_that_was_not_put_back_is_recovered_until_it_is)
         usleep(1500 * 1000);
         _cleanup_free_ char *history = rig_history(&rig);
         cr_assert_eq(count_of(history, "start recover leaves-1"), 2, "after one that succeeds there is no other");
+        rig_end(&rig);
+}
+
+/* What waits for a VM begins as soon as its instant restore only watches it, not when something else happens to happen. */
+Test(supervision, a_restore_that_begins_to_pull_lets_others_begin)
+{
+        struct rig rig;
+        rig_begin(&rig, NULL, (const char *const[]){ "pulls-1", NULL });
+        struct call restore;
+        call_open(&rig, &restore, "POST", "/v1/restore", "{\"vm\":\"pulls-1\",\"options\":{\"instant\":true,\"start\":true}}");
+        json_decref(call_until(&restore, "progress", "pulls-1", 10000));
+        json_decref(rig_post(&rig, "/v1/backup", "{\"vms\":[\"pulls-1\"],\"wait\":false}", 200));
+        rig_wait_for_history(&rig, "end backup pulls-1", 1);
+        _cleanup_free_ char *history = rig_history(&rig);
+        cr_assert_str_eq(history, "start restore pulls-1,pull restore pulls-1,start backup pulls-1,end backup pulls-1");
+        call_close(&restore);
         rig_end(&rig);
 }
 
