@@ -102,6 +102,18 @@ static void end_job(struct daemon *daemon, struct job *job)
         jobs_end(daemon->jobs, job, line);
 }
 
+/* One that waited and was cancelled is given up, as one that ran; one that could not be started is tried again. The stop leaves both to the
+ * next start. */
+static void settle_unstarted_recovery(struct daemon *daemon, const struct job *job)
+{
+        if (daemon->phase != DAEMON_RUNNING || job->dry_run)
+                return;
+        if (recoveries_note_end(daemon, job))
+                running_file_write(daemon->state_folder, job);
+        else
+                running_file_remove(daemon->state_folder, job->id);
+}
+
 /* Ends a job that has no worker. */
 static void end_unstarted(struct daemon *daemon, struct job *job, enum job_outcome outcome, enum error_kind kind, const char *error)
 {
@@ -111,6 +123,8 @@ static void end_unstarted(struct daemon *daemon, struct job *job, enum job_outco
         tell(job, line, NULL);
         if (outcome == JOB_OUTCOME_FAILED)
                 job_record(daemon, job, NULL);
+        if (job->action == JOB_RECOVER)
+                settle_unstarted_recovery(daemon, job);
         tell_outcome(daemon, job);
         end_job(daemon, job);
 }
@@ -208,11 +222,11 @@ static void on_stuck(void *data)
         tell_outcome(job->daemon, job);
 }
 
-/* Ahead of everything, unless one waits already. */
+/* Ahead of everything, unless one waits already. One that somebody asked for may only look, and is not noted for a restart. */
 static void queue_recover(struct daemon *daemon, const char *vm, const char *hypervisor, const char *why, struct process_id after)
 {
         for (size_t i = 0; i < daemon->queue.count; i++)
-                if (daemon->queue.items[i]->action == JOB_RECOVER && streq(daemon->queue.items[i]->vm, vm))
+                if (daemon->queue.items[i]->class == JOB_CLASS_RECOVER && streq(daemon->queue.items[i]->vm, vm))
                         return;
         if (daemon->phase != DAEMON_RUNNING)
                 return;
@@ -238,6 +252,13 @@ static void remove_busy(struct daemon *daemon, const struct job *job)
         }
 }
 
+/* While stopping: a job whose worker died, and a recovery that was broken off. */
+static bool is_for_next_start(const struct job *job, bool died)
+{
+        bool broken_off = job->action == JOB_RECOVER && job->cancelling && job->outcome != JOB_OUTCOME_OK;
+        return job->daemon->phase != DAEMON_RUNNING && (died || broken_off);
+}
+
 static void on_ended(void *data)
 {
         struct job *job = data;
@@ -247,11 +268,11 @@ static void on_ended(void *data)
                 fail_without_result(job);
         job->worker = worker_process_free(job->worker);
         remove_busy(daemon, job);
-        /* While stopping, the file is for the next start; so is that of a VM that is to be recovered later. */
+        /* The file of a VM that is to be recovered later, or after the next start, stays. */
         if (died && is_recovered_after(job))
                 queue_recover(daemon, job->vm, job->hypervisor, job->error, (struct process_id){ 0 });
-        bool later = (!died || job->action == JOB_RECOVER) && recoveries_note_end(daemon, job);
-        if (!later && (!died || daemon->phase == DAEMON_RUNNING))
+        bool later = is_for_next_start(job, died) || ((!died || job->action == JOB_RECOVER) && recoveries_note_end(daemon, job));
+        if (!later)
                 running_file_remove(daemon->state_folder, job->id);
         tell_outcome(daemon, job);
         end_job(daemon, job);
@@ -322,7 +343,6 @@ static void start_job(struct daemon *daemon, struct job *job)
         job->started = clock_realtime_s();
         _cleanup_error_ struct error *error = NULL;
         if (start_worker(daemon, job, &error) < 0) {
-                running_file_remove(daemon->state_folder, job->id);
                 end_unstarted(daemon, job, JOB_OUTCOME_FAILED, error->kind, error->message);
                 return;
         }

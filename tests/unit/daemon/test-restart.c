@@ -122,6 +122,30 @@ Test(restart, nothing_is_done_to_a_vm_while_the_worker_of_a_killed_daemon_still_
         rig_end(&rig);
 }
 
+/* As one that runs is: nothing is left that would begin it again. */
+Test(restart, a_recovery_that_waits_is_given_up_when_it_is_cancelled)
+{
+        struct rig rig;
+        rig_begin(&rig, NULL, (const char *const[]){ "reluctant-1", NULL });
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/run", "{}");
+        json_decref(call_until(&call, "progress", "reluctant-1", 10000));
+        call_close(&call);
+        kill(rig.pid, SIGKILL);
+        cr_assert_eq(rig_wait(&rig), 128 + SIGKILL);
+        rig_start(&rig);
+        json_t *status = rig_get(&rig, "/v1/status");
+        const char *job = text_of(json_array_get(json_object_get(status, "queued"), 0), "job");
+        _cleanup_free_ char *path = xasprintf("/v1/jobs/%s/cancel", job);
+        json_decref(rig_post(&rig, path, "{}", 200));
+        json_decref(status);
+        rig_wait_for_history(&rig, "end backup reluctant-1", 1);
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        _cleanup_free_ char *running_folder = xasprintf("%s/state/running", rig.folder);
+        cr_assert_eq(rmdir(running_folder), 0, "something is still noted as running");
+        rig_done(&rig);
+}
+
 Test(restart, stop_cancels_what_runs)
 {
         struct rig rig;
@@ -203,6 +227,19 @@ Test(restart, nothing_new_is_taken_up_while_the_last_job_is_let_finish)
         cr_assert_eq(call_finish(&call, 10000), 5);
         cr_assert_eq(rig_wait(&rig), 0);
         rig_done(&rig);
+}
+
+/* A VM that waits on its overlay does so until the next start, not until its next backup. */
+Test(restart, a_recovery_that_the_stop_broke_off_is_taken_up_again)
+{
+        struct rig rig;
+        rig_begin(&rig, NULL, (const char *const[]){ "convalescent-1", NULL });
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"convalescent-1\"]}"), 1);
+        rig_wait_for_history(&rig, "start recover convalescent-1", 1);
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        rig_start(&rig);
+        rig_wait_for_history(&rig, "end recover convalescent-1", 2);
+        rig_end(&rig);
 }
 
 Test(restart, without_its_share_it_starts_says_why_and_takes_it_when_it_comes)

@@ -104,6 +104,52 @@ Test(supervision, a_vm_that_was_not_put_back_is_recovered_until_it_is)
         rig_end(&rig);
 }
 
+/* One that only looks puts nothing right. */
+Test(supervision, a_dry_run_that_waits_is_no_recovery)
+{
+        struct rig rig;
+        rig_begin(&rig, NULL, (const char *const[]){ "endless-1", NULL });
+        struct call backup;
+        struct call look;
+        call_open(&rig, &backup, "POST", "/v1/backup", "{\"vms\":[\"endless-1\"]}");
+        json_decref(call_until(&backup, "progress", "endless-1", 10000));
+        call_open(&rig, &look, "POST", "/v1/recover", "{\"vms\":[\"endless-1\"],\"dry_run\":true}");
+        json_decref(call_until(&look, "queued", "endless-1", 10000));
+        cr_assert_eq(kill(rig_worker_pid(&rig, "endless-1"), SIGKILL), 0);
+        cr_assert_eq(call_finish(&backup, 10000), 1);
+        cr_assert_eq(call_finish(&look, 10000), 0);
+        rig_wait_for_history(&rig, "end recover endless-1", 2);
+        rig_end(&rig);
+}
+
+/* No process could be made, or the program is being exchanged. */
+Test(supervision, a_recovery_that_could_not_be_started_is_tried_again)
+{
+        static const char *options[] = { "keepalive_ms=400", "recover_delay_ms=1500", NULL };
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig.options = options;
+        _cleanup_free_ char *worker = xstrdup(getenv("FAKE_WORKER"));
+        _cleanup_free_ char *link = path_join(rig.folder, "worker");
+        cr_assert_eq(symlink(worker, link), 0);
+        setenv("FAKE_WORKER", link, 1);
+        rig_set_vms(&rig, (const char *const[]){ "leaves-1", NULL });
+        rig_start(&rig);
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"leaves-1\"]}"), 1);
+        cr_assert_eq(unlink(link), 0);
+        bool failed = false;
+        for (int i = 0; i < 500 && !failed; i++) {
+                _cleanup_free_ char *log = rig_read(&rig, "daemon.log");
+                failed = strstr(log, "recover of leaves-1 failed: cannot start a worker") != NULL;
+                usleep(20000);
+        }
+        cr_assert(failed, "the recovery was to fail");
+        cr_assert_eq(symlink(worker, link), 0);
+        rig_wait_for_history(&rig, "end recover leaves-1", 2);
+        setenv("FAKE_WORKER", worker, 1);
+        rig_end(&rig);
+}
+
 /* What waits for a VM begins as soon as its instant restore only watches it, not when something else happens to happen. */
 Test(supervision, a_restore_that_begins_to_pull_lets_others_begin)
 {
