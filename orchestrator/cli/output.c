@@ -1,6 +1,7 @@
 /* Implements cli/output.h. The only state is whether the live line is shown: it is the process's one terminal. */
 #include "cli/output.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -34,9 +35,14 @@ void output_live(const char *text)
         live_is_shown = text;
 }
 
+/* A reader that has gone knows that it has; a file that is cut short has to be told of. */
 static bool flush_is_fine(void)
 {
-        return fflush(stdout) == 0 && !ferror(stdout);
+        if (fflush(stdout) == 0 && !ferror(stdout))
+                return true;
+        if (errno != EPIPE)
+                log_error("cannot write to standard output: %s", strerror(errno));
+        return false;
 }
 
 bool output_line(const char *text)

@@ -2,9 +2,12 @@
 #include "cli/cli.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "capture.h"
 
@@ -117,6 +120,22 @@ Test(cli, help_is_printed_for_all_a_group_and_a_verb)
                   capture.out);
         cr_assert_eq(ORCH(capture, "--version"), 0);
         cr_assert_str_eq(capture.out, "orch " ORCH_VERSION "\n");
+}
+
+/* `orch bacula config >FILE` on a full disk. */
+Test(cli, what_could_not_be_written_is_told)
+{
+        _cleanup_(capture_done) struct capture capture = { 0 };
+        char *argv[] = { (char *)(uintptr_t) "orch", (char *)(uintptr_t) "--help", NULL };
+        capture_begin(&capture);
+        int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+        cr_assert_geq(dup2(full, STDOUT_FILENO), 0);
+        close(full);
+        int status = cli_main(verbs, 2, argv);
+        __fpurge(stdout);
+        capture_end(&capture);
+        cr_assert_eq(status, STATUS_JOB_FAILED);
+        cr_assert_str_eq(capture.errors, "error: cannot write to standard output: No space left on device\n");
 }
 
 Test(cli, the_kind_of_an_error_gives_the_exit_status)
