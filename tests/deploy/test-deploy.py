@@ -115,6 +115,24 @@ class Deploy(unittest.TestCase):
             self.assertIn("hooks.example/1", self.read(path[1:]))
         self.assertIn("kept      /etc/orch/vm-list.yaml", said)
 
+    def test_a_password_that_was_changed_is_the_one_that_opens(self):
+        self.deploy()
+        given = self.config / "secrets.conf"
+        with open(self.root / "etc/orch/tls/users", "a") as users:
+            users.write("second:$6$salt$hash\n")
+        given.write_text('BACULARIS_PASSWORD="another one"\nDIRECTOR_PASSWORD="a third"\n')
+        given.chmod(0o600)
+        self.deploy("--yes")
+        first, second = self.read("etc/orch/tls/users").splitlines()
+        self.assertEqual(second, "second:$6$salt$hash")
+        salt, found = first.split("$")[2:]
+        wanted = subprocess.run(["openssl", "passwd", "-6", "-salt", salt, "-stdin"], input="another one", text=True, capture_output=True, check=True).stdout
+        self.assertEqual(found, wanted.strip().split("$")[3])
+        self.assertIn('"a third"', self.read("etc/bacula/bconsole.conf"))
+        before = self.everything()
+        self.deploy("--yes")
+        self.assertEqual(before, self.everything())
+
     def test_the_certificate_is_for_ten_years_and_kept_unless_a_new_one_is_asked_for(self):
         self.deploy()
         first = self.read("etc/orch/tls/cert.pem")
