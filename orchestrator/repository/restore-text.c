@@ -121,15 +121,15 @@ static void add_verify(struct strbuf *buf, const struct restore_words *words)
 
 static void add_look(struct strbuf *buf, const struct restore_words *words)
 {
-        strbuf_addf(
-                buf,
-                "2. See whether the VM is still there\n\n"
-                "    virsh list --all\n\n"
-                "If %s is listed, it is in the way. To replace it, stop it and take its old definition away (its disks stay):\n\n"
-                "  virsh shutdown %s\n"
-                "  virsh undefine --managed-save --snapshots-metadata --checkpoints-metadata --keep-nvram %s\n\n"
-                "To keep it and start this copy beside it, go to \"Beside the original, or elsewhere\" below now.\n",
-                words->vm, words->domain, words->domain);
+        strbuf_addf(buf,
+                    "2. See whether the VM is still there\n\n"
+                    "    virsh list --all\n\n"
+                    "If %s is listed, it is in the way. To replace it, stop it and take its old definition away (its disks and "
+                    "firmware state stay):\n\n"
+                    "  virsh shutdown %s\n"
+                    "  virsh undefine --managed-save --snapshots-metadata --checkpoints-metadata --keep-nvram --keep-tpm %s\n\n"
+                    "To keep it and start this copy beside it, go to \"Beside the original, or elsewhere\" below now.\n",
+                    words->vm, words->domain, words->domain);
         if (words->metadata->networks && words->metadata->networks[0]) {
                 _cleanup_free_ char *joined = strv_join(words->metadata->networks, ", ");
                 _cleanup_free_ char *networks = str_one_line(joined, 1000);
@@ -139,18 +139,23 @@ static void add_look(struct strbuf *buf, const struct restore_words *words)
         strbuf_add_char(buf, '\n');
 }
 
+/* Also for a folder: --backup moves the one that was set aside before. */
+static void add_aside(struct strbuf *buf, const char *path)
+{
+        _cleanup_free_ char *aside = xasprintf("%s.before-restore", path);
+        _cleanup_free_ char *quoted_aside = shell_quote(aside);
+        _cleanup_free_ char *quoted_path = shell_quote(path);
+        strbuf_addf(buf, "    [ ! -e %s ] || mv -vT --backup=numbered %s %s\n", quoted_path, quoted_path, quoted_aside);
+}
+
 static void add_disk_file(struct strbuf *buf, const char *file, const char *path, const char *format)
 {
         _cleanup_free_ char *directory = path_directory(path);
-        _cleanup_free_ char *aside = xasprintf("%s.before-restore", path);
         _cleanup_free_ char *quoted_directory = shell_quote(directory);
-        _cleanup_free_ char *quoted_aside = shell_quote(aside);
         _cleanup_free_ char *quoted_path = shell_quote(path);
-        strbuf_addf(buf,
-                    "    mkdir -p %s\n"
-                    "    [ ! -e %s ] || mv -v --backup=numbered %s %s\n"
-                    "    qemu-img convert -p -O %s %s %s\n",
-                    quoted_directory, quoted_path, quoted_path, quoted_aside, format, file, quoted_path);
+        strbuf_addf(buf, "    mkdir -p %s\n", quoted_directory);
+        add_aside(buf, path);
+        strbuf_addf(buf, "    qemu-img convert -p -O %s %s %s\n", format, file, quoted_path);
 }
 
 static void add_disk_block(struct strbuf *buf, const char *file, const char *path, const char *format)
@@ -208,14 +213,17 @@ static void add_firmware(struct strbuf *buf, const struct restore_words *words)
         if (!metadata->nvram_file && !metadata->tpm_folder)
                 return;
         strbuf_add(buf, "Firmware state: the VM boots with what it had stored there.\n\n");
-        if (metadata->nvram_file) {
+        if (metadata->nvram_file && metadata->nvram_path) {
                 _cleanup_free_ char *file = shell_quote(metadata->nvram_file);
-                _cleanup_free_ char *path = shell_quote(metadata->nvram_path ? metadata->nvram_path : "");
+                _cleanup_free_ char *path = shell_quote(metadata->nvram_path);
+                add_aside(buf, metadata->nvram_path);
                 strbuf_addf(buf, "    install -D -m 0600 %s %s\n", file, path);
         }
         if (metadata->tpm_folder && metadata->uuid) {
                 _cleanup_free_ char *source = xasprintf("%s/.", metadata->tpm_folder);
                 _cleanup_free_ char *quoted = shell_quote(source);
+                _cleanup_free_ char *state = xasprintf(DEFAULT_SWTPM "/%s", metadata->uuid);
+                add_aside(buf, state);
                 strbuf_addf(buf, "    mkdir -p " DEFAULT_SWTPM "/%s\n    cp -a %s " DEFAULT_SWTPM "/%s/\n", metadata->uuid, quoted,
                             metadata->uuid);
         }

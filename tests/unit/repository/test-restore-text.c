@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <string.h>
+#include <sys/mount.h>
 
 #include "base/child.h"
 #include "base/fs.h"
@@ -35,7 +36,7 @@ Test(restore_text, has_the_real_names_of_the_point)
                 "sha256sum -c checksums.sha256\n"
                 "virsh list --all\n"
                 "mkdir -p /var/lib/libvirt/images\n"
-                "[ ! -e /var/lib/libvirt/images/vm-1.qcow2 ] || mv -v --backup=numbered /var/lib/libvirt/images/vm-1.qcow2 "
+                "[ ! -e /var/lib/libvirt/images/vm-1.qcow2 ] || mv -vT --backup=numbered /var/lib/libvirt/images/vm-1.qcow2 "
                 "/var/lib/libvirt/images/vm-1.qcow2.before-restore\n"
                 "qemu-img convert -p -O qcow2 vm-1-vda.qcow2 /var/lib/libvirt/images/vm-1.qcow2\n"
                 "virsh define vm-1.xml\n"
@@ -112,15 +113,22 @@ Test(restore_text, brings_disks_and_nvram_back_when_followed, .fini = share_unmo
         raw->virtual_bytes = 1024 * 1024;
         metadata->nvram_file = xstrdup("vm-1-nvram.fd");
         metadata->nvram_path = xstrdup("/mnt/nvram/vm_VARS.fd");
+        metadata->tpm_folder = xstrdup("vm-1-tpm");
         _cleanup_free_ char *text = restore_text_make(metadata, SHARE);
         _cleanup_free_ char *commands = commands_of(text);
         cr_assert_eq(fs_write_file("/mnt/commands", 0700, commands, strlen(commands), NULL), 0);
-        cr_assert_eq(shell("mkdir -p " SHARE "/host-1/vm-1/2026-02-01-220015 /mnt/bin /mnt/images && cd " SHARE
+        cr_assert_eq(mount("tmpfs", "/var/lib", "tmpfs", 0, NULL), 0); /* in a mount namespace of our own */
+        cr_assert_eq(shell("mkdir -p /mnt/nvram /var/lib/libvirt/swtpm/%s /var/lib/libvirt/swtpm/%s.before-restore && "
+                           "echo old >/mnt/nvram/vm_VARS.fd && echo stale >/var/lib/libvirt/swtpm/%s/volatile",
+                           metadata->uuid, metadata->uuid, metadata->uuid),
+                     0);
+        cr_assert_eq(shell("mkdir -p " SHARE "/host-1/vm-1/2026-02-01-220015/vm-1-tpm /mnt/bin /mnt/images && cd " SHARE
                            "/host-1/vm-1/2026-02-01-220015 && "
                            "qemu-img create -q -f qcow2 vm-1-vda.qcow2 1M && qemu-img create -q -f qcow2 vm-1-vdb.qcow2 1M && "
                            "qemu-io -f qcow2 -c 'write -P 9 0 64k' vm-1-vdb.qcow2 >/dev/null && echo vars >vm-1-nvram.fd && "
+                           "echo permall >vm-1-tpm/state && "
                            "echo \"<domain><os><nvram template='/t'>/mnt/nvram/vm_VARS.fd</nvram></os></domain>\" >vm-1.xml && "
-                           "sha256sum * >checksums.sha256 && echo old >/mnt/images/raw.img && "
+                           "sha256sum *.* >checksums.sha256 && echo old >/mnt/images/raw.img && "
                            "printf '#!/bin/sh\\necho \"$@\" >>/mnt/virsh.log\\n' >/mnt/bin/virsh && chmod +x /mnt/bin/virsh && "
                            "PATH=/mnt/bin:$PATH sh -eu /mnt/commands >/dev/null"),
                      0, "%s", commands);
@@ -131,4 +139,8 @@ Test(restore_text, brings_disks_and_nvram_back_when_followed, .fini = share_unmo
                       "test \"$(cat /mnt/images/raw.img.before-restore)\" = old && test \"$(cat /mnt/nvram/vm_VARS.fd)\" = vars && "
                       "printf 'list --all\\ndefine vm-1.xml\\nstart vm-1\\ndomstate vm-1\\n' | cmp - /mnt/virsh.log"),
                 0);
+        cr_expect_eq(shell("cd /var/lib/libvirt/swtpm && test \"$(cat /mnt/nvram/vm_VARS.fd.before-restore)\" = old && "
+                           "test \"$(ls %s)\" = state && test \"$(ls %s.before-restore)\" = volatile",
+                           metadata->uuid, metadata->uuid),
+                     0, "what was there is set aside, and nothing of it is mixed with what is brought back");
 }
