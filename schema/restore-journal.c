@@ -1,5 +1,5 @@
-/* Implements schema/restore-journal.h. What it names is renamed and removed by root on a hypervisor, so paths are absolute and without
- * "..", and what is removed carries orch's name. */
+/* Implements schema/restore-journal.h. What it names is renamed and removed by root on a hypervisor, so paths are absolute and name something
+ * in a folder, and what is removed carries orch's name. A disk's path is taken as its owner wrote it: libvirt lets it have ".." in it. */
 #include "schema/restore-journal.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@ enum { JOURNAL_FORMAT = 1 };
 
 static bool is_path(const char *path)
 {
-        return path[0] == '/' && path[1] && strlen(path) < 4096 && !strstr(path, "/../") && !str_ends_with(path, "/..");
+        return path[0] == '/' && path[1] && strlen(path) < 4096 && !str_ends_with(path, "/..");
 }
 
 static bool is_our_path(const char *path)
@@ -25,7 +25,8 @@ static bool is_our_path(const char *path)
 
 static bool is_point_path(const char *path)
 {
-        return path[0] && path[0] != '/' && !strstr(path, "..") && strlen(path) < 1024;
+        _cleanup_free_ char *framed = xasprintf("/%s/", path); /* a VM's name may have two dots in it */
+        return path[0] && path[0] != '/' && !strstr(framed, "/../") && strlen(path) < 1024;
 }
 
 static const char *const phase_words[] = { [RESTORE_COPYING] = "copying",   [RESTORE_STOPPING] = "stopping",

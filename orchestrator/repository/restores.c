@@ -59,7 +59,9 @@ int restores_write(struct repository *repository, const struct restore_journal *
 {
         _cleanup_free_ char *name = xasprintf("%s" JOURNAL_SUFFIX, journal->job);
         _cleanup_free_ char *text = restore_journal_format(journal);
-        return write_file(repository, name, text, err);
+        /* One that could not be read back would leave what an interrupted restore has done to nobody. */
+        _cleanup_(restore_journal_freep) struct restore_journal *again = restore_journal_parse(text, strlen(text), err);
+        return again ? write_file(repository, name, text, err) : -1;
 }
 
 int restores_write_original(struct repository *repository, const struct restore_journal *journal, const char *xml,

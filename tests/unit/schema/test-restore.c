@@ -138,6 +138,26 @@ Test(restore_journal, one_that_pulls_says_so)
         cr_assert(strstr(text, "\"pulling\""), "%s", text);
 }
 
+/* What may stand in an inventory or in a domain's XML: a journal that cannot be read back leaves an interrupted restore in pieces. */
+Test(restore_journal, of_odd_names_and_paths_reads_back)
+{
+        _cleanup_(restore_journal_freep) struct restore_journal *journal = sample_journal();
+        xstrdup_replace(&journal->vm, "a..b");
+        xstrdup_replace(&journal->point, "host..1/a..b/2026-02-01-220015");
+        restore_journal_add_item(journal, "/images/../srv/.x.orch-0f0e0d0c-20260201-3f9a.restoring", "/images/../srv/x y'\n.qcow2");
+        _cleanup_free_ char *text = restore_journal_format(journal);
+        _cleanup_error_ struct error *err = NULL;
+        _cleanup_(restore_journal_freep) struct restore_journal *again = restore_journal_parse(text, strlen(text), &err);
+        cr_assert(again, "%s", error_message(err));
+        cr_assert_str_eq(again->items[again->n_items - 1].path, "/images/../srv/x y'\n.qcow2");
+        static const char *const outside[] = { "..", "../h/v/p", "h/../../p", "h/v/..", "/etc" };
+        for (size_t i = 0; i < ARRAY_LENGTH(outside); i++) {
+                xstrdup_replace(&journal->point, outside[i]);
+                _cleanup_free_ char *bad = restore_journal_format(journal);
+                cr_assert_null(restore_journal_parse(bad, strlen(bad), NULL), "%s", outside[i]);
+        }
+}
+
 Test(restore_journal, what_is_not_orchs_is_never_removed_by_it)
 {
         static const char *const bad[][2] = {
