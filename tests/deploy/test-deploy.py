@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""podman/deploy into an empty root: what it makes, that it makes it once, that it overwrites nothing unasked.
+"""podman/deploy into an empty root: what it makes, that it makes it once, that it overwrites nothing unasked; and on a host of its own, what
+it restarts.
 
 usage: test-deploy.py SOURCE-ROOT ORCH"""
 import os
