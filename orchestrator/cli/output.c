@@ -21,7 +21,7 @@ bool output_is_terminal(void)
 unsigned output_columns(void)
 {
         struct winsize size;
-        return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col >= 20 ? size.ws_col : 80;
+        return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
 }
 
 void output_live(const char *text)

@@ -337,13 +337,15 @@ Test(verbs, a_word_that_is_not_utf_8_is_asked_for_and_never_left_out)
         }
 }
 
-/* Runs orch on a terminal where "y" is typed. Returns what is shown there; the caller frees. */
-static char *orch_on_terminal(struct place *place, const char *const words[], int *ret_status)
+/* Runs orch on a terminal of so many columns where "y" is typed. Returns what is shown there; the caller frees. */
+static char *orch_on_terminal(struct place *place, unsigned short columns, const char *const words[], int *ret_status)
 {
         int terminal = -1;
-        pid_t pid = forkpty(&terminal, NULL, NULL, NULL);
+        const struct winsize size = { .ws_row = 25, .ws_col = columns };
+        pid_t pid = forkpty(&terminal, NULL, NULL, &size);
         cr_assert_geq(pid, 0);
         if (pid == 0) {
+                setenv("TERM", "xterm", 1);
                 _cleanup_free_ char *config = xasprintf("--config=%s/orch.yaml", place->folder);
                 const char *argv[12] = { "orch", config };
                 int argc = 2;
@@ -379,18 +381,41 @@ Test(verbs, with_json_nobody_is_asked)
         _cleanup_(place_done) struct place place;
         place_init(&place, answers);
         int status = -1;
-        _cleanup_free_ char *asked = orch_on_terminal(&place, (const char *const[]){ "prune", NULL }, &status);
+        _cleanup_free_ char *asked = orch_on_terminal(&place, 80, (const char *const[]){ "prune", NULL }, &status);
         cr_expect(status == STATUS_OK && strstr(asked, "Remove 1 point (1 B)? [y/N]"), "%d: %s", status, asked);
         cr_expect_eq(api_server_requests(place.server), 2);
 
         static const char *const calls[][4] = { { "prune", "--json" }, { "repository", "unlock", "--force", "--json" } };
         for (size_t i = 0; i < ARRAY_LENGTH(calls); i++) {
                 const char *words[] = { calls[i][0], calls[i][1], calls[i][2], calls[i][3], NULL };
-                _cleanup_free_ char *shown = orch_on_terminal(&place, words, &status);
+                _cleanup_free_ char *shown = orch_on_terminal(&place, 80, words, &status);
                 cr_expect_eq(status, STATUS_USAGE, "%d: %s", status, shown);
                 cr_expect(strstr(shown, "--yes") && !strstr(shown, "[y/N]"), "%s", shown);
         }
         cr_expect_eq(api_server_requests(place.server), 2, "nothing was asked for");
+}
+
+/* A line that wraps could not be drawn over. */
+Test(verbs, the_live_line_is_no_wider_than_the_terminal)
+{
+        static const struct api_chunk copy[] = {
+                { "{\"event\":\"progress\",\"job\":\"20260201-aa11\",\"vm\":\"a-rather-long-name-of-a-vm\",\"time_ms\":1,\"disk\":"
+                  "\"vda\","
+                  "\"done_bytes\":1,\"total_bytes\":2,\"bytes_per_second\":1,\"remaining_seconds\":1}\n"
+                  "{\"event\":\"end\",\"exit_status\":0,\"text\":\"done\"}\n",
+                  0 },
+                { 0 }
+        };
+        static const struct api_answer answers[] = { { .path = "/v1/check", .chunks = copy }, { 0 } };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, answers);
+        for (unsigned short columns = 10; columns <= 40; columns += 15) {
+                int status = -1;
+                _cleanup_free_ char *shown = orch_on_terminal(&place, columns, (const char *const[]){ "check", NULL }, &status);
+                const char *line = strstr(shown, "\ra-rather");
+                cr_assert(status == STATUS_OK && line, "%d: %s", status, shown);
+                cr_expect_leq(strcspn(line + 1, "\x1b\r\n"), columns - 1U, "%u: %s", columns, shown);
+        }
 }
 
 Test(verbs, ctrl_c_ends_discover_too)
