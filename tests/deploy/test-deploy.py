@@ -121,7 +121,7 @@ class Deploy(unittest.TestCase):
         given = self.config / "secrets.conf"
         with open(self.root / "etc/orch/tls/users", "a") as users:
             users.write("second:$6$salt$hash\n")
-        given.write_text('BACULARIS_PASSWORD="another one"\nDIRECTOR_PASSWORD="a third"\n')
+        given.write_text('BACULARIS_PASSWORD="another one"\nDIRECTOR_PASSWORD="R&D|third"\n')
         given.chmod(0o600)
         self.deploy("--yes")
         first, second = self.read("etc/orch/tls/users").splitlines()
@@ -129,7 +129,7 @@ class Deploy(unittest.TestCase):
         salt, found = first.split("$")[2:]
         wanted = subprocess.run(["openssl", "passwd", "-6", "-salt", salt, "-stdin"], input="another one", text=True, capture_output=True, check=True).stdout
         self.assertEqual(found, wanted.strip().split("$")[3])
-        self.assertIn('"a third"', self.read("etc/bacula/bconsole.conf"))
+        self.assertIn('"R&D|third"', self.read("etc/bacula/bconsole.conf"))
         before = self.everything()
         self.deploy("--yes")
         self.assertEqual(before, self.everything())
