@@ -299,8 +299,9 @@ void cycle_check_trigger(struct daemon *daemon)
         int64_t next = cycle_next_slot(daemon, now);
         if (next)
                 loop_timer_arm_at(daemon->cycle_timer, next);
-        /* While the share is away nothing could be backed up; its opening looks here again. */
+        /* While the share is away nothing could be backed up. One that hung a moment is not opened again: the tick looks here. */
         _cleanup_share_view_ struct share_view view = share_look(daemon->share);
-        if (!daemon->cycle && !daemon->paused.on && daemon->states.loaded && view.state == SHARE_OK)
+        daemon->trigger_waits = !daemon->states.loaded || view.state != SHARE_OK;
+        if (!daemon->cycle && !daemon->paused.on && !daemon->trigger_waits)
                 run_by_trigger(daemon, now);
 }

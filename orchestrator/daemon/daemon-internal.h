@@ -67,6 +67,7 @@ struct daemon {
         uint64_t failures[_ERROR_KIND_MAX]; /* of jobs since the start, by kind */
         int64_t pruned_day;                 /* that old logs were last looked for */
         int64_t last_internal_slot;         /* that the own timer has started a cycle for */
+        bool trigger_waits;                 /* the own timer, for the share */
         char *state_folder;
         int lock_fd;
         struct loop_source *signals;

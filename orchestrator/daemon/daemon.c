@@ -176,6 +176,8 @@ static void on_tick(void *data)
         control_api_keep_alive(daemon->api, keepalive_ms(daemon) / 2);
         daemon_check_pause(daemon);
         recoveries_check(daemon);
+        if (daemon->trigger_waits)
+                cycle_check_trigger(daemon);
         notices_check(daemon->notices);
         int64_t day = clock_realtime_s() / 86400;
         if (day != daemon->pruned_day)

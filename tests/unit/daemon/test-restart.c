@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "../repository/share-fixture.h"
@@ -293,6 +294,35 @@ Test(restart, a_repository_in_use_by_another_orch_is_left_alone)
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
         cr_assert_eq(call_finish(&call, 10000), 0);
+        rig_end(&rig);
+}
+
+/* The share was never away: nothing opens it again. */
+Test(restart, the_own_timer_does_not_miss_its_slot_for_a_share_that_hung_a_moment)
+{
+        static const char *options[] = { "share_answer_ms=500", "keepalive_ms=400", NULL };
+        struct rig rig;
+        time_t now = time(NULL);
+        struct tm tm;
+        gmtime_r(&now, &tm);
+        static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
+        _cleanup_free_ char *more = xasprintf("cycle: { start: \"%s %02d:%02d\", timezone: UTC, trigger: internal }\n",
+                                              days[tm.tm_wday], tm.tm_hour, tm.tm_min);
+        rig_prepare(&rig, more);
+        rig.options = options;
+        rig_write(&rig, "vm-list.yaml", "vms:\n  - { name: ok-1, hypervisor: host-1, method: quiesce, schedule: manual }\n");
+        rig_start(&rig);
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"]}"), 0);
+        share_freeze();
+        struct call hold;
+        call_open(&rig, &hold, "POST", "/v1/points/ok-1/latest/hold", "{}");
+        wait_for_share(&rig, "unavailable");
+        rig_set_vms(&rig, (const char *const[]){ "ok-1", "ok-2", NULL });
+        kill(rig.pid, SIGHUP);
+        usleep(500000);
+        share_thaw();
+        call_close(&hold);
+        rig_wait_for_history(&rig, "end backup ok-2", 1);
         rig_end(&rig);
 }
 
