@@ -87,7 +87,8 @@ struct share {
         size_t n_kept;
         struct share_waiter *waiters;
         struct loop_source *look_timer;  /* the next look or try */
-        struct loop_source *check_timer; /* deadlines of askers; runs while there are some */
+        struct loop_source *check_timer; /* deadlines of askers */
+        bool checking;                   /* it runs, as it does while there are some */
         bool stopping;
         void (*stopped)(void *data);
         void *stopped_data;

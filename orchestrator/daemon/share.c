@@ -105,12 +105,20 @@ static void request_completed(void *data)
         share_request_free(request);
 }
 
+/* A timer that runs is left alone, lest askers who come one after the other put it off for ever. */
+static void watch_deadlines(struct share *share)
+{
+        if (!share->checking)
+                loop_timer_arm(share->check_timer, CHECK_MS, CHECK_MS);
+        share->checking = true;
+}
+
 void share_request_post(struct share *share, struct share_request *request)
 {
         request->posted_ms = clock_monotonic_ms();
         request->deadline_ms = request->posted_ms + share->timing.answer_ms;
         share_request_append(&share->outstanding, request);
-        loop_timer_arm(share->check_timer, CHECK_MS, CHECK_MS);
+        watch_deadlines(share);
         work_thread_post(share->thread, run_request, request_completed, request);
 }
 
@@ -262,8 +270,10 @@ static void on_check(void *data)
                 finish_stop(share);
                 return;
         }
-        if (!share->outstanding && !share->waiters)
-                loop_timer_disarm(share->check_timer);
+        if (share->outstanding || share->waiters)
+                return;
+        loop_timer_disarm(share->check_timer);
+        share->checking = false;
 }
 
 static void on_completions(void *data, uint32_t events)
@@ -384,7 +394,7 @@ void share_when_ready(struct share *share, share_answer_function *answer, void *
         waiter->deadline_ms = clock_monotonic_ms() + share->timing.answer_ms;
         waiter->next = share->waiters;
         share->waiters = waiter;
-        loop_timer_arm(share->check_timer, CHECK_MS, CHECK_MS);
+        watch_deadlines(share);
         open_it(share);
 }
 

@@ -297,6 +297,32 @@ Test(restart, a_repository_in_use_by_another_orch_is_left_alone)
         rig_end(&rig);
 }
 
+Test(restart, every_asker_is_told_in_time_that_the_share_hangs)
+{
+        static const char *options[] = { "share_answer_ms=1000", NULL };
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig.options = options;
+        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
+        rig_start(&rig);
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"]}"), 0);
+        share_freeze();
+        struct call calls[40];
+        call_open(&rig, &calls[0], "POST", "/v1/points/ok-1/latest/hold", "{}");
+        for (size_t i = 1; i < ARRAY_LENGTH(calls); i++) {
+                call_open(&rig, &calls[i], "GET", "/v1/points", NULL);
+                usleep(100000);
+        }
+        json_decref(call_line(&calls[0], 1));
+        json_decref(call_line(&calls[1], 1));
+        share_thaw();
+        cr_expect_eq(calls[0].status, 503);
+        cr_expect_eq(calls[1].status, 503);
+        for (size_t i = 0; i < ARRAY_LENGTH(calls); i++)
+                call_close(&calls[i]);
+        rig_end(&rig);
+}
+
 /* The share was never away: nothing opens it again. */
 Test(restart, the_own_timer_does_not_miss_its_slot_for_a_share_that_hung_a_moment)
 {
