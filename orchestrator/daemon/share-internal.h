@@ -102,5 +102,7 @@ struct share_request *share_request_free(struct share_request *request);
 void share_request_post(struct share *share, struct share_request *request);
 /* Puts it at the end of a list. */
 void share_request_append(struct share_request **list, struct share_request *request);
+/* Adds what was told of jobs and is not in the catalog yet, which the rows of an opening were read from. */
+void share_add_unrecorded(const struct share *share, struct catalog_list *rows);
 /* `stale`: what is open has to be closed before the next try. */
 void share_became_unavailable(struct share *share, const struct error *error, bool stale);

@@ -62,6 +62,28 @@ static void entry_copy(const struct catalog_entry *from, struct catalog_entry *t
         to->proof_evidence = strv_copy(from->proof_evidence);
 }
 
+static bool has_row(const struct catalog_list *rows, const struct catalog_entry *entry)
+{
+        for (size_t i = 0; i < rows->count; i++)
+                if (streq(rows->items[i].job, entry->job))
+                        return true;
+        return false;
+}
+
+/* The thread, to which those belong that are out, only reads their entries. */
+void share_add_unrecorded(const struct share *share, struct catalog_list *rows)
+{
+        const struct share_request *const lists[] = { share->kept, share->outstanding };
+        for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+                for (const struct share_request *request = lists[i]; request; request = request->next) {
+                        if (request->work != share_work_record || has_row(rows, &request->entry))
+                                continue;
+                        rows->items = xrealloc_array(rows->items, rows->count + 1, sizeof *rows->items);
+                        entry_copy(&request->entry, &rows->items[rows->count++]);
+                }
+        }
+}
+
 /* What can't be recorded now will be when the share is back; the catalog, which failed, is opened anew. */
 static void keep_for_later(struct share *share, const struct share_request *request)
 {

@@ -178,6 +178,7 @@ static void open_completed(struct share *share, struct share_request *request)
         remember_space(share, request);
         for (size_t i = 0; i < request->n_pins; i++)
                 share->handlers.pin(share->handlers.data, request->pins[i].vm, request->pins[i].uuid, request->pins[i].hypervisor);
+        share_add_unrecorded(share, &request->rows);
         share->handlers.opened(share->handlers.data, &request->rows);
         record_kept(share);
         loop_timer_arm(share->look_timer, share->timing.refresh_ms, 0);

@@ -297,6 +297,38 @@ Test(restart, a_repository_in_use_by_another_orch_is_left_alone)
         rig_end(&rig);
 }
 
+/* Its failure would be forgotten until the next opening. */
+Test(restart, what_fails_while_the_share_is_opened_is_known_afterwards)
+{
+        static const char *options[] = { "share_retry_ms=200", "share_refresh_ms=200", NULL };
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig.options = options;
+        rig_set_vms(&rig, (const char *const[]){ "endless-1", NULL });
+        rig_start(&rig);
+        json_decref(rig_post(&rig, "/v1/backup", "{\"vms\":[\"endless-1\"],\"wait\":false}", 200));
+        rig_wait_for_history(&rig, "start backup endless-1", 1);
+        wait_for_share(&rig, "ok");
+        share_freeze();
+        /* The look at it fails after 10 s; from then on it is being opened. */
+        bool is_away = false;
+        for (int i = 0; i < 1500 && !is_away; i++) {
+                _cleanup_free_ char *log = rig_read(&rig, "daemon.log");
+                is_away = strstr(log, "the repository is not available") != NULL;
+                usleep(20000);
+        }
+        usleep(1000000);
+        kill(rig_worker_pid(&rig, "endless-1"), SIGKILL);
+        rig_wait_for_history(&rig, "start recover endless-1", 1);
+        share_thaw();
+        cr_assert(is_away);
+        wait_for_share(&rig, "ok");
+        json_t *status = rig_get(&rig, "/v1/status");
+        cr_assert_str_eq(text_of(json_array_get(json_object_get(status, "failed"), 0), "vm"), "endless-1");
+        json_decref(status);
+        rig_end(&rig);
+}
+
 Test(restart, every_asker_is_told_in_time_that_the_share_hangs)
 {
         static const char *options[] = { "share_answer_ms=1000", NULL };
