@@ -115,6 +115,9 @@ static json_t *texts_json(char *const *texts)
 static json_t *warnings_json(const struct daemon *daemon)
 {
         _cleanup_strv_ char **warnings = NULL;
+        _cleanup_share_view_ struct share_view view = share_look(daemon->share);
+        if (view.full)
+                strv_add(&warnings, "the share is full: nothing can be backed up before there is room (`orch prune`)");
         if (inventory_keeper_state(daemon->inventory) == INVENTORY_LAST_GOOD)
                 strv_add(&warnings, "the inventory is broken; the last good one is used");
         else if (inventory_keeper_state(daemon->inventory) == INVENTORY_NONE)

@@ -50,6 +50,7 @@ struct share_request {
         char *uuid;
         uint64_t free_bytes;
         uint64_t total_bytes;
+        bool full; /* the share: it is there, but nothing can be written to it */
 };
 
 int share_work_open(struct share_side *side, struct share_request *request, struct error **err);
@@ -80,10 +81,11 @@ struct share {
         char *uuid;
         uint64_t free_bytes;
         uint64_t total_bytes;
+        bool full;
         bool opening;
         bool stale;                        /* the next opening closes first */
         struct share_request *outstanding; /* oldest first */
-        struct share_request *kept;        /* to be recorded when it is open again; oldest first */
+        struct share_request *kept;        /* to be recorded when it is open again, or has room again; oldest first */
         size_t n_kept;
         struct share_waiter *waiters;
         struct loop_source *look_timer;  /* the next look or try */

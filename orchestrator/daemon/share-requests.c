@@ -89,7 +89,9 @@ static void keep_for_later(struct share *share, const struct share_request *requ
 {
         if (share->n_kept >= KEPT_MAX || request->attempts >= ATTEMPTS_MAX) {
                 log_error("%s of %s is given up; `orch catalog rebuild` finds its point", request->what,
-                          request->vm ? request->vm : request->entry.vm);
+                          request->vm         ? request->vm
+                          : request->entry.vm ? request->entry.vm
+                                              : request->text);
                 return;
         }
         struct share_request *again = share_request_new(share, request->what, request->work);
@@ -103,14 +105,30 @@ static void keep_for_later(struct share *share, const struct share_request *requ
         share->n_kept++;
 }
 
+/* On a share that is full, what is open is as good as it was, and what makes room has to go on. */
+static bool waits_for_room(struct share *share, struct share_request *request)
+{
+        if (request->error->kind != ERROR_NOSPACE)
+                return false;
+        log_warning("%s waits for room: %s", request->what, request->error->message);
+        keep_for_later(share, request);
+        return true;
+}
+
 static void record_completed(struct share *share, struct share_request *request)
 {
-        if (!request->error)
+        if (!request->error || waits_for_room(share, request))
                 return;
         error_prefix(&request->error, "%s", request->what);
         keep_for_later(share, request);
         if (share->state == SHARE_OK)
                 share_became_unavailable(share, request->error, true);
+}
+
+static void remove_completed(struct share *share, struct share_request *request)
+{
+        if (request->error && !waits_for_room(share, request))
+                log_warning("%s: %s", request->what, request->error->message);
 }
 
 static void log_failure(struct share *share, struct share_request *request)
@@ -143,7 +161,7 @@ void share_remove_point(struct share *share, const char *path)
         struct share_request *request =
                 share_request_new(share, "taking a removed point out of the catalog", share_work_remove_point);
         request->text = xstrdup(path);
-        request->completed = log_failure;
+        request->completed = remove_completed;
         share_request_post(share, request);
 }
 
@@ -152,7 +170,7 @@ static void refresh_point_completed(struct share *share, struct share_request *r
 {
         if (!request->error)
                 share->handlers.point(share->handlers.data, request->vm, request->text, &request->rows);
-        else if (share->state == SHARE_OK)
+        else if (!waits_for_room(share, request) && share->state == SHARE_OK)
                 share_became_unavailable(share, request->error, true);
 }
 

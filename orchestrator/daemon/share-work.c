@@ -82,10 +82,21 @@ static int open_catalog(struct share_side *side, struct error **err)
         return 0;
 }
 
+/* A share that is full is one that can be pruned. */
+static int touch(struct share_side *side, struct repository_status *ret, bool *ret_full, struct error **err)
+{
+        _cleanup_error_ struct error *error = NULL;
+        int r = repository_probe(side->path, side->fstype, PROBE_TIMEOUT_MS, ret, &error);
+        *ret_full = r < 0 && error->kind == ERROR_NOSPACE;
+        if (*ret_full)
+                return repository_probe_read(side->path, side->fstype, PROBE_TIMEOUT_MS, ret, err);
+        return r < 0 ? error_propagate(err, TAKE_PTR(error)) : 0;
+}
+
 static int probe(struct share_side *side, struct share_request *request, struct error **err)
 {
         _cleanup_repository_status_ struct repository_status status = { 0 };
-        if (repository_probe(side->path, side->fstype, PROBE_TIMEOUT_MS, &status, err) < 0)
+        if (touch(side, &status, &request->full, err) < 0)
                 return -1;
         request->free_bytes = status.free_bytes;
         request->total_bytes = status.total_bytes;

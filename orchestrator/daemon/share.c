@@ -146,13 +146,19 @@ void share_became_unavailable(struct share *share, const struct error *error, bo
 
 static void remember_space(struct share *share, const struct share_request *request)
 {
+        if (request->full && !share->full)
+                log_error("the repository %s is full: nothing can be backed up before there is room (`orch prune`)",
+                          share->side.path);
+        share->full = request->full;
         share->free_bytes = request->free_bytes;
         share->total_bytes = request->total_bytes;
 }
 
 static void record_kept(struct share *share)
 {
-        struct share_request *kept = TAKE_PTR(share->kept);
+        struct share_request *kept = share->full ? NULL : TAKE_PTR(share->kept);
+        if (!kept)
+                return;
         share->n_kept = 0;
         while (kept) {
                 struct share_request *request = kept;
@@ -201,6 +207,7 @@ static void refresh_completed(struct share *share, struct share_request *request
 {
         if (!request->error) {
                 remember_space(share, request);
+                record_kept(share);
                 loop_timer_arm(share->look_timer, share->timing.refresh_ms, 0);
                 return;
         }
@@ -347,6 +354,7 @@ struct share_view share_look(const struct share *share)
                 .uuid = share->uuid,
                 .free_bytes = share->free_bytes,
                 .total_bytes = share->total_bytes,
+                .full = share->full,
         };
         int64_t hangs = hangs_for_ms(share);
         if (hangs) {

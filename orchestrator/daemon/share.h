@@ -29,6 +29,7 @@ struct share_view {
         char *error;         /* the caller frees the view with share_view_done() */
         uint64_t free_bytes; /* as last seen */
         uint64_t total_bytes;
+        bool full; /* it is there, but nothing can be written to it: it has to be pruned */
 };
 void share_view_done(struct share_view *view);
 #define _cleanup_share_view_ _cleanup_(share_view_done)

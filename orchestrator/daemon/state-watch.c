@@ -10,6 +10,7 @@
 #include "policies/due.h"
 
 #define SHARE "share"
+#define SHARE_FULL "share-full"
 #define INVENTORY "inventory"
 #define CLOCK "dead-clock"
 
@@ -25,6 +26,11 @@ void state_watch_share(struct notices *notices, int64_t now)
         } else if (view.state == SHARE_OK && told) {
                 notices_add(notices, cause_over_notice(SHARE, told->vms, told->since, now), NULL, 0);
                 incidents_end(notices->incidents, SHARE);
+        }
+        /* That it is over, the next backup that goes well tells (failure-watch.c). */
+        if (view.full && !incidents_find(notices->incidents, SHARE_FULL, now)) {
+                notices_add(notices, cause_notice(SHARE_FULL, NULL, NULL, NULL, "nothing can be written to it", now), NULL, 0);
+                (void)incidents_begin(notices->incidents, SHARE_FULL, NULL, now);
         }
 }
 

@@ -291,6 +291,12 @@ int repository_probe(const char *path, enum repository_fstype fstype, int64_t ti
         return probe_share(path, fstype, PROBE_WRITE, timeout_ms, ret, err);
 }
 
+int repository_probe_read(const char *path, enum repository_fstype fstype, int64_t timeout_ms, struct repository_status *ret,
+                          struct error **err)
+{
+        return probe_share(path, fstype, PROBE_READ, timeout_ms, ret, err);
+}
+
 void repository_status_done(struct repository_status *status)
 {
         free(status->path);

@@ -29,6 +29,9 @@ void repository_status_done(struct repository_status *status);
  * ERROR_REFUSED: not a mount, wrong type, no or foreign marker; ERROR_TIMEOUT: the share does not answer. */
 int repository_probe(const char *path, enum repository_fstype fstype, int64_t timeout_ms, struct repository_status *ret,
                      struct error **err) _must_check_;
+/* The same without the write test. */
+int repository_probe_read(const char *path, enum repository_fstype fstype, int64_t timeout_ms, struct repository_status *ret,
+                          struct error **err) _must_check_;
 
 /* Makes a share an orch repository: writes the marker with a new UUID. Refused on an unmounted path, the wrong type, or where a
  * marker is already (its UUID is then said). *ret_uuid is the caller's. */

@@ -297,6 +297,39 @@ Test(restart, a_repository_in_use_by_another_orch_is_left_alone)
         rig_end(&rig);
 }
 
+/* What makes room has to go through the daemon. */
+Test(restart, a_share_that_is_full_can_be_pruned_and_what_was_to_be_recorded_is_when_there_is_room)
+{
+        static const char *options[] = { "share_retry_ms=200", "share_refresh_ms=200", "keepalive_ms=400", NULL };
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig.options = options;
+        rig_set_vms(&rig, (const char *const[]){ "ok-1", "dies-2", NULL });
+        rig_start(&rig);
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"]}"), 0);
+        /* What was written settles, and leaves a little room again. */
+        shell("for i in 1 2 3; do dd if=/dev/zero of=" SHARE "/filler$i bs=1k 2>/dev/null; sync; sleep 1; done");
+        usleep(1500000);
+        json_t *status = rig_get(&rig, "/v1/status");
+        json_t *repository = json_object_get(status, "repository");
+        cr_assert_str_eq(text_of(repository, "state"), "ok", "%s", text_of(repository, "error"));
+        cr_assert(strstr(json_string_value(json_array_get(json_object_get(status, "warnings"), 0)), "is full"), "no warning");
+        json_decref(status);
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"dies-2\"]}"), 1);
+        usleep(1000000);
+        cr_assert_eq(rig_run(&rig, "/v1/prune", "{\"vms\":[\"ok-1\"]}"), 0);
+        cr_assert_eq(shell("rm " SHARE "/filler*"), 0);
+        size_t rows = 0;
+        for (int i = 0; i < 500 && rows < 2; i++) {
+                json_t *points = rig_get(&rig, "/v1/points?failed=1");
+                rows = json_array_size(points);
+                json_decref(points);
+                usleep(20000);
+        }
+        cr_assert_eq(rows, 2, "the job that failed is not recorded");
+        rig_end(&rig);
+}
+
 /* Its failure would be forgotten until the next opening. */
 Test(restart, what_fails_while_the_share_is_opened_is_known_afterwards)
 {
