@@ -116,6 +116,22 @@ class Deploy(unittest.TestCase):
             self.assertIn("hooks.example/1", self.read(path[1:]))
         self.assertIn("kept      /etc/orch/vm-list.yaml", said)
 
+    def test_a_secret_is_known_in_every_form_and_never_given_twice(self):
+        given = self.config / "secrets.conf"
+        given.write_text("DIRECTOR_PASSWORD=plain-1/+=\n  DB_PASSWORD='single 2'\nBACULARIS_PASSWORD=\"double 3\" # of the door\n")
+        given.chmod(0o600)
+        self.deploy()
+        self.assertEqual(self.read("etc/orch/secrets.conf"), given.read_text())
+        self.assertIn('"plain-1/+="', self.read("etc/bacula/bconsole.conf"))
+        self.assertIn('"single 2"', self.read("etc/bacula/bacula-dir.conf"))
+        given.write_text("  DIRECTOR_PASSWORD=plain-2")
+        self.deploy("--yes")
+        self.assertEqual(self.read("etc/orch/secrets.conf").splitlines()[0], "  DIRECTOR_PASSWORD=plain-2")
+        self.assertEqual(self.read("etc/orch/secrets.conf").count("DIRECTOR_PASSWORD"), 1)
+        given.write_text('DIRECTOR_PASSWORD="say \\"please\\""\n')
+        self.assertIn("DIRECTOR_PASSWORD in /etc/orch/secrets.conf", self.deploy("--yes", status=1))
+        self.assertEqual(self.read("etc/orch/secrets.conf").count("DIRECTOR_PASSWORD"), 1)
+
     def test_a_password_that_was_changed_is_the_one_that_opens(self):
         self.deploy()
         given = self.config / "secrets.conf"
