@@ -109,9 +109,17 @@ static void log_serial(struct rewriting *rewriting, const char *path)
         xml_set_attribute(log, "append", "on");
 }
 
-/* libvirt makes one of its own. */
-static void leave_socket(xmlNode *screen)
+/* libvirt makes a socket of its own. Ports beside the first one are fixed also where that is not. */
+static void leave_socket_and_further_ports(struct rewriting *rewriting, xmlNode *screen)
 {
+        static const char *const further[] = { "tlsPort", "websocket" };
+        for (size_t i = 0; i < ARRAY_LENGTH(further); i++) {
+                _cleanup_free_ char *port = xml_attribute(screen, further[i]);
+                if (!port || streq(port, "-1"))
+                        continue;
+                xml_drop_attribute(screen, further[i]);
+                strv_addf(&rewriting->notes, "a screen was taken off the fixed %s %s", further[i], port);
+        }
         xml_drop_attribute(screen, "socket");
         for (xmlNode *listen = xml_child(screen, "listen"); listen; listen = xml_next(listen, "listen"))
                 xml_drop_attribute(listen, "socket");
@@ -125,7 +133,7 @@ static void rewrite_screens(struct rewriting *rewriting)
                 _cleanup_free_ char *port = xml_attribute(screen, "port");
                 _cleanup_free_ char *type = xml_attribute(screen, "type");
                 if (leave)
-                        leave_socket(screen);
+                        leave_socket_and_further_ports(rewriting, screen);
                 if (!port || streq(port, "-1") || streq(automatic, "yes"))
                         continue;
                 strv_addf(&rewriting->notes, "its %s screen %s the fixed port %s", type ? type : "",
@@ -133,8 +141,6 @@ static void rewrite_screens(struct rewriting *rewriting)
                 if (!leave)
                         continue;
                 xml_drop_attribute(screen, "port");
-                xml_drop_attribute(screen, "tlsPort");
-                xml_drop_attribute(screen, "websocket");
                 xml_set_attribute(screen, "autoport", "yes");
         }
 }

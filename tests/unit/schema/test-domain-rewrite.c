@@ -344,6 +344,16 @@ Test(domain_rewrite, beside_the_original_it_takes_no_place_of_it)
         _cleanup_result_ struct result s = run(socket, &(struct rewrite){ .new_macs = true });
         has_not(&s, "/run/vm.vnc");
         has(&s, "<listen type=\"socket\"/>");
+        const char *further = DEVICES("<graphics type='vnc' port='-1' autoport='yes' websocket='5700'/>"
+                                      "<graphics type='spice' autoport='no' tlsPort='5931'/>"
+                                      "<graphics type='vnc' port='-1' autoport='yes' websocket='-1'/>");
+        _cleanup_result_ struct result f = run(further, &(struct rewrite){ .new_macs = true });
+        has_not(&f, "5700");
+        has_not(&f, "5931");
+        has(&f, "websocket=\"-1\"");
+        notes(&f, "a screen was taken off the fixed websocket 5700");
+        _cleanup_result_ struct result kept = run(further, &(struct rewrite){ 0 });
+        has(&kept, "websocket=\"5700\"");
 }
 
 /* A log belongs to one machine at a time: virtlogd refuses it to the second one, which then does not start. */
