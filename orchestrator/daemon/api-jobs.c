@@ -43,9 +43,21 @@ static bool body_is_empty(struct api_request *request)
         return false;
 }
 
+/* By a VM's name, a log is rather of what ran than of what waits; but what has ended cannot be cancelled. */
+static struct job *find_waiting(const struct daemon *daemon, const char *vm)
+{
+        for (size_t i = 0; i < daemon->queue.count; i++)
+                if (streq(daemon->queue.items[i]->vm, vm))
+                        return daemon->queue.items[i];
+        return NULL;
+}
+
 void api_job_cancel(struct daemon *daemon, struct api_request *request)
 {
         struct job *job = body_is_empty(request) ? find_job(daemon, request) : NULL;
+        struct job *waiting = job && job->state == JOB_ENDED ? find_waiting(daemon, api_path_word(request, 0)) : NULL;
+        if (waiting)
+                job = waiting;
         if (!job)
                 return;
         if (job->state == JOB_ENDED || job->state == JOB_STUCK) {

@@ -313,6 +313,21 @@ Test(supervision, cancel_lets_a_worker_undo)
         rig_end(&rig);
 }
 
+Test(supervision, the_job_of_a_vm_that_waits_is_cancelled_by_the_name_of_its_vm)
+{
+        struct rig rig;
+        rig_begin(&rig, NULL, (const char *const[]){ "ok-1", "endless-2", NULL });
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"]}"), 0);
+        json_decref(rig_post(&rig, "/v1/backup", "{\"vms\":[\"endless-2\"],\"wait\":false}", 200));
+        rig_wait_for_history(&rig, "start backup endless-2", 1);
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"ok-1\"]}");
+        json_decref(call_until(&call, "queued", "ok-1", 10000));
+        json_decref(rig_post(&rig, "/v1/jobs/ok-1/cancel", "{}", 200));
+        cr_assert_eq(call_finish(&call, 10000), 5);
+        rig_end(&rig);
+}
+
 /* A client that does not read what comes, and one that is gone, cost nothing but themselves. */
 Test(supervision, clients_that_do_not_read_or_go_away)
 {
