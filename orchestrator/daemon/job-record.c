@@ -64,9 +64,10 @@ static int record_metadata(struct daemon *daemon, struct job *job, const json_t 
                 share_set_pin(daemon->share, job->vm, metadata->uuid, metadata->hypervisor);
                 vm_states_set_pin(&daemon->states, job->vm, metadata->uuid, metadata->hypervisor);
         }
+        /* Looked at again behind the row of the new point, which belongs to the VM's points too. */
         for (size_t i = 0; job->removed && job->removed[i]; i++) {
                 _cleanup_free_ char *path = xasprintf("%s/%s/%s", metadata->hypervisor, job->vm, job->removed[i]);
-                share_remove_point(daemon->share, path);
+                share_refresh_point(daemon->share, job->vm, path);
                 vm_states_forget_point(&daemon->states, job->vm, job->removed[i]);
         }
         return 0;

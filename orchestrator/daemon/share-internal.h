@@ -61,7 +61,6 @@ int share_work_list(struct share_side *side, struct share_request *request, stru
 int share_work_show(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_record(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_set_pin(struct share_side *side, struct share_request *request, struct error **err);
-int share_work_remove_point(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_list_known(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_hold_point(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_refresh_point(struct share_side *side, struct share_request *request, struct error **err);

@@ -89,9 +89,7 @@ static void keep_for_later(struct share *share, const struct share_request *requ
 {
         if (share->n_kept >= KEPT_MAX || request->attempts >= ATTEMPTS_MAX) {
                 log_error("%s of %s is given up; `orch catalog rebuild` finds its point", request->what,
-                          request->vm         ? request->vm
-                          : request->entry.vm ? request->entry.vm
-                                              : request->text);
+                          request->vm ? request->vm : request->entry.vm);
                 return;
         }
         struct share_request *again = share_request_new(share, request->what, request->work);
@@ -125,12 +123,6 @@ static void record_completed(struct share *share, struct share_request *request)
                 share_became_unavailable(share, request->error, true);
 }
 
-static void remove_completed(struct share *share, struct share_request *request)
-{
-        if (request->error && !waits_for_room(share, request))
-                log_warning("%s: %s", request->what, request->error->message);
-}
-
 static void log_failure(struct share *share, struct share_request *request)
 {
         (void)share;
@@ -153,15 +145,6 @@ void share_set_pin(struct share *share, const char *vm, const char *uuid, const 
         request->uuid = xstrdup(uuid);
         request->text = xstrdup(hypervisor);
         request->completed = record_completed;
-        share_request_post(share, request);
-}
-
-void share_remove_point(struct share *share, const char *path)
-{
-        struct share_request *request =
-                share_request_new(share, "taking a removed point out of the catalog", share_work_remove_point);
-        request->text = xstrdup(path);
-        request->completed = remove_completed;
         share_request_post(share, request);
 }
 

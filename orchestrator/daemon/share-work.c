@@ -258,11 +258,6 @@ int share_work_set_pin(struct share_side *side, struct share_request *request, s
         return need_catalog(side, err) < 0 ? -1 : catalog_set_pin(side->catalog, request->vm, request->uuid, request->text, err);
 }
 
-int share_work_remove_point(struct share_side *side, struct share_request *request, struct error **err)
-{
-        return need_catalog(side, err) < 0 ? -1 : catalog_remove_point(side->catalog, request->text, err);
-}
-
 static void apply_hold(struct point_state *state, void *data)
 {
         const struct share_request *request = data;

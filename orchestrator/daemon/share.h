@@ -90,10 +90,9 @@ void share_hold_point(struct share *share, const char *vm, const char *point, bo
 /* What the catalog knows of each VM that has points, there or on the share: a JSON object of arrays of paths, by VM. */
 void share_list_known(struct share *share, share_answer_function *answer, void *data);
 
-/* These answer nobody; what fails is logged, and the first two are kept for later. */
+/* These answer nobody; what fails is logged, and the first two are kept for later, on a share that is full the third too. */
 void share_record(struct share *share, const struct catalog_entry *entry);
 void share_set_pin(struct share *share, const char *vm, const char *uuid, const char *hypervisor);
-void share_remove_point(struct share *share, const char *path);
 /* The point's row is made to say what the share says; taken out where the share has no such point. handlers.point tells. `path` as in a row. */
 void share_refresh_point(struct share *share, const char *vm, const char *path);
 void share_write_summary(struct share *share, const char *text);

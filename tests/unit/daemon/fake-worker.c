@@ -135,6 +135,27 @@ static const char *value_after(const char *text, const char *key)
         return value;
 }
 
+/* Retention as it follows a backup: all other points of the VM go. */
+static void remove_others(const char *root, const char *point)
+{
+        _cleanup_free_ char *vm_folder = xasprintf("%s/host-1/%s", root, request->vm);
+        _cleanup_free_ char *command = xasprintf("ls %s | grep -v %s", vm_folder, point);
+        char name[64] = "";
+        FILE *names = popen(command, "r");
+        while (names && fscanf(names, "%63s", name) == 1) {
+                _cleanup_free_ char *folder = path_join(vm_folder, name);
+                struct event *removed = event_new(EVENT_REMOVED);
+                struct event *changed = event_new(EVENT_STATE);
+                (void)!fs_remove_tree_at(AT_FDCWD, folder, NULL);
+                removed->text = xstrdup(name);
+                changed->path = xasprintf("host-1/%s/%s", request->vm, name);
+                say(removed);
+                say(changed);
+        }
+        if (names)
+                pclose(names);
+}
+
 /* A published point, as far as a reader of the share looks, and a result that tells of it. */
 static void succeed(void)
 {
@@ -156,6 +177,8 @@ static void succeed(void)
                 result("failed", ERROR_NOSPACE, "the share can't be written");
                 return;
         }
+        if (str_starts_with(request->vm, "pruning-"))
+                remove_others(root, point);
         struct event *event = event_new(EVENT_RESULT);
         event->status = xstrdup("ok");
         event->path = xstrdup(path);

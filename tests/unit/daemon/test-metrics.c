@@ -159,3 +159,19 @@ Test(metrics, are_valid_and_tell_what_is_to_be_watched)
         strv_free(names);
         rig_end(&rig);
 }
+
+/* What retention took, and the point that it made room for. */
+Test(metrics, points_are_counted_also_after_a_backup_that_removed_one)
+{
+        struct rig rig;
+        rig_begin(&rig, NULL, (const char *const[]){ "pruning-1", NULL });
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"pruning-1\"]}"), 0);
+        sleep(1);
+        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"pruning-1\"]}"), 0);
+        json_t *points = rig_get(&rig, "/v1/points");
+        cr_expect_eq(json_array_size(points), 1);
+        json_decref(points);
+        _cleanup_free_ char *text = get_metrics(&rig);
+        cr_expect_eq(value_of(text, "orch_vm_points{vm=\"pruning-1\",status=\"ok\"}"), 1);
+        rig_end(&rig);
+}
