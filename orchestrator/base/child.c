@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -155,6 +156,26 @@ static bool reap_within(const struct child *child, int timeout_ms)
         return false;
 }
 
+static void *wait_for_end(void *pid)
+{
+        while (waitpid((pid_t)(intptr_t)pid, NULL, 0) < 0 && errno == EINTR)
+                ;
+        return NULL;
+}
+
+/* A share that hung for a night leaves many: they are reaped when they wake up, lest a process that runs for months is full of dead ones. */
+static void leave_behind(pid_t pid)
+{
+        pthread_t thread;
+        sigset_t all;
+        sigset_t before;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &before);
+        if (pthread_create(&thread, NULL, wait_for_end, (void *)(intptr_t)pid) == 0)
+                pthread_detach(thread);
+        pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
 /* Kills the process group and waits a moment. A child in uninterruptible sleep is left to the kernel. */
 static void child_kill(struct child *child, bool gently)
 {
@@ -164,7 +185,8 @@ static void child_kill(struct child *child, bool gently)
                         return;
         }
         kill(-child->pid, SIGKILL);
-        (void)reap_within(child, KILL_GRACE_MS);
+        if (!reap_within(child, KILL_GRACE_MS))
+                leave_behind(child->pid);
 }
 
 static int child_finish(struct child *child, const char *name, const struct child_options *options, struct child_result *ret,

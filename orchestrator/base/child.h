@@ -1,5 +1,6 @@
 /* Child processes with a deadline. The parent never blocks in waitpid on a child that may be stuck in the kernel (an NFS server
- * that is gone): past the deadline the child is sent SIGKILL and, when even that does not end it within a second, left behind. */
+ * that is gone): past the deadline the child is sent SIGKILL and, when even that does not end it within a second, left behind to a
+ * thread that reaps it. */
 #pragma once
 
 #include <stdbool.h>

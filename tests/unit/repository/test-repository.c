@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -169,6 +170,10 @@ Test(repository, a_share_that_hangs_costs_the_deadline_and_no_more, .fini = shar
         cr_assert_eq(r, -1);
         cr_expect_eq(error->kind, ERROR_TIMEOUT, "%s", error->message);
         cr_expect(strstr(error->message, "the write test took longer than 0.7 s"), "%s", error->message);
+        siginfo_t left = { 0 };
+        for (int i = 0; i < 250 && waitid(P_ALL, 0, &left, WEXITED | WNOHANG | WNOWAIT) == 0; i++)
+                usleep(20000);
+        cr_expect_eq(left.si_pid, 0, "the process that hung has ended, and nobody has reaped it");
         cr_expect_lt(took, 3000);
         cr_expect(second);
         cr_expect_eq(repository_probe(SHARE, REPOSITORY_FSTYPE_ANY, 5000, &status, NULL), 0, "it answers again after the thaw");
