@@ -17,13 +17,19 @@
 
 enum { WEEK_SECONDS = 7 * 86400, EARLY_SECONDS = 12 * 3600 };
 
-void week_watch_init(struct notices *notices, int64_t now)
+/* At a start and with each week that is told: the daemon may run for longer than a ledger can grow. */
+static void prune_ledger(const struct notices *notices, int64_t now)
 {
-        const struct settings *settings = notices->daemon->settings;
         _cleanup_free_ char *path = notices_path(notices, "ledger.jsonl");
         _cleanup_error_ struct error *error = NULL;
         if (ledger_prune(path, now, &error) < 0)
                 log_warning("%s", error->message);
+}
+
+void week_watch_init(struct notices *notices, int64_t now)
+{
+        const struct settings *settings = notices->daemon->settings;
+        prune_ledger(notices, now);
         if (notices->kept.first_started)
                 return;
         notices->kept.first_started = now;
@@ -116,6 +122,7 @@ static void tell_week(struct notices *notices, int64_t to)
                 notices->kept.free_at = to;
         }
         notices_keep(notices);
+        prune_ledger(notices, clock_realtime_s());
 }
 
 /* Without any cycle (a scheduler that backs up VM by VM) `after-cycle` would never come. */

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/memory.h"
+#include "notify/ledger.h"
 #include "rig.h"
 #include "schema/summary.h"
 
@@ -219,6 +220,36 @@ Test(cycle, what_a_clock_in_the_future_has_noted_silences_nothing)
         cr_assert(strstr(kept, "\"first_started\""), "%s", kept);
         cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
         rig_done(&rig);
+}
+
+/* Not only at a start: a daemon runs for months. The line is too old only when the week is told. */
+Test(cycle, telling_the_week_drops_what_no_summary_needs_any_more)
+{
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
+        _cleanup_free_ char *folder = path_join(rig.folder, "state/notify");
+        cr_assert_eq(fs_make_dirs(folder, NULL), 0);
+        int64_t now = clock_realtime_s();
+        _cleanup_free_ char *moments =
+                xasprintf("{\"format\":1,\"first_started\":1,\"last_begun\":%lld,\"dead_clock_slot\":%lld,\"summary_told\":%lld,"
+                          "\"free_bytes\":5,\"free_at\":6}\n",
+                          (long long)now, (long long)now, (long long)now - 8 * 86400);
+        _cleanup_free_ char *finished = clock_format_rfc3339(now - LEDGER_DAYS * 86400 + 4);
+        _cleanup_free_ char *line = xasprintf("{\"vm\":\"ok-1\",\"job\":\"20200101-0000\",\"status\":\"ok\",\"warnings\":[],"
+                                              "\"stored_bytes\":1,\"finished\":\"%s\"}\n",
+                                              finished);
+        rig_write(&rig, "state/notify/state.json", moments);
+        rig_write(&rig, "state/notify/ledger.jsonl", line);
+        rig_start(&rig);
+        bool gone = false;
+        for (int i = 0; i < 2000 && !gone; i++) {
+                _cleanup_free_ char *ledger = rig_read(&rig, "state/notify/ledger.jsonl");
+                gone = strstr(ledger, "20200101-0000") == NULL;
+                usleep(20000);
+        }
+        cr_assert(gone, "the line is still there");
+        rig_end(&rig);
 }
 
 Test(cycle, pins_a_vm_and_takes_another_uuid_only_when_told)
