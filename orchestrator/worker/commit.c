@@ -147,15 +147,20 @@ static int commit_live(struct backup *backup, const struct domain_xml *live, str
         return 0;
 }
 
-/* The disk is on its base although nobody saw a commit: the snapshot never happened, the pivot was done unseen, or somebody else put the
- * disk back. Only the same QEMU's own pivot is a witness. */
+/* The disk is on its base although nobody saw a commit: the snapshot never happened, the pivot was done unseen, somebody else put the disk
+ * back, or the VM was being saved, the snapshot waited for that and was taken of a machine that was off, and what was saved goes on on the
+ * base. Only the same QEMU's own pivot is a witness, or that there was nothing to commit. */
 static int settle_unwitnessed(struct backup *backup, struct backup_disk *disk, struct error **err)
 {
         struct overlay_facts facts = { 0 };
         if (overlay_look(backup->host, backup->uuid, disk->overlay, &facts, err) < 0)
                 return -1;
         /* Its next start must not look for the overlay either. */
-        if (!facts.exists || facts.committed || (facts.pivoting && facts.same_qemu))
+        bool nothing = !facts.exists || facts.committed || (facts.pivoting && facts.same_qemu);
+        /* What was saved may name it all the same. */
+        if (!nothing && !backup->info.has_managed_save && overlay_is_unwritten(backup->host, disk->overlay, &nothing, err) < 0)
+                return -1;
+        if (nothing)
                 return commit_repoint(backup, disk, err) < 0 ? -1 : witness(backup, disk, err);
         return error_set(err, ERROR_REFUSED,
                          "the overlay %s of %s exists on %s, but the VM is on %s and nobody saw the overlay being committed: it is "

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
+#include "schema/json-fields.h"
 
 enum { FILES_TIMEOUT_MS = 30 * 1000 };
 
@@ -84,4 +85,38 @@ int overlay_ask_base(struct hypervisor *host, const char *overlay, char **ret_ba
         }
         json_decref(root);
         return r;
+}
+
+/* $1 the overlay, opened without what it lies on. A qemu-img that cannot do that, or finds a writer, has not seen it empty. */
+static const char map_script[] = "exec 2>/dev/null; qemu-img map --output=json \"$1\" || echo unknown";
+
+/* An extent that no layer has is told as not "present"; a QEMU that is too old to tell leaves the word out. */
+static bool is_unwritten(const char *map)
+{
+        _cleanup_json_ json_t *extents = json_loads(map, JSON_REJECT_DUPLICATES, NULL);
+        size_t i = 0;
+        json_t *extent = NULL;
+        json_array_foreach(extents, i, extent)
+        {
+                json_t *present = json_object_get(extent, "present");
+                if (!present || !json_is_false(present))
+                        return false;
+        }
+        return json_array_size(extents) > 0;
+}
+
+int overlay_is_unwritten(struct hypervisor *host, const char *overlay, bool *ret, struct error **err)
+{
+        _cleanup_json_ json_t *image =
+                json_pack("{s:s, s:n, s:{s:s, s:s}}", "driver", "qcow2", "backing", "file", "driver", "file", "filename", overlay);
+        _cleanup_free_ char *options = json_dumps(image, JSON_COMPACT);
+        if (!options)
+                return error_set(err, ERROR_CORRUPT, "the overlay %s has a name that is not UTF-8", overlay);
+        _cleanup_free_ char *name = xasprintf("json:%s", options);
+        const char *const argv[] = { "sh", "-c", map_script, "orch-map", name, NULL };
+        _cleanup_free_ char *map = NULL;
+        if (hypervisor_run(host, argv, FILES_TIMEOUT_MS, &map, err) < 0)
+                return error_prefix(err, "the overlay %s on %s cannot be looked at", overlay, host->name);
+        *ret = is_unwritten(map);
+        return 0;
 }

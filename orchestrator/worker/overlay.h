@@ -34,3 +34,6 @@ int overlay_remove(struct hypervisor *host, const char *overlay, struct error **
 /* What lies under an overlay, as its own header says. The caller frees both. ERROR_CORRUPT when it lies on nothing with a path. */
 int overlay_ask_base(struct hypervisor *host, const char *overlay, char **ret_base, char **ret_format,
                      struct error **err) _must_check_;
+/* Whether it holds nothing of its own, not one cluster: then all that was ever written is in what it lies on. False for one that is being
+ * written to, or that cannot be read. */
+int overlay_is_unwritten(struct hypervisor *host, const char *overlay, bool *ret, struct error **err) _must_check_;

@@ -2,7 +2,8 @@
  *
  * An overlay is recognised by its name, in an XML of the domain or beside a disk of it; its base is the layer directly below it, as the
  * chain itself says. An overlay that no disk uses and that nobody saw committed may hold the only copy of writes: it is removed only when
- * the QEMU that began its pivot still runs on the base, or when it holds the same data as the base of a VM that is off. */
+ * the QEMU that began its pivot still runs on the base, when it holds nothing of its own, or when it holds the same data as the base of a VM
+ * that is off. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -204,8 +205,13 @@ static int reason_to_remove(struct recovery *recovery, const char *path, const s
         if (!disk->target || backup->info.has_managed_save)
                 return 0;
         if (backup->running) {
+                bool unwritten = false;
                 if (facts.pivoting && facts.same_qemu)
                         *ret_reason = "had been committed: the QEMU that began to pivot it still runs, on its base";
+                else if (overlay_is_unwritten(backup->host, path, &unwritten, err) < 0)
+                        return -1;
+                else if (unwritten)
+                        *ret_reason = "holds nothing of its own";
                 return 0;
         }
         bool same = false;

@@ -335,6 +335,38 @@ class Overlays(RecoverCase):
         self.host.exec("rm", overlay)
         self.recover_finds_nothing("clone")
 
+    def test_saved_while_the_snapshot_waited(self):
+        """The host was saving the VM: libvirt takes the snapshot of the machine that is off by then, and the saved one goes on on its bases."""
+        guest = self.lab.vm("two")
+        guest.exec("sh", "-c", "echo before > /data/vda/after; sync")
+        specs = [f"--diskspec={d.target},snapshot=external,file={self.overlay(guest, d.target)}" for d in guest.spec.disks]
+        self.host.virsh("managedsave", "two")
+        self.host.virsh("snapshot-create-as", "two", "--disk-only", "--atomic", "--no-metadata", *specs)
+        self.assertIn("was saved while its disk", self.recover("two", status=1))
+        guest.start()
+        self.assertEqual(guest.disk_paths()["vda"], self.base(guest))
+        self.assertIn(self.overlay(guest), guest.xml("--inactive"))
+        guest.exec("sh", "-c", "echo later > /data/vda/after; sync")
+        self.recover("two")
+        self.assert_as_before("two")
+        self.assertEqual(guest.exec("cat", "/data/vda/after")[0].strip(), "later")
+        self.recover_finds_nothing("two")
+
+    def test_an_orphan_that_was_never_written_to(self):
+        """It goes, while the VM runs; one that has a single cluster of its own, be it zeros, stays."""
+        guest = self.lab.vm("two")
+        for written in (False, True):
+            overlay = self.overlay(guest)
+            self.host.exec("qemu-img", "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", self.base(guest), overlay, "-u", "64M")
+            if written:
+                alone = {"driver": "qcow2", "backing": None, "file": {"driver": "file", "filename": overlay}}
+                self.host.exec("qemu-io", "-c", "write -z 0 64k", "json:" + json.dumps(alone))
+            said = self.recover("two")
+            self.assertIn("kept" if written else "holds nothing of its own: removed", said)
+            self.assertEqual(self.host.shell(f"[ -e {overlay} ] && echo there || echo gone").strip(), "there" if written else "gone")
+        self.host.exec("rm", overlay)
+        self.recover_finds_nothing("two")
+
     def test_what_an_owner_changed_for_the_next_start_is_left_so(self):
         guest = self.lab.vm("two")
         old = guest.xml("--inactive")

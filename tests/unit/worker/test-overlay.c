@@ -115,3 +115,33 @@ Test(deadman, what_is_left_of_earlier_ones)
         deadman_traces_done(&traces);
         scripted_host_done(&host);
 }
+
+static bool is_unwritten(const char *output)
+{
+        struct scripted_host host;
+        scripted_host_init(&host);
+        host.output = output;
+        bool unwritten = false;
+        cr_assert_eq(overlay_is_unwritten(&host.base, overlay, &unwritten, NULL), 0);
+        scripted_host_done(&host);
+        return unwritten;
+}
+
+#define NOTHING "{\"start\": 0, \"length\": 8388608, \"depth\": 0, \"present\": false, \"zero\": true, \"data\": false}"
+
+Test(overlay, only_one_without_a_single_cluster_is_unwritten)
+{
+        cr_expect(is_unwritten("[" NOTHING "]\n"));
+        cr_expect(is_unwritten("[" NOTHING ",\n" NOTHING "]\n"));
+        static const char *const others[] = {
+                "[" NOTHING ", {\"start\": 1, \"length\": 1, \"depth\": 0, \"present\": true, \"zero\": true, \"data\": false}]",
+                "[{\"start\": 0, \"length\": 1, \"depth\": 0, \"zero\": true, \"data\": false}]", /* an old QEMU */
+                "[" NOTHING ", ",
+                "[]",
+                "{}",
+                "unknown\n",
+                "",
+        };
+        for (size_t i = 0; i < ARRAY_LENGTH(others); i++)
+                cr_expect_not(is_unwritten(others[i]), "%s", others[i]);
+}
