@@ -18,12 +18,13 @@ static const struct option_spec options[] = {
 };
 
 const struct verb_manual manual_cancel = {
-        .arguments = "[JOB]",
+        .arguments = "[JOB|VM]",
         .max_words = 1,
         .options = options,
-        .text = "Stops a job, running or queued. A running one undoes what it did first: its VM ends on its original disks. The "
-                "other\n"
-                "jobs of a cycle go on; with --bacula-job, all that this job of Bacula started end.",
+        .text = "Stops a job, running or queued, that is named by its id or by its VM. A running one undoes what it did first: "
+                "its\n"
+                "VM ends on its original disks. The other jobs of a cycle go on; with --bacula-job, all that this job of Bacula\n"
+                "started end.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch cancel 20261120-3f9a",
 };
@@ -37,8 +38,9 @@ static int cancel_job(const struct cli *cli, const char *job, struct error **err
         int status = cli_call(cli, path, body, &answer, err);
         if (!answer)
                 return status;
+        const char *id = *value_text(answer, "job") ? value_text(answer, "job") : job;
         _cleanup_free_ char *line =
-                xasprintf("job %s is %s; `orch log %s -f` shows how it ends", job, value_text(answer, "state"), job);
+                xasprintf("job %s is %s; `orch log %s -f` shows how it ends", id, value_text(answer, "state"), id);
         return cli_printed(output_line(line));
 }
 

@@ -418,6 +418,17 @@ Test(verbs, the_live_line_is_no_wider_than_the_terminal)
         }
 }
 
+Test(verbs, cancel_by_the_name_of_a_vm_tells_which_job_it_is)
+{
+        static const struct api_answer answers[] = {
+                { .path = "/v1/jobs/db/cancel", .json = "{\"job\":\"20260201-aa11\",\"state\":\"cancelling\"}" }, { 0 }
+        };
+        _cleanup_(place_done) struct place place;
+        place_init(&place, answers);
+        cr_assert_eq(ORCH(place, "cancel", "db"), STATUS_OK, "%s", place.capture.errors);
+        cr_assert_str_eq(place.capture.out, "job 20260201-aa11 is cancelling; `orch log 20260201-aa11 -f` shows how it ends\n");
+}
+
 Test(verbs, ctrl_c_ends_discover_too)
 {
         static const struct api_answer answers[] = { { .path = "/v1/discover", .chunks = short_run, .hangs = true }, { 0 } };
