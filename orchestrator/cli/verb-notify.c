@@ -23,7 +23,7 @@ const struct verb_manual manual_notify_test = {
         .text = "Has the daemon send a test message to a channel, or to all of them, and shows whether it arrived. Ends with 1 "
                 "when one\n"
                 "did not.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch notify test slack-failure",
 };
 

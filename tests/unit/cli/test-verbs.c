@@ -35,6 +35,7 @@ static const struct verb verbs[] = {
         { "verify", "", VERB_DAEMON_OR_STANDALONE, &manual_verify, verb_verify },
         { "test-restore", "", VERB_NEEDS_DAEMON, &manual_test_restore, verb_test_restore },
         { "pause", "", VERB_NEEDS_DAEMON, &manual_pause, verb_pause },
+        { "notify test", "", VERB_NEEDS_DAEMON, &manual_notify_test, verb_notify_test },
         { "repository unlock", "", VERB_NEEDS_NO_DAEMON, &manual_repository_unlock, verb_repository_unlock },
         { "config check", "", VERB_NEEDS_NO_DAEMON, &manual_config_check, verb_config_check },
         { 0 },
@@ -443,8 +444,8 @@ Test(verbs, ctrl_c_ends_discover_too)
         cr_assert_str_eq(place.capture.out, "");
 }
 
-/* What waits for the share is refused while it is away. */
-Test(verbs, help_names_the_exit_status_of_a_share_that_is_away)
+/* What waits for the share is refused while it is away; what takes time, while the daemon stops. */
+Test(verbs, help_names_the_exit_status_of_what_is_refused)
 {
         static const char gone[] = "{\"error\":{\"kind\":\"unreachable\",\"message\":\"no share\"},\"exit_status\":4}";
         static const struct api_answer answers[] = {
@@ -457,11 +458,13 @@ Test(verbs, help_names_the_exit_status_of_a_share_that_is_away)
                 { .path = "/v1/verify", .status = 503, .json = gone },
                 { .path = "/v1/test-restore", .status = 503, .json = gone },
                 { .path = "/v1/run", .status = 503, .json = gone },
+                { .path = "/v1/notify/test", .status = 503, .json = gone },
                 { 0 },
         };
-        static const char *const calls[][4] = { { "check" },           { "hypervisor", "check" }, { "discover" },
-                                                { "schedule" },        { "show", "a" },           { "list" },
-                                                { "verify", "--all" }, { "test-restore", "a" },   { "run" } };
+        static const char *const calls[][4] = {
+                { "check" }, { "hypervisor", "check" }, { "discover" },          { "schedule" },       { "show", "a" },
+                { "list" },  { "verify", "--all" },     { "test-restore", "a" }, { "notify", "test" }, { "run" }
+        };
         _cleanup_(place_done) struct place place;
         place_init(&place, answers);
         for (size_t i = 0; i < ARRAY_LENGTH(calls); i++) {
