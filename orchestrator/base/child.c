@@ -205,14 +205,17 @@ static int child_finish(struct child *child, const char *name, const struct chil
                         return error_set(err, ERROR_TIMEOUT, "%s did not end within %.0f s and was killed", name,
                                          (double)options->timeout_ms / 1000.0);
                 }
-                /* After the process has ended, pipes that a grandchild still holds are not waited for. */
+                /* Looked at before the pipes are, so that what it wrote last is seen in them. After its end, pipes that a grandchild still
+                 * holds are not waited for. */
+                bool ended = has_ended(child);
+                int wait_ms = ended ? 0 : left < POLL_SLICE_MS ? left : POLL_SLICE_MS;
                 struct pollfd fds[4] = {
                         { .fd = child->output_fd, .events = POLLIN },
                         { .fd = child->errors_fd, .events = POLLIN },
                         { .fd = child->input_fd, .events = POLLOUT },
                         { .fd = child->pidfd, .events = POLLIN },
                 };
-                if (poll(fds, 4, left < POLL_SLICE_MS ? left : POLL_SLICE_MS) < 0 && errno != EINTR)
+                if (poll(fds, 4, wait_ms) < 0 && errno != EINTR)
                         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot wait for %s", name);
                 if (fds[2].revents)
                         feed_input(child, options->input);
@@ -220,7 +223,7 @@ static int child_finish(struct child *child, const char *name, const struct chil
                         collect(&child->output_fd, &child->output, limit, options, true);
                 if (fds[1].revents)
                         collect(&child->errors_fd, &child->errors, limit, options, false);
-                if (!fds[0].revents && !fds[1].revents && has_ended(child))
+                if (ended && !fds[0].revents && !fds[1].revents)
                         break;
         }
         int status = 0;

@@ -7,12 +7,14 @@
 #include <linux/seccomp.h>
 #include <signal.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/memory.h"
 
 Test(child, gives_status_and_both_streams)
 {
@@ -46,6 +48,24 @@ Test(child, a_grandchild_that_keeps_the_pipe_is_not_waited_for)
         cr_assert_eq(child_run(argv, &options, &result, NULL), 0);
         cr_assert_str_eq(result.output, "done\n");
         cr_assert_lt(clock_monotonic_ms() - before, 4000);
+}
+
+/* The first wait ends at once, because the child can be fed; while that is done (a long input takes a moment to be measured), it says its word
+ * and ends. */
+Test(child, what_it_said_while_nobody_looked_is_read)
+{
+        enum { LONG = 256 << 20, TRIES = 5 };
+        signal(SIGPIPE, SIG_IGN); /* as every orch process has it: nobody reads the input */
+        _cleanup_free_ char *input = xmalloc(LONG + 1);
+        memset(input, 'x', LONG);
+        input[LONG] = '\0';
+        const char *const argv[] = { "echo", "said", NULL };
+        struct child_options options = { .timeout_ms = 30000, .input = input };
+        for (int i = 0; i < TRIES; i++) {
+                _cleanup_child_result_ struct child_result result = { 0 };
+                cr_assert_eq(child_run(argv, &options, &result, NULL), 0);
+                cr_assert_str_eq(result.output, "said\n");
+        }
 }
 
 static bool at_once(void *data)
