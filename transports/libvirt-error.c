@@ -18,18 +18,26 @@ static bool says(const virError *error, const char *const words[])
         return false;
 }
 
-/* Of those codes that can mean anything. */
+/* Of those codes that can mean anything. A QEMU or an agent whose connection to its libvirt broke is not ours broken; and what stands behind
+ * "QEMU agent command" are a guest's words, which decide nothing. */
 static enum error_kind kind_by_circumstances(const virError *error)
 {
+        static const char *const guests[] = { "QEMU agent command", NULL };
+        static const char *const agent_gone[] = { "read from agent", "write to agent", "file from agent", NULL };
         static const char *const space[] = { "No space left", "quota exceeded", NULL };
         static const char *const busy[] = { "another", "in progress", "block job", "active job", NULL };
         static const char *const gone[] = {
                 "client socket is closed", "connection closed", "Connection reset", "Broken pipe", "end of file", NULL
         };
+        if (says(error, guests))
+                return ERROR_INTERNAL;
         if ((error->code == VIR_ERR_SYSTEM_ERROR && (error->int1 == ENOSPC || error->int1 == EDQUOT)) || says(error, space))
                 return ERROR_NOSPACE;
-        if (error->domain == VIR_FROM_RPC || error->domain == VIR_FROM_REMOTE || says(error, gone))
+        if (error->domain == VIR_FROM_RPC || error->domain == VIR_FROM_REMOTE ||
+            (error->domain != VIR_FROM_QEMU && says(error, gone)))
                 return ERROR_UNREACHABLE;
+        if (error->domain == VIR_FROM_QEMU && says(error, agent_gone))
+                return ERROR_TIMEOUT;
         if (error->code == VIR_ERR_OPERATION_INVALID && says(error, busy))
                 return ERROR_BUSY;
         return ERROR_INTERNAL;

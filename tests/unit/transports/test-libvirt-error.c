@@ -30,6 +30,20 @@ static const struct {
         { VIR_ERR_OPERATION_FAILED, VIR_FROM_QEMU, 0, "Could not write: No space left on device", ERROR_NOSPACE },
         { VIR_ERR_CHECKPOINT_INCONSISTENT, VIR_FROM_QEMU, 0, "bitmap is inconsistent", ERROR_CORRUPT },
         { VIR_ERR_NO_DOMAIN, VIR_FROM_QEMU, 0, "Domain not found", ERROR_INTERNAL },
+        /* A QEMU or an agent that is gone is not the hypervisor gone. */
+        { VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU, 0, "internal error: End of file from qemu monitor (vm='web')", ERROR_INTERNAL },
+        { VIR_ERR_SYSTEM_ERROR, VIR_FROM_QEMU, ECONNRESET, "Unable to read from monitor: Connection reset by peer",
+          ERROR_INTERNAL },
+        { VIR_ERR_SYSTEM_ERROR, VIR_FROM_QEMU, ECONNRESET, "Unable to read from agent: Connection reset by peer", ERROR_TIMEOUT },
+        { VIR_ERR_SYSTEM_ERROR, VIR_FROM_QEMU, EPIPE, "Unable to write to agent: Broken pipe", ERROR_TIMEOUT },
+        { VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU, 0, "internal error: End of file from agent socket", ERROR_TIMEOUT },
+        /* What a guest says is its own affair. */
+        { VIR_ERR_INTERNAL_ERROR, VIR_FROM_QEMU, 0,
+          "internal error: unable to execute QEMU agent command 'guest-fsfreeze-freeze': Connection reset by peer",
+          ERROR_INTERNAL },
+        { 113, VIR_FROM_QEMU, 0,
+          "guest agent command failed: unable to execute QEMU agent command 'guest-exec': No space left on device, read from agent",
+          ERROR_INTERNAL },
 };
 
 Test(libvirt_error, kinds)
