@@ -5,6 +5,7 @@
  * first one is the end. Were the first one part of the output, the rest of the output would come in between. */
 #include "transports/appliance-shell.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -223,6 +224,8 @@ static char *take_output(const struct run *run)
         appliance_text_clean(shown, run->output_end, &text);
         while (text.length && text.data[text.length - 1] == ' ')
                 text.data[--text.length] = '\0';
+        /* has_second_prompt() has seen it: a line is cleaned by itself as it is among others. */
+        assert(str_ends_with(text.data, run->shell->prompt));
         text.length -= strlen(run->shell->prompt);
         text.data[text.length] = '\0';
         return xstrdup(text.data + appliance_text_echo_length(text.data, run->shell->prompt, run->command));

@@ -59,16 +59,19 @@ static void flush(struct line *line, struct strbuf *into, bool with_end)
 }
 
 /* An escape sequence at raw[0] (ECMA-48: CSI, or a string such as OSC, or two bytes): its length, all that is left when it is not
- * complete. *ret_erase: it erases to the line's end. */
+ * complete. A line's end ends it: none reaches into the next line, whose text is then the same whatever stood before it. *ret_erase: it erases
+ * to the line's end. */
 static size_t escape_length(const char *raw, size_t length, bool *ret_erase)
 {
         size_t i = 2;
         *ret_erase = false;
-        if (length < 2)
-                return length;
+        if (length < 2 || raw[1] == '\n')
+                return 1;
         if (raw[1] == '[') {
-                while (i < length && ((unsigned char)raw[i] < 0x40 || (unsigned char)raw[i] > 0x7E))
+                while (i < length && raw[i] != '\n' && ((unsigned char)raw[i] < 0x40 || (unsigned char)raw[i] > 0x7E))
                         i++;
+                if (i < length && raw[i] == '\n')
+                        return i;
                 *ret_erase = i < length && raw[i] == 'K' && (i == 2 || (i == 3 && raw[2] == '0'));
         } else if (strchr("]PX^_", raw[1])) {
                 while (i < length && raw[i] != '\a' && raw[i] != '\x1b' && raw[i] != '\n')
@@ -78,7 +81,7 @@ static size_t escape_length(const char *raw, size_t length, bool *ret_erase)
                 else if (i < length && raw[i] != '\a')
                         return i;
         } else {
-                return strchr("()*+ #%", raw[1]) ? (length < 3 ? length : 3) : 2;
+                return strchr("()*+ #%", raw[1]) && length > 2 && raw[2] != '\n' ? 3 : 2;
         }
         return i < length ? i + 1 : length;
 }

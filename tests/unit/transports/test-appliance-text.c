@@ -59,6 +59,11 @@ Test(appliance_text, escape_sequences)
         expect_clean("a\x1b", "a");
         expect_clean("a\x1b[12", "a");
         expect_clean("a\x1b]0;never ended\nb", "a\nb");
+        /* None goes beyond its line, so that a text's last line is the same wherever the cleaning begins. */
+        expect_clean("a\x1b[\nb", "a\nb");
+        expect_clean("a\x1b[12;\r\nb", "a\nb");
+        expect_clean("a\x1b\nb", "a\nb");
+        expect_clean("a\x1b(\nb", "a\nb");
 }
 
 Test(appliance_text, nul_bytes_are_dropped)
