@@ -318,6 +318,9 @@ char *str_one_line(const char *text, size_t max_bytes)
                         n = 1;
                 } else if (n == 1 && (*p < 0x20 || *p == 0x7F)) {
                         piece = *p == '\n' || *p == '\t' || *p == '\r' ? " " : "?";
+                } else if (n == 2 && p[0] == 0xC2 && p[1] < 0xA0) { /* U+0080…U+009F: control characters, too */
+                        piece = "?";
+                        piece_length = 1;
                 }
                 if (buf.length + piece_length > max_bytes)
                         break;

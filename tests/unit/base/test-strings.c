@@ -67,6 +67,11 @@ Test(strings, one_line_cleans_control_characters_and_bad_utf8_and_cuts_between_c
 {
         _cleanup_free_ char *clean = str_one_line("a\nb\x1b[1m\xff\xc3\xa9", 100);
         cr_assert_str_eq(clean, "a b?[1m\xEF\xBF\xBD\xc3\xa9");
+        /* Those beyond ASCII steer a terminal, too: U+009B begins what ESC [ begins. */
+        _cleanup_free_ char *steered = str_one_line("a\xc2\x9b"
+                                                    "31mb\xc2\x85\xc2\xa0",
+                                                    100);
+        cr_assert_str_eq(steered, "a?31mb?\xc2\xa0");
         _cleanup_free_ char *cut = str_one_line("a\xc3\xa9", 2);
         cr_assert_str_eq(cut, "a");
 }
