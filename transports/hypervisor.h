@@ -138,8 +138,8 @@ struct hypervisor_operations {
                               struct error **err);
         int (*checkpoint_create)(struct hypervisor *hypervisor, const char *uuid, const char *xml, struct error **err);
         int (*checkpoint_delete)(struct hypervisor *hypervisor, const char *uuid, const char *name, struct error **err);
-        /* A push job, with a new checkpoint of the same moment (NULL: without). *ret_text (may be NULL): the XML of a job that runs, the
-         * reason of one that failed. Aborting touches no other kind of job. */
+        /* A push job, with a new checkpoint of the same moment (NULL: without). *ret_text (may be NULL): the XML of a job that runs (NULL:
+         * it has just ended), the reason of one that failed. Aborting touches no other kind of job. */
         int (*backup_begin)(struct hypervisor *hypervisor, const char *uuid, const char *backup_xml, const char *checkpoint_xml,
                             struct error **err);
         int (*backup_job)(struct hypervisor *hypervisor, const char *uuid, struct backup_job *ret, char **ret_text,

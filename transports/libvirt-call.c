@@ -48,17 +48,23 @@ static virDomainPtr look_up(virConnectPtr connection, const struct libvirt_reque
                              : virDomainLookupByName(connection, request->name);
 }
 
+/* A domain may also go (be moved away, end for good) between looking it up and asking about it. */
+static bool settle_missing(struct libvirt_request *request)
+{
+        request->missing = !request->error && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
+        return request->missing && request->may_be_missing;
+}
+
 static int call_function(virConnectPtr connection, struct libvirt_request *request)
 {
         if (!request->uuid && !request->name)
                 return request->function(connection, NULL, request);
         virDomainPtr domain = look_up(connection, request);
-        if (!domain) {
-                const virError *error = virGetLastError();
-                request->missing = error && error->code == VIR_ERR_NO_DOMAIN;
-                return request->missing && request->may_be_missing ? 0 : -1;
-        }
+        if (!domain)
+                return settle_missing(request) ? 0 : -1;
         int r = request->function(connection, domain, request);
+        if (r < 0 && settle_missing(request))
+                r = 0;
         if (r < 0 && !request->error)
                 libvirt_error_set(&request->error); /* before virDomainFree() can overwrite it */
         virDomainFree(domain);

@@ -26,7 +26,7 @@ struct libvirt_request {
 
         char *uuid;          /* of the domain that the call is about */
         char *name;          /* the same by name; used when uuid is NULL */
-        bool may_be_missing; /* no such domain is no error: `missing` is set and the function is not called */
+        bool may_be_missing; /* no such domain (any more) is no error: `missing` is set, results mean nothing */
         char *xml;
         char *command; /* of the agent's protocol */
         char *target;  /* a disk */

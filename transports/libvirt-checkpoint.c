@@ -158,7 +158,8 @@ static int read_backup_job(virConnectPtr connection _unused_, virDomainPtr domai
                 return 0;
         *job = (struct backup_job){ .state = BACKUP_JOB_RUNNING, .done_bytes = done, .total_bytes = total };
         request->text = virDomainBackupGetXMLDesc(domain, 0);
-        return 0;
+        /* Between the two questions it may have ended. */
+        return request->text || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN_BACKUP ? 0 : -1;
 }
 
 int libvirt_ssh_backup_job(struct hypervisor *hypervisor, const char *uuid, struct backup_job *ret, char **ret_text,

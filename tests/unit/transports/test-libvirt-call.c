@@ -1,0 +1,73 @@
+/* Calls on libvirt's own "test" driver; the jobs that it does not have are told here in its place. */
+#include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <libvirt/libvirt.h>
+#include <libvirt/virterror.h>
+#include <string.h>
+
+#include "base/strings.h"
+#include "transports/libvirt-ssh-internal.h"
+
+TestSuite(libvirt_call, .timeout = 60);
+
+enum { CALL_MS = 20000 };
+
+static const char test_uuid[] = "6695eb01-f6a4-8304-79aa-97f2502e193f"; /* of the one domain that the driver has */
+static bool backup_runs;
+
+int virDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *params, int *nparams, unsigned int flags)
+{
+        int (*real)(virDomainPtr, int *, virTypedParameterPtr *, int *, unsigned int) = NULL;
+        if (!backup_runs) {
+                *(void **)&real = dlsym(RTLD_NEXT, "virDomainGetJobStats");
+                return real(domain, type, params, nparams, flags);
+        }
+        int room = 0;
+        *type = VIR_DOMAIN_JOB_UNBOUNDED;
+        *params = NULL;
+        *nparams = 0;
+        return virTypedParamsAddInt(params, nparams, &room, VIR_DOMAIN_JOB_OPERATION, VIR_DOMAIN_JOB_OPERATION_BACKUP);
+}
+
+static void connect_to_test_driver(struct libvirt_ssh *self)
+{
+        static char name[] = "hypervisor-01";
+        cr_assert_eq(libvirt_ssh_init(NULL), 0);
+        *self = (struct libvirt_ssh){ .hypervisor = { .name = name }, .call_timeout_ms = CALL_MS };
+        self->libvirt = libvirt_connection_open("test:///default", NULL, CALL_MS, CALL_MS, NULL);
+        cr_assert(self->libvirt);
+}
+
+static int undefine_and_look(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request _unused_)
+{
+        int state, reason;
+        cr_assert(virDomainDestroy(domain) == 0 && virDomainUndefine(domain) == 0);
+        return virDomainGetState(domain, &state, &reason, 0);
+}
+
+/* It is moved away, or ends for good, just as it is asked. */
+Test(libvirt_call, a_domain_that_goes_while_it_is_looked_at_is_missing)
+{
+        struct libvirt_ssh self;
+        connect_to_test_driver(&self);
+        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(undefine_and_look, "looking", test_uuid);
+        request->may_be_missing = true;
+        _cleanup_error_ struct error *error = NULL;
+        cr_expect_eq(libvirt_connection_call(self.libvirt, request, &error), 0, "%s", error_message(error));
+        cr_expect(request->missing);
+        libvirt_connection_free(self.libvirt);
+}
+
+/* Whose a job is that runs is read from its XML: one that cannot be had must not look like somebody else's. */
+Test(libvirt_call, a_backup_job_whose_xml_cannot_be_read_is_an_error)
+{
+        struct libvirt_ssh self;
+        connect_to_test_driver(&self);
+        backup_runs = true;
+        struct backup_job job = { 0 };
+        _cleanup_free_ char *text = NULL;
+        _cleanup_error_ struct error *error = NULL;
+        cr_expect_eq(libvirt_ssh_backup_job(&self.hypervisor, test_uuid, &job, &text, &error), -1);
+        cr_expect(strstr(error_message(error), "not supported"), "%s", error_message(error));
+        libvirt_connection_free(self.libvirt);
+}
