@@ -176,11 +176,20 @@ int libvirt_ssh_backup_job(struct hypervisor *hypervisor, const char *uuid, stru
 }
 
 /* A domain has one such job at a time: only a backup is ever ended here, never somebody's migration. */
-static int do_abort(virConnectPtr connection, virDomainPtr domain, struct libvirt_request *request)
+static int end_backup(virConnectPtr connection, virDomainPtr domain, struct libvirt_request *request)
 {
+        request->backup_job = (struct backup_job){ 0 };
+        free(TAKE_PTR(request->text));
         if (read_backup_job(connection, domain, request) < 0)
                 return -1;
         return request->backup_job.state == BACKUP_JOB_RUNNING ? virDomainAbortJob(domain) : 0;
+}
+
+/* One that came to its end between a look at it and this is as ended as it was to be. */
+static int do_abort(virConnectPtr connection, virDomainPtr domain, struct libvirt_request *request)
+{
+        int r = end_backup(connection, domain, request);
+        return r < 0 && virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID ? end_backup(connection, domain, request) : r;
 }
 
 int libvirt_ssh_backup_abort(struct hypervisor *hypervisor, const char *uuid, struct error **err)

@@ -14,19 +14,43 @@ enum { CALL_MS = 20000 };
 
 static const char test_uuid[] = "6695eb01-f6a4-8304-79aa-97f2502e193f"; /* of the one domain that the driver has */
 static bool backup_runs;
+static bool backup_has_xml;
+static bool backup_ends_by_itself; /* just as it is to be ended */
+
+static void *real(const char *name)
+{
+        return dlsym(RTLD_NEXT, name);
+}
 
 int virDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *params, int *nparams, unsigned int flags)
 {
-        int (*real)(virDomainPtr, int *, virTypedParameterPtr *, int *, unsigned int) = NULL;
-        if (!backup_runs) {
-                *(void **)&real = dlsym(RTLD_NEXT, "virDomainGetJobStats");
-                return real(domain, type, params, nparams, flags);
+        int (*function)(virDomainPtr, int *, virTypedParameterPtr *, int *, unsigned int) = NULL;
+        if (!backup_runs && !backup_has_xml) {
+                *(void **)&function = real(__func__);
+                return function(domain, type, params, nparams, flags);
         }
         int room = 0;
-        *type = VIR_DOMAIN_JOB_UNBOUNDED;
+        *type = backup_runs                              ? VIR_DOMAIN_JOB_UNBOUNDED
+                : flags & VIR_DOMAIN_JOB_STATS_COMPLETED ? VIR_DOMAIN_JOB_COMPLETED
+                                                         : VIR_DOMAIN_JOB_NONE;
         *params = NULL;
         *nparams = 0;
         return virTypedParamsAddInt(params, nparams, &room, VIR_DOMAIN_JOB_OPERATION, VIR_DOMAIN_JOB_OPERATION_BACKUP);
+}
+
+char *virDomainBackupGetXMLDesc(virDomainPtr domain, unsigned int flags)
+{
+        char *(*function)(virDomainPtr, unsigned int) = NULL;
+        *(void **)&function = real(__func__);
+        return backup_has_xml ? strdup("<domainbackup/>") : function(domain, flags);
+}
+
+/* Fails as libvirt does when there is nothing to be ended: "operation is not valid". */
+int virDomainAbortJob(virDomainPtr domain)
+{
+        backup_runs = !backup_ends_by_itself;
+        (void)virDomainDestroy(domain);
+        return virDomainDestroy(domain);
 }
 
 static void connect_to_test_driver(struct libvirt_ssh *self)
@@ -69,5 +93,26 @@ Test(libvirt_call, a_backup_job_whose_xml_cannot_be_read_is_an_error)
         _cleanup_error_ struct error *error = NULL;
         cr_expect_eq(libvirt_ssh_backup_job(&self.hypervisor, test_uuid, &job, &text, &error), -1);
         cr_expect(strstr(error_message(error), "not supported"), "%s", error_message(error));
+        libvirt_connection_free(self.libvirt);
+}
+
+Test(libvirt_call, a_backup_job_that_ends_as_it_is_to_be_ended_is_no_error)
+{
+        struct libvirt_ssh self;
+        connect_to_test_driver(&self);
+        backup_runs = backup_has_xml = backup_ends_by_itself = true;
+        _cleanup_error_ struct error *error = NULL;
+        cr_expect_eq(libvirt_ssh_backup_abort(&self.hypervisor, test_uuid, &error), 0, "%s", error_message(error));
+        libvirt_connection_free(self.libvirt);
+}
+
+Test(libvirt_call, a_backup_job_that_cannot_be_ended_is_one)
+{
+        struct libvirt_ssh self;
+        connect_to_test_driver(&self);
+        backup_runs = backup_has_xml = true;
+        _cleanup_error_ struct error *error = NULL;
+        cr_expect_eq(libvirt_ssh_backup_abort(&self.hypervisor, test_uuid, &error), -1);
+        cr_expect(strstr(error_message(error), "ending the backup job"), "%s", error_message(error));
         libvirt_connection_free(self.libvirt);
 }
