@@ -60,8 +60,7 @@ char *clock_format_rfc3339(int64_t epoch_seconds)
 {
         time_t t = (time_t)epoch_seconds;
         struct tm tm;
-        gmtime_r(&t, &tm);
-        return FORMAT_TM(&tm, "%Y-%m-%dT%H:%M:%SZ");
+        return !gmtime_r(&t, &tm) ? xstrdup("") : FORMAT_TM(&tm, "%Y-%m-%dT%H:%M:%SZ");
 }
 
 bool clock_parse_rfc3339(const char *text, int64_t *ret_epoch_seconds)
@@ -78,16 +77,14 @@ char *clock_format_folder(int64_t epoch_seconds)
 {
         time_t t = (time_t)epoch_seconds;
         struct tm tm;
-        localtime_r(&t, &tm);
-        return FORMAT_TM(&tm, "%Y-%m-%d-%H%M%S");
+        return !localtime_r(&t, &tm) ? xstrdup("") : FORMAT_TM(&tm, "%Y-%m-%d-%H%M%S");
 }
 
 char *clock_format_local(int64_t epoch_seconds)
 {
         time_t t = (time_t)epoch_seconds;
         struct tm tm;
-        localtime_r(&t, &tm);
-        return FORMAT_TM(&tm, "%Y-%m-%d %H:%M:%S");
+        return !localtime_r(&t, &tm) ? xstrdup("") : FORMAT_TM(&tm, "%Y-%m-%d %H:%M:%S");
 }
 
 struct deadline deadline_in_ms(int64_t milliseconds)

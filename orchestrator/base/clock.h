@@ -18,7 +18,7 @@ int64_t clock_realtime_ms(void);
 /* Sets TZ for this process. ERROR_CONFIG when the system has no such zone. NULL or "" leaves the system's zone. */
 int clock_set_timezone(const char *zone, struct error **err) _must_check_;
 
-/* "2026-02-01T22:00:15Z" (RFC 3339, UTC). The caller frees. */
+/* "2026-02-01T22:00:15Z" (RFC 3339, UTC). The caller frees. As with the other two below, a time in no year that can be counted is "". */
 char *clock_format_rfc3339(int64_t epoch_seconds);
 /* Reads exactly that form. Returns false when it is something else. */
 bool clock_parse_rfc3339(const char *text, int64_t *ret_epoch_seconds);

@@ -30,3 +30,14 @@ Test(clock, an_unknown_zone_is_refused_instead_of_meaning_utc)
         cr_assert_eq(error->kind, ERROR_CONFIG);
         cr_assert_eq(clock_set_timezone("../../etc/passwd", NULL), -1);
 }
+
+/* A file system in a guest's image may hold any number. */
+Test(clock, what_no_calendar_has_is_no_text)
+{
+        _cleanup_free_ char *last = clock_format_rfc3339(INT64_MAX);
+        cr_assert_str_eq(last, "");
+        _cleanup_free_ char *first = clock_format_local(INT64_MIN);
+        cr_assert_str_eq(first, "");
+        _cleanup_free_ char *folder = clock_format_folder(INT64_MAX);
+        cr_assert_str_eq(folder, "");
+}
