@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "base/memory.h"
 #include "base/strings.h"
@@ -25,6 +26,7 @@ enum {
         DEFAULT_AGENT_TIMEOUT_MS = 10 * 1000,
         /* libvirt first synchronises with an agent (5 s at most), then gives the command its own timeout. */
         AGENT_SLACK_MS = 10 * 1000,
+        MOST_FILES = 16384,
 };
 
 int libvirt_ssh_named(const struct hypervisor *hypervisor, struct error **err)
@@ -201,11 +203,23 @@ static void print_nothing(void *data _unused_, virErrorPtr error _unused_)
 
 static struct error *init_error;
 
+/* All hypervisors of an inventory may be asked at once, over some ten descriptors each; a service begins with 1024. Nothing here uses select(),
+ * for whose sake they are so few. */
+static void allow_files(void)
+{
+        struct rlimit files;
+        if (getrlimit(RLIMIT_NOFILE, &files) < 0 || files.rlim_cur >= MOST_FILES)
+                return;
+        files.rlim_cur = files.rlim_max < MOST_FILES ? files.rlim_max : MOST_FILES;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /* Without an event loop, on purpose: a libvirt client before 9.10 crashes when a second thread (the loop, sending a keepalive) touches a
  * connection that is in a call (its temporary GSource outlives the stack it points to). Nothing here needs events, and a dead peer is
  * noticed by the deadline that every call has. */
 static void init_once(void)
 {
+        allow_files();
         virSetErrorFunc(NULL, print_nothing);
         if (virInitialize() < 0)
                 libvirt_error_set(&init_error);

@@ -21,7 +21,8 @@ struct libvirt_ssh_options {
  * line to type) and by libvirt. The caller frees with hypervisor_free(). */
 struct hypervisor *libvirt_ssh_connect(const struct libvirt_ssh_options *options, struct error **err) _must_check_;
 
-/* Process-wide: makes the libraries ready; call once, before the first connect and before there are threads. Idempotent. */
+/* Process-wide: makes the libraries ready and raises the limit of open files; call once, before the first connect and before there are
+ * threads. Idempotent. */
 int libvirt_ssh_init(struct error **err) _must_check_;
 
 /* Process-wide: calls that were given up and have not come back. While there are any, end the process by _exit() (after flushing): they

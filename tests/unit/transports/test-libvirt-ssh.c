@@ -2,6 +2,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -48,6 +49,28 @@ static void host_stop(struct host *host)
         sshd_stop(&host->sshd);
 }
 #define _cleanup_host_ __attribute__((cleanup(host_stop)))
+
+/* All hypervisors of an inventory may be asked at once, each over several descriptors; what a service may have open at first are 1024. */
+Test(libvirt_ssh, many_hypervisors_at_once_are_not_too_many_files)
+{
+        enum { MANY = 14, FILES_AT_FIRST = 32 };
+        struct sshd sshd;
+        sshd_start(&sshd);
+        struct rlimit files;
+        cr_assert_eq(getrlimit(RLIMIT_NOFILE, &files), 0);
+        files.rlim_cur = FILES_AT_FIRST;
+        cr_assert_eq(setrlimit(RLIMIT_NOFILE, &files), 0);
+        struct libvirt_ssh_options options = options_for(&sshd);
+        struct hypervisor *hypervisors[MANY];
+        for (int i = 0; i < MANY; i++) {
+                _cleanup_error_ struct error *error = NULL;
+                hypervisors[i] = libvirt_ssh_connect(&options, &error);
+                cr_expect(hypervisors[i], "the connection %d: %s", i + 1, error_message(error));
+        }
+        for (int i = 0; i < MANY; i++)
+                hypervisor_free(hypervisors[i]);
+        sshd_stop(&sshd);
+}
 
 Test(libvirt_ssh, reads_domains)
 {
