@@ -65,7 +65,8 @@ struct exec_options {
         const char *input; /* stdin; NULL: none */
         size_t max_output; /* of each stream; 0: 1 MiB */
         const char *unit;  /* not NULL: run it under this name so that hypervisor_stop_unit() from any connection ends it and
-                                     nothing outlives timeout_ms: systemd-run where systemd runs, else setsid + pidfile + timeout */
+                                     nothing outlives timeout_ms: systemd-run where systemd runs, else setsid + pidfile + timeout.
+                                     ERROR_BUSY: it did not start; the name may be in use */
         void (*on_output)(const char *data, size_t length, void *data_pointer); /* stdout and stderr as they come; may be NULL */
         bool (*cancelled)(void *data_pointer); /* asked at least every 200 ms; true → ERROR_CANCELLED. May be NULL */
         void *data;

@@ -103,8 +103,14 @@ int libvirt_ssh_exec(struct hypervisor *hypervisor, const char *const argv[], co
         if (ensure_ssh(self, &error) == 0)
                 command = options->unit ? remote_unit_command(self->abilities, options->unit, argv, options->timeout_ms, &error)
                                         : shell_join(argv);
-        if (command && exec_line(self, argv[0], command, options, ret, &error) == 0)
-                return 0;
+        struct exec_result result = { 0 };
+        if (command && exec_line(self, argv[0], command, options, &result, &error) == 0) {
+                if (!options->unit || remote_unit_result(options->unit, result.status, result.errors, &error) == 0) {
+                        *ret = result;
+                        return 0;
+                }
+                exec_result_done(&result);
+        }
         if (options->unit && command && (error->kind == ERROR_TIMEOUT || error->kind == ERROR_CANCELLED))
                 stop_given_up(self, options->unit, error);
         error_propagate(err, TAKE_PTR(error));

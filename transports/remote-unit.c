@@ -14,6 +14,10 @@ enum { GRACE_MS = 2000, STATUS_NOT_LOADED = 5, STATUS_STILL_RUNNING = 75, LONGES
 
 #define RUN_DIR "/run/orch"
 
+/* What a unit's command says on stderr before anything else: where it is missing, a status is not the command's but that of what was to start it
+ * (the name is in use, systemd is too busy), which is 1 like many a command's. */
+#define BEGAN "orch: the unit began"
+
 /* Prints the start time of process $1: field 22 of its stat, counted from behind the name, which may hold anything. */
 #define SHELL_START_TIME                                                                         \
         "started() { [ -r /proc/$1/stat ] && read -r l </proc/$1/stat || return 1; l=${l##*)}; " \
@@ -26,7 +30,8 @@ static const char run_script[] = SHELL_START_TIME
         "if [ -e $f ] && read -r p t <$f && [ \"$(started $p)\" = \"$t\" ]; then echo \"unit $n runs already\" >&2; exit 125; fi\n"
         "exec 3<&0\n"
         "setsid sh -c '" SHELL_START_TIME "f=$1; s=$2; shift 2; exec 3<&-\n"
-        "echo $$ $(started $$) >$f.new && mv $f.new $f && exec timeout -k 5 $s \"$@\"' orch $f $s \"$@\" <&3 &\n"
+        "echo $$ $(started $$) >$f.new && mv $f.new $f && echo " BEGAN
+        " >&2 && exec timeout -k 5 $s \"$@\"' orch $f $s \"$@\" <&3 &\n"
         "exec 3<&-\n"
         "wait $!; r=$?\n"
         "rm -f $f; rmdir " RUN_DIR " 2>/dev/null\n"
@@ -90,7 +95,7 @@ static void add_escaped(char ***words, const char *word)
 
 /* systemd counts a service that was ended by SIGTERM, SIGHUP, SIGINT or SIGPIPE as a success, and systemd-run then exits with 0: a copy
  * that was stopped half-way would look complete. This shell outlives its command and makes of it a status of 128 and more. */
-static const char status_script[] = "trap : TERM HUP INT PIPE; \"$@\"; exit $?";
+static const char status_script[] = "trap : TERM HUP INT PIPE; echo " BEGAN " >&2; \"$@\"; exit $?";
 
 static char *systemd_command(const char *unit, const char *const argv[], int64_t limit_ms)
 {
@@ -129,6 +134,19 @@ char *remote_unit_command(struct remote_abilities abilities, const char *unit, c
         if (check_name(unit, err) < 0)
                 return NULL;
         return (abilities.systemd ? systemd_command : plain_command)(unit, argv, timeout_ms + GRACE_MS);
+}
+
+int remote_unit_result(const char *unit, int status, char *errors, struct error **err)
+{
+        static const char line[] = BEGAN "\n";
+        char *began = strstr(errors, line);
+        if (began)
+                memmove(began, began + strlen(line), strlen(began + strlen(line)) + 1);
+        if (began || status == 0)
+                return 0;
+        _cleanup_free_ char *reason = str_one_line(errors, LONGEST_UNIT_REASON);
+        return error_set(err, ERROR_BUSY, "unit %s was not started (status %d): %s", unit, status,
+                         *reason ? reason : "no reason was given");
 }
 
 char *remote_unit_stop_command(struct remote_abilities abilities, const char *unit, struct error **err)

@@ -19,10 +19,14 @@ char *remote_abilities_command(void);
 struct remote_abilities remote_abilities_parse(const char *output);
 
 /* Runs argv as `unit` for at most timeout_ms and a grace of two seconds (so that whoever waits for timeout_ms sees its own timeout
- * and not an exit status). Its exit status and output are argv's own. A unit of that name that runs already is refused with a
- * non-zero status. NULL: the name is no safe name (ERROR_INTERNAL). The caller frees. */
+ * and not an exit status). Its exit status and output are argv's own, once remote_unit_result() has seen them. NULL: the name is no safe
+ * name (ERROR_INTERNAL). The caller frees. */
 char *remote_unit_command(struct remote_abilities abilities, const char *unit, const char *const argv[], int64_t timeout_ms,
                           struct error **err) _must_check_;
+
+/* Looks at what a unit's command line came back with, and takes the line out of `errors` (its stderr) by which the command told that it began.
+ * ERROR_BUSY: it did not begin (a unit of that name runs already, or systemd could not start it), and `status` is none of argv's. */
+int remote_unit_result(const char *unit, int status, char *errors, struct error **err) _must_check_;
 
 /* Ends the unit and all it started, first gently, then not. One that does not run is fine. The caller frees. */
 char *remote_unit_stop_command(struct remote_abilities abilities, const char *unit, struct error **err) _must_check_;

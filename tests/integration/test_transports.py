@@ -187,6 +187,7 @@ class Transports:
         for unit in ["-", "orch-test-1"]:
             call, = self.fine("exec", "20000", unit, "-", "printf", "%s|", *odd)
             self.assertEqual("|".join(odd) + "|", call.rest.rstrip("\n"))
+            self.assertIn("errors=0", call.text)
             for script, status in [("exit 9", 9), ("kill -TERM $$", 143), ("kill -KILL $$", 137), ("kill -PIPE $$", 141)]:
                 call, = self.fine("exec", "20000", unit, "-", "sh", "-c", script)
                 self.assertIn(f"status={status} ", call.text)
@@ -207,7 +208,7 @@ class Transports:
         while "status=0" not in self.fine("exec 9000 - - pgrep -f [s]leep.4322")[0].text and time.monotonic() < deadline:
             time.sleep(0.2)
         twice, stopped, again = self.probe("exec 9000 orch-test-4 - echo ran + stop-unit orch-test-4 + stop-unit orch-test-4")
-        self.assertNotIn("status=0", twice.text, "the name was in use")
+        self.assert_error(twice, "busy", "orch-test-4 was not started")
         self.assertTrue(stopped.well and again.well, (stopped, again))
         call, = self.end_probe(running)
         self.assertTrue(call.well, call)

@@ -33,7 +33,8 @@ Test(remote_unit, systemd_gets_a_limit_and_no_expansions)
         cr_assert_str_eq(
                 line,
                 "systemd-run --unit=orch-1 --collect --wait --pipe --quiet --property=TimeoutStopSec=5 --property=IgnoreSIGPIPE=no "
-                "--property=RuntimeMaxSec=7500ms -- /bin/sh -c 'trap : TERM HUP INT PIPE; \"$$@\"; exit $$?' orch "
+                "--property=RuntimeMaxSec=7500ms -- /bin/sh -c 'trap : TERM HUP INT PIPE; echo orch: the unit began >&2; "
+                "\"$$@\"; exit $$?' orch "
                 "cp 'a b' '$$HOME' '$${X}$$$$'");
         _cleanup_free_ char *stop = remote_unit_stop_command(systemd, "orch-1", NULL);
         cr_assert_str_eq(stop, "systemctl stop orch-1.service");
@@ -62,6 +63,24 @@ Test(remote_unit, reads_how_a_stop_went)
         cr_assert(strstr(failed->message, "Access denied"));
 }
 
+/* "1" is also what a comparison says of images that differ. */
+Test(remote_unit, one_that_did_not_begin_has_no_status)
+{
+        char in_use[] = "Failed to start transient service unit: Unit orch-1.service was already loaded or has a fragment file.\n";
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(remote_unit_result("orch-1", 1, in_use, &error), -1);
+        cr_assert_eq(error->kind, ERROR_BUSY);
+        cr_assert(strstr(error->message, "unit orch-1 was not started") && strstr(error->message, "already loaded"), "%s",
+                  error->message);
+
+        char began[] = "some shell's warning\norch: the unit began\nFailed to do it\n";
+        cr_assert_eq(remote_unit_result("orch-1", 1, began, NULL), 0);
+        cr_assert_str_eq(began, "some shell's warning\nFailed to do it\n");
+        char well[] = "orch: the unit began\n";
+        cr_assert_eq(remote_unit_result("orch-1", 0, well, NULL), 0);
+        cr_assert_str_eq(well, "");
+}
+
 /* Runs a line as an SSH server would. */
 static struct child_result shell(const char *line, const char *input)
 {
@@ -77,7 +96,9 @@ static struct child_result run_unit(const char *unit, int64_t timeout_ms, const 
 {
         const char *const argv[] = { "sh", "-c", script, NULL };
         _cleanup_free_ char *line = remote_unit_command(plain, unit, argv, timeout_ms, NULL);
-        return shell(line, input);
+        struct child_result result = shell(line, input);
+        cr_assert_eq(remote_unit_result(unit, result.status, result.errors, NULL), 0);
+        return result;
 }
 
 static int stop_unit(const char *unit)
@@ -197,8 +218,12 @@ Test(remote_unit, a_name_in_use_is_refused)
         _cleanup_free_ char *unit = unit_name();
         int fd;
         start_in_background(unit, "echo x; sleep 20", &fd);
-        _cleanup_child_result_ struct child_result second = run_unit(unit, 20000, "echo ran", NULL);
-        cr_assert_neq(second.status, 0);
+        const char *const argv[] = { "echo", "ran", NULL };
+        _cleanup_free_ char *line = remote_unit_command(plain, unit, argv, 20000, NULL);
+        _cleanup_child_result_ struct child_result second = shell(line, NULL);
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(remote_unit_result(unit, second.status, second.errors, &error), -1);
+        cr_assert_eq(error->kind, ERROR_BUSY);
         cr_assert_str_eq(second.output, "");
         cr_assert_eq(stop_unit(unit), 0);
         cr_assert(is_ended(fd));
