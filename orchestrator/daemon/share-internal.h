@@ -84,6 +84,7 @@ struct share {
         bool opening;
         bool stale;                        /* the next opening closes first */
         struct share_request *outstanding; /* oldest first */
+        int64_t completed_ms;              /* when the one before them was */
         struct share_request *kept;        /* to be recorded when it is open again, or has room again; oldest first */
         size_t n_kept;
         struct share_waiter *waiters;

@@ -1,6 +1,6 @@
 /* The loop's side of daemon/share.h. Requests are posted in order and completed in order; `outstanding` holds them. A completion may come
- * long after its asker was told that it takes too long. `state` is what the last opening or look said; on top of it, a request that is out
- * for longer than an asker would wait means that the share hangs, whatever was said before. */
+ * long after its asker was told that it takes too long. `state` is what the last opening or look said; on top of it, a request that takes
+ * longer than an asker would wait means that the share hangs, whatever was said before; one that only waits behind others does not. */
 #include "daemon/share.h"
 
 #include <string.h>
@@ -70,10 +70,14 @@ struct share_request *share_request_new(struct share *share, const char *what,
         return request;
 }
 
-/* How long the oldest request has been out when that is too long; else 0. */
+/* How long the request that the thread is at has been waited for when that is too long; else 0. */
 static int64_t hangs_for_ms(const struct share *share)
 {
-        int64_t out = share->outstanding ? clock_monotonic_ms() - share->outstanding->posted_ms : 0;
+        if (!share->outstanding)
+                return 0;
+        int64_t posted_ms = share->outstanding->posted_ms;
+        int64_t begun_ms = posted_ms > share->completed_ms ? posted_ms : share->completed_ms;
+        int64_t out = clock_monotonic_ms() - begun_ms;
         return out >= share->timing.answer_ms ? out : 0;
 }
 
@@ -99,6 +103,7 @@ static void request_completed(void *data)
         struct share_request *request = data;
         struct share *share = request->share;
         unlink_request(&share->outstanding, request);
+        share->completed_ms = clock_monotonic_ms();
         if (request->completed)
                 request->completed(share, request);
         tell(request, request->error, request->error ? NULL : request->text);

@@ -186,8 +186,8 @@ static void succeed(void)
         say(event);
 }
 
-/* Gives the newest point of a VM this state on the share, and tells of it. */
-static void change_state(const char *vm, const struct point_state *state)
+/* Gives the newest point of a VM this state on the share, and tells of it, so many times. */
+static void change_state(const char *vm, const struct point_state *state, int times)
 {
         _cleanup_free_ char *root = xstrdup(value_after(request->settings_text, "path:"));
         _cleanup_free_ char *command = xasprintf("ls %s/host-1/%s | tail -n 1", root, vm);
@@ -197,18 +197,20 @@ static void change_state(const char *vm, const struct point_state *state)
                 return;
         pclose(names);
         _cleanup_free_ char *text = point_state_format(state);
-        struct event *event = event_new(EVENT_STATE);
-        event->path = xasprintf("host-1/%s/%s", vm, point);
-        event->point_state = point_state_to_json(state);
-        _cleanup_free_ char *file = xasprintf("%s/%s/state.json", root, event->path);
+        _cleanup_free_ char *file = xasprintf("%s/host-1/%s/%s/state.json", root, vm, point);
         (void)!fs_write_file(file, 0640, text, strlen(text), NULL);
-        say(event);
+        for (int i = 0; i < times; i++) {
+                struct event *event = event_new(EVENT_STATE);
+                event->path = xasprintf("host-1/%s/%s", vm, point);
+                event->point_state = point_state_to_json(state);
+                say(event);
+        }
 }
 
 static void tell_damage(const char *vm)
 {
         const struct point_state state = { .damaged = true, .damage = (char *)"a bit has flipped" };
-        change_state(vm, &state);
+        change_state(vm, &state, 1);
 }
 
 /* Works for a while; true when it was cancelled meanwhile. */
@@ -229,9 +231,12 @@ static bool work(int tenths)
 }
 
 /* A verification: of "rotten-1" finds damage, that of "liar-1" tells of a VM that is none of its business,
- * that of "plodding-1" goes on until it is cancelled. */
+ * that of "plodding-1" goes on until it is cancelled, that of "busy-1" tells more than can be recorded at once. */
 static int play_verification(void)
 {
+        const struct point_state unchanged = { 0 };
+        if (str_starts_with(request->vm, "busy-"))
+                change_state(request->vm, &unchanged, 1000);
         if (str_starts_with(request->vm, "rotten-"))
                 tell_damage(request->vm);
         if (str_starts_with(request->vm, "liar-"))
@@ -254,7 +259,7 @@ static int play_test_restore(void)
                 .proven = dead ? 0 : clock_realtime_s(),
                 .proof = (char *)(dead ? "not-bootable" : "booted"),
         };
-        change_state(request->vm, &state);
+        change_state(request->vm, &state, 1);
         result(dead ? "failed" : "ok", ERROR_CORRUPT, dead ? "is NOT BOOTABLE" : NULL);
         return 0;
 }

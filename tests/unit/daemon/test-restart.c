@@ -297,6 +297,29 @@ Test(restart, a_repository_in_use_by_another_orch_is_left_alone)
         rig_end(&rig);
 }
 
+/* Retention that was lowered removes thousands of points: their rows follow one by one. */
+Test(restart, a_share_that_has_much_to_do_is_not_taken_for_one_that_hangs)
+{
+        static const char *options[] = { "share_answer_ms=300", NULL };
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig.options = options;
+        rig_set_vms(&rig, (const char *const[]){ "busy-1", "busy-2", "busy-3", NULL });
+        rig_start(&rig);
+        cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0);
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/verify", "{\"all\":true}");
+        for (int i = 0; i < 200; i++) {
+                json_t *status = rig_get(&rig, "/v1/status");
+                json_t *repository = json_object_get(status, "repository");
+                cr_assert_str_eq(text_of(repository, "state"), "ok", "%s", text_of(repository, "error"));
+                json_decref(status);
+                usleep(20000);
+        }
+        call_close(&call);
+        rig_end(&rig);
+}
+
 /* What makes room has to go through the daemon. */
 Test(restart, a_share_that_is_full_can_be_pruned_and_what_was_to_be_recorded_is_when_there_is_room)
 {
