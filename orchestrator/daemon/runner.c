@@ -207,7 +207,7 @@ static void fail_without_result(struct job *job)
         _cleanup_error_ struct error *error = worker_process_failure(job->worker);
         bool recovered = job->state == JOB_RUNNING && is_recovered_after(job) && job->daemon->phase == DAEMON_RUNNING;
         _cleanup_free_ char *text = xasprintf("%s%s", error->message, recovered ? "; the VM is being recovered" : "");
-        set_outcome(job, JOB_OUTCOME_FAILED, error->kind, text);
+        set_outcome(job, error->kind == ERROR_CANCELLED ? JOB_OUTCOME_CANCELLED : JOB_OUTCOME_FAILED, error->kind, text);
         _cleanup_free_ char *line = line_result(job);
         tell(job, line, NULL);
         job_record(job->daemon, job, NULL);

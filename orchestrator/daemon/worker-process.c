@@ -410,6 +410,8 @@ struct error *worker_process_failure(const struct worker_process *worker)
                           worker->reaped ? "" : ", but does not end even when killed; its VM is left alone until it has ended");
         } else if (!worker->reaped) {
                 error_set(&error, ERROR_TIMEOUT, "the worker was cancelled but does not end even when killed");
+        } else if (worker->cancelled && worker->end.si_code == CLD_KILLED && worker->end.si_status == SIGTERM) {
+                error_set(&error, ERROR_CANCELLED, "cancelled before it had begun");
         } else if (worker->end.si_code == CLD_EXITED) {
                 error_set(&error, ERROR_INTERNAL, "the worker ended without a result (exit status %d)", worker->end.si_status);
         } else {

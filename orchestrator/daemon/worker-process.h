@@ -55,5 +55,6 @@ void worker_process_cancel(struct worker_process *worker);
 pid_t worker_process_pid(const struct worker_process *worker);
 /* Whether it has told a result. */
 bool worker_process_has_result(const struct worker_process *worker);
-/* Once it ended or is stuck without a result: what became of it. TIMEOUT when the watch ended it, else INTERNAL. The caller frees. */
+/* Once it ended or is stuck without a result: what became of it. TIMEOUT when the watch ended it, CANCELLED when it was cancelled before it
+ * could take a signal, else INTERNAL. The caller frees. */
 struct error *worker_process_failure(const struct worker_process *worker);

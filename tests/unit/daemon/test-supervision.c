@@ -313,6 +313,23 @@ Test(supervision, cancel_lets_a_worker_undo)
         rig_end(&rig);
 }
 
+/* "hangs" does not take SIGTERM, as a worker does not in the first moment of its life. */
+Test(supervision, a_worker_that_is_cancelled_before_it_can_take_it_is_no_failure)
+{
+        struct rig rig;
+        rig_begin(&rig, NULL, (const char *const[]){ "hangs-1", NULL });
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"hangs-1\"]}");
+        json_decref(call_until(&call, "step", "hangs-1", 10000));
+        json_decref(rig_post(&rig, "/v1/jobs/hangs-1/cancel", "{}", 200));
+        json_t *result = call_until(&call, "result", "hangs-1", 10000);
+        cr_expect_str_eq(text_of(result, "status"), "cancelled", "%s", text_of(result, "error"));
+        json_decref(result);
+        cr_expect_eq(call_finish(&call, 10000), 5);
+        rig_wait_for_history(&rig, "end recover hangs-1", 1);
+        rig_end(&rig);
+}
+
 Test(supervision, the_job_of_a_vm_that_waits_is_cancelled_by_the_name_of_its_vm)
 {
         struct rig rig;
