@@ -80,6 +80,9 @@ static void make_call(struct service_call *call, void *context_pointer)
         if (request->result < 0 && !request->error)
                 libvirt_error_set(&request->error);
         request->connection_dead = virConnectIsAlive(context->connection) != 1;
+        /* What a living connection tells of a broken one: the daemon over there has no way to another one, or no room for its answer. */
+        if (request->error && request->error->kind == ERROR_UNREACHABLE && !request->connection_dead)
+                request->error->kind = ERROR_INTERNAL;
 }
 
 struct libvirt_request *libvirt_request_new(libvirt_function *function, const char *doing, const char *uuid)

@@ -214,6 +214,11 @@ class Transports:
         self.assertTrue(call.well, call)
         self.assertIn("status=143", call.text)
 
+    def test_an_answer_that_libvirt_cannot_carry_does_not_cost_the_connection(self):
+        long, after = self.probe("guest-exec clone 30000 - - dd if=/dev/zero bs=3500000 count=1 + versions")
+        self.assert_error(long, "internal", "giving a command to the guest agent")
+        self.assertTrue(after.well, after)
+
     # what hangs
 
     def test_a_stopped_qemu_costs_one_call_its_deadline_and_nothing_else(self):

@@ -82,6 +82,33 @@ Test(libvirt_call, a_domain_that_goes_while_it_is_looked_at_is_missing)
         libvirt_connection_free(self.libvirt);
 }
 
+static int hear_of_a_broken_connection(virConnectPtr connection _unused_, virDomainPtr domain _unused_,
+                                       struct libvirt_request *request)
+{
+        return error_set(&request->error, ERROR_UNREACHABLE, "cannot connect to virtnetworkd");
+}
+
+static int do_nothing(virConnectPtr connection _unused_, virDomainPtr domain _unused_, struct libvirt_request *request _unused_)
+{
+        return 0;
+}
+
+/* As when the daemon over there cannot reach another one, or an answer is longer than it can send. */
+Test(libvirt_call, what_a_living_connection_tells_of_a_broken_one_does_not_end_it)
+{
+        struct libvirt_ssh self;
+        connect_to_test_driver(&self);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(hear_of_a_broken_connection, "asking", NULL);
+        _cleanup_error_ struct error *error = NULL;
+        cr_assert_eq(libvirt_connection_call(self.libvirt, request, &error), -1);
+        cr_expect_eq(error->kind, ERROR_INTERNAL);
+        _cleanup_libvirt_request_ struct libvirt_request *next = libvirt_request_new(do_nothing, "asking", NULL);
+        _cleanup_error_ struct error *lost = NULL;
+        cr_expect_eq(libvirt_connection_call(self.libvirt, next, &lost), 0, "%s", error_message(lost));
+        libvirt_connection_free(self.libvirt);
+}
+
 /* Whose a job is that runs is read from its XML: one that cannot be had must not look like somebody else's. */
 Test(libvirt_call, a_backup_job_whose_xml_cannot_be_read_is_an_error)
 {
