@@ -13,7 +13,7 @@
 #include "base/work-thread.h"
 #include "daemon/share-internal.h"
 
-enum { RETRY_MS = 30000, REFRESH_MS = 60000, ANSWER_MS = 20000, CHECK_MS = 500 };
+enum { RETRY_MS = 30000, REFRESH_MS = 60000, ANSWER_MS = 20000, CHECK_MS = 500, OPENING_ANSWERS = 10 };
 
 struct share_waiter {
         share_answer_function *answer;
@@ -70,6 +70,12 @@ struct share_request *share_request_new(struct share *share, const char *what,
         return request;
 }
 
+/* An opening begins with looks at the share that have deadlines of their own; then it reads through all that is there. */
+static int64_t patience_ms(const struct share *share)
+{
+        return share->timing.answer_ms * (share->outstanding->work == share_work_open ? OPENING_ANSWERS : 1);
+}
+
 /* How long the request that the thread is at has been waited for when that is too long; else 0. */
 static int64_t hangs_for_ms(const struct share *share)
 {
@@ -78,7 +84,7 @@ static int64_t hangs_for_ms(const struct share *share)
         int64_t posted_ms = share->outstanding->posted_ms;
         int64_t begun_ms = posted_ms > share->completed_ms ? posted_ms : share->completed_ms;
         int64_t out = clock_monotonic_ms() - begun_ms;
-        return out >= share->timing.answer_ms ? out : 0;
+        return out >= patience_ms(share) ? out : 0;
 }
 
 static void tell(struct share_request *request, const struct error *error, const char *text)

@@ -320,6 +320,29 @@ Test(restart, a_share_that_has_much_to_do_is_not_taken_for_one_that_hangs)
         rig_end(&rig);
 }
 
+/* A large one is read through and compared with its catalog. What does not answer at all fails by the deadlines of its own. */
+Test(restart, a_share_whose_opening_takes_its_time_is_not_taken_for_one_that_hangs)
+{
+        static const char *options[] = { "share_answer_ms=300", NULL };
+        struct rig rig;
+        rig_prepare(&rig, NULL);
+        rig.options = options;
+        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
+        share_freeze();
+        rig_start(&rig);
+        bool taken_for_hanging = false;
+        for (int i = 0; i < 80; i++) {
+                json_t *status = rig_get(&rig, "/v1/status");
+                taken_for_hanging |= !streq(text_of(json_object_get(status, "repository"), "state"), "opening");
+                json_decref(status);
+                usleep(20000);
+        }
+        share_thaw();
+        cr_assert_not(taken_for_hanging);
+        wait_for_share(&rig, "ok");
+        rig_end(&rig);
+}
+
 /* What makes room has to go through the daemon. */
 Test(restart, a_share_that_is_full_can_be_pruned_and_what_was_to_be_recorded_is_when_there_is_room)
 {
