@@ -54,6 +54,7 @@ int daemon_reload_inventory(struct daemon *daemon, struct error **err)
                           inventory_keeper_get(daemon->inventory) ? "; the last good one is used" : " and there is no older one",
                           error->message);
         ask_for_pins(daemon);
+        runner_follow_inventory(daemon);
         return r < 0 ? error_propagate(err, error) : 0;
 }
 

@@ -38,6 +38,18 @@ struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum j
         return job;
 }
 
+void runner_follow_inventory(struct daemon *daemon)
+{
+        const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
+        for (size_t i = 0; i < daemon->queue.count; i++) {
+                struct job *job = daemon->queue.items[i];
+                bool at_home = job->action == JOB_BACKUP || job->action == JOB_CHECK;
+                const struct inventory_vm *listed = at_home && inventory ? inventory_find_vm(inventory, job->vm) : NULL;
+                if (listed && listed->hypervisor)
+                        xstrdup_replace(&job->hypervisor, listed->hypervisor);
+        }
+}
+
 static void tell(struct job *job, const char *line, const char *progress_key)
 {
         job_add_line(job, line, progress_key);

@@ -159,6 +159,27 @@ Test(cycle, a_broken_inventory_runs_the_last_good_one_and_says_so)
         rig_end(&rig);
 }
 
+/* Its worker goes by the new inventory; so must what is said of where it is, and what runs beside it. */
+Test(cycle, a_job_that_waits_moves_with_its_vm)
+{
+        struct rig rig;
+        rig_begin(&rig, NULL, (const char *const[]){ "endless-1", "ok-2", NULL });
+        struct call call;
+        call_open(&rig, &call, "POST", "/v1/run", "{}");
+        json_decref(call_until(&call, "progress", "endless-1", 10000));
+        rig_write(&rig, "vm-list.yaml",
+                  "vms:\n"
+                  "  - { name: endless-1, hypervisor: host-1, method: quiesce, schedule: daily }\n"
+                  "  - { name: ok-2, hypervisor: host-2, method: quiesce, schedule: daily }\n");
+        json_decref(rig_post(&rig, "/v1/reload", "{}", 200));
+        json_decref(rig_post(&rig, "/v1/jobs/endless-1/cancel", "{}", 200));
+        json_t *started = call_until(&call, "started", "ok-2", 10000);
+        cr_expect_str_eq(text_of(started, "hypervisor"), "host-2");
+        json_decref(started);
+        cr_assert_eq(call_finish(&call, 10000), 5);
+        rig_end(&rig);
+}
+
 Test(cycle, pause_refuses_backups_also_after_a_restart_and_resume_ends_it)
 {
         struct rig rig;
