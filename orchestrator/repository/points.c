@@ -104,14 +104,16 @@ static void read_metadata(struct point *point, int fd)
         _cleanup_free_ char *text = share_read_file(fd, POINT_METADATA_NAME, METADATA_MAX_BYTES, &length, &error);
         _cleanup_(metadata_freep) struct metadata *metadata = text ? metadata_parse(text, length, &error) : NULL;
         if (!metadata) {
-                point->uncertain = true;
+                point->uncertain = error->kind != ERROR_CORRUPT && error->errnum != ENOENT && error->errnum != ELOOP;
                 if (text)
                         error_prefix(&error, POINT_METADATA_NAME);
                 point_set_problem(point, xstrdup(error_message(error)));
                 return;
         }
-        if (!check_place(point, metadata))
+        if (!check_place(point, metadata)) {
+                point->uncertain = false;
                 return;
+        }
         check_disks(point, fd, metadata);
         point->metadata = TAKE_PTR(metadata);
 }

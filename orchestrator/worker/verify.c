@@ -85,18 +85,22 @@ static void compare_with_catalog(struct verify *verify)
         }
 }
 
+static const struct point *find_parent(const struct verify *verify, const struct point *point)
+{
+        for (size_t i = 0; i < verify->points.count; i++) {
+                const struct point *other = &verify->points.items[i];
+                if (streq(other->name, point->metadata->parent) && streq(other->hypervisor, point->hypervisor))
+                        return other;
+        }
+        return NULL;
+}
+
 static void choose_ancestors(struct verify *verify, const struct point *point)
 {
         for (size_t steps = 0; point && point->metadata && point->metadata->parent && steps < verify->points.count; steps++) {
-                const struct point *parent = NULL;
-                for (size_t i = 0; i < verify->points.count && !parent; i++) {
-                        const struct point *other = &verify->points.items[i];
-                        if (!streq(other->name, point->metadata->parent) || !streq(other->hypervisor, point->hypervisor))
-                                continue;
-                        verify->chosen[i] = true;
-                        parent = other;
-                }
-                point = parent;
+                point = find_parent(verify, point);
+                if (point)
+                        verify->chosen[point - verify->points.items] = true;
         }
 }
 
@@ -145,6 +149,7 @@ static void mark(struct verify *verify, struct point *point, const char *damage,
         struct verdict verdict = { .when = clock_realtime_s(), .damage = damage, .stat_digest = stat_digest };
         _cleanup_error_ struct error *error = NULL;
         struct point_state state = { 0 };
+        point->uncertain = false; /* it was judged */
         if (points_change_state(verify->repository, point->path, apply_verdict, &verdict, &state, &error) < 0) {
                 report_warning(verify->report, "the verdict on %s cannot be kept: %s", point->name, error->message);
                 apply_verdict(&point->state, &verdict);
@@ -202,6 +207,28 @@ static bool is_gone(struct verify *verify, const struct point *point)
         return true;
 }
 
+/* What of a point cannot be judged now, as the share does not give it out or a newer orch wrote it: itself, or what it builds on. That is no
+ * finding, and marks nothing as damaged. */
+static const struct point *find_uncertain(const struct verify *verify, const struct point *point)
+{
+        if (!point->metadata && point->uncertain)
+                return point;
+        for (size_t steps = 0; point && point->metadata && point->metadata->parent && steps < verify->points.count; steps++) {
+                point = find_parent(verify, point);
+                if (point && point->uncertain)
+                        return point;
+        }
+        return NULL;
+}
+
+static void tell_uncertain(struct verify *verify, const struct point *point, const struct point *unread)
+{
+        report_step_end(verify->report, STEP_FAILED, "%s cannot be judged: of %s, %s", point->name, unread->name, unread->problem);
+        if (!verify->problem)
+                error_set(&verify->problem, ERROR_INTERNAL, "%s cannot be judged: of %s, %s", point->name, unread->name,
+                          unread->problem);
+}
+
 static int verify_point(struct verify *verify, struct point *point, struct error **err)
 {
         if (worker_check_cancelled(err) < 0)
@@ -212,6 +239,11 @@ static int verify_point(struct verify *verify, struct point *point, struct error
         _cleanup_strv_ char **damage = NULL;
         uint64_t bytes = 0;
         verify->reading = point->name;
+        const struct point *unread = find_uncertain(verify, point);
+        if (unread) {
+                tell_uncertain(verify, point, unread);
+                return 0;
+        }
         _cleanup_free_ char *stat_digest = points_stat_digest(verify->repository, point->path, NULL);
         int r = points_verify(verify->repository, point, &verify->points, POINTS_WHOLE, &progress, &bytes, &damage, &error);
         if (r < 0 && error->kind == ERROR_CANCELLED)
@@ -239,7 +271,7 @@ static void mark_children(struct verify *verify)
                         continue;
                 for (size_t j = 0; j < verify->points.count; j++) {
                         const struct point *parent = &verify->points.items[j];
-                        if (!verify->points.items[j].state.damaged || !streq(parent->name, point->metadata->parent) ||
+                        if (!parent->state.damaged || parent->uncertain || !streq(parent->name, point->metadata->parent) ||
                             !streq(parent->hypervisor, point->hypervisor))
                                 continue;
                         _cleanup_free_ char *damage = xasprintf("%s builds on %s, which is damaged", point->name, parent->name);

@@ -197,6 +197,26 @@ class Verify(LabCase):
                 self.assertIn("has the backing file", self.conf("verify", "a", "2098-01-02", check=1).out)
             self.conf("verify", "a", "2098-01-02", check=0)
 
+    def test_3_what_a_newer_orch_wrote_is_not_damaged(self):
+        """Nor is what builds on it: that it cannot be read here is no finding."""
+        child = self.make_child(self.new, "2098-01-01-000000", "2098-01-01T00:00:00Z")
+        with self.damaged(self.new):
+            metadata = f"{self.new}/backup-metadata.json"
+            with open(metadata) as f:
+                text = f.read()
+            with open(metadata, "w") as f:
+                f.write(text.replace('"format": 1', '"format": 2'))
+            with open(f"{self.new}/checksums.sha256", "w") as f:
+                f.write(sums_of(self.new))
+            before = self.state(self.new)
+            for arguments in (["a"], ["a", os.path.basename(child)]):
+                result = self.conf("verify", *arguments, check=1)
+                self.assertRegex(result.out, rf"{os.path.basename(child)} cannot be judged: of {os.path.basename(self.new)}, .*made by a newer orch")
+                self.assertNotIn("is damaged", result.out)
+            self.assertEqual(self.state(self.new), before)
+            self.assertFalse(os.path.exists(f"{child}/state.json"))
+        self.assert_all_good()
+
     def test_4_folders_against_the_catalog(self):
         name = os.path.basename(self.new)
         with self.subTest("a row without a folder is told once, and goes"):
