@@ -271,7 +271,7 @@ static void make_set(struct set *set)
                 point->good = pick(4) != 0;
                 point->held = pick(12) == 0;
                 point->unreadable = !point->good && pick(5) == 0;
-                if (point->unreadable)
+                if (point->unreadable && pick(2)) /* its state or a disk, or its metadata */
                         continue;
                 /* mostly an earlier one, now and then anything, also itself or one that does not exist */
                 if (pick(2) == 0)
@@ -326,6 +326,7 @@ static void check_each(const struct inventory_vm *vm, const struct set *set)
                 const struct retention_point *parent = point->parent ? find(set->points, set->count, point->parent) : NULL;
                 cr_assert(*point->reason);
                 if (point->remove) {
+                        cr_assert(!point->good || !parent || !parent->unreadable);
                         cr_assert(has_rule && !point->held && !point->unreadable && point->started <= NOW);
                         cr_assert(vm->retention_weeks == 0 || point->started < NOW - vm->retention_weeks * WEEK);
                         cr_assert(point->good || vm->retention_weeks > 0);
