@@ -80,7 +80,7 @@ static void repoint(struct rewriting *rewriting, xmlNode *disk, const struct rew
         xml_drop_children(disk, "mirror");
         xml_drop_children(disk, "transient");
         xml_set_attribute(disk, "type", is_block(wanted->path) ? "block" : "file");
-        add_source(disk, wanted->path, wanted->no_label);
+        add_source(disk, wanted->path, false);
         add_backing(disk, wanted);
         xmlNode *driver = xml_child(disk, "driver");
         if (!driver) {

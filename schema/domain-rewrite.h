@@ -36,7 +36,9 @@ struct rewrite_disk {
          * alone: libvirt then looks no further, and labels nothing that is not named here. */
         const struct rewrite_layer *backing;
         size_t n_backing;
-        bool no_label; /* <seclabel relabel='no'/> for every security model, on the source and all layers: nothing may chown or relabel them */
+        /* <seclabel relabel='no'/> for every security model on all layers: nothing may chown or relabel them. Not on the disk itself, which is
+         * the domain's own: under SELinux a QEMU can only write to what libvirt has labelled for it. */
+        bool no_label;
 };
 
 struct rewrite {
