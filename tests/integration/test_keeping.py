@@ -68,6 +68,17 @@ class Keeping(LabCase):
     def points(self, vm="a"):
         return [p["point"] for p in self.conf.json("list", vm)]
 
+    @property
+    def filler(self):
+        return os.path.join(self.lab.share.path, ".filler")
+
+    def fill_the_share(self):
+        """What was written settles and leaves a little room again: more than once."""
+        for _ in range(3):
+            subprocess.run(["dd", "if=/dev/zero", f"of={self.filler}", "bs=1k", "oflag=append", "conv=notrunc"], capture_output=True, check=False)
+            os.sync()
+            time.sleep(1)
+
     def on_a_terminal(self, answer, *arguments):
         master, slave = pty.openpty()
         child = subprocess.Popen(self.conf.command(*arguments), stdin=slave, stdout=slave, stderr=slave, env=self.conf.environment(), close_fds=True)
@@ -132,9 +143,16 @@ class Keeping(LabCase):
             self.assertEqual(sorted(os.path.basename(p) for p in self.conf.published() if "/a/" in p), sorted([newest, old[2]]))
         with self.subTest("nothing is left to do"):
             self.assertIn("nothing to remove", self.conf("prune", "--yes", check=0).out)
-        with self.subTest("released, it goes"):
+        with self.subTest("released, it goes, also from a share on which there is room for nothing"):
             self.conf("release", "a", old[2], check=0)
-            self.conf("prune", "--yes", "a", check=0)
+            self.conf.stop_daemon()
+            self.fill_the_share()
+            try:
+                self.conf.start_daemon()
+                self.assertIn("the share is full", self.conf("status", check=0).out)
+                self.conf("prune", "--yes", "a", check=0)
+            finally:
+                os.unlink(self.filler)
             self.assertEqual(self.points(), [newest])
 
     def test_3_vms_that_left_the_inventory(self):
