@@ -16,7 +16,8 @@ static const struct {
         { STATUS_JOB_FAILED, "a job failed, or what was asked for did not succeed" },
         { STATUS_USAGE, "wrong usage or configuration" },
         { STATUS_NO_DAEMON, "the daemon cannot be reached or went away: the state is unknown" },
-        { STATUS_REFUSED, "refused: a cycle is running, orch is paused, the share is away, a lock is held elsewhere, or a person has to decide" },
+        { STATUS_REFUSED,
+          "refused: a cycle is running, orch is paused, the share is away, a lock is held elsewhere, or a person has to decide" },
         { STATUS_CANCELLED, "cancelled" },
         { STATUS_INTERRUPTED, "the client was interrupted; the job goes on" },
 };
