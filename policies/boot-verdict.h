@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { BOOT_SAMPLES_MAX = 16, BOOT_TROUBLE_MAX = 160 };
+/* Looks are half a second apart and more: this many reach back further than the ten seconds that are asked for below. */
+enum { BOOT_SAMPLES_MAX = 64, BOOT_TROUBLE_MAX = 160 };
 
 /* What the machine has used so far, moment by moment; the newest BOOT_SAMPLES_MAX count. Start with zeros. */
 struct boot_activity {

@@ -170,3 +170,14 @@ Test(boot_activity, the_newest_samples_count)
         cr_assert(boot_activity_settled(&sight.activity));
         cr_assert_eq(sight.activity.last_read_ms, 200 * 1000);
 }
+
+/* Looks at a quick host follow each other closely: what is remembered must still reach back far enough. */
+Test(boot_activity, settles_however_often_it_is_looked_at)
+{
+        for (int64_t interval_ms = 250; interval_ms <= 2000; interval_ms += 50) {
+                struct boot_activity activity = { 0 };
+                for (int64_t at_ms = 0; at_ms <= 30000; at_ms += interval_ms) /* a jitter that is never steady, but idle */
+                        boot_activity_add(&activity, at_ms, at_ms / 50 + at_ms / 5000 % 2 * 50, 64 << 20);
+                cr_assert(boot_activity_settled(&activity), "a look each %lld ms", (long long)interval_ms);
+        }
+}
