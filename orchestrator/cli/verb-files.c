@@ -141,7 +141,7 @@ static void reading_done(struct reading *reading)
         share_points_done(&reading->points);
 }
 
-/* A share that is read-only for this machine can be read without one. */
+/* A share that is read-only for this machine, or full, can be read without one. */
 static int take_lease(struct reading *reading, const struct point *point, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
@@ -150,7 +150,7 @@ static int take_lease(struct reading *reading, const struct point *point, struct
         reading->lease = lease_take(reading->points.repository, point->hypervisor, point->vm, names, job, LEASE_OF_PROCESS, &error);
         if (reading->lease)
                 return 0;
-        if (error->errnum != EROFS && error->errnum != EACCES && error->errnum != EPERM)
+        if (!lease_cannot_be_written(error))
                 return error_propagate(err, TAKE_PTR(error));
         log_warning("the point is not kept from being pruned while it is read: %s", error->message);
         return 0;

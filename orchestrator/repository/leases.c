@@ -98,6 +98,15 @@ struct lease *lease_take(struct repository *repository, const char *hypervisor, 
         return NULL;
 }
 
+bool lease_cannot_be_written(const struct error *error)
+{
+        static const int causes[] = { EROFS, EACCES, EPERM, ENOSPC, EDQUOT };
+        for (size_t i = 0; i < ARRAY_LENGTH(causes); i++)
+                if (error->errnum == causes[i])
+                        return true;
+        return false;
+}
+
 int lease_renew(struct lease *lease, struct error **err)
 {
         return futimens(lease->fd, NULL) == 0

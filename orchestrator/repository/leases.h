@@ -26,6 +26,8 @@ struct lease; /* one that this process holds */
  * (asserted). ERROR_REFUSED when a point is not there (any more). The caller ends it. */
 struct lease *lease_take(struct repository *repository, const char *hypervisor, const char *vm, char *const *points,
                          const char *job, enum lease_life life, struct error **err) _must_check_;
+/* Whether lease_take() failed because this machine cannot write to the share, read-only or full as it is, and who only reads may do without. */
+bool lease_cannot_be_written(const struct error *error);
 /* Says that it is still in use: at least once a day. */
 int lease_renew(struct lease *lease, struct error **err) _must_check_;
 /* Removes it from the share and frees the object; NULL is fine. A file that cannot be removed is swept later. Returns NULL. */

@@ -93,7 +93,7 @@ static int read_xml(struct restore *restore, struct error **err)
         return refuse_point(restore, error_message(error), err);
 }
 
-/* A share that is read-only for this machine, such as a snapshot of it, can be exported from all the same. */
+/* A share that is read-only for this machine, such as a snapshot of it, or full, can be exported from all the same. */
 static int take_lease(struct restore *restore, struct error **err)
 {
         const struct point *point = restore->point;
@@ -102,12 +102,12 @@ static int take_lease(struct restore *restore, struct error **err)
                                     restore->options.instant ? LEASE_UNTIL_DROPPED : LEASE_OF_PROCESS, &error);
         if (restore->lease)
                 return 0;
-        bool read_only = error->errnum == EROFS || error->errnum == EACCES || error->errnum == EPERM;
-        if (!read_only)
+        if (!lease_cannot_be_written(error))
                 return error_propagate(err, TAKE_PTR(error));
         if (!restore->options.export_folder)
-                return error_set(err, error->kind, "%s: a share that cannot be written to can only be exported from (--export DIR)",
-                                 error->message);
+                return error_set(err, error->kind,
+                                 "%s: a share that cannot be written to can only be exported from (--export DIR)%s", error->message,
+                                 error->kind == ERROR_NOSPACE ? "; `orch prune` makes room on it" : "");
         report_warning(restore->report, "the point is not kept from being pruned while it is read: %s", error->message);
         return 0;
 }

@@ -325,6 +325,22 @@ class BesideAndElsewhere(RestoreCase):
             self.refused(self.daemon, "phoenix", "--standalone", "--name", "x", saying=["Read-only file system", "--export DIR"])
         self.nothing_left()
 
+    def test_14_from_a_share_that_is_full(self):
+        folder = os.path.join(self.lab.dir, "exported")
+        self.daemon.stop_daemon()
+        self.lab.share.fill()
+        self.addCleanup(self.lab.share.unfill)
+        with open(self.lab.share.filler, "ab", buffering=0) as f, self.assertRaisesRegex(OSError, "No space left"):
+            while True:
+                f.write(bytes(4096))
+        said = self.daemon("restore", "phoenix", "--standalone", "--export", folder, check=0)
+        self.assertIn("not kept from being pruned", said.out + said.err)
+        self.assertEqual(sorted(os.listdir(folder)), ["phoenix-vda.qcow2", "phoenix-vdb.raw", "phoenix.xml"])
+        shutil.rmtree(folder)
+        with self.nothing_changes():
+            self.refused(self.daemon, "phoenix", "--standalone", "--name", "x", saying=["No space left", "--export DIR", "orch prune"])
+        self.nothing_left()
+
     def test_20_an_original_that_cannot_be_asked_counts_as_alive(self):
         self.home.stop()
         self.addCleanup(self.home_up)

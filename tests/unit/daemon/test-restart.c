@@ -163,16 +163,21 @@ Test(restart, stop_cancels_what_runs)
         rig_done(&rig);
 }
 
+static void begin_letting_finish(struct rig *rig, const char *const vms[])
+{
+        rig_prepare(rig, NULL);
+        _cleanup_free_ char *settings = xasprintf("repository: { path: " SHARE ", fstype: any }\ninventory: vm-list.yaml\n"
+                                                  "socket: %s/socket\ndaemon: { state: %s/state, on_stop: finish }\n",
+                                                  rig->folder, rig->folder);
+        rig_write(rig, "orch.yaml", settings);
+        rig_set_vms(rig, vms);
+        rig_start(rig);
+}
+
 Test(restart, stop_lets_finish_when_told_so_and_a_second_signal_cancels)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        _cleanup_free_ char *settings = xasprintf("repository: { path: " SHARE ", fstype: any }\ninventory: vm-list.yaml\n"
-                                                  "socket: %s/socket\ndaemon: { state: %s/state, on_stop: finish }\n",
-                                                  rig.folder, rig.folder);
-        rig_write(&rig, "orch.yaml", settings);
-        rig_set_vms(&rig, (const char *const[]){ "slow-1", "ok-2", NULL });
-        rig_start(&rig);
+        begin_letting_finish(&rig, (const char *const[]){ "slow-1", "ok-2", NULL });
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
         json_decref(call_until(&call, "progress", "slow-1", 10000));
@@ -204,13 +209,7 @@ Test(restart, stop_lets_finish_when_told_so_and_a_second_signal_cancels)
 Test(restart, nothing_new_is_taken_up_while_the_last_job_is_let_finish)
 {
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        _cleanup_free_ char *settings = xasprintf("repository: { path: " SHARE ", fstype: any }\ninventory: vm-list.yaml\n"
-                                                  "socket: %s/socket\ndaemon: { state: %s/state, on_stop: finish }\n",
-                                                  rig.folder, rig.folder);
-        rig_write(&rig, "orch.yaml", settings);
-        rig_set_vms(&rig, (const char *const[]){ "endless-1", "ok-2", NULL });
-        rig_start(&rig);
+        begin_letting_finish(&rig, (const char *const[]){ "endless-1", "ok-2", NULL });
         struct call call;
         call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"endless-1\"]}");
         json_decref(call_until(&call, "progress", "endless-1", 10000));
