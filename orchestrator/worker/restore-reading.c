@@ -98,7 +98,8 @@ int restore_begin_reading(struct restore *restore, struct error **err)
         return 0;
 }
 
-/* What it has come to, as far as it has ended: 0 or -1. */
+/* What it has come to, as far as it has ended: 0 or -1. The same each time it is asked: a copy that ends in that moment drops what it was
+ * told. */
 static int judge(struct restore *restore, struct error **err)
 {
         struct restore_reading *reading = restore->reading;
@@ -107,7 +108,7 @@ static int judge(struct restore *restore, struct error **err)
                 return 0;
         if (reading->damage)
                 return restore_refuse_damaged(restore, reading->damaged, reading->damage, err);
-        return reading->error ? error_propagate(err, TAKE_PTR(reading->error)) : 0;
+        return reading->error ? error_set(err, reading->error->kind, "%s", reading->error->message) : 0;
 }
 
 bool restore_reading_failed(void *data, struct error **ret_reason)
