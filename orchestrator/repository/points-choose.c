@@ -13,6 +13,16 @@ static const struct point *choose_latest(const struct point_list *list, const ch
         return NULL;
 }
 
+const struct point *points_find_beside(const struct point_list *list, const struct point *sibling, const char *name)
+{
+        for (size_t i = 0; i < list->count; i++) {
+                const struct point *point = &list->items[i];
+                if (streq(point->name, name) && streq(point->vm, sibling->vm) && streq(point->hypervisor, sibling->hypervisor))
+                        return point;
+        }
+        return NULL;
+}
+
 const struct point *points_choose(const struct point_list *list, const char *vm, const char *wanted, struct error **err)
 {
         const struct point *found = NULL;

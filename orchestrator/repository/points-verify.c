@@ -197,18 +197,6 @@ static int verify_xml(struct verification *verification, struct error **err)
         return 0;
 }
 
-static const struct point *find_parent(const struct verification *verification)
-{
-        const struct point *point = verification->point;
-        for (size_t i = 0; i < verification->list->count; i++) {
-                const struct point *other = &verification->list->items[i];
-                if (streq(other->hypervisor, point->hypervisor) && streq(other->vm, point->vm) &&
-                    streq(other->name, point->metadata->parent))
-                        return other;
-        }
-        return NULL;
-}
-
 /* One disk of an increment against the one that it builds on. */
 static void check_link(struct verification *verification, const struct point *parent, const struct metadata_disk *disk)
 {
@@ -243,7 +231,7 @@ static bool verify_chain(struct verification *verification)
                                           metadata->disks[i].file, metadata->disks[i].backing_file);
                 return true;
         }
-        const struct point *parent = find_parent(verification);
+        const struct point *parent = points_find_beside(verification->list, verification->point, metadata->parent);
         if (!parent) {
                 strv_addf(&verification->damage, "%s builds on %s, which is missing", name, metadata->parent);
                 return false;

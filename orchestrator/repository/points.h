@@ -98,6 +98,10 @@ int points_verify(struct repository *repository, const struct point *point, cons
 const struct point *points_choose(const struct point_list *list, const char *vm, const char *wanted,
                                   struct error **err) _must_check_;
 
+/* The point of that name beside another one: of the same VM, under the same hypervisor's folder; such is a parent. NULL when the list has
+ * none. Points into the list. */
+const struct point *points_find_beside(const struct point_list *list, const struct point *sibling, const char *name);
+
 /* Reads one of a point's files: `path` is the point's, relative to the repository, `name` is relative to the point. NUL-terminated, the
  * caller frees. ERROR_CORRUPT when it is larger than `max_bytes` or no regular file; the error's errnum is ENOENT when there is none. */
 char *points_read_file(struct repository *repository, const char *path, const char *name, size_t max_bytes, size_t *ret_length,

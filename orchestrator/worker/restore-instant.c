@@ -15,21 +15,12 @@
 
 enum { CAPABILITIES_MAX_BYTES = 4 * 1024 * 1024 };
 
-static const struct point *find_in_chain(const struct restore *restore, const char *name)
-{
-        for (size_t i = 0; i < restore->points.count; i++)
-                if (streq(restore->points.items[i].name, name) &&
-                    streq(restore->points.items[i].hypervisor, restore->point->hypervisor))
-                        return &restore->points.items[i];
-        return NULL;
-}
-
 /* The images that a disk stands on, nearest first: each header says what the metadata says, so that QEMU opens nothing else. */
 static int find_layers(struct restore *restore, struct restore_disk *disk, struct error **err)
 {
         const struct metadata_disk *image = disk->saved;
         for (size_t i = 0; restore->chain[i]; i++) {
-                const struct point *point = find_in_chain(restore, restore->chain[i]);
+                const struct point *point = restore_chain_point(restore, i);
                 _cleanup_free_ char *here = xasprintf("%s/%s/%s", repository_path(restore->repository), point->path, image->file);
                 const struct image_expectation expected = { .virtual_bytes = image->virtual_bytes,
                                                             .backing_file = image->backing_file };
@@ -38,7 +29,7 @@ static int find_layers(struct restore *restore, struct restore_disk *disk, struc
                 strv_addf(&disk->layers, "%s/%s/%s", restore->host_repository, point->path, image->file);
                 if (!image->backing_file)
                         return 0;
-                const struct point *parent = restore->chain[i + 1] ? find_in_chain(restore, restore->chain[i + 1]) : NULL;
+                const struct point *parent = restore->chain[i + 1] ? restore_chain_point(restore, i + 1) : NULL;
                 _cleanup_free_ char *folder = xasprintf("../%s/", parent ? parent->name : "");
                 const char *file =
                         parent && str_starts_with(image->backing_file, folder) ? image->backing_file + strlen(folder) : NULL;

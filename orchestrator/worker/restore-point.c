@@ -35,14 +35,6 @@ static int refuse_point(const struct restore *restore, const char *problem, stru
                          restore->reading ? "put in place" : "copied", older);
 }
 
-static const struct point *find_point(const struct point_list *list, const char *name, const char *hypervisor)
-{
-        for (size_t i = 0; i < list->count; i++)
-                if (streq(list->items[i].name, name) && streq(list->items[i].hypervisor, hypervisor))
-                        return &list->items[i];
-        return NULL;
-}
-
 /* The point, its parent, and so on; as many as there are points at most, so that a circle ends. */
 static int find_chain(struct restore *restore, struct error **err)
 {
@@ -52,7 +44,7 @@ static int find_chain(struct restore *restore, struct error **err)
                 const char *parent = point->metadata->parent;
                 if (!parent)
                         return 0;
-                const struct point *next = find_point(&restore->points, parent, restore->point->hypervisor);
+                const struct point *next = points_find_beside(&restore->points, point, parent);
                 if (!next) {
                         _cleanup_free_ char *problem =
                                 xasprintf("%s builds on the point %s, which is missing", point->name, parent);
@@ -137,7 +129,7 @@ static void on_bytes(uint64_t done, uint64_t total, void *data)
 
 const struct point *restore_chain_point(const struct restore *restore, size_t index)
 {
-        const struct point *point = find_point(&restore->points, restore->chain[index], restore->point->hypervisor);
+        const struct point *point = points_find_beside(&restore->points, restore->point, restore->chain[index]);
         assert(point); /* find_chain() has seen it */
         return point;
 }

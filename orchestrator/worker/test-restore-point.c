@@ -20,14 +20,6 @@ static int open_share(struct backup *job, struct error **err)
         return job->repository ? repository_check_holder(job->repository, getppid(), err) : -1;
 }
 
-static const struct point *find_point(const struct test_restore *test, const char *name)
-{
-        for (size_t i = 0; i < test->points.count; i++)
-                if (streq(test->points.items[i].name, name) && streq(test->points.items[i].hypervisor, test->job.home))
-                        return &test->points.items[i];
-        return NULL;
-}
-
 static const struct metadata_disk *find_file(const struct point *point, const char *file)
 {
         for (size_t i = 0; i < point->metadata->n_disks; i++)
@@ -51,7 +43,7 @@ static int follow_backing(const struct test_restore *test, const char *backing, 
 {
         const char *slash = str_starts_with(backing, "../") ? strchr(backing + 3, '/') : NULL;
         _cleanup_free_ char *name = slash ? xstrndup(backing + 3, (size_t)(slash - backing - 3)) : NULL;
-        const struct point *point = name ? find_point(test, name) : NULL;
+        const struct point *point = name ? points_find_beside(&test->points, test->point, name) : NULL;
         if (!slash || !file_name_is_safe(slash + 1))
                 return error_set(err, ERROR_CORRUPT, "a disk of %s builds on '%s', which is no file of a point", test->job.vm->name,
                                  backing);

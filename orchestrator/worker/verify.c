@@ -85,20 +85,10 @@ static void compare_with_catalog(struct verify *verify)
         }
 }
 
-static const struct point *find_parent(const struct verify *verify, const struct point *point)
-{
-        for (size_t i = 0; i < verify->points.count; i++) {
-                const struct point *other = &verify->points.items[i];
-                if (streq(other->name, point->metadata->parent) && streq(other->hypervisor, point->hypervisor))
-                        return other;
-        }
-        return NULL;
-}
-
 static void choose_ancestors(struct verify *verify, const struct point *point)
 {
         for (size_t steps = 0; point && point->metadata && point->metadata->parent && steps < verify->points.count; steps++) {
-                point = find_parent(verify, point);
+                point = points_find_beside(&verify->points, point, point->metadata->parent);
                 if (point)
                         verify->chosen[point - verify->points.items] = true;
         }
@@ -129,8 +119,8 @@ static int choose(struct verify *verify, struct error **err)
 struct verdict {
         int64_t when;
         const char *damage; /* NULL: whole */
-        const char *
-                stat_digest; /* of a whole one: taken before it was read, so that what was touched meanwhile counts as touched; or NULL */
+        /* Of a whole one: taken before it was read, so that what was touched meanwhile counts as touched; or NULL. */
+        const char *stat_digest;
 };
 
 static void apply_verdict(struct point_state *state, void *data)
@@ -214,7 +204,7 @@ static const struct point *find_uncertain(const struct verify *verify, const str
         if (!point->metadata && point->uncertain)
                 return point;
         for (size_t steps = 0; point && point->metadata && point->metadata->parent && steps < verify->points.count; steps++) {
-                point = find_parent(verify, point);
+                point = points_find_beside(&verify->points, point, point->metadata->parent);
                 if (point && point->uncertain)
                         return point;
         }
