@@ -143,6 +143,14 @@ void rig_begin(struct rig *rig, const char *more_settings, const char *const nam
         rig_start(rig);
 }
 
+void rig_begin_with(struct rig *rig, const char **options, const char *const names[])
+{
+        rig_prepare(rig, NULL);
+        rig->options = options;
+        rig_set_vms(rig, names);
+        rig_start(rig);
+}
+
 void rig_end(struct rig *rig)
 {
         cr_assert_eq(rig_stop(rig, SIGTERM), 0);

@@ -33,6 +33,8 @@ int rig_wait(struct rig *rig);
 void rig_done(struct rig *rig);
 /* rig_prepare(), rig_set_vms(), rig_start(). */
 void rig_begin(struct rig *rig, const char *more_settings, const char *const names[]);
+/* The same with `options` of the daemon's timing (rig.options) in place of settings. */
+void rig_begin_with(struct rig *rig, const char **options, const char *const names[]);
 /* Its orderly end: SIGTERM, after which it has to exit with 0; then rig_done(). */
 void rig_end(struct rig *rig);
 

@@ -301,10 +301,7 @@ Test(restart, a_share_that_has_much_to_do_is_not_taken_for_one_that_hangs)
 {
         static const char *options[] = { "share_answer_ms=300", NULL };
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig.options = options;
-        rig_set_vms(&rig, (const char *const[]){ "busy-1", "busy-2", "busy-3", NULL });
-        rig_start(&rig);
+        rig_begin_with(&rig, options, (const char *const[]){ "busy-1", "busy-2", "busy-3", NULL });
         cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0);
         struct call call;
         call_open(&rig, &call, "POST", "/v1/verify", "{\"all\":true}");
@@ -347,10 +344,7 @@ Test(restart, a_share_that_is_full_can_be_pruned_and_what_was_to_be_recorded_is_
 {
         static const char *options[] = { "share_retry_ms=200", "share_refresh_ms=200", "keepalive_ms=400", NULL };
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig.options = options;
-        rig_set_vms(&rig, (const char *const[]){ "ok-1", "dies-2", NULL });
-        rig_start(&rig);
+        rig_begin_with(&rig, options, (const char *const[]){ "ok-1", "dies-2", NULL });
         cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"]}"), 0);
         /* What was written settles, and leaves a little room again. */
         shell("for i in 1 2 3; do dd if=/dev/zero of=" SHARE "/filler$i bs=1k 2>/dev/null; sync; sleep 1; done");
@@ -380,10 +374,7 @@ Test(restart, what_fails_while_the_share_is_opened_is_known_afterwards)
 {
         static const char *options[] = { "share_retry_ms=200", "share_refresh_ms=200", NULL };
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig.options = options;
-        rig_set_vms(&rig, (const char *const[]){ "endless-1", NULL });
-        rig_start(&rig);
+        rig_begin_with(&rig, options, (const char *const[]){ "endless-1", NULL });
         json_decref(rig_post(&rig, "/v1/backup", "{\"vms\":[\"endless-1\"],\"wait\":false}", 200));
         rig_wait_for_history(&rig, "start backup endless-1", 1);
         wait_for_share(&rig, "ok");
@@ -411,10 +402,7 @@ Test(restart, every_asker_is_told_in_time_that_the_share_hangs)
 {
         static const char *options[] = { "share_answer_ms=1000", NULL };
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig.options = options;
-        rig_set_vms(&rig, (const char *const[]){ "ok-1", NULL });
-        rig_start(&rig);
+        rig_begin_with(&rig, options, (const char *const[]){ "ok-1", NULL });
         cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"]}"), 0);
         share_freeze();
         struct call calls[40];
@@ -466,10 +454,7 @@ Test(restart, a_share_that_hangs_never_holds_up_an_answer)
 {
         static const char *options[] = { "share_answer_ms=1000", "share_retry_ms=500", "share_refresh_ms=500", NULL };
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig.options = options;
-        rig_set_vms(&rig, (const char *const[]){ "ok-1", "ok-2", NULL });
-        rig_start(&rig);
+        rig_begin_with(&rig, options, (const char *const[]){ "ok-1", "ok-2", NULL });
         wait_for_share(&rig, "ok");
         share_freeze();
         /* A backup of which the catalog can't be told: its worker fails here, but a record is due all the same. */
@@ -501,10 +486,7 @@ Test(restart, a_share_that_hangs_does_not_keep_the_daemon_from_ending)
 {
         static const char *options[] = { "share_answer_ms=500", "share_refresh_ms=200", NULL };
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig.options = options;
-        rig_set_vms(&rig, (const char *const[]){ "dies-1", NULL });
-        rig_start(&rig);
+        rig_begin_with(&rig, options, (const char *const[]){ "dies-1", NULL });
         wait_for_share(&rig, "ok");
         share_freeze();
         struct call call;

@@ -173,10 +173,7 @@ Test(supervision, whatever_could_not_be_undone_is_recovered)
                                            "leaves-disarm-1",   "leaves-thaw-1",   "leaves-copy-1",      NULL };
         static const char *options[] = { "keepalive_ms=400", "recover_delay_ms=200", NULL };
         struct rig rig;
-        rig_prepare(&rig, NULL);
-        rig.options = options;
-        rig_set_vms(&rig, vms);
-        rig_start(&rig);
+        rig_begin_with(&rig, options, vms);
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
         cr_assert_eq(call_finish(&call, 60000), 1);
