@@ -9,14 +9,13 @@ import os
 import shutil
 import signal
 import sqlite3
-import struct
 import subprocess
 import time
 
 from harness import Orch
 from lab.run import LabError, wait_for
+from preload import shifted_clock
 
-HERE = os.path.dirname(os.path.abspath(__file__))
 IMAGES = "/var/lib/libvirt/images"
 FAULTS = {}
 
@@ -353,30 +352,3 @@ class Trial:
         """Somebody commits what orch put there, and does not finish it."""
         self.host.virsh("blockcommit", self.vm.name, "vda", "--active")
         yield
-
-
-class ShiftedClock:
-    def __init__(self, path):
-        self.path = path
-        self.set(0)
-
-    def set(self, seconds):
-        with open(self.path, "r+b" if os.path.exists(self.path) else "wb") as f:
-            f.write(struct.pack("=q", seconds))
-
-
-@contextlib.contextmanager
-def shifted_clock(orch):
-    """What orch starts meanwhile sees a wall clock that can be set (clock-shim.c)."""
-    shim = os.path.join(orch.dir, "clock-shim.so")
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", shim, os.path.join(HERE, "clock-shim.c")], check=True)
-    clock = ShiftedClock(os.path.join(orch.dir, "clock"))
-    kept = dict(orch.extra_environment)
-    # A sanitizer wants to be the first library; the shim replaces nothing of its.
-    orch.extra_environment.update(LD_PRELOAD=shim, ORCH_TEST_CLOCK=clock.path)
-    orch.sanitizer_options = ":verify_asan_link_order=0"
-    try:
-        yield clock
-    finally:
-        orch.extra_environment = kept
-        orch.sanitizer_options = ""

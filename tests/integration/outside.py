@@ -101,6 +101,13 @@ class DaemonOrch(Orch):
         return [p for p in self.json("list", vm) if p["vm"] == vm]
 
 
+def state_of(pid):
+    """One letter, as ps(1) has it; "" when there is no such process."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat") as f:
+        return f.read().rpartition(")")[2].split()[0]
+    return ""
+
+
 def finish(process, timeout=120):
     """(status, stdout, stderr) of a Popen."""
     try:
@@ -157,11 +164,11 @@ def ask(orch, method, path, body=None):
 
 class Stream(threading.Thread):
     """The event stream of one backup, as a client of the control API sees it. When the step `wanted` begins, `here` is set, and the
-    worker has been stopped already, where `hold` is given."""
+    worker has been stopped already: with `gate` (preload.py) right there, with `hold` alone as soon as its beginning was heard of."""
 
-    def __init__(self, orch, vm, wanted=None, hold=False):
+    def __init__(self, orch, vm, wanted=None, hold=False, gate=None):
         super().__init__(daemon=True)
-        self.orch, self.vm, self.wanted, self.hold = orch, vm, wanted, hold
+        self.orch, self.vm, self.wanted, self.hold, self.gate = orch, vm, wanted, hold, gate
         self.seen, self.result, self.error, self.job, self.held = [], None, None, None, []
         self.here, self.over = threading.Event(), threading.Event()
 
@@ -179,7 +186,9 @@ class Stream(threading.Thread):
         if event.get("event") == "step" and event["state"] == "begin":
             self.seen.append(event["step"])
             if event["step"] == self.wanted and not self.here.is_set():
-                if self.hold:
+                if self.gate:
+                    self.held = self.orch.wait_for(lambda: [p for p in self.orch.worker_pids() if state_of(p) == "T"], 30, "a worker that stands")
+                elif self.hold:
                     self.held = self.orch.worker_pids()
                     self.signal(signal.SIGSTOP)
                 self.here.set()
@@ -195,11 +204,18 @@ class Stream(threading.Thread):
         self.signal(signal.SIGCONT)
 
     def __enter__(self):
+        if self.gate:
+            self.gate.shut(self.wanted)
         self.start()
         self.here.wait(60)
+        if self.gate and not self.held:
+            self.__exit__()
+            raise AssertionError(f"the backup of {self.vm} did not come to {self.wanted}: {self.result} {self.error}")
         return self
 
     def __exit__(self, *_):
+        if self.gate:
+            self.gate.open()
         self.let_go()
         self.over.wait(300)
 

@@ -11,17 +11,12 @@ import threading
 import time
 import unittest
 
-from faults import shifted_clock
 from harness import Disk, Lab, Vm, domain_xml, entry
-from outside import BINARY, DaemonOrch, LabCase, Stream, ask, finish
+from outside import BINARY, DaemonOrch, LabCase, Stream, ask, finish, state_of
+from preload import shifted_clock, step_gate
 
 H1, H2 = "hypervisor-01", "hypervisor-02"
 THAW_DEADLINE = 8
-
-
-def state_of(pid):
-    with open(f"/proc/{pid}/stat") as f:
-        return f.read().rpartition(")")[2].split()[0]
 
 
 class FaultCase(LabCase):
@@ -37,6 +32,7 @@ class FaultCase(LabCase):
             "limits": {"thaw_deadline_seconds": THAW_DEADLINE, "copy_stall_seconds": 30, "bandwidth_mib_s": 20}}))
         cls.orch.write_inventory(list(cls.inventory))
         cls.orch.repository_init()
+        cls.gate = cls.enterClassContext(step_gate(cls.orch))
         cls.orch.start_daemon()
 
     @classmethod
@@ -45,7 +41,7 @@ class FaultCase(LabCase):
 
     def at(self, step, vm="a"):
         """A backup whose worker stands where this step begins; it goes on when the block ends, which waits for the job's end."""
-        return Stream(self.orch, vm, step, hold=True)
+        return Stream(self.orch, vm, step, gate=self.gate)
 
     def kill_all(self, stream):
         for pid in (self.orch.daemon.pid, *stream.held):
