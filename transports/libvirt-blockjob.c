@@ -93,6 +93,22 @@ int libvirt_ssh_block_job(struct hypervisor *hypervisor, const char *uuid, const
         return 0;
 }
 
+static int do_limit(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+{
+        return virDomainBlockJobSetSpeed(domain, request->target, request->bandwidth_bytes,
+                                         VIR_DOMAIN_BLOCK_JOB_SPEED_BANDWIDTH_BYTES);
+}
+
+int libvirt_ssh_block_limit(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t bandwidth_mib_s,
+                            struct error **err)
+{
+        if (bandwidth_mib_s > UINT32_MAX)
+                return error_set(err, ERROR_INTERNAL, "disk %s: a block job needs a bandwidth that makes sense", target);
+        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(do_limit, "limiting the block job", uuid);
+        request->bandwidth_bytes = bandwidth_mib_s * 1024 * 1024;
+        return call_on_disk(hypervisor, request, target, err);
+}
+
 static int do_abort(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
 {
         return virDomainBlockJobAbort(domain, request->target, request->flags);

@@ -135,6 +135,7 @@ static const struct hypervisor_operations operations = {
         .block_commit = libvirt_ssh_block_commit,
         .block_pull = libvirt_ssh_block_pull,
         .block_job = libvirt_ssh_block_job,
+        .block_limit = libvirt_ssh_block_limit,
         .block_pivot = libvirt_ssh_block_pivot,
         .block_abort = libvirt_ssh_block_abort,
         .block_size = libvirt_ssh_block_size,

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "policies/commit-race.h"
 #include "worker/backup-internal.h"
 #include "worker/commit-offline.h"
 #include "worker/overlay.h"
@@ -36,12 +37,52 @@ static enum disk_place place_in(const struct domain_xml *xml, const struct backu
         return streq(found->path, disk->overlay) ? PLACE_OVERLAY : PLACE_ELSEWHERE;
 }
 
-/* Waits until the job of the disk is ready; the deadline is on progress: copy_stall_seconds without a byte moved. */
+/* Best effort: where it cannot be lifted, the race goes on as it is. */
+static void lift_limit(struct backup *backup, const struct backup_disk *disk)
+{
+        _cleanup_error_ struct error *error = NULL;
+        if (backup->host->ops->block_limit(backup->host, backup->uuid, disk->target, 0, &error) < 0)
+                report_log(backup->report, "the limit on the commit of disk %s could not be lifted: %s", disk->target,
+                           error->message);
+        else
+                report_log(
+                        backup->report,
+                        "%s writes to disk %s as fast as limits.bandwidth_mib_s lets its overlay be committed: the limit is lifted",
+                        backup->vm->name, disk->target);
+}
+
+/* The job copies and the guest writes: 1 the wait may go on, -1 it is over. */
+static int look_at_race(struct backup *backup, const struct backup_disk *disk, struct commit_race *race,
+                        const struct block_job *job, bool *limited, struct error **err)
+{
+        switch (commit_race_look(race, clock_monotonic_ms(), job->done_bytes, job->total_bytes)) {
+        case COMMIT_RACE_STALLED:
+                return error_set(err, ERROR_TIMEOUT, "the commit of disk %s of %s has not moved for %lld s", disk->target,
+                                 backup->vm->name, (long long)race->stall_ms / 1000);
+        case COMMIT_RACE_LOST:
+                return error_set(
+                        err, ERROR_TIMEOUT,
+                        "for %lld s %s has written to disk %s as fast as its overlay is committed; that goes on, and it is put "
+                        "back once the guest writes less",
+                        (long long)race->stall_ms * COMMIT_RACE_LOST_PATIENCE / 1000, backup->vm->name, disk->target);
+        case COMMIT_RACE_SLOW:
+                if (*limited)
+                        lift_limit(backup, disk);
+                *limited = false;
+                return 1;
+        case COMMIT_RACE_GAINS:
+        default:
+                return 1;
+        }
+}
+
+/* Waits until the job of the disk is ready. A guest that writes faster than the limit would keep its VM on the overlay for good, so the limit
+ * gives way. One that writes faster than its own storage must not keep all other VMs waiting: its job is left under way for a recovery. */
 static int wait_ready(struct backup *backup, const struct backup_disk *disk, struct error **err)
 {
-        int64_t stall_ms = (int64_t)backup->settings->limits.copy_stall_seconds * 1000;
-        struct deadline deadline = deadline_in_ms(stall_ms);
-        uint64_t last = 0;
+        bool limited = backup->settings->limits.bandwidth_mib_s > 0;
+        struct commit_race race;
+        commit_race_begin(&race, clock_monotonic_ms(), (int64_t)backup->settings->limits.copy_stall_seconds * 1000);
         useconds_t pause = POLL_FIRST_US;
         for (;;) {
                 struct block_job job = { 0 };
@@ -54,13 +95,8 @@ static int wait_ready(struct backup *backup, const struct backup_disk *disk, str
                                 err, ERROR_INTERNAL,
                                 "the commit of disk %s of %s ended before it was ready: is there room where %s lies on %s?",
                                 disk->target, backup->vm->name, disk->base, backup->host->name);
-                if (job.done_bytes != last) {
-                        last = job.done_bytes;
-                        deadline = deadline_in_ms(stall_ms);
-                }
-                if (deadline_passed(deadline))
-                        return error_set(err, ERROR_TIMEOUT, "the commit of disk %s of %s has not moved for %lld s", disk->target,
-                                         backup->vm->name, (long long)stall_ms / 1000);
+                if (look_at_race(backup, disk, &race, &job, &limited, err) < 0)
+                        return -1;
                 report_progress(backup->report, disk->target, job.done_bytes, job.total_bytes);
                 usleep(pause);
                 pause = pause * 2 < POLL_LAST_US ? pause * 2 : POLL_LAST_US;

@@ -246,6 +246,15 @@ static int get_block_job(struct hypervisor *hypervisor _unused_, const char *uui
         return 0;
 }
 
+static int limit_block_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target,
+                           uint64_t bandwidth_mib_s _unused_, struct error **err)
+{
+        struct world_disk *disk = world_disk_find(target);
+        if (is_on() && disk && disk->committing)
+                return 0;
+        return error_set(err, ERROR_REFUSED, "disk %s has no block job", target);
+}
+
 static int pivot(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target, struct error **err)
 {
         struct world_disk *disk = world_disk_find(target);
@@ -368,6 +377,7 @@ const struct hypervisor_operations model_operations = {
         .block_commit = begin_commit,
         .block_pull = refuse_pull,
         .block_job = get_block_job,
+        .block_limit = limit_block_job,
         .block_pivot = pivot,
         .block_abort = abort_job,
         .block_size = get_block_size,

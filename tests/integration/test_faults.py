@@ -426,6 +426,18 @@ class Meddled(FaultCase):
         guest.start()
         self.back_up("clone")
 
+    def test_a_guest_that_writes_faster_than_the_limit_lets_its_overlay_be_committed(self):
+        guest = self.lab.vm("elsewhere")
+        self.orch.restart(limits={"bandwidth_mib_s": 1, "copy_stall_seconds": 20})
+        self.addCleanup(lambda: self.orch.restart(limits={"bandwidth_mib_s": 20, "copy_stall_seconds": 30}))
+        guest.control("touch /run/busy; while [ -e /run/busy ]; do dd if=/dev/zero of=/data/vda/busy bs=64k count=128 oflag=direct conv=notrunc "
+                      "2>/dev/null; done </dev/null >/dev/null 2>&1 &")
+        self.addCleanup(guest.control, "rm -f /run/busy", check=False)
+        status, out, err = finish(self.orch.start("backup", "vm", "elsewhere"), 180)
+        self.assertEqual(status, 0, out + err)
+        self.assertIn("the limit is lifted", out)
+        self.assert_as_before("elsewhere")
+
     def test_our_overlay_committed_by_somebody_else_is_kept(self):
         with self.at("commit") as stream:
             overlay = self.guest.disk_paths()["vda"]
