@@ -13,6 +13,7 @@ struct share_side {
         char *path; /* fixed from the start: the loop reads it too */
         enum repository_fstype fstype;
         struct repository *repository;
+        char *uuid; /* of the repository that was opened first: another in its place is refused until the next start; NULL: none yet */
         bool locked;
         struct catalog *catalog;
 };

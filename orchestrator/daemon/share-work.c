@@ -101,9 +101,12 @@ static int probe(struct share_side *side, struct share_request *request, struct 
         request->free_bytes = status.free_bytes;
         request->total_bytes = status.total_bytes;
         request->uuid = xstrdup(status.uuid);
-        if (side->repository && !streq(status.uuid, repository_uuid(side->repository)))
-                return error_set(err, ERROR_REFUSED, "%s now holds another repository (%s, it was %s)", side->path,
-                                 status.uuid ? status.uuid : "none", repository_uuid(side->repository));
+        if (side->uuid && !streq(status.uuid, side->uuid))
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "%s now holds another repository (%s, it was %s): is the right file system mounted there? If it is "
+                        "meant, restart the daemon",
+                        side->path, status.uuid ? status.uuid : "none", side->uuid);
         if (side->locked && repository_check_lock(side->repository, err) < 0) {
                 side->locked = false;
                 return -1;
@@ -121,6 +124,8 @@ static int open_what_is_closed(struct share_side *side, struct share_request *re
                 return -1;
         if (!side->catalog && open_catalog(side, err) < 0)
                 return -1;
+        if (!side->uuid)
+                side->uuid = xstrdup(repository_uuid(side->repository));
         return catalog_list(side->catalog, NULL, true, &request->rows, err);
 }
 

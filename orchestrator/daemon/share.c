@@ -437,6 +437,7 @@ struct share *share_free(struct share *share)
         /* A thread that hangs goes on using what it was given until the process ends. */
         if (!left_behind) {
                 free(share->side.path);
+                free(share->side.uuid);
                 free(share);
         }
         return NULL;

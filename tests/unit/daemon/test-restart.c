@@ -270,6 +270,37 @@ Test(restart, without_its_share_it_starts_says_why_and_takes_it_when_it_comes)
         rig_end(&rig);
 }
 
+/* Another file system is mounted over the share: it is not taken for the repository at the next look either. */
+Test(restart, another_repository_in_the_place_of_its_own_is_taken_by_a_restart_alone)
+{
+        static const char *options[] = { "share_retry_ms=100", "share_refresh_ms=100", NULL };
+        struct rig rig;
+        rig_begin_with(&rig, options, (const char *const[]){ "ok-1", NULL });
+        wait_for_share(&rig, "ok");
+        size_t length = 0;
+        _cleanup_free_ char *marker = fs_read_file(SHARE "/.orch-repository", 4096, &length, NULL);
+        cr_assert(marker);
+        char *uuid = strstr(marker, "uuid: ");
+        cr_assert(uuid);
+        uuid[6] = uuid[6] == 'a' ? 'b' : 'a';
+        cr_assert_eq(rename(SHARE "/.orch-repository", SHARE "/.hidden"), 0);
+        cr_assert_eq(fs_write_file(SHARE "/.orch-repository", 0644, marker, length, NULL), 0);
+        wait_for_share(&rig, "unavailable");
+        usleep(1000 * 1000); /* ten more looks */
+        json_t *status = rig_get(&rig, "/v1/status");
+        const char *said = text_of(json_object_get(status, "repository"), "error");
+        cr_assert(said && strstr(said, "now holds another repository"), "%s", said ? said : "no error");
+        json_decref(status);
+        cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
+        rig_start(&rig);
+        wait_for_share(&rig, "ok");
+        cr_assert_eq(rename(SHARE "/.hidden", SHARE "/.orch-repository"), 0);
+        wait_for_share(&rig, "unavailable");
+        cr_assert_eq(fs_write_file(SHARE "/.orch-repository", 0644, marker, length, NULL), 0);
+        wait_for_share(&rig, "ok");
+        rig_end(&rig);
+}
+
 Test(restart, a_repository_in_use_by_another_orch_is_left_alone)
 {
         struct rig rig;
