@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "base/clock.h"
@@ -62,6 +63,15 @@ struct repository *repository_free(struct repository *repository)
         free(repository->uuid);
         free(repository);
         return NULL;
+}
+
+int repository_server_time(const struct repository *repository, int64_t *ret, struct error **err)
+{
+        struct stat touched;
+        if (futimens(repository->root_fd, NULL) < 0 || fstat(repository->root_fd, &touched) < 0)
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot tell what time the share %s has it", repository->path);
+        *ret = touched.st_mtim.tv_sec;
+        return 0;
 }
 
 const char *repository_uuid(const struct repository *repository)

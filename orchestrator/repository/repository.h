@@ -48,6 +48,10 @@ const char *repository_path(const struct repository *repository);
 /* The first 8 hex digits of the UUID, as used in names on hypervisors. */
 const char *repository_short_uuid(const struct repository *repository);
 
+/* What time the share has it, epoch seconds: its server's clock, which stamps its root folder when that is touched; this machine's, where it
+ * has no server. Works on a share that is full. */
+int repository_server_time(const struct repository *repository, int64_t *ret, struct error **err) _must_check_;
+
 /* The repository-wide lock (P5): an open-file-description lock on `.orch-lock`, whose content tells the holder. */
 struct lock_holder {
         char *host;

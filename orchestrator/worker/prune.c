@@ -13,6 +13,8 @@
 #include "worker/backup-internal.h"
 #include "worker/connect.h"
 
+enum { CLOCK_AHEAD_MAX_S = 24 * 60 * 60 };
+
 static bool remove_point(const struct prune *prune, const struct retention_point *point, const char *path)
 {
         _cleanup_error_ struct error *error = NULL;
@@ -36,10 +38,26 @@ static bool may_go(const struct prune *prune, const struct retention_point *deci
         return !prune->agreed || strv_contains(prune->agreed, decided->name);
 }
 
+/* A clock that is ahead makes every point old. The share's server has one of its own to compare it with. */
+static int check_clock(const struct prune *prune, struct error **err)
+{
+        int64_t now = clock_realtime_s();
+        int64_t server = 0;
+        if (repository_server_time(prune->repository, &server, err) < 0)
+                return -1;
+        if (now - server <= CLOCK_AHEAD_MAX_S)
+                return 0;
+        _cleanup_free_ char *ours = clock_format_local(now);
+        _cleanup_free_ char *theirs = clock_format_local(server);
+        return error_set(err, ERROR_REFUSED,
+                         "this machine's clock says %s and that of the share %s: no point is removed until they agree", ours,
+                         theirs);
+}
+
 int prune_points(const struct prune *prune, size_t *ret_kept, size_t *ret_removed, struct error **err)
 {
         _cleanup_point_list_ struct point_list list = { 0 };
-        if (points_scan_vm(prune->repository, prune->home, prune->vm->name, &list, err) < 0)
+        if (check_clock(prune, err) < 0 || points_scan_vm(prune->repository, prune->home, prune->vm->name, &list, err) < 0)
                 return -1;
         _cleanup_free_ struct retention_point *points = xcalloc(list.count + 1, sizeof *points);
         for (size_t i = 0; i < list.count; i++) {

@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import threading
@@ -476,6 +477,29 @@ class Meddled(FaultCase):
             self.orch.start_daemon()
         self.assertEqual({p["status"] for p in self.orch.points_of("a")}, {"ok"})
         self.back_up()
+
+    def test_clock_years_ahead_removes_no_point(self):
+        self.orch.write_inventory([dict(entry("a", H1), retention_weeks=1, min_points=1), *self.inventory[1:]])
+        self.addCleanup(self.orch.restart)
+        self.addCleanup(self.orch.write_inventory, list(self.inventory))
+        self.orch.restart()
+        for _ in range(2):
+            self.back_up()
+        before = [p["point"] for p in self.orch.points_of("a")]
+        self.orch.stop_daemon()
+        with shifted_clock(self.orch) as clock:
+            clock.set(3 * 365 * 24 * 3600)
+            self.orch.start_daemon()
+            out = self.orch("backup", "vm", "a", check=0).out
+            self.assertRegex(out, r"retention was left out: this machine's clock says .* and that of the share .*: no point is removed until they agree")
+            told = self.orch("prune", "a", "--yes")
+            self.assertEqual(told.status, 1, told)
+            self.orch.stop_daemon()
+        self.orch.start_daemon()
+        after = [p["point"] for p in self.orch.points_of("a")]
+        self.assertEqual([p for p in before if p not in after], [])
+        for point in set(after) - set(before):  # dated in the future: it would be the newest for three years
+            shutil.rmtree(os.path.join(self.lab.share.path, H1, "a", point))
 
     @property
     def catalog(self):
