@@ -213,6 +213,7 @@ struct guest_files *guest_files_open(const struct guest_files_request *request, 
                 closep(&data[0]);
                 closep(&data[1]);
                 closep(&told[0]);
+                closep(&told[1]);
                 return NULL;
         }
         if (files->pid == 0) {

@@ -92,9 +92,11 @@ int verb_repository_check(const struct cli *cli, struct error **err)
 
 static int print_unlocked(const struct cli *cli, const char *path, const struct lock_holder *holder)
 {
-        if (cli->json)
-                return print_json(json_pack("{s:s?, s:I, s:I}", "host", holder->host, "pid", (json_int_t)holder->pid, "since",
-                                            (json_int_t)holder->since));
+        if (cli->json) {
+                _cleanup_free_ char *when = holder->since ? clock_format_rfc3339(holder->since) : NULL;
+                return print_json(
+                        json_pack("{s:s?, s:I, s:s?}", "host", holder->host, "pid", (json_int_t)holder->pid, "since", when));
+        }
         _cleanup_free_ char *since = holder->since ? clock_format_local(holder->since) : xstrdup("an unknown time");
         _cleanup_free_ char *line = holder->host ? xasprintf("%s is unlocked; process %lld on %s had locked it since %s", path,
                                                              (long long)holder->pid, holder->host, since)

@@ -55,8 +55,12 @@ static void add_cycle(struct strbuf *out, const json_t *status)
 static void add_head(struct strbuf *out, const json_t *status)
 {
         _cleanup_free_ char *started = value_local_time(status, "started");
-        strbuf_addf(out, "daemon      orch %s, process %lld, since %s%s\n", value_text(status, "version"),
-                    (long long)value_integer(status, "pid", 0), started, value_bool(status, "paused") ? ", PAUSED" : "");
+        _cleanup_free_ char *until = value_local_time(status, "paused_until");
+        strbuf_addf(out, "daemon      orch %s, process %lld, since %s", value_text(status, "version"),
+                    (long long)value_integer(status, "pid", 0), started);
+        if (value_bool(status, "paused"))
+                strbuf_addf(out, ", PAUSED%s%s", *until ? " until " : "", until);
+        strbuf_addf(out, "\n");
 
         const json_t *repository = value_object(status, "repository");
         _cleanup_free_ char *free_text = value_bytes(repository, "free_bytes");

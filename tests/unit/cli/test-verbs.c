@@ -239,7 +239,8 @@ Test(verbs, status_shows_what_runs_and_what_needs_a_person)
 {
         static const struct api_answer answers[] = {
                 { .path = "/v1/status",
-                  .json = "{\"version\":\"9.9\",\"pid\":7,\"started\":\"2026-02-01T10:00:00Z\",\"paused\":true,"
+                  .json = "{\"version\":\"9.9\",\"pid\":7,\"started\":\"2026-02-01T10:00:00Z\",\"paused\":true,\"paused_until\":"
+                          "\"2026-02-03T06:00:00Z\","
                           "\"repository\":{\"path\":\"/mnt\",\"state\":\"unavailable\",\"error\":\"does not answer\"},"
                           "\"inventory\":{\"file\":\"/etc/l.yaml\",\"vms\":1,\"state\":\"last-good\",\"problems\":\"l.yaml:1:1: "
                           "bad\"},"
@@ -261,7 +262,7 @@ Test(verbs, status_shows_what_runs_and_what_needs_a_person)
         place_init(&place, answers);
         cr_assert_eq(ORCH(place, "status"), STATUS_OK);
         cr_assert_str_eq(place.capture.out,
-                         "daemon      orch 9.9, process 7, since 2026-02-01 10:00:00, PAUSED\n"
+                         "daemon      orch 9.9, process 7, since 2026-02-01 10:00:00, PAUSED until 2026-02-03 06:00:00\n"
                          "repository  /mnt, unavailable: does not answer\n"
                          "inventory   /etc/l.yaml, 1 VM: THE FILE IS BROKEN, the last good one is in use\n"
                          "l.yaml:1:1: bad\n"
