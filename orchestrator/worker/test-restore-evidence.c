@@ -83,6 +83,20 @@ void test_restore_save_evidence(struct test_restore *test)
                 save_screenshot(test);
 }
 
+/* The strongest first: what a test command found comes after the signs of the boot, and says more than they do. The caller frees. */
+static char **by_strength(char *const *evidence)
+{
+        char **sorted = NULL;
+        for (int rank = 0; rank <= 2; rank++)
+                for (size_t i = 0; evidence && evidence[i]; i++) {
+                        bool is_agent = str_starts_with(evidence[i], "agent: ");
+                        bool is_test = str_starts_with(evidence[i], "test-command: ");
+                        if (rank == (is_agent ? 0 : is_test ? 1 : 2))
+                                strv_add(&sorted, evidence[i]);
+                }
+        return sorted;
+}
+
 static void apply(struct point_state *state, void *data)
 {
         const struct test_restore *test = data;
@@ -94,7 +108,7 @@ static void apply(struct point_state *state, void *data)
         xstrdup_replace(&state->proof_job, test->job.request->job);
         state->boot_milliseconds = test->up_ms;
         strv_free(state->proof_evidence);
-        state->proof_evidence = strv_copy(test->evidence);
+        state->proof_evidence = by_strength(test->evidence);
 }
 
 int test_restore_record(struct test_restore *test, struct error **err)

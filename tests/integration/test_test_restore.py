@@ -62,6 +62,26 @@ class Base(unittest.TestCase):
         with open(os.path.join(self.orch.point_folder(self.newest(vm)), "state.json")) as f:
             return json.load(f)
 
+    def contents_of_originals(self):
+        """{path: SHA-256} of the disks that the running originals stand on, with all that the guests have yet to write."""
+        for vm in self.vms.values():
+            vm.control("sync")
+        paths = [path for vm in self.vms.values() for path in vm.disk_paths().values()]
+        return {line[66:]: line[:64] for line in self.host.exec("sha256sum", "--", *paths).stdout.splitlines()}
+
+    def quiet_contents(self):
+        """The same, once the guests have nothing more to write (ext4 goes on making itself for a while) for as long as it lasts."""
+        seen, since = None, time.monotonic()
+
+        def quiet():
+            nonlocal seen, since
+            now = self.contents_of_originals()
+            if now != seen:
+                seen, since = now, time.monotonic()
+            return time.monotonic() - since > 15
+        self.orch.wait_for(quiet, 240, "guests that write nothing")
+        return seen
+
     def nothing_left(self):
         self.assertEqual(test_domains(self.host), [])
         self.assertEqual(self.host.orch_traces(), [])
@@ -103,6 +123,7 @@ class Proofs(Base):
     def test_1_all_of_them_come_up_and_nothing_else_notices(self):
         points = {p["vm"]: evidence.fingerprint(self.orch.point_folder(p)) for p in self.orch.json("list")}
         paths = {name: vm.disk_paths() for name, vm in self.vms.items()}
+        contents = self.quiet_contents()
         ids = self.host.shell("for n in db web asav; do virsh domid $n; virsh domstate $n; done")
         status, said, seen = self.run_and_look("test-restore", "--all")
         self.assertEqual(status, 0, said)
@@ -118,10 +139,13 @@ class Proofs(Base):
             root = ElementTree.fromstring(text)
             self.assertIsNone(root.find("devices/interface"))
             self.assertNotIn(root.find("uuid").text, originals)
+            below = [os.path.basename(source.get("file")) for source in root.iterfind("devices/disk/backingStore/source")]
+            self.assertRegex(" ".join(below), r"^(\w+)-vda.qcow2 \1-vdb.qcow2$", "each disk stands on the point's image")
             for source in root.iter("source"):
                 path = source.get("file") or ""
                 self.assertFalse(any(path in own.values() for own in paths.values()), path)
         self.assertEqual({name: vm.disk_paths() for name, vm in self.vms.items()}, paths)
+        self.assertEqual(self.contents_of_originals(), contents, "an idle guest writes nothing, and nobody else may")
         self.assertEqual(self.host.shell("for n in db web asav; do virsh domid $n; virsh domstate $n; done"), ids)
         self.nothing_left()
 
@@ -129,6 +153,8 @@ class Proofs(Base):
         self.assertRegex(self.evidence_of("db", "agent")[0], r"answered [0-9.]+ s after the start")
         self.assertRegex(self.evidence_of("db", "boot-pattern")[0], r"on the console [0-9.]+ s")
         self.assertRegex(self.evidence_of("db", "test-command")[0], "passed")
+        kinds = [line.partition(": ")[0] for line in self.state("db")["proof_evidence"]]
+        self.assertEqual(kinds[:4], ["agent", "test-command", "boot-pattern", "activity"], "the strongest first")
         self.assertRegex(self.evidence_of("db", "point-left-alone")[0], "as before .*read-only mount")
         self.assertRegex(self.evidence_of("asav", "agent")[0], "no channel")
         self.assertRegex(self.evidence_of("asav", "activity")[0], "read from its disks; disks quiet, processors steady")
