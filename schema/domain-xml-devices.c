@@ -1,4 +1,5 @@
-/* Reading what a domain has beside disks: networks, the TPM, and the parts of its host that it was given, in words. */
+/* Reading what a domain has beside disks: networks, the TPM, the parts of its host that it was given, in words; and the order in which it boots
+ * from all of these. */
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -128,5 +129,53 @@ void domain_read_other_devices(const xmlNode *devices, struct domain_xml *xml)
                 xml->has_tpm_emulator = true;
                 if (!xml->tpm_state)
                         xml->tpm_state = xml_attribute(xml_child(xml_child(node, "backend"), "source"), "path");
+        }
+}
+
+struct bootable {
+        unsigned order;
+        char *name;
+};
+
+static char *boot_name(const xmlNode *device)
+{
+        const char *kind = (const char *)device->name;
+        char *name = NULL;
+        if (streq(kind, "disk"))
+                name = xml_attribute(xml_child(device, "target"), "dev");
+        else if (streq(kind, "interface"))
+                name = xml_attribute(xml_child(device, "mac"), "address");
+        return name ? name : xstrdup(kind);
+}
+
+static int compare_order(const void *a, const void *b)
+{
+        const struct bootable *x = a;
+        const struct bootable *y = b;
+        return (x->order > y->order) - (x->order < y->order);
+}
+
+/* libvirt takes either the devices' own numbers or the list of kinds, never both. */
+void domain_read_boot_order(const xmlNode *os, const xmlNode *devices, struct domain_xml *xml)
+{
+        _cleanup_free_ struct bootable *bootable = NULL;
+        size_t count = 0;
+        for (const xmlNode *device = devices ? devices->children : NULL; device; device = device->next) {
+                unsigned order = device->type == XML_ELEMENT_NODE ? number_of(xml_child(device, "boot"), "order") : 0;
+                if (order == 0)
+                        continue;
+                bootable = xrealloc_array(bootable, count + 1, sizeof *bootable);
+                bootable[count++] = (struct bootable){ order, boot_name(device) };
+        }
+        if (count)
+                qsort(bootable, count, sizeof *bootable, compare_order);
+        for (size_t i = 0; i < count; i++) {
+                strv_add(&xml->boot_order, bootable[i].name);
+                free(bootable[i].name);
+        }
+        for (const xmlNode *boot = xml_child(os, "boot"); boot && count == 0; boot = xml_next(boot, "boot")) {
+                _cleanup_free_ char *kind = xml_attribute(boot, "dev");
+                if (kind)
+                        strv_add(&xml->boot_order, kind);
         }
 }

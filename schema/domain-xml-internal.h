@@ -14,3 +14,4 @@ int domain_read_disks(const xmlNode *devices, struct domain_xml *xml, struct err
 
 /* Fills in what else is said of devices: networks, host devices, TPM. */
 void domain_read_other_devices(const xmlNode *devices, struct domain_xml *xml);
+void domain_read_boot_order(const xmlNode *os, const xmlNode *devices, struct domain_xml *xml);

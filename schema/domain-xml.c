@@ -87,6 +87,7 @@ struct domain_xml *domain_xml_parse(const char *text, size_t length, struct erro
         if (domain_read_disks(devices, xml, err) < 0)
                 return NULL;
         domain_read_other_devices(devices, xml);
+        domain_read_boot_order(xml_child(domain, "os"), devices, xml);
         return TAKE_PTR(xml);
 }
 
@@ -122,6 +123,7 @@ struct domain_xml *domain_xml_free(struct domain_xml *xml)
         free(xml->loader);
         free(xml->tpm_state);
         strv_free(xml->networks);
+        strv_free(xml->boot_order);
         strv_free(xml->host_devices);
         free(xml);
         return NULL;

@@ -53,8 +53,11 @@ struct domain_xml {
         char *nvram_template; /* or NULL */
         char *loader;         /* or NULL */
         bool has_tpm_emulator;
-        char *tpm_state;     /* the folder of its state where the XML names one; NULL: libvirt's own, by UUID */
-        char **networks;     /* the networks and bridges that its NICs use, each once */
+        char *tpm_state; /* the folder of its state where the XML names one; NULL: libvirt's own, by UUID */
+        char **networks; /* the networks and bridges that its NICs use, each once */
+        /* What firmware tries, in this order: disks by target, NICs by MAC address, other devices by their element; where no device says so,
+         * the kinds of <os><boot> ("hd", "network"). NULL-terminated, may be NULL. */
+        char **boot_order;
         char **host_devices; /* a description of each hostdev and shared folder: they are not backed up; NULL-terminated, may be NULL */
 };
 

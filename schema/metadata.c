@@ -110,6 +110,7 @@ static const struct json_field metadata_fields[] = {
         { FIELD(qemu_version), .type = JSON_FIELD_TEXT },
         { FIELD(host_kernel), .type = JSON_FIELD_TEXT },
         { FIELD(networks), .type = JSON_FIELD_TEXTS, .required = true },
+        { FIELD(boot_order), .type = JSON_FIELD_TEXTS },
         { FIELD(nvram_file), .type = JSON_FIELD_TEXT, FILE_NAME },
         { FIELD(nvram_path), .type = JSON_FIELD_TEXT },
         { FIELD(tpm_folder), .type = JSON_FIELD_TEXT, FILE_NAME },

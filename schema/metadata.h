@@ -80,6 +80,8 @@ struct metadata {
         char *qemu_version;
         char *host_kernel; /* may be NULL */
         char **networks;
+        /* As in schema/domain-xml.h; NULL in older points, too. */
+        char **boot_order;
         char *nvram_file; /* in the point's folder, or NULL */
         char *nvram_path; /* where it lies on the hypervisor, or NULL */
         char *tpm_folder; /* or NULL */

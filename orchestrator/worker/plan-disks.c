@@ -89,6 +89,7 @@ int backup_plan_disks(struct backup *backup, struct error **err)
         xstrdup_replace(&backup->metadata->machine, backup->live->machine);
         xstrdup_replace(&backup->metadata->arch, backup->live->arch);
         backup->metadata->networks = strv_copy(backup->live->networks);
+        backup->metadata->boot_order = strv_copy(backup->live->boot_order);
         for (size_t i = 0; backup->live->host_devices && backup->live->host_devices[i]; i++)
                 report_warning(backup->report,
                                "%s is passed through to the VM: it is named in the XML but its content is not backed up",

@@ -66,6 +66,8 @@ struct metadata *sample_metadata(void)
         metadata->host_kernel = xstrdup("6.12.0-55.el10");
         strv_add(&metadata->networks, "br-prod");
         strv_add(&metadata->networks, "backup");
+        strv_add(&metadata->boot_order, "vda");
+        strv_add(&metadata->boot_order, "52:54:00:12:34:56");
         metadata->nvram_file = xstrdup("prod-db-01-nvram.fd");
         metadata->nvram_path = xstrdup("/var/lib/libvirt/qemu/nvram/prod_VARS.fd");
         metadata->tpm_folder = xstrdup("prod-db-01-tpm");

@@ -85,6 +85,7 @@ Test(domain_xml, reads_a_whole_domain)
         cr_assert_eq(xml->n_disks, 2);
         _cleanup_free_ char *networks = strv_join(xml->networks, ",");
         cr_assert_str_eq(networks, "default,br-prod,eno1");
+        cr_assert_null(xml->boot_order);
         _cleanup_free_ char *devices = strv_join(xml->host_devices, "\n");
         cr_assert_str_eq(devices, "network card, PCI device 0000:3b:10.2\n"
                                   "PCI device 0000:03:00.0\n"
@@ -95,6 +96,26 @@ Test(domain_xml, reads_a_whole_domain)
                                   "SCSI host adapter naa.5123\n"
                                   "storage device /dev/sdf1\n"
                                   "shared folder /srv/data");
+}
+
+Test(domain_xml, reads_what_is_booted_first)
+{
+        static const char *const cases[][2] = {
+                { HEAD "<os><boot dev='network'/><boot/><boot dev='hd'/></os></domain>", "network,hd" },
+                { HEAD "<os></os><devices><hostdev mode='subsystem' type='pci'><boot order='11'/></hostdev>"
+                       "<disk type='file'><target dev='vdb'/></disk><disk type='file'><target dev='vda'/><boot order='2'/></disk>"
+                       "<interface type='user'><mac address='52:54:00:12:34:56'/><boot order='1'/></interface>"
+                       "<interface type='user'><boot order='3'/></interface></devices></domain>",
+                  "52:54:00:12:34:56,vda,interface,hostdev" },
+                { HEAD "<os><boot dev='cdrom'/></os><devices><disk type='file'><target dev='vda'/><boot "
+                       "order='1'/></disk></devices></domain>",
+                  "vda" },
+        };
+        for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+                _cleanup_(domain_xml_freep) struct domain_xml *xml = parse(cases[i][0]);
+                _cleanup_free_ char *order = strv_join(xml->boot_order, ",");
+                cr_expect_str_eq(order, cases[i][1]);
+        }
 }
 
 Test(domain_xml, reads_a_live_disk_with_its_chain_and_job)

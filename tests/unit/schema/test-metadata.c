@@ -32,6 +32,7 @@ Test(metadata, reads_back_all_that_it_writes)
         cr_assert_eq(again->checks[2].phase, CHECK_AFTER);
         cr_assert_eq(again->checks[2].verdict, CHECK_FAIL);
         cr_assert_eq(strv_length(again->networks), 2);
+        cr_assert_str_eq(again->boot_order[1], "52:54:00:12:34:56");
         cr_assert_eq(metadata_stored_bytes(again), (UINT64_C(6) << 30) + (2 << 20));
         cr_assert_eq(again->n_configs, 1);
         cr_assert_eq(metadata_find_config(again, "configs/running-config.txt")->change, CONFIG_CHANGED);
@@ -106,6 +107,7 @@ Test(metadata, refuses_what_is_wrong_and_says_which_field)
                 { NULL, "freeze_milliseconds", "-1", "freeze_milliseconds: expected a whole number from 0, found -1" },
                 { NULL, "freeze_milliseconds", "1.5", "found 1.5" },
                 { NULL, "networks", "null", "networks: expected an array, found null" },
+                { NULL, "boot_order", "[1]", "boot_order: expected an array of strings, found 1" },
                 { NULL, "networks", "[1]", "networks: expected an array of strings, found 1" },
                 { NULL, "nvram_file", "\"../x\"", "nvram_file: expected the name of a file" },
                 { NULL, "tpm_folder", "\"..\"", "tpm_folder: expected the name of a file" },
