@@ -11,6 +11,7 @@ import subprocess
 import unittest
 import xml.etree.ElementTree as ElementTree
 
+import evidence
 from harness import Disk, Lab, Vm, entry
 from lab.guest_vm import Guest
 from lab.images import same_content
@@ -47,6 +48,15 @@ class RestoreCase(LabCase):
         orch("backup", "vm", vm, check=0)
         return orch.points_of(vm)[0]
 
+    def backup_and_source(self, orch, vm):
+        """The same, and what the VM's disks held at the snapshot, as a witness on its hypervisor kept it: {target: image}."""
+        witness = evidence.Witness(self.home)
+        try:
+            point = self.backup(orch, vm)
+        finally:
+            self.home.exec("rm", "/usr/local/bin/qemu-img")
+        return point, {d.target: os.path.join(witness.folder, f"{vm}-{d.target}.qcow2.before") for d in self.lab.vm(vm).spec.disks}
+
     def image(self, orch, point, target="vda"):
         return os.path.join(orch.point_folder(point), f"{point['vm']}-{target}.qcow2")
 
@@ -60,12 +70,14 @@ class RestoreCase(LabCase):
         return {d.find("target").get("dev"): d.find("source").get("file") or d.find("source").get("dev")
                 for d in self.definition(host, name).iter("disk") if d.find("source") is not None}
 
-    def assert_same_disks(self, orch, point, host, name, targets):
-        """Of a VM that is off: its disks stand alone and hold what the point holds."""
+    def assert_same_disks(self, orch, point, host, name, targets, source=None):
+        """Of a VM that is off: its disks stand alone and hold what the point holds, and what the original's held at the snapshot."""
         found = self.disks(host, name)
         self.assertEqual(sorted(found), sorted(targets))
         for target, path in found.items():
             self.assertTrue(same_content(self.image(orch, point, target), host.path(path)), (target, path))
+            if source:
+                self.assertTrue(same_content(source[target], host.path(path)), (target, path))
             info = json.loads(host.exec("qemu-img", "info", "--output=json", path).stdout)
             self.assertNotIn("backing-filename", info)
 
@@ -110,7 +122,7 @@ class RestoreCase(LabCase):
 
 class BesideAndElsewhere(RestoreCase):
     prefix = "restore"
-    vms = [(HOME, lambda: Vm("phoenix", [Disk(size_mib=64, filled_mib=16), Disk("vdb", format="raw", size_mib=48)], nic=True))]
+    vms = [(HOME, lambda: Vm("phoenix", [Disk(size_mib=160, filled_mib=72), Disk("vdb", format="raw", size_mib=48)], nic=True))]
     inventory = [entry("phoenix", HOME)]
 
     @classmethod
@@ -122,7 +134,9 @@ class BesideAndElsewhere(RestoreCase):
 
     def setUp(self):
         self.daemon = self.take_up()
-        self.point = next(iter(self.daemon.points_of("phoenix")), None) or self.backup(self.daemon, "phoenix")
+        if not self.daemon.points_of("phoenix"):
+            type(self).source = self.backup_and_source(self.daemon, "phoenix")[1]
+        self.point = self.daemon.points_of("phoenix")[0]
         if self.vm.host.running() and self.has(self.home, "phoenix") and self.vm.state() == "running":
             self.vm.exec("sh", "-c", "echo late > /data/vda/marker; sync")
 
@@ -161,9 +175,12 @@ class BesideAndElsewhere(RestoreCase):
         self.assert_as_before("phoenix")
         self.nothing_left()
 
-    def test_04_every_disk_is_the_points(self):
-        self.daemon("restore", "phoenix", "--name", "third", check=0)
-        self.assert_same_disks(self.daemon, self.point, self.home, "third", ["vda", "vdb"])
+    def test_04_every_disk_is_what_the_source_was(self):
+        for host in self.other, self.home:
+            self.daemon("restore", "phoenix", "--name", "third", "--to", host.name, check=0)
+            self.assert_same_disks(self.daemon, self.point, host, "third", ["vda", "vdb"], self.source)
+            if host is self.other:
+                self.forget(host, "third")
         formats = {d.find("target").get("dev"): d.find("driver").get("type") for d in self.definition(self.home, "third").iter("disk")}
         self.assertEqual(formats, {"vda": "qcow2", "vdb": "raw"})
         self.forget(self.home, "third")
@@ -175,8 +192,9 @@ class BesideAndElsewhere(RestoreCase):
         self.assert_same_disks(self.daemon, self.point, self.other, "fourth", ["vda", "vdb"])
         self.refused(self.daemon, "phoenix", "--name", "fourth", saying="hypervisor-02 has a VM named fourth already")
         self.forget(self.other, "fourth")
-        self.daemon("restore", "phoenix", "--name", "fifth", "--to", OTHER, "--images", "/srv/pool", "--disks", "vdb", check=0)
-        self.assertEqual(self.disks(self.other, "fifth"), {"vdb": "/srv/pool/fifth-vdb.raw"})
+        self.daemon("restore", "phoenix", "--name", "fifth", "--to", OTHER, "--images", "/srv/pool", "--disks", "vdb", "--format", "qcow2", check=0)
+        self.assertEqual(self.disks(self.other, "fifth"), {"vdb": "/srv/pool/fifth-vdb.qcow2"})
+        self.assert_same_disks(self.daemon, self.point, self.other, "fifth", ["vdb"])
         self.forget(self.other, "fifth")
         self.nothing_left()
 
@@ -221,10 +239,15 @@ class BesideAndElsewhere(RestoreCase):
         self.nothing_left()
 
     def test_09_cancelled_while_it_copies(self):
-        self.daemon.restart(limits={"bandwidth_mib_s": 1})
+        self.daemon.restart(limits={"bandwidth_mib_s": 4})
         before = self.home.files()
         process = self.daemon.start("restore", "phoenix", "--name", "cancelled")
         job = self.daemon.wait_for_step("phoenix", "copy")
+
+        def progress():
+            told = self.daemon.status()["running"][0]["progress"]
+            return told if told and told["disk"] == "vda" and 0 < told["done_bytes"] < told["total_bytes"] else None
+        self.daemon.wait_for(progress, 60, "progress of the copy")
         self.daemon("cancel", job, check=0)
         status, out, err = finish(process)
         self.assertEqual(status, 5, out + err)
@@ -346,6 +369,7 @@ class BesideAndElsewhere(RestoreCase):
         self.addCleanup(self.home_up)
         with self.nothing_changes():
             self.refused(self.daemon, "phoenix", "--to", OTHER, saying=["cannot be learnt", "hypervisor-01", "--original-gone"])
+            self.refused(self.daemon, "phoenix", self.point["point"], "--to", OTHER, "--replace", "--yes", saying="cannot be learnt")
         self.daemon("restore", "phoenix", "--to", OTHER, "--name", "beside", "--network", "keep", check=0)
         self.assertNotEqual(self.definition(self.other, "beside").find("devices/interface/mac").get("address"), self.mac)
         self.forget(self.other, "beside")
@@ -379,17 +403,35 @@ class BesideAndElsewhere(RestoreCase):
         """Undefined and deleted: everything comes back where it was, at once startable, autostart included."""
         before = ElementTree.tostring(self.definition(self.home, "phoenix"))
         self.home.virsh("autostart", "phoenix")
-        point = self.backup(self.daemon, "phoenix")
+        point, source = self.backup_and_source(self.daemon, "phoenix")
         self.assertTrue(self.daemon.metadata(point)["autostart"])
         self.forget(self.home, "phoenix")
+        self.a_namesake_is_in_the_way(point)
+        self.daemon("restore", "phoenix", point["point"], "--name", "heir", "--network", "keep", check=0)
+        self.assertEqual(self.definition(self.home, "heir").find("devices/interface/mac").get("address"), self.mac, "nobody has it any more")
+        self.forget(self.home, "heir")
         self.daemon("restore", "phoenix", point["point"], check=0)
-        self.assert_same_disks(self.daemon, point, self.home, "phoenix", ["vda", "vdb"])
+        self.assert_same_disks(self.daemon, point, self.home, "phoenix", ["vda", "vdb"], source)
         self.assertEqual(ElementTree.tostring(self.definition(self.home, "phoenix")), before)
         self.assertIn("Autostart:      enable", self.home.virsh("dominfo", "phoenix"))
+        self.home.virsh("domrename", "phoenix", "renamed")
+        with self.nothing_changes():
+            self.refused(self.daemon, "phoenix", saying=["renamed is on hypervisor-01", self.vm.spec.uuid])
+        self.home.virsh("domrename", "renamed", "phoenix")
         self.vm.start()
         self.assert_as_before("phoenix")
         self.nothing_left()
         self.daemon("backup", "vm", "phoenix", check=0)
+
+
+    def a_namesake_is_in_the_way(self, point):
+        """Another machine that got the name since: it is nobody's to replace."""
+        self.other.exec("virsh", "-q", "define", "/dev/stdin", input="<domain type='qemu'><name>phoenix</name><memory unit='MiB'>64</memory>"
+                        "<os><type arch='x86_64' machine='q35'>hvm</type></os></domain>")
+        with self.nothing_changes():
+            for how in [], ["--replace", "--yes"]:
+                self.refused(self.daemon, "phoenix", point["point"], *how, saying=["another machine than the one in the backup", "--name NEW"])
+        self.other.virsh("undefine", "phoenix")
 
 
 class Damage(RestoreCase):
@@ -557,12 +599,35 @@ class Firmware(RestoreCase):
     """A machine that UEFI boots from its own disk, with a TPM: its variables and the TPM's state come back, and so does its boot."""
 
     prefix = "rfirmware"
-    off = [(HOME, lambda: Vm("firm", [Disk(size_mib=64), Disk("vdb", size_mib=32)], uefi=True, tpm=True, boot_disk=True, memory_mib=256))]
+    off = [(HOME, lambda: Vm("firm", [Disk(size_mib=64), Disk("vdb", size_mib=32)], uefi=True, tpm=True, boot_disk=True, nic=True, memory_mib=256))]
     inventory = [entry("firm", HOME)]
 
     def tpm_state(self, host, uuid):
         with open(host.path(f"/var/lib/libvirt/swtpm/{uuid}/tpm2/tpm2-00.permall"), "rb") as f:
             return f.read()
+
+    def tells_what_a_restore_needs(self, metadata):
+        """When nobody can be asked any more: from the metadata alone."""
+        definition = self.definition(self.home, "firm")
+        self.assertEqual(metadata["boot_order"], ["hd"])
+        self.assertEqual([(d["target"], d["bus"], d["source_format"]) for d in metadata["disks"]], [("vda", "virtio", "qcow2"), ("vdb", "virtio", "qcow2")])
+        self.assertEqual(metadata["networks"], ["br0"])
+        self.assertEqual(metadata["machine"], definition.find("os/type").get("machine"))
+        self.assertEqual(metadata["nvram_path"], definition.findtext("os/nvram").strip())
+        for version in "libvirt_version", "qemu_version":
+            self.assertRegex(metadata[version], r"^\d+\.\d+\.\d+$")
+
+    def is_exported(self, orch, point):
+        """With its firmware's variables and the TPM's state."""
+        folder = os.path.join(self.lab.dir, "exported")
+        orch("restore", "firm", "--export", folder, check=0)
+        self.addCleanup(shutil.rmtree, folder)
+        self.assertEqual(sorted(os.listdir(folder)), ["firm-nvram.fd", "firm-tpm", "firm-vda.qcow2", "firm-vdb.qcow2", "firm.xml"])
+        for name in "firm-nvram.fd", "firm-tpm/tpm2/tpm2-00.permall":
+            with open(os.path.join(orch.point_folder(point), name), "rb") as a, open(os.path.join(folder, name), "rb") as b:
+                self.assertEqual(a.read(), b.read())
+        xml = ElementTree.parse(os.path.join(folder, "firm.xml"))
+        self.assertEqual(xml.findtext("os/nvram").strip(), f"{folder}/firm-nvram.fd")
 
     def test_tpm_and_uefi_beside_and_elsewhere(self):
         orch = self.take_up()
@@ -570,7 +635,8 @@ class Firmware(RestoreCase):
         vm.start(wait=False)
         vm.wait(300)
         nvram = self.definition(self.home, "firm").findtext("os/nvram").strip()
-        point = self.backup(orch, "firm")
+        point, source = self.backup_and_source(orch, "firm")
+        self.tells_what_a_restore_needs(orch.metadata(point))
         kept = os.path.join(orch.point_folder(point), "firm-nvram.fd")
         with open(os.path.join(orch.point_folder(point), "firm-tpm", "tpm2", "tpm2-00.permall"), "rb") as f:
             sealed = f.read()
@@ -593,7 +659,8 @@ class Firmware(RestoreCase):
         with open(kept, "rb") as a, open(self.other.path(nvram), "rb") as b:
             self.assertEqual(a.read(), b.read())
         self.assertEqual(self.tpm_state(self.other, vm.spec.uuid), sealed)
-        self.assert_same_disks(orch, point, self.other, "firm", ["vda", "vdb"])
+        self.assert_same_disks(orch, point, self.other, "firm", ["vda", "vdb"], source)
+        self.is_exported(orch, point)
         self.other.virsh("start", "firm")
         self.guest(self.other, "firm", vm).destroy()
         # undefined with its variables left behind: they are set aside, not written over
