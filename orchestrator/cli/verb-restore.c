@@ -22,7 +22,7 @@ static const struct option_spec options[] = {
         { .name = "disks", .value = "vda,…", .help = "only these disks" },
         { .name = "images", .value = "DIR|POOL", .help = "put the disks into this folder or libvirt pool of the hypervisor" },
         { .name = "format", .value = "FORMAT", .help = "qcow2 or raw, instead of what the disks were" },
-        { .name = "start", .help = "start it, and wait until its guest agent answers" },
+        { .name = "start", .help = "start it, and wait until its guest agent answers, where it can have one" },
         { .name = "instant", .help = "start it at once from the share, and pull its disks off it while it runs" },
         { .name = "replace", .help = "in place of the VM that is there: it is shut off and kept aside for 7 days" },
         { .name = "original-gone", .help = "the original, which cannot be asked, does not run any more and never will" },

@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import subprocess
+import time
 import unittest
 import xml.etree.ElementTree as ElementTree
 
@@ -432,6 +433,36 @@ class BesideAndElsewhere(RestoreCase):
             for how in [], ["--replace", "--yes"]:
                 self.refused(self.daemon, "phoenix", point["point"], *how, saying=["another machine than the one in the backup", "--name NEW"])
         self.other.virsh("undefine", "phoenix")
+
+
+class WithoutAgent(RestoreCase):
+    """A machine that has no channel for a guest agent, as appliances: nobody waits for an answer that cannot come."""
+
+    prefix = "rmute"
+    hosts = 1
+    vms = [(HOME, lambda: Vm("mute", [Disk(size_mib=32)], agent=False))]
+    inventory = [dict(entry("mute", HOME), method="snapshot")]
+
+    @classmethod
+    def setUpClass(cls):
+        super(RestoreCase, cls).setUpClass()
+        cls.home = cls.lab.host(HOME)
+
+    def test_it_is_started_and_seen_running(self):
+        orch = self.take_up()
+        self.lab.vm("mute").control("echo one > /data/vda/marker; sync")
+        self.backup(orch, "mute")
+        for how in "--start", "--instant":
+            with self.subTest(how):
+                begun = time.monotonic()
+                result = orch("restore", "mute", "--name", "second", how, check=0, timeout=600)
+                self.assertIn("it runs; it has no channel for a guest agent", result.out)
+                self.assertNotIn("has answered", result.out + result.err)
+                self.assertLess(time.monotonic() - begun, 240, "five minutes are for an agent that may come")
+                second = self.guest(self.home, "second", self.lab.vm("mute"))
+                self.assertEqual(second.control("cat /data/vda/marker"), ("one\n", 0))
+                self.forget(self.home, "second")
+                self.nothing_left()
 
 
 class Damage(RestoreCase):
