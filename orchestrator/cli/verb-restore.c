@@ -45,7 +45,10 @@ const struct verb_manual manual_restore = {
                 "verified\n"
                 "first (its disks while they are copied, where nobody has touched it since it was last verified); the hypervisor\n"
                 "copies the disks from the share, they are compared with the point, put into place, and the VM is defined.\n"
-                "No file is ever written over. A failure, a cancel or a crash at any step leaves things as they were.",
+                "No file is ever written over. A failure, a cancel or a crash at any step leaves things as they were.\n"
+                "\n"
+                "With --instant the VM depends on the share until its disks are pulled: if the share stops answering before "
+                "that, it stalls.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
                  MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch restore prod-db-01 2026-02-01-220015 --to hypervisor-02 --start",

@@ -65,7 +65,13 @@ int restore_find_layers(struct restore *restore, struct error **err)
         for (size_t i = 0; i < restore->n_disks; i++)
                 if (find_layers(restore, &restore->disks[i], err) < 0)
                         return error_prefix(err, "disk %s", restore->disks[i].saved->target);
-        return read_models(restore, err);
+        if (read_models(restore, err) < 0)
+                return -1;
+        report_warning(restore->report,
+                       "%s runs from the share until its disks are pulled to %s: if the share stops answering before that, the "
+                       "guest stalls; no backup of it is made meanwhile; its QEMU runs as root until it is next started",
+                       restore->name, restore->host->name);
+        return 0;
 }
 
 int restore_lay_overlays(struct restore *restore, struct error **err)

@@ -269,11 +269,6 @@ int restore_pull(struct restore *restore, struct error **err)
                 .state = PULL_RUNS,
         };
         struct error *damage = NULL;
-        report_warning(restore->report,
-                       "%s runs from the share until its disks are pulled to %s: if the share stops answering before that, the "
-                       "guest stalls; "
-                       "no backup of it is made meanwhile; its QEMU runs as root until it is next started",
-                       restore->name, restore->host->name);
         report_step(restore->report, "pull");
         if (look_again(restore, &pull, err) < 0 || verify_late(restore, &damage, err) < 0 ||
             wait_until_pulled(restore, &pull, err) < 0 || restore_close_pulled(restore->repository, restore->journal, err) < 0) {

@@ -79,6 +79,8 @@ class Instant(InstantCase):
         self.home.virsh("start", "phoenix")
         boot = self.seconds_to_answer(begun)
         self.forget(self.home, "phoenix")
+        said = orch("restore", "phoenix", "--instant", "--dry-run", check=0)
+        self.assertIn("if the share stops answering", said.out + said.err, "the risk is told before anybody takes it")
         process = orch.start("restore", "phoenix", "--instant")
         answered = self.seconds_to_answer(time.monotonic(), process)
         layers = self.layers(self.home, "phoenix")
