@@ -123,19 +123,23 @@ int libvirt_ssh_backup_begin(struct hypervisor *hypervisor, const char *uuid, co
         return libvirt_ssh_call(hypervisor, request, err);
 }
 
-/* What became of the last job; libvirt keeps it until somebody asks or another one begins. */
+/* What became of the last job; libvirt keeps it until somebody asks or another one begins. One that was no backup tells nothing of a backup
+ * before it. */
 static int read_completed(virDomainPtr domain, struct libvirt_request *request)
 {
         virTypedParameterPtr parameters = NULL;
-        int type = VIR_DOMAIN_JOB_NONE, n = 0, success = 0;
+        int type = VIR_DOMAIN_JOB_NONE, n = 0, success = 0, operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
         const char *message = NULL;
         if (virDomainGetJobStats(domain, &type, &parameters, &n,
                                  VIR_DOMAIN_JOB_STATS_COMPLETED | VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED) < 0)
                 return -1;
         virTypedParamsGetBoolean(parameters, n, VIR_DOMAIN_JOB_SUCCESS, &success);
         virTypedParamsGetString(parameters, n, VIR_DOMAIN_JOB_ERRMSG, &message);
-        request->backup_job.state = type == VIR_DOMAIN_JOB_COMPLETED && success ? BACKUP_JOB_DONE : BACKUP_JOB_FAILED;
-        request->text = xstrdup(message);
+        virTypedParamsGetInt(parameters, n, VIR_DOMAIN_JOB_OPERATION, &operation);
+        if (operation == VIR_DOMAIN_JOB_OPERATION_BACKUP) {
+                request->backup_job.state = type == VIR_DOMAIN_JOB_COMPLETED && success ? BACKUP_JOB_DONE : BACKUP_JOB_FAILED;
+                request->text = xstrdup(message);
+        }
         virTypedParamsFree(parameters, n);
         return 0;
 }

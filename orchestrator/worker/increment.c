@@ -144,6 +144,10 @@ static int wait_for_job(struct backup *backup, struct error **err)
                         return -1;
                 if (job.state == BACKUP_JOB_DONE)
                         return 0;
+                if (job.state == BACKUP_JOB_RUNNING && text && !strstr(text, backup->tag))
+                        return error_set(err, ERROR_BUSY,
+                                         "a backup job of somebody else runs on %s: nobody can tell any more how orch's own ended",
+                                         backup->vm->name);
                 if (job.state != BACKUP_JOB_RUNNING)
                         return error_set(err, ERROR_INTERNAL, "the backup job of %s did not succeed: %s", backup->vm->name,
                                          text && *text ? text : "somebody ended it, or QEMU could not write its scratch files");

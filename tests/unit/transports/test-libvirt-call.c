@@ -16,6 +16,7 @@ static const char test_uuid[] = "6695eb01-f6a4-8304-79aa-97f2502e193f"; /* of th
 static bool backup_runs;
 static bool backup_has_xml;
 static bool backup_ends_by_itself; /* just as it is to be ended */
+static int last_operation = VIR_DOMAIN_JOB_OPERATION_BACKUP;
 
 static void *real(const char *name)
 {
@@ -35,7 +36,9 @@ int virDomainGetJobStats(virDomainPtr domain, int *type, virTypedParameterPtr *p
                                                          : VIR_DOMAIN_JOB_NONE;
         *params = NULL;
         *nparams = 0;
-        return virTypedParamsAddInt(params, nparams, &room, VIR_DOMAIN_JOB_OPERATION, VIR_DOMAIN_JOB_OPERATION_BACKUP);
+        if (*type == VIR_DOMAIN_JOB_COMPLETED && virTypedParamsAddBoolean(params, nparams, &room, VIR_DOMAIN_JOB_SUCCESS, 1) < 0)
+                return -1;
+        return virTypedParamsAddInt(params, nparams, &room, VIR_DOMAIN_JOB_OPERATION, last_operation);
 }
 
 char *virDomainBackupGetXMLDesc(virDomainPtr domain, unsigned int flags)
@@ -120,6 +123,22 @@ Test(libvirt_call, a_backup_job_whose_xml_cannot_be_read_is_an_error)
         _cleanup_error_ struct error *error = NULL;
         cr_expect_eq(libvirt_ssh_backup_job(&self.hypervisor, test_uuid, &job, &text, &error), -1);
         cr_expect(strstr(error_message(error), "not supported"), "%s", error_message(error));
+        libvirt_connection_free(self.libvirt);
+}
+
+/* libvirt keeps the last job alone: a dump that ended well after a backup that did not must not tell for it. */
+Test(libvirt_call, another_job_that_ended_well_is_no_backup_that_did)
+{
+        struct libvirt_ssh self;
+        connect_to_test_driver(&self);
+        backup_has_xml = true;
+        struct backup_job job = { 0 };
+        _cleanup_error_ struct error *error = NULL;
+        cr_expect_eq(libvirt_ssh_backup_job(&self.hypervisor, test_uuid, &job, NULL, &error), 0, "%s", error_message(error));
+        cr_expect_eq(job.state, BACKUP_JOB_DONE);
+        last_operation = VIR_DOMAIN_JOB_OPERATION_DUMP;
+        cr_expect_eq(libvirt_ssh_backup_job(&self.hypervisor, test_uuid, &job, NULL, &error), 0, "%s", error_message(error));
+        cr_expect_eq(job.state, BACKUP_JOB_NONE);
         libvirt_connection_free(self.libvirt);
 }
 
