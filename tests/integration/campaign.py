@@ -126,7 +126,7 @@ class Campaign:
         if trial.agent_is_lost():
             print(f"     ({trial.vm.name}: libvirt lost its agent, which its owner starts again)")
         try:
-            trial.vm.wait(60)
+            trial.vm.wait(180)
         except LabError as error:
             broken.append(f"guest: {error}")
         others = [name for name in self.lab.guests if name != trial.vm.name]

@@ -45,8 +45,8 @@ class Result:
 
 
 class Orch:
-    def __init__(self, lab, binary, name="orch", settings=None, wrapper=(), ports=None):
-        self.lab, self.binary, self.wrapper = lab, os.path.abspath(binary), list(wrapper)
+    def __init__(self, lab, binary, name="orch", settings=None, ports=None):
+        self.lab, self.binary = lab, os.path.abspath(binary)
         self.dir = os.path.join(lab.dir, name)
         self.state = os.path.join(self.dir, "state")
         self.config = os.path.join(self.dir, "orch.yaml")
@@ -125,9 +125,9 @@ class Orch:
 
     def start_daemon(self, wait=True):
         self.log_file = open(os.path.join(self.dir, "daemon.log"), "a")
-        self.daemon = subprocess.Popen([*self.wrapper, *self.command("daemon")], stdout=self.log_file, stderr=self.log_file,
+        self.daemon = subprocess.Popen(self.command("daemon"), stdout=self.log_file, stderr=self.log_file,
                                        stdin=subprocess.DEVNULL, env=self.environment())
-        deadline = time.monotonic() + (120 if self.wrapper else 20)
+        deadline = time.monotonic() + 120
         while wait and self("status", timeout=60).status != 0:
             if self.daemon.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the daemon did not come up\n{self.daemon_log()}")

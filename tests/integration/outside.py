@@ -77,7 +77,7 @@ class DaemonOrch(Orch):
     def status(self):
         return self.json("status")
 
-    def wait_for_step(self, vm, step, timeout=60):
+    def wait_for_step(self, vm, step, timeout=180):
         """The job id of the VM, once its running job is in this step."""
         def look():
             return next((j["job"] for j in self.status()["running"] if j["vm"] == vm and j["step"] == step), None)
@@ -88,7 +88,7 @@ class DaemonOrch(Orch):
             return [int(p) for p in f.read().split()]
         return []
 
-    def wait_idle(self, timeout=90):
+    def wait_idle(self, timeout=240):
         def idle():
             s = self.status()
             return not s["running"] and not s["queued"] and not s["cycle"]
@@ -108,7 +108,7 @@ def state_of(pid):
     return ""
 
 
-def finish(process, timeout=120):
+def finish(process, timeout=300):
     """(status, stdout, stderr) of a Popen."""
     try:
         out, err = process.communicate(timeout=timeout)
@@ -187,7 +187,7 @@ class Stream(threading.Thread):
             self.seen.append(event["step"])
             if event["step"] == self.wanted and not self.here.is_set():
                 if self.gate:
-                    self.held = self.orch.wait_for(lambda: [p for p in self.orch.worker_pids() if state_of(p) == "T"], 30, "a worker that stands")
+                    self.held = self.orch.wait_for(lambda: [p for p in self.orch.worker_pids() if state_of(p) == "T"], 90, "a worker that stands")
                 elif self.hold:
                     self.held = self.orch.worker_pids()
                     self.signal(signal.SIGSTOP)
@@ -207,7 +207,7 @@ class Stream(threading.Thread):
         if self.gate:
             self.gate.shut(self.wanted)
         self.start()
-        self.here.wait(60)
+        self.here.wait(180)
         if self.gate and not self.held:
             self.__exit__()
             raise AssertionError(f"the backup of {self.vm} did not come to {self.wanted}: {self.result} {self.error}")

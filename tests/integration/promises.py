@@ -117,7 +117,7 @@ class Promises:
         before = guest.writer("value")
         if before < counted:
             self._say(f"durable writes were lost: the counter fell from {counted} to {before}")
-        end = time.monotonic() + 5
+        end = time.monotonic() + 30
         while guest.writer("value") <= before:
             if time.monotonic() > end:
                 self._say("the guest does not write")

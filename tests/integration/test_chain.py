@@ -73,7 +73,7 @@ class Chain(test_recover.KilledCase):
         self.assertEqual(guest.state(), "running")
         self.assertEqual(guest.disk_paths(), {d.target: d.path for d in guest.spec.disks})
         self.assertEqual(glob.glob(self.host.path("/var/lib/libvirt/images/*.increment")), [])
-        self.assertEqual([t for t in self.host.orch_traces() if "/checkpoint/" not in t], [])
+        self.assertEqual([t for t in self.host.orch_traces(patience=0) if "/checkpoint/" not in t], [])
         self.assert_no_staging()
 
     # -- tests ---------------------------------------------------------------------------------------------------------
@@ -185,7 +185,7 @@ class Chain(test_recover.KilledCase):
             backup = self.orch.start("backup", "vm", "inc")
             self.addCleanup(finish, backup)
             self.orch.wait_for_step("inc", "copy")
-            self.assertTrue(glob.glob(self.host.path("/var/lib/libvirt/images/*.increment")))
+            self.orch.wait_for(lambda: glob.glob(self.host.path("/var/lib/libvirt/images/*.increment")), 30, "a scratch file")
             self.kill(self.worker(), *([self.orch.daemon.pid] if kill_daemon else []))
             finish(backup)
             self.orch.restart(limits={"bandwidth_mib_s": 0})

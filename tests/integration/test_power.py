@@ -2,13 +2,10 @@
 the state back that its owner gave it; a pause or a shutdown of the owner's is left alone."""
 
 import glob
-import os
-import signal
 import time
 
 import test_recover
 from harness import Vm, Disk, entry
-from outside import finish
 
 HOST = test_recover.HOST
 
@@ -38,25 +35,6 @@ class PowerCase(test_recover.KilledCase):
         self.assertEqual(self.intents(), [])
         self.assertEqual(self.host.orch_traces(), [])
 
-    def hold_worker_when(self, vm, condition):
-        """Starts a backup and holds its worker in steps of milliseconds until the condition holds: (backup, worker's pid)."""
-        for _ in range(8):
-            backup = self.orch.start("backup", "vm", vm)
-            self.addCleanup(finish, backup)
-            worker = self.worker()
-            deadline = time.monotonic() + 60
-            while not self.intents() and backup.poll() is None:
-                self.assertLess(time.monotonic(), deadline)
-                time.sleep(0.001)
-            while self.intents():
-                os.kill(worker, signal.SIGSTOP)
-                if condition():
-                    return backup, worker
-                os.kill(worker, signal.SIGCONT)
-                time.sleep(0.01)
-            finish(backup)
-        self.fail("the worker could never be held there")
-
 
 class Power(PowerCase):
     def test_1_a_pause_around_the_snapshot(self):
@@ -84,24 +62,24 @@ class Power(PowerCase):
 
     def test_3_worker_killed_while_it_is_paused(self):
         vm = self.lab.vm("still")
-        backup, worker = self.hold_worker_when("still", lambda: vm.state() == "paused")
-        self.kill(worker)
-        self.orch.wait_for(lambda: vm.state() == "running", 30, "the VM running again")
-        backup.wait(60)
-        self.orch.wait_for(lambda: not self.intents() and not self.host.orch_traces(), 30, "nothing left")
+        with self.at("snapshot", "still") as stream:
+            self.assertEqual(vm.state(), "paused")
+            self.kill(*stream.held)
+            self.orch.wait_for(lambda: vm.state() == "running", 30, "the VM running again")
+        self.orch.wait_for(lambda: not self.intents() and not self.host.orch_traces(), 60, "nothing left")
         self.orch.wait_idle()
         self.assert_clean(vm)
 
     def test_4_all_killed_and_the_network_cut_while_it_is_paused(self):
         vm = self.lab.vm("still")
-        backup, worker = self.hold_worker_when("still", lambda: vm.state() == "paused")
-        since = time.monotonic()
-        self.host.cut()
-        self.kill(self.orch.daemon.pid, worker)
-        finish(backup)
-        self.orch.wait_for(lambda: vm.state() == "running", 20, "the dead-man resuming the VM")
-        self.assertLess(time.monotonic() - since, 10 + 5)
-        self.host.heal()
+        with self.at("snapshot", "still") as stream:
+            since = time.monotonic()
+            self.host.cut()
+            self.assertEqual(vm.state(), "paused")
+            self.kill(self.orch.daemon.pid, *stream.held)
+            self.orch.wait_for(lambda: vm.state() == "running", 20, "the dead-man resuming the VM")
+            self.assertLess(time.monotonic() - since, 10 + 5)
+            self.host.heal()
         self.orch.start_daemon()
         self.orch.wait_for(lambda: not self.intents() and not self.host.orch_traces(), 60, "nothing left")
         self.orch.wait_idle()
@@ -110,12 +88,10 @@ class Power(PowerCase):
 
     def test_5_all_killed_while_it_is_off(self):
         vm = self.lab.vm("sleepy")
-        self.orch.restart(limits={"bandwidth_mib_s": 1})
-        backup, worker = self.hold_worker_when("sleepy", lambda: vm.state() == "shut off")
-        self.kill(self.orch.daemon.pid, worker)
-        finish(backup)
+        with self.at("copy", "sleepy") as stream:
+            self.kill(self.orch.daemon.pid, *stream.held)
         self.assertEqual(vm.state(), "shut off")
-        self.orch.restart(limits={"bandwidth_mib_s": 0})
+        self.orch.start_daemon()
         self.orch.wait_for(lambda: vm.state() == "running", 60, "the VM started again")
         self.orch.wait_for(lambda: not self.intents() and not self.host.orch_traces(), 60, "nothing left")
         self.orch.wait_idle()

@@ -17,8 +17,8 @@ from unittest import mock
 
 from harness import Disk, Lab, Vm, domain_xml, entry
 from lab.images import file_in_image
-from lab.run import LabError
-from outside import BINARY, DaemonOrch, LabCase, finish
+from outside import BINARY, DaemonOrch, LabCase, Stream, finish
+from preload import step_gate
 
 HOST = "hypervisor-01"
 JOB, OTHER = "20261120-abcd", "ffffffff"
@@ -113,7 +113,7 @@ class RecoverCase(LabCase):
                 ask("qmp_capabilities")
                 job = ask("query-block-jobs")[0]["device"]
                 ask("job-complete", id=job)
-                deadline = time.monotonic() + 10
+                deadline = time.monotonic() + 60
                 while any(j["status"] not in ("pending", "concluded") for j in ask("query-jobs")) and time.monotonic() < deadline:
                     time.sleep(0.02)
                 for j in ask("query-jobs"):
@@ -153,7 +153,7 @@ class RecoverCase(LabCase):
 
 def kill_qemu(host, guest):
     host.kill_proc(f"qemu:{guest.name}")
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while guest.state() != "shut off" and time.monotonic() < deadline:
         time.sleep(0.05)
 
@@ -478,6 +478,11 @@ class KilledCase(RecoverCase):
 
     settings = {"limits": {"copy_stall_seconds": 30, "thaw_deadline_seconds": 60}}
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.gate = cls.enterClassContext(step_gate(cls.orch))  # for the daemon that each test starts anew
+
     def setUp(self):
         super().setUp()
         self.guest = self.lab.vm("a")
@@ -511,32 +516,14 @@ class KilledCase(RecoverCase):
     def armed(self):
         return glob.glob(self.host.path("/var/lib/orch/*.thaw.id"))
 
-    def stop_worker_at_arming(self):
-        """Starts a backup and holds its worker once the dead-man is armed: (backup, worker's pid, when it was armed)."""
-        backup = self.orch.start("backup", "vm", "a")
-        self.addCleanup(finish, backup)
-        worker = self.worker()
-        deadline = time.monotonic() + 60
-        while not self.armed():
-            self.assertLess(time.monotonic(), deadline)
-            time.sleep(0.001)
-        os.kill(worker, signal.SIGSTOP)
-        return backup, worker, time.monotonic()
+    def at(self, step, vm="a"):
+        """A backup whose worker stands where this step begins; it goes on when the block ends, which waits for the job's end."""
+        return Stream(self.orch, vm, step, gate=self.gate)
 
-    def stop_worker_when_frozen(self):
-        """The same, then lets it go on in steps of milliseconds until the guest is frozen."""
-        for _ in range(5):
-            backup, worker, since = self.stop_worker_at_arming()
-            while self.armed():
-                with contextlib.suppress(LabError):
-                    if self.guest.frozen():
-                        return backup, worker, since
-                os.kill(worker, signal.SIGCONT)
-                time.sleep(0.008)
-                os.kill(worker, signal.SIGSTOP)
-            os.kill(worker, signal.SIGCONT)
-            finish(backup)
-        self.fail("the worker could never be stopped inside the freeze")
+    def armed_since(self):
+        """The moment at which the dead-man was armed, on the monotonic clock."""
+        [path] = self.armed()
+        return time.monotonic() - (time.time() - os.stat(path).st_mtime)
 
     def all_logs(self):
         """Of every job so far."""
@@ -557,6 +544,7 @@ class KilledCase(RecoverCase):
         self.addCleanup(finish, backup)
         self.orch.wait_for_step("a", "copy")
         self.orch.wait_for(lambda: self.copies(), 20, "qemu-img convert")
+        self.host.stop_proc("qemu-img")  # or it may have ended before anybody comes back
         self.kill(self.orch.daemon.pid, self.worker())
         self.assertIn(".orch-", self.guest.disk_paths()["vda"])
         self.assertTrue(self.copies())
@@ -576,13 +564,14 @@ class Killed(KilledCase):
 
     def test_everything_killed_inside_the_freeze_and_the_network_cut(self):
         self.orch.restart(limits={"thaw_deadline_seconds": 12})
-        _, worker, since = self.stop_worker_when_frozen()
-        self.kill(self.orch.daemon.pid, worker)
-        self.host.cut()
-        self.assertTrue(self.guest.frozen())
-        self.wait_until_it_writes(since + 12 + 5 - time.monotonic())
-        self.assertFalse(self.guest.frozen())
-        self.host.heal()
+        with self.at("snapshot") as stream:
+            since = self.armed_since()
+            self.kill(self.orch.daemon.pid, *stream.held)
+            self.host.cut()
+            self.assertTrue(self.guest.frozen())
+            self.wait_until_it_writes(since + 12 + 5 - time.monotonic())
+            self.assertFalse(self.guest.frozen())
+            self.host.heal()
         self.orch.start_daemon()
         self.orch.wait_idle()
         self.assertIn("had fired and thawed a", self.all_logs())
@@ -591,9 +580,10 @@ class Killed(KilledCase):
         self.recover_finds_nothing("a")
 
     def test_worker_killed_inside_the_freeze_is_thawed_at_once(self):
-        _, worker, _ = self.stop_worker_when_frozen()
-        self.kill(worker)
-        self.wait_until_it_writes(20)  # of 60 until the dead-man fires
+        with self.at("snapshot") as stream:
+            self.assertTrue(self.guest.frozen())
+            self.kill(*stream.held)
+            self.wait_until_it_writes(40)  # of 60 until the dead-man fires
         self.orch.wait_idle()
         self.assertEqual(self.armed(), [])
         self.assert_as_before("a")
@@ -611,15 +601,14 @@ class Killed(KilledCase):
 
     def test_a_freeze_that_happens_late_is_thawed(self):
         self.orch.restart(limits={"thaw_deadline_seconds": 5})
-        backup, worker, _ = self.stop_worker_at_arming()
-        self.guest.stop_agent()
-        os.kill(worker, signal.SIGCONT)
-        status, out, err = finish(backup)
-        self.assertEqual(status, 1, out + err)
-        self.assertTrue(self.armed(), "disarmed although nobody saw the guest thawed\n" + out)
+        with self.at("freeze") as stream:
+            self.assertTrue(self.armed())
+            self.guest.stop_agent()
+        self.assertEqual(stream.result, "failed")
+        self.assertTrue(self.armed(), f"disarmed although nobody saw the guest thawed\n{stream.error}")
         self.guest.cont_agent()
-        self.orch.wait_for(lambda: not self.armed(), 30, "the end of the dead-man")
-        self.wait_until_it_writes(5)
+        self.orch.wait_for(lambda: not self.armed(), 60, "the end of the dead-man")
+        self.wait_until_it_writes(30)
         self.assertFalse(self.guest.frozen())
         self.recover("a")
         self.assertIn("had fired", self.all_logs())  # told by this recovery, or by the one that the daemon tried itself
@@ -648,10 +637,10 @@ class Killed(KilledCase):
         finish(backup)
         self.orch.stop_daemon()
         try:
-            self.assertNotEqual(self.host.orch_traces(), [])
+            self.assertNotEqual(self.host.orch_traces(patience=0), [])
             said = self.orch("recover", HOST, "--standalone", "--dry-run", check=0).out
             self.assertIn("would be put right: disk vda is on the overlay", said)
-            self.assertNotEqual(self.host.orch_traces(), [])
+            self.assertNotEqual(self.host.orch_traces(patience=0), [])
             said = self.orch("recover", "--standalone", check=0).out
             self.assertIn("disk vda is on the overlay", said)
             self.assert_as_before("a")
@@ -683,7 +672,7 @@ class Killed(KilledCase):
             paths = self.guest.disk_paths()
             return ".orch-" not in paths["vda"] and ".orch-" in paths["vdb"]
         worker = self.worker()
-        self.orch.wait_for(only_vdb, 60, "the commit of vda")
+        self.orch.wait_for(only_vdb, 180, "the commit of vda")
         self.kill(worker)
         self.orch.wait_idle()
         self.assert_as_before("a")

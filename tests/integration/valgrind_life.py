@@ -37,7 +37,6 @@ class Life(LabCase):
         self.assertNotIn("libasan", linked, "valgrind needs a build without sanitizers")
         orch = self.enterContext(ValgrindOrch(self.lab, BINARY))
         orch.write_inventory([entry("one", H1, priority=1), entry("ghost", H1, priority=2)])
-        orch.wrapper = ["nice", "-n", "0"]  # for a daemon in a wrapper the harness has more patience
         orch.repository_init()
         orch.start_daemon()
         result = orch("run", "--all", timeout=400)

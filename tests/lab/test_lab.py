@@ -164,7 +164,7 @@ class Common:
     def test_files_and_traces(self):
         self.assertEqual(self.h1.orch_traces(), [])
         self.h1.ssh("touch /var/tmp/orch-x /run/orch-y /opt/orch-z")
-        self.assertEqual(self.h1.orch_traces(), ["/opt/orch-z", "/run/orch-y", "/var/tmp/orch-x"])
+        self.assertEqual(self.h1.orch_traces(patience=0), ["/opt/orch-z", "/run/orch-y", "/var/tmp/orch-x"])
         self.h1.ssh("rm /var/tmp/orch-x /run/orch-y /opt/orch-z")
         self.assertFalse(os.path.exists("/opt/orch-z"))
 

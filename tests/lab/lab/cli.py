@@ -32,7 +32,7 @@ HOST_VERBS = {
     "mount-share": (lambda h, a: h.mount_share(), "mount the share on this host"),
     "umount-share": (lambda h, a: h.umount_share(a == ["lazy"]), "[lazy]: unmount it on this host alone"),
     "files": (lambda h, a: print("\n".join(h.files())), "every file beyond the system's"),
-    "traces": (lambda h, a: print_some("\n".join(h.orch_traces()) or None), "files, processes and units that orch left"),
+    "traces": (lambda h, a: print_some("\n".join(h.orch_traces(patience=0)) or None), "files, processes and units that orch left"),
     "uri": (lambda h, a: print(h.uri()), "for virsh -c"),
 }
 VM_VERBS = {

@@ -107,7 +107,7 @@ class Guest:
 
     def wait(self, timeout=None):
         """Until the guest is up: its agent answers where it has one, and its disks are mounted."""
-        timeout = timeout or (240 if self.spec.boot_disk else 60)
+        timeout = timeout or (300 if self.spec.boot_disk else 180)
         wait_for(f"guest {self.name}", self.up, timeout, 0.2)
 
     def up(self):
@@ -118,7 +118,7 @@ class Guest:
     def destroy(self):
         self.host.virsh("destroy", self.name)
 
-    def shutdown(self, timeout=60):
+    def shutdown(self, timeout=180):
         self.host.virsh("shutdown", self.name, check=False)  # one that went off by itself meanwhile is fine
         wait_for(f"{self.name} shut off", lambda: self.state() == "shut off", timeout, 0.1)
 
@@ -191,7 +191,7 @@ class Guest:
 
     # -- inside: through the lab's port ----------------------------------------------------------------------------
 
-    def control(self, script, check=True, timeout=30):
+    def control(self, script, check=True, timeout=60):
         """Run a shell script in the guest through the lab's port; (output, exit code), or ("", None) when check is off and
         nobody answered. Works without an agent and while file systems are frozen."""
         try:
@@ -243,7 +243,7 @@ class Guest:
 
     def start_agent(self):
         self.control("rm -f /run/lab-agent-off")
-        wait_for(f"agent of {self.name}", self.agent_answers, 60, 0.2)
+        wait_for(f"agent of {self.name}", self.agent_answers, 120, 0.2)
 
     def lying_agent(self, how):
         """The real agent behind a proxy (guest/lying-agent.c) that lies about the freeze: `error` freezes and answers with an error,
@@ -258,11 +258,11 @@ class Guest:
         self.control("base64 -d /run/lying-agent.b64 > /run/lying-agent && chmod 755 /run/lying-agent\n"
                      "qemu-ga -m unix-listen -p /run/qga.sock -t /run/qemu-ga -f /run/qemu-ga.pid -l /run/qemu-ga.log </dev/null >/dev/null 2>&1 &\n"
                      f"/run/lying-agent {port} /run/qga.sock {how} </dev/null >/dev/null 2>&1 &")
-        wait_for(f"agent of {self.name}", self.agent_answers, 60, 0.2)
+        wait_for(f"agent of {self.name}", self.agent_answers, 120, 0.2)
 
     def honest_agent(self):
         self.control("kill -KILL $(pidof qemu-ga) $(pidof lying-agent); rm -f /run/lab-agent-off")
-        wait_for(f"agent of {self.name}", self.agent_answers, 60, 0.2)
+        wait_for(f"agent of {self.name}", self.agent_answers, 120, 0.2)
 
     def writer(self, verb="start"):
         """The counting writer: `start`, `stop`, or `value` (the last number made durable)."""

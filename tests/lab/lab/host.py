@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import subprocess
+import time
 import uuid
 
 from . import mounts
@@ -116,7 +117,7 @@ class Host:
             if share.mounted_on_machine():
                 self.mount_share(share)
         self.start_services()
-        wait_for(f"{self.name}: libvirt and sshd", lambda: self.libvirt_answers() and self.ssh_answers(), 60)
+        wait_for(f"{self.name}: libvirt and sshd", lambda: self.libvirt_answers() and self.ssh_answers(), 180)
 
     def stop(self):
         """Power cut: every process ends at once, /run and /tmp are gone."""
@@ -185,7 +186,7 @@ class Host:
     def ssh_answers(self):
         try:
             with socket.create_connection((self.address, self.port), 1) as s:
-                s.settimeout(2)
+                s.settimeout(10)
                 return s.recv(4) == b"SSH-"
         except OSError:
             return False
@@ -232,7 +233,7 @@ class Host:
 
     def kill_proc(self, what):
         got = self.signal(what, signal.SIGKILL)
-        wait_for(f"{self.name}: end of {what}", lambda: not any(p in self.pids_of(what) for p in got), 10)
+        wait_for(f"{self.name}: end of {what}", lambda: not any(p in self.pids_of(what) for p in got), 30)
         return got
 
     def kill_for_good(self, what):
@@ -283,8 +284,15 @@ class Host:
                 found.update(os.path.join(here, n) for n in names)
         return sorted(found)
 
-    def orch_traces(self):
-        """What orch left here: files, processes and systemd units with `orch` in their names, the lab's own aside."""
+    def orch_traces(self, patience=3):
+        """What orch left here: files, processes and systemd units with `orch` in their names, the lab's own aside. A process that was
+        told to end may need a moment for it: so many seconds."""
+        end = time.monotonic() + patience
+        while (left := self._orch_traces()) and time.monotonic() < end:
+            time.sleep(0.2)
+        return left
+
+    def _orch_traces(self):
         ours = ("orch-lab", "orchlab", "org.orch.lab")
         files = [f for f in self.files() if "orch" in f.lower() and not any(o in f for o in ours)]
         processes = [f"process {p}: {line}" for p, line in self.processes().items()

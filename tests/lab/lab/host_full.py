@@ -40,9 +40,9 @@ class FullHost(Host):
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         write_atomic(os.path.join(self.dir, "supervisor.json"), json.dumps(identity(launch.pid)))
         self.lab.keep(launch)
-        first = wait_for(f"{self.name}: first process", lambda: self._first_process(launch), 20, 0.02)
+        first = wait_for(f"{self.name}: first process", lambda: self._first_process(launch), 60, 0.02)
         write_atomic(os.path.join(self.dir, "init.json"), json.dumps(identity(first)))
-        wait_for(f"{self.name}: systemd", self._systemd_up, 60, 0.05)
+        wait_for(f"{self.name}: systemd", self._systemd_up, 180, 0.05)
         mounts.attach(self.lab.guest_image, self.pid, "/var/lib/libvirt/boot")
         for device in mounts.loops_under(os.path.join(self.dir, "disk", "libvirt")):
             self.expose_block_device(device)
@@ -97,4 +97,4 @@ class FullHost(Host):
             self.exec("rm", HELD.format(UNITS[what]))
             self.exec("systemctl", "daemon-reload")
         self.exec("systemctl", "restart", UNITS[what])
-        wait_for(f"{self.name}: {what}", self.ssh_answers if what == "sshd" else self.libvirt_answers, 30)
+        wait_for(f"{self.name}: {what}", self.ssh_answers if what == "sshd" else self.libvirt_answers, 90)

@@ -37,7 +37,7 @@ class LightHost(Host):
 
     def start_services(self):
         self._service("virtlogd")
-        wait_for(f"{self.name}: virtlogd", lambda: os.path.exists(self.path("/run/libvirt/virtlogd-sock")), 20, 0.02)
+        wait_for(f"{self.name}: virtlogd", lambda: os.path.exists(self.path("/run/libvirt/virtlogd-sock")), 60, 0.02)
         self._service("libvirtd")
         self._service("sshd")
 
@@ -51,6 +51,6 @@ class LightHost(Host):
         mine = [p for p, line in self.processes().items() if line.split(" ")[:1] == [SERVICES[what][0]] or line.startswith(f"{what}: {SERVICES[what][0]}")]
         for pid in mine:
             os.kill(pid, 15)
-        wait_for(f"{self.name}: end of {what}", lambda: not set(mine) & set(self.processes()), 20)
+        wait_for(f"{self.name}: end of {what}", lambda: not set(mine) & set(self.processes()), 60)
         self._service(what)
-        wait_for(f"{self.name}: {what}", self.ssh_answers if what == "sshd" else self.libvirt_answers, 30)
+        wait_for(f"{self.name}: {what}", self.ssh_answers if what == "sshd" else self.libvirt_answers, 90)

@@ -93,7 +93,7 @@ def send(who, sig):
             pass
 
 
-def end(who, patience=5.0):
+def end(who, patience=30.0):
     """SIGKILL, then wait until it is gone."""
     send(who, signal.SIGKILL)
     wait_for(f"end of process {who['pid']}", lambda: not alive(who), patience)

@@ -36,18 +36,18 @@ Test(child, a_deadline_ends_it_and_all_that_it_started)
         int64_t before = clock_monotonic_ms();
         cr_assert_eq(child_run(argv, &options, &result, &error), -1);
         cr_assert_eq(error->kind, ERROR_TIMEOUT);
-        cr_assert_lt(clock_monotonic_ms() - before, 5000);
+        cr_assert_lt(clock_monotonic_ms() - before, 30000);
 }
 
 Test(child, a_grandchild_that_keeps_the_pipe_is_not_waited_for)
 {
-        const char *const argv[] = { "sh", "-c", "setsid sleep 5 & echo done", NULL };
+        const char *const argv[] = { "sh", "-c", "setsid sleep 20 & echo done", NULL };
         struct child_options options = { .timeout_ms = 10000 };
         _cleanup_child_result_ struct child_result result = { 0 };
         int64_t before = clock_monotonic_ms();
         cr_assert_eq(child_run(argv, &options, &result, NULL), 0);
         cr_assert_str_eq(result.output, "done\n");
-        cr_assert_lt(clock_monotonic_ms() - before, 4000);
+        cr_assert_lt(clock_monotonic_ms() - before, 15000);
 }
 
 /* The first wait ends at once, because the child can be fed; while that is done (a long input takes a moment to be measured), it says its word
@@ -143,6 +143,6 @@ Test(child, a_deadline_ends_it_where_there_are_no_pidfds)
         _cleanup_child_result_ struct child_result result = { 0 };
         int64_t before = clock_monotonic_ms();
         cr_assert_eq(child_run(argv, &options, &result, NULL), -1);
-        cr_assert_lt(clock_monotonic_ms() - before, 5000);
+        cr_assert_lt(clock_monotonic_ms() - before, 30000);
         cr_assert_eq(waitpid(-1, NULL, WNOHANG), -1, "a zombie is left");
 }

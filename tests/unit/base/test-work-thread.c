@@ -121,27 +121,42 @@ Test(work_thread, a_stop_waits_for_what_completions_post)
         cr_assert_eq(chain.left, 0);
 }
 
-static void sleep_a_little(void *data)
+static void sleep_ms(long ms)
 {
-        struct timespec pause = { .tv_nsec = 150 * 1000000L };
+        struct timespec pause = { .tv_nsec = ms * 1000000L };
         nanosleep(&pause, NULL);
-        atomic_fetch_add((atomic_int *)data, 1);
+}
+
+struct slow {
+        atomic_bool seen;
+        atomic_int n_worked;
+};
+
+static void sleep_until_seen(void *data)
+{
+        struct slow *slow = data;
+        while (!atomic_load(&slow->seen))
+                sleep_ms(1);
+        sleep_ms(50);
+        atomic_fetch_add(&slow->n_worked, 1);
 }
 
 Test(work_thread, a_slow_work_is_seen_and_waited_for)
 {
         struct work_thread *thread = start();
-        atomic_int n_worked = 0;
-        struct timespec pause = { .tv_nsec = 60 * 1000000L };
+        struct slow slow = { 0 };
+        struct deadline deadline = deadline_in_ms(30000);
 
-        work_thread_post(thread, sleep_a_little, NULL, &n_worked);
-        work_thread_post(thread, sleep_a_little, NULL, &n_worked);
-        nanosleep(&pause, NULL);
+        work_thread_post(thread, sleep_until_seen, NULL, &slow);
+        work_thread_post(thread, sleep_until_seen, NULL, &slow);
+        while (work_thread_busy_ms(thread) < 30 && !deadline_passed(deadline))
+                sleep_ms(1);
         int64_t busy_ms = work_thread_busy_ms(thread);
-        cr_assert(busy_ms >= 30 && busy_ms < 5000, "%lld", (long long)busy_ms);
+        cr_assert(busy_ms >= 30 && busy_ms < 60000, "%lld", (long long)busy_ms);
         cr_assert_eq(work_thread_pending(thread), 2);
+        atomic_store(&slow.seen, true);
         work_thread_free(thread);
-        cr_assert_eq(n_worked, 2);
+        cr_assert_eq(slow.n_worked, 2);
 }
 
 /* Stands for a call that no deadline ends: it reads from a pipe until the test lets it go. */
@@ -183,6 +198,7 @@ Test(work_thread, a_thread_that_hangs_is_left_behind)
         work_thread_post(thread, do_nothing, count_done, &hanging);
         work_thread_post(thread, hang, count_done, &hanging);
         work_thread_post(thread, must_not_run, count_done, &hanging);
+        wait_readable(work_thread_fd(thread)); /* the first one has ended */
 
         int64_t before = clock_monotonic_ms();
         cr_assert_not(work_thread_stop(thread, 200));
@@ -193,8 +209,7 @@ Test(work_thread, a_thread_that_hangs_is_left_behind)
         /* The server is back: the thread ends by itself, without the request behind. */
         cr_assert_eq(write(hang_fds[1], &byte, 1), 1);
         wait_readable(return_fds[0]);
-        struct timespec pause = { .tv_nsec = 50 * 1000000L };
-        nanosleep(&pause, NULL);
+        sleep_ms(50);
         cr_assert_eq(hanging.n_done, 1);
 }
 

@@ -232,15 +232,15 @@ Test(client, a_stream_that_stops_before_its_end_means_that_the_daemon_went_away)
 Test(client, a_stream_that_falls_silent_is_given_up_but_a_slow_one_is_not)
 {
         static const struct api_chunk slow[] = {
-                { "{\"event\":\"keepalive\"}\n", 150 },
-                { "{\"event\":", 150 },
-                { "\"a\"}\n", 150 },
-                { "{\"event\":\"end\",\"exit_status\":0}\n", 150 },
+                { "{\"event\":\"keepalive\"}\n", 500 },
+                { "{\"event\":", 500 },
+                { "\"a\"}\n", 500 },
+                { "{\"event\":\"end\",\"exit_status\":0}\n", 500 },
                 { 0 },
         };
         const struct api_answer slow_answer = { .path = "/s", .chunks = slow };
         struct seen seen = { 0 };
-        cr_assert_eq(stream(&slow_answer, 400, &seen, NULL), STATUS_OK);
+        cr_assert_eq(stream(&slow_answer, 1500, &seen, NULL), STATUS_OK);
         strbuf_done(&seen.events);
 
         static const struct api_chunk begun[] = { { "{\"event\":\"a\"}\n", 0 }, { 0 } };
@@ -274,7 +274,7 @@ Test(client, ctrl_c_ends_the_call_at_once_and_not_the_process)
         struct seen seen = { .raise_at = "a" };
         int64_t before = clock_monotonic_ms();
         cr_assert_eq(stream(&answer, 60000, &seen, &error), STATUS_INTERRUPTED);
-        cr_assert_lt(clock_monotonic_ms() - before, 2000);
+        cr_assert_lt(clock_monotonic_ms() - before, 20000);
         cr_assert(seen.interrupted);
         cr_assert_null(error);
         strbuf_done(&seen.events);

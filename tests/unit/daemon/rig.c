@@ -87,7 +87,7 @@ static int connect_to(struct rig *rig)
 void rig_start(struct rig *rig)
 {
         rig_launch(rig);
-        for (int i = 0; i < 500; i++) {
+        for (int i = 0; i < 3000; i++) {
                 _cleanup_close_ int fd = connect_to(rig);
                 if (fd >= 0) {
                         /* The socket is there a little before the daemon has read its files. */
@@ -103,7 +103,7 @@ void rig_start(struct rig *rig)
 int rig_wait(struct rig *rig)
 {
         int status = 0;
-        for (int i = 0; i < 1500; i++) {
+        for (int i = 0; i < 3000; i++) {
                 pid_t ended = waitpid(rig->pid, &status, WNOHANG);
                 if (ended == rig->pid) {
                         rig->pid = 0;
@@ -227,9 +227,12 @@ int64_t number_of(const json_t *json, const char *name)
         return json_is_integer(value) ? json_integer_value(value) : -1;
 }
 
+/* What has to come is waited for longer on a machine that is busy with other things. */
+enum { PATIENCE = 4 };
+
 json_t *call_until(struct call *call, const char *event, const char *vm, int64_t timeout_ms)
 {
-        struct deadline deadline = deadline_in_ms(timeout_ms);
+        struct deadline deadline = deadline_in_ms(PATIENCE * timeout_ms);
         for (json_t *line; (line = call_line(call, deadline_left_ms(deadline)));) {
                 if (streq(text_of(line, "event"), event) && (!vm || streq(text_of(line, "vm"), vm)))
                         return line;

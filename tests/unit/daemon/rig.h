@@ -57,7 +57,8 @@ struct call {
 void call_open(struct rig *rig, struct call *call, const char *method, const char *path, const char *body);
 /* The next line, which the caller owns; NULL at the end or when none came within the time. */
 json_t *call_line(struct call *call, int64_t timeout_ms);
-/* Reads until a line with this "event" (and "vm", unless NULL) and gives it; fails the test when it doesn't come. */
+/* Reads until a line with this "event" (and "vm", unless NULL) and gives it; fails the test when it doesn't come,
+ * for which a busy machine is given more time than timeout_ms. */
 json_t *call_until(struct call *call, const char *event, const char *vm, int64_t timeout_ms);
 /* Reads to the "end" line and closes the call; its exit_status. */
 int call_finish(struct call *call, int64_t timeout_ms);

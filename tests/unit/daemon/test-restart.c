@@ -16,7 +16,7 @@
 
 static void wait_for_share(struct rig *rig, const char *state)
 {
-        for (int i = 0; i < 500; i++) {
+        for (int i = 0; i < 2000; i++) {
                 json_t *status = rig_get(rig, "/v1/status");
                 bool there = streq(text_of(json_object_get(status, "repository"), "state"), state);
                 json_decref(status);
@@ -379,18 +379,23 @@ Test(restart, a_share_that_is_full_can_be_pruned_and_what_was_to_be_recorded_is_
         cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"]}"), 0);
         /* What was written settles, and leaves a little room again. */
         shell("for i in 1 2 3; do dd if=/dev/zero of=" SHARE "/filler$i bs=1k 2>/dev/null; sync; sleep 1; done");
-        usleep(1500000);
-        json_t *status = rig_get(&rig, "/v1/status");
-        json_t *repository = json_object_get(status, "repository");
-        cr_assert_str_eq(text_of(repository, "state"), "ok", "%s", text_of(repository, "error"));
-        cr_assert(strstr(json_string_value(json_array_get(json_object_get(status, "warnings"), 0)), "is full"), "no warning");
-        json_decref(status);
+        bool warned = false;
+        for (int i = 0; i < 2000 && !warned; i++) {
+                json_t *status = rig_get(&rig, "/v1/status");
+                json_t *repository = json_object_get(status, "repository");
+                const char *warning = json_string_value(json_array_get(json_object_get(status, "warnings"), 0));
+                cr_assert_str_eq(text_of(repository, "state"), "ok", "%s", text_of(repository, "error"));
+                warned = warning && strstr(warning, "is full");
+                json_decref(status);
+                usleep(20000);
+        }
+        cr_assert(warned, "no warning");
         cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"dies-2\"]}"), 1);
         usleep(1000000);
         cr_assert_eq(rig_run(&rig, "/v1/prune", "{\"vms\":[\"ok-1\"]}"), 0);
         cr_assert_eq(shell("rm " SHARE "/filler*"), 0);
         size_t rows = 0;
-        for (int i = 0; i < 500 && rows < 2; i++) {
+        for (int i = 0; i < 2000 && rows < 2; i++) {
                 json_t *points = rig_get(&rig, "/v1/points?failed=1");
                 rows = json_array_size(points);
                 json_decref(points);
@@ -499,13 +504,13 @@ Test(restart, a_share_that_hangs_never_holds_up_an_answer)
                 slowest = took > slowest ? took : slowest;
                 usleep(50000);
         }
-        cr_assert_lt(slowest, 1000, "status took %d ms", (int)slowest);
+        cr_assert_lt(slowest, 3000, "status took %d ms", (int)slowest); /* it would be until the thaw */
         int code = 0;
         int64_t before = clock_monotonic_ms();
         json_t *answer = rig_call(&rig, "GET", "/v1/points", NULL, &code);
         cr_assert_eq(code, 503, "%d", code);
         json_decref(answer);
-        cr_assert_lt(clock_monotonic_ms() - before, 5000);
+        cr_assert_lt(clock_monotonic_ms() - before, 15000);
         wait_for_share(&rig, "unavailable");
         share_thaw();
         wait_for_share(&rig, "ok");
@@ -527,13 +532,13 @@ Test(restart, a_share_that_hangs_does_not_keep_the_daemon_from_ending)
         /* It says that it has ended; the kernel keeps a process with a thread that sleeps on a frozen file system until that wakes up. */
         kill(rig.pid, SIGTERM);
         bool stopped = false;
-        for (int i = 0; i < 600 && !stopped; i++) {
+        for (int i = 0; i < 2400 && !stopped; i++) {
                 _cleanup_free_ char *log = rig_read(&rig, "daemon.log");
                 stopped = strstr(log, "\nstopped\n") != NULL;
                 usleep(25000);
         }
         share_thaw();
-        cr_assert(stopped, "it did not end within 15 s");
+        cr_assert(stopped, "it did not end within a minute");
         cr_assert_eq(rig_wait(&rig), 0);
         rig_done(&rig);
 }

@@ -292,7 +292,7 @@ Test(libvirt_ssh, a_mute_libvirt_does_not_hold_us_beyond_the_deadline)
         _cleanup_error_ struct error *error = NULL;
         cr_assert_null(libvirt_connection_open(uri, NULL, 400, 400, &error));
         cr_assert_eq(error->kind, ERROR_TIMEOUT, "%s", error->message);
-        cr_assert_lt(clock_monotonic_ms() - since, 3000);
+        cr_assert_lt(clock_monotonic_ms() - since, 15000);
         close(fd); /* ends the call that was left behind */
         unlink(strchr(uri, '=') + 1);
         usleep(300 * 1000);
@@ -306,7 +306,7 @@ Test(libvirt_ssh, a_tunnel_to_a_mute_libvirt_is_cut_at_the_deadline)
         struct ssh_target target = sshd_target(&sshd);
         struct ssh_connection *connection = ssh_connection_open(&target, 15000, NULL);
         cr_assert(connection);
-        struct ssh_tunnel *tunnel = ssh_tunnel_open(connection, "echo nobody home >&2; sleep 10", 15000, NULL);
+        struct ssh_tunnel *tunnel = ssh_tunnel_open(connection, "echo nobody home >&2; sleep 30", 15000, NULL);
         cr_assert(tunnel);
         _cleanup_free_ char *uri = xasprintf("qemu+unix:///system?socket=%s", ssh_tunnel_path(tunnel));
         int64_t since = clock_monotonic_ms();
@@ -314,5 +314,5 @@ Test(libvirt_ssh, a_tunnel_to_a_mute_libvirt_is_cut_at_the_deadline)
         cr_assert_null(libvirt_connection_open(uri, tunnel, 2500, 2500, &error));
         cr_assert_eq(error->kind, ERROR_TIMEOUT, "%s", error->message);
         cr_assert(strstr(error->message, "nobody home"), "%s", error->message);
-        cr_assert_lt(clock_monotonic_ms() - since, 6000);
+        cr_assert_lt(clock_monotonic_ms() - since, 20000);
 }

@@ -61,7 +61,7 @@ Test(ssh_tunnel, a_cut_is_an_end_of_file_at_once)
         _cleanup_free_ char *said = ssh_tunnel_cut(tunnel);
         char c;
         cr_assert_leq(recv(fd, &c, 1, 0), 0);
-        cr_assert_lt(clock_monotonic_ms() - since, 2000);
+        cr_assert_lt(clock_monotonic_ms() - since, 10000);
         cr_assert_str_eq(said, "");
 }
 
