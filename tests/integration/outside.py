@@ -277,6 +277,11 @@ class Lines(threading.Thread):
         for line in self.process.stdout.buffer:
             self.lines.append((time.monotonic(), line))
 
+    def text(self):
+        """All of them, once the process has ended."""
+        self.join()
+        return b"".join(line for _, line in self.lines).decode()
+
 
 def interrupt(process, how=signal.SIGINT):
     process.send_signal(how)

@@ -11,6 +11,7 @@ import threading
 import time
 import unittest
 
+import evidence
 from harness import Disk, Vm, entry
 from outside import LabCase, Lines, Witness, finish, interrupt
 
@@ -61,6 +62,14 @@ class Verbs(LabCase):
         orch.start_daemon()
         return orch
 
+    def hold_the_copy(self):
+        """Of slow's disk, until the witness releases it: as long as a test needs for what it does meanwhile."""
+        witness = evidence.Witness(self.lab.host(H1))
+        self.addCleanup(self.lab.host(H1).exec, "rm", "-f", "/usr/local/bin/qemu-img")
+        witness.hold("slow-vda.qcow2")
+        self.addCleanup(witness.release, "slow-vda.qcow2")
+        return witness
+
     def assert_nothing_pwned(self):
         found = glob.glob("pwned*") + [f for h in self.lab.hosts.values() for f in h.files() if "pwned" in f]
         self.assertEqual(found, [])
@@ -77,8 +86,8 @@ class Verbs(LabCase):
                 result = orch(*arguments, check=3)
                 self.assertIn(f"cannot reach the orch daemon at {orch.socket}", result.err)
                 self.assertEqual(result.out, "")
-        fastest = min(orch("run", check=3).seconds for _ in range(3))
-        self.assertLess(fastest, 1)
+        fastest, startup = (min(orch(word, check=status).seconds for _ in range(3)) for word, status in (("run", 3), ("--version", 0)))
+        self.assertLess(fastest - startup, 1)
 
     def test_2_broken_inventory(self):
         orch = self.orch()
@@ -226,22 +235,22 @@ class Verbs(LabCase):
     # -- several clients -------------------------------------------------------------------------------------------------------
 
     def test_6_beside_a_running_cycle(self):
-        orch = self.ready(limits={"bandwidth_mib_s": 1})
+        orch, witness = self.ready(), self.hold_the_copy()
         first = orch.start("run", "--all")
         first_lines = Lines(first)
         job = orch.wait_for_step("slow", "copy")
-        copying = time.monotonic()
         attached, killed, closed = (orch.start("run", "--attach") for _ in range(3))
+        attached_lines = Lines(attached)
         log = orch.start("log", job, "-f")
         with self.subTest("a second run is refused"):
             result = orch("run", "--all", check=4)
             self.assertRegex(result.err, r"a cycle is running since .*0 of 3 VMs done.*--attach")
         with self.subTest("lines come as things happen"):
-            self.assertTrue(any(b" slow snapshot: done" in line for _, line in first_lines.lines))
+            orch.wait_for(lambda: any(b" slow snapshot: done" in line for _, line in first_lines.lines), 60, "the snapshot's line")
             self.assertFalse(any(b" slow copy: done" in line for _, line in first_lines.lines))
         adhoc = orch.start("backup", "vm", "beta")
         with self.subTest("ahead of those that wait"):
-            queued = orch.wait_for(lambda: (q := orch.status()["queued"]) and len(q) == 3 and q, 20, "three that wait")
+            queued = orch.wait_for(lambda: (q := orch.status()["queued"]) and len(q) == 3 and q, 60, "three that wait")
             self.assertEqual([(j["vm"], j["trigger"]) for j in queued], [("beta", "adhoc"), ("alpha", "cycle"), ("beta", "cycle")])
         with self.subTest("clients that go away"):
             killed.kill()
@@ -249,11 +258,13 @@ class Verbs(LabCase):
             closed.stdout.readline()
             closed.stdout.close()
             first.send_signal(signal.SIGINT)
-            self.assertEqual(first.wait(30), 130)
+            self.assertEqual(first.wait(60), 130)
             said = first.stderr.read()
             self.assertRegex(said, rf"interrupted, but the daemon goes on with job {job}.*`orch cancel {job}`")
-        self.assertEqual([j["job"] for j in orch.status()["running"]], [job], f"{time.monotonic() - copying:.1f} s into the copy")
-        status, out, err = finish(attached)
+        self.assertEqual([j["job"] for j in orch.status()["running"]], [job])
+        orch.wait_for(lambda: attached_lines.lines, 60, "one that has attached")
+        witness.release("slow-vda.qcow2")
+        status, out, err = attached.wait(300), attached_lines.text(), attached.stderr.read()
         with self.subTest("who attached sees it to its end"):
             self.assertEqual((status, err), (0, ""), out)
             self.assertRegex(out.splitlines()[0], "attached to the cycle that began at .*: 0 of 3 VMs are done")
@@ -269,13 +280,14 @@ class Verbs(LabCase):
             self.assertEqual((status, err), (0, ""))
             self.assertRegex(out, r"slow commit: done")
             self.assertRegex(out.splitlines()[-1], rf"job {job} of slow: ok")
-        self.assertEqual(closed.wait(30), 130)
+        self.assertEqual(closed.wait(60), 130)
         self.assertEqual(re.findall(r"backup of (\S+) started", orch.daemon_log()), ["slow", "beta", "alpha"])
         self.assertEqual(orch.points_of("slow")[0]["job"], job)
         self.assert_as_before("slow", "alpha", "beta")
 
     def test_7_cancel(self):
-        orch = self.ready(limits={"bandwidth_mib_s": 1})
+        orch = self.ready()
+        self.hold_the_copy()
         points = orch.json("list")
         client = orch.start("backup", "vm", "slow")
         job = orch.wait_for_step("slow", "copy")
