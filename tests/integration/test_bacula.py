@@ -15,8 +15,9 @@ import time
 import unittest
 import zoneinfo
 
+import evidence
 from harness import Disk, Vm, entry
-from outside import BINARY, LabCase
+from outside import BINARY, LabCase, finish
 
 H1 = "hypervisor-01"
 CATALOG = "/usr/share/dbconfig-common/data/bacula-director-sqlite3/install/sqlite3"
@@ -91,7 +92,7 @@ class Director:
     def test(self):
         """What `bacula-dir -t` says; ("", 0) when it has nothing to say."""
         p = subprocess.run([DIRECTOR, "-t", "-c", os.path.join(self.dir, "bacula-dir.conf")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                           timeout=60)
+                           timeout=180)
         return p.stdout, p.returncode
 
     def start(self):
@@ -99,7 +100,7 @@ class Director:
         self.output = open(os.path.join(self.dir, "director.out"), "a")
         self.process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", DIRECTOR, "-f", "-P", "-c", os.path.join(self.dir, "bacula-dir.conf")], stdin=subprocess.DEVNULL,
                                         stdout=self.output, stderr=self.output, env=environment)
-        self.orch.wait_for(self.answers, 30, "the Director's console")
+        self.orch.wait_for(self.answers, 90, "the Director's console")
 
     def answers(self):
         with socket.socket() as s:
@@ -114,7 +115,7 @@ class Director:
 
     def console(self, *commands):
         p = subprocess.run([CONSOLE, "-c", self.console_conf], input="\n".join((*commands, "quit", "")), stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                           text=True, timeout=60)
+                           text=True, timeout=180)
         if p.returncode != 0:
             raise AssertionError(p.stdout)
         return p.stdout
@@ -134,7 +135,7 @@ class Director:
     def status(self, jobid):
         return self.rows("SELECT JobStatus FROM Job WHERE JobId=?", jobid)[0][0]
 
-    def wait(self, *jobids, timeout=180):
+    def wait(self, *jobids, timeout=400):
         """Their JobStatus in the catalog once the Director is through with them."""
         def ended():
             return all(self.status(j) in ENDED for j in jobids) and "No Jobs running" in self.console("status dir running")
@@ -179,8 +180,17 @@ class Bacula(LabCase):
     prefix = "bacula"
     vms = [(H1, lambda: Vm(SLOW, [Disk("vda", size_mib=64, filled_mib=20)], writer=True)),
            (H1, lambda: Vm("beta", [Disk("vda", size_mib=64)])),
-           (H1, lambda: Vm("gamma", [Disk("vda", size_mib=64)]))]
+           (H1, lambda: Vm("gamma", [Disk("vda", size_mib=64)])),
+           (H1, lambda: Vm("delta", [Disk("vda", size_mib=64)], agent=False))]
     inventory = [entry(LONG, H1, priority=3, domain="gamma"), entry(ODD, H1, priority=2, domain="beta"), entry(SLOW, H1, priority=1)]
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.witness = evidence.Witness(cls.lab.host(H1))
+
+    def setUp(self):
+        self.addCleanup(self.release)
 
     def ready(self, *options, vms=None, record_alerts=True, **settings):
         """orch and a Director over what it generates, both running."""
@@ -243,26 +253,31 @@ class Bacula(LabCase):
 
     def test_2_the_schedule_backs_up_each_vm_in_orchs_order(self):
         zone = zoneinfo.ZoneInfo("Europe/Berlin")
-        begin = datetime.datetime.now(zone) + datetime.timedelta(seconds=75)
+        begin = datetime.datetime.now(zone) + datetime.timedelta(seconds=110)
         if begin.hour == 0 and begin.minute < 2:
             time.sleep(180)  # what is planned for midnight is on another day
-            begin = datetime.datetime.now(zone) + datetime.timedelta(seconds=75)
+            begin = datetime.datetime.now(zone) + datetime.timedelta(seconds=110)
         start = f"{('Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun')[begin.weekday()]} {begin:%H:%M}"
-        vms = [dict(vm, schedule=schedule) for vm, schedule in zip(self.inventory, ("daily", "biweekly", "weekly"))] + [entry("by-hand", H1, schedule="manual")]
-        # Slow enough for all jobs of the minute to have come before the first backup ends.
-        orch, director = self.ready("--split", vms=vms, cycle={"start": start, "timezone": "Europe/Berlin"}, limits={"bandwidth_mib_s": 2})
+        vms = [dict(vm, schedule=schedule) for vm, schedule in zip(self.inventory, ("daily", "biweekly", "weekly"))] + [entry("by-hand", H1, "snapshot", schedule="manual", domain="delta")]
+        orch, director = self.ready("--split", vms=vms, cycle={"start": start, "timezone": "Europe/Berlin"})
         self.assertEqual(self.points(orch), {})
         self.assertEqual(len(re.findall(rf"(?m)^Admin .* {begin:%H:%M} ", director.console("status dir"))), 3)
-        orch.wait_for(lambda: len(director.rows("SELECT 1 FROM Job")) == 3, 150, "three jobs at the scheduled minute")
+        # Who comes first begins first: all jobs of the minute come while another one runs, and wait together.
+        self.witness.hold("by-hand-vda.qcow2")
+        self.addCleanup(self.witness.release, "by-hand-vda.qcow2")
+        before = orch.start("backup", "vm", "by-hand")
+        orch.wait_for(lambda: len(orch.status()["queued"]) == 3, 300, "three jobs at the scheduled minute")
+        self.witness.release("by-hand-vda.qcow2")
+        self.assertEqual(finish(before)[0], 0)
         self.assertEqual(director.wait(1, 2, 3), "TTT", "\n".join(director.whole_log(j) for j in (1, 2, 3)))
-        self.assertEqual(self.points(orch), {SLOW: 1, ODD: 1, LONG: 1}, "Admin OK without a restore point")
+        self.assertEqual(self.points(orch), {SLOW: 1, ODD: 1, LONG: 1, "by-hand": 1}, "Admin OK without a restore point")
         jobs = dict(director.rows("SELECT Name, JobId FROM Job"))
         self.assertEqual(len([name for name in jobs if name.startswith(LONG_JOB) and len(name) == 127]), 1)
         self.assertEqual(jobs.keys() & {"backup-vm-" + SLOW, "backup-vm-" + ODD}, {"backup-vm-" + SLOW, "backup-vm-" + ODD})
         for jobid in jobs.values():
             self.assert_good_log(director, jobid, "^1 VM backed up, .* in ")
         began = sorted((p["started"], p["vm"]) for p in orch.json("list"))
-        self.assertEqual([vm for _, vm in began], [SLOW, ODD, LONG])
+        self.assertEqual([vm for _, vm in began], ["by-hand", SLOW, ODD, LONG])
         self.assertEqual(director.recorded_alerts(), [])
         self.assert_as_before(SLOW, "beta", "gamma")
 
@@ -270,11 +285,7 @@ class Bacula(LabCase):
 
     def test_3_the_cycle(self):
         orch, director = self.ready("--cycle")
-        for path in orch.published():
-            shutil.rmtree(path)
-        orch.stop_daemon()
-        orch("catalog", "rebuild", check=0)
-        orch.start_daemon()
+        self.due(orch)
         with self.subTest("backs up what is due"):
             jobid = director.run("orch-run")
             self.assertEqual(director.wait(jobid), "T", director.whole_log(jobid))
@@ -356,7 +367,7 @@ class Bacula(LabCase):
         with self.subTest("the daemon tells of a VM that failed, the script behind the job adds nothing"):
             jobid = director.run("backup-vm-ghost")
             self.assertEqual(director.wait(jobid), "E")
-            orch.wait_for(messages, 30, "a message")
+            orch.wait_for(messages, 120, "a message")
             self.assertIn("the daemon has told of the failure already; nothing more is sent", director.log(jobid))
             time.sleep(2)
             self.assertEqual(len(messages()), 1, messages())
@@ -372,9 +383,13 @@ class Bacula(LabCase):
     # -- cancels -----------------------------------------------------------------------------------------------------------
 
     def start_slow(self, orch, director, job):
-        """A job of Bacula whose orch job copies, slowly; both ids."""
+        """A job of Bacula whose orch job copies, until release(); both ids."""
+        self.witness.hold(f"{SLOW}-vda.qcow2")
         jobid = director.run(job)
         return jobid, orch.wait_for_step(SLOW, "copy")
+
+    def release(self):
+        self.witness.release(f"{SLOW}-vda.qcow2")
 
     def due(self, orch):
         """Makes all due again: no points, as after a share was lost."""
@@ -386,7 +401,7 @@ class Bacula(LabCase):
 
     def test_5_a_cancel_in_bconsole_ends_what_the_job_began(self):
         console = os.path.join(self.lab.dir, "orch", "bacula", "bconsole.conf")
-        orch, director = self.ready("--cycle", "--console", console, limits={"bandwidth_mib_s": 1})
+        orch, director = self.ready("--cycle", "--console", console)
         self.assertEqual(director.console_conf, console)
         self.due(orch)
         with self.subTest("a cycle"):
@@ -407,7 +422,7 @@ class Bacula(LabCase):
         with self.subTest("one VM's job, and no other"):
             jobid, _ = self.start_slow(orch, director, "backup-vm-" + SLOW)
             other = director.run("backup-vm-" + ODD)
-            orch.wait_for(lambda: [j["vm"] for j in orch.status()["queued"]] == [ODD], 30, "the other one in orch's queue")
+            orch.wait_for(lambda: [j["vm"] for j in orch.status()["queued"]] == [ODD], 120, "the other one in orch's queue")
             director.console(f"cancel jobid={jobid} yes")
             self.assertEqual(director.wait(jobid, other), "AT", director.whole_log(jobid) + director.whole_log(other))
             self.assertEqual(self.points(orch), {ODD: 1})
@@ -415,7 +430,7 @@ class Bacula(LabCase):
         self.assert_no_staging()
 
     def test_6_cancels_without_a_console_and_clients_that_are_killed(self):
-        orch, director = self.ready("--cycle", limits={"bandwidth_mib_s": 1})
+        orch, director = self.ready("--cycle")
         self.due(orch)
         with self.subTest("orch cancel --bacula-job"):
             jobid, _ = self.start_slow(orch, director, "orch-run")
@@ -433,7 +448,7 @@ class Bacula(LabCase):
             self.assertFalse(any("cancelling" in line for line in director.log(jobid)))
         with self.subTest("a killed client of a cancelled job: the script behind the job ends the rest"):
             attached = director.run("orch-run")
-            orch.wait_for(lambda: orch.status()["cycle"]["bacula_job"] == str(attached), 30, "an attached job")
+            orch.wait_for(lambda: orch.status()["cycle"]["bacula_job"] == str(attached), 120, "an attached job")
             director.console(f"cancel jobid={attached} yes")
             os.kill(director.client_pid(attached), signal.SIGKILL)
             self.assertEqual(director.wait(attached), "A", director.whole_log(attached))
@@ -447,7 +462,7 @@ class Bacula(LabCase):
     # -- a Director that goes away ---------------------------------------------------------------------------------------------
 
     def test_7_a_director_is_restarted_under_a_running_cycle(self):
-        orch, director = self.ready("--cycle", limits={"bandwidth_mib_s": 2})
+        orch, director = self.ready("--cycle")
         self.due(orch)
         jobid, job = self.start_slow(orch, director, "orch-run")
         client = director.client_pid(jobid)
@@ -457,13 +472,14 @@ class Bacula(LabCase):
         with self.subTest("the next run follows the same cycle to its end"):
             attached = director.run("orch-run")
             orch.wait_for(lambda: any("attached to the cycle that began at" in line for line in director.log(attached)) or
-                          director.status(attached) in ENDED, 30, "an attached run")
+                          director.status(attached) in ENDED, 120, "an attached run")
+            self.release()
             self.assertEqual(director.wait(attached), "T", director.whole_log(attached))
             self.assertIn("attached to the cycle that began at", director.log(attached)[0])
             self.assertRegex(director.log(attached)[-1], "^3 VMs backed up, ")
             self.assertEqual(self.points(orch), {SLOW: 1, ODD: 1, LONG: 1})
         with self.subTest("nothing is left of the old job"):
-            orch.wait_for(lambda: not os.path.exists(f"/proc/{client}"), 30, "an end of the client without a Director")
+            orch.wait_for(lambda: not os.path.exists(f"/proc/{client}"), 120, "an end of the client without a Director")
             self.assertIn(director.status(jobid), ENDED)
         director.options.remove("--cycle")
         director.generate("--split")
@@ -474,8 +490,9 @@ class Bacula(LabCase):
             director.stop(signal.SIGKILL)
             director.start()
             again = director.run("backup-vm-" + SLOW)
-            orch.wait_for(lambda: len(orch.status()["queued"]) == 1, 30, "the second one in orch's queue")
+            orch.wait_for(lambda: len(orch.status()["queued"]) == 1, 120, "the second one in orch's queue")
             self.assertEqual([j["job"] for j in orch.status()["running"]], [job])
+            self.release()
             self.assertEqual(director.wait(again), "T", director.whole_log(again))
             self.assertIn("it was backed up meanwhile", "\n".join(director.log(again)))
             self.assertEqual(self.points(orch), {SLOW: 1})
