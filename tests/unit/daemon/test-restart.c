@@ -330,7 +330,7 @@ Test(restart, a_repository_in_use_by_another_orch_is_left_alone)
 /* Retention that was lowered removes thousands of points: their rows follow one by one. */
 Test(restart, a_share_that_has_much_to_do_is_not_taken_for_one_that_hangs)
 {
-        static const char *options[] = { "share_answer_ms=300", NULL };
+        static const char *options[] = { "share_answer_ms=2000", NULL };
         struct rig rig;
         rig_begin_with(&rig, options, (const char *const[]){ "busy-1", "busy-2", "busy-3", NULL });
         cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0);
