@@ -8,11 +8,17 @@ import subprocess
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 
+def library_of(source, folder):
+    """The library made of one C file of this folder, in `folder`."""
+    library = os.path.join(folder, source.removesuffix(".c") + ".so")
+    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, os.path.join(HERE, source)], check=True)
+    return library
+
+
 @contextlib.contextmanager
 def preloaded(orch, source, **environment):
     """What orch starts meanwhile has the library made of this C file before all others, and this environment."""
-    library = os.path.join(orch.dir, source.removesuffix(".c") + ".so")
-    subprocess.run(["cc", "-O2", "-shared", "-fPIC", "-o", library, os.path.join(HERE, source)], check=True)
+    library = library_of(source, orch.dir)
     kept, options = dict(orch.extra_environment), orch.sanitizer_options
     before = kept.get("LD_PRELOAD")
     orch.extra_environment.update(environment, LD_PRELOAD=f"{library}:{before}" if before else library)

@@ -24,12 +24,14 @@ from harness import Disk, Orch, Result, Vm, entry, yaml_text
 from lab.nfs_guest import NfsGuest
 from lab.nfs_server import LEASE_SECONDS, NfsServer
 from outside import BINARY, LabCase
+from preload import library_of
 from test_catalog import catalog_rows
 
 HOST = "hypervisor-01"
 MOUNT = "/mnt/backup"
 CONFIG = "/var/lib/orch/orch.yaml"
 PROGRAMS = {"/usr/bin/orch": BINARY, "/usr/bin/qemu-img": "/usr/bin/qemu-img"}
+STEP_GATE, GATE = "/usr/lib/step-gate.so", "/run/gate"
 FULL = os.environ.get("ORCH_NFS_KILLS") == "full"
 KILLS = (50, 20) if FULL else (10, 3)
 ROWS = 40  # points that are only there to give the catalog something to write
@@ -99,7 +101,7 @@ class GuestOrch:
         return self.guest.exec("cat /var/lib/orch/daemon.log", check=False)[1]
 
     def start_daemon(self, wait=True):
-        script = f"setsid orch --config {CONFIG} daemon </dev/null >>/var/lib/orch/daemon.log 2>&1 & echo $!"
+        script = f"LD_PRELOAD={STEP_GATE} ORCH_TEST_GATE={GATE} ASAN_OPTIONS=verify_asan_link_order=0 setsid orch --config {CONFIG} daemon </dev/null >>/var/lib/orch/daemon.log 2>&1 & echo $!"
         self.pid = int(self.guest.exec(script)[1])
         if wait:
             self.wait_ready()
@@ -122,13 +124,17 @@ class GuestOrch:
                 raise AssertionError(f"{what}: not within {timeout} s\n--- daemon\n{self.log()[-4000:]}")
             time.sleep(0.2)
 
-    def wait_for_step(self, step, client, timeout=120):
-        """Until the running job is in this step; `client` is the connection of the one that waits for the job."""
-        def reached():
+    def shut_gate(self, step):
+        """The next worker stops itself where this step begins (preload.py)."""
+        self.guest.write(GATE, step)
+
+    def wait_until_it_stands(self, step, client, timeout=120):
+        """The worker's pid; `client` is the connection of the one that waits for the job."""
+        def standing():
             if select.select([client], [], [], 0)[0]:
                 raise AssertionError(f"the job ended before its step {step}: {self.guest.result(client)}\n{self.log()[-3000:]}")
-            return any(j["step"] == step for j in self.json("status")["running"])
-        self.wait_for(reached, timeout, f"step {step}")
+            return self.guest.exec("grep -l '^State:.T' /proc/[0-9]*/status 2>/dev/null | cut -d/ -f3", check=False)[1].strip()
+        return self.wait_for(standing, timeout, f"a worker that stands at the step {step}")
 
     def wait_idle(self, timeout=180):
         def idle():
@@ -175,7 +181,7 @@ class Nfs(LabCase):
         cls.server = NfsServer(cls.lab)
         cls.addClassCleanup(cls.server.down)
         cls.server.create()
-        cls.guest = NfsGuest(cls.lab, PROGRAMS)
+        cls.guest = NfsGuest(cls.lab, {**PROGRAMS, STEP_GATE: library_of("step-gate.c", cls.lab.dir)})
         cls.addClassCleanup(cls.guest.down)
         cls.guest.create()
         cls.orch = GuestOrch(cls.lab, cls.guest, cls.server)
@@ -285,14 +291,15 @@ class Nfs(LabCase):
     # -- the server fails in the middle of a backup --------------------------------------------------------------------
 
     def in_the_middle(self, step, fault):
-        """A backup whose server has this fault once the step has begun: (its exit status, what was told). The daemon answers all the
-        time, and when the job has ended the VM is on its disks and what is listed is what the job said."""
+        """A backup whose server has this fault as the step begins: (its exit status, what was told); the fault lets the worker go on. The
+        daemon answers all the time, and when the job has ended the VM is on its disks and what is listed is what the job said."""
         self.ready()
+        self.orch.shut_gate(step)
         points = len(self.orch.json("list", "db"))
         with Asking(self.guest) as asking:
             connection = self.guest.open(f"orch --config {CONFIG} backup vm db", 600)
-            self.orch.wait_for_step(step, connection)
-            fault()
+            worker = self.orch.wait_until_it_stands(step, connection)
+            fault(lambda: self.guest.exec(f"kill -CONT {worker}"))
             status, out, err = self.guest.result(connection)
             self.orch.wait_idle()
         told = f"{out}{err}--- daemon\n{self.orch.log()[-3000:]}"
@@ -318,28 +325,30 @@ class Nfs(LabCase):
         self.assertFalse(vm.frozen())
         self.orch.wait_for(lambda: {d.target: d.path for d in vm.spec.disks} == vm.disk_paths(), timeout, "a VM on its own disks")
 
-    def hang(self, seconds):
+    def hang(self, seconds, let_go):
         self.server.stop()
+        let_go()
         begun = time.monotonic()
         self.wait_for_own_disks()
         time.sleep(max(0, seconds - (time.monotonic() - begun)))
         self.server.cont()
 
-    def away(self, seconds):
+    def away(self, seconds, let_go):
         self.server.kill()
+        let_go()
         begun = time.monotonic()
         self.wait_for_own_disks()
         time.sleep(max(0, seconds - (time.monotonic() - begun)))
         self.server.start()
 
     def test_11_it_hangs_and_goes_on(self):
-        self.assertEqual(self.in_the_middle("copy", lambda: self.hang(20))[0], 0)
+        self.assertEqual(self.in_the_middle("copy", lambda let_go: self.hang(20, let_go))[0], 0)
 
     def test_12_it_is_killed_and_started(self):
-        self.assertEqual(self.in_the_middle("read-back", lambda: self.away(0))[0], 0)
+        self.assertEqual(self.in_the_middle("read-back", lambda let_go: self.away(0, let_go))[0], 0)
 
     def test_13_it_is_away_for_a_minute(self):
-        self.in_the_middle("copy", lambda: self.away(60))
+        self.in_the_middle("copy", lambda let_go: self.away(60, let_go))
         self.backup()
         self.assert_clean()
 
@@ -351,8 +360,9 @@ class Nfs(LabCase):
             self.orch.change_settings({"limits": {"copy_stall_seconds": 5}})
             self.addCleanup(self.orch.change_settings, {"limits": {"copy_stall_seconds": 600}})
 
-            def fault():
+            def fault(let_go):
                 self.server.stop()
+                let_go()
                 self.wait_for_own_disks()
                 self.orch.wait_for(lambda: "failed" in self.orch.log().splitlines()[-1] or not self.orch.json("status")["running"], 180, "an end of the job")
                 self.server.cont()
