@@ -2,6 +2,7 @@
 restore at whatever step: never neither, and nothing left behind."""
 
 import contextlib
+import datetime
 import glob
 import http.client
 import json
@@ -12,8 +13,10 @@ import threading
 import time
 import unittest
 
+import evidence
 from harness import Disk, Vm, entry
-from outside import UnixConnection, finish
+from outside import UnixConnection, finish, state_of
+from preload import step_gate
 from test_restore import HOME, OTHER, RestoreCase
 
 STEPS = ["copy", "compare", "stop-original", "rename", "define", "start"]
@@ -105,6 +108,7 @@ class Replace(ReplaceCase):
 
     def test_1_replaced_kept_aside_and_forgotten(self):
         mac = self.definition(self.home, "twice").find("devices/interface/mac").get("address")
+        before = self.home.virsh("dumpxml", "twice", "--inactive", "--security-info")
         said = self.daemon("restore", "twice", self.point["point"], "--replace", "--yes", "--start", check=0)
         self.assert_intact("then")
         self.assertEqual(self.definition(self.home, "twice").find("devices/interface/mac").get("address"), mac)
@@ -113,11 +117,25 @@ class Replace(ReplaceCase):
         self.assertIn("kept until", said.out + said.err)
         for path in asides:
             self.assertIn(path, said.out)
+        self.assert_kept_for_seven_days(asides, before)
         self.daemon("recover", "twice", check=0)
         self.assertEqual(self.asides(), asides, "not before seven days are over")
         self.daemon("backup", "vm", "twice", check=0)
         self.somebody_goes_back(asides[0])
         self.forget_asides()
+
+    def assert_kept_for_seven_days(self, asides, definition):
+        """The disks as they were at their end, and the definition."""
+        [path] = glob.glob(os.path.join(self.lab.share.path, "metadata", "restores", "*.json"))
+        with open(path) as f:
+            journal = json.load(f)
+        until = datetime.datetime.fromisoformat(journal["keep_until"].replace("Z", "+00:00")).timestamp()
+        self.assertAlmostEqual((until - time.time()) / 86400, 7, delta=0.1)
+        with open(path.replace(".json", "-original.xml")) as f:
+            self.assertEqual(f.read().strip(), definition.strip())
+        for aside, fmt in zip(sorted(asides), ("qcow2", "raw")):
+            with evidence.Image(self.home.path(aside), fmt) as image:
+                self.assertEqual(image.read("/marker"), "now\n")
 
     def somebody_goes_back(self, aside):
         """A disk that was set aside is used again: it is not removed, whatever its time."""
@@ -350,25 +368,24 @@ class Interrupted(ReplaceCase):
         cls.home = cls.lab.host(HOME)
         cls.vm = cls.lab.vm("target")
 
-    def worker_pids(self):
-        try:
-            with open(f"/proc/{self.daemon.daemon.pid}/task/{self.daemon.daemon.pid}/children") as f:
-                return [int(p) for p in f.read().split()]
-        except OSError:
-            return []
+    def take_up(self, **settings):
+        orch = super().take_up(**settings)
+        self.gate = self.enterContext(step_gate(orch))
+        orch.restart()
+        return orch
 
-    def kill(self, pids):
+    def kill(self, pids, number=signal.SIGKILL):
         for pid in pids:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
 
     # -- faults: each returns what heals the world around orch, never what orch has to put right ---------------------------
 
     def sigkill_worker(self):
-        self.kill(self.worker_pids())
+        self.kill(self.daemon.worker_pids())
 
     def sigkill_daemon_and_worker(self):
-        self.kill([self.daemon.daemon.pid, *self.worker_pids()])
+        self.kill([self.daemon.daemon.pid, *self.daemon.worker_pids()])
 
         def heal():
             self.daemon.daemon.wait()
@@ -402,10 +419,18 @@ class Interrupted(ReplaceCase):
                         end += chunk
         return self.home.unfill
 
-    def interrupt(self, step, fault):
+    def interrupt(self, step, fault, within=False):
+        """The worker stands right where the step begins while the fault strikes, and goes on if it still can; or it is within the step."""
         healed = []
         options = {"point": self.point["point"], "replace": True, "start": True}
-        stream = Stream(self.daemon, "target", options, step, lambda: healed.append(fault()))
+        if within:
+            stream = Stream(self.daemon, "target", options, step, lambda: healed.append(fault()))
+        else:
+            self.gate.shut(step)
+            stream = Stream(self.daemon, "target", options)
+            held = self.daemon.wait_for(lambda: [p for p in self.daemon.worker_pids() if state_of(p) == "T"], 120, f"the step {step}")
+            healed.append(fault())
+            self.kill(held, signal.SIGCONT)
         stream.join(200)
         self.assertFalse(stream.is_alive(), "the restore does not end")
         self.assertTrue(healed, f"the step {step} was never seen: {stream.steps}")
@@ -463,7 +488,7 @@ class Interrupted(ReplaceCase):
             unfill = self.fill_disk()
             self.home.shell("rm /var/lib/libvirt/hold")
             return unfill
-        stream = self.interrupt("copy", fault)
+        stream = self.interrupt("copy", fault, within=True)
         self.assertEqual(stream.result, "failed")
         self.assertIn("No space left", stream.error)
         self.settle()
@@ -471,7 +496,7 @@ class Interrupted(ReplaceCase):
         self.nothing_left()
 
     def test_5_the_disk_is_full_later(self):
-        self.campaign("fill_disk", ["compare", "rename", "define"])
+        self.campaign("fill_disk", STEPS[1:])
 
     def test_6_killed_between_two_renames(self):
         """One disk is set aside and the other not yet: as slow as a rename can be made."""
@@ -484,8 +509,8 @@ class Interrupted(ReplaceCase):
 
                 def fault(wait=delay):
                     time.sleep(wait)
-                    self.kill(self.worker_pids())
-                self.interrupt("rename", fault)
+                    self.kill(self.daemon.worker_pids())
+                self.interrupt("rename", fault, within=True)
                 self.home.shell("rm /var/lib/libvirt/slow")
                 self.settle()
                 self.assert_intact()
