@@ -25,6 +25,31 @@ def flip_a_bit(path):
         f.write(bytes([byte[0] ^ 0x10]))
 
 
+def rewrite(path, old, new):
+    """A text that says something else, and a list of checksums that knows it: only who understands it sees that it is wrong."""
+    with open(path) as f:
+        text = f.read()
+    assert old in text, text
+    with open(path, "w") as f:
+        f.write(text.replace(old, new))
+    list_sums(os.path.dirname(path))
+
+
+def lose_refcounts(path):
+    """The same for an image: qcow2's table of what is in use is gone."""
+    with open(path, "r+b") as f:
+        f.seek(48)
+        table = int.from_bytes(f.read(8), "big")
+        f.seek(table)
+        f.write(bytes(8))
+    list_sums(os.path.dirname(path))
+
+
+def list_sums(folder):
+    with open(f"{folder}/checksums.sha256", "w") as f:
+        f.write(sums_of(folder))
+
+
 def sums_of(folder):
     """checksums.sha256 of all that is in a folder, as orch writes it."""
     names = sorted(n for n in os.listdir(folder) if n not in ("checksums.sha256", "state.json"))
@@ -113,6 +138,10 @@ class Verify(LabCase):
             ("a truncated disk", lambda: os.truncate(f"{self.new}/a-vda.qcow2", 100000), "a-vda.qcow2 is damaged"),
             ("a missing XML", lambda: os.unlink(f"{self.new}/a.xml"), "a.xml is missing"),
             ("metadata of another VM", lambda: shutil.copy(other, f"{self.new}/backup-metadata.json"), "is that of"),
+            ("metadata that are not by their schema", lambda: rewrite(f"{self.new}/backup-metadata.json", '"bus": "virtio"', '"bus": 7'), "bus: expected"),
+            ("an XML that is none", lambda: rewrite(f"{self.new}/a.xml", "</domain>", ""), "a.xml"),
+            ("the XML of another machine", lambda: rewrite(f"{self.new}/a.xml", "<target dev='vdb'", "<target dev='vdc'"), "has no disk vdb"),
+            ("an image that is not sound", lambda: lose_refcounts(f"{self.new}/a-vda.qcow2"), "qemu-img check found"),
             ("no list of checksums", lambda: os.unlink(f"{self.new}/checksums.sha256"), "checksums.sha256 is missing"),
         ]
         for what, damage, said in cases:
