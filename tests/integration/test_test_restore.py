@@ -232,6 +232,30 @@ class Proofs(Base):
         self.assertEqual(ElementTree.fromstring(text).find("devices/interface/source").get("network"), "quarantine")
         self.write_inventory()
 
+    def test_6_at_the_end_of_a_cycle(self):
+        """By the policy of the inventory and within a budget; then the points that were known to be whole longest ago are read back."""
+        self.orch.change_settings({"test_restore": {"budget_minutes": 10}, "verify": {"budget_minutes": 10}})
+        self.orch.stop_daemon()
+        self.orch.start_daemon()
+        self.write_inventory(db={"test_restore": "after-each"}, asav={"test_restore": "quarterly"}, web={"test_restore": "never"})
+        before = {vm: self.newest(vm)["point"] for vm in self.vms}
+        known = {p["path"] for p in self.orch.json("list")}
+        self.orch("run", "--all", check=0, timeout=600)
+        self.assertTrue(all(self.newest(vm)["point"] > before[vm] for vm in self.vms))
+
+        def followed():
+            points = self.orch.json("list")
+            return self.newest("db")["proven"] and all(p["verified"] for p in points if p["path"] in known)
+        self.orch.wait_for(followed, 400, "what follows the cycle")
+        self.assertEqual(self.state("db")["proof"], "booted")
+        self.assertEqual([self.newest(vm)["proven"] for vm in ("web", "asav")], [None, None], "never, and proven in this quarter")
+        self.orch.wait_for(lambda: not self.orch.json("status")["running"], 120, "an idle daemon")
+        self.orch.change_settings({"test_restore": {"budget_minutes": 0}, "verify": {"budget_minutes": 0}})
+        self.orch.stop_daemon()
+        self.orch.start_daemon()
+        self.write_inventory()
+        self.nothing_left()
+
     def test_7_cancelled(self):
         with self.orch.popen("test-restore", "db", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
             self.orch.wait_for(lambda: test_domains(self.host), 60, "a test domain")
