@@ -225,6 +225,40 @@ class Interrupted(InstantCase):
                 orch.stop_daemon()
 
 
+class InPlace(InstantCase):
+    """Instead of the machine that is there: that one is set aside at once, and its earlier self runs from the share in its place."""
+    prefix = "inst-place"
+    hosts = 1
+    vms = [(HOME, lambda: Vm("phoenix", [Disk(size_mib=96), Disk("vdb", format="raw", size_mib=32)], nic=True))]
+    inventory = [entry("phoenix", HOME)]
+
+    @classmethod
+    def setUpClass(cls):
+        LabCase.setUpClass.__func__(cls)
+        cls.home = cls.lab.host(HOME)
+
+    def asides(self):
+        return [f for f in self.home.files() if ".replaced-" in f]
+
+    def test_replaced_pulled_and_kept_aside(self):
+        orch, guest = self.take_up(), self.lab.vm("phoenix")
+        guest.exec("sh", "-c", "echo then > /data/vda/marker; echo then > /data/vdb/marker; sync")
+        point = self.backup(orch, "phoenix")
+        guest.exec("sh", "-c", "echo now > /data/vda/marker; echo now > /data/vdb/marker; sync")
+        mac = self.definition(self.home, "phoenix").find("devices/interface/mac").get("address")
+        out = orch("restore", "phoenix", point["point"], "--replace", "--yes", "--instant", check=0).out
+        self.assertIn("nothing of it is on the share any more", out)
+        orch.wait_for(lambda: self.free_of_share(self.home, "phoenix") and not self.leases(), 240, "phoenix free of the share")
+        guest.wait(240)
+        self.assertEqual(guest.exec("cat", "/data/vda/marker", "/data/vdb/marker"), ("then\nthen\n", 0))
+        self.assertEqual(self.definition(self.home, "phoenix").find("devices/interface/mac").get("address"), mac)
+        self.assertEqual(len(self.asides()), 2)
+        [journal] = self.journals()
+        self.assertEqual(journal["phase"], "done")
+        orch("backup", "vm", "phoenix", check=0)
+        self.assertEqual(len(self.asides()), 2, "not before seven days are over")
+
+
 class Moved(InstantCase):
     """Taken to another hypervisor while its disks stand on the point: what it stands on is kept until they do no more."""
     prefix = "inst-moved"

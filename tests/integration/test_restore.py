@@ -165,7 +165,8 @@ class BesideAndElsewhere(RestoreCase):
         self.nothing_left()
 
     def test_03_beside_the_original(self):
-        self.daemon("restore", "phoenix", "--name", "second", "--start", check=0)
+        said = self.daemon("restore", "phoenix", "--name", "second", "--start", check=0)
+        self.assertIn("its guest agent answers", said.out)
         second = self.guest(self.home, "second", self.vm)
         self.assertEqual(second.exec("cat", "/data/vda/marker", "/data/vdb/marker"), ("one\ntwo\n", 0))
         xml = self.definition(self.home, "second")

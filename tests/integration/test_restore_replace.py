@@ -172,6 +172,11 @@ class Replace(ReplaceCase):
         self.nothing_left()
 
     def test_2_an_unreachable_or_unsettled_original_is_not_replaced(self):
+        with self.nothing_changes():
+            said = self.daemon("restore", "twice", self.point["point"], "--replace", "--start", "--dry-run", check=0)
+            self.assertIn("set aside: ", said.out)
+            self.assertEqual(self.vm.state(), "running")
+        self.assert_intact()
         self.home.virsh("managedsave", "twice")
         with self.nothing_changes():
             self.refused(self.daemon, "twice", self.point["point"], "--replace", "--yes", saying="managedsave-remove")
