@@ -193,6 +193,11 @@ class Interrupted(InstantCase):
         orch, guest = self.begin()
         process = self.pulling(orch)
         job = orch.status()["running"][0]["job"]
+
+        def progress():
+            told = orch.status()["running"][0]["progress"]
+            return told and told["disk"] == "vda" and told["done_bytes"] < told["total_bytes"]
+        orch.wait_for(progress, 60, "progress of the pull")
         orch("cancel", job, check=0)
         out, err = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 5, out + err)

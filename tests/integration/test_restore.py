@@ -319,13 +319,18 @@ class BesideAndElsewhere(RestoreCase):
         self.nothing_left()
 
     def test_12_without_a_daemon(self):
-        """No daemon, no catalog; and for an export neither inventory nor hypervisor."""
+        """No daemon, no catalog; and no inventory, where the hypervisor is told by its address; for an export no hypervisor either."""
         self.daemon.stop_daemon()
         shutil.move(os.path.join(self.lab.share.path, "metadata", "backup-catalog.db"), os.path.join(self.lab.dir, "catalog"))
         self.daemon("restore", "phoenix", "--standalone", "--name", "alone", "--to", OTHER, check=0)
         self.assert_same_disks(self.daemon, self.point, self.other, "alone", ["vda", "vdb"])
         self.forget(self.other, "alone")
         os.unlink(self.daemon.inventory)
+        address = self.other.address
+        self.refused(self.daemon, "phoenix", "--standalone", "--to", address, saying=["cannot be learnt", "--original-gone"])
+        self.daemon("restore", "phoenix", "--standalone", "--name", "alone", "--to", address, check=0)
+        self.assert_same_disks(self.daemon, self.point, self.other, "alone", ["vda", "vdb"])
+        self.forget(self.other, "alone")
         folder = os.path.join(self.lab.dir, "alone")
         self.daemon("restore", "phoenix", "--standalone", "--export", folder, "--format", "raw", check=0)
         self.assertEqual(sorted(os.listdir(folder)), ["phoenix-vda.raw", "phoenix-vdb.raw", "phoenix.xml"])
