@@ -578,7 +578,7 @@ class Damage(RestoreCase):
         self.is_refused("worn-vda.qcow2")
 
     def make_increment(self):
-        """The newest point made into an increment on the older one, by hand: chains are not made yet, but restored."""
+        """The newest point made into an increment on the older one, by hand: what it holds is known without orch."""
         image, parent = self.image(self.daemon, self.newest), f"../{self.older['point']}/worn-vda.qcow2"
         whole = os.path.join(self.lab.dir, "whole.qcow2")
         shutil.copy2(image, whole)

@@ -318,6 +318,35 @@ class Wiped(Base):
         self.nothing_left()
 
 
+class Chain(Base):
+    """An increment boots from its point and from all that this builds on, each left alone."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.add("db")
+        both = {"on": "guest", "command": ["sh", "-c", "grep -qx one /data/vdb/first && grep -qx two /data/vdb/second"]}
+        cls.back_up(entry("db", cls.host.name, level="incremental", test_commands=[both]))
+
+    def test_it_stands_on_all_of_them(self):
+        vm = self.vms["db"]
+        for name, text in ("first", "one"), ("second", "two"):
+            vm.exec("sh", "-c", f"echo {text} > /data/vdb/{name}; sync")
+            self.orch("backup", "vm", "db", check=0)
+        self.assertEqual(self.newest("db")["level"], "incremental", self.newest("db")["warnings"])
+        points = {p["point"]: evidence.fingerprint(self.orch.point_folder(p)) for p in self.orch.json("list")}
+        files = self.everything()
+        status, said, seen = self.run_and_look("test-restore", "db")
+        self.assertEqual(status, 0, said)
+        [text] = seen.values()
+        self.assertIsNotNone(ElementTree.fromstring(text).find("devices/disk" + 3 * "/backingStore" + "/source"), "a layer for each point")
+        self.assertRegex(self.evidence_of("db", "test-command")[0], "passed")
+        self.assertRegex(self.evidence_of("db", "point-left-alone")[0], r"\(3 points")
+        self.assertEqual({p["point"]: evidence.fingerprint(self.orch.point_folder(p)) for p in self.orch.json("list")}, points)
+        self.assertEqual(test_domains(self.host), [])
+        self.assertEqual(self.everything(), files)
+
+
 class FullHost(Base):
     """libvirt 11 with its own ways: QEMU runs as another user, and files are chowned for it. (No network can be made there: a container's
     /proc/sys is read-only.)"""
