@@ -31,11 +31,28 @@ static void tell_notes(struct restore *restore, char *const *notes)
                 report_log(restore->report, "definition: %s", notes[i]);
 }
 
+/* A card that was meant must not stay where the original's is because of a slip in its network's name. */
+static int check_mapped_networks(const struct restore *restore, struct error **err)
+{
+        for (size_t i = 0; restore->options.network && restore->options.network[i]; i++) {
+                const char *text = restore->options.network[i];
+                const char *equals = strchr(text, '=');
+                _cleanup_free_ char *from = equals ? xstrndup(text, (size_t)(equals - text)) : NULL;
+                _cleanup_free_ char *has = strv_join(restore->xml->networks, ", ");
+                if (from && !strv_contains(restore->xml->networks, from))
+                        return error_set(err, ERROR_CONFIG, "--network %s: %s has no network card on %s; it has cards on: %s", text,
+                                         restore->request->vm, from, *has ? has : "nothing that has a name");
+        }
+        return 0;
+}
+
 int restore_make_definition(struct restore *restore, bool tell, struct error **err)
 {
         _cleanup_free_ struct rewrite_network_map *map = NULL;
         _cleanup_strv_ char **map_texts = NULL;
         _cleanup_strv_ char **notes = NULL;
+        if (check_mapped_networks(restore, err) < 0)
+                return -1;
         _cleanup_free_ struct rewrite_disk *disks = rewrite_disks_of(restore);
         struct rewrite rewrite = {
                 .name = restore->name,

@@ -219,6 +219,8 @@ class BesideAndElsewhere(RestoreCase):
         said = self.daemon("restore", "phoenix", "--name", "idle", "--network", "idle-net", check=0)
         self.assertIn("network idle-net of hypervisor-01 is not active", said.out + said.err)
         self.forget(self.home, "idle")
+        with self.nothing_changes():
+            self.refused(self.daemon, "phoenix", "--name", "slip", "--network", "br1=lab-net", saying=["has no network card on br1", "it has cards on: br0"])
         self.other.shell("ip link del br0")
         with self.nothing_changes():
             self.refused(self.daemon, "phoenix", "--name", "x", "--to", OTHER, "--network", "keep", saying="hypervisor-02 has no bridge br0")
