@@ -443,6 +443,33 @@ class BesideAndElsewhere(RestoreCase):
         self.other.virsh("undefine", "phoenix")
 
 
+class Bios(RestoreCase):
+    """An installed system that BIOS boots from its own disk, when nothing but its point is left of it. UEFI: see Firmware."""
+
+    prefix = "rbios"
+    hosts = 1
+    vms = [(HOME, lambda: Vm("box", [Disk(size_mib=64), Disk("vdb", format="raw", size_mib=32)], boot_disk=True, memory_mib=160))]
+    inventory = [entry("box", HOME)]
+
+    @classmethod
+    def setUpClass(cls):
+        super(RestoreCase, cls).setUpClass()
+        cls.home = cls.lab.host(HOME)
+
+    def test_it_boots_from_what_was_restored(self):
+        orch, vm = self.take_up(), self.lab.vm("box")
+        vm.exec("sh", "-c", "echo one > /data/vdb/marker; sync")
+        point, source = self.backup_and_source(orch, "box")
+        self.forget(self.home, "box")
+        orch("restore", "box", check=0)
+        self.assert_same_disks(orch, point, self.home, "box", ["vda", "vdb"], source)
+        self.forget(self.home, "box")
+        said = orch("restore", "box", "--start", check=0, timeout=600)
+        self.assertIn("its guest agent answers", said.out)
+        self.assertEqual(vm.exec("sh", "-c", "grep -q from-disk /proc/cmdline && cat /data/vdb/marker"), ("one\n", 0))
+        self.nothing_left()
+
+
 class WithoutAgent(RestoreCase):
     """A machine that has no channel for a guest agent, as appliances: nobody waits for an answer that cannot come."""
 
