@@ -111,6 +111,9 @@ void domain_read_other_devices(const xmlNode *devices, struct domain_xml *xml)
 {
         for (const xmlNode *node = xml_child(devices, "interface"); node; node = xml_next(node, "interface")) {
                 _cleanup_free_ char *type = xml_attribute(node, "type");
+                _cleanup_free_ char *mac = xml_attribute(xml_child(node, "mac"), "address");
+                if (mac)
+                        strv_add(&xml->macs, mac);
                 if (streq(type, "hostdev"))
                         add_interface_hostdev(xml, node);
                 else

@@ -123,6 +123,7 @@ struct domain_xml *domain_xml_free(struct domain_xml *xml)
         free(xml->loader);
         free(xml->tpm_state);
         strv_free(xml->networks);
+        strv_free(xml->macs);
         strv_free(xml->boot_order);
         strv_free(xml->host_devices);
         free(xml);

@@ -55,6 +55,7 @@ struct domain_xml {
         bool has_tpm_emulator;
         char *tpm_state; /* the folder of its state where the XML names one; NULL: libvirt's own, by UUID */
         char **networks; /* the networks and bridges that its NICs use, each once */
+        char **macs;     /* of its NICs, as far as they are fixed; NULL-terminated, may be NULL */
         /* What firmware tries, in this order: disks by target, NICs by MAC address, other devices by their element; where no device says so,
          * the kinds of <os><boot> ("hd", "network"). NULL-terminated, may be NULL. */
         char **boot_order;

@@ -31,6 +31,16 @@ static void tell_notes(struct restore *restore, char *const *notes)
                 report_log(restore->report, "definition: %s", notes[i]);
 }
 
+bool restore_drops_cards(const struct restore *restore)
+{
+        enum rewrite_network network = REWRITE_NETWORK_KEEP;
+        _cleanup_free_ struct rewrite_network_map *map = NULL;
+        _cleanup_strv_ char **texts = NULL;
+        size_t count = 0;
+        restore_options_network(&restore->options, &network, &map, &count, &texts);
+        return network == REWRITE_NETWORK_NONE;
+}
+
 /* A card that was meant must not stay where the original's is because of a slip in its network's name. */
 static int check_mapped_networks(const struct restore *restore, struct error **err)
 {
@@ -57,7 +67,7 @@ int restore_make_definition(struct restore *restore, bool tell, struct error **e
         struct rewrite rewrite = {
                 .name = restore->name,
                 .uuid = restore->uuid,
-                .new_macs = restore->new_machine && restore->original != ORIGINAL_GONE,
+                .new_macs = restore->new_machine && (restore->original != ORIGINAL_GONE || restore->addresses_taken),
                 .disks = disks,
                 .n_disks = restore->n_disks,
                 .keep = (const char *const *)restore->keep,

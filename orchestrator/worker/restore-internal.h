@@ -68,6 +68,7 @@ struct restore {
         struct domain_xml *xml;
 
         enum original_state original;
+        bool addresses_taken;                              /* by another machine, since the original is gone */
         char *unknown_because;                             /* of an unknown one: which hypervisor does not answer */
         const struct inventory_hypervisor *original_entry; /* of a present one */
         struct hypervisor *original_host;
@@ -147,6 +148,8 @@ int restore_export(struct restore *restore, struct error **err) _must_check_;
 const struct restore_disk *restore_find_disk(const struct restore *restore, const char *target);
 /* The domain's XML for the paths planned; the notes go to the report. */
 int restore_make_definition(struct restore *restore, bool tell, struct error **err) _must_check_;
+/* Whether the definition gets no network card at all. */
+bool restore_drops_cards(const struct restore *restore);
 /* What lies at each path on a host: 'f' a file, 'd' a folder, 'b' a block device, 'o' something else, '-' nothing. One character each; the
  * caller frees. */
 char *restore_look(struct hypervisor *host, char *const *paths, struct error **err) _must_check_;

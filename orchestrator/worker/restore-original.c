@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/connect.h"
@@ -104,6 +105,49 @@ static int check_namesakes(const struct restore *restore, const struct inquiry *
         return 0;
 }
 
+/* Of a machine that is gone the addresses are free, unless another one was given them since: restored under another name, say.
+ * *ret_holder: who has one, on the host of that inquiry; NULL: nobody. */
+static int find_address_holder(const struct restore *restore, const struct inquiry *inquiry, char **ret_holder, struct error **err)
+{
+        static const char script[] = "for m; do set -- \"$@\" -e \"$m\"; shift; done\n"
+                                     "grep -lisF \"$@\" -- /etc/libvirt/qemu/*.xml /run/libvirt/qemu/*.xml | head -n 1";
+        _cleanup_strv_ char **argv = NULL;
+        const char *const head[] = { "sh", "-c", script, "orch-addresses" };
+        for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
+                strv_add(&argv, head[i]);
+        for (size_t i = 0; restore->xml->macs[i]; i++)
+                strv_add(&argv, restore->xml->macs[i]);
+        _cleanup_free_ char *file = NULL;
+        if (hypervisor_run(inquiry->host, (const char *const *)argv, RESTORE_COMMAND_MS, &file, err) < 0)
+                return -1;
+        file[strcspn(file, "\n")] = '\0';
+        if (str_ends_with(file, ".xml"))
+                file[strlen(file) - strlen(".xml")] = '\0';
+        *ret_holder = *file ? xasprintf("%s on %s", path_base(file), inquiry->entry->name) : NULL;
+        return 0;
+}
+
+/* No address twice: a second machine gets new ones then, and the original does not come back beside who has its own. */
+static int check_addresses(struct restore *restore, const struct inquiry *inquiries, size_t count, struct error **err)
+{
+        _cleanup_free_ char *holder = NULL;
+        if (restore->original != ORIGINAL_GONE || !restore->xml->macs || restore_drops_cards(restore))
+                return 0;
+        for (size_t i = 0; i < count && !holder; i++)
+                if (inquiries[i].host && find_address_holder(restore, &inquiries[i], &holder, err) < 0)
+                        return -1;
+        restore->addresses_taken = holder != NULL;
+        if (!holder)
+                return 0;
+        if (!restore->new_machine)
+                return error_set(err, ERROR_REFUSED,
+                                 "an address of the network cards of %s is that of %s meanwhile: give that one another, or restore "
+                                 "with --network none, or beside it: --name NEW",
+                                 restore->request->vm, holder);
+        report_log(restore->report, "its network cards get new addresses: those of the point are used by %s", holder);
+        return 0;
+}
+
 static void take_original(struct restore *restore, struct inquiry *inquiry)
 {
         restore->original = ORIGINAL_PRESENT;
@@ -131,7 +175,9 @@ static int judge(struct restore *restore, struct inquiry *inquiries, size_t coun
                 take_original(restore, found);
         else if (restore->unknown_because)
                 restore->original = restore->options.original_gone ? ORIGINAL_GONE : ORIGINAL_UNKNOWN;
-        return check_namesakes(restore, inquiries, count, err);
+        if (check_namesakes(restore, inquiries, count, err) < 0)
+                return -1;
+        return check_addresses(restore, inquiries, count, err);
 }
 
 /* What is there already, and may not be there twice. */

@@ -418,6 +418,11 @@ class BesideAndElsewhere(RestoreCase):
         self.a_namesake_is_in_the_way(point)
         self.daemon("restore", "phoenix", point["point"], "--name", "heir", "--network", "keep", check=0)
         self.assertEqual(self.definition(self.home, "heir").find("devices/interface/mac").get("address"), self.mac, "nobody has it any more")
+        with self.nothing_changes():
+            self.refused(self.daemon, "phoenix", point["point"], "--to", OTHER, saying=["is that of heir on hypervisor-01", "--network none"])
+        self.daemon("restore", "phoenix", point["point"], "--name", "second-heir", "--network", "keep", check=0)
+        self.assertNotEqual(self.definition(self.home, "second-heir").find("devices/interface/mac").get("address"), self.mac, "heir has it")
+        self.forget(self.home, "second-heir")
         self.forget(self.home, "heir")
         self.daemon("restore", "phoenix", point["point"], check=0)
         self.assert_same_disks(self.daemon, point, self.home, "phoenix", ["vda", "vdb"], source)

@@ -115,6 +115,7 @@ Test(domain_xml, reads_what_is_booted_first)
                 _cleanup_(domain_xml_freep) struct domain_xml *xml = parse(cases[i][0]);
                 _cleanup_free_ char *order = strv_join(xml->boot_order, ",");
                 cr_expect_str_eq(order, cases[i][1]);
+                cr_expect_eq(strv_length(xml->macs), i == 1 ? 1 : 0);
         }
 }
 
