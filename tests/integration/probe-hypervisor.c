@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -277,10 +278,17 @@ static int run_define(struct call *call, struct error **err)
         return 0;
 }
 
-/* sleep MS: between two calls, so that the test can break something meanwhile. */
 static int run_sleep(struct call *call, struct error **err _unused_)
 {
         usleep((useconds_t)strtoul(call->arguments[0], NULL, 10) * 1000);
+        return 0;
+}
+
+/* while FILE: between two calls, as long as there is such a file here, so that the test can break something meanwhile. */
+static int run_while(struct call *call, struct error **err _unused_)
+{
+        while (access(call->arguments[0], F_OK) == 0)
+                usleep(20 * 1000);
         return 0;
 }
 
@@ -294,6 +302,7 @@ static const struct verb verbs[] = {
         { "list", 0, false, run_list },
         { "define", 1, false, run_define },
         { "sleep", 1, false, run_sleep },
+        { "while", 1, false, run_while },
         { "xml", 2, true, run_xml },
         { "snapshots", 1, true, run_snapshots },
         { "agent", 1, true, run_agent },
