@@ -107,10 +107,14 @@ class GuestOrch:
             self.wait_ready()
 
     def wait_ready(self):
-        self.wait_for(lambda: self("status").status == 0 and self.json("status")["repository"]["state"] == "ok", 120, "a daemon with an open repository")
+        self.wait_for(lambda: self("status").status == 0 and self.json("status")["repository"]["state"] == "ok", 300, "a daemon with an open repository")
+
+    def send_kill(self):
+        """Its end may have to wait for the server."""
+        self.guest.exec(f"kill -9 {self.pid}")
 
     def kill_daemon(self):
-        self.guest.exec(f"kill -9 {self.pid}; while [ -d /proc/{self.pid} ]; do usleep 20000; done")
+        self.guest.exec(f"kill -9 {self.pid}; while [ -d /proc/{self.pid} ]; do usleep 20000; done", timeout=120)
 
     def stop_daemon(self):
         self.guest.exec(f"kill {self.pid}; while [ -d /proc/{self.pid} ]; do usleep 20000; done", timeout=120)
@@ -128,7 +132,7 @@ class GuestOrch:
         """The next worker stops itself where this step begins (preload.py)."""
         self.guest.write(GATE, step)
 
-    def wait_until_it_stands(self, step, client, timeout=120):
+    def wait_until_it_stands(self, step, client, timeout=300):
         """The worker's pid; `client` is the connection of the one that waits for the job."""
         def standing():
             if select.select([client], [], [], 0)[0]:
@@ -136,7 +140,7 @@ class GuestOrch:
             return self.guest.exec("grep -l '^State:.T' /proc/[0-9]*/status 2>/dev/null | cut -d/ -f3", check=False)[1].strip()
         return self.wait_for(standing, timeout, f"a worker that stands at the step {step}")
 
-    def wait_idle(self, timeout=180):
+    def wait_idle(self, timeout=300):
         def idle():
             status = self.json("status")
             return not status["running"] and not status["queued"]
@@ -319,7 +323,7 @@ class Nfs(LabCase):
         print(f"        {len(answers)} answers: {statistics.median(took for _, took, _, _ in answers):.2f} s, at most "
               f"{max(took for _, took, _, _ in answers):.2f} s (starting orch alone: {statistics.median(starts[:-1]):.2f} s, {max(starts):.2f} s)", flush=True)
 
-    def wait_for_own_disks(self, timeout=120):
+    def wait_for_own_disks(self, timeout=240):
         """The guest is thawed and back on its disks, while the share may be away."""
         vm = self.lab.vm("db")
         self.assertFalse(vm.frozen())
@@ -436,7 +440,7 @@ class Nfs(LabCase):
         self.assertEqual(glob.glob(self.catalog + ".corrupt*"), [])
         return states, hot
 
-    def stop_the_server_in_a_transaction(self, timeout=90):
+    def stop_the_server_in_a_transaction(self, timeout=300):
         """Lets the server live for moments only, until the journal that it holds is that of an unfinished transaction; it is stopped then."""
         deadline = time.monotonic() + timeout
         while not self.journal_is_hot():
@@ -457,15 +461,13 @@ class Nfs(LabCase):
         for i in range(KILLS[0]):
             self.turn_rows(1_700_000_000 + i)
             self.orch.start_daemon(wait=False)
-            killer = self.guest.open(f"read x; kill -9 {self.orch.pid}; while [ -d /proc/{self.orch.pid} ]; do usleep 20000; done")
             if i % 2:
                 time.sleep(chance.uniform(0, 3))
             else:
                 self.stop_the_server_in_a_transaction()
-            killer.sendall(b"\n")
-            time.sleep(0.2)
+            self.orch.send_kill()
             self.server.cont()
-            self.guest.result(killer)
+            self.orch.kill_daemon()
             cut_short += self.check_catalog()[1]
         print(f"        {KILLS[0]} kills of the daemon, {cut_short} of them in a transaction", flush=True)
         self.assertGreater(cut_short, 0)

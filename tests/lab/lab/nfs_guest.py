@@ -103,7 +103,7 @@ class NfsGuest:
                  "-netdev", f"user,id=net,hostfwd=tcp:{self.cable.address}:{PORT}-:{PORT}", "-device", "virtio-net-pci,netdev=net,romfile="],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self.who = identity(self.process.pid)
-        wait_for("the orchestrator's machine", self._answers, 120, 0.2)
+        wait_for("the orchestrator's machine", self._answers, 300, 0.2)
 
     def _answers(self):
         if self.process.poll() is not None:
