@@ -436,7 +436,7 @@ class Interrupted(ReplaceCase):
             held = self.daemon.wait_for(lambda: [p for p in self.daemon.worker_pids() if state_of(p) == "T"], 120, f"the step {step}")
             healed.append(fault())
             self.kill(held, signal.SIGCONT)
-        stream.join(200)
+        stream.join(600)
         self.assertFalse(stream.is_alive(), "the restore does not end")
         self.assertTrue(healed, f"the step {step} was never seen: {stream.steps}")
         if healed[0]:
@@ -504,19 +504,21 @@ class Interrupted(ReplaceCase):
         self.campaign("fill_disk", STEPS[1:])
 
     def test_6_killed_between_two_renames(self):
-        """One disk is set aside and the other not yet: as slow as a rename can be made."""
+        """One disk is set aside and the other not yet, or one is in its place: a rename does not return before the worker is dead."""
+        hold, done = "/var/lib/libvirt/hold", "/var/lib/libvirt/renamed"
         self.home.exec("install", "-m", "755", "/dev/stdin", "/usr/local/bin/mv", input="#!/bin/sh\n/usr/bin/mv \"$@\"; s=$?\n"
-                       "case \"$*\" in *replaced-*|*restoring*) [ -e /var/lib/libvirt/slow ] && sleep 1;; esac\nexit $s\n")
-        self.addCleanup(self.home.exec, "rm", "/usr/local/bin/mv")
-        for delay in (0.5, 1.5, 2.5, 3.5):
-            with self.subTest(delay=delay):
-                self.home.shell("touch /var/lib/libvirt/slow")
+                       f"case \"$*\" in *replaced-*|*restoring*) [ ! -e {hold} ] || echo x >> {done};; esac\n"
+                       f"while [ -e {hold} ] && [ $(wc -l < {done}) -ge $(cat {hold}) ]; do sleep 0.1; done\nexit $s\n")
+        self.addCleanup(self.home.shell, f"rm -f /usr/local/bin/mv {hold} {done}")
+        for number in (1, 2, 3, 4):
+            with self.subTest(number):
+                self.home.shell(f"echo {number} > {hold}; : > {done}")
 
-                def fault(wait=delay):
-                    time.sleep(wait)
+                def fault(wanted=number):
+                    self.daemon.wait_for(lambda: self.home.shell(f"wc -l < {done}").strip() == str(wanted), 90, f"rename {wanted}")
                     self.kill(self.daemon.worker_pids())
+                    self.home.shell(f"rm {hold}")
                 self.interrupt("rename", fault, within=True)
-                self.home.shell("rm /var/lib/libvirt/slow")
                 self.settle()
                 self.assert_intact()
                 self.assertEqual(self.asides(), [])
