@@ -33,6 +33,7 @@ class Disks(unittest.TestCase):
         cls.host = cls.lab.host("hypervisor-01")
         cls.host.shell(f"mkdir /var/lib/libvirt/elsewhere; ln -s ../elsewhere {IMAGES}/linked; truncate -s 32M /var/lib/libvirt/nbd.raw")
         cls.host.spawn("nbd", "qemu-nbd", "--persistent", "--format=raw", f"--socket={NBD}", "/var/lib/libvirt/nbd.raw")
+        evidence.wait_for("the NBD server", lambda: os.path.exists(cls.host.path(NBD)), 60)
         cls.lab.add_vms([("hypervisor-01", vm) for vm in [
             Vm("clone", [Disk("vda", kind="chain", size_mib=64), Disk("vdb", format="raw", size_mib=32, readonly=True),
                          Disk("sdb", device="cdrom", format="raw", size_mib=2, readonly=True),

@@ -93,7 +93,7 @@ class Base(unittest.TestCase):
     def evidence_of(self, vm, check):
         return [line.partition(": ")[2] for line in self.state(vm)["proof_evidence"] if line.startswith(check + ": ")]
 
-    def run_and_look(self, *args, timeout=400):
+    def run_and_look(self, *args, timeout=1200):
         """The command, and the XML of each test domain that was there meanwhile: {name: XML}."""
         seen = {}
         with self.orch.popen(*args, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
@@ -104,7 +104,7 @@ class Base(unittest.TestCase):
                         said = self.host.exec("virsh", "-q", "dumpxml", name, check=False).stdout
                         seen.update({name: said} if said else {})
                 time.sleep(0.2)
-            out, err = job.communicate(timeout=30)
+            out, err = job.communicate(timeout=60)
         return job.returncode, out + err, seen
 
 
@@ -258,7 +258,7 @@ class Proofs(Base):
 
     def test_7_cancelled(self):
         with self.orch.popen("test-restore", "db", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
-            self.orch.wait_for(lambda: test_domains(self.host), 60, "a test domain")
+            self.orch.wait_for(lambda: test_domains(self.host), 180, "a test domain")
             [running] = [j for j in self.orch.json("status")["running"] if j["action"] == "test-restore"]
             self.orch("cancel", running["job"], check=0)
             out, _ = job.communicate(timeout=120)
@@ -267,7 +267,7 @@ class Proofs(Base):
 
     def test_8_killed_with_the_daemon_while_the_guest_boots(self):
         with self.orch.popen("test-restore", "db", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
-            self.orch.wait_for(lambda: test_domains(self.host), 60, "a test domain")
+            self.orch.wait_for(lambda: test_domains(self.host), 180, "a test domain")
             workers = subprocess.run(["pgrep", "-P", str(self.orch.daemon.pid)], capture_output=True, text=True).stdout.split()
             self.orch.daemon.kill()
             for pid in workers:
@@ -277,13 +277,13 @@ class Proofs(Base):
         self.orch.stop_daemon()
         self.assertEqual(len(test_domains(self.host)), 1)
         self.orch.start_daemon()
-        self.orch.wait_for(lambda: not test_domains(self.host), 60, "the recovery")
-        self.orch.wait_for(lambda: not self.orch.json("status")["running"], 60, "the end of the recovery")
+        self.orch.wait_for(lambda: not test_domains(self.host), 180, "the recovery")
+        self.orch.wait_for(lambda: not self.orch.json("status")["running"], 180, "the end of the recovery")
         self.nothing_left()
 
     def test_9_the_hypervisor_is_reset_meanwhile(self):
         with self.orch.popen("test-restore", "db", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
-            self.orch.wait_for(lambda: test_domains(self.host), 60, "a test domain")
+            self.orch.wait_for(lambda: test_domains(self.host), 180, "a test domain")
             self.host.reboot()
             out, _ = job.communicate(timeout=300)
         self.assertEqual(job.returncode, 1, out)
@@ -302,7 +302,7 @@ class Wiped(Base):
         cls.add("bios", video=True)
         cls.add("uefi", uefi=True)
         for vm in cls.vms.values():
-            vm.control("dd if=/dev/zero of=/dev/vda bs=1M count=64 conv=notrunc; sync")
+            vm.control("dd if=/dev/zero of=/dev/vda bs=1M count=64 conv=notrunc; sync", timeout=300)
         cls.back_up(entry("bios", cls.host.name), entry("uefi", cls.host.name, priority=2))
 
     def test_they_are_reported_as_not_bootable(self):
