@@ -13,13 +13,26 @@
 
 enum { XML_MAX_BYTES = 8 * 1024 * 1024 };
 
-/* The next older one that is not damaged, as far as is known. The caller frees. */
-static char *older_good_point(const struct restore *restore)
+/* Whether it can be offered: it and all that it builds on are there and whole, as far as is known. `bad`: what was just found damaged. */
+static bool is_good(const struct restore *restore, const struct point *point, const struct point *bad)
+{
+        for (size_t i = 0; point && i <= restore->points.count; i++) {
+                if (point == bad || point->problem || !point->metadata || point->state.damaged)
+                        return false;
+                if (!point->metadata->parent)
+                        return true;
+                point = points_find_beside(&restore->points, point, point->metadata->parent);
+        }
+        return false;
+}
+
+/* The next older one that is good. The caller frees. */
+static char *older_good_point(const struct restore *restore, const struct point *bad)
 {
         bool past = false;
         for (size_t i = 0; i < restore->points.count; i++) {
                 const struct point *point = &restore->points.items[i];
-                if (past && point->metadata && !point->state.damaged)
+                if (past && is_good(restore, point, bad))
                         return xasprintf("the next older good point: orch restore %s %s", restore->request->vm, point->name);
                 past = past || point == restore->point;
         }
@@ -27,9 +40,9 @@ static char *older_good_point(const struct restore *restore)
 }
 
 /* Short enough that the end of it, which says what to do, is not cut off anywhere. */
-static int refuse_point(const struct restore *restore, const char *problem, struct error **err)
+static int refuse_point(const struct restore *restore, const struct point *bad, const char *problem, struct error **err)
 {
-        _cleanup_free_ char *older = older_good_point(restore);
+        _cleanup_free_ char *older = older_good_point(restore, bad);
         _cleanup_free_ char *cut = str_one_line(problem, 200);
         return error_set(err, ERROR_CORRUPT, "the point %s is not whole: %s. Nothing was %s; %s", restore->point->name, cut,
                          restore->reading ? "put in place" : "copied", older);
@@ -48,16 +61,16 @@ static int find_chain(struct restore *restore, struct error **err)
                 if (!next) {
                         _cleanup_free_ char *problem =
                                 xasprintf("%s builds on the point %s, which is missing", point->name, parent);
-                        return refuse_point(restore, problem, err);
+                        return refuse_point(restore, NULL, problem, err);
                 }
                 if (next->problem || !next->metadata) {
                         _cleanup_free_ char *problem = xasprintf("it builds on the point %s, which is damaged: %s", next->name,
                                                                  next->problem ? next->problem : "it has no metadata");
-                        return refuse_point(restore, problem, err);
+                        return refuse_point(restore, NULL, problem, err);
                 }
                 point = next;
         }
-        return refuse_point(restore, "the points that it builds on go round in a circle", err);
+        return refuse_point(restore, NULL, "the points that it builds on go round in a circle", err);
 }
 
 static int choose(struct restore *restore, struct error **err)
@@ -82,7 +95,7 @@ static int read_xml(struct restore *restore, struct error **err)
         if (restore->xml)
                 return 0;
         error_prefix(&error, "%s.xml", restore->request->vm);
-        return refuse_point(restore, error_message(error), err);
+        return refuse_point(restore, restore->point, error_message(error), err);
 }
 
 /* A share that is read-only for this machine, such as a snapshot of it, or full, can be exported from all the same. */
@@ -110,7 +123,7 @@ int restore_choose_point(struct restore *restore, struct error **err)
                 return -1;
         const struct point *point = restore->point;
         if (point->problem)
-                return refuse_point(restore, point->problem, err);
+                return refuse_point(restore, point, point->problem, err);
         restore->metadata = point->metadata;
         if (find_chain(restore, err) < 0)
                 return -1;
@@ -142,7 +155,7 @@ int restore_refuse_damaged(struct restore *restore, const struct point *point, c
         _cleanup_free_ char *problem = xasprintf("%s%s%s%s", own ? "" : "it builds on the point ", own ? "" : point->name,
                                                  own ? "" : ", which is damaged: ", all);
         report_check(restore->report, restore->reading ? CHECK_AFTER : CHECK_BEFORE, "checksums", CHECK_FAIL, "%s", problem);
-        return refuse_point(restore, problem, err);
+        return refuse_point(restore, point, problem, err);
 }
 
 static int verify_one(struct restore *restore, const struct point *point, enum points_depth depth, uint64_t *bytes,

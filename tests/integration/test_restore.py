@@ -655,7 +655,7 @@ class Damage(RestoreCase):
             f.write(bytes([byte ^ 1]))
         with self.nothing_changes():
             self.refused(self.daemon, "worn", self.newest["point"], "--name", "x",
-                         saying=["Nothing was copied", f"it builds on the point {self.older['point']}", "worn-vda.qcow2"])
+                         saying=["Nothing was copied", f"it builds on the point {self.older['point']}", "worn-vda.qcow2", "no older good point"])
             os.rename(parent, parent + ".away")
             self.refused(self.daemon, "worn", self.newest["point"], "--name", "x",
                          saying=["Nothing was copied", self.older["point"], "missing", "no older good point"])
