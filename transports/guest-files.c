@@ -1,8 +1,8 @@
 /* Implements transports/guest-files.h: the side that watches.
  *
  * The process with libguestfs, the appliance's QEMU and libguestfs' helpers are one process group. It is ended by SIGTERM first: those
- * that libguestfs started die of it, the call that waits for them fails, and libguestfs removes its temporary folders. SIGKILL follows.
- * The process gets the same SIGTERM from the kernel when ours is gone. */
+ * that libguestfs started die of it, the call that waits for them fails, and libguestfs removes its temporary folders. It is sent again
+ * now and then, for what was started meanwhile. SIGKILL follows. The process gets the same SIGTERM from the kernel when ours is gone. */
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -18,7 +18,7 @@
 #include "schema/json-fields.h"
 #include "transports/guest-files-internal.h"
 
-enum { POLL_SLICE_MS = 200, END_GRACE_MS = 8000, MOST_TOLD_BYTES = 1024 * 1024 };
+enum { POLL_SLICE_MS = 200, END_GRACE_MS = 8000, END_AGAIN_S = 2, MOST_TOLD_BYTES = 1024 * 1024 };
 
 struct guest_files {
         pid_t pid;
@@ -33,15 +33,16 @@ struct guest_files {
 };
 
 /* In the process of its own, as all is from here to serve(). */
-static volatile sig_atomic_t ending;
+static volatile sig_atomic_t ending; /* how often its group was told */
 
-/* What libguestfs started dies of this; the call that waits for it then fails. */
-static void on_end(int number _unused_)
+/* What libguestfs started dies of this; the call that waits for it then fails. What it starts next has not been told: told again. */
+static void on_end(int number)
 {
-        if (ending)
+        if (number == SIGTERM && ending)
                 return;
-        ending = 1;
-        alarm(END_GRACE_MS / 1000);
+        if (ending++ * END_AGAIN_S * 1000 >= END_GRACE_MS)
+                _exit(1);
+        alarm(END_AGAIN_S);
         kill(0, SIGTERM);
 }
 
@@ -66,6 +67,7 @@ static _Noreturn void serve(const struct guest_files_request *request, int data_
         setpgid(0, 0);
         struct sigaction end = { .sa_handler = on_end };
         sigaction(SIGTERM, &end, NULL);
+        sigaction(SIGALRM, &end, NULL);
         signal(SIGINT, SIG_IGN);
         signal(SIGPIPE, SIG_IGN);
         prctl(PR_SET_PDEATHSIG, SIGTERM);

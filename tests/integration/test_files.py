@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+from unittest import mock
 
 from harness import Disk, Lab, Orch, Vm, entry
 from lab import appliance
@@ -357,6 +358,19 @@ class Files(unittest.TestCase):
         self.assertIn("/d/real/", self.files("ls", "box", "latest", "/d/real/", check=2).err)
         self.assertIn("no point", self.files("ls", "nobody", "2030", "/", check=2).err)
         self.files("get", "box", "latest", "/d", "/does/not/exist", check=2)
+
+    def test_interrupted_between_two_programs_it_leaves_nothing(self):
+        """libguestfs was told to end when nothing that it had started could: what it starts next is ended, too."""
+        self.hard_point()
+        programs = os.path.join(self.work, "programs")
+        os.mkdir(programs)
+        self.addCleanup(shutil.rmtree, programs)
+        with open(os.path.join(programs, "qemu-img"), "w") as f:
+            f.write(f"#!/bin/sh\ntrap '' TERM\n[ \"$1\" != create ] || {{ touch {self.target}/reached; kill -TERM $PPID; }}\nexec /usr/bin/qemu-img \"$@\"\n")
+        os.chmod(f.name, 0o755)
+        with mock.patch.dict(os.environ, PATH=f"{programs}:{os.environ['PATH']}"):
+            self.files("get", "box", "2001", "/d", self.target, check=1)
+        os.unlink(os.path.join(self.target, "reached"))
 
     def test_interrupted_it_leaves_nothing(self):
         """At any moment, by Ctrl-C, and killed without mercy: no machine runs on, no folder is left in /tmp."""
