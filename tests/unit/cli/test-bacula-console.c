@@ -133,10 +133,10 @@ static int orch(const struct place *place, struct capture *capture, const char *
 }
 #define ORCH(place, capture, ...) orch(&(place), &(capture), (const char *const[]){ __VA_ARGS__, NULL })
 
-/* The client asks once in 10 s: the stream lasts a little longer. */
+/* The client asks once in 10 s: the stream lasts longer. */
 static const struct api_chunk long_run[] = { { "{\"event\":\"notice\",\"level\":\"info\",\"text\":\"begun\"}\n", 0 },
                                              { "{\"event\":\"keepalive\"}\n", 6000 },
-                                             { "{\"event\":\"end\",\"exit_status\":5,\"text\":\"1 cancelled\"}\n", 6000 },
+                                             { "{\"event\":\"end\",\"exit_status\":5,\"text\":\"1 cancelled\"}\n", 10000 },
                                              { 0 } };
 
 Test(bacula_console, a_cancelled_job_ends_what_it_started_and_the_client_waits_for_the_verdict, .timeout = 60)
@@ -161,7 +161,7 @@ Test(bacula_console, a_cancelled_job_ends_what_it_started_and_the_client_waits_f
 Test(bacula_console, one_that_cannot_be_asked_is_told_once_and_hurts_nothing, .timeout = 60)
 {
         static const struct api_chunk good[] = { { "{\"event\":\"keepalive\"}\n", 6000 },
-                                                 { "{\"event\":\"end\",\"exit_status\":0,\"text\":\"fine\"}\n", 6000 },
+                                                 { "{\"event\":\"end\",\"exit_status\":0,\"text\":\"fine\"}\n", 10000 },
                                                  { 0 } };
         static const struct api_answer answers[] = { { .path = "/v1/run", .chunks = good }, { 0 } };
         _cleanup_(place_done) struct place place;

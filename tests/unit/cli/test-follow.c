@@ -247,17 +247,17 @@ Test(follow, watching_a_failed_job_is_no_failure_of_the_watcher)
 Test(follow, ctrl_c_says_that_the_job_goes_on_and_how_to_cancel_it)
 {
         static const struct api_chunk chunks[] = { { "{\"event\":\"started\"," JOB "\"hypervisor\":\"h1\"," TIME "}\n", 0 },
-                                                   { "{\"event\":\"keepalive\"}\n", 800 },
+                                                   { "{\"event\":\"keepalive\"}\n", 3000 },
                                                    { "{\"event\":\"end\",\"exit_status\":0}\n", 3000 },
                                                    { 0 } };
-        /* Blocked before the server's threads start, so that the signal, which comes half a second in, waits for the stream. */
+        /* Blocked before the server's threads start, so that the signal, which comes two seconds in, waits for the stream. */
         sigset_t set;
         sigemptyset(&set);
         sigaddset(&set, SIGINT);
         cr_assert_eq(sigprocmask(SIG_BLOCK, &set, NULL), 0);
         pid_t sender = fork();
         if (sender == 0) {
-                usleep(500 * 1000);
+                sleep(2);
                 kill(getppid(), SIGINT);
                 _exit(0);
         }
