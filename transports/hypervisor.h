@@ -127,9 +127,8 @@ struct hypervisor_operations {
                           struct error **err);
         int (*block_job)(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret,
                          struct error **err);
-        /* Of the job that is under way; 0: no limit. */
-        int (*block_limit)(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t bandwidth_mib_s,
-                           struct error **err);
+        /* Takes the bandwidth limit off the job that is under way. */
+        int (*block_unlimit)(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
         int (*block_pivot)(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
         int (*block_abort)(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
         /* Capacity, allocation of the live or configured disk. */

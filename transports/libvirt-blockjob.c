@@ -93,19 +93,15 @@ int libvirt_ssh_block_job(struct hypervisor *hypervisor, const char *uuid, const
         return 0;
 }
 
-static int do_limit(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int do_unlimit(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
 {
-        return virDomainBlockJobSetSpeed(domain, request->target, request->bandwidth_bytes,
-                                         VIR_DOMAIN_BLOCK_JOB_SPEED_BANDWIDTH_BYTES);
+        return virDomainBlockJobSetSpeed(domain, request->target, 0, 0);
 }
 
-int libvirt_ssh_block_limit(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t bandwidth_mib_s,
-                            struct error **err)
+int libvirt_ssh_block_unlimit(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err)
 {
-        if (bandwidth_mib_s > UINT32_MAX)
-                return error_set(err, ERROR_INTERNAL, "disk %s: a block job needs a bandwidth that makes sense", target);
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(do_limit, "limiting the block job", uuid);
-        request->bandwidth_bytes = bandwidth_mib_s * 1024 * 1024;
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(do_unlimit, "taking the limit off the block job", uuid);
         return call_on_disk(hypervisor, request, target, err);
 }
 

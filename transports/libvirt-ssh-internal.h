@@ -77,8 +77,7 @@ int libvirt_ssh_block_pull(struct hypervisor *hypervisor, const char *uuid, cons
                            struct error **err);
 int libvirt_ssh_block_job(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret,
                           struct error **err);
-int libvirt_ssh_block_limit(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t bandwidth_mib_s,
-                            struct error **err);
+int libvirt_ssh_block_unlimit(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
 int libvirt_ssh_block_pivot(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
 int libvirt_ssh_block_abort(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
 

@@ -41,7 +41,7 @@ static enum disk_place place_in(const struct domain_xml *xml, const struct backu
 static void lift_limit(struct backup *backup, const struct backup_disk *disk)
 {
         _cleanup_error_ struct error *error = NULL;
-        if (backup->host->ops->block_limit(backup->host, backup->uuid, disk->target, 0, &error) < 0)
+        if (backup->host->ops->block_unlimit(backup->host, backup->uuid, disk->target, &error) < 0)
                 report_log(backup->report, "the limit on the commit of disk %s could not be lifted: %s", disk->target,
                            error->message);
         else

@@ -306,13 +306,12 @@ static int do_block_job(struct hypervisor *hypervisor, const char *uuid, const c
                        : -1;
 }
 
-static int do_block_limit(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t bandwidth_mib_s,
-                          struct error **err)
+static int do_block_unlimit(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err)
 {
-        enum ending ending = enter(hypervisor, ON_LIBVIRT, "block_limit", target, err);
+        enum ending ending = enter(hypervisor, ON_LIBVIRT, "block_unlimit", target, err);
         return ending == FAIL ? -1
-                              : changed(hypervisor, ON_LIBVIRT, "block_limit", ending,
-                                        model_operations.block_limit(hypervisor, uuid, target, bandwidth_mib_s, err), err);
+                              : changed(hypervisor, ON_LIBVIRT, "block_unlimit", ending,
+                                        model_operations.block_unlimit(hypervisor, uuid, target, err), err);
 }
 
 static int do_block_pivot(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err)
@@ -400,7 +399,7 @@ static struct hypervisor_operations operations(void)
         ops.block_commit = do_block_commit;
         ops.block_pull = do_block_pull;
         ops.block_job = do_block_job;
-        ops.block_limit = do_block_limit;
+        ops.block_unlimit = do_block_unlimit;
         ops.block_pivot = do_block_pivot;
         ops.block_abort = do_block_abort;
         ops.block_size = do_block_size;

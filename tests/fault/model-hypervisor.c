@@ -246,8 +246,8 @@ static int get_block_job(struct hypervisor *hypervisor _unused_, const char *uui
         return 0;
 }
 
-static int limit_block_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target,
-                           uint64_t bandwidth_mib_s _unused_, struct error **err)
+static int unlimit_block_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target,
+                             struct error **err)
 {
         struct world_disk *disk = world_disk_find(target);
         if (is_on() && disk && disk->committing)
@@ -377,7 +377,7 @@ const struct hypervisor_operations model_operations = {
         .block_commit = begin_commit,
         .block_pull = refuse_pull,
         .block_job = get_block_job,
-        .block_limit = limit_block_job,
+        .block_unlimit = unlimit_block_job,
         .block_pivot = pivot,
         .block_abort = abort_job,
         .block_size = get_block_size,
