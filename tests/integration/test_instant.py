@@ -11,7 +11,7 @@ import time
 import unittest
 
 from harness import Disk, Lab, Vm, entry
-from outside import LabCase, finish
+from outside import finish
 from test_restore import HOME, RestoreCase
 
 
@@ -120,11 +120,6 @@ class Interrupted(InstantCase):
     hosts = 1
     vms = [(HOME, lambda: Vm("phoenix", [Disk(size_mib=160)], nic=False))]
     inventory = [entry("phoenix", HOME)]
-
-    @classmethod
-    def setUpClass(cls):
-        LabCase.setUpClass.__func__(cls)
-        cls.home = cls.lab.host(HOME)
 
     def begin(self):
         orch = self.take_up(limits={"bandwidth_mib_s": 0})
@@ -240,11 +235,6 @@ class InPlace(InstantCase):
     vms = [(HOME, lambda: Vm("phoenix", [Disk(size_mib=96), Disk("vdb", format="raw", size_mib=32)], nic=True))]
     inventory = [entry("phoenix", HOME)]
 
-    @classmethod
-    def setUpClass(cls):
-        LabCase.setUpClass.__func__(cls)
-        cls.home = cls.lab.host(HOME)
-
     def asides(self):
         return [f for f in self.home.files() if ".replaced-" in f]
 
@@ -316,11 +306,6 @@ class OfAnIncrement(InstantCase):
     def layers(self, host, name, *how):
         """Without what is in its drive, which stays."""
         return super().layers(host, name, *how) - host.virsh("dumpxml", name, *how).count(f"'{self.lab.share.path}/tools.iso'")
-
-    @classmethod
-    def setUpClass(cls):
-        LabCase.setUpClass.__func__(cls)
-        cls.home = cls.lab.host(HOME)
 
     def test_it_runs_on_both_and_then_on_none(self):
         orch, guest = self.take_up(), self.lab.vm("phoenix")

@@ -34,7 +34,7 @@ class RestoreCase(LabCase):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.home, cls.other = cls.lab.host(HOME), cls.lab.host(OTHER)
+        cls.home, cls.other = cls.lab.host(HOME), cls.lab.hosts.get(OTHER)
 
     def take_up(self, **settings):
         orch = self.orch(**settings)
@@ -456,11 +456,6 @@ class Bios(RestoreCase):
     vms = [(HOME, lambda: Vm("box", [Disk(size_mib=64), Disk("vdb", format="raw", size_mib=32)], boot_disk=True, memory_mib=160))]
     inventory = [entry("box", HOME)]
 
-    @classmethod
-    def setUpClass(cls):
-        super(RestoreCase, cls).setUpClass()
-        cls.home = cls.lab.host(HOME)
-
     def test_it_boots_from_what_was_restored(self):
         orch, vm = self.take_up(), self.lab.vm("box")
         vm.exec("sh", "-c", "echo one > /data/vdb/marker; sync")
@@ -482,11 +477,6 @@ class WithoutAgent(RestoreCase):
     hosts = 1
     vms = [(HOME, lambda: Vm("mute", [Disk(size_mib=32)], agent=False))]
     inventory = [dict(entry("mute", HOME), method="snapshot")]
-
-    @classmethod
-    def setUpClass(cls):
-        super(RestoreCase, cls).setUpClass()
-        cls.home = cls.lab.host(HOME)
 
     def test_it_is_started_and_seen_running(self):
         orch = self.take_up()

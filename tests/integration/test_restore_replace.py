@@ -203,8 +203,7 @@ class OnOneHost(ReplaceCase):
 
     @classmethod
     def setUpClass(cls):
-        super(RestoreCase, cls).setUpClass()
-        cls.home = cls.lab.host(HOME)
+        super().setUpClass()
         [cls.vm] = cls.lab.guests.values()
 
 
@@ -369,8 +368,7 @@ class Interrupted(ReplaceCase):
 
     @classmethod
     def setUpClass(cls):
-        super(RestoreCase, cls).setUpClass()
-        cls.home = cls.lab.host(HOME)
+        super().setUpClass()
         cls.vm = cls.lab.vm("target")
 
     def take_up(self, **settings):
