@@ -1,6 +1,6 @@
 /* The verbs of orch: name, one line, what it needs, its manual, its function. Everything else is in libraries that tests link. */
 #include "cli/cli.h"
-#include "cli/verbs.h"
+#include "cli/verbs/verbs.h"
 
 static const struct verb verbs[] = {
         { "run", "back up what is due, by priority; waits", VERB_NEEDS_DAEMON, &manual_run, verb_run },

@@ -14,8 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "schema/inventory.h"
-#include "schema/settings.h"
+#include "schema/config/inventory.h"
+#include "schema/config/settings.h"
 
 /* Begin of the latest slot at or before `now` (epoch seconds), or 0 when the schedule has none (manual). */
 int64_t due_slot_at_or_before(enum vm_schedule schedule, const struct week_time *start, int64_t now);

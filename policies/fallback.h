@@ -1,7 +1,7 @@
 /* What a quiesce backup does when the guest agent is absent or mute. Pure. */
 #pragma once
 
-#include "schema/inventory.h"
+#include "schema/config/inventory.h"
 
 enum fallback_verdict {
         FALLBACK_QUIESCE,            /* the agent answers: freeze */

@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "schema/inventory.h"
+#include "schema/config/inventory.h"
 
 struct level_point {
         const char *name;

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "schema/inventory.h"
+#include "schema/config/inventory.h"
 
 struct proof_candidate {
         const char *vm;

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "schema/inventory.h"
+#include "schema/config/inventory.h"
 
 struct retention_point {
         const char *name;

@@ -2,7 +2,7 @@
  * other way to tell. The last answer brings all that the command printed, in base64. An agent that misses one question (a guest
  * under load) is asked again until the deadline. Nothing that a guest says is believed beyond its form. */
 #include "transports/guest-exec.h"
-#include "schema/json-fields.h"
+#include "schema/json/json-fields.h"
 
 #include <openssl/evp.h>
 #include <signal.h>

@@ -1,5 +1,5 @@
 /* A connection to one hypervisor: the interface through which everything remote is done, and so the place where a decorator can
- * delay or fail any call. One implementation reaches libvirt over SSH and runs commands over SSH (transports/libvirt-ssh.h).
+ * delay or fail any call. One implementation reaches libvirt over SSH and runs commands over SSH (transports/libvirt/libvirt-ssh.h).
  *
  * Every call has a deadline and returns ERROR_TIMEOUT past it, saying which call on which VM and host; a call that never returns
  * (a stopped QEMU under libvirtd) is left behind in its thread and the connection counts as lost: hypervisor_reconnect() opens a

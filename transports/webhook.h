@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #include "base/cleanup.h"
-#include "schema/secrets.h"
+#include "schema/config/secrets.h"
 
 /* A larger body is refused. */
 #define WEBHOOK_BODY_MAX_BYTES ((size_t)256 << 10)

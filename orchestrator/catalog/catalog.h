@@ -1,5 +1,5 @@
 /* metadata/backup-catalog.db: an SQLite index of points and jobs (schema/catalog.sql). journal_mode=DELETE, synchronous=EXTRA,
- * mmap_size=0, locking_mode=EXCLUSIVE: safe on NFS with one writer. Blocking: only the catalog thread (daemon/share.h)
+ * mmap_size=0, locking_mode=EXCLUSIVE: safe on NFS with one writer. Blocking: only the catalog thread (daemon/share/share.h)
  * and standalone verbs call it. Never open()+close() the file elsewhere in the process: that would drop SQLite's locks. */
 #pragma once
 
@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "repository/points.h"
-#include "schema/metadata.h"
+#include "schema/records/metadata.h"
 
 struct catalog;
 

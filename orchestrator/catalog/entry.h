@@ -4,7 +4,7 @@
 #include <sqlite3.h>
 
 #include "catalog/database.h"
-#include "schema/json-fields.h"
+#include "schema/json/json-fields.h"
 
 /* In the order of ENTRY_COLUMNS; ended by an entry without a name. */
 extern const struct json_field catalog_entry_fields[];

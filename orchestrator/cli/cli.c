@@ -10,10 +10,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "cli/client.h"
+#include "cli/client/client.h"
 #include "cli/help.h"
-#include "cli/output.h"
-#include "schema/json-fields.h"
+#include "cli/terminal/output.h"
+#include "schema/json/json-fields.h"
 
 const struct option_spec cli_global_options[] = {
         { .name = "config", .value = "FILE", .help = "the settings; default $ORCH_CONFIG or /etc/orch/orch.yaml" },

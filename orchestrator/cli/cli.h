@@ -7,9 +7,9 @@
 #include <stddef.h>
 
 #include "base/error.h"
-#include "cli/options.h"
-#include "cli/when.h"
-#include "schema/settings.h"
+#include "cli/terminal/options.h"
+#include "cli/terminal/when.h"
+#include "schema/config/settings.h"
 
 /* Exit statuses: orch(1). */
 enum status {

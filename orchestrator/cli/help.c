@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/strings.h"
-#include "cli/table.h"
+#include "cli/terminal/table.h"
 
 enum { OPTION_COLUMNS = 24 };
 

@@ -16,14 +16,14 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/control-api.h"
-#include "daemon/cycle.h"
-#include "daemon/daemon-internal.h"
-#include "daemon/metrics-server.h"
-#include "daemon/notices.h"
-#include "daemon/recoveries.h"
-#include "daemon/runner.h"
-#include "daemon/sd-notify.h"
+#include "daemon/api/control-api.h"
+#include "daemon/cycle/cycle.h"
+#include "daemon/state/state.h"
+#include "daemon/api/metrics-server.h"
+#include "daemon/notices/notices.h"
+#include "daemon/jobs/recoveries.h"
+#include "daemon/jobs/runner.h"
+#include "daemon/loop/sd-notify.h"
 
 enum { KEEPALIVE_MS = 10000, SHARE_CLOSE_MS = 5000, DRAIN_MS = 2000 };
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "notify/notice.h"
-#include "schema/secrets.h"
+#include "schema/config/secrets.h"
 
 struct channel;
 

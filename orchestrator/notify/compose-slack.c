@@ -7,7 +7,7 @@
 #include "base/strings.h"
 #include "notify/compose.h"
 #include "notify/text.h"
-#include "schema/json-fields.h"
+#include "schema/json/json-fields.h"
 
 enum {
         BLOCKS_MAX = 45, /* Slack takes 50; some are ours */

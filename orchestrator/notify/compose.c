@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/strings.h"
 #include "notify/text.h"
-#include "schema/json-fields.h"
+#include "schema/json/json-fields.h"
 
 #define NOTICE_JSON_FORMAT 1
 #define JSON_TEXT_MAX_BYTES ((size_t)16000)

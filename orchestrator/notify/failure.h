@@ -2,7 +2,7 @@
 #pragma once
 
 #include "notify/notice.h"
-#include "schema/messages.h"
+#include "schema/records/messages.h"
 
 struct failure {
         enum job_action action;

@@ -7,7 +7,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "schema/json-fields.h"
+#include "schema/json/json-fields.h"
 
 #define INCIDENTS_FORMAT 1
 #define FILE_MAX_BYTES ((size_t)4 << 20)

@@ -9,7 +9,7 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "schema/json-fields.h"
+#include "schema/json/json-fields.h"
 
 #define FILE_MAX_BYTES ((size_t)64 << 20)
 

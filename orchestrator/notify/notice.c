@@ -9,7 +9,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "notify/text.h"
-#include "schema/json-fields.h"
+#include "schema/json/json-fields.h"
 
 static const char *const severity_words[] = { "failure", "warning", "resolved", "summary", NULL };
 

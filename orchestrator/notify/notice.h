@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "schema/settings.h"
+#include "schema/config/settings.h"
 
 /* Longer ones are cut. */
 #define NOTICE_TITLE_MAX_BYTES ((size_t)140)

@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "schema/json-fields.h"
+#include "schema/json/json-fields.h"
 
 #define SPOOL_FORMAT 1
 #define FILE_MAX_BYTES ((size_t)1 << 20)

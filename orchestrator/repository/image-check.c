@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "schema/json-fields.h"
+#include "schema/json/json-fields.h"
 
 /* A stall is for the supervisor to see; this only keeps a child from outliving everybody. */
 enum {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/error.h"
-#include "schema/settings.h"
+#include "schema/config/settings.h"
 
 /* The absolute path without doubled or trailing slashes, "." and ".." (by text, so a symbolic link is not looked at). NULL when the
  * path is not absolute. The caller frees. */

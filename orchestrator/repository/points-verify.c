@@ -17,7 +17,7 @@
 #include "repository/repository-internal.h"
 #include "repository/share-files.h"
 #include "repository/staging.h"
-#include "schema/domain-xml.h"
+#include "schema/libvirt/domain-xml.h"
 
 enum { METADATA_MAX_BYTES = 16 * 1024 * 1024, XML_MAX_BYTES = 4 * 1024 * 1024, NAME_MAX_BYTES = 300 };
 

@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "repository/repository.h"
-#include "schema/metadata.h"
+#include "schema/records/metadata.h"
 
 #define POINT_METADATA_NAME "backup-metadata.json"
 #define POINT_STATE_NAME "state.json"

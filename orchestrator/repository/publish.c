@@ -15,7 +15,7 @@
 #include "repository/share-files.h"
 #include "repository/staging-internal.h"
 #include "repository/stat-digest.h"
-#include "schema/metadata.h"
+#include "schema/records/metadata.h"
 
 enum { MAX_DEPTH = 8, POINT_MODE = 0750, HYPERVISOR_FILE_MODE = 0600 };
 

@@ -8,8 +8,8 @@
 #include <stdint.h>
 
 #include "base/error.h"
-#include "schema/metadata.h"
-#include "schema/settings.h"
+#include "schema/records/metadata.h"
+#include "schema/config/settings.h"
 
 struct repository; /* an opened share: path, marker UUID, a descriptor of its root */
 

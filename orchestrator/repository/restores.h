@@ -1,4 +1,4 @@
-/* metadata/restores/: the journals of restores (schema/restore-journal.h), each with a lock that lasts as long as its restore's process,
+/* metadata/restores/: the journals of restores (schema/records/restore-journal.h), each with a lock that lasts as long as its restore's process,
  * so that a crashed one can be told from one that runs; and the definitions of the VMs that were replaced. */
 #pragma once
 
@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "repository/repository.h"
-#include "schema/restore-journal.h"
+#include "schema/records/restore-journal.h"
 
 /* The lock of one journal: 1 taken (*ret_fd holds it until it is closed), 0 its restore lives, -1 error. */
 int restores_lock(struct repository *repository, const char *job, int *ret_fd, struct error **err) _must_check_;

@@ -1,4 +1,4 @@
-/* `orch worker`: one job in one process. Reads a job request (schema/messages.h) as the first line of stdin, reports events as JSON
+/* `orch worker`: one job in one process. Reads a job request (schema/records/messages.h) as the first line of stdin, reports events as JSON
  * lines on stdout, diagnostics on stderr. stdin stays open as a life line: its end, like SIGTERM, means cancel: undo, then exit. */
 #pragma once
 

@@ -5,7 +5,7 @@
 #include <sys/types.h>
 
 #include "repository/repository.h"
-#include "schema/messages.h"
+#include "schema/records/messages.h"
 #include "world.h"
 
 struct campaign {

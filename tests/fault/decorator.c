@@ -8,7 +8,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "model-hypervisor.h"
-#include "transports/libvirt-ssh.h"
+#include "transports/libvirt/libvirt-ssh.h"
 #include "world.h"
 
 enum {

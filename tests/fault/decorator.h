@@ -1,5 +1,5 @@
 /* Faults at the n-th call. Every call of a worker goes through here: those to a hypervisor (decorator.c, which stands in for
- * transports/libvirt-ssh.h) and those that change the share (share-calls.c, which stands in for libc's). Calls are counted over all
+ * transports/libvirt/libvirt-ssh.h) and those that change the share (share-calls.c, which stands in for libc's). Calls are counted over all
  * connections of one worker, connecting and reconnecting included. */
 #pragma once
 

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "transports/appliance-text.h"
+#include "transports/appliance/appliance-text.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

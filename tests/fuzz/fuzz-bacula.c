@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/strings.h"
-#include "cli/bacula-config.h"
-#include "cli/bacula-console.h"
+#include "cli/bacula/bacula-config.h"
+#include "cli/client/bacula-console.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,8 +6,8 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
-#include "schema/domain-rewrite.h"
-#include "schema/domain-xml.h"
+#include "schema/libvirt/domain-rewrite.h"
+#include "schema/libvirt/domain-xml.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

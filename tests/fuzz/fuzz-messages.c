@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/strings.h"
-#include "schema/messages.h"
+#include "schema/records/messages.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/strings.h"
-#include "schema/metadata.h"
-#include "schema/summary.h"
+#include "schema/records/metadata.h"
+#include "schema/records/summary.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "base/strings.h"
-#include "schema/settings.h"
+#include "schema/config/settings.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -15,7 +15,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "transports/guest-exec.h"
-#include "transports/libvirt-ssh.h"
+#include "transports/libvirt/libvirt-ssh.h"
 
 struct call {
         struct hypervisor *hypervisor;

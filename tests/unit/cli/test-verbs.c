@@ -1,5 +1,5 @@
 /* Verbs from argv to what they print, against a scripted daemon. */
-#include "cli/verbs.h"
+#include "cli/verbs/verbs.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>

@@ -13,8 +13,8 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "schema/messages.h"
-#include "schema/settings.h"
+#include "schema/records/messages.h"
+#include "schema/config/settings.h"
 
 static struct job_request *request;
 static volatile sig_atomic_t terminated;

@@ -5,8 +5,8 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/api.h"
-#include "schema/yaml-document.h"
+#include "daemon/api/api.h"
+#include "schema/yaml/yaml-document.h"
 
 static struct yaml_document *read_openapi(void)
 {

@@ -1,7 +1,7 @@
 /* A message as text, as JSON and for Slack, whatever is in it. */
 #include "fixture.h"
 #include "notify/compose.h"
-#include "schema/json-fields.h"
+#include "schema/json/json-fields.h"
 
 static json_t *parse(char *text)
 {

@@ -1,6 +1,6 @@
 /* A message as a value: bounded, clean, to JSON and back. */
 #include "fixture.h"
-#include "schema/json-fields.h"
+#include "schema/json/json-fields.h"
 
 Test(notice, goes_to_json_and_back)
 {

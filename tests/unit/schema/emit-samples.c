@@ -7,7 +7,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "samples.h"
-#include "schema/json-fields.h"
+#include "schema/json/json-fields.h"
 
 static void emit(const char *kind, char *text)
 {

@@ -1,10 +1,10 @@
 /* One well-filled object of every kind that schema/ writes as JSON, for its tests. The caller frees. */
 #pragma once
 
-#include "schema/messages.h"
-#include "schema/metadata.h"
-#include "schema/restore-journal.h"
-#include "schema/summary.h"
+#include "schema/records/messages.h"
+#include "schema/records/metadata.h"
+#include "schema/records/restore-journal.h"
+#include "schema/records/summary.h"
 
 struct metadata *sample_metadata(void);        /* an increment of a VM with two disks, status "ok" */
 struct metadata *sample_failed_metadata(void); /* a job that failed before it found its VM */

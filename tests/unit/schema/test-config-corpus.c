@@ -7,10 +7,10 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "schema/appliance-profile.h"
-#include "schema/inventory.h"
-#include "schema/settings.h"
-#include "schema/yaml-document.h"
+#include "schema/config/appliance-profile.h"
+#include "schema/config/inventory.h"
+#include "schema/config/settings.h"
+#include "schema/yaml/yaml-document.h"
 
 static bool is_accepted(const char *folder, const char *name, char **ret_text, struct problems *problems)
 {

@@ -5,10 +5,10 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "samples.h"
-#include "schema/json-fields.h"
-#include "schema/restore-journal.h"
-#include "schema/restore-options.h"
-#include "schema/storage-pool.h"
+#include "schema/json/json-fields.h"
+#include "schema/records/restore-journal.h"
+#include "schema/records/restore-options.h"
+#include "schema/libvirt/storage-pool.h"
 
 static int read_text(const char *text, struct restore_options *ret, struct error **err)
 {

@@ -3,7 +3,7 @@
 
 #include <sys/types.h>
 
-#include "transports/ssh-connection.h"
+#include "transports/ssh/ssh-connection.h"
 
 struct sshd {
         pid_t pid;

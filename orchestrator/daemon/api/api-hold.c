@@ -1,0 +1,69 @@
+/* POST /v1/points/{vm}/{point}/hold and …/release: state.json is changed on the catalog thread, and its row follows. */
+#include "base/memory.h"
+#include "base/strings.h"
+#include "daemon/api/api-order.h"
+#include "daemon/state/state.h"
+
+enum { REASON_MAX_BYTES = 1000 };
+
+struct hold_order {
+        char *vm;
+        char *point;
+        char *reason;
+        bool hold;
+};
+
+static const struct json_field hold_fields[] = {
+        { .name = "reason", .type = JSON_FIELD_TEXT, .offset = offsetof(struct hold_order, reason) },
+        { 0 },
+};
+static const struct json_field release_fields[] = { { 0 } };
+
+static void order_free(void *data)
+{
+        struct hold_order *order = data;
+        free(order->vm);
+        free(order->point);
+        free(order->reason);
+        free(order);
+}
+
+static void ask(void *data, struct share *share, share_answer_function *told, void *told_data)
+{
+        const struct hold_order *order = data;
+        share_hold_point(share, order->vm, order->point, order->hold, order->reason, told, told_data);
+}
+
+static const struct api_order_steps hold_steps = { .ask = ask, .free = order_free };
+
+static void take(struct api_request *request, bool hold)
+{
+        struct hold_order *order = xcalloc(1, sizeof *order);
+        order->vm = xstrdup(api_path_word(request, 0));
+        order->point = xstrdup(api_path_word(request, 1));
+        order->hold = hold;
+        _cleanup_error_ struct error *error = NULL;
+        if (api_body(request, hold ? hold_fields : release_fields, order, &error) == 0 &&
+            (!name_is_safe(order->vm) || !name_is_safe(order->point)))
+                error_set(&error, ERROR_CONFIG, "the name of a VM or point has letters, digits, '.', '_' and '-' only");
+        if (error) {
+                api_answer_error(request, error);
+                order_free(order);
+                return;
+        }
+        _cleanup_free_ char *reason = TAKE_PTR(order->reason);
+        order->reason = reason ? str_one_line(reason, REASON_MAX_BYTES) : NULL;
+        api_when_share_ready(request, &hold_steps, order);
+}
+
+void api_hold(struct daemon *daemon, struct api_request *request)
+{
+        (void)daemon;
+        take(request, true);
+}
+
+void api_release(struct daemon *daemon, struct api_request *request)
+{
+        (void)daemon;
+        take(request, false);
+}

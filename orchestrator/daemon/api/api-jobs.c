@@ -1,0 +1,112 @@
+/* What is asked of one job: GET /v1/jobs/{id}/log, POST /v1/jobs/{id}/cancel, and POST /v1/cancel for what a job of Bacula
+ * has started. */
+#include "base/memory.h"
+#include "base/strings.h"
+#include "daemon/api/api.h"
+#include "daemon/cycle/cycle.h"
+#include "daemon/state/state.h"
+#include "daemon/jobs/runner.h"
+
+/* By id, or the newest of a VM. Answers itself when there is none. */
+static struct job *find_job(const struct daemon *daemon, struct api_request *request)
+{
+        const char *word = api_path_word(request, 0);
+        struct job *job = jobs_find(daemon->jobs, word);
+        if (!job)
+                job = jobs_find_newest(daemon->jobs, word);
+        if (!job) {
+                _cleanup_free_ char *shown = str_one_line(word, 120);
+                api_answer_not_found(request, "no job '%s' is known, and no job of a VM of that name", shown);
+        }
+        return job;
+}
+
+void api_job_log(struct daemon *daemon, struct api_request *request)
+{
+        struct job *job = find_job(daemon, request);
+        if (!job)
+                return;
+        const char *follow = api_query(request, "follow");
+        _cleanup_free_ char *end = runner_end_line(job);
+        api_answer_stream(request, jobs_open_log(daemon->jobs, job, follow && !streq(follow, "0"), end));
+}
+
+/* A body that has to be {}. Answers itself when it isn't. */
+static bool body_is_empty(struct api_request *request)
+{
+        static const struct json_field no_fields[] = { { 0 } };
+        char nothing;
+        _cleanup_error_ struct error *error = NULL;
+        if (api_body(request, no_fields, &nothing, &error) == 0)
+                return true;
+        api_answer_error(request, error);
+        return false;
+}
+
+/* By a VM's name, a log is rather of what ran than of what waits; but what has ended cannot be cancelled. */
+static struct job *find_waiting(const struct daemon *daemon, const char *vm)
+{
+        for (size_t i = 0; i < daemon->queue.count; i++)
+                if (streq(daemon->queue.items[i]->vm, vm))
+                        return daemon->queue.items[i];
+        return NULL;
+}
+
+void api_job_cancel(struct daemon *daemon, struct api_request *request)
+{
+        struct job *job = body_is_empty(request) ? find_job(daemon, request) : NULL;
+        struct job *waiting = job && job->state == JOB_ENDED ? find_waiting(daemon, api_path_word(request, 0)) : NULL;
+        if (waiting)
+                job = waiting;
+        if (!job)
+                return;
+        if (job->state == JOB_ENDED || job->state == JOB_STUCK) {
+                _cleanup_error_ struct error *error = NULL;
+                error_set(&error, ERROR_REFUSED, "job %s %s", job->id,
+                          job->state == JOB_ENDED ? "has ended already" : "is stuck: its worker does not end even when killed");
+                api_answer_error(request, error);
+                return;
+        }
+        json_t *json = json_object();
+        json_object_set_new(json, "job", json_string(job->id));
+        json_object_set_new(json, "state", json_string("cancelling"));
+        runner_cancel(daemon, job, "cancelled on request");
+        api_answer_json(request, json);
+}
+
+struct cancel_body {
+        char *bacula_job;
+};
+static const struct json_field cancel_fields[] = {
+        { .name = "bacula_job", .type = JSON_FIELD_TEXT, .required = true, .offset = offsetof(struct cancel_body, bacula_job) },
+        { 0 },
+};
+
+static size_t cancel_batch(struct daemon *daemon, struct batch *batch)
+{
+        bool is_cycle = daemon->cycle && cycle_batch(daemon->cycle) == batch;
+        return is_cycle ? cycle_cancel(daemon->cycle, "the cycle was cancelled")
+                        : batch_cancel(batch, "the job of Bacula that asked for it was cancelled");
+}
+
+void api_cancel(struct daemon *daemon, struct api_request *request)
+{
+        struct cancel_body body = { 0 };
+        _cleanup_error_ struct error *error = NULL;
+        struct batch *batch = NULL;
+        if (api_body(request, cancel_fields, &body, &error) < 0) {
+                api_answer_error(request, error);
+        } else if (!(batch = batch_of_bacula_job(daemon, NULL, body.bacula_job))) {
+                _cleanup_free_ char *shown = str_one_line(body.bacula_job, 120);
+                api_answer_not_found(request, "nothing runs that Bacula's job %s has started", shown);
+        } else {
+                json_t *json = json_object();
+                size_t cancelled = 0;
+                for (; batch; batch = batch_of_bacula_job(daemon, batch, body.bacula_job))
+                        cancelled += cancel_batch(daemon, batch);
+                json_object_set_new(json, "jobs", json_integer((json_int_t)cancelled));
+                json_object_set_new(json, "state", json_string("cancelling"));
+                api_answer_json(request, json);
+        }
+        json_fields_done(cancel_fields, &body);
+}

@@ -1,0 +1,104 @@
+/* Implements daemon/jobs/orphans.h. They are nobody's children any more, so a timer looks for their end while there are some. One that does not
+ * end in ORPHAN_PATIENCE_MS hangs, and no longer holds its VM: the recovery finds what it left. */
+#include "daemon/jobs/orphans.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/fs.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "daemon/state/state.h"
+
+enum { LOOK_MS = 200, ORPHAN_PATIENCE_MS = 15 * 60 * 1000 };
+
+struct orphan {
+        char *vm;
+        struct process_id id;
+        int64_t deadline_ms;
+        struct orphan *next;
+};
+
+struct process_id process_id_of(pid_t pid)
+{
+        struct process_id id = { .pid = pid };
+        _cleanup_free_ char *path = xasprintf("/proc/%d/stat", (int)pid);
+        _cleanup_free_ char *text = fs_read_file(path, 4096, NULL, NULL);
+        /* The second field is a name in brackets that may hold anything; the start is the 20th after it. */
+        char *rest = text ? strrchr(text, ')') : NULL;
+        for (int field = 0; rest && field < 20; field++)
+                rest = strchr(rest + 1, ' ');
+        if (rest)
+                id.start_ticks = strtoull(rest, NULL, 10);
+        return id;
+}
+
+bool process_is_alive(struct process_id id)
+{
+        return id.start_ticks && process_id_of(id.pid).start_ticks == id.start_ticks;
+}
+
+static void forget(struct orphan *orphan)
+{
+        free(orphan->vm);
+        free(orphan);
+}
+
+static void on_look(void *data)
+{
+        struct daemon *daemon = data;
+        int64_t now = clock_monotonic_ms();
+        for (struct orphan **link = &daemon->orphans; *link;) {
+                struct orphan *orphan = *link;
+                bool alive = process_is_alive(orphan->id);
+                if (alive && now < orphan->deadline_ms) {
+                        link = &orphan->next;
+                        continue;
+                }
+                if (alive)
+                        log_error("the worker (pid %d) that an earlier daemon left on %s does not end; it is no longer waited for",
+                                  (int)orphan->id.pid, orphan->vm);
+                *link = orphan->next;
+                forget(orphan);
+                daemon_changed(daemon);
+        }
+        if (!daemon->orphans)
+                loop_timer_disarm(daemon->orphan_timer);
+}
+
+void orphans_add(struct daemon *daemon, const char *vm, struct process_id id)
+{
+        if (!process_is_alive(id))
+                return;
+        log_info("the worker (pid %d) that an earlier daemon left on %s is still at work; it is waited for", (int)id.pid, vm);
+        struct orphan *orphan = xcalloc(1, sizeof *orphan);
+        orphan->vm = xstrdup(vm);
+        orphan->id = id;
+        orphan->deadline_ms = clock_monotonic_ms() + ORPHAN_PATIENCE_MS;
+        orphan->next = daemon->orphans;
+        daemon->orphans = orphan;
+        if (!daemon->orphan_timer)
+                daemon->orphan_timer = loop_add_timer(daemon->loop, on_look, daemon, NULL);
+        if (daemon->orphan_timer)
+                loop_timer_arm(daemon->orphan_timer, LOOK_MS, LOOK_MS);
+}
+
+bool orphans_hold(const struct daemon *daemon, const char *vm)
+{
+        for (const struct orphan *orphan = daemon->orphans; orphan; orphan = orphan->next)
+                if (streq(orphan->vm, vm))
+                        return true;
+        return false;
+}
+
+void orphans_done(struct daemon *daemon)
+{
+        while (daemon->orphans) {
+                struct orphan *orphan = daemon->orphans;
+                daemon->orphans = orphan->next;
+                forget(orphan);
+        }
+        daemon->orphan_timer = loop_source_free(daemon->orphan_timer);
+}

@@ -1,0 +1,174 @@
+/* Implements daemon/jobs/recoveries.h. */
+#include "daemon/jobs/recoveries.h"
+
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "daemon/state/state.h"
+#include "daemon/jobs/runner.h"
+#include "daemon/jobs/running-files.h"
+
+/* What waits for somebody's doing (a saved VM for its start) may leave a guest frozen once that is done: it is looked at more often. */
+enum { FIRST_DELAY_MS = 15 * 1000, LONGEST_BUSY_DELAY_MS = 60 * 1000, LONGEST_DELAY_MS = 10 * 60 * 1000 };
+
+struct pending {
+        char *vm;
+        char *hypervisor; /* or NULL */
+        char *file;       /* the job whose running-job file speaks for it */
+        int64_t delay_ms;
+        bool queued; /* its next try */
+        struct deadline due;
+};
+
+struct recoveries {
+        struct pending *items;
+        size_t count;
+};
+
+static void pending_done(struct pending *pending)
+{
+        free(pending->vm);
+        free(pending->hypervisor);
+        free(pending->file);
+}
+
+struct recoveries *recoveries_new(void)
+{
+        return xcalloc(1, sizeof(struct recoveries));
+}
+
+struct recoveries *recoveries_free(struct recoveries *recoveries)
+{
+        for (size_t i = 0; recoveries && i < recoveries->count; i++)
+                pending_done(&recoveries->items[i]);
+        if (recoveries)
+                free(recoveries->items);
+        free(recoveries);
+        return NULL;
+}
+
+static struct pending *find(struct recoveries *recoveries, const char *vm)
+{
+        for (size_t i = 0; i < recoveries->count; i++)
+                if (streq(recoveries->items[i].vm, vm))
+                        return &recoveries->items[i];
+        return NULL;
+}
+
+static void forget(struct daemon *daemon, struct pending *pending)
+{
+        struct recoveries *recoveries = daemon->recoveries;
+        size_t index = (size_t)(pending - recoveries->items);
+        running_file_remove(daemon->state_folder, pending->file);
+        pending_done(pending);
+        memmove(pending, pending + 1, (recoveries->count - index - 1) * sizeof *pending);
+        recoveries->count--;
+}
+
+#define PULL_IS_LEFT (1U << 31) /* the lower bits are those of steps[] in recoveries_note_step() */
+
+/* A VM that runs from the share until its disks are pulled is looked at again until they are; what else is asked for it meanwhile does not
+ * wait behind its restore, which does nothing else by then, but is told. A backup and a recovery look at the pulls of all restores before they
+ * begin: one that is over says nothing of the others. */
+static void note_pull(struct job *job, enum step_state state)
+{
+        if (job->action == JOB_RESTORE) {
+                job->beside = job->pulls = true;
+                job->left_undone &= ~PULL_IS_LEFT;
+        }
+        if (state == STEP_FAILED || state == STEP_SKIPPED)
+                job->left_undone |= PULL_IS_LEFT;
+}
+
+/* The steps that leave a VM, or its hypervisor, in need when their undoing fails: what worker/ pushes on its undo stack, but for the staging
+ * folder, which can wait for the VM's next backup. A restore has one undoing for all of it. */
+void recoveries_note_step(struct job *job, const struct event *event)
+{
+        static const char *const steps[] = { "thaw", "disarm",    "resume",     "power-on",   "commit",
+                                             "copy", "increment", "checkpoint", "test-domain" };
+        _Static_assert(ARRAY_LENGTH(steps) < 31, "a step needs a bit of its own");
+        if (streq(event->step, "pull")) {
+                note_pull(job, event->state);
+                return;
+        }
+        if (job->action == JOB_RESTORE && !streq(event->step, "restore"))
+                return;
+        if (job->action == JOB_RESTORE)
+                job->left_undone = event->state == STEP_FAILED;
+        for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
+                if (!streq(event->step, steps[i]))
+                        continue;
+                if (event->state == STEP_FAILED)
+                        job->left_undone |= 1U << i;
+                else if (event->state == STEP_UNDONE)
+                        job->left_undone &= ~(1U << i);
+        }
+}
+
+/* What a person has to decide is not tried again by itself. */
+static bool may_pass(enum error_kind kind)
+{
+        return kind != ERROR_REFUSED && kind != ERROR_CONFIG && kind != ERROR_CORRUPT && kind != ERROR_CANCELLED;
+}
+
+static bool needs_another(const struct job *job)
+{
+        if (job->action == JOB_BACKUP || job->action == JOB_RESTORE || job->action == JOB_TEST_RESTORE)
+                return job->left_undone != 0;
+        if (job->left_undone)
+                return true;
+        return job->outcome == JOB_OUTCOME_FAILED && may_pass(job->error_kind);
+}
+
+bool recoveries_note_end(struct daemon *daemon, const struct job *job)
+{
+        if (!job->vm || job->dry_run ||
+            (job->action != JOB_BACKUP && job->action != JOB_RESTORE && job->action != JOB_TEST_RESTORE &&
+             job->action != JOB_RECOVER))
+                return false;
+        struct recoveries *recoveries = daemon->recoveries;
+        struct pending *pending = find(recoveries, job->vm);
+        if (!needs_another(job)) {
+                /* A restore and a test-restore have not looked at what else the VM may be in need of. */
+                bool settled = (job->outcome == JOB_OUTCOME_OK && job->action == JOB_BACKUP) || job->action == JOB_RECOVER;
+                if (pending && settled)
+                        forget(daemon, pending);
+                return false;
+        }
+        int64_t first_ms = daemon->options.recover_delay_ms ? daemon->options.recover_delay_ms : FIRST_DELAY_MS;
+        int64_t longest_ms = job->error_kind == ERROR_BUSY ? LONGEST_BUSY_DELAY_MS : LONGEST_DELAY_MS;
+        int64_t delay_ms = pending ? pending->delay_ms * 2 : first_ms;
+        if (delay_ms > longest_ms)
+                delay_ms = longest_ms;
+        if (pending)
+                forget(daemon, pending);
+        recoveries->items = xrealloc_array(recoveries->items, recoveries->count + 1, sizeof *recoveries->items);
+        recoveries->items[recoveries->count++] = (struct pending){
+                .vm = xstrdup(job->vm),
+                .hypervisor = xstrdup(job->hypervisor),
+                .file = xstrdup(job->id),
+                .delay_ms = delay_ms,
+                .due = deadline_in_ms(delay_ms),
+        };
+        long long seconds = (long long)recoveries->items[recoveries->count - 1].delay_ms / 1000;
+        if (job->left_undone == PULL_IS_LEFT)
+                log_warning("%s: what was restored of %s still runs from the share; its pull is taken up in %lld s", job->id,
+                            job->vm, seconds);
+        else
+                log_warning("%s: %s was not put back whole; its recovery is tried in %lld s", job->id, job->vm, seconds);
+        return true;
+}
+
+void recoveries_check(struct daemon *daemon)
+{
+        for (size_t i = 0; daemon->recoveries && i < daemon->recoveries->count; i++) {
+                struct pending *pending = &daemon->recoveries->items[i];
+                if (pending->queued || !deadline_passed(pending->due))
+                        continue;
+                pending->queued = true;
+                runner_queue_recover(daemon, pending->vm, pending->hypervisor, "an earlier job could not put the VM back");
+        }
+}

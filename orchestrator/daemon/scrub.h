@@ -1,6 +1,0 @@
-/* `verify.budget_minutes`: the points that were verified longest ago are read back after each cycle. */
-#pragma once
-
-#include "daemon/after-cycle.h"
-
-extern const struct after_cycle_work scrub_work;

@@ -1,0 +1,56 @@
+/* Part of a recovery (worker/recover/recovery.h): the VM was moved to this hypervisor while a job of ours had it frozen on another one.
+ *
+ * The timer of that job stayed behind, where it can thaw nothing any more; its file tells that a freeze here is ours. */
+#include "base/memory.h"
+#include "base/strings.h"
+#include "worker/job/connect.h"
+#include "worker/recover/recovery.h"
+
+enum { CONNECT_MS = 15 * 1000 };
+
+static int disarm(struct hypervisor *host, char *const *tags, struct error **err)
+{
+        for (size_t i = 0; tags && tags[i]; i++) {
+                struct deadman deadman = { .tag = tags[i], .armed = true };
+                bool fired = false;
+                if (deadman_disarm(&deadman, host, &fired, err) < 0)
+                        return -1;
+        }
+        return 0;
+}
+
+static int settle(struct recovery *recovery, struct hypervisor *host, const struct deadman_traces *traces, struct error **err)
+{
+        struct backup *backup = recovery->backup;
+        if ((traces->armed || traces->stale) && backup->running && recover_thaw(recovery, err) < 0)
+                return -1;
+        if (!recovery->dry_run &&
+            (disarm(host, traces->armed, err) < 0 || disarm(host, traces->stale, err) < 0 || disarm(host, traces->fired, err) < 0))
+                return -1;
+        recovery_says(recovery, "the dead-man timer of an interrupted job was left on %s, where %s ran: disarmed", host->name,
+                      backup->vm->name);
+        return 0;
+}
+
+static int look_there(struct recovery *recovery, const char *name, struct error **err)
+{
+        struct backup *backup = recovery->backup;
+        const struct inventory_hypervisor *entry = inventory_find_hypervisor(backup->inventory, name);
+        _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(backup->settings, entry, CONNECT_MS, err);
+        struct deadman_traces traces = { 0 };
+        if (!host || deadman_find(host, recovery->short_uuid, backup->uuid, &traces, err) < 0)
+                return -1;
+        int r = settle(recovery, host, &traces, err);
+        deadman_traces_done(&traces);
+        return r;
+}
+
+void recover_moved_freezes(struct recovery *recovery)
+{
+        char *const *names = recovery->backup->traces_elsewhere;
+        for (size_t i = 0; names && names[i]; i++) {
+                struct error *error = NULL;
+                if (look_there(recovery, names[i], &error) < 0)
+                        recovery_fails(recovery, error);
+        }
+}

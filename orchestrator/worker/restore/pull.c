@@ -1,0 +1,346 @@
+/* The second half of an instant restore: what its disks still have below them is pulled into them, one disk after the other, by QEMU itself.
+ *
+ * Nothing is remembered but the journal: which disks still stand on the share is read from libvirt each time, so that this may be taken up
+ * by any process at any moment, after a crash of orch, of libvirtd or of the guest. It is over when neither what runs nor what the next
+ * start uses names a file of the share; then the lease goes, and the machine's files are libvirt's to own again. */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "schema/libvirt/domain-isolate.h"
+#include "worker/backup/backup-internal.h"
+#include "worker/restore/restore-internal.h"
+#include "worker/restore/restore.h"
+
+enum {
+        LOOK_INTERVAL_US = 500 * 1000,
+        OFF_PATIENCE_MS = 60 * 1000,
+        RENEW_INTERVAL_MS = 3600 * 1000,
+        MOST_STARTS = 5, /* of the pull of one disk that ends at once each time */
+};
+
+enum pull_state {
+        PULL_DONE,
+        PULL_RUNS,
+        PULL_OFF,  /* the machine is off, and stands on the share */
+        PULL_GONE, /* there is no such machine any more */
+};
+
+/* What one look tells. */
+struct pull {
+        const struct restore_journal *journal;
+        struct hypervisor *host;
+        const char *share; /* where the host has it */
+        uint64_t bandwidth_mib_s;
+        enum pull_state state;
+        char target[128]; /* of the disk that is being pulled */
+        uint64_t done_bytes;
+        uint64_t total_bytes;
+        unsigned starts; /* of its pull, since it last moved */
+};
+
+static bool is_ours(const struct restore_journal *journal, const struct domain_disk *disk)
+{
+        for (size_t i = 0; i < journal->n_items; i++)
+                if (streq(journal->items[i].path, disk->path))
+                        return true;
+        return false;
+}
+
+static bool lies_in(const char *folder, const char *path)
+{
+        size_t length = strlen(folder);
+        return path && strncmp(path, folder, length) == 0 && path[length] == '/';
+}
+
+static bool needs_share(const struct pull *pull, const struct domain_disk *disk)
+{
+        for (size_t i = 0; i < disk->n_backing; i++)
+                if (lies_in(pull->share, disk->backing[i].path))
+                        return true;
+        return lies_in(pull->share, disk->path);
+}
+
+static struct domain_xml *read_xml(const struct pull *pull, bool inactive, char **ret_text, struct error **err)
+{
+        _cleanup_free_ char *text = NULL;
+        if (pull->host->ops->get_xml(pull->host, pull->journal->uuid, inactive, inactive, &text, err) < 0)
+                return NULL;
+        struct domain_xml *xml = domain_xml_parse(text, strlen(text), err);
+        if (xml && ret_text)
+                *ret_text = TAKE_PTR(text);
+        return xml;
+}
+
+/* The first disk that still stands on the share; NULL when there is none. An image in a drive may lie there, and is nobody's to pull. */
+static const struct domain_disk *first_in_need(const struct pull *pull, const struct domain_xml *xml)
+{
+        for (size_t i = 0; i < xml->n_disks; i++)
+                if (xml->disks[i].device == DISK_DEVICE_DISK && needs_share(pull, &xml->disks[i]))
+                        return &xml->disks[i];
+        return NULL;
+}
+
+static int push_on(struct pull *pull, const char *target, struct error **err)
+{
+        struct block_job job = { 0 };
+        if (!streq(pull->target, target)) {
+                pull->starts = 0;
+                snprintf(pull->target, sizeof pull->target, "%s", target);
+        }
+        if (pull->host->ops->block_job(pull->host, pull->journal->uuid, target, &job, err) < 0)
+                return -1;
+        if (job.type != BLOCK_JOB_NONE) {
+                if (job.done_bytes != pull->done_bytes)
+                        pull->starts = 0;
+                pull->done_bytes = job.done_bytes;
+                pull->total_bytes = job.total_bytes;
+                return 0;
+        }
+        if (pull->starts++ == MOST_STARTS)
+                return error_set(
+                        err, ERROR_INTERNAL,
+                        "the pull of disk %s ends before its time again and again: can %s read the share, and is there room for "
+                        "the disk? (%s: /var/log/libvirt/qemu/%s.log)",
+                        target, pull->host->name, pull->host->name, pull->journal->name);
+        return pull->host->ops->block_pull(pull->host, pull->journal->uuid, target, pull->bandwidth_mib_s, err);
+}
+
+/* What the next start uses: the disks stand alone, and libvirt owns its files again. Says so only when it has seen it. */
+static int settle(struct pull *pull, struct error **err)
+{
+        _cleanup_free_ char *text = NULL;
+        _cleanup_(domain_xml_freep) struct domain_xml *xml = read_xml(pull, true, &text, err);
+        _cleanup_strv_ char **targets = NULL;
+        if (!xml)
+                return -1;
+        for (size_t i = 0; i < xml->n_disks; i++)
+                if (is_ours(pull->journal, &xml->disks[i]))
+                        strv_add(&targets, xml->disks[i].target);
+        char *none[] = { NULL };
+        _cleanup_free_ char *settled = domain_settle(text, strlen(text), targets ? targets : none, err);
+        _cleanup_free_ char *uuid = NULL;
+        if (!settled || pull->host->ops->define(pull->host, settled, &uuid, err) < 0)
+                return error_prefix(err, "the definition of %s", pull->journal->name);
+        _cleanup_(domain_xml_freep) struct domain_xml *now = read_xml(pull, true, NULL, err);
+        const struct domain_disk *left = now ? first_in_need(pull, now) : NULL;
+        if (left)
+                return error_set(err, ERROR_INTERNAL, "disk %s of %s was pulled, and its definition still names the share",
+                                 left->target, pull->journal->name);
+        pull->state = PULL_DONE;
+        return now ? 0 : -1;
+}
+
+/* One look, and what follows from it: a pull is started, or all is settled. */
+static int look(struct pull *pull, struct error **err)
+{
+        _cleanup_domain_info_ struct domain_info info = { 0 };
+        int found = pull->host->ops->find_domain(pull->host, pull->journal->uuid, NULL, &info, err);
+        if (found < 0)
+                return -1;
+        bool off = found && domain_state_is_off(info.state);
+        pull->state = !found ? PULL_GONE : off ? PULL_OFF : PULL_RUNS;
+        if (!found)
+                return 0;
+        _cleanup_(domain_xml_freep) struct domain_xml *xml = read_xml(pull, off, NULL, err);
+        const struct domain_disk *disk = xml ? first_in_need(pull, xml) : NULL;
+        if (!xml || (off && disk))
+                return xml ? 0 : -1;
+        return disk ? push_on(pull, disk->target, err) : settle(pull, err);
+}
+
+/* "<hypervisor>/<vm>/<point>" of the journal → the first two; the caller frees both. */
+static void split_point(const struct restore_journal *journal, char **ret_hypervisor, char **ret_vm)
+{
+        const char *first = strchr(journal->point, '/');
+        const char *second = first ? strchr(first + 1, '/') : NULL;
+        *ret_hypervisor = first ? xstrndup(journal->point, (size_t)(first - journal->point)) : xstrdup("");
+        *ret_vm = second ? xstrndup(first + 1, (size_t)(second - first - 1)) : xstrdup("");
+}
+
+int restore_drop_lease(struct repository *repository, const struct restore_journal *journal, struct error **err)
+{
+        _cleanup_free_ char *hypervisor = NULL;
+        _cleanup_free_ char *vm = NULL;
+        split_point(journal, &hypervisor, &vm);
+        if (!journal->instant || !name_is_safe(hypervisor) || !name_is_safe(vm))
+                return 0;
+        return leases_drop(repository, hypervisor, vm, journal->job, err);
+}
+
+int restore_renew_lease(struct repository *repository, const struct restore_journal *journal, struct error **err)
+{
+        _cleanup_free_ char *hypervisor = NULL;
+        _cleanup_free_ char *vm = NULL;
+        split_point(journal, &hypervisor, &vm);
+        if (!name_is_safe(hypervisor) || !name_is_safe(vm))
+                return error_set(err, ERROR_CORRUPT, "the journal names %s, which is no point", journal->point);
+        return leases_renew(repository, hypervisor, vm, journal->job, err);
+}
+
+/* -- the job itself ----------------------------------------------------------------------------------------------------- */
+
+int restore_leave_pulling(struct restore *restore, struct error **err)
+{
+        if (restore->report->step && !streq(restore->report->step, "pull"))
+                report_step_end(restore->report, STEP_FAILED, "%s", error_message(err ? *err : NULL));
+        if (!restore->report->step)
+                report_step(restore->report, "pull");
+        return -1;
+}
+
+/* What was not read before the machine was started is read while it is pulled. */
+static int verify_late(struct restore *restore, struct error **ret_damage, struct error **err)
+{
+        _cleanup_error_ struct error *error = NULL;
+        report_step(restore->report, "checksums");
+        if (restore_verify_point(restore, &error) < 0 && error->kind != ERROR_CORRUPT)
+                return error_propagate(err, TAKE_PTR(error));
+        if (error) {
+                error_set(ret_damage, ERROR_CORRUPT,
+                          "%s was started from a point that is damaged: what it runs on is not what was backed up. %s",
+                          restore->name, error->message);
+                report_step_end(restore->report, STEP_FAILED, "%s", error->message);
+                report_warning(restore->report, "%s", (*ret_damage)->message);
+        }
+        report_step(restore->report, "pull");
+        return 0;
+}
+
+/* A connection that breaks (libvirtd is restarted) is made again. */
+static int look_again(struct restore *restore, struct pull *pull, struct error **err)
+{
+        _cleanup_error_ struct error *error = NULL;
+        if (look(pull, &error) == 0)
+                return 0;
+        if (error->kind != ERROR_UNREACHABLE && error->kind != ERROR_TIMEOUT)
+                return error_propagate(err, TAKE_PTR(error));
+        report_log(restore->report, "%s", error->message);
+        return restore_ensure_connection(restore->host, restore->uuid, err);
+}
+
+static int still_off(const struct restore *restore, struct error **err)
+{
+        return error_set(
+                err, ERROR_BUSY,
+                "%s is off and its disks stand on the point %s: it can be started as it is, and the pull goes on then. Until it is "
+                "over the share has to be there. To take it up at once: orch recover %s",
+                restore->name, restore->point->name, restore->request->vm);
+}
+
+static int wait_until_pulled(struct restore *restore, struct pull *pull, struct error **err)
+{
+        struct deadline off = deadline_in_ms(OFF_PATIENCE_MS);
+        struct deadline renew = deadline_in_ms(RENEW_INTERVAL_MS);
+        while (pull->state != PULL_DONE) {
+                if (worker_check_cancelled(err) < 0)
+                        return error_prefix(err, "%s stands on the share until it is pulled, which orch goes on with",
+                                            restore->name);
+                if (look_again(restore, pull, err) < 0)
+                        return -1;
+                if (pull->state == PULL_GONE)
+                        return error_set(err, ERROR_REFUSED, "%s is not on %s any more", restore->name, restore->host->name);
+                if (pull->state != PULL_OFF)
+                        off = deadline_in_ms(OFF_PATIENCE_MS);
+                else if (deadline_passed(off))
+                        return still_off(restore, err);
+                if (deadline_passed(renew)) {
+                        if (restore_renew_lease(restore->repository, restore->journal, err) < 0)
+                                return -1;
+                        renew = deadline_in_ms(RENEW_INTERVAL_MS);
+                }
+                if (pull->state == PULL_RUNS && pull->total_bytes)
+                        report_progress(restore->report, pull->target, pull->done_bytes, pull->total_bytes);
+                if (pull->state != PULL_DONE)
+                        usleep(LOOK_INTERVAL_US);
+        }
+        return 0;
+}
+
+int restore_pull(struct restore *restore, struct error **err)
+{
+        struct pull pull = {
+                .journal = restore->journal,
+                .host = restore->host,
+                .share = restore->host_repository,
+                .bandwidth_mib_s = restore->settings->limits.bandwidth_mib_s,
+                .state = PULL_RUNS,
+        };
+        struct error *damage = NULL;
+        report_step(restore->report, "pull");
+        if (look_again(restore, &pull, err) < 0 || verify_late(restore, &damage, err) < 0 ||
+            wait_until_pulled(restore, &pull, err) < 0 || restore_close_pulled(restore->repository, restore->journal, err) < 0) {
+                error_free(damage);
+                return restore_leave_pulling(restore, err);
+        }
+        report_step_end(restore->report, STEP_DONE, "nothing of it is on the share any more");
+        return damage ? error_propagate(err, damage) : 0;
+}
+
+/* -- later, and from elsewhere -------------------------------------------------------------------------------------------- */
+
+int restore_close_pulled(struct repository *repository, struct restore_journal *journal, struct error **err)
+{
+        if (restore_drop_lease(repository, journal, err) < 0)
+                return -1;
+        if (journal->n_asides == 0 && !journal->original_file)
+                return restores_remove(repository, journal, err);
+        journal->phase = RESTORE_DONE;
+        return restores_write(repository, journal, err);
+}
+
+int restore_resume_pull(struct repository *repository, struct restore_journal *journal, struct hypervisor *host, const char *share,
+                        uint64_t bandwidth_mib_s, bool dry_run, struct report *report, struct error **err)
+{
+        struct pull pull = { .journal = journal, .host = host, .share = share, .bandwidth_mib_s = bandwidth_mib_s };
+        if (dry_run) {
+                report_log(report, "the instant restore %s of %s: its disks are still pulled from the share, or to be settled",
+                           journal->job, journal->vm);
+                return 0;
+        }
+        report_step(report, "pull");
+        if (look(&pull, err) < 0 ||
+            (pull.state != PULL_DONE && pull.state != PULL_GONE && restore_renew_lease(repository, journal, err) < 0))
+                return -1;
+        if (pull.state == PULL_DONE || pull.state == PULL_GONE) {
+                if (pull.state == PULL_GONE)
+                        report_warning(report, "%s of the instant restore %s is on no hypervisor of the inventory any more",
+                                       journal->name, journal->job);
+                if (restore_close_pulled(repository, journal, err) < 0)
+                        return -1;
+                report_step_end(report, STEP_DONE, "nothing of %s is on the share any more", journal->name);
+                return 0;
+        }
+        _cleanup_free_ char *done = format_bytes(pull.done_bytes);
+        _cleanup_free_ char *total = format_bytes(pull.total_bytes);
+        if (pull.state == PULL_OFF)
+                report_step_end(report, STEP_SKIPPED, "%s is off; its disks still stand on the share", journal->name);
+        else
+                report_step_end(report, STEP_SKIPPED, "%s still runs from the share: disk %s, %s of %s", journal->name, pull.target,
+                                done, total);
+        return 0;
+}
+
+int restore_refuse_pulled(struct repository *repository, const char *uuid, const char *what, struct error **err)
+{
+        _cleanup_restore_journals_ struct restore_journals list = { 0 };
+        if (restores_scan(repository, NULL, &list, err) < 0)
+                return -1;
+        for (size_t i = 0; i < list.count; i++) {
+                const struct restore_journal *journal = list.items[i];
+                if (journal->instant && journal->phase != RESTORE_DONE && streq(journal->uuid, uuid))
+                        return error_set(
+                                err, ERROR_BUSY,
+                                "%s runs from its restore point %s until the instant restore %s has pulled its disks off the "
+                                "share: %s (`orch status`; to take the pull up again: orch recover %s)",
+                                journal->name, journal->point, journal->job, what, journal->vm);
+        }
+        return 0;
+}
+
+int restore_refuse_backup(struct repository *repository, const char *uuid, struct error **err)
+{
+        return restore_refuse_pulled(repository, uuid, "no backup of it is made before", err);
+}

@@ -1,0 +1,168 @@
+/* The disks' checksums, read while they are copied, for a point whose files nobody has touched since all of it was last read back: what can
+ * be wrong with it then is the storage, and that is told before anything is put in its place. For any other point all is read before a
+ * byte is copied (restore-point.c).
+ *
+ * One thread reads; it is lent the share and the points of this restore, which nobody changes meanwhile, and tells how far it is by counters.
+ * Its end is seen in the dispatch of its work, on the restore's own thread, which alone tells and decides. */
+#include <errno.h>
+#include <poll.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "base/work-thread.h"
+#include "repository/staging.h"
+#include "worker/backup/backup-internal.h"
+#include "worker/restore/restore-internal.h"
+
+enum { ASK_MS = 100, END_MS = 2000 };
+
+struct restore_reading {
+        struct work_thread *thread;
+        bool ended; /* and what follows is ours */
+        /* Lent: */
+        struct repository *repository;
+        struct point_list points;
+        /* The thread's: */
+        const struct point **chain; /* the oldest first */
+        size_t count;
+        uint64_t before_bytes; /* of the points before the one that is read */
+        const struct point *damaged;
+        char **damage;
+        struct error *error;
+        /* Both's: */
+        atomic_bool stop;
+        atomic_uint_fast64_t done_bytes;
+        uint64_t total_bytes;
+};
+
+static void on_bytes(uint64_t done, uint64_t total _unused_, void *data)
+{
+        struct restore_reading *reading = data;
+        atomic_store(&reading->done_bytes, reading->before_bytes + done);
+}
+
+static bool is_stopped(void *data)
+{
+        const struct restore_reading *reading = data;
+        return atomic_load(&reading->stop);
+}
+
+/* On the thread. Ends with the first point that is not whole. */
+static void read_disks(void *data)
+{
+        struct restore_reading *reading = data;
+        const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = is_stopped, .data = reading };
+        for (size_t i = 0; i < reading->count && !reading->damage; i++) {
+                uint64_t bytes = 0;
+                reading->damaged = reading->chain[i];
+                if (points_verify(reading->repository, reading->chain[i], &reading->points, POINTS_DISKS_ONLY, &progress, &bytes,
+                                  &reading->damage, &reading->error) < 0)
+                        return;
+                reading->before_bytes += bytes;
+        }
+}
+
+static void on_end(void *data)
+{
+        struct restore_reading *reading = data;
+        reading->ended = true;
+}
+
+static void reading_free(struct restore_reading *reading)
+{
+        error_free(reading->error);
+        strv_free(reading->damage);
+        free(reading->chain);
+        free(reading);
+}
+
+int restore_begin_reading(struct restore *restore, struct error **err)
+{
+        struct work_thread *thread = work_thread_new(err);
+        if (!thread)
+                return -1;
+        struct restore_reading *reading = xcalloc(1, sizeof *reading);
+        reading->thread = thread;
+        reading->repository = restore->repository;
+        reading->points = restore->points;
+        reading->count = strv_length(restore->chain);
+        reading->chain = xcalloc(reading->count, sizeof *reading->chain);
+        for (size_t i = 0; i < reading->count; i++) {
+                reading->chain[i] = restore_chain_point(restore, reading->count - 1 - i);
+                reading->total_bytes += metadata_stored_bytes(reading->chain[i]->metadata);
+        }
+        restore->reading = reading;
+        work_thread_post(thread, read_disks, on_end, reading);
+        return 0;
+}
+
+/* What it has come to, as far as it has ended: 0 or -1. The same each time it is asked: a copy that ends in that moment drops what it was
+ * told. */
+static int judge(struct restore *restore, struct error **err)
+{
+        struct restore_reading *reading = restore->reading;
+        work_thread_dispatch(reading->thread);
+        if (!reading->ended)
+                return 0;
+        if (reading->damage)
+                return restore_refuse_damaged(restore, reading->damaged, reading->damage, err);
+        return reading->error ? error_set(err, reading->error->kind, "%s", reading->error->message) : 0;
+}
+
+bool restore_reading_failed(void *data, struct error **ret_reason)
+{
+        struct restore *restore = data;
+        return restore->reading && judge(restore, ret_reason) < 0;
+}
+
+/* Until it has ended, or moves no more. */
+static int await_reading(struct restore *restore, struct error **err)
+{
+        struct restore_reading *reading = restore->reading;
+        unsigned patience_s = restore->settings->limits.copy_stall_seconds;
+        struct deadline stall = deadline_in_ms((int64_t)patience_s * 1000);
+        uint64_t seen = 0;
+        for (;;) {
+                if (worker_check_cancelled(err) < 0 || judge(restore, err) < 0)
+                        return -1;
+                if (reading->ended)
+                        return 0;
+                uint64_t done = atomic_load(&reading->done_bytes);
+                if (done > seen)
+                        stall = deadline_in_ms((int64_t)patience_s * 1000);
+                seen = done;
+                if (deadline_passed(stall))
+                        return error_set(err, ERROR_TIMEOUT,
+                                         "reading %s back has not moved for %u s: the share does not answer at %s",
+                                         restore->point->name, patience_s, repository_path(restore->repository));
+                report_progress(restore->report, "checksums", done, reading->total_bytes);
+                struct pollfd ended = { .fd = work_thread_fd(reading->thread), .events = POLLIN };
+                (void)poll(&ended, 1, ASK_MS);
+        }
+}
+
+int restore_end_reading(struct restore *restore, struct error **err)
+{
+        if (!restore->reading)
+                return 0;
+        report_step(restore->report, "checksums");
+        if (await_reading(restore, err) < 0)
+                return -1;
+        restore_tell_checksums(restore, CHECK_AFTER, restore->reading->before_bytes);
+        return 0;
+}
+
+bool restore_stop_reading(struct restore *restore)
+{
+        struct restore_reading *reading = restore->reading;
+        if (!reading)
+                return true;
+        atomic_store(&reading->stop, true);
+        if (!work_thread_stop(TAKE_PTR(reading->thread), END_MS))
+                return false;
+        reading_free(reading);
+        restore->reading = NULL;
+        return true;
+}

@@ -1,0 +1,188 @@
+/* Implements worker/test-restore/test-restore.h: the order of a test-restore, and its end.
+ *
+ * Invariants: whatever was made on the hypervisor is removed before the result is told, but for a machine that was to be kept; a verdict is
+ * only written when there is one: a hypervisor that could not be reached says nothing about a point. */
+#include "worker/test-restore/test-restore.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "worker/recover/recovery.h"
+#include "worker/test-restore/test-restore-internal.h"
+#include "worker/host/test-traces.h"
+
+struct step {
+        const char *name;
+        int (*run)(struct test_restore *test, struct error **err);
+};
+
+static const struct step steps[] = {
+        { "point", test_restore_choose },    { "read-point", test_restore_read_point }, { "hypervisor", test_restore_find_host },
+        { "prepare", test_restore_prepare }, { "start", test_restore_start },           { "boot", test_restore_watch },
+        { "tests", test_restore_run_tests },
+};
+
+static void test_restore_done(struct test_restore *test)
+{
+        for (size_t i = 0; i < test->n_disks; i++) {
+                free(test->disks[i].target);
+                strv_free(test->disks[i].layers);
+        }
+        free(test->disks);
+        for (size_t i = 0; test->before && i < test->n_chain; i++)
+                fingerprint_done(&test->before[i]);
+        free(test->before);
+        free(test->chain);
+        /* Of a machine that was kept it stays on the share. */
+        if (test->kept)
+                lease_free(test->lease);
+        else
+                lease_release(test->lease);
+        point_list_done(&test->points);
+        test_restore_options_done(&test->options);
+        strbuf_done(&test->console);
+        strv_free(test->evidence);
+        free(test->name);
+        free(test->work);
+        free(test->base);
+        free(test->xml);
+        free(test->reason);
+        free(test->ended);
+        backup_done(&test->job);
+}
+
+void test_restore_saw(struct test_restore *test, const char *check, enum check_verdict verdict, const char *format, ...)
+{
+        va_list ap;
+        va_start(ap, format);
+        _cleanup_free_ char *text = xvasprintf(format, ap);
+        va_end(ap);
+        _cleanup_free_ char *clean = str_one_line(text, 400);
+        strv_addf(&test->evidence, "%s: %s", check, clean);
+        report_check(test->job.report, CHECK_AFTER, check, verdict, "%s", clean);
+}
+
+static int run_steps(struct test_restore *test, struct error **err)
+{
+        for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
+                if (worker_check_cancelled(err) < 0)
+                        return -1;
+                report_step(test->job.report, steps[i].name);
+                if (steps[i].run(test, err) < 0)
+                        return -1;
+                report_step_end(test->job.report, STEP_DONE, NULL);
+                if (steps[i].run == test_restore_watch && !test->booted)
+                        return 0;
+        }
+        return 0;
+}
+
+/* Leaves the machine as it is, and says how it goes. */
+static int keep(struct test_restore *test, struct error **err)
+{
+        struct backup *job = &test->job;
+        if (test_traces_keep(job->host, test->name, job->host_entry->scratch, err) < 0)
+                return -1;
+        undo_settle(&job->undo, "test-domain");
+        test->kept = true;
+        report_log(job->report,
+                   "%s is kept on %s (its files: %s). It uses the point, which is held for it for %d days. To remove it: orch "
+                   "test-restore --remove %s",
+                   test->name, job->host->name, test->work, LEASE_DAYS, job->vm->name);
+        return 0;
+}
+
+static int remove_and_compare(struct test_restore *test, struct error **err)
+{
+        struct backup *job = &test->job;
+        report_step(job->report, test->options.keep ? "keep" : "remove");
+        if (test->options.keep ? keep(test, err) < 0 : undo_run(&job->undo, job->report, err) < 0)
+                return -1;
+        report_step(job->report, "compare-point");
+        return test_restore_compare_point(test, err);
+}
+
+/* After a verdict: what the guest said is saved, the machine removed, the point looked at; and whatever came of that, the verdict is written. */
+static int conclude(struct test_restore *test, struct error **err)
+{
+        struct backup *job = &test->job;
+        _cleanup_error_ struct error *error = NULL;
+        report_step(job->report, "evidence");
+        test_restore_save_evidence(test);
+        if (remove_and_compare(test, &error) < 0)
+                report_step_end(job->report, STEP_FAILED, "%s", error->message);
+        report_step(job->report, "record");
+        if (test_restore_record(test, err) < 0)
+                return -1;
+        report_step_end(job->report, STEP_DONE, NULL);
+        if (error)
+                return error_propagate(err, TAKE_PTR(error));
+        if (test->booted && test->tests_passed)
+                return 0;
+        return error_set(err, ERROR_CORRUPT, "%s of %s %s: %s", test->point->name, job->vm->name,
+                         test->booted ? "comes up, but does not pass its tests" : "is NOT BOOTABLE", test->reason);
+}
+
+static int finish(struct test_restore *test, struct error *failure)
+{
+        struct report *report = test->job.report;
+        const char *path = test->point ? test->point->path : NULL;
+        if (!failure) {
+                report_result(report, "ok", path, NULL);
+                return 0;
+        }
+        if (!test->has_verdict)
+                worker_note_cancellation(failure);
+        if (report->step)
+                report_step_end(report, STEP_FAILED, "%s", failure->message);
+        undo_run_after(&test->job.undo, report, "Removing the test domain", test->job.request->vm, &failure);
+        bool cancelled = failure->kind == ERROR_CANCELLED;
+        report_result(report, cancelled ? "cancelled" : "failed", path, failure);
+        error_free(failure);
+        return cancelled ? 5 : 1;
+}
+
+/* `orch test-restore --remove`. */
+static int remove_kept(struct test_restore *test, struct error **err)
+{
+        struct backup *job = &test->job;
+        size_t count = 0;
+        report_step(job->report, "remove");
+        job->home = xstrdup(job->vm->hypervisor ? job->vm->hypervisor : job->request->pinned_hypervisor);
+        job->repository = repository_open(job->settings->repository_path, job->settings->repository_fstype, err);
+        if (!job->repository || recover_tests(job, true, &count, err) < 0)
+                return -1;
+        report_step_end(job->report, STEP_DONE, "%zu test domains of %s", count, job->vm->name);
+        return 0;
+}
+
+int test_restore_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
+                     struct report *report)
+{
+        _cleanup_(test_restore_done) struct test_restore test = {
+                .job = {
+                        .request = request,
+                        .settings = settings,
+                        .inventory = inventory,
+                        .vm = inventory_find_vm(inventory, request->vm),
+                        .report = report,
+                        .metadata = metadata_new(),
+                },
+                .pattern_ms = -1,
+                .agent_ms = -1,
+        };
+        struct error *failure = NULL;
+        int r = -1;
+        if (!test.job.vm)
+                error_set(&failure, ERROR_CONFIG, "the inventory has no VM named %s", request->vm);
+        else
+                r = test_restore_options_read(request->options, &test.options, &failure);
+        if (r == 0 && test.options.remove)
+                (void)remove_kept(&test, &failure);
+        else if (r == 0 && run_steps(&test, &failure) == 0)
+                (void)conclude(&test, &failure);
+        return finish(&test, failure);
+}

@@ -1,0 +1,89 @@
+/* Implements worker/upkeep/host-check.h. */
+#include "worker/upkeep/host-check.h"
+
+#include "base/memory.h"
+#include "base/strings.h"
+#include "repository/repository.h"
+#include "transports/hypervisor.h"
+#include "worker/job/connect.h"
+#include "worker/host/host-probe.h"
+#include "worker/job/names.h"
+
+static void check(struct report *report, bool passed, size_t *failures, const char *name, const char *measured)
+{
+        report_check(report, CHECK_BEFORE, name, passed ? CHECK_PASS : CHECK_FAIL, "%s", measured);
+        *failures += passed ? 0 : 1;
+}
+
+static void check_share(struct report *report, const struct settings *settings, const char *path, const char *our_uuid,
+                        const struct host_probe *probe, size_t *failures)
+{
+        bool right_type =
+                probe->mount_type && (settings->repository_fstype == REPOSITORY_FSTYPE_ANY || streq(probe->mount_type, "nfs4"));
+        _cleanup_free_ char *mounted = xasprintf("%s: %s", path, probe->mount_type ? probe->mount_type : "not a mount point");
+        check(report, right_type, failures, "share-mounted", mounted);
+        if (!probe->mount_type)
+                return;
+        check(report, our_uuid && streq(our_uuid, probe->repository_uuid), failures, "share-marker",
+              probe->repository_uuid ? probe->repository_uuid : "no marker");
+        check(report, !probe->write_problem, failures, "share-writable",
+              probe->write_problem ? probe->write_problem : "written, synced, removed");
+        _cleanup_free_ char *room = format_bytes(probe->share_free_bytes);
+        report_check(report, CHECK_BEFORE, "share-space", CHECK_PASS, "%s free", room);
+}
+
+static void check_host(struct report *report, const struct settings *settings, const struct inventory_hypervisor *entry,
+                       const struct host_probe *probe, size_t *failures)
+{
+        _cleanup_free_ char *missing = strv_join(probe->missing_tools, ", ");
+        check(report, !*missing, failures, "host-tools", *missing ? missing : "all there");
+        uint64_t needed = (uint64_t)settings->checks.hypervisor_free_gib * 1024 * 1024 * 1024;
+        uint64_t room = probe->folder_free_bytes[0];
+        _cleanup_free_ char *room_text = room == UINT64_MAX ? xstrdup("unknown") : format_bytes(room);
+        _cleanup_free_ char *measured = xasprintf("%s free in %s, more than %u GiB needed", room_text, entry->scratch,
+                                                  settings->checks.hypervisor_free_gib);
+        check(report, room != UINT64_MAX && room > needed, failures, "hypervisor-space", measured);
+}
+
+static int probe_all(const struct job_request *request, const struct settings *settings, const struct inventory_hypervisor *entry,
+                     struct report *report, size_t *failures, struct error **err)
+{
+        report_step(report, "connect");
+        _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(settings, entry, 0, err);
+        if (!host)
+                return -1;
+        struct hypervisor_versions versions = { 0 };
+        if (host->ops->versions(host, &versions, err) < 0)
+                return -1;
+        report_step_end(report, STEP_DONE, "libvirt %lu.%lu.%lu, QEMU %lu.%lu.%lu", versions.libvirt / 1000000,
+                        versions.libvirt / 1000 % 1000, versions.libvirt % 1000, versions.qemu / 1000000,
+                        versions.qemu / 1000 % 1000, versions.qemu % 1000);
+        report_step(report, "probe");
+        const char *path = worker_host_repository(settings, entry);
+        char *folders[] = { entry->scratch, NULL };
+        _cleanup_free_ char *tag = names_tag("00000000", request->job);
+        struct host_probe probe = { 0 };
+        if (host_probe_run(host, path, tag, true, folders, NULL, &probe, err) < 0)
+                return -1;
+        check_host(report, settings, entry, &probe, failures);
+        check_share(report, settings, path, request->repository_uuid, &probe, failures);
+        host_probe_done(&probe);
+        report_step_end(report, STEP_DONE, NULL);
+        return 0;
+}
+
+int host_check_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
+                   struct report *report)
+{
+        const struct inventory_hypervisor *entry =
+                inventory_find_hypervisor(inventory, request->hypervisor ? request->hypervisor : "");
+        _cleanup_error_ struct error *error = NULL;
+        size_t failures = 0;
+        if (!entry)
+                error_set(&error, ERROR_CONFIG, "the inventory has no hypervisor named %s",
+                          request->hypervisor ? request->hypervisor : "(none)");
+        else if (probe_all(request, settings, entry, report, &failures, &error) == 0 && failures)
+                error_set(&error, ERROR_REFUSED, "%zu checks of %s failed", failures, entry->name);
+        report_result(report, error ? "failed" : "ok", NULL, error);
+        return error ? 1 : 0;
+}

@@ -1,0 +1,244 @@
+/* Finds the VM: by its pinned UUID (by name at its first backup), on its home hypervisor first, then on the others, because VMs migrate.
+ * The other hypervisors are asked in parallel with a short deadline; two running copies of one UUID are refused: one of them is not
+ * the machine that its owner thinks of. */
+#include <pthread.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "worker/backup/backup-internal.h"
+#include "worker/job/connect.h"
+#include "worker/host/deadman.h"
+#include "worker/job/names.h"
+
+enum { HOME_CONNECT_MS = 15000, OTHERS_CONNECT_MS = 5000, RECONNECT_PATIENCE_MS = 120 * 1000 };
+
+struct search {
+        const struct settings *settings;
+        const struct inventory_hypervisor *entry;
+        const char *uuid; /* NULL: by name */
+        const char *domain;
+        int64_t connect_ms;
+        const char *short_uuid; /* not NULL: where it does not run, traces of freezes are looked for, too */
+        pthread_t thread;
+        int found; /* 1, 0, -1 */
+        struct hypervisor *host;
+        struct domain_info info;
+        bool has_traces; /* of freezes by jobs of ours, where it does not run any more */
+        struct error *error;
+};
+
+static bool is_active(const struct domain_info *info)
+{
+        return info->state == DOMAIN_STATE_RUNNING || info->state == DOMAIN_STATE_PAUSED;
+}
+
+/* What cannot be looked at is looked at by the next recovery. */
+static bool find_traces(const struct search *search)
+{
+        struct deadman_traces traces = { 0 };
+        bool found = deadman_find(search->host, search->short_uuid, search->uuid, &traces, NULL) == 0 &&
+                     (traces.armed || traces.stale || traces.fired);
+        deadman_traces_done(&traces);
+        return found;
+}
+
+static void *search_one(void *data)
+{
+        struct search *search = data;
+        search->found = -1;
+        search->host = worker_connect(search->settings, search->entry, search->connect_ms, &search->error);
+        if (search->host)
+                search->found =
+                        search->host->ops->find_domain(search->host, search->uuid, search->domain, &search->info, &search->error);
+        bool runs_here = search->found == 1 && is_active(&search->info);
+        if (search->host && search->uuid && search->short_uuid && !runs_here)
+                search->has_traces = find_traces(search);
+        return NULL;
+}
+
+static void searches_free(struct search *searches, size_t count)
+{
+        for (size_t i = 0; i < count; i++) {
+                hypervisor_free(searches[i].host);
+                domain_info_done(&searches[i].info);
+                error_free(searches[i].error);
+        }
+        free(searches);
+}
+
+/* While a VM is being moved, it is on both, and on one of them does not run yet. */
+static int refuse_two(const struct backup *backup, const struct search *one, const struct search *other, struct error **err)
+{
+        if (streq(one->info.job, "migration") || streq(other->info.job, "migration"))
+                return error_set(err, ERROR_BUSY,
+                                 "%s is being moved between %s and %s: wait until that has ended (virsh domjobinfo %s)",
+                                 backup->vm->name, one->entry->name, other->entry->name, backup->vm->domain);
+        return error_set(err, ERROR_REFUSED,
+                         "%s (UUID %s) runs on both %s and %s: two running copies write to the same disks or are not the same "
+                         "machine; stop the one that is wrong, then run this again",
+                         backup->vm->name, other->info.uuid, one->entry->name, other->entry->name);
+}
+
+/* Which of the searches to take: the running copy, else any; -1: none. Two running ones are an error. */
+static int choose(const struct backup *backup, struct search *searches, size_t count, ssize_t *ret_index, struct error **err)
+{
+        ssize_t best = -1;
+        for (size_t i = 0; i < count; i++) {
+                if (searches[i].found != 1)
+                        continue;
+                if (best >= 0 && is_active(&searches[i].info) && is_active(&searches[best].info))
+                        return refuse_two(backup, &searches[best], &searches[i], err);
+                if (best < 0 || is_active(&searches[i].info))
+                        best = (ssize_t)i;
+        }
+        *ret_index = best;
+        return 0;
+}
+
+/* One search per hypervisor of the inventory but the one it was found on, the home first, all at once. `short_uuid`: of the repository, or
+ * NULL. */
+static struct search *search_everywhere(struct backup *backup, const char *short_uuid, size_t *ret_count)
+{
+        size_t n = backup->inventory->n_hypervisors;
+        const char *uuid = backup->uuid ? backup->uuid : backup->request->pinned_uuid;
+        struct search *searches = xcalloc(n + 1, sizeof *searches);
+        size_t count = 0;
+        for (int pass = 0; pass < 2; pass++) {
+                for (size_t i = 0; i < n; i++) {
+                        const struct inventory_hypervisor *entry = &backup->inventory->hypervisors[i];
+                        if (entry != backup->host_entry && streq(entry->name, backup->home) == (pass == 0))
+                                searches[count++] =
+                                        (struct search){ .settings = backup->settings,
+                                                         .entry = entry,
+                                                         .uuid = uuid,
+                                                         .domain = backup->vm->domain,
+                                                         .short_uuid = short_uuid,
+                                                         .connect_ms = pass == 0 ? HOME_CONNECT_MS : OTHERS_CONNECT_MS };
+                }
+        }
+        for (size_t i = 0; i < count; i++)
+                if (pthread_create(&searches[i].thread, NULL, search_one, &searches[i]) != 0)
+                        abort();
+        for (size_t i = 0; i < count; i++)
+                pthread_join(searches[i].thread, NULL);
+        *ret_count = count;
+        return searches;
+}
+
+/* When nobody has that UUID: does a namesake exist? Then say that instead of "not found". */
+static int not_found(struct backup *backup, struct search *searches, size_t count, struct error **err)
+{
+        const char *name = backup->vm->name;
+        for (size_t i = 0; i < count; i++) {
+                if (!searches[i].host || !backup->request->pinned_uuid)
+                        continue;
+                _cleanup_domain_info_ struct domain_info info = { 0 };
+                if (searches[i].host->ops->find_domain(searches[i].host, NULL, backup->vm->domain, &info, NULL) == 1)
+                        return error_set(err, ERROR_REFUSED,
+                                         "a VM named %s is on %s, but it is another machine: its UUID is %s, and the one backed up "
+                                         "so far is "
+                                         "%s. If it was recreated on purpose, run: orch backup vm %s --accept-new-uuid",
+                                         name, searches[i].entry->name, info.uuid, backup->request->pinned_uuid, name);
+        }
+        for (size_t i = 0; i < count; i++) {
+                bool is_home = streq(searches[i].entry->name, backup->home);
+                if (searches[i].found < 0 && (is_home || !backup->home)) {
+                        error_propagate(err, TAKE_PTR(searches[i].error));
+                        return is_home ? -1 : error_prefix(err, "%s was not found where it could be looked for", name);
+                }
+        }
+        return error_set(err, ERROR_CONFIG,
+                         "%s has no VM (libvirt domain) named %s, nor has any other hypervisor of the inventory that answers%s%s",
+                         backup->home ? backup->home : "the inventory", backup->vm->domain,
+                         backup->request->pinned_uuid ? "; looked for by UUID " : "",
+                         backup->request->pinned_uuid ? backup->request->pinned_uuid : "");
+}
+
+static void adopt(struct backup *backup, struct search *found)
+{
+        backup->host = TAKE_PTR(found->host);
+        backup->host_entry = found->entry;
+        backup->info = found->info;
+        found->info = (struct domain_info){ 0 };
+        backup->uuid = xstrdup(backup->info.uuid);
+        backup->running = backup->was_running = is_active(&backup->info);
+        backup->host_repository = worker_host_repository(backup->settings, found->entry);
+        if (!backup->home)
+                backup->home = xstrdup(found->entry->name);
+        xstrdup_replace(&backup->metadata->uuid, backup->uuid);
+        xstrdup_replace(&backup->metadata->ran_on, found->entry->name);
+        xstrdup_replace(&backup->metadata->hypervisor, backup->home);
+        if (!streq(backup->home, found->entry->name))
+                report_warning(backup->report, "%s is on %s, not on %s where the inventory has it", backup->vm->name,
+                               found->entry->name, backup->home);
+}
+
+int backup_locate(struct backup *backup, struct error **err)
+{
+        size_t count = 0;
+        bool repairs = backup->request->action == JOB_BACKUP || backup->request->action == JOB_RECOVER;
+        _cleanup_free_ char *short_uuid =
+                repairs && backup->request->repository_uuid ? names_short_uuid(backup->request->repository_uuid) : NULL;
+        struct search *searches = search_everywhere(backup, short_uuid, &count);
+        ssize_t chosen = -1;
+        int r = choose(backup, searches, count, &chosen, err);
+        if (r == 0 && chosen < 0)
+                r = not_found(backup, searches, count, err);
+        /* A home that cannot be asked may run the VM too: a copy elsewhere that is off is then not taken for it. */
+        if (r == 0 && backup->home && searches[0].found < 0 && chosen != 0 && !is_active(&searches[chosen].info))
+                r = error_propagate(err, TAKE_PTR(searches[0].error));
+        for (size_t i = 0; r == 0 && i < count; i++)
+                if (searches[i].has_traces && (ssize_t)i != chosen)
+                        strv_add(&backup->traces_elsewhere, searches[i].entry->name);
+        if (r == 0)
+                adopt(backup, &searches[chosen]);
+        searches_free(searches, count);
+        if (r == 0)
+                report_step_end(backup->report, STEP_DONE, "on %s, %s, UUID %s", backup->host_entry->name,
+                                domain_state_name(backup->info.state), backup->uuid);
+        return r;
+}
+
+struct hypervisor *backup_find_moved(struct backup *backup)
+{
+        size_t count = 0;
+        struct search *searches = search_everywhere(backup, NULL, &count);
+        struct hypervisor *moved = NULL;
+        for (size_t i = 0; i < count && !moved; i++)
+                if (searches[i].found == 1 && is_active(&searches[i].info))
+                        moved = TAKE_PTR(searches[i].host);
+        searches_free(searches, count);
+        return moved;
+}
+
+int backup_ensure_connection(struct backup *backup, struct error **err)
+{
+        static const char *const true_argv[] = { "true", NULL };
+        if (!backup->reconnect_by.at_ms)
+                backup->reconnect_by = deadline_in_ms(RECONNECT_PATIENCE_MS);
+        for (;;) {
+                _cleanup_error_ struct error *error = NULL;
+                _cleanup_domain_info_ struct domain_info info = { 0 };
+                if (backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &info, &error) >= 0 &&
+                    hypervisor_run(backup->host, true_argv, 15000, NULL, &error) == 0)
+                        return 0;
+                if (deadline_passed(backup->reconnect_by)) {
+                        error_propagate(err, TAKE_PTR(error));
+                        return error_prefix(err, "%s could not be reached again within %d s", backup->host->name,
+                                            RECONNECT_PATIENCE_MS / 1000);
+                }
+                if (backup->host->ops->reconnect(backup->host, NULL) < 0)
+                        usleep(1000 * 1000); /* bounded by the deadline above: nothing else is to be waited for */
+        }
+}
+
+int backup_read_xml(struct backup *backup, bool inactive, struct domain_xml **ret, struct error **err)
+{
+        _cleanup_free_ char *text = NULL;
+        if (backup->host->ops->get_xml(backup->host, backup->uuid, inactive, false, &text, err) < 0)
+                return -1;
+        *ret = domain_xml_parse(text, strlen(text), err);
+        return *ret ? 0 : -1;
+}
