@@ -1,7 +1,8 @@
 /* Implements policies/boot-verdict.h.
  *
- * Firmware that finds nothing reads a few sectors; any boot loader with its kernel is megabytes. That tells a machine that idles at its
- * firmware's prompt from one that idles at its own, without a look at the screen. */
+ * Firmware that finds nothing reads a few sectors; any boot loader with its kernel is megabytes.
+ * That tells a machine that idles at its firmware's prompt from one that idles at its own, without
+ * a look at the screen. */
 #include "policies/boot-verdict.h"
 
 #include <stdarg.h>
@@ -22,7 +23,8 @@ static const uint64_t quiet_bytes = 1024 * 1024;
 static const double idle_load = 0.30;
 static const double steady_load = 0.25; /* of the load itself */
 
-static void begin_steady(struct boot_activity *activity, int64_t at_ms, uint64_t read_bytes, double load)
+static void begin_steady(struct boot_activity *activity, int64_t at_ms, uint64_t read_bytes,
+                         double load)
 {
         activity->steady.since_ms = at_ms;
         activity->steady.read_bytes = read_bytes;
@@ -30,12 +32,16 @@ static void begin_steady(struct boot_activity *activity, int64_t at_ms, uint64_t
 }
 
 /* By slices of some seconds, so that a scheduler's jitter is no unrest. */
-static void follow_load(struct boot_activity *activity, int64_t at_ms, int64_t cpu_ms, uint64_t read_bytes)
+static void follow_load(struct boot_activity *activity, int64_t at_ms, int64_t cpu_ms,
+                        uint64_t read_bytes)
 {
         int64_t elapsed = at_ms - activity->steady.slice_ms;
         if (activity->count == 0 || elapsed >= SLICE_MS) {
-                double load = elapsed > 0 ? (double)(cpu_ms - activity->steady.slice_cpu_ms) / (double)elapsed : 0;
-                double change = load > activity->steady.load ? load - activity->steady.load : activity->steady.load - load;
+                double load = elapsed > 0 ? (double)(cpu_ms - activity->steady.slice_cpu_ms) /
+                                                    (double)elapsed
+                                          : 0;
+                double change = load > activity->steady.load ? load - activity->steady.load
+                                                             : activity->steady.load - load;
                 if (activity->count == 0 || change > steady_load * activity->steady.load)
                         begin_steady(activity, at_ms, read_bytes, load);
                 activity->steady.slice_ms = at_ms;
@@ -45,14 +51,16 @@ static void follow_load(struct boot_activity *activity, int64_t at_ms, int64_t c
                 begin_steady(activity, at_ms, read_bytes, activity->steady.load);
 }
 
-void boot_activity_add(struct boot_activity *activity, int64_t at_ms, int64_t cpu_ms, uint64_t read_bytes)
+void boot_activity_add(struct boot_activity *activity, int64_t at_ms, int64_t cpu_ms,
+                       uint64_t read_bytes)
 {
         size_t n = activity->count;
         if (n == 0 || read_bytes > activity->samples[n - 1].read_bytes)
                 activity->last_read_ms = at_ms;
         follow_load(activity, at_ms, cpu_ms, read_bytes);
         if (n == BOOT_SAMPLES_MAX) {
-                memmove(activity->samples, activity->samples + 1, (n - 1) * sizeof activity->samples[0]);
+                memmove(activity->samples, activity->samples + 1,
+                        (n - 1) * sizeof activity->samples[0]);
                 n--;
         }
         activity->samples[n].at_ms = at_ms;
@@ -73,7 +81,8 @@ static bool is_idle(const struct boot_activity *activity)
 {
         size_t last = activity->count - 1;
         size_t first = last;
-        while (first > 0 && activity->samples[last].at_ms - activity->samples[first].at_ms < SETTLED_MS)
+        while (first > 0 &&
+               activity->samples[last].at_ms - activity->samples[first].at_ms < SETTLED_MS)
                 first--;
         if (activity->samples[last].at_ms - activity->samples[first].at_ms < SETTLED_MS ||
             activity->samples[last].read_bytes - activity->samples[first].read_bytes > quiet_bytes)
@@ -94,7 +103,8 @@ bool boot_activity_settled(const struct boot_activity *activity)
 
 static uint64_t read_so_far(const struct boot_sight *sight)
 {
-        return sight->activity.count ? sight->activity.samples[sight->activity.count - 1].read_bytes : 0;
+        return sight->activity.count ? sight->activity.samples[sight->activity.count - 1].read_bytes
+                                     : 0;
 }
 
 static bool loaded(const struct boot_sight *sight)
@@ -102,7 +112,8 @@ static bool loaded(const struct boot_sight *sight)
         return sight->kernel_from_host || read_so_far(sight) >= loaded_bytes;
 }
 
-static _printf_(2, 3) struct boot_verdict verdict(enum boot_outcome outcome, const char *format, ...)
+static _printf_(2, 3) struct boot_verdict
+        verdict(enum boot_outcome outcome, const char *format, ...)
 {
         struct boot_verdict ret = { .outcome = outcome };
         va_list ap;
@@ -119,13 +130,18 @@ static struct boot_verdict look_for_failure(const struct boot_sight *sight)
         if (*sight->trouble)
                 return verdict(BOOT_NOT_BOOTABLE, "its console says: %s", sight->trouble);
         if (sight->ended)
-                return verdict(BOOT_NOT_BOOTABLE, "it ended by itself within %.0f s (%s)", seconds, sight->ended);
+                return verdict(BOOT_NOT_BOOTABLE, "it ended by itself within %.0f s (%s)", seconds,
+                               sight->ended);
         if (sight->resets > RESETS_MAX)
-                return verdict(BOOT_NOT_BOOTABLE, "it resets itself over and over (%u times in %.0f s)", sight->resets, seconds);
+                return verdict(BOOT_NOT_BOOTABLE,
+                               "it resets itself over and over (%u times in %.0f s)", sight->resets,
+                               seconds);
         if (!loaded(sight) && sight->up_ms - sight->activity.last_read_ms >= NOTHING_READ_MS)
                 return verdict(BOOT_NOT_BOOTABLE,
-                               "its firmware found nothing to boot: %llu KiB were read from its disks, nothing in the last %d s",
-                               (unsigned long long)read_so_far(sight) / 1024, NOTHING_READ_MS / 1000);
+                               "its firmware found nothing to boot: %llu KiB were read from its "
+                               "disks, nothing in the last %d s",
+                               (unsigned long long)read_so_far(sight) / 1024,
+                               NOTHING_READ_MS / 1000);
         return verdict(BOOT_WAIT, "running");
 }
 
@@ -138,7 +154,8 @@ static struct boot_verdict judge_activity(const struct boot_sight *sight)
         if (!boot_activity_settled(&sight->activity))
                 return verdict(BOOT_WAIT, "its disks becoming quiet and its processors steady");
         return verdict(BOOT_UP,
-                       "its disks are quiet and its processors steady after %llu MiB were read; no failure on the console, "
+                       "its disks are quiet and its processors steady after %llu MiB were read; no "
+                       "failure on the console, "
                        "no reset loop",
                        (unsigned long long)read_so_far(sight) / 1024 / 1024);
 }
@@ -147,14 +164,17 @@ static struct boot_verdict judge(const struct boot_sight *sight)
 {
         bool agent_counts = sight->agent_expected || sight->agent_answers;
         if (sight->agent_expected && !sight->agent_answers)
-                return verdict(BOOT_WAIT, "its guest agent, which answered when the point was made");
+                return verdict(BOOT_WAIT,
+                               "its guest agent, which answered when the point was made");
         if (sight->pattern_wanted && !sight->pattern_seen)
                 return verdict(BOOT_WAIT, "its boot_pattern on the console");
         if (agent_counts && sight->pattern_wanted)
-                return verdict(BOOT_UP, "the guest agent answers, and the boot_pattern is on the console");
+                return verdict(BOOT_UP,
+                               "the guest agent answers, and the boot_pattern is on the console");
         if (agent_counts)
                 return verdict(BOOT_UP, "the guest agent answers");
-        return sight->pattern_wanted ? verdict(BOOT_UP, "the boot_pattern is on the console") : judge_activity(sight);
+        return sight->pattern_wanted ? verdict(BOOT_UP, "the boot_pattern is on the console")
+                                     : judge_activity(sight);
 }
 
 struct boot_verdict boot_decide(const struct boot_sight *sight)
@@ -165,7 +185,8 @@ struct boot_verdict boot_decide(const struct boot_sight *sight)
         struct boot_verdict now = judge(sight);
         if (now.outcome != BOOT_WAIT || sight->up_ms < sight->deadline_ms)
                 return now;
-        return verdict(BOOT_NOT_BOOTABLE, "in %.0f s nothing came of waiting for %s", (double)sight->up_ms / 1000.0, now.reason);
+        return verdict(BOOT_NOT_BOOTABLE, "in %.0f s nothing came of waiting for %s",
+                       (double)sight->up_ms / 1000.0, now.reason);
 }
 
 static void take_line(const char *from, char ret[BOOT_TROUBLE_MAX])

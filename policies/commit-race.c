@@ -1,14 +1,17 @@
-/* Implements policies/commit-race.h. Before the first byte a job does not know how much there is to do: it may say nothing, or everything. */
+/* Implements policies/commit-race.h. Before the first byte a job does not know how much there is to
+ * do: it may say nothing, or everything. */
 #include "policies/commit-race.h"
 
 void commit_race_begin(struct commit_race *race, int64_t now_ms, int64_t stall_ms)
 {
-        *race = (struct commit_race){
-                .stall_ms = stall_ms, .moved_ms = now_ms, .gained_ms = now_ms, .least_left_bytes = UINT64_MAX
-        };
+        *race = (struct commit_race){ .stall_ms = stall_ms,
+                                      .moved_ms = now_ms,
+                                      .gained_ms = now_ms,
+                                      .least_left_bytes = UINT64_MAX };
 }
 
-enum commit_race_state commit_race_look(struct commit_race *race, int64_t now_ms, uint64_t done_bytes, uint64_t total_bytes)
+enum commit_race_state commit_race_look(struct commit_race *race, int64_t now_ms,
+                                        uint64_t done_bytes, uint64_t total_bytes)
 {
         uint64_t left_bytes = total_bytes > done_bytes ? total_bytes - done_bytes : 0;
         if (done_bytes != race->done_bytes)
@@ -24,5 +27,7 @@ enum commit_race_state commit_race_look(struct commit_race *race, int64_t now_ms
                 return COMMIT_RACE_STALLED;
         if (now_ms - race->gained_ms > race->stall_ms * COMMIT_RACE_LOST_PATIENCE)
                 return COMMIT_RACE_LOST;
-        return now_ms - race->gained_ms > race->stall_ms / COMMIT_RACE_SLOW_PART ? COMMIT_RACE_SLOW : COMMIT_RACE_GAINS;
+        return now_ms - race->gained_ms > race->stall_ms / COMMIT_RACE_SLOW_PART
+                       ? COMMIT_RACE_SLOW
+                       : COMMIT_RACE_GAINS;
 }

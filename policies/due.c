@@ -1,7 +1,8 @@
 /* Implements due_decide() of policies/due.h.
  *
- * Time is cut into periods in which a run serves one slot: from (slot - early window) up to the next slot's. A VM is due while
- * its newest good point is older than the period that `now` is in; so being due only ends by a new point, never by time passing. */
+ * Time is cut into periods in which a run serves one slot: from (slot - early window) up to the
+ * next slot's. A VM is due while its newest good point is older than the period that `now` is in;
+ * so being due only ends by a new point, never by time passing. */
 #include "policies/due.h"
 
 #include <stdio.h>
@@ -32,7 +33,8 @@ static struct slot_text format_slot(int64_t slot)
         return ret;
 }
 
-static void explain_due(struct due_verdict *verdict, int64_t current_slot, bool current_served, int64_t last_good, int64_t now)
+static void explain_due(struct due_verdict *verdict, int64_t current_slot, bool current_served,
+                        int64_t last_good, int64_t now)
 {
         bool early = verdict->slot > now;
         size_t size = sizeof verdict->reason;
@@ -40,15 +42,18 @@ static void explain_due(struct due_verdict *verdict, int64_t current_slot, bool 
         if (last_good <= 0)
                 snprintf(verdict->reason, size, "due: no good point yet");
         else if (last_good > now)
-                snprintf(verdict->reason, size, "due: the newest good point is of %s, in the future: was a clock wrong?",
+                snprintf(verdict->reason, size,
+                         "due: the newest good point is of %s, in the future: was a clock wrong?",
                          format_slot(last_good).text);
         else if (early && current_served)
-                snprintf(verdict->reason, size, "due early: a run now serves %s", format_slot(verdict->slot).text);
-        else if (early)
-                snprintf(verdict->reason, size, "due: no good point since %s; a run now serves %s", format_slot(current_slot).text,
+                snprintf(verdict->reason, size, "due early: a run now serves %s",
                          format_slot(verdict->slot).text);
+        else if (early)
+                snprintf(verdict->reason, size, "due: no good point since %s; a run now serves %s",
+                         format_slot(current_slot).text, format_slot(verdict->slot).text);
         else
-                snprintf(verdict->reason, size, "due: no good point since %s", format_slot(current_slot).text);
+                snprintf(verdict->reason, size, "due: no good point since %s",
+                         format_slot(current_slot).text);
 }
 
 static void explain_not_due(struct due_verdict *verdict, int64_t last_good, int64_t now)
@@ -56,14 +61,17 @@ static void explain_not_due(struct due_verdict *verdict, int64_t last_good, int6
         _cleanup_free_ char *point = clock_format_folder(last_good);
 
         if (verdict->slot > now)
-                snprintf(verdict->reason, sizeof verdict->reason, "not due: %s serves the coming slot, %s; next %s", point,
+                snprintf(verdict->reason, sizeof verdict->reason,
+                         "not due: %s serves the coming slot, %s; next %s", point,
                          format_slot(verdict->slot).text, format_slot(verdict->next_slot).text);
         else
-                snprintf(verdict->reason, sizeof verdict->reason, "not due: %s serves this slot; next %s", point,
+                snprintf(verdict->reason, sizeof verdict->reason,
+                         "not due: %s serves this slot; next %s", point,
                          format_slot(verdict->next_slot).text);
 }
 
-struct due_verdict due_decide(enum vm_schedule schedule, const struct week_time *start, int64_t last_good, int64_t now)
+struct due_verdict due_decide(enum vm_schedule schedule, const struct week_time *start,
+                              int64_t last_good, int64_t now)
 {
         struct due_verdict verdict = { 0 };
 

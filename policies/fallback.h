@@ -4,9 +4,10 @@
 #include "schema/config/inventory.h"
 
 enum fallback_verdict {
-        FALLBACK_QUIESCE,            /* the agent answers: freeze */
-        FALLBACK_SNAPSHOT,           /* go on without a freeze, with a warning */
-        FALLBACK_SNAPSHOT_AND_ALERT, /* go on without a freeze; an alert at once: an agent that should answer does not */
+        FALLBACK_QUIESCE,  /* the agent answers: freeze */
+        FALLBACK_SNAPSHOT, /* go on without a freeze, with a warning */
+        /* go on without a freeze; an alert at once: an agent that should answer does not */
+        FALLBACK_SNAPSHOT_AND_ALERT,
         FALLBACK_FAIL,
 };
 

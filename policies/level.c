@@ -6,10 +6,12 @@
 #include "base/strings.h"
 
 #define WEEK ((int64_t)7 * 24 * 60 * 60)
-/* A cycle that begins a little earlier than the one that made the last full is still the one in which the next is due. */
+/* A cycle that begins a little earlier than the one that made the last full is still the one in
+ * which the next is due. */
 #define EARLY ((int64_t)12 * 60 * 60)
 
-static const struct level_point *find(const struct level_point *points, size_t n_points, const char *name)
+static const struct level_point *find(const struct level_point *points, size_t n_points,
+                                      const char *name)
 {
         for (size_t i = 0; i < n_points; i++)
                 if (streq(points[i].name, name))
@@ -18,7 +20,8 @@ static const struct level_point *find(const struct level_point *points, size_t n
 }
 
 /* The full that a point builds on, when all between them are good; else NULL. */
-static const struct level_point *root_of(const struct level_point *points, size_t n_points, const struct level_point *point)
+static const struct level_point *root_of(const struct level_point *points, size_t n_points,
+                                         const struct level_point *point)
 {
         for (size_t steps = 0; point && point->good && steps <= n_points; steps++) {
                 if (!point->parent)
@@ -28,14 +31,15 @@ static const struct level_point *root_of(const struct level_point *points, size_
         return NULL;
 }
 
-static const struct level_point *newest(enum vm_level wanted, const struct level_point *points, size_t n_points,
-                                        bool with_checkpoint)
+static const struct level_point *newest(enum vm_level wanted, const struct level_point *points,
+                                        size_t n_points, bool with_checkpoint)
 {
         const struct level_point *best = NULL;
         for (size_t i = 0; i < n_points; i++) {
                 const struct level_point *point = &points[i];
                 if (!point->same_vm || (with_checkpoint && !point->checkpoint) ||
-                    (wanted == VM_LEVEL_DIFFERENTIAL && point->parent) || !root_of(points, n_points, point))
+                    (wanted == VM_LEVEL_DIFFERENTIAL && point->parent) ||
+                    !root_of(points, n_points, point))
                         continue;
                 if (!best || point->started > best->started)
                         best = point;
@@ -43,8 +47,8 @@ static const struct level_point *newest(enum vm_level wanted, const struct level
         return best;
 }
 
-void level_decide(enum vm_level wanted, unsigned full_every_weeks, const struct level_point *points, size_t n_points, int64_t now,
-                  struct level_choice *ret)
+void level_decide(enum vm_level wanted, unsigned full_every_weeks, const struct level_point *points,
+                  size_t n_points, int64_t now, struct level_choice *ret)
 {
         *ret = (struct level_choice){ .level = VM_LEVEL_FULL };
         if (wanted == VM_LEVEL_FULL)
@@ -54,18 +58,21 @@ void level_decide(enum vm_level wanted, unsigned full_every_weeks, const struct 
         if (!parent) {
                 ret->expected = !any;
                 snprintf(ret->reason, sizeof ret->reason,
-                         any ? "the VM has no checkpoint of a good point any more" : "it is the first of its chain");
+                         any ? "the VM has no checkpoint of a good point any more"
+                             : "it is the first of its chain");
                 return;
         }
         const struct level_point *root = root_of(points, n_points, parent);
         if (full_every_weeks && now - root->started >= (int64_t)full_every_weeks * WEEK - EARLY) {
                 ret->expected = true;
-                snprintf(ret->reason, sizeof ret->reason, "the last one is from %s and one is due every %u weeks", root->name,
+                snprintf(ret->reason, sizeof ret->reason,
+                         "the last one is from %s and one is due every %u weeks", root->name,
                          full_every_weeks);
                 return;
         }
         if (parent->started > now) {
-                snprintf(ret->reason, sizeof ret->reason, "the clock was set back: %s, which it would build on, is of a later time",
+                snprintf(ret->reason, sizeof ret->reason,
+                         "the clock was set back: %s, which it would build on, is of a later time",
                          parent->name);
                 return;
         }

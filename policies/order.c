@@ -1,5 +1,5 @@
-/* Implements policies/order.h. Names are unique in an inventory, so this is a total order: the same inventory always runs the
- * same way. */
+/* Implements policies/order.h. Names are unique in an inventory, so this is a total order: the same
+ * inventory always runs the same way. */
 #include "policies/order.h"
 
 #include <string.h>

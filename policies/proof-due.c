@@ -55,7 +55,8 @@ static bool takes_part(const struct proof_candidate *candidates, const bool *wan
         return candidates[i].newest_point > 0 && (!wanted || wanted[i]);
 }
 
-int proof_choose(const struct proof_candidate *candidates, size_t count, const bool *wanted, uint32_t random)
+int proof_choose(const struct proof_candidate *candidates, size_t count, const bool *wanted,
+                 uint32_t random)
 {
         size_t best = 0;
         size_t equals = 0;
@@ -69,7 +70,8 @@ int proof_choose(const struct proof_candidate *candidates, size_t count, const b
         }
         size_t skip = equals ? random % equals : 0;
         for (size_t i = best; equals && i < count; i++)
-                if (takes_part(candidates, wanted, i) && compare(&candidates[i], &candidates[best]) == 0 && skip-- == 0)
+                if (takes_part(candidates, wanted, i) &&
+                    compare(&candidates[i], &candidates[best]) == 0 && skip-- == 0)
                         return (int)i;
         return -1;
 }

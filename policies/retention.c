@@ -1,7 +1,8 @@
 /* Implements policies/retention.h.
  *
- * Every point starts as one to remove, each rule then can only keep more of them (keep()), and chains come last, over all that
- * is kept: so the rules need no order among each other, and no rule can undo another's protection. */
+ * Every point starts as one to remove, each rule then can only keep more of them (keep()), and
+ * chains come last, over all that is kept: so the rules need no order among each other, and no rule
+ * can undo another's protection. */
 #include "policies/retention.h"
 
 #include <stdarg.h>
@@ -38,7 +39,8 @@ static int compare_newest_first(const void *a, const void *b)
         return strcmp(right->name, left->name);
 }
 
-static struct retention_point *find(struct retention_point *points, size_t n_points, const char *name)
+static struct retention_point *find(struct retention_point *points, size_t n_points,
+                                    const char *name)
 {
         for (size_t i = 0; i < n_points; i++)
                 if (streq(points[i].name, name))
@@ -46,8 +48,10 @@ static struct retention_point *find(struct retention_point *points, size_t n_poi
         return NULL;
 }
 
-/* Good, and so is each point that it builds on: an increment over a hole must not pass for the last good copy. */
-static bool is_restorable(struct retention_point *points, size_t n_points, const struct retention_point *point)
+/* Good, and so is each point that it builds on: an increment over a hole must not pass for the last
+ * good copy. */
+static bool is_restorable(struct retention_point *points, size_t n_points,
+                          const struct retention_point *point)
 {
         for (size_t steps = 0; steps <= n_points; steps++) {
                 if (!point || !point->good)
@@ -59,11 +63,13 @@ static bool is_restorable(struct retention_point *points, size_t n_points, const
         return false; /* the chain bites its own tail */
 }
 
-/* Whether all that is known to be wrong with it is that one which it builds on has metadata that cannot be read: that may be whole, and this
- * one with it. */
-static bool builds_on_unreadable(struct retention_point *points, size_t n_points, const struct retention_point *point)
+/* Whether all that is known to be wrong with it is that one which it builds on has metadata that
+ * cannot be read: that may be whole, and this one with it. */
+static bool builds_on_unreadable(struct retention_point *points, size_t n_points,
+                                 const struct retention_point *point)
 {
-        for (size_t steps = 0; point && point->good && point->parent && steps <= n_points; steps++) {
+        for (size_t steps = 0; point && point->good && point->parent && steps <= n_points;
+             steps++) {
                 point = find(points, n_points, point->parent);
                 if (point && point->unreadable)
                         return true;
@@ -71,8 +77,10 @@ static bool builds_on_unreadable(struct retention_point *points, size_t n_points
         return false;
 }
 
-/* The good points that are not in the future, newest first; *ret_count of them. The caller frees. */
-static struct retention_point **sort_good(struct retention_point *points, size_t n_points, int64_t now, size_t *ret_count)
+/* The good points that are not in the future, newest first; *ret_count of them. The caller
+ * frees. */
+static struct retention_point **sort_good(struct retention_point *points, size_t n_points,
+                                          int64_t now, size_t *ret_count)
 {
         struct retention_point **good = xcalloc(n_points + 1, sizeof *good);
         size_t count = 0;
@@ -85,14 +93,17 @@ static struct retention_point **sort_good(struct retention_point *points, size_t
         return good;
 }
 
-static void keep_newest(struct retention_point **good, size_t n_good, unsigned wanted, const char *key)
+static void keep_newest(struct retention_point **good, size_t n_good, unsigned wanted,
+                        const char *key)
 {
         for (size_t i = 0; i < n_good && i < wanted; i++)
                 keep(good[i], "one of the newest %u good points (%s)", wanted, key);
 }
 
-/* Of each of the newest `wanted` local months (or years) that have a good point, the newest good one. */
-static void keep_newest_of_periods(struct retention_point **good, size_t n_good, unsigned wanted, bool months)
+/* Of each of the newest `wanted` local months (or years) that have a good point, the newest good
+ * one. */
+static void keep_newest_of_periods(struct retention_point **good, size_t n_good, unsigned wanted,
+                                   bool months)
 {
         char last[32] = "";
         unsigned seen = 0;
@@ -104,15 +115,18 @@ static void keep_newest_of_periods(struct retention_point **good, size_t n_good,
 
                 if (!localtime_r(&started, &local))
                         continue;
-                if (strftime(period, sizeof period, months ? "%Y-%m" : "%Y", &local) == 0 || streq(period, last))
+                if (strftime(period, sizeof period, months ? "%Y-%m" : "%Y", &local) == 0 ||
+                    streq(period, last))
                         continue;
                 strcpy(last, period);
                 seen++;
-                keep(good[i], "the newest good point of %s (%s)", period, months ? "keep_monthly" : "keep_yearly");
+                keep(good[i], "the newest good point of %s (%s)", period,
+                     months ? "keep_monthly" : "keep_yearly");
         }
 }
 
-static void keep_by_itself(const struct inventory_vm *vm, struct retention_point *point, bool restorable, int64_t now)
+static void keep_by_itself(const struct inventory_vm *vm, struct retention_point *point,
+                           bool restorable, int64_t now)
 {
         if (point->unreadable)
                 keep(point, "its metadata cannot be read");
@@ -126,7 +140,8 @@ static void keep_by_itself(const struct inventory_vm *vm, struct retention_point
                 keep(point, "damaged, and there is no retention_weeks to say when it may go");
 }
 
-/* The one that a point whose metadata cannot be read most likely builds on, by itself or through others: the one before it. */
+/* The one that a point whose metadata cannot be read most likely builds on, by itself or through
+ * others: the one before it. */
 static struct retention_point *find_the_one_before(struct retention_point *points, size_t n_points,
                                                    const struct retention_point *point)
 {
@@ -140,21 +155,23 @@ static struct retention_point *find_the_one_before(struct retention_point *point
         return before;
 }
 
-static struct retention_point *find_parent(struct retention_point *points, size_t n_points, const struct retention_point *point)
+static struct retention_point *find_parent(struct retention_point *points, size_t n_points,
+                                           const struct retention_point *point)
 {
         if (point->parent)
                 return find(points, n_points, point->parent);
         return point->unreadable ? find_the_one_before(points, n_points, point) : NULL;
 }
 
-/* Parents, transitively. Each round keeps the parents of what the round before kept; every round but the last keeps at least one
- * more, so it ends, also for a chain that bites its own tail. */
+/* Parents, transitively. Each round keeps the parents of what the round before kept; every round
+ * but the last keeps at least one more, so it ends, also for a chain that bites its own tail. */
 static void keep_parents(struct retention_point *points, size_t n_points)
 {
         for (bool again = true; again;) {
                 again = false;
                 for (size_t i = 0; i < n_points; i++) {
-                        struct retention_point *parent = points[i].remove ? NULL : find_parent(points, n_points, &points[i]);
+                        struct retention_point *parent =
+                                points[i].remove ? NULL : find_parent(points, n_points, &points[i]);
                         if (parent)
                                 again |= keep(parent, "%.60s %s it as its parent", points[i].name,
                                               points[i].parent ? "needs" : "may need");
@@ -168,13 +185,14 @@ static void start_over(const struct inventory_vm *vm, struct retention_point *po
         if (!has_rule)
                 strcpy(point->reason, "no retention is set for this VM");
         else if (vm->retention_weeks > 0)
-                snprintf(point->reason, sizeof point->reason, "older than %u weeks, and no other rule keeps it",
-                         vm->retention_weeks);
+                snprintf(point->reason, sizeof point->reason,
+                         "older than %u weeks, and no other rule keeps it", vm->retention_weeks);
         else
                 strcpy(point->reason, "no rule keeps it");
 }
 
-void retention_decide(const struct inventory_vm *vm, struct retention_point *points, size_t n_points, int64_t now)
+void retention_decide(const struct inventory_vm *vm, struct retention_point *points,
+                      size_t n_points, int64_t now)
 {
         bool has_rule = vm->retention_weeks || vm->keep_last || vm->keep_monthly || vm->keep_yearly;
         size_t n_good = 0;

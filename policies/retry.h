@@ -1,4 +1,5 @@
-/* Whether a failed VM is worth one more try at the cycle's end: when its cause may have passed (P6). Pure. */
+/* Whether a failed VM is worth one more try at the cycle's end: when its cause may have passed
+ * (P6). Pure. */
 #pragma once
 
 #include <stdbool.h>

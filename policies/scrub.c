@@ -6,10 +6,12 @@ static bool fits(const struct scrub_candidate *candidate, const struct scrub_bud
         if (budget->left_seconds <= 0)
                 return false;
         uint64_t seconds = candidate->stored_bytes / budget->bytes_per_second;
-        return seconds <= (uint64_t)budget->left_seconds || (budget->first && seconds > (uint64_t)budget->whole_seconds);
+        return seconds <= (uint64_t)budget->left_seconds ||
+               (budget->first && seconds > (uint64_t)budget->whole_seconds);
 }
 
-int scrub_choose(const struct scrub_candidate *candidates, size_t n_candidates, const struct scrub_budget *budget)
+int scrub_choose(const struct scrub_candidate *candidates, size_t n_candidates,
+                 const struct scrub_budget *budget)
 {
         int chosen = -1;
         for (size_t i = 0; i < n_candidates; i++) {

@@ -1,8 +1,9 @@
 /* Implements the slots of policies/due.h.
  *
- * Days are counted as whole numbers since 1970-01-01, free of zones; which of them have a slot is plain arithmetic. Only
- * moment_of_day() knows about zones: it turns a day and a time of day into an instant. Both searches walk day by day from the local
- * date of `now`; a month is the longest way, so there is nothing to gain from closed formulas. */
+ * Days are counted as whole numbers since 1970-01-01, free of zones; which of them have a slot is
+ * plain arithmetic. Only moment_of_day() knows about zones: it turns a day and a time of day into
+ * an instant. Both searches walk day by day from the local date of `now`; a month is the longest
+ * way, so there is nothing to gain from closed formulas. */
 #include "policies/due.h"
 
 #include <time.h>
@@ -12,7 +13,9 @@
 
 static int64_t day_of(const struct tm *date)
 {
-        struct tm midnight = { .tm_year = date->tm_year, .tm_mon = date->tm_mon, .tm_mday = date->tm_mday };
+        struct tm midnight = { .tm_year = date->tm_year,
+                               .tm_mon = date->tm_mon,
+                               .tm_mday = date->tm_mday };
         return timegm(&midnight) / DAY;
 }
 
@@ -40,9 +43,10 @@ static int64_t offset_at(int64_t instant)
         return local.tm_gmtoff;
 }
 
-/* mktime() leaves open which instant it takes when a local time comes twice or never; here the first and the one past the gap
- * are wanted, on every system. `naive` is the wall clock read as if it were UTC: offsets lie within 14 h, so a day to either
- * side is surely before and after the instant itself. */
+/* mktime() leaves open which instant it takes when a local time comes twice or never; here the
+ * first and the one past the gap are wanted, on every system. `naive` is the wall clock read as if
+ * it were UTC: offsets lie within 14 h, so a day to either side is surely before and after the
+ * instant itself. */
 static int64_t moment_of_day(int64_t day, const struct week_time *start)
 {
         int64_t naive = day * DAY + start->hour * 3600 + start->minute * 60;
@@ -85,7 +89,8 @@ int64_t due_slot_at_or_before(enum vm_schedule schedule, const struct week_time 
         if (schedule == VM_SCHEDULE_MANUAL)
                 return 0;
         for (int64_t day = local_day(now);; day--) {
-                int64_t slot = day_has_slot(schedule, start, day) ? moment_of_day(day, start) : INT64_MAX;
+                int64_t slot =
+                        day_has_slot(schedule, start, day) ? moment_of_day(day, start) : INT64_MAX;
                 if (slot <= now)
                         return slot;
         }
@@ -97,7 +102,8 @@ int64_t due_slot_after(enum vm_schedule schedule, const struct week_time *start,
                 return 0;
         /* From yesterday on: a slot in a gap around midnight may begin on the next date. */
         for (int64_t day = local_day(now) - 1;; day++) {
-                int64_t slot = day_has_slot(schedule, start, day) ? moment_of_day(day, start) : INT64_MIN;
+                int64_t slot =
+                        day_has_slot(schedule, start, day) ? moment_of_day(day, start) : INT64_MIN;
                 if (slot > now)
                         return slot;
         }

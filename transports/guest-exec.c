@@ -1,6 +1,7 @@
-/* Implements transports/guest-exec.h. The agent starts a command and is then asked, again and again, whether it has ended: it has no
- * other way to tell. The last answer brings all that the command printed, in base64. An agent that misses one question (a guest
- * under load) is asked again until the deadline. Nothing that a guest says is believed beyond its form. */
+/* Implements transports/guest-exec.h. The agent starts a command and is then asked, again and
+ * again, whether it has ended: it has no other way to tell. The last answer brings all that the
+ * command printed, in base64. An agent that misses one question (a guest under load) is asked again
+ * until the deadline. Nothing that a guest says is believed beyond its form. */
 #include "transports/guest-exec.h"
 #include "schema/json/json-fields.h"
 
@@ -53,64 +54,78 @@ static bool names_path(const char *const env[])
 /* NULL: a word is no UTF-8. The caller frees. */
 static char *start_request(const char *const argv[], const char *const env[])
 {
-        static const char path[] = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+        static const char path[] =
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
         _cleanup_json_ json_t *words = json_texts(argv + 1);
         _cleanup_json_ json_t *variables = env ? json_texts(env) : NULL;
         if (!words || (env && !variables))
                 return NULL;
         if (env && !names_path(env))
                 json_array_append_new(variables, json_string(path));
-        _cleanup_json_ json_t *request = json_pack("{s:s, s:{s:s, s:O, s:O*, s:b}}", "execute", "guest-exec", "arguments", "path",
-                                                   argv[0], "arg", words, "env", variables, "capture-output", 1);
+        _cleanup_json_ json_t *request =
+                json_pack("{s:s, s:{s:s, s:O, s:O*, s:b}}", "execute", "guest-exec", "arguments",
+                          "path", argv[0], "arg", words, "env", variables, "capture-output", 1);
         return request ? json_dumps(request, JSON_COMPACT) : NULL;
 }
 
 /* What the agent's words mean for a person. A freeze disables the command too, but passes. */
 static void explain(struct error *error)
 {
-        bool not_allowed = strstr(error->message, "guest-exec") && !strstr(error->message, "frozen") &&
-                           (strstr(error->message, "has been disabled") || strstr(error->message, "has not been found"));
+        bool not_allowed = strstr(error->message, "guest-exec") &&
+                           !strstr(error->message, "frozen") &&
+                           (strstr(error->message, "has been disabled") ||
+                            strstr(error->message, "has not been found"));
         if (error->kind != ERROR_INTERNAL || !not_allowed)
                 return;
         _cleanup_free_ char *words = TAKE_PTR(error->message);
         error->kind = ERROR_REFUSED;
-        error->message = xasprintf(
-                "the guest agent does not allow guest-exec: on RHEL, take guest-exec and guest-exec-status off BLOCK_RPCS (or "
-                "BLACKLIST_RPC), or put them on the --allow-rpcs list of FILTER_RPC_ARGS, in the guest's /etc/sysconfig/qemu-ga, "
-                "then: systemctl restart qemu-guest-agent (%s)",
-                words);
+        error->message = xasprintf("the guest agent does not allow guest-exec: on RHEL, take "
+                                   "guest-exec and guest-exec-status off BLOCK_RPCS (or "
+                                   "BLACKLIST_RPC), or put them on the --allow-rpcs list of "
+                                   "FILTER_RPC_ARGS, in the guest's /etc/sysconfig/qemu-ga, "
+                                   "then: systemctl restart qemu-guest-agent (%s)",
+                                   words);
 }
 
 /* *ret is the "return" of the agent's reply; the caller frees. */
-static int ask_agent(const struct guest_command *command, const char *request, int64_t timeout_ms, json_t **ret, struct error **err)
+static int ask_agent(const struct guest_command *command, const char *request, int64_t timeout_ms,
+                     json_t **ret, struct error **err)
 {
         _cleanup_free_ char *reply = NULL;
         _cleanup_error_ struct error *error = NULL;
-        if (command->hypervisor->ops->agent_command(command->hypervisor, command->uuid, request, timeout_ms, &reply, &error) < 0) {
+        if (command->hypervisor->ops->agent_command(command->hypervisor, command->uuid, request,
+                                                    timeout_ms, &reply, &error) < 0) {
                 explain(error);
                 return error_propagate(err, TAKE_PTR(error));
         }
         size_t length = strnlen(reply, MAX_REPLY_BYTES + 1);
-        _cleanup_json_ json_t *json = length <= MAX_REPLY_BYTES ? json_loadb(reply, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        _cleanup_json_ json_t *json =
+                length <= MAX_REPLY_BYTES ? json_loadb(reply, length, JSON_REJECT_DUPLICATES, NULL)
+                                          : NULL;
         json_t *value = json_object_get(json, "return");
         if (!json_is_object(value))
-                return error_set(err, ERROR_CORRUPT, "%s: the guest agent's answer is none of its protocol",
+                return error_set(err, ERROR_CORRUPT,
+                                 "%s: the guest agent's answer is none of its protocol",
                                  command->hypervisor->name);
         *ret = json_incref(value);
         return 0;
 }
 
-static int start(struct guest_command *command, const char *const argv[], const char *const env[], struct error **err)
+static int start(struct guest_command *command, const char *const argv[], const char *const env[],
+                 struct error **err)
 {
         _cleanup_free_ char *request = start_request(argv, env);
         if (!request)
-                return error_set(err, ERROR_CONFIG, "a word of the command is no valid UTF-8, which the guest agent wants");
+                return error_set(
+                        err, ERROR_CONFIG,
+                        "a word of the command is no valid UTF-8, which the guest agent wants");
         _cleanup_json_ json_t *value = NULL;
         if (ask_agent(command, request, AGENT_MS, &value, err) < 0)
                 return -1;
         json_int_t pid = 0;
         if (json_unpack(value, "{s:I}", "pid", &pid) < 0 || pid <= 0)
-                return error_set(err, ERROR_CORRUPT, "the guest agent started the command without telling its process");
+                return error_set(err, ERROR_CORRUPT,
+                                 "the guest agent started the command without telling its process");
         command->pid = pid;
         return 0;
 }
@@ -131,10 +146,12 @@ static char *decode(const char *text, size_t max_bytes)
 }
 
 /* 1 it has ended, 0 it runs. */
-static int read_status(const struct guest_command *command, struct exec_result *ret, struct error **err)
+static int read_status(const struct guest_command *command, struct exec_result *ret,
+                       struct error **err)
 {
         _cleanup_free_ char *request =
-                xasprintf("{\"execute\":\"guest-exec-status\",\"arguments\":{\"pid\":%lld}}", (long long)command->pid);
+                xasprintf("{\"execute\":\"guest-exec-status\",\"arguments\":{\"pid\":%lld}}",
+                          (long long)command->pid);
         _cleanup_json_ json_t *value = NULL;
         if (ask_agent(command, request, AGENT_MS, &value, err) < 0)
                 return -1;
@@ -143,14 +160,17 @@ static int read_status(const struct guest_command *command, struct exec_result *
         json_int_t signal_number = 0;
         const char *output = NULL;
         const char *errors = NULL;
-        if (json_unpack(value, "{s:b, s?I, s?I, s?s, s?s}", "exited", &exited, "exitcode", &status, "signal", &signal_number,
-                        "out-data", &output, "err-data", &errors) < 0)
-                return error_set(err, ERROR_CORRUPT, "the guest agent's answer is not the status of a command");
+        if (json_unpack(value, "{s:b, s?I, s?I, s?s, s?s}", "exited", &exited, "exitcode", &status,
+                        "signal", &signal_number, "out-data", &output, "err-data", &errors) < 0)
+                return error_set(err, ERROR_CORRUPT,
+                                 "the guest agent's answer is not the status of a command");
         if (!exited)
                 return 0;
-        size_t max_output = command->options->max_output ? command->options->max_output : DEFAULT_MAX_OUTPUT;
+        size_t max_output =
+                command->options->max_output ? command->options->max_output : DEFAULT_MAX_OUTPUT;
         *ret = (struct exec_result){
-                .status = signal_number > 0 && signal_number < NSIG ? 128 + (int)signal_number : (int)(status & INT32_MAX),
+                .status = signal_number > 0 && signal_number < NSIG ? 128 + (int)signal_number
+                                                                    : (int)(status & INT32_MAX),
                 .output = decode(output, max_output),
                 .errors = decode(errors, max_output),
         };
@@ -161,17 +181,22 @@ static int read_status(const struct guest_command *command, struct exec_result *
 static int pause_for(const struct guest_command *command, int64_t milliseconds, struct error **err)
 {
         for (; milliseconds > 0; milliseconds -= POLL_SLICE_MS) {
-                if (command->options->cancelled && command->options->cancelled(command->options->data))
-                        return error_set(err, ERROR_CANCELLED, "'%s' in the guest was cancelled", command->program);
+                if (command->options->cancelled &&
+                    command->options->cancelled(command->options->data))
+                        return error_set(err, ERROR_CANCELLED, "'%s' in the guest was cancelled",
+                                         command->program);
                 if (deadline_passed(command->deadline))
-                        return error_set(err, ERROR_TIMEOUT, "'%s' in the guest did not end in its %.1f s", command->program,
-                                         (double)command->options->timeout_ms / 1000);
-                usleep((useconds_t)(milliseconds < POLL_SLICE_MS ? milliseconds : POLL_SLICE_MS) * 1000);
+                        return error_set(
+                                err, ERROR_TIMEOUT, "'%s' in the guest did not end in its %.1f s",
+                                command->program, (double)command->options->timeout_ms / 1000);
+                usleep((useconds_t)(milliseconds < POLL_SLICE_MS ? milliseconds : POLL_SLICE_MS) *
+                       1000);
         }
         return 0;
 }
 
-static int wait_for_end(const struct guest_command *command, struct exec_result *ret, struct error **err)
+static int wait_for_end(const struct guest_command *command, struct exec_result *ret,
+                        struct error **err)
 {
         int64_t pause_ms = POLL_FIRST_MS;
         for (;;) {
@@ -179,7 +204,8 @@ static int wait_for_end(const struct guest_command *command, struct exec_result 
                 int ended = read_status(command, ret, &error);
                 if (ended > 0)
                         return 0;
-                if (ended < 0 && (error->kind != ERROR_TIMEOUT || deadline_passed(command->deadline)))
+                if (ended < 0 &&
+                    (error->kind != ERROR_TIMEOUT || deadline_passed(command->deadline)))
                         return error_propagate(err, TAKE_PTR(error));
                 if (pause_for(command, pause_ms, err) < 0)
                         return -1;
@@ -187,18 +213,20 @@ static int wait_for_end(const struct guest_command *command, struct exec_result 
         }
 }
 
-static int run(struct guest_command *command, const char *const argv[], const char *const env[], struct exec_result *ret,
-               struct error **err)
+static int run(struct guest_command *command, const char *const argv[], const char *const env[],
+               struct exec_result *ret, struct error **err)
 {
         return start(command, argv, env, err) < 0 || wait_for_end(command, ret, err) < 0 ? -1 : 0;
 }
 
-/* The command and all that it started. A child that daemonised itself is not found, nor is anything in a guest without sh and /proc. */
-static const char kill_script[] =
-        "tree() { kill -STOP \"$1\" 2>/dev/null; for child in $(cat /proc/\"$1\"/task/*/children 2>/dev/null); do tree \"$child\"; "
-        "done\n"
-        "  kill -KILL \"$1\" 2>/dev/null; }\n"
-        "[ -d /proc/\"$1\" ] || exit 0; tree \"$1\"; sleep 0.2; ! grep -qs '^State:[[:space:]]*[^ZX]' /proc/\"$1\"/status";
+/* The command and all that it started. A child that daemonised itself is not found, nor is anything
+ * in a guest without sh and /proc. */
+static const char kill_script[] = "tree() { kill -STOP \"$1\" 2>/dev/null; for child in $(cat "
+                                  "/proc/\"$1\"/task/*/children 2>/dev/null); do tree \"$child\"; "
+                                  "done\n"
+                                  "  kill -KILL \"$1\" 2>/dev/null; }\n"
+                                  "[ -d /proc/\"$1\" ] || exit 0; tree \"$1\"; sleep 0.2; ! grep "
+                                  "-qs '^State:[[:space:]]*[^ZX]' /proc/\"$1\"/status";
 
 /* Ends a command that is given up, and says so in the reason. */
 static void stop(const struct guest_command *command, struct error *reason)
@@ -218,12 +246,14 @@ static void stop(const struct guest_command *command, struct error *reason)
         _cleanup_exec_result_ struct exec_result ended = { 0 };
         (void)read_status(command, &ended, NULL); /* so that the agent forgets it */
         _cleanup_free_ char *message = TAKE_PTR(reason->message);
-        reason->message = killed ? xasprintf("%s and was killed", message)
-                                 : xasprintf("%s and may still run there (process %s)", message, pid);
+        reason->message =
+                killed ? xasprintf("%s and was killed", message)
+                       : xasprintf("%s and may still run there (process %s)", message, pid);
 }
 
-int guest_exec(struct hypervisor *hypervisor, const char *uuid, const char *const argv[], const char *const env[],
-               const struct exec_options *options, struct exec_result *ret, struct error **err)
+int guest_exec(struct hypervisor *hypervisor, const char *uuid, const char *const argv[],
+               const char *const env[], const struct exec_options *options, struct exec_result *ret,
+               struct error **err)
 {
         struct guest_command command = {
                 .hypervisor = hypervisor,

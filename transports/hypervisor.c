@@ -45,15 +45,16 @@ bool domain_state_is_off(enum domain_state state)
         return state == DOMAIN_STATE_SHUT_OFF || state == DOMAIN_STATE_CRASHED;
 }
 
-int hypervisor_domain_state(struct hypervisor *hypervisor, const char *uuid, const char *name, enum domain_state *ret,
-                            struct error **err)
+int hypervisor_domain_state(struct hypervisor *hypervisor, const char *uuid, const char *name,
+                            enum domain_state *ret, struct error **err)
 {
         _cleanup_domain_info_ struct domain_info info = { 0 };
         int found = hypervisor->ops->find_domain(hypervisor, uuid, NULL, &info, err);
         if (found < 0)
                 return -1;
         if (found == 0)
-                return error_set(err, ERROR_REFUSED, "%s (UUID %s) is no longer defined on %s", name, uuid, hypervisor->name);
+                return error_set(err, ERROR_REFUSED, "%s (UUID %s) is no longer defined on %s",
+                                 name, uuid, hypervisor->name);
         *ret = info.state;
         return 0;
 }
@@ -65,8 +66,8 @@ static char *first_line(const char *text)
         return str_one_line(line, LONGEST_FIRST_LINE);
 }
 
-int hypervisor_run(struct hypervisor *hypervisor, const char *const argv[], int64_t timeout_ms, char **ret_output,
-                   struct error **err)
+int hypervisor_run(struct hypervisor *hypervisor, const char *const argv[], int64_t timeout_ms,
+                   char **ret_output, struct error **err)
 {
         _cleanup_exec_result_ struct exec_result result = { 0 };
         struct exec_options options = { .timeout_ms = timeout_ms };
@@ -74,8 +75,9 @@ int hypervisor_run(struct hypervisor *hypervisor, const char *const argv[], int6
                 return -1;
         if (result.status != 0) {
                 _cleanup_free_ char *reason = first_line(result.errors);
-                return error_set(err, ERROR_INTERNAL, "%s: '%s' failed with status %d%s%s", hypervisor->name, argv[0],
-                                 result.status, *reason ? ": " : "", reason);
+                return error_set(err, ERROR_INTERNAL, "%s: '%s' failed with status %d%s%s",
+                                 hypervisor->name, argv[0], result.status, *reason ? ": " : "",
+                                 reason);
         }
         if (ret_output) {
                 size_t length = strlen(result.output);

@@ -19,8 +19,8 @@ static int reconnect(struct hypervisor *host _unused_, struct error **err _unuse
         return 0;
 }
 
-static int exec(struct hypervisor *host, const char *const argv[], const struct exec_options *options, struct exec_result *ret,
-                struct error **err)
+static int exec(struct hypervisor *host, const char *const argv[],
+                const struct exec_options *options, struct exec_result *ret, struct error **err)
 {
         const struct child_options child = {
                 .timeout_ms = options->timeout_ms,
@@ -33,11 +33,14 @@ static int exec(struct hypervisor *host, const char *const argv[], const struct 
         struct child_result result = { 0 };
         if (child_run(argv, &child, &result, err) < 0)
                 return error_prefix(err, "%s", host->name);
-        *ret = (struct exec_result){ .status = result.status, .output = result.output, .errors = result.errors };
+        *ret = (struct exec_result){ .status = result.status,
+                                     .output = result.output,
+                                     .errors = result.errors };
         return 0;
 }
 
-static int stop_unit(struct hypervisor *host _unused_, const char *unit _unused_, struct error **err _unused_)
+static int stop_unit(struct hypervisor *host _unused_, const char *unit _unused_,
+                     struct error **err _unused_)
 {
         return 0; /* child_run() has ended it */
 }
@@ -54,6 +57,8 @@ struct hypervisor *local_host_new(void)
         char name[256] = "";
         gethostname(name, sizeof name - 1);
         struct hypervisor *host = xcalloc(1, sizeof *host);
-        *host = (struct hypervisor){ .ops = &operations, .name = str_one_line(name, sizeof name), .address = xstrdup("localhost") };
+        *host = (struct hypervisor){ .ops = &operations,
+                                     .name = str_one_line(name, sizeof name),
+                                     .address = xstrdup("localhost") };
         return host;
 }

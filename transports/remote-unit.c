@@ -1,8 +1,8 @@
 /* Implements transports/remote-unit.h.
  *
- * Without systemd a unit is a process group whose leader is timeout(1). The pidfile holds the leader's pid and start time (the two
- * together name a process for ever) and is written by the leader before it becomes timeout(1); who finds a file whose process is
- * gone may remove it. */
+ * Without systemd a unit is a process group whose leader is timeout(1). The pidfile holds the
+ * leader's pid and start time (the two together name a process for ever) and is written by the
+ * leader before it becomes timeout(1); who finds a file whose process is gone may remove it. */
 #include "transports/remote-unit.h"
 
 #include <string.h>
@@ -10,52 +10,63 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-enum { GRACE_MS = 2000, STATUS_NOT_LOADED = 5, STATUS_STILL_RUNNING = 75, LONGEST_UNIT_REASON = 300 };
+enum {
+        GRACE_MS = 2000,
+        STATUS_NOT_LOADED = 5,
+        STATUS_STILL_RUNNING = 75,
+        LONGEST_UNIT_REASON = 300
+};
 
 #define RUN_DIR "/run/orch"
 
-/* What a unit's command says on stderr before anything else: where it is missing, a status is not the command's but that of what was to start it
- * (the name is in use, systemd is too busy), which is 1 like many a command's. */
+/* What a unit's command says on stderr before anything else: where it is missing, a status is not
+ * the command's but that of what was to start it (the name is in use, systemd is too busy), which
+ * is 1 like many a command's. */
 #define BEGAN "orch: the unit began"
 
-/* Prints the start time of process $1: field 22 of its stat, counted from behind the name, which may hold anything. */
+/* Prints the start time of process $1: field 22 of its stat, counted from behind the name, which
+ * may hold anything. */
 #define SHELL_START_TIME                                                                         \
         "started() { [ -r /proc/$1/stat ] && read -r l </proc/$1/stat || return 1; l=${l##*)}; " \
         "set -- $l; echo ${20}; }\n"
 
-/* $1 name, $2 seconds, then the command. Descriptor 3 keeps stdin: a shell gives /dev/null to what it puts in the background. */
-static const char run_script[] = SHELL_START_TIME
-        "f=" RUN_DIR "/$1.pid; n=$1; s=$2; shift 2\n"
-        "mkdir -p -m 700 " RUN_DIR " || exit 125\n"
-        "if [ -e $f ] && read -r p t <$f && [ \"$(started $p)\" = \"$t\" ]; then echo \"unit $n runs already\" >&2; exit 125; fi\n"
-        "exec 3<&0\n"
-        "setsid sh -c '" SHELL_START_TIME "f=$1; s=$2; shift 2; exec 3<&-\n"
-        "echo $$ $(started $$) >$f.new && mv $f.new $f && echo " BEGAN
-        " >&2 && exec timeout -k 5 $s \"$@\"' orch $f $s \"$@\" <&3 &\n"
-        "exec 3<&-\n"
-        "wait $!; r=$?\n"
-        "rm -f $f; rmdir " RUN_DIR " 2>/dev/null\n"
-        "exit $r";
+/* $1 name, $2 seconds, then the command. Descriptor 3 keeps stdin: a shell gives /dev/null to what
+ * it puts in the background. */
+static const char run_script[] =
+        SHELL_START_TIME "f=" RUN_DIR "/$1.pid; n=$1; s=$2; shift 2\n"
+                         "mkdir -p -m 700 " RUN_DIR " || exit 125\n"
+                         "if [ -e $f ] && read -r p t <$f && [ \"$(started $p)\" = \"$t\" ]; then "
+                         "echo \"unit $n runs already\" >&2; exit 125; fi\n"
+                         "exec 3<&0\n"
+                         "setsid sh -c '" SHELL_START_TIME "f=$1; s=$2; shift 2; exec 3<&-\n"
+                         "echo $$ $(started $$) >$f.new && mv $f.new $f && echo " BEGAN
+                         " >&2 && exec timeout -k 5 $s \"$@\"' orch $f $s \"$@\" <&3 &\n"
+                         "exec 3<&-\n"
+                         "wait $!; r=$?\n"
+                         "rm -f $f; rmdir " RUN_DIR " 2>/dev/null\n"
+                         "exit $r";
 
 /* $1 name. */
-static const char stop_script[] =
-        SHELL_START_TIME "f=" RUN_DIR "/$1.pid\n"
-                         "[ -e $f ] && read -r p t <$f || exit 0\n"
-                         "if [ \"$(started $p)\" = \"$t\" ]; then\n"
-                         "  for how in TERM KILL; do\n"
-                         "    kill -$how -$p 2>/dev/null\n"
-                         "    i=0; while [ $i -lt 50 ] && kill -0 -$p 2>/dev/null; do sleep 0.1; i=$((i+1)); done\n"
-                         "  done\n"
-                         "  kill -0 -$p 2>/dev/null && exit 75\n"
-                         "fi\n"
-                         "rm -f $f; rmdir " RUN_DIR " 2>/dev/null; exit 0";
+static const char stop_script[] = SHELL_START_TIME
+        "f=" RUN_DIR "/$1.pid\n"
+        "[ -e $f ] && read -r p t <$f || exit 0\n"
+        "if [ \"$(started $p)\" = \"$t\" ]; then\n"
+        "  for how in TERM KILL; do\n"
+        "    kill -$how -$p 2>/dev/null\n"
+        "    i=0; while [ $i -lt 50 ] && kill -0 -$p 2>/dev/null; do sleep 0.1; i=$((i+1)); done\n"
+        "  done\n"
+        "  kill -0 -$p 2>/dev/null && exit 75\n"
+        "fi\n"
+        "rm -f $f; rmdir " RUN_DIR " 2>/dev/null; exit 0";
 
 char *remote_abilities_command(void)
 {
-        const char *const argv[] = { "sh", "-c",
-                                     "[ -d /run/systemd/system ] && command -v systemd-run >/dev/null && echo systemd; "
-                                     "command -v virt-ssh-helper >/dev/null && echo virt-ssh-helper; exit 0",
-                                     NULL };
+        const char *const argv[] = {
+                "sh", "-c",
+                "[ -d /run/systemd/system ] && command -v systemd-run >/dev/null && echo systemd; "
+                "command -v virt-ssh-helper >/dev/null && echo virt-ssh-helper; exit 0",
+                NULL
+        };
         return shell_join(argv);
 }
 
@@ -93,8 +104,9 @@ static void add_escaped(char ***words, const char *word)
         strv_add(words, escaped.data ? escaped.data : "");
 }
 
-/* systemd counts a service that was ended by SIGTERM, SIGHUP, SIGINT or SIGPIPE as a success, and systemd-run then exits with 0: a copy
- * that was stopped half-way would look complete. This shell outlives its command and makes of it a status of 128 and more. */
+/* systemd counts a service that was ended by SIGTERM, SIGHUP, SIGINT or SIGPIPE as a success, and
+ * systemd-run then exits with 0: a copy that was stopped half-way would look complete. This shell
+ * outlives its command and makes of it a status of 128 and more. */
 static const char status_script[] = "trap : TERM HUP INT PIPE; echo " BEGAN " >&2; \"$@\"; exit $?";
 
 static char *systemd_command(const char *unit, const char *const argv[], int64_t limit_ms)
@@ -102,9 +114,13 @@ static char *systemd_command(const char *unit, const char *const argv[], int64_t
         _cleanup_strv_ char **words = NULL;
         strv_add(&words, "systemd-run");
         strv_addf(&words, "--unit=%s", unit);
-        const char *const options[] = {
-                "--collect", "--wait", "--pipe", "--quiet", "--property=TimeoutStopSec=5", "--property=IgnoreSIGPIPE=no", NULL
-        };
+        const char *const options[] = { "--collect",
+                                        "--wait",
+                                        "--pipe",
+                                        "--quiet",
+                                        "--property=TimeoutStopSec=5",
+                                        "--property=IgnoreSIGPIPE=no",
+                                        NULL };
         for (size_t i = 0; options[i]; i++)
                 strv_add(&words, options[i]);
         strv_addf(&words, "--property=RuntimeMaxSec=%lldms", (long long)limit_ms);
@@ -128,12 +144,13 @@ static char *plain_command(const char *unit, const char *const argv[], int64_t l
         return shell_join((const char *const *)words);
 }
 
-char *remote_unit_command(struct remote_abilities abilities, const char *unit, const char *const argv[], int64_t timeout_ms,
-                          struct error **err)
+char *remote_unit_command(struct remote_abilities abilities, const char *unit,
+                          const char *const argv[], int64_t timeout_ms, struct error **err)
 {
         if (check_name(unit, err) < 0)
                 return NULL;
-        return (abilities.systemd ? systemd_command : plain_command)(unit, argv, timeout_ms + GRACE_MS);
+        return (abilities.systemd ? systemd_command : plain_command)(unit, argv,
+                                                                     timeout_ms + GRACE_MS);
 }
 
 int remote_unit_result(const char *unit, int status, char *errors, struct error **err)
@@ -149,7 +166,8 @@ int remote_unit_result(const char *unit, int status, char *errors, struct error 
                          *reason ? reason : "no reason was given");
 }
 
-char *remote_unit_stop_command(struct remote_abilities abilities, const char *unit, struct error **err)
+char *remote_unit_stop_command(struct remote_abilities abilities, const char *unit,
+                               struct error **err)
 {
         if (check_name(unit, err) < 0)
                 return NULL;
@@ -165,7 +183,10 @@ int remote_unit_stop_result(const char *unit, int status, const char *errors, st
                 return 0;
         if (status == STATUS_STILL_RUNNING)
                 return error_set(err, ERROR_TIMEOUT,
-                                 "unit %s did not end, not even by SIGKILL (does it wait for storage that is gone?)", unit);
+                                 "unit %s did not end, not even by SIGKILL (does it wait for "
+                                 "storage that is gone?)",
+                                 unit);
         _cleanup_free_ char *reason = str_one_line(errors, LONGEST_UNIT_REASON);
-        return error_set(err, ERROR_INTERNAL, "unit %s could not be stopped: %s", unit, *reason ? reason : "no reason was given");
+        return error_set(err, ERROR_INTERNAL, "unit %s could not be stopped: %s", unit,
+                         *reason ? reason : "no reason was given");
 }

@@ -1,8 +1,9 @@
 /* Implements transports/service-thread.h.
  *
- * The lock guards every field but `context`, which belongs to the thread. `pending` is the call being made; the thread clears it
- * when the call is back. The service and each call are counted: user and thread hold one reference each and touch nothing of what
- * they let go of, so either may be the last. */
+ * The lock guards every field but `context`, which belongs to the thread. `pending` is the call
+ * being made; the thread clears it when the call is back. The service and each call are counted:
+ * user and thread hold one reference each and touch nothing of what they let go of, so either may
+ * be the last. */
 #include "transports/service-thread.h"
 
 #include <pthread.h>
@@ -92,7 +93,8 @@ static void *service_main(void *argument)
 }
 
 /* Signals are the business of the process's first thread. */
-static int start_with_signals_blocked(pthread_t *ret, void *(*main_function)(void *), void *argument)
+static int start_with_signals_blocked(pthread_t *ret, void *(*main_function)(void *),
+                                      void *argument)
 {
         sigset_t all, before;
         sigfillset(&all);
@@ -102,7 +104,8 @@ static int start_with_signals_blocked(pthread_t *ret, void *(*main_function)(voi
         return r;
 }
 
-struct service_thread *service_thread_new(void *context, void (*context_free)(void *context), struct error **err)
+struct service_thread *service_thread_new(void *context, void (*context_free)(void *context),
+                                          struct error **err)
 {
         struct service_thread *service = xcalloc(1, sizeof *service);
         service->context = context;
@@ -129,11 +132,14 @@ struct service_thread *service_thread_new(void *context, void (*context_free)(vo
 /* Waits, with the lock held, for the thread to change something. False: the deadline has passed. */
 static bool wait_for_change(struct service_thread *service, struct deadline deadline)
 {
-        struct timespec until = { .tv_sec = deadline.at_ms / 1000, .tv_nsec = deadline.at_ms % 1000 * 1000000 };
-        return pthread_cond_timedwait(&service->changed, &service->lock, &until) == 0 || !deadline_passed(deadline);
+        struct timespec until = { .tv_sec = deadline.at_ms / 1000,
+                                  .tv_nsec = deadline.at_ms % 1000 * 1000000 };
+        return pthread_cond_timedwait(&service->changed, &service->lock, &until) == 0 ||
+               !deadline_passed(deadline);
 }
 
-bool service_thread_run(struct service_thread *service, struct service_call *call, int64_t timeout_ms)
+bool service_thread_run(struct service_thread *service, struct service_call *call,
+                        int64_t timeout_ms)
 {
         struct deadline deadline = deadline_in_ms(timeout_ms);
         pthread_mutex_lock(&service->lock);

@@ -1,6 +1,7 @@
-/* Implements transports/webhook.h. libcurl's own error texts name hosts and addresses, so only its fixed text for each kind of error is
- * used. Whether the server has answered is decided by its header, which has to have come whole: a body that breaks off after "200" does
- * not mean that the message has to be sent again. */
+/* Implements transports/webhook.h. libcurl's own error texts name hosts and addresses, so only its
+ * fixed text for each kind of error is used. Whether the server has answered is decided by its
+ * header, which has to have come whole: a body that breaks off after "200" does not mean that the
+ * message has to be sent again. */
 #include "transports/webhook.h"
 
 #include <curl/curl.h>
@@ -10,7 +11,12 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-enum { ANSWER_SHOWN_BYTES = 200, ANSWER_MAX_BYTES = 64 << 10, PART_MIN_BYTES = 6, CONNECT_TIMEOUT_MS = 10000 };
+enum {
+        ANSWER_SHOWN_BYTES = 200,
+        ANSWER_MAX_BYTES = 64 << 10,
+        PART_MIN_BYTES = 6,
+        CONNECT_TIMEOUT_MS = 10000
+};
 
 #define SCHEME "https://"
 
@@ -54,13 +60,16 @@ static size_t on_body(char *data, size_t size, size_t count, void *pointer)
 {
         struct answer *answer = pointer;
         size_t length = size * count;
-        size_t room = answer->start.length < ANSWER_SHOWN_BYTES ? ANSWER_SHOWN_BYTES - answer->start.length : 0;
+        size_t room = answer->start.length < ANSWER_SHOWN_BYTES
+                              ? ANSWER_SHOWN_BYTES - answer->start.length
+                              : 0;
         strbuf_append(&answer->start, data, length < room ? length : room);
         answer->body_bytes += length;
         return answer->body_bytes > ANSWER_MAX_BYTES ? 0 : length;
 }
 
-/* An answer to come may be preceded by "100 Continue" with an end of its own; the next status line begins anew. */
+/* An answer to come may be preceded by "100 Continue" with an end of its own; the next status line
+ * begins anew. */
 static size_t on_header(char *data, size_t size, size_t count, void *pointer)
 {
         struct answer *answer = pointer;
@@ -89,7 +98,8 @@ static const char *ca_file_of(const struct webhook_request *request)
 
 static struct curl_slist *make_headers(const struct webhook_request *request)
 {
-        struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json; charset=utf-8");
+        struct curl_slist *headers =
+                curl_slist_append(NULL, "Content-Type: application/json; charset=utf-8");
         headers = curl_slist_append(headers, "Expect:");
         if (request->id) {
                 _cleanup_free_ char *line = xasprintf("Idempotency-Key: %s", request->id);
@@ -99,23 +109,28 @@ static struct curl_slist *make_headers(const struct webhook_request *request)
 }
 
 /* False when this libcurl lacks something of it: then nothing is sent. */
-static bool set_up(CURL *curl, const struct webhook_request *request, struct curl_slist *headers, struct answer *answer)
+static bool set_up(CURL *curl, const struct webhook_request *request, struct curl_slist *headers,
+                   struct answer *answer)
 {
         const char *ca_file = ca_file_of(request);
         bool ok = curl_easy_setopt(curl, CURLOPT_URL, secret_expose(request->address)) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "https") == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L) == CURLE_OK;
-        ok = ok && curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
+        ok = ok &&
+             curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK;
         ok = ok && (!ca_file || curl_easy_setopt(curl, CURLOPT_CAINFO, ca_file) == CURLE_OK);
         ok = ok && (!request->ca_file || curl_easy_setopt(curl, CURLOPT_CAPATH, NULL) == CURLE_OK);
         ok = ok && curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK;
-        ok = ok && curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms) == CURLE_OK;
-        ok = ok && curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS) == CURLE_OK;
+        ok = ok &&
+             curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)request->timeout_ms) == CURLE_OK;
+        ok = ok && curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS) ==
+                           CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_USERAGENT, "orch/" ORCH_VERSION) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
-        ok = ok && curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(request->body)) == CURLE_OK;
+        ok = ok && curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                                    (curl_off_t)strlen(request->body)) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer) == CURLE_OK;
@@ -140,7 +155,8 @@ static void judge_failure(CURLcode code, struct webhook_result *ret)
         else if (code == CURLE_OPERATION_TIMEDOUT)
                 ret->error = xstrdup("the server did not answer in time");
         else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
-                ret->error = xasprintf("the server's certificate is not accepted (%s); a private authority's certificate is given "
+                ret->error = xasprintf("the server's certificate is not accepted (%s); a private "
+                                       "authority's certificate is given "
                                        "as ca_file",
                                        curl_easy_strerror(code));
         else
@@ -152,14 +168,17 @@ static void judge_answer(CURL *curl, const struct answer *answer, struct webhook
         curl_off_t retry_after = 0;
         (void)curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
         if (retry_after > 0)
-                ret->retry_after_seconds =
-                        retry_after < WEBHOOK_RETRY_AFTER_MAX_SECONDS ? (int64_t)retry_after : WEBHOOK_RETRY_AFTER_MAX_SECONDS;
+                ret->retry_after_seconds = retry_after < WEBHOOK_RETRY_AFTER_MAX_SECONDS
+                                                   ? (int64_t)retry_after
+                                                   : WEBHOOK_RETRY_AFTER_MAX_SECONDS;
         ret->outcome = webhook_classify(ret->status);
         if (ret->outcome == WEBHOOK_ACCEPTED)
                 return;
-        _cleanup_free_ char *said = str_one_line(answer->start.data ? answer->start.data : "", ANSWER_SHOWN_BYTES);
+        _cleanup_free_ char *said =
+                str_one_line(answer->start.data ? answer->start.data : "", ANSWER_SHOWN_BYTES);
         bool show = *said && !webhook_text_tells(said, answer->request->address);
-        ret->error = xasprintf("the server answered %ld%s%s", ret->status, show ? ": " : "", show ? said : "");
+        ret->error = xasprintf("the server answered %ld%s%s", ret->status, show ? ": " : "",
+                               show ? said : "");
 }
 
 static void perform(CURL *curl, struct answer *answer, struct webhook_result *ret)

@@ -1,8 +1,9 @@
-/* A message to a webhook: one POST of JSON by HTTPS, and what came of it. TLS is verified always, redirects are not followed, and every
- * call has a deadline.
+/* A message to a webhook: one POST of JSON by HTTPS, and what came of it. TLS is verified always,
+ * redirects are not followed, and every call has a deadline.
  *
- * The address is a secret: it goes to libcurl and into no text. What is said of a failure is made here from the kind of the failure and
- * the server's answer; an answer that repeats a part of the address is not shown. */
+ * The address is a secret: it goes to libcurl and into no text. What is said of a failure is made
+ * here from the kind of the failure and the server's answer; an answer that repeats a part of the
+ * address is not shown. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,17 +19,22 @@
 
 enum webhook_outcome {
         WEBHOOK_ACCEPTED, /* 2xx */
-        WEBHOOK_RETRY,   /* it may pass: no connection, no answer in time, a certificate that is not believed, 408, 425, 429, 5xx */
+        /* it may pass: no connection, no answer in time, a certificate that is not believed, 408,
+         * 425, 429, 5xx */
+        WEBHOOK_RETRY,
         WEBHOOK_REFUSED, /* the server (or we) will never take it: any other answer */
 };
 
 struct webhook_request {
         const struct secret *address;
-        const char *ca_file; /* certificates that are believed; NULL: $SSL_CERT_FILE, else the system's */
-        const char *body;    /* JSON */
-        const char *id;      /* sent as Idempotency-Key, so that a receiver can tell a second try; NULL: none */
+        /* certificates that are believed; NULL: $SSL_CERT_FILE, else the system's */
+        const char *ca_file;
+        const char *body; /* JSON */
+        /* sent as Idempotency-Key, so that a receiver can tell a second try; NULL: none */
+        const char *id;
         int64_t timeout_ms;
-        bool (*cancelled)(void *data); /* asked about every second; true ends the call as WEBHOOK_RETRY. May be NULL */
+        /* asked about every second; true ends the call as WEBHOOK_RETRY. May be NULL */
+        bool (*cancelled)(void *data);
         void *data;
 };
 
@@ -39,12 +45,14 @@ struct webhook_result {
         char *error;                 /* one line; NULL when it was accepted */
 };
 
-/* Blocks up to the deadline: not for the daemon's loop. Fills in *ret, to be released with webhook_result_done(). */
+/* Blocks up to the deadline: not for the daemon's loop. Fills in *ret, to be released with
+ * webhook_result_done(). */
 void webhook_post(const struct webhook_request *request, struct webhook_result *ret);
 void webhook_result_done(struct webhook_result *result);
 #define _cleanup_webhook_result_ _cleanup_(webhook_result_done)
 
 /* What an HTTP status means. */
 enum webhook_outcome webhook_classify(long status);
-/* Whether a text has any part of an address in it that could give it away: its host, a word of its path or query of six bytes or more. */
+/* Whether a text has any part of an address in it that could give it away: its host, a word of its
+ * path or query of six bytes or more. */
 bool webhook_text_tells(const char *text, const struct secret *address);

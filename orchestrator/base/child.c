@@ -1,5 +1,6 @@
-/* Implements base/child.h: fork, three pipes, poll, and a pidfd to wait on. Where there is no pidfd (an old kernel, a seccomp filter,
- * valgrind), the end of the child is looked for every POLL_SLICE_MS. */
+/* Implements base/child.h: fork, three pipes, poll, and a pidfd to wait on. Where there is no pidfd
+ * (an old kernel, a seccomp filter, valgrind), the end of the child is looked for every
+ * POLL_SLICE_MS. */
 #include "base/child.h"
 
 #include <assert.h>
@@ -61,8 +62,8 @@ static void child_side_setup(int input, int output, int errors)
                 _exit(126);
 }
 
-static int child_start(struct child *child, const char *name, const char *const argv[], int (*function)(void *), void *argument,
-                       bool with_input, struct error **err)
+static int child_start(struct child *child, const char *name, const char *const argv[],
+                       int (*function)(void *), void *argument, bool with_input, struct error **err)
 {
         int in[2] = { -1, -1 };
         int out[2] = { -1, -1 };
@@ -112,7 +113,8 @@ static void feed_input(struct child *child, const char *input)
 {
         assert(input); /* else there is no pipe to feed */
         size_t left = strlen(input) - child->input_done;
-        /* A child that ends without reading must not end us: SIGPIPE is ignored by every orch process. */
+        /* A child that ends without reading must not end us: SIGPIPE is ignored by every orch
+         * process. */
         ssize_t n = left ? write(child->input_fd, input + child->input_done, left) : 0;
         if (n > 0)
                 child->input_done += (size_t)n;
@@ -120,7 +122,8 @@ static void feed_input(struct child *child, const char *input)
                 closep(&child->input_fd);
 }
 
-static void collect(int *fd, struct strbuf *buf, size_t limit, const struct child_options *options, bool is_output)
+static void collect(int *fd, struct strbuf *buf, size_t limit, const struct child_options *options,
+                    bool is_output)
 {
         char chunk[16384];
         ssize_t n = read(*fd, chunk, sizeof chunk);
@@ -140,7 +143,8 @@ static void collect(int *fd, struct strbuf *buf, size_t limit, const struct chil
 static bool has_ended(const struct child *child)
 {
         siginfo_t info = { 0 };
-        return waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0;
+        return waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+               info.si_pid != 0;
 }
 
 /* False when it has not ended in time. */
@@ -163,7 +167,8 @@ static void *wait_for_end(void *pid)
         return NULL;
 }
 
-/* A share that hung for a night leaves many: they are reaped when they wake up, lest a process that runs for months is full of dead ones. */
+/* A share that hung for a night leaves many: they are reaped when they wake up, lest a process that
+ * runs for months is full of dead ones. */
 static void leave_behind(pid_t pid)
 {
         pthread_t thread;
@@ -176,7 +181,8 @@ static void leave_behind(pid_t pid)
         pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Kills the process group and waits a moment. A child in uninterruptible sleep is left to the kernel. */
+/* Kills the process group and waits a moment. A child in uninterruptible sleep is left to the
+ * kernel. */
 static void child_kill(struct child *child, bool gently)
 {
         if (gently) {
@@ -189,24 +195,26 @@ static void child_kill(struct child *child, bool gently)
                 leave_behind(child->pid);
 }
 
-static int child_finish(struct child *child, const char *name, const struct child_options *options, struct child_result *ret,
-                        struct error **err)
+static int child_finish(struct child *child, const char *name, const struct child_options *options,
+                        struct child_result *ret, struct error **err)
 {
         struct deadline deadline = deadline_in_ms(options->timeout_ms);
         size_t limit = options->max_output ? options->max_output : 1024 * 1024;
         for (;;) {
                 if (options->cancelled && options->cancelled(options->data)) {
                         child_kill(child, true);
-                        return error_set(err, ERROR_CANCELLED, "%s was stopped: the job was cancelled", name);
+                        return error_set(err, ERROR_CANCELLED,
+                                         "%s was stopped: the job was cancelled", name);
                 }
                 int left = deadline_left_ms(deadline);
                 if (left == 0) {
                         child_kill(child, false);
-                        return error_set(err, ERROR_TIMEOUT, "%s did not end within %.0f s and was killed", name,
+                        return error_set(err, ERROR_TIMEOUT,
+                                         "%s did not end within %.0f s and was killed", name,
                                          (double)options->timeout_ms / 1000.0);
                 }
-                /* Looked at before the pipes are, so that what it wrote last is seen in them. After its end, pipes that a grandchild still
-                 * holds are not waited for. */
+                /* Looked at before the pipes are, so that what it wrote last is seen in them. After
+                 * its end, pipes that a grandchild still holds are not waited for. */
                 bool ended = has_ended(child);
                 int wait_ms = ended ? 0 : left < POLL_SLICE_MS ? left : POLL_SLICE_MS;
                 struct pollfd fds[4] = {
@@ -216,7 +224,8 @@ static int child_finish(struct child *child, const char *name, const struct chil
                         { .fd = child->pidfd, .events = POLLIN },
                 };
                 if (poll(fds, 4, wait_ms) < 0 && errno != EINTR)
-                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot wait for %s", name);
+                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot wait for %s",
+                                               name);
                 if (fds[2].revents)
                         feed_input(child, options->input);
                 if (fds[0].revents)
@@ -238,19 +247,23 @@ static int child_finish(struct child *child, const char *name, const struct chil
 static int run(const char *name, const char *const argv[], int (*function)(void *), void *argument,
                const struct child_options *options, struct child_result *ret, struct error **err)
 {
-        _cleanup_(child_done) struct child child = { .pidfd = -1, .input_fd = -1, .output_fd = -1, .errors_fd = -1 };
+        _cleanup_(child_done) struct child child = {
+                .pidfd = -1, .input_fd = -1, .output_fd = -1, .errors_fd = -1
+        };
         if (child_start(&child, name, argv, function, argument, options->input != NULL, err) < 0)
                 return -1;
         return child_finish(&child, name, options, ret, err);
 }
 
-int child_run(const char *const argv[], const struct child_options *options, struct child_result *ret, struct error **err)
+int child_run(const char *const argv[], const struct child_options *options,
+              struct child_result *ret, struct error **err)
 {
         return run(argv[0], argv, NULL, NULL, options, ret, err);
 }
 
-int child_run_function(int (*function)(void *argument), void *argument, const struct child_options *options,
-                       struct child_result *ret, struct error **err)
+int child_run_function(int (*function)(void *argument), void *argument,
+                       const struct child_options *options, struct child_result *ret,
+                       struct error **err)
 {
         return run("a helper process", NULL, function, argument, options, ret, err);
 }

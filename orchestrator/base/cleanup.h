@@ -1,7 +1,9 @@
-/* Scope-bound clean-up: a variable marked _cleanup_(f) has f(&variable) called when it goes out of scope.
+/* Scope-bound clean-up: a variable marked _cleanup_(f) has f(&variable) called when it goes out of
+ * scope.
  *
- * Every owning type T supplies a destructor `T_free()` that accepts NULL and half-built objects and returns NULL, and a
- * `T_freep()` made from it by DEFINE_FREEP. Ownership leaves a scope by TAKE_PTR / TAKE_FD. */
+ * Every owning type T supplies a destructor `T_free()` that accepts NULL and half-built objects and
+ * returns NULL, and a `T_freep()` made from it by DEFINE_FREEP. Ownership leaves a scope by
+ * TAKE_PTR / TAKE_FD. */
 #pragma once
 
 #include <dirent.h>
@@ -14,7 +16,8 @@
 #define _printf_(a, b) __attribute__((format(printf, a, b)))
 #define _must_check_ __attribute__((warn_unused_result))
 
-/* Hands over the pointer and leaves NULL behind, so that the clean-up of the old owner does nothing. */
+/* Hands over the pointer and leaves NULL behind, so that the clean-up of the old owner does
+ * nothing. */
 #define TAKE_PTR(p)                        \
         ({                                 \
                 __typeof__(p) *_pp = &(p); \

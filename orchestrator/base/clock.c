@@ -39,9 +39,12 @@ int clock_set_timezone(const char *zone, struct error **err)
         if (strcmp(zone, "UTC") != 0) {
                 _cleanup_free_ char *path = xasprintf("/usr/share/zoneinfo/%s", zone);
                 struct stat st;
-                if (strstr(zone, "..") || zone[0] == '/' || stat(path, &st) < 0 || !S_ISREG(st.st_mode))
+                if (strstr(zone, "..") || zone[0] == '/' || stat(path, &st) < 0 ||
+                    !S_ISREG(st.st_mode))
                         return error_set(err, ERROR_CONFIG,
-                                         "time zone '%s' is not known on this system (no %s; is tzdata installed?)", zone, path);
+                                         "time zone '%s' is not known on this system (no %s; is "
+                                         "tzdata installed?)",
+                                         zone, path);
         }
         if (setenv("TZ", zone, 1) < 0)
                 return error_set(err, ERROR_INTERNAL, "cannot set the time zone");
@@ -66,7 +69,9 @@ char *clock_format_rfc3339(int64_t epoch_seconds)
 bool clock_parse_rfc3339(const char *text, int64_t *ret_epoch_seconds)
 {
         struct tm tm = { 0 };
-        const char *end = text && strlen(text) == strlen("2026-02-01T22:00:15Z") ? strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm) : NULL;
+        const char *end = text && strlen(text) == strlen("2026-02-01T22:00:15Z")
+                                  ? strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm)
+                                  : NULL;
         if (!end || *end)
                 return false;
         *ret_epoch_seconds = timegm(&tm);

@@ -1,7 +1,8 @@
 /* Time: monotonic for deadlines and durations, wall clock for records, and their text forms.
  *
- * "Local" time here is the time zone of the settings (cycle.timezone): each process of orch calls clock_set_timezone() once at
- * its start, before it has threads, so that localtime_r() and mktime() mean that zone everywhere. */
+ * "Local" time here is the time zone of the settings (cycle.timezone): each process of orch calls
+ * clock_set_timezone() once at its start, before it has threads, so that localtime_r() and mktime()
+ * mean that zone everywhere. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,10 +16,12 @@ int64_t clock_monotonic_ms(void);
 int64_t clock_realtime_s(void);
 int64_t clock_realtime_ms(void);
 
-/* Sets TZ for this process. ERROR_CONFIG when the system has no such zone. NULL or "" leaves the system's zone. */
+/* Sets TZ for this process. ERROR_CONFIG when the system has no such zone. NULL or "" leaves the
+ * system's zone. */
 int clock_set_timezone(const char *zone, struct error **err) _must_check_;
 
-/* "2026-02-01T22:00:15Z" (RFC 3339, UTC). The caller frees. As with the other two below, a time in no year that can be counted is "". */
+/* "2026-02-01T22:00:15Z" (RFC 3339, UTC). The caller frees. As with the other two below, a time in
+ * no year that can be counted is "". */
 char *clock_format_rfc3339(int64_t epoch_seconds);
 /* Reads exactly that form. Returns false when it is something else. */
 bool clock_parse_rfc3339(const char *text, int64_t *ret_epoch_seconds);

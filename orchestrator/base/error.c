@@ -8,9 +8,15 @@
 #include "base/memory.h"
 
 static const char *const kind_names[_ERROR_KIND_MAX] = {
-        [ERROR_CONFIG] = "config",     [ERROR_AUTH] = "auth",           [ERROR_UNREACHABLE] = "unreachable",
-        [ERROR_TIMEOUT] = "timeout",   [ERROR_BUSY] = "busy",           [ERROR_NOSPACE] = "nospace",
-        [ERROR_CORRUPT] = "corrupt",   [ERROR_CANCELLED] = "cancelled", [ERROR_REFUSED] = "refused",
+        [ERROR_CONFIG] = "config",
+        [ERROR_AUTH] = "auth",
+        [ERROR_UNREACHABLE] = "unreachable",
+        [ERROR_TIMEOUT] = "timeout",
+        [ERROR_BUSY] = "busy",
+        [ERROR_NOSPACE] = "nospace",
+        [ERROR_CORRUPT] = "corrupt",
+        [ERROR_CANCELLED] = "cancelled",
+        [ERROR_REFUSED] = "refused",
         [ERROR_INTERNAL] = "internal",
 };
 
@@ -64,7 +70,8 @@ int error_set_errno(struct error **err, enum error_kind kind, int errnum, const 
         va_start(ap, format);
         _cleanup_free_ char *what = xvasprintf(format, ap);
         va_end(ap);
-        *err = error_new(kind_refined_by_errno(kind, errnum), errnum, xasprintf("%s: %s", what, strerror(errnum)));
+        *err = error_new(kind_refined_by_errno(kind, errnum), errnum,
+                         xasprintf("%s: %s", what, strerror(errnum)));
         return -1;
 }
 

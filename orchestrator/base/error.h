@@ -1,9 +1,10 @@
 /* The error object that every fallible function fills in.
  *
- * Convention: a fallible function returns 0 or -1 (or a pointer or NULL) and takes `struct error **err` last. On failure it
- * sets *err (which must be NULL before the call) unless the caller passed NULL. The *kind* drives policy (is it worth another
- * try? which exit status?); the message is for people and is never parsed. A message says what failed, on what, why, and
- * what to do about it where that is known. */
+ * Convention: a fallible function returns 0 or -1 (or a pointer or NULL) and takes `struct error
+ * **err` last. On failure it sets *err (which must be NULL before the call) unless the caller
+ * passed NULL. The *kind* drives policy (is it worth another try? which exit status?); the message
+ * is for people and is never parsed. A message says what failed, on what, why, and what to do about
+ * it where that is known. */
 #pragma once
 
 #include <stdbool.h>
@@ -30,14 +31,18 @@ struct error {
         char *message; /* owned; one or more sentences, no final newline */
 };
 
-/* Sets *err (if err is not NULL) to a new error. Always returns -1, so that `return error_set(...)` reads well. */
+/* Sets *err (if err is not NULL) to a new error. Always returns -1, so that `return error_set(...)`
+ * reads well. */
 int error_set(struct error **err, enum error_kind kind, const char *format, ...) _printf_(3, 4);
 
-/* The same with an errno: ": <strerror>" is appended, and ENOSPC/EDQUOT, ETIMEDOUT, ECONNREFUSED and their like refine a
- * kind of ERROR_INTERNAL to NOSPACE, TIMEOUT or UNREACHABLE. Always returns -1. */
-int error_set_errno(struct error **err, enum error_kind kind, int errnum, const char *format, ...) _printf_(4, 5);
+/* The same with an errno: ": <strerror>" is appended, and ENOSPC/EDQUOT, ETIMEDOUT, ECONNREFUSED
+ * and their like refine a kind of ERROR_INTERNAL to NOSPACE, TIMEOUT or UNREACHABLE. Always returns
+ * -1. */
+int error_set_errno(struct error **err, enum error_kind kind, int errnum, const char *format, ...)
+        _printf_(4, 5);
 
-/* Puts "<formatted>: " in front of the message of *err. For adding a name only (VM, host, path, disk). Always returns -1. */
+/* Puts "<formatted>: " in front of the message of *err. For adding a name only (VM, host, path,
+ * disk). Always returns -1. */
 int error_prefix(struct error **err, const char *format, ...) _printf_(2, 3);
 
 /* Moves `from` into *to, or frees it when `to` is NULL. Always returns -1. */

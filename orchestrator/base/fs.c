@@ -9,7 +9,8 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-static char *read_descriptor(int fd, const char *path, size_t max_bytes, size_t *ret_length, struct error **err)
+static char *read_descriptor(int fd, const char *path, size_t max_bytes, size_t *ret_length,
+                             struct error **err)
 {
         _cleanup_strbuf_ struct strbuf buf = { 0 };
         char chunk[65536];
@@ -24,7 +25,9 @@ static char *read_descriptor(int fd, const char *path, size_t max_bytes, size_t 
                 if (n == 0)
                         break;
                 if (buf.length + (size_t)n > max_bytes) {
-                        error_set(err, ERROR_CORRUPT, "%s is larger than the %zu bytes expected at most", path, max_bytes);
+                        error_set(err, ERROR_CORRUPT,
+                                  "%s is larger than the %zu bytes expected at most", path,
+                                  max_bytes);
                         return NULL;
                 }
                 strbuf_append(&buf, chunk, (size_t)n);
@@ -34,7 +37,8 @@ static char *read_descriptor(int fd, const char *path, size_t max_bytes, size_t 
         return strbuf_take(&buf);
 }
 
-char *fs_read_file_at(int dir_fd, const char *name, size_t max_bytes, size_t *ret_length, struct error **err)
+char *fs_read_file_at(int dir_fd, const char *name, size_t max_bytes, size_t *ret_length,
+                      struct error **err)
 {
         _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NOCTTY);
         if (fd < 0) {
@@ -64,14 +68,17 @@ int fs_write_all(int fd, const void *data, size_t length, struct error **err)
         return 0;
 }
 
-static int write_temporary(int dir_fd, const char *temporary, mode_t mode, const void *data, size_t length, struct error **err)
+static int write_temporary(int dir_fd, const char *temporary, mode_t mode, const void *data,
+                           size_t length, struct error **err)
 {
-        int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+        int fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+                        0600);
         if (fd < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot create %s", temporary);
         int r = fs_write_all(fd, data, length, err);
         if (r == 0 && fchmod(fd, mode) < 0)
-                r = error_set_errno(err, ERROR_INTERNAL, errno, "cannot set the mode of %s", temporary);
+                r = error_set_errno(err, ERROR_INTERNAL, errno, "cannot set the mode of %s",
+                                    temporary);
         if (r == 0 && fsync(fd) < 0)
                 r = error_set_errno(err, ERROR_INTERNAL, errno, "cannot fsync %s", temporary);
         if (close(fd) < 0 && r == 0)
@@ -79,7 +86,8 @@ static int write_temporary(int dir_fd, const char *temporary, mode_t mode, const
         return r;
 }
 
-int fs_write_file_at(int dir_fd, const char *name, mode_t mode, const void *data, size_t length, struct error **err)
+int fs_write_file_at(int dir_fd, const char *name, mode_t mode, const void *data, size_t length,
+                     struct error **err)
 {
         _cleanup_free_ char *temporary = xasprintf(".%s.%ld.tmp", name, (long)getpid());
         if (write_temporary(dir_fd, temporary, mode, data, length, err) < 0) {
@@ -89,17 +97,20 @@ int fs_write_file_at(int dir_fd, const char *name, mode_t mode, const void *data
         if (renameat(dir_fd, temporary, dir_fd, name) < 0) {
                 int errnum = errno;
                 unlinkat(dir_fd, temporary, 0);
-                return error_set_errno(err, ERROR_INTERNAL, errnum, "cannot rename %s to %s", temporary, name);
+                return error_set_errno(err, ERROR_INTERNAL, errnum, "cannot rename %s to %s",
+                                       temporary, name);
         }
         return fs_sync_dir(dir_fd, name, err);
 }
 
-int fs_write_file(const char *path, mode_t mode, const void *data, size_t length, struct error **err)
+int fs_write_file(const char *path, mode_t mode, const void *data, size_t length,
+                  struct error **err)
 {
         _cleanup_free_ char *directory = path_directory(path);
         _cleanup_close_ int dir_fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (dir_fd < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open the folder %s", directory);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open the folder %s",
+                                       directory);
         if (fs_write_file_at(dir_fd, path_base(path), mode, data, length, err) < 0)
                 return error_prefix(err, "%s", directory);
         return 0;
@@ -108,7 +119,8 @@ int fs_write_file(const char *path, mode_t mode, const void *data, size_t length
 int fs_sync_dir(int dir_fd, const char *path, struct error **err)
 {
         if (fsync(dir_fd) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot fsync the folder of %s", path);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot fsync the folder of %s",
+                                       path);
         return 0;
 }
 
@@ -116,7 +128,8 @@ int fs_open_dir_at(int dir_fd, const char *name, struct error **err)
 {
         int fd = openat(dir_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open the folder %s", name);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open the folder %s",
+                                       name);
         return fd;
 }
 
@@ -125,7 +138,8 @@ int fs_make_dir_at(int dir_fd, const char *name, mode_t mode, struct error **err
         if (mkdirat(dir_fd, name, mode) == 0)
                 return 0;
         struct stat st;
-        if (errno == EEXIST && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode))
+        if (errno == EEXIST && fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISDIR(st.st_mode))
                 return 0;
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the folder %s", name);
 }
@@ -137,7 +151,8 @@ int fs_make_dirs(const char *path, struct error **err)
                 if (slash)
                         *slash = '\0';
                 if (mkdir(partial, 0755) < 0 && errno != EEXIST)
-                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the folder %s", partial);
+                        return error_set_errno(err, ERROR_INTERNAL, errno,
+                                               "cannot make the folder %s", partial);
                 if (!slash)
                         return 0;
                 *slash = '/';
@@ -172,7 +187,8 @@ int fs_remove_tree_at(int dir_fd, const char *name, struct error **err)
         if (remove_directory_contents(dir_fd, name, err) < 0)
                 return -1;
         if (unlinkat(dir_fd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove the folder %s", name);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove the folder %s",
+                                       name);
         return 0;
 }
 

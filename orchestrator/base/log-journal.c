@@ -1,5 +1,6 @@
-/* Implements base/log-journal.h. Document followed: systemd's JOURNAL_NATIVE_PROTOCOL. Values have no line breaks here, so the short form of a
- * field is enough. A line of at most 8 KiB fits any datagram. */
+/* Implements base/log-journal.h. Document followed: systemd's JOURNAL_NATIVE_PROTOCOL. Values have
+ * no line breaks here, so the short form of a field is enough. A line of at most 8 KiB fits any
+ * datagram. */
 #include "base/log-journal.h"
 
 #include <stdlib.h>
@@ -34,10 +35,12 @@ static void add_field(struct strbuf *out, const char *name, const char *value)
                 strbuf_addf(out, "%s=%s\n", name, clean);
 }
 
-bool log_journal_send(int fd, enum log_level level, const struct log_context *context, const char *line)
+bool log_journal_send(int fd, enum log_level level, const struct log_context *context,
+                      const char *line)
 {
         _cleanup_strbuf_ struct strbuf out = { 0 };
-        strbuf_addf(&out, "MESSAGE=%s\nPRIORITY=%d\nSYSLOG_IDENTIFIER=orch\nSYSLOG_PID=%d\n", line, (int)level, (int)getpid());
+        strbuf_addf(&out, "MESSAGE=%s\nPRIORITY=%d\nSYSLOG_IDENTIFIER=orch\nSYSLOG_PID=%d\n", line,
+                    (int)level, (int)getpid());
         add_field(&out, "ORCH_JOB", context->job);
         add_field(&out, "ORCH_VM", context->vm);
         add_field(&out, "ORCH_HYPERVISOR", context->hypervisor);

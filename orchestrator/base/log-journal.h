@@ -8,4 +8,5 @@
 /* $ORCH_JOURNAL_SOCKET or /run/systemd/journal/socket; -1 where nobody listens. */
 int log_journal_open(void);
 /* False when it could not be handed over: journald is gone, or has no room now. Never waits. */
-bool log_journal_send(int fd, enum log_level level, const struct log_context *context, const char *line);
+bool log_journal_send(int fd, enum log_level level, const struct log_context *context,
+                      const char *line);

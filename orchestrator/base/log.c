@@ -72,11 +72,13 @@ static void add_json_clean(struct strbuf *out, const char *name, const char *val
                 add_json(out, name, clean);
 }
 
-static void format_json(struct strbuf *out, enum log_level level, const struct log_context *context, const char *line)
+static void format_json(struct strbuf *out, enum log_level level, const struct log_context *context,
+                        const char *line)
 {
         int64_t now_ms = clock_realtime_ms();
         _cleanup_free_ char *seconds = clock_format_rfc3339(now_ms / 1000);
-        _cleanup_free_ char *when = xasprintf("%.*s.%03dZ", (int)strcspn(seconds, "Z"), seconds, (int)(now_ms % 1000));
+        _cleanup_free_ char *when =
+                xasprintf("%.*s.%03dZ", (int)strcspn(seconds, "Z"), seconds, (int)(now_ms % 1000));
         strbuf_add_char(out, '{');
         add_json(out, "time", when);
         add_json(out, "level", level_name(level));
@@ -98,7 +100,9 @@ static void format_text(struct strbuf *out, enum log_level level, const char *li
 
 static void write_line(enum log_level level, const struct log_context *context, const char *text)
 {
-        size_t prefix = journald ? strlen("<3>") : level <= LOG_LEVEL_WARNING ? strlen(level_name(level)) + strlen(": ") : 0;
+        size_t prefix = journald                     ? strlen("<3>")
+                        : level <= LOG_LEVEL_WARNING ? strlen(level_name(level)) + strlen(": ")
+                                                     : 0;
         _cleanup_free_ char *line = str_one_line(text, line_max_bytes - prefix);
         if (journal_fd >= 0 && log_journal_send(journal_fd, level, context, line))
                 return;
@@ -111,7 +115,8 @@ static void write_line(enum log_level level, const struct log_context *context, 
         (void)!write(STDERR_FILENO, out.data, out.length);
 }
 
-static _printf_(3, 0) void write_formatted(enum log_level level, const struct log_context *context, const char *format, va_list ap)
+static _printf_(3, 0) void write_formatted(enum log_level level, const struct log_context *context,
+                                           const char *format, va_list ap)
 {
         if (level > most_detailed)
                 return;
@@ -127,7 +132,8 @@ void log_write(enum log_level level, const char *format, ...)
         va_end(ap);
 }
 
-void log_write_about(enum log_level level, const struct log_context *context, const char *format, ...)
+void log_write_about(enum log_level level, const struct log_context *context, const char *format,
+                     ...)
 {
         va_list ap;
         va_start(ap, format);

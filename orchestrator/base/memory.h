@@ -1,5 +1,6 @@
-/* Allocation that aborts when memory is out: recovery has to survive a crash anyway, and code without a branch for it is
- * code that can be read. Sizes that come from outside are capped by the caller first. */
+/* Allocation that aborts when memory is out: recovery has to survive a crash anyway, and code
+ * without a branch for it is code that can be read. Sizes that come from outside are capped by the
+ * caller first. */
 #pragma once
 
 #include <stdarg.h>

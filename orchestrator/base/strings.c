@@ -169,7 +169,8 @@ bool str_empty(const char *text)
 
 char *shell_quote(const char *text)
 {
-        static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
+        static const char plain[] =
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_@%+=:,./-";
         if (*text && strspn(text, plain) == strlen(text))
                 return xstrdup(text);
         struct strbuf buf = { 0 };
@@ -205,7 +206,8 @@ char *format_bytes(uint64_t bytes)
                 value /= 1024;
                 unit++;
         }
-        return unit == 0 ? xasprintf("%llu B", (unsigned long long)bytes) : xasprintf("%.1f %s", value, units[unit]);
+        return unit == 0 ? xasprintf("%llu B", (unsigned long long)bytes)
+                         : xasprintf("%.1f %s", value, units[unit]);
 }
 
 char *format_duration_ms(int64_t milliseconds)
@@ -246,7 +248,8 @@ bool name_matches(const char *word, const char *name)
         return streq(word, name) || fnmatch(word, name, 0) == 0;
 }
 
-/* Optimal string alignment distance over short words; SIZE_MAX when either is too long to be a key or a verb. */
+/* Optimal string alignment distance over short words; SIZE_MAX when either is too long to be a key
+ * or a verb. */
 static size_t edit_distance(const char *a, const char *b)
 {
         enum { LONGEST = 48 };
@@ -261,13 +264,15 @@ static size_t edit_distance(const char *a, const char *b)
                 d[0][j] = j;
         for (size_t i = 1; i <= n; i++) {
                 for (size_t j = 1; j <= m; j++) {
-                        bool same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
+                        bool same = tolower((unsigned char)a[i - 1]) ==
+                                    tolower((unsigned char)b[j - 1]);
                         size_t best = d[i - 1][j - 1] + (same ? 0 : 1);
                         if (d[i - 1][j] + 1 < best)
                                 best = d[i - 1][j] + 1;
                         if (d[i][j - 1] + 1 < best)
                                 best = d[i][j - 1] + 1;
-                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+                        if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                            d[i - 2][j - 2] + 1 < best)
                                 best = d[i - 2][j - 2] + 1;
                         d[i][j] = best;
                 }
@@ -289,17 +294,21 @@ const char *nearest_word(const char *text, const char *const candidates[])
         return best;
 }
 
-/* The length of the valid UTF-8 sequence at p (RFC 3629: no surrogates, no overlong forms), or 0. */
+/* The length of the valid UTF-8 sequence at p (RFC 3629: no surrogates, no overlong forms), or
+ * 0. */
 static size_t utf8_sequence_length(const unsigned char *p)
 {
         if (p[0] < 0x80)
                 return 1;
-        size_t n = (p[0] >= 0xC2 && p[0] <= 0xDF) ? 2 : (p[0] >= 0xE0 && p[0] <= 0xEF) ? 3 : (p[0] >= 0xF0 && p[0] <= 0xF4) ? 4 : 0;
+        size_t n = (p[0] >= 0xC2 && p[0] <= 0xDF)   ? 2
+                   : (p[0] >= 0xE0 && p[0] <= 0xEF) ? 3
+                   : (p[0] >= 0xF0 && p[0] <= 0xF4) ? 4
+                                                    : 0;
         for (size_t i = 1; i < n; i++)
                 if ((p[i] & 0xC0) != 0x80)
                         return 0;
-        if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) || (p[0] == 0xF0 && p[1] < 0x90) ||
-            (p[0] == 0xF4 && p[1] > 0x8F))
+        if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
+            (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
                 return 0;
         return n;
 }
@@ -318,7 +327,8 @@ char *str_one_line(const char *text, size_t max_bytes)
                         n = 1;
                 } else if (n == 1 && (*p < 0x20 || *p == 0x7F)) {
                         piece = *p == '\n' || *p == '\t' || *p == '\r' ? " " : "?";
-                } else if (n == 2 && p[0] == 0xC2 && p[1] < 0xA0) { /* U+0080…U+009F: control characters, too */
+                } else if (n == 2 && p[0] == 0xC2 &&
+                           p[1] < 0xA0) { /* U+0080…U+009F: control characters, too */
                         piece = "?";
                         piece_length = 1;
                 }

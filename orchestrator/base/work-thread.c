@@ -1,8 +1,9 @@
 /* Implements base/work-thread.h.
  *
- * A request is in one of three places: `queue`, `running`, `completed`; it only moves forward, under the lock. Works and
- * completions run without the lock. Whoever is the last to need the object frees it: the loop, after it has joined the thread,
- * or, once the loop has set `abandoned` (and from then on touches nothing), the thread. */
+ * A request is in one of three places: `queue`, `running`, `completed`; it only moves forward,
+ * under the lock. Works and completions run without the lock. Whoever is the last to need the
+ * object frees it: the loop, after it has joined the thread, or, once the loop has set `abandoned`
+ * (and from then on touches nothing), the thread. */
 #include "base/work-thread.h"
 
 #include <assert.h>
@@ -132,7 +133,8 @@ static void *thread_main(void *argument)
         return NULL;
 }
 
-/* The daemon takes its signals by signalfd; a thread that doesn't block them would get them instead. */
+/* The daemon takes its signals by signalfd; a thread that doesn't block them would get them
+ * instead. */
 static int start(struct work_thread *thread)
 {
         sigset_t all, before;
@@ -173,7 +175,8 @@ int work_thread_fd(const struct work_thread *thread)
         return thread->event_fd;
 }
 
-void work_thread_post(struct work_thread *thread, void (*work)(void *data), void (*done)(void *data), void *data)
+void work_thread_post(struct work_thread *thread, void (*work)(void *data),
+                      void (*done)(void *data), void *data)
 {
         struct request *request = xcalloc(1, sizeof *request);
 

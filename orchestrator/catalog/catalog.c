@@ -1,5 +1,5 @@
-/* Implements the rows of catalog/catalog.h: recording, listing, pins, the copy. Opening is in open.c, comparing with the share in
- * reconcile.c.
+/* Implements the rows of catalog/catalog.h: recording, listing, pins, the copy. Opening is in
+ * open.c, comparing with the share in reconcile.c.
  *
  * Every write is one transaction, so the file on the share is whole after a crash at any moment. */
 #include "catalog/catalog.h"
@@ -18,7 +18,8 @@
 #define FAILURES_KEPT_SECONDS (INT64_C(90) * 24 * 60 * 60)
 
 /* A statement with one text, which gives no rows. */
-static int run_with_text(struct catalog *catalog, const char *sql, const char *text, struct error **err)
+static int run_with_text(struct catalog *catalog, const char *sql, const char *text,
+                         struct error **err)
 {
         _cleanup_statement_ sqlite3_stmt *statement = database_prepare(catalog, sql, err);
 
@@ -29,8 +30,8 @@ static int run_with_text(struct catalog *catalog, const char *sql, const char *t
 
 static int forget_failures_before(struct catalog *catalog, int64_t time, struct error **err)
 {
-        _cleanup_statement_ sqlite3_stmt *statement =
-                database_prepare(catalog, "DELETE FROM entry WHERE path IS NULL AND started < ?", err);
+        _cleanup_statement_ sqlite3_stmt *statement = database_prepare(
+                catalog, "DELETE FROM entry WHERE path IS NULL AND started < ?", err);
 
         if (!statement || database_bind_number(catalog, statement, 1, time, err) < 0)
                 return -1;
@@ -39,7 +40,8 @@ static int forget_failures_before(struct catalog *catalog, int64_t time, struct 
 
 static int record(struct catalog *catalog, const struct catalog_entry *entry, struct error **err)
 {
-        if (entry->job && run_with_text(catalog, "DELETE FROM entry WHERE job = ?", entry->job, err) < 0)
+        if (entry->job &&
+            run_with_text(catalog, "DELETE FROM entry WHERE job = ?", entry->job, err) < 0)
                 return -1;
         if (forget_failures_before(catalog, entry->started - FAILURES_KEPT_SECONDS, err) < 0)
                 return -1;
@@ -67,16 +69,18 @@ int catalog_remove_point(struct catalog *catalog, const char *path, struct error
         return run_with_text(catalog, "DELETE FROM entry WHERE path = ?", path, err);
 }
 
-int catalog_list(struct catalog *catalog, const char *vm, bool failed, struct catalog_list *ret, struct error **err)
+int catalog_list(struct catalog *catalog, const char *vm, bool failed, struct catalog_list *ret,
+                 struct error **err)
 {
         _cleanup_catalog_list_ struct catalog_list list = { 0 };
         size_t room = 0;
         int row;
-        _cleanup_statement_ sqlite3_stmt *statement =
-                database_prepare(catalog,
-                                 "SELECT " ENTRY_COLUMNS " FROM entry WHERE (?1 IS NULL OR vm = ?1) AND (?2 OR path IS NOT NULL) "
-                                 "ORDER BY started DESC, path DESC, id DESC",
-                                 err);
+        _cleanup_statement_ sqlite3_stmt *statement = database_prepare(
+                catalog,
+                "SELECT " ENTRY_COLUMNS
+                " FROM entry WHERE (?1 IS NULL OR vm = ?1) AND (?2 OR path IS NOT NULL) "
+                "ORDER BY started DESC, path DESC, id DESC",
+                err);
 
         if (!statement || database_bind_text(catalog, statement, 1, vm, err) < 0 ||
             database_bind_number(catalog, statement, 2, failed, err) < 0)
@@ -95,7 +99,8 @@ int catalog_list(struct catalog *catalog, const char *vm, bool failed, struct ca
         return 0;
 }
 
-int catalog_get_pin(struct catalog *catalog, const char *vm, char **ret_uuid, char **ret_hypervisor, struct error **err)
+int catalog_get_pin(struct catalog *catalog, const char *vm, char **ret_uuid, char **ret_hypervisor,
+                    struct error **err)
 {
         _cleanup_statement_ sqlite3_stmt *statement =
                 database_prepare(catalog, "SELECT uuid, hypervisor FROM pin WHERE vm = ?", err);
@@ -112,12 +117,14 @@ int catalog_get_pin(struct catalog *catalog, const char *vm, char **ret_uuid, ch
         return 0;
 }
 
-int catalog_set_pin(struct catalog *catalog, const char *vm, const char *uuid, const char *hypervisor, struct error **err)
+int catalog_set_pin(struct catalog *catalog, const char *vm, const char *uuid,
+                    const char *hypervisor, struct error **err)
 {
         _cleanup_statement_ sqlite3_stmt *statement =
                 database_prepare(catalog,
                                  "INSERT INTO pin (vm, uuid, hypervisor) VALUES (?, ?, ?) "
-                                 "ON CONFLICT (vm) DO UPDATE SET uuid = excluded.uuid, hypervisor = excluded.hypervisor",
+                                 "ON CONFLICT (vm) DO UPDATE SET uuid = excluded.uuid, hypervisor "
+                                 "= excluded.hypervisor",
                                  err);
 
         if (!statement || database_bind_text(catalog, statement, 1, vm, err) < 0 ||
@@ -133,7 +140,8 @@ static int sync_file(const char *path, struct error **err)
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
 
         if (fd < 0 || fsync(fd) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write the copy of the catalog %s to the disk", path);
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot write the copy of the catalog %s to the disk", path);
         return 0;
 }
 
@@ -145,7 +153,8 @@ static int put_in_place(const char *from, const char *to, struct error **err)
         if (dir_fd < 0)
                 return -1;
         if (rename(from, to) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot rename the copy of the catalog %s to %s", from, to);
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot rename the copy of the catalog %s to %s", from, to);
         return fs_sync_dir(dir_fd, directory, err);
 }
 
@@ -155,10 +164,13 @@ int catalog_backup(struct catalog *catalog, const char *path, struct error **err
         struct stat st;
 
         if (lstat(path, &st) == 0)
-                return error_set(err, ERROR_REFUSED, "the catalog cannot be copied to %s, which exists already: choose a new file",
+                return error_set(err, ERROR_REFUSED,
+                                 "the catalog cannot be copied to %s, which exists already: choose "
+                                 "a new file",
                                  path);
         if (unlink(part) < 0 && errno != ENOENT)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove the unfinished copy %s", part);
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot remove the unfinished copy %s", part);
         if (run_with_text(catalog, "VACUUM INTO ?", part, err) < 0 || sync_file(part, err) < 0 ||
             put_in_place(part, path, err) < 0) {
                 unlink(part);

@@ -24,21 +24,27 @@ static enum error_kind kind_of(int result)
 int database_error(struct catalog *catalog, int result, const char *what, struct error **err)
 {
         enum error_kind kind = kind_of(result);
-        int errnum = (result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN ? sqlite3_system_errno(catalog->db) : 0;
-        const char *advice = kind == ERROR_BUSY      ? " (another process has it open: is there a second orch on this share?)"
-                             : kind == ERROR_CORRUPT ? " (`orch catalog rebuild` makes it again from the share)"
-                                                     : "";
+        int errnum = (result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN
+                             ? sqlite3_system_errno(catalog->db)
+                             : 0;
+        const char *advice =
+                kind == ERROR_BUSY
+                        ? " (another process has it open: is there a second orch on this share?)"
+                : kind == ERROR_CORRUPT ? " (`orch catalog rebuild` makes it again from the share)"
+                                        : "";
 
         if (errnum > 0)
-                return error_set_errno(err, kind, errnum, "%s in the catalog %s: %s", what, catalog->path,
-                                       sqlite3_errmsg(catalog->db));
-        return error_set(err, kind, "%s in the catalog %s: %s%s", what, catalog->path, sqlite3_errmsg(catalog->db), advice);
+                return error_set_errno(err, kind, errnum, "%s in the catalog %s: %s", what,
+                                       catalog->path, sqlite3_errmsg(catalog->db));
+        return error_set(err, kind, "%s in the catalog %s: %s%s", what, catalog->path,
+                         sqlite3_errmsg(catalog->db), advice);
 }
 
 int database_run(struct catalog *catalog, const char *sql, struct error **err)
 {
         int result = sqlite3_exec(catalog->db, sql, NULL, NULL, NULL);
-        return result == SQLITE_OK ? 0 : database_error(catalog, result, "cannot run a statement", err);
+        return result == SQLITE_OK ? 0
+                                   : database_error(catalog, result, "cannot run a statement", err);
 }
 
 sqlite3_stmt *database_prepare(struct catalog *catalog, const char *sql, struct error **err)
@@ -51,16 +57,23 @@ sqlite3_stmt *database_prepare(struct catalog *catalog, const char *sql, struct 
         return statement;
 }
 
-int database_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int index, const char *text, struct error **err)
+int database_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int index,
+                       const char *text, struct error **err)
 {
-        int result = text ? sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC) : sqlite3_bind_null(statement, index);
-        return result == SQLITE_OK ? 0 : database_error(catalog, result, "cannot hand over a value", err);
+        int result = text ? sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC)
+                          : sqlite3_bind_null(statement, index);
+        return result == SQLITE_OK
+                       ? 0
+                       : database_error(catalog, result, "cannot hand over a value", err);
 }
 
-int database_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int index, int64_t number, struct error **err)
+int database_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int index,
+                         int64_t number, struct error **err)
 {
         int result = sqlite3_bind_int64(statement, index, number);
-        return result == SQLITE_OK ? 0 : database_error(catalog, result, "cannot hand over a value", err);
+        return result == SQLITE_OK
+                       ? 0
+                       : database_error(catalog, result, "cannot hand over a value", err);
 }
 
 int database_step(struct catalog *catalog, sqlite3_stmt *statement, struct error **err)
@@ -93,7 +106,8 @@ int database_end(struct catalog *catalog, int work_result, struct error **err)
 {
         if (work_result == 0 && database_run(catalog, "COMMIT", err) == 0)
                 return 0;
-        /* A commit that failed for want of space leaves the transaction open too; some failures have rolled back by themselves. */
+        /* A commit that failed for want of space leaves the transaction open too; some failures
+         * have rolled back by themselves. */
         if (!sqlite3_get_autocommit(catalog->db))
                 sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
         return -1;

@@ -1,8 +1,8 @@
 /* Implements catalog/entry.h and the entries of catalog/catalog.h.
  *
- * An entry is described once, by a table: the database's columns, the JSON of `orch list` and the end of an entry follow it.
- * Names in JSON and column names are the same; that the order of ENTRY_COLUMNS is the table's is checked whenever a catalog is
- * opened. */
+ * An entry is described once, by a table: the database's columns, the JSON of `orch list` and the
+ * end of an entry follow it. Names in JSON and column names are the same; that the order of
+ * ENTRY_COLUMNS is the table's is checked whenever a catalog is opened. */
 #include "catalog/entry.h"
 
 #include <stddef.h>
@@ -12,9 +12,10 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-#define FIELD(kind, member)                                                                                  \
-        {                                                                                                    \
-                .name = #member, .type = JSON_FIELD_##kind, .offset = offsetof(struct catalog_entry, member) \
+#define FIELD(kind, member)                                      \
+        {                                                        \
+                .name = #member, .type = JSON_FIELD_##kind,      \
+                .offset = offsetof(struct catalog_entry, member) \
         }
 
 const struct json_field catalog_entry_fields[] = {
@@ -67,13 +68,15 @@ char *catalog_list_to_json(const struct catalog_list *list)
         json_t *array = json_array();
 
         for (size_t i = 0; i < list->count; i++)
-                json_array_append_new(array, json_fields_to_object(catalog_entry_fields, &list->items[i]));
+                json_array_append_new(array,
+                                      json_fields_to_object(catalog_entry_fields, &list->items[i]));
         char *text = json_dumps(array, JSON_INDENT(2));
         json_decref(array);
         return text;
 }
 
-void catalog_entry_from_metadata(const struct metadata *metadata, const char *path, struct catalog_entry *ret)
+void catalog_entry_from_metadata(const struct metadata *metadata, const char *path,
+                                 struct catalog_entry *ret)
 {
         *ret = (struct catalog_entry){
                 .vm = xstrdup(metadata->vm),
@@ -90,7 +93,9 @@ void catalog_entry_from_metadata(const struct metadata *metadata, const char *pa
                 .stored_bytes = metadata_stored_bytes(metadata),
                 .started = metadata->started,
                 .finished = metadata->finished,
-                .duration_seconds = metadata->finished > metadata->started ? metadata->finished - metadata->started : 0,
+                .duration_seconds = metadata->finished > metadata->started
+                                            ? metadata->finished - metadata->started
+                                            : 0,
                 .freeze_milliseconds = metadata->freeze_milliseconds,
                 .parent = xstrdup(metadata->parent),
                 .warnings = strv_copy(metadata->warnings),
@@ -120,13 +125,15 @@ void catalog_entry_from_point(const struct point *point, struct catalog_entry *r
         if (point->metadata)
                 catalog_entry_from_metadata(point->metadata, point->path, ret);
         else
-                *ret = (struct catalog_entry){ .path = xstrdup(point->path), .started = started_from_name(point->name) };
+                *ret = (struct catalog_entry){ .path = xstrdup(point->path),
+                                               .started = started_from_name(point->name) };
         xstrdup_replace(&ret->vm, point->vm);
         xstrdup_replace(&ret->hypervisor, point->hypervisor);
         xstrdup_replace(&ret->point, point->name);
         xstrdup_replace(&ret->status, damaged ? "damaged" : "ok");
         if (damaged)
-                xstrdup_replace(&ret->error, point->metadata ? point->state.damage : point->problem);
+                xstrdup_replace(&ret->error,
+                                point->metadata ? point->state.damage : point->problem);
         ret->held = point->state.held;
         ret->verified = point->state.verified;
         ret->proven = point->state.proven;
@@ -161,12 +168,14 @@ static char **parse_texts(const char *text)
         json_t *item;
         size_t i;
 
-        json_array_foreach(array, i, item) if (json_is_string(item)) strv_add(&texts, json_string_value(item));
+        json_array_foreach(array, i, item) if (json_is_string(item))
+                strv_add(&texts, json_string_value(item));
         json_decref(array);
         return texts;
 }
 
-static void read_column(sqlite3_stmt *statement, int column, const struct json_field *field, struct catalog_entry *ret)
+static void read_column(sqlite3_stmt *statement, int column, const struct json_field *field,
+                        struct catalog_entry *ret)
 {
         char *member = (char *)ret + field->offset;
         sqlite3_int64 number;
@@ -176,7 +185,8 @@ static void read_column(sqlite3_stmt *statement, int column, const struct json_f
                 *(char **)(void *)member = database_column_text(statement, column);
                 return;
         case JSON_FIELD_TEXTS:
-                *(char ***)(void *)member = parse_texts((const char *)sqlite3_column_text(statement, column));
+                *(char ***)(void *)member =
+                        parse_texts((const char *)sqlite3_column_text(statement, column));
                 return;
         case JSON_FIELD_FLAG:
                 *(bool *)(void *)member = sqlite3_column_int(statement, column) != 0;
@@ -194,8 +204,9 @@ void entry_read_row(sqlite3_stmt *statement, struct catalog_entry *ret)
                 read_column(statement, i, &catalog_entry_fields[i], ret);
 }
 
-static int bind_column(struct catalog *catalog, sqlite3_stmt *statement, int index, const struct json_field *field,
-                       const struct catalog_entry *entry, struct error **err)
+static int bind_column(struct catalog *catalog, sqlite3_stmt *statement, int index,
+                       const struct json_field *field, const struct catalog_entry *entry,
+                       struct error **err)
 {
         const void *member = member_of(entry, field);
 
@@ -204,17 +215,22 @@ static int bind_column(struct catalog *catalog, sqlite3_stmt *statement, int ind
                 return database_bind_text(catalog, statement, index, *(char *const *)member, err);
         case JSON_FIELD_TEXTS: {
                 char *text = format_texts(*(char *const *const *)member);
-                int result = sqlite3_bind_text(statement, index, text, -1, free); /* SQLite frees, whatever comes */
-                return result == SQLITE_OK ? 0 : database_error(catalog, result, "cannot hand over a value", err);
+                /* SQLite frees, whatever comes */
+                int result = sqlite3_bind_text(statement, index, text, -1, free);
+                return result == SQLITE_OK
+                               ? 0
+                               : database_error(catalog, result, "cannot hand over a value", err);
         }
         case JSON_FIELD_FLAG:
                 return database_bind_number(catalog, statement, index, *(const bool *)member, err);
         case JSON_FIELD_SIZE: {
                 uint64_t size = *(const uint64_t *)member;
-                return database_bind_number(catalog, statement, index, size > INT64_MAX ? INT64_MAX : (int64_t)size, err);
+                return database_bind_number(catalog, statement, index,
+                                            size > INT64_MAX ? INT64_MAX : (int64_t)size, err);
         }
         default:
-                return database_bind_number(catalog, statement, index, *(const int64_t *)member, err);
+                return database_bind_number(catalog, statement, index, *(const int64_t *)member,
+                                            err);
         }
 }
 
@@ -223,12 +239,14 @@ int entry_insert(struct catalog *catalog, const struct catalog_entry *entry, str
         _cleanup_statement_ sqlite3_stmt *statement =
                 database_prepare(catalog,
                                  "INSERT OR REPLACE INTO entry (" ENTRY_COLUMNS ") VALUES "
-                                 "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                                 "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+                                 "?, ?, ?, ?, ?, ?, ?)",
                                  err);
         if (!statement)
                 return -1;
         for (int i = 0; catalog_entry_fields[i].name; i++)
-                if (bind_column(catalog, statement, i + 1, &catalog_entry_fields[i], entry, err) < 0)
+                if (bind_column(catalog, statement, i + 1, &catalog_entry_fields[i], entry, err) <
+                    0)
                         return -1;
         return database_finish(catalog, statement, err);
 }
@@ -254,7 +272,8 @@ bool entry_equal(const struct catalog_entry *a, const struct catalog_entry *b)
                 if (field->type == JSON_FIELD_TEXT)
                         equal = streq(*(char *const *)left, *(char *const *)right);
                 else if (field->type == JSON_FIELD_TEXTS)
-                        equal = texts_equal(*(char *const *const *)left, *(char *const *const *)right);
+                        equal = texts_equal(*(char *const *const *)left,
+                                            *(char *const *const *)right);
                 else if (field->type == JSON_FIELD_FLAG)
                         equal = *(const bool *)left == *(const bool *)right;
                 else

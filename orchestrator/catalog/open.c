@@ -1,8 +1,9 @@
 /* Opening metadata/backup-catalog.db: catalog_open(), catalog_free().
  *
- * The order matters. The version is read before anything else, so that a newer program's database is never taken for a broken
- * one; then the whole file is checked. Only what SQLite itself calls corrupt, or what is no catalog, is set aside: a share that
- * is full, slow or gone is an error, never a reason to drop the index. */
+ * The order matters. The version is read before anything else, so that a newer program's database
+ * is never taken for a broken one; then the whole file is checked. Only what SQLite itself calls
+ * corrupt, or what is no catalog, is set aside: a share that is full, slow or gone is an error,
+ * never a reason to drop the index. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -41,7 +42,8 @@ const char *catalog_set_aside(const struct catalog *catalog)
 }
 
 /* One number, or a text of which *ret_text gets a copy. */
-static int query(struct catalog *catalog, const char *sql, int64_t *ret_number, char **ret_text, struct error **err)
+static int query(struct catalog *catalog, const char *sql, int64_t *ret_number, char **ret_text,
+                 struct error **err)
 {
         _cleanup_statement_ sqlite3_stmt *statement = database_prepare(catalog, sql, err);
         int row = statement ? database_step(catalog, statement, err) : -1;
@@ -49,7 +51,8 @@ static int query(struct catalog *catalog, const char *sql, int64_t *ret_number, 
         if (row < 0)
                 return -1;
         if (row == 0)
-                return error_set(err, ERROR_INTERNAL, "the catalog %s gave no answer to a question that always has one",
+                return error_set(err, ERROR_INTERNAL,
+                                 "the catalog %s gave no answer to a question that always has one",
                                  catalog->path);
         if (ret_number)
                 *ret_number = sqlite3_column_int64(statement, 0);
@@ -58,7 +61,8 @@ static int query(struct catalog *catalog, const char *sql, int64_t *ret_number, 
         return 0;
 }
 
-/* EXCLUSIVE comes first: a database that something has left in WAL mode can then be turned back without shared memory. */
+/* EXCLUSIVE comes first: a database that something has left in WAL mode can then be turned back
+ * without shared memory. */
 static int set_up(struct catalog *catalog, struct error **err)
 {
         _cleanup_free_ char *mode = NULL;
@@ -68,17 +72,19 @@ static int set_up(struct catalog *catalog, struct error **err)
         sqlite3_limit(catalog->db, SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES);
         sqlite3_db_config(catalog->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
         sqlite3_db_config(catalog->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
-        if (database_run(
-                    catalog,
-                    "PRAGMA locking_mode = EXCLUSIVE; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY; PRAGMA synchronous = EXTRA;"
-                    "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;",
-                    err) < 0)
+        if (database_run(catalog,
+                         "PRAGMA locking_mode = EXCLUSIVE; PRAGMA mmap_size = 0; PRAGMA temp_store "
+                         "= MEMORY; PRAGMA synchronous = EXTRA;"
+                         "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;",
+                         err) < 0)
                 return -1;
         if (query(catalog, "PRAGMA journal_mode = DELETE", NULL, &mode, err) < 0)
                 return -1;
         if (!streq(mode, "delete"))
-                return error_set(err, ERROR_INTERNAL, "the catalog %s cannot be set to journal_mode DELETE (it stays %s)",
-                                 catalog->path, mode ? mode : "unknown");
+                return error_set(
+                        err, ERROR_INTERNAL,
+                        "the catalog %s cannot be set to journal_mode DELETE (it stays %s)",
+                        catalog->path, mode ? mode : "unknown");
         /* The lock is taken now and, in this locking mode, kept to the end. */
         return database_run(catalog, "BEGIN EXCLUSIVE; COMMIT", err);
 }
@@ -86,9 +92,13 @@ static int set_up(struct catalog *catalog, struct error **err)
 /* Every column that the table of fields names, in its order. */
 static int check_columns(struct catalog *catalog, struct error **err)
 {
-        _cleanup_statement_ sqlite3_stmt *entries = database_prepare(catalog, "SELECT " ENTRY_COLUMNS " FROM entry LIMIT 0", err);
+        _cleanup_statement_ sqlite3_stmt *entries =
+                database_prepare(catalog, "SELECT " ENTRY_COLUMNS " FROM entry LIMIT 0", err);
         _cleanup_statement_ sqlite3_stmt *others =
-                entries ? database_prepare(catalog, "SELECT vm, uuid, hypervisor, reconciled FROM pin, condition LIMIT 0", err)
+                entries ? database_prepare(catalog,
+                                           "SELECT vm, uuid, hypervisor, reconciled FROM pin, "
+                                           "condition LIMIT 0",
+                                           err)
                         : NULL;
 
         if (!others)
@@ -107,7 +117,8 @@ static int examine(struct catalog *catalog, enum database_state *ret, struct err
                 return -1;
         if (version > CATALOG_VERSION)
                 return error_set(err, ERROR_REFUSED,
-                                 "the catalog %s was made by a newer orch (version %lld, this one knows %d): use that orch, or "
+                                 "the catalog %s was made by a newer orch (version %lld, this one "
+                                 "knows %d): use that orch, or "
                                  "move the file away and run `orch catalog rebuild`",
                                  catalog->path, (long long)version, CATALOG_VERSION);
         if (query(catalog, "SELECT count(*) FROM sqlite_master", &n_tables, NULL, err) < 0)
@@ -118,8 +129,10 @@ static int examine(struct catalog *catalog, enum database_state *ret, struct err
         }
         if (query(catalog, "PRAGMA integrity_check(1)", NULL, &verdict, err) < 0)
                 return -1;
-        *ret = version == CATALOG_VERSION && streq(verdict, "ok") && check_columns(catalog, NULL) == 0 ? DATABASE_GOOD
-                                                                                                       : DATABASE_CORRUPT;
+        *ret = version == CATALOG_VERSION && streq(verdict, "ok") &&
+                               check_columns(catalog, NULL) == 0
+                       ? DATABASE_GOOD
+                       : DATABASE_CORRUPT;
         return 0;
 }
 
@@ -132,14 +145,16 @@ static int make_tables(struct catalog *catalog, struct error **err)
         return check_columns(catalog, err);
 }
 
-static struct catalog *open_and_examine(const char *path, enum database_state *ret_state, struct error **err)
+static struct catalog *open_and_examine(const char *path, enum database_state *ret_state,
+                                        struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_(catalog_freep) struct catalog *catalog = xcalloc(1, sizeof *catalog);
         int result;
 
         catalog->path = xstrdup(path);
-        result = sqlite3_open_v2(path, &catalog->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+        result = sqlite3_open_v2(path, &catalog->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                                 NULL);
         if (result != SQLITE_OK) {
                 database_error(catalog, result, "cannot open the file", err);
                 return NULL;
@@ -162,7 +177,8 @@ static int rename_aside(const char *path, const char *suffix, const char *aside,
 
         if (rename(from, to) == 0 || errno == ENOENT)
                 return 0;
-        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot set the corrupt catalog %s aside as %s", from, to);
+        return error_set_errno(err, ERROR_INTERNAL, errno,
+                               "cannot set the corrupt catalog %s aside as %s", from, to);
 }
 
 static char *choose_aside(const char *path)
@@ -178,15 +194,16 @@ static char *choose_aside(const char *path)
         return aside;
 }
 
-/* The journal goes first: a new database must never meet an old journal, which SQLite would play into it. */
+/* The journal goes first: a new database must never meet an old journal, which SQLite would play
+ * into it. */
 static int set_aside(const char *path, char **ret_aside, struct error **err)
 {
         _cleanup_free_ char *aside = choose_aside(path);
         _cleanup_free_ char *directory = path_directory(path);
         _cleanup_close_ int dir_fd = -1;
 
-        if (rename_aside(path, "-journal", aside, err) < 0 || rename_aside(path, "-wal", aside, err) < 0 ||
-            rename_aside(path, "", aside, err) < 0)
+        if (rename_aside(path, "-journal", aside, err) < 0 ||
+            rename_aside(path, "-wal", aside, err) < 0 || rename_aside(path, "", aside, err) < 0)
                 return -1;
         dir_fd = fs_open_dir_at(AT_FDCWD, directory, err);
         if (dir_fd < 0 || fs_sync_dir(dir_fd, directory, err) < 0)
@@ -214,20 +231,25 @@ struct catalog *catalog_open(const char *path, bool *ret_rebuild_needed, struct 
         if (!catalog)
                 return NULL;
         if (state == DATABASE_CORRUPT) {
-                catalog = catalog_free(catalog); /* closed before it is renamed: SQLite must not write through the old name */
+                /* closed before it is renamed: SQLite must not write through the old name */
+                catalog = catalog_free(catalog);
                 if (set_aside(path, &aside, err) < 0)
                         return NULL;
                 catalog = open_and_examine(path, &state, err);
                 if (!catalog)
                         return NULL;
                 if (state != DATABASE_EMPTY) {
-                        error_set(err, ERROR_CORRUPT, "the catalog %s was set aside as corrupt, but a new one is not empty", path);
+                        error_set(err, ERROR_CORRUPT,
+                                  "the catalog %s was set aside as corrupt, but a new one is not "
+                                  "empty",
+                                  path);
                         return NULL;
                 }
         }
         if (state == DATABASE_EMPTY && make_tables(catalog, err) < 0)
                 return NULL;
-        if (query(catalog, "SELECT coalesce(min(reconciled), 0) FROM condition", &reconciled, NULL, err) < 0)
+        if (query(catalog, "SELECT coalesce(min(reconciled), 0) FROM condition", &reconciled, NULL,
+                  err) < 0)
                 return NULL;
         *ret_rebuild_needed = !reconciled;
         catalog->set_aside = TAKE_PTR(aside);

@@ -1,8 +1,8 @@
 /* catalog_reconcile(): the index follows the share, never the other way round.
  *
- * In one transaction: the paths on the share are put into a temporary table, rows whose path isn't in it are removed, each point
- * is compared with its row and written where they differ. Writing only differences keeps a daemon's start from rewriting the
- * database over NFS. */
+ * In one transaction: the paths on the share are put into a temporary table, rows whose path isn't
+ * in it are removed, each point is compared with its row and written where they differ. Writing
+ * only differences keeps a daemon's start from rewriting the database over NFS. */
 #include "catalog/database.h"
 #include "catalog/entry.h"
 
@@ -10,10 +10,13 @@ static int note_paths(struct catalog *catalog, const struct point_list *points, 
 {
         _cleanup_statement_ sqlite3_stmt *statement = NULL;
 
-        if (database_run(catalog, "CREATE TEMP TABLE IF NOT EXISTS on_share (path TEXT PRIMARY KEY); DELETE FROM on_share", err) <
-            0)
+        if (database_run(catalog,
+                         "CREATE TEMP TABLE IF NOT EXISTS on_share (path TEXT PRIMARY KEY); DELETE "
+                         "FROM on_share",
+                         err) < 0)
                 return -1;
-        statement = database_prepare(catalog, "INSERT OR IGNORE INTO on_share (path) VALUES (?)", err);
+        statement =
+                database_prepare(catalog, "INSERT OR IGNORE INTO on_share (path) VALUES (?)", err);
         if (!statement)
                 return -1;
         for (size_t i = 0; i < points->count; i++) {
@@ -26,7 +29,8 @@ static int note_paths(struct catalog *catalog, const struct point_list *points, 
 }
 
 /* Returns 1 when the point had no row. */
-static int reconcile_point(struct catalog *catalog, sqlite3_stmt *find, const struct point *point, struct error **err)
+static int reconcile_point(struct catalog *catalog, sqlite3_stmt *find, const struct point *point,
+                           struct error **err)
 {
         _cleanup_catalog_entry_ struct catalog_entry now = { 0 }, before = { 0 };
         int row;
@@ -46,10 +50,11 @@ static int reconcile_point(struct catalog *catalog, sqlite3_stmt *find, const st
         return entry_insert(catalog, &now, err) < 0 ? -1 : row == 0;
 }
 
-static int reconcile_points(struct catalog *catalog, const struct point_list *points, size_t *ret_added, struct error **err)
+static int reconcile_points(struct catalog *catalog, const struct point_list *points,
+                            size_t *ret_added, struct error **err)
 {
-        _cleanup_statement_ sqlite3_stmt *find =
-                database_prepare(catalog, "SELECT " ENTRY_COLUMNS " FROM entry WHERE path = ?", err);
+        _cleanup_statement_ sqlite3_stmt *find = database_prepare(
+                catalog, "SELECT " ENTRY_COLUMNS " FROM entry WHERE path = ?", err);
 
         if (!find)
                 return -1;
@@ -62,9 +67,11 @@ static int reconcile_points(struct catalog *catalog, const struct point_list *po
         return 0;
 }
 
-static int add_failures(struct catalog *catalog, const struct failure_list *failures, size_t *ret_added, struct error **err)
+static int add_failures(struct catalog *catalog, const struct failure_list *failures,
+                        size_t *ret_added, struct error **err)
 {
-        _cleanup_statement_ sqlite3_stmt *find = database_prepare(catalog, "SELECT 1 FROM entry WHERE job = ?", err);
+        _cleanup_statement_ sqlite3_stmt *find =
+                database_prepare(catalog, "SELECT 1 FROM entry WHERE job = ?", err);
 
         if (!find)
                 return -1;
@@ -84,7 +91,8 @@ static int add_failures(struct catalog *catalog, const struct failure_list *fail
         return 0;
 }
 
-int catalog_add_failures(struct catalog *catalog, const struct failure_list *failures, size_t *ret_added, struct error **err)
+int catalog_add_failures(struct catalog *catalog, const struct failure_list *failures,
+                         size_t *ret_added, struct error **err)
 {
         size_t added = 0;
 
@@ -96,27 +104,31 @@ int catalog_add_failures(struct catalog *catalog, const struct failure_list *fai
         return 0;
 }
 
-static int reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added, size_t *ret_removed,
-                     struct error **err)
+static int reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added,
+                     size_t *ret_removed, struct error **err)
 {
         if (note_paths(catalog, points, err) < 0)
                 return -1;
-        if (database_run(catalog, "DELETE FROM entry WHERE path IS NOT NULL AND path NOT IN (SELECT path FROM on_share)", err) < 0)
+        if (database_run(catalog,
+                         "DELETE FROM entry WHERE path IS NOT NULL AND path NOT IN (SELECT path "
+                         "FROM on_share)",
+                         err) < 0)
                 return -1;
         *ret_removed = (size_t)sqlite3_changes(catalog->db);
         if (reconcile_points(catalog, points, ret_added, err) < 0)
                 return -1;
         /* The newest comes first, and the first one stays. */
-        return database_run(
-                catalog,
-                "INSERT OR IGNORE INTO pin (vm, uuid, hypervisor) SELECT vm, uuid, hypervisor FROM entry "
-                "WHERE status = 'ok' AND path IS NOT NULL AND uuid IS NOT NULL AND hypervisor IS NOT NULL ORDER BY started DESC;"
-                "UPDATE condition SET reconciled = 1 WHERE NOT reconciled",
-                err);
+        return database_run(catalog,
+                            "INSERT OR IGNORE INTO pin (vm, uuid, hypervisor) SELECT vm, uuid, "
+                            "hypervisor FROM entry "
+                            "WHERE status = 'ok' AND path IS NOT NULL AND uuid IS NOT NULL AND "
+                            "hypervisor IS NOT NULL ORDER BY started DESC;"
+                            "UPDATE condition SET reconciled = 1 WHERE NOT reconciled",
+                            err);
 }
 
-int catalog_reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added, size_t *ret_removed,
-                      struct error **err)
+int catalog_reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added,
+                      size_t *ret_removed, struct error **err)
 {
         size_t added = 0, removed = 0;
 

@@ -16,7 +16,9 @@
 #include "schema/json/json-fields.h"
 
 const struct option_spec cli_global_options[] = {
-        { .name = "config", .value = "FILE", .help = "the settings; default $ORCH_CONFIG or /etc/orch/orch.yaml" },
+        { .name = "config",
+          .value = "FILE",
+          .help = "the settings; default $ORCH_CONFIG or /etc/orch/orch.yaml" },
         { .name = "json", .help = "print JSON; nothing is asked then" },
         { .letter = 'q', .name = "quiet", .help = "print results and errors only" },
         { .letter = 'v', .name = "verbose", .help = "print more" },
@@ -50,7 +52,8 @@ enum status cli_status_from_error(const struct error *error)
 struct settings *cli_load_settings(const struct cli *cli)
 {
         _cleanup_problems_ struct problems problems = { 0 };
-        _cleanup_(settings_freep) struct settings *settings = settings_load(cli->config, NULL, &problems);
+        _cleanup_(settings_freep) struct settings *settings =
+                settings_load(cli->config, NULL, &problems);
         _cleanup_error_ struct error *error = NULL;
         if (settings && clock_set_timezone(settings->cycle_timezone, &error) < 0)
                 problems_add(&problems, cli->config, 0, 0, "cycle.timezone: %s", error->message);
@@ -58,11 +61,13 @@ struct settings *cli_load_settings(const struct cli *cli)
                 return TAKE_PTR(settings);
         _cleanup_free_ char *text = problems_format(&problems);
         output_diagnostics(text);
-        output_complain("orch cannot go on with these settings; `orch config check` checks all files, --config names another one");
+        output_complain("orch cannot go on with these settings; `orch config check` checks all "
+                        "files, --config names another one");
         return NULL;
 }
 
-int cli_moment(const struct cli *cli, const char *text, enum when_direction direction, int64_t *ret, struct error **err)
+int cli_moment(const struct cli *cli, const char *text, enum when_direction direction, int64_t *ret,
+               struct error **err)
 {
         _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);
         return settings ? when_parse(text, clock_realtime_s(), direction, ret, err) : -1;
@@ -82,7 +87,8 @@ json_t *cli_words(const struct cli *cli)
         return words;
 }
 
-int cli_call(const struct cli *cli, const char *path, const json_t *body, json_t **ret, struct error **err)
+int cli_call(const struct cli *cli, const char *path, const json_t *body, json_t **ret,
+             struct error **err)
 {
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
@@ -124,7 +130,8 @@ bool cli_ask_word(const char *question, const char *word)
         return streq(answer, word);
 }
 
-/* The index in argv of the next word that is no option, from `from`; argc when there is none; -1 for an option that is not global. */
+/* The index in argv of the next word that is no option, from `from`; argc when there is none; -1
+ * for an option that is not global. */
 static int next_word(int from, int argc, char *argv[], struct error **err)
 {
         for (int i = from; i < argc; i++) {
@@ -165,7 +172,8 @@ static char **second_words(const struct verb verbs[], const char *group)
         return seconds;
 }
 
-/* The verb that was meant, or the first word of those that were; NULL when nothing is near. Points into the table or *known. */
+/* The verb that was meant, or the first word of those that were; NULL when nothing is near. Points
+ * into the table or *known. */
 static const char *nearest_verb(const struct verb verbs[], const char *name, char ***known)
 {
         for (; verbs->name; verbs++) {
@@ -185,26 +193,33 @@ static int unknown_verb(const struct verb verbs[], const char *name, struct erro
         const char *nearest = nearest_verb(verbs, name, &known);
         _cleanup_free_ char *shown = str_one_line(name, 80);
         if (!nearest)
-                return error_set(err, ERROR_CONFIG, "there is no verb '%s'; `orch --help` lists them", shown);
+                return error_set(err, ERROR_CONFIG,
+                                 "there is no verb '%s'; `orch --help` lists them", shown);
         _cleanup_strv_ char **seconds = second_words(verbs, nearest);
         _cleanup_free_ char *choices = strv_join(seconds, "|");
-        return error_set(err, ERROR_CONFIG, "there is no verb '%s'; did you mean `orch %s%s%s`? `orch --help` lists them all",
-                         shown, nearest, seconds ? " " : "", choices);
+        return error_set(
+                err, ERROR_CONFIG,
+                "there is no verb '%s'; did you mean `orch %s%s%s`? `orch --help` lists them all",
+                shown, nearest, seconds ? " " : "", choices);
 }
 
 /* A word that only begins verbs of two words, alone or before something that is no verb. */
-static int incomplete_verb(const struct verb verbs[], const char *group, const char *second, struct error **err)
+static int incomplete_verb(const struct verb verbs[], const char *group, const char *second,
+                           struct error **err)
 {
         _cleanup_strv_ char **seconds = second_words(verbs, group);
         _cleanup_free_ char *choices = strv_join(seconds, ", ");
         if (!second)
-                return error_set(err, ERROR_CONFIG, "'orch %s' needs one more word: %s", group, choices);
+                return error_set(err, ERROR_CONFIG, "'orch %s' needs one more word: %s", group,
+                                 choices);
         _cleanup_free_ char *shown = str_one_line(second, 80);
         const char *nearest = nearest_word(second, (const char *const *)seconds);
         if (nearest)
-                return error_set(err, ERROR_CONFIG, "there is no verb '%s %s'; did you mean `orch %s %s`?", group, shown, group,
-                                 nearest);
-        return error_set(err, ERROR_CONFIG, "there is no verb '%s %s'; after '%s' comes: %s", group, shown, group, choices);
+                return error_set(err, ERROR_CONFIG,
+                                 "there is no verb '%s %s'; did you mean `orch %s %s`?", group,
+                                 shown, group, nearest);
+        return error_set(err, ERROR_CONFIG, "there is no verb '%s %s'; after '%s' comes: %s", group,
+                         shown, group, choices);
 }
 
 static bool asks_for(int argc, char *argv[], const char *option)
@@ -222,9 +237,13 @@ static int run_verb(const struct verb *verb, const char *const argv[], struct er
                 return error_prefix(err, "orch %s", verb->name);
         const struct verb_manual *manual = verb->manual;
         if (options.n_words < manual->min_words || options.n_words > manual->max_words)
-                return error_set(err, ERROR_CONFIG, "usage: orch %s [options]%s%s; `orch %s --help` tells more", verb->name,
-                                 *manual->arguments ? " " : "", manual->arguments, verb->name);
-        int verbosity = options_has(&options, "verbose") ? 1 : options_has(&options, "quiet") ? -1 : 0;
+                return error_set(err, ERROR_CONFIG,
+                                 "usage: orch %s [options]%s%s; `orch %s --help` tells more",
+                                 verb->name, *manual->arguments ? " " : "", manual->arguments,
+                                 verb->name);
+        int verbosity = options_has(&options, "verbose") ? 1
+                        : options_has(&options, "quiet") ? -1
+                                                         : 0;
         const char *config = options_get(&options, "config");
         struct cli cli = {
                 .verb = verb,
@@ -233,9 +252,12 @@ static int run_verb(const struct verb *verb, const char *const argv[], struct er
                 .json = options_has(&options, "json"),
                 .verbosity = verbosity,
                 .terminal = output_is_terminal(),
-                .can_ask = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) && !options_has(&options, "json"),
+                .can_ask = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO) &&
+                           !options_has(&options, "json"),
         };
-        log_init(verbosity > 0 ? LOG_LEVEL_DEBUG : verbosity < 0 ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO);
+        log_init(verbosity > 0   ? LOG_LEVEL_DEBUG
+                 : verbosity < 0 ? LOG_LEVEL_ERROR
+                                 : LOG_LEVEL_INFO);
         return verb->run(&cli, err);
 }
 
@@ -257,7 +279,8 @@ static void verb_words_done(struct verb_words *words)
         free(words->name);
 }
 
-static int find_words(const struct verb verbs[], int argc, char *argv[], struct verb_words *ret, struct error **err)
+static int find_words(const struct verb verbs[], int argc, char *argv[], struct verb_words *ret,
+                      struct error **err)
 {
         struct verb_words words = { .first = next_word(1, argc, argv, err), .second = argc };
         if (words.first < 0)
@@ -296,7 +319,8 @@ static int dispatch(const struct verb verbs[], int argc, char *argv[], struct er
         if (!verb && group && help)
                 return print_help(help_group(verbs, group));
         if (!verb && group)
-                return incomplete_verb(verbs, group, words.second < argc ? argv[words.second] : NULL, err);
+                return incomplete_verb(verbs, group,
+                                       words.second < argc ? argv[words.second] : NULL, err);
         if (!verb)
                 return unknown_verb(verbs, words.name, err);
 

@@ -16,8 +16,8 @@ static const struct {
         { STATUS_JOB_FAILED, "a job failed, or what was asked for did not succeed" },
         { STATUS_USAGE, "wrong usage or configuration" },
         { STATUS_NO_DAEMON, "the daemon cannot be reached or went away: the state is unknown" },
-        { STATUS_REFUSED,
-          "refused: a cycle is running, orch is paused, the share is away, a lock is held elsewhere, or a person has to decide" },
+        { STATUS_REFUSED, "refused: a cycle is running, orch is paused, the share is away, a lock "
+                          "is held elsewhere, or a person has to decide" },
         { STATUS_CANCELLED, "cancelled" },
         { STATUS_INTERRUPTED, "the client was interrupted; the job goes on" },
 };
@@ -25,10 +25,13 @@ static const struct {
 static void add_verb_lines(struct strbuf *out, const struct verb verbs[], bool with_daemon)
 {
         for (const struct verb *verb = verbs; verb->name; verb++) {
-                if (verb->needs == VERB_HIDDEN || (verb->needs != VERB_NEEDS_NO_DAEMON) != with_daemon)
+                if (verb->needs == VERB_HIDDEN ||
+                    (verb->needs != VERB_NEEDS_NO_DAEMON) != with_daemon)
                         continue;
                 strbuf_addf(out, "  %-20s %s%s\n", verb->name, verb->summary,
-                            verb->needs == VERB_DAEMON_OR_STANDALONE ? " (--standalone: without the daemon)" : "");
+                            verb->needs == VERB_DAEMON_OR_STANDALONE
+                                    ? " (--standalone: without the daemon)"
+                                    : "");
         }
 }
 
@@ -38,9 +41,11 @@ static void add_options(struct strbuf *out, const struct option_spec *table)
                 _cleanup_strbuf_ struct strbuf left = { 0 };
                 if (table->letter)
                         strbuf_addf(&left, "-%c, ", table->letter);
-                strbuf_addf(&left, "--%s%s%s", table->name, table->value ? " " : "", table->value ? table->value : "");
+                strbuf_addf(&left, "--%s%s%s", table->name, table->value ? " " : "",
+                            table->value ? table->value : "");
                 size_t width = table_text_width(left.data);
-                strbuf_addf(out, "  %s%*s %s%s\n", left.data, width < OPTION_COLUMNS ? (int)(OPTION_COLUMNS - width) : 0, "",
+                strbuf_addf(out, "  %s%*s %s%s\n", left.data,
+                            width < OPTION_COLUMNS ? (int)(OPTION_COLUMNS - width) : 0, "",
                             table->help, table->repeatable ? " (may be repeated)" : "");
         }
 }
@@ -91,8 +96,9 @@ char *help_verb(const struct verb *verb)
 {
         struct strbuf out = { 0 };
         const struct verb_manual *manual = verb->manual;
-        strbuf_addf(&out, "usage: orch %s [options]%s%s\n\n%s\n%s\n", verb->name, *manual->arguments ? " " : "", manual->arguments,
-                    manual->text, needs_sentence(verb->needs));
+        strbuf_addf(&out, "usage: orch %s [options]%s%s\n\n%s\n%s\n", verb->name,
+                    *manual->arguments ? " " : "", manual->arguments, manual->text,
+                    needs_sentence(verb->needs));
         if (manual->options && manual->options->name) {
                 strbuf_add(&out, "\noptions:\n");
                 add_options(&out, manual->options);

@@ -1,7 +1,8 @@
 /* Implements daemon/daemon.h: start, signals, periodic work, and the ordered stop.
  *
- * Everything that changes in the loop calls daemon_changed(), which looks in the next turn at what may start or end now; so no handler
- * ever starts or frees something under the feet of its caller. The stop goes forward only (enum daemon_phase). */
+ * Everything that changes in the loop calls daemon_changed(), which looks in the next turn at what
+ * may start or end now; so no handler ever starts or frees something under the feet of its caller.
+ * The stop goes forward only (enum daemon_phase). */
 #include "daemon/daemon.h"
 
 #include <errno.h>
@@ -17,13 +18,13 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/control-api.h"
-#include "daemon/cycle/cycle.h"
-#include "daemon/state/state.h"
 #include "daemon/api/metrics-server.h"
-#include "daemon/notices/notices.h"
+#include "daemon/cycle/cycle.h"
 #include "daemon/jobs/recoveries.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/loop/sd-notify.h"
+#include "daemon/notices/notices.h"
+#include "daemon/state/state.h"
 
 enum { KEEPALIVE_MS = 10000, SHARE_CLOSE_MS = 5000, DRAIN_MS = 2000 };
 
@@ -38,7 +39,8 @@ static void ask_for_pins(struct daemon *daemon)
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
         _cleanup_strv_ char **names = NULL;
         for (size_t i = 0; inventory && i < inventory->n_vms; i++) {
-                const struct vm_state *state = vm_states_find(&daemon->states, inventory->vms[i].name);
+                const struct vm_state *state =
+                        vm_states_find(&daemon->states, inventory->vms[i].name);
                 if (!state || !state->pin_known)
                         strv_add(&names, inventory->vms[i].name);
         }
@@ -51,7 +53,8 @@ int daemon_reload_inventory(struct daemon *daemon, struct error **err)
         int r = inventory_keeper_reload(daemon->inventory, &error);
         if (r < 0)
                 log_error("the inventory is broken%s: %s",
-                          inventory_keeper_get(daemon->inventory) ? "; the last good one is used" : " and there is no older one",
+                          inventory_keeper_get(daemon->inventory) ? "; the last good one is used"
+                                                                  : " and there is no older one",
                           error->message);
         ask_for_pins(daemon);
         runner_follow_inventory(daemon);
@@ -113,7 +116,8 @@ static void on_share_closed(void *data)
         loop_timer_arm(daemon->schedule_timer, DRAIN_MS, 0);
 }
 
-/* Streams that follow a job whose worker is stuck end without an "end" line: its end is not known. */
+/* Streams that follow a job whose worker is stuck end without an "end" line: its end is not
+ * known. */
 static void close_share(struct daemon *daemon)
 {
         daemon->phase = DAEMON_CLOSING;
@@ -128,7 +132,8 @@ static void on_schedule(void *data)
         struct daemon *daemon = data;
         runner_schedule(daemon);
         say_status(daemon);
-        if (daemon->phase == DAEMON_STOPPING && !daemon->batches && runner_count_running(daemon) == 0)
+        if (daemon->phase == DAEMON_STOPPING && !daemon->batches &&
+            runner_count_running(daemon) == 0)
                 close_share(daemon);
 }
 
@@ -144,7 +149,8 @@ void daemon_stop(struct daemon *daemon)
                 cancel_running(daemon);
                 return;
         }
-        log_info("stopping: %zu running, %zu queued", runner_count_running(daemon), daemon->queue.count);
+        log_info("stopping: %zu running, %zu queued", runner_count_running(daemon),
+                 daemon->queue.count);
         sd_notify_send("STOPPING=1");
         daemon->phase = DAEMON_STOPPING;
         while (daemon->queue.count)
@@ -162,7 +168,8 @@ static void on_signal(void *data, int signal)
                 return;
         }
         if (daemon_reload_inventory(daemon, NULL) == 0)
-                log_info("the inventory was read again: %zu VMs", inventory_keeper_get(daemon->inventory)->n_vms);
+                log_info("the inventory was read again: %zu VMs",
+                         inventory_keeper_get(daemon->inventory)->n_vms);
         cycle_check_trigger(daemon);
 }
 
@@ -204,8 +211,8 @@ static int before_wait(void *data)
         int metrics_timeout = metrics_server_turn(daemon->metrics);
         if (metrics_timeout >= 0 && (timeout < 0 || metrics_timeout < timeout))
                 timeout = metrics_timeout;
-        if (daemon->phase == DAEMON_ENDED &&
-            (!control_api_is_busy(daemon->api) || clock_monotonic_ms() >= daemon->drain_deadline_ms))
+        if (daemon->phase == DAEMON_ENDED && (!control_api_is_busy(daemon->api) ||
+                                              clock_monotonic_ms() >= daemon->drain_deadline_ms))
                 loop_quit(daemon->loop);
         return timeout;
 }
@@ -223,14 +230,15 @@ static void print_problems(const struct problems *problems)
 static int load_settings(struct daemon *daemon, const char *path)
 {
         _cleanup_problems_ struct problems problems = { 0 };
-        daemon->settings = settings_load(path ? path : settings_default_path(), &daemon->settings_text, &problems);
+        daemon->settings = settings_load(path ? path : settings_default_path(),
+                                         &daemon->settings_text, &problems);
         if (!daemon->settings) {
                 print_problems(&problems);
                 return EXIT_USAGE;
         }
-        static const enum log_format formats[] = {
-                [LOG_FORM_TEXT] = LOG_FORMAT_TEXT, [LOG_FORM_JSON] = LOG_FORMAT_JSON, [LOG_FORM_JOURNAL] = LOG_FORMAT_JOURNAL
-        };
+        static const enum log_format formats[] = { [LOG_FORM_TEXT] = LOG_FORMAT_TEXT,
+                                                   [LOG_FORM_JSON] = LOG_FORMAT_JSON,
+                                                   [LOG_FORM_JOURNAL] = LOG_FORMAT_JOURNAL };
         log_set_format(formats[daemon->settings->log_form]);
         _cleanup_error_ struct error *error = NULL;
         if (clock_set_timezone(daemon->settings->cycle_timezone, &error) < 0) {
@@ -240,7 +248,8 @@ static int load_settings(struct daemon *daemon, const char *path)
         return EXIT_ALL_GOOD;
 }
 
-/* The state folder has one daemon at a time: two would mix up their jobs. Held until the process ends. */
+/* The state folder has one daemon at a time: two would mix up their jobs. Held until the process
+ * ends. */
 static int lock_state(struct daemon *daemon, struct error **err)
 {
         daemon->state_folder = xstrdup(daemon->settings->daemon.state);
@@ -253,10 +262,12 @@ static int lock_state(struct daemon *daemon, struct error **err)
         if (flock(daemon->lock_fd, LOCK_EX | LOCK_NB) < 0)
                 return errno == EWOULDBLOCK
                                ? error_set(err, ERROR_REFUSED,
-                                           "another daemon is running: it holds %s (`orch status` asks it; a second one needs "
+                                           "another daemon is running: it holds %s (`orch status` "
+                                           "asks it; a second one needs "
                                            "its own daemon.state, socket and repository)",
                                            path)
-                               : error_set_errno(err, ERROR_INTERNAL, errno, "cannot lock %s", path);
+                               : error_set_errno(err, ERROR_INTERNAL, errno, "cannot lock %s",
+                                                 path);
         return 0;
 }
 
@@ -277,7 +288,8 @@ static int make_timers(struct daemon *daemon, struct error **err)
 {
         if (!(daemon->schedule_timer = loop_add_timer(daemon->loop, on_schedule, daemon, err)) ||
             !(daemon->tick = loop_add_timer(daemon->loop, on_tick, daemon, err)) ||
-            !(daemon->cycle_timer = loop_add_wall_timer(daemon->loop, on_cycle_timer, daemon, err)) ||
+            !(daemon->cycle_timer =
+                      loop_add_wall_timer(daemon->loop, on_cycle_timer, daemon, err)) ||
             !(daemon->watchdog = loop_add_timer(daemon->loop, on_watchdog, daemon, err)))
                 return -1;
         loop_timer_arm(daemon->tick, keepalive_ms(daemon) / 2, keepalive_ms(daemon) / 2);
@@ -289,9 +301,11 @@ static int make_timers(struct daemon *daemon, struct error **err)
 
 static int make_share(struct daemon *daemon, struct error **err)
 {
-        const struct share_handlers handlers = {
-                .pin_names = wanted_pins, .opened = on_opened, .pin = on_pin, .point = on_point, .data = daemon
-        };
+        const struct share_handlers handlers = { .pin_names = wanted_pins,
+                                                 .opened = on_opened,
+                                                 .pin = on_pin,
+                                                 .point = on_point,
+                                                 .data = daemon };
         const struct share_timing timing = {
                 .retry_ms = daemon->options.share_retry_ms,
                 .refresh_ms = daemon->options.share_refresh_ms,
@@ -314,8 +328,9 @@ static void start_metrics(struct daemon *daemon)
 
 static int start(struct daemon *daemon, struct error **err)
 {
-        if (lock_state(daemon, err) < 0 || !(daemon->loop = loop_new(err)) || take_signals(daemon, err) < 0 ||
-            make_timers(daemon, err) < 0 || !(daemon->jobs = jobs_new(daemon->state_folder, err)) ||
+        if (lock_state(daemon, err) < 0 || !(daemon->loop = loop_new(err)) ||
+            take_signals(daemon, err) < 0 || make_timers(daemon, err) < 0 ||
+            !(daemon->jobs = jobs_new(daemon->state_folder, err)) ||
             !(daemon->api = control_api_new(daemon, err)) || make_share(daemon, err) < 0)
                 return -1;
         daemon->inventory = inventory_keeper_new(daemon->settings->inventory, daemon->state_folder);
@@ -361,7 +376,8 @@ static void daemon_done(struct daemon *daemon)
         closep(&daemon->lock_fd);
 }
 
-/* Descriptors 0 to 2 are there, whatever we were started with: a pipe to a worker must not become one of them. */
+/* Descriptors 0 to 2 are there, whatever we were started with: a pipe to a worker must not become
+ * one of them. */
 static void ensure_standard_descriptors(void)
 {
         int fd;
@@ -377,7 +393,9 @@ static int run(struct daemon *daemon)
         _cleanup_error_ struct error *error = NULL;
         if (start(daemon, &error) < 0) {
                 log_error("%s", error->message);
-                return error->kind == ERROR_REFUSED ? EXIT_REFUSED : error->kind == ERROR_CONFIG ? EXIT_USAGE : EXIT_JOB_FAILED;
+                return error->kind == ERROR_REFUSED  ? EXIT_REFUSED
+                       : error->kind == ERROR_CONFIG ? EXIT_USAGE
+                                                     : EXIT_JOB_FAILED;
         }
         log_info("orch " ORCH_VERSION " is ready on %s", daemon->settings->socket);
         sd_notify_send("READY=1");
@@ -393,7 +411,9 @@ int daemon_main(const char *settings_path, const struct daemon_options *options)
 {
         ensure_standard_descriptors();
         signal(SIGPIPE, SIG_IGN);
-        struct daemon daemon = { .lock_fd = -1, .started = clock_realtime_s(), .recoveries = recoveries_new() };
+        struct daemon daemon = { .lock_fd = -1,
+                                 .started = clock_realtime_s(),
+                                 .recoveries = recoveries_new() };
         if (options)
                 daemon.options = *options;
         int status = load_settings(&daemon, settings_path);

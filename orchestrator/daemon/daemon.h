@@ -13,11 +13,12 @@ struct daemon_options {
         int64_t share_retry_ms;
         int64_t share_refresh_ms;
         int64_t share_answer_ms;
-        int64_t keepalive_ms;     /* default 10 s */
-        int64_t recover_delay_ms; /* before a VM that was not put back is recovered; then doubled each time; default 15 s */
+        int64_t keepalive_ms; /* default 10 s */
+        /* before a VM that was not put back is recovered; then doubled each time; default 15 s */
+        int64_t recover_delay_ms;
 };
 
-/* Runs in the foreground until SIGTERM or SIGINT. `settings_path` NULL: the default; `options` NULL: all defaults. Returns the exit
- * status: 0 after an ordered stop, 2 for broken settings (all mistakes are printed), 4 when another daemon is there, 1 when it could not
- * start otherwise. */
+/* Runs in the foreground until SIGTERM or SIGINT. `settings_path` NULL: the default; `options`
+ * NULL: all defaults. Returns the exit status: 0 after an ordered stop, 2 for broken settings (all
+ * mistakes are printed), 4 when another daemon is there, 1 when it could not start otherwise. */
 int daemon_main(const char *settings_path, const struct daemon_options *options);

@@ -1,4 +1,5 @@
-/* Implements notify/channel.h. A channel is made once and never changes, so that its thread may read it without a lock. */
+/* Implements notify/channel.h. A channel is made once and never changes, so that its thread may
+ * read it without a lock. */
 #include "notify/channel.h"
 
 #include "base/child.h"
@@ -53,18 +54,21 @@ void channels_done(struct channels *channels)
 }
 
 /* `wanted`: its absence is worth a warning. */
-static void add_channel(struct channels *channels, const struct notify_channel *settings, const struct secrets *secrets,
-                        bool wanted)
+static void add_channel(struct channels *channels, const struct notify_channel *settings,
+                        const struct secrets *secrets, bool wanted)
 {
-        struct secret *address = settings->kind == NOTIFY_COMMAND ? NULL : secrets_get(secrets, settings->url_env);
+        struct secret *address =
+                settings->kind == NOTIFY_COMMAND ? NULL : secrets_get(secrets, settings->url_env);
         if (settings->kind != NOTIFY_COMMAND && !address) {
                 if (wanted)
                         strv_addf(&channels->warnings,
-                                  "channel %s: there is no secret %s, in the environment or in secrets.conf; nothing is sent there",
+                                  "channel %s: there is no secret %s, in the environment or in "
+                                  "secrets.conf; nothing is sent there",
                                   settings->name, settings->url_env);
                 return;
         }
-        channels->items = xrealloc_array(channels->items, channels->count + 1, sizeof(struct channel *));
+        channels->items =
+                xrealloc_array(channels->items, channels->count + 1, sizeof(struct channel *));
         channels->items[channels->count++] = channel_new(settings, address);
 }
 
@@ -118,8 +122,8 @@ void delivery_done(struct delivery *delivery)
         *delivery = (struct delivery){ 0 };
 }
 
-static void deliver_by_webhook(const struct channel *channel, const char *id, const char *body, bool (*cancelled)(void *),
-                               void *data, struct delivery *ret)
+static void deliver_by_webhook(const struct channel *channel, const char *id, const char *body,
+                               bool (*cancelled)(void *), void *data, struct delivery *ret)
 {
         const struct webhook_request request = {
                 .address = channel->address,
@@ -139,8 +143,8 @@ static void deliver_by_webhook(const struct channel *channel, const char *id, co
         ret->error = TAKE_PTR(result.error);
 }
 
-static void deliver_by_command(const struct channel *channel, const char *body, bool (*cancelled)(void *), void *data,
-                               struct delivery *ret)
+static void deliver_by_command(const struct channel *channel, const char *body,
+                               bool (*cancelled)(void *), void *data, struct delivery *ret)
 {
         _cleanup_free_ char *line = xasprintf("%s\n", body);
         const struct child_options options = {
@@ -157,17 +161,19 @@ static void deliver_by_command(const struct channel *channel, const char *body, 
                 ret->error = str_one_line(error->message, 2 * COMMAND_ERROR_BYTES);
         } else if (result.status) {
                 _cleanup_free_ char *said = str_one_line(result.errors, COMMAND_ERROR_BYTES);
-                ret->error = xasprintf("the command ended with status %d%s%s", result.status, *said ? ": " : "", said);
+                ret->error = xasprintf("the command ended with status %d%s%s", result.status,
+                                       *said ? ": " : "", said);
         } else {
                 ret->outcome = DELIVERY_DONE;
         }
 }
 
-void channel_deliver(const struct channel *channel, const struct notice *notice, bool (*cancelled)(void *data), void *data,
-                     struct delivery *ret)
+void channel_deliver(const struct channel *channel, const struct notice *notice,
+                     bool (*cancelled)(void *data), void *data, struct delivery *ret)
 {
         *ret = (struct delivery){ 0 };
-        _cleanup_free_ char *body = channel->kind == NOTIFY_SLACK ? compose_slack(notice) : compose_json(notice);
+        _cleanup_free_ char *body =
+                channel->kind == NOTIFY_SLACK ? compose_slack(notice) : compose_json(notice);
         if (channel->kind == NOTIFY_COMMAND)
                 deliver_by_command(channel, body, cancelled, data, ret);
         else

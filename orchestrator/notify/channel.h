@@ -9,11 +9,12 @@ struct channel;
 struct channels {
         struct channel **items;
         size_t count;
-        char **warnings; /* what the settings name and the secrets lack, a sentence each; NULL: none */
+        /* what the settings name and the secrets lack, a sentence each; NULL: none */
+        char **warnings;
 };
 
-/* Those of `slack:` whose secrets exist, then those of `notify:`. `secrets` may be NULL: the environment alone. The caller releases them with
- * channels_done(). */
+/* Those of `slack:` whose secrets exist, then those of `notify:`. `secrets` may be NULL: the
+ * environment alone. The caller releases them with channels_done(). */
 struct channels channels_of(const struct settings *settings, const struct secrets *secrets);
 void channels_done(struct channels *channels);
 #define _cleanup_channels_ _cleanup_(channels_done)
@@ -33,7 +34,8 @@ struct delivery {
 void delivery_done(struct delivery *delivery);
 #define _cleanup_delivery_ _cleanup_(delivery_done)
 
-/* Delivers one message. Blocks for the channel's timeout at most: not for the daemon's loop. `cancelled` (may be NULL) is asked about every
- * second; true breaks it off as DELIVERY_RETRY. Fills in *ret. */
-void channel_deliver(const struct channel *channel, const struct notice *notice, bool (*cancelled)(void *data), void *data,
-                     struct delivery *ret);
+/* Delivers one message. Blocks for the channel's timeout at most: not for the daemon's loop.
+ * `cancelled` (may be NULL) is asked about every second; true breaks it off as DELIVERY_RETRY.
+ * Fills in *ret. */
+void channel_deliver(const struct channel *channel, const struct notice *notice,
+                     bool (*cancelled)(void *data), void *data, struct delivery *ret);

@@ -1,5 +1,6 @@
-/* A message as Slack's Block Kit has it. Every text goes through text_for_slack(): nothing in it is markup but what is added here. Lengths
- * are held in bytes, which are never fewer than the characters that Slack counts. */
+/* A message as Slack's Block Kit has it. Every text goes through text_for_slack(): nothing in it is
+ * markup but what is added here. Lengths are held in bytes, which are never fewer than the
+ * characters that Slack counts. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -62,7 +63,8 @@ static void add_facts(json_t *blocks, const struct notice *notice)
                         json_object_set_new(section, "fields", fields);
                         json_array_append_new(blocks, section);
                 }
-                _cleanup_free_ char *value = text_for_slack(notice->facts[i].value, FIELD_MAX_BYTES);
+                _cleanup_free_ char *value =
+                        text_for_slack(notice->facts[i].value, FIELD_MAX_BYTES);
                 _cleanup_free_ char *text = xasprintf("*%s*\n%s", notice->facts[i].label, value);
                 json_array_append_new(fields, text_object("mrkdwn", text));
         }
@@ -103,8 +105,9 @@ static void add_foot(json_t *blocks, const struct notice *notice)
 {
         bool cut = json_array_size(blocks) >= BLOCKS_MAX;
         _cleanup_free_ char *when = clock_format_local(notice->time);
-        _cleanup_free_ char *text = xasprintf("orch %s · %s · %s%s", ORCH_VERSION, notice->kind, when,
-                                              cut ? " · cut: it was too long for one message" : "");
+        _cleanup_free_ char *text =
+                xasprintf("orch %s · %s · %s%s", ORCH_VERSION, notice->kind, when,
+                          cut ? " · cut: it was too long for one message" : "");
         json_t *context = block("context");
         json_t *elements = json_array();
         json_array_append_new(elements, text_object("mrkdwn", text));

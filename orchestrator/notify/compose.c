@@ -39,7 +39,8 @@ char *compose_json(const struct notice *notice)
         json_object_set_new(json, "tags", tags);
         json_t *facts = json_object();
         for (size_t i = 0; i < notice->n_facts; i++)
-                json_object_set_new(facts, notice->facts[i].name, json_from_text(notice->facts[i].value));
+                json_object_set_new(facts, notice->facts[i].name,
+                                    json_from_text(notice->facts[i].value));
         json_object_set_new(json, "facts", facts);
         json_t *parts = json_array();
         for (size_t i = 0; i < notice->n_parts; i++) {

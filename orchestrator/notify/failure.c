@@ -90,15 +90,19 @@ static const char *verb_of(enum job_action action)
 static char *corrupt_advice(const struct failure *failure, const char *vm)
 {
         if (failure->action == JOB_VERIFY)
-                return xasprintf("'orch log %s' names the files. Bring them back, out of a snapshot of the share for example, and "
-                                 "'orch verify %s' takes the point for good again; 'orch backup vm %s' makes a new one.",
+                return xasprintf("'orch log %s' names the files. Bring them back, out of a "
+                                 "snapshot of the share for example, and "
+                                 "'orch verify %s' takes the point for good again; 'orch backup vm "
+                                 "%s' makes a new one.",
                                  failure->job, vm, vm);
         if (failure->action == JOB_TEST_RESTORE)
-                return xasprintf(
-                        "That point may be of no use in a restore: 'orch log %s' shows each step, the point's folder proof "
-                        "its console and screen. 'orch backup vm %s' makes a new one, 'orch test-restore %s' tries that.",
-                        failure->job, vm, vm);
-        return xasprintf("Data is not what it has to be: look at 'orch log %s', and at the storage that the message names.",
+                return xasprintf("That point may be of no use in a restore: 'orch log %s' shows "
+                                 "each step, the point's folder proof "
+                                 "its console and screen. 'orch backup vm %s' makes a new one, "
+                                 "'orch test-restore %s' tries that.",
+                                 failure->job, vm, vm);
+        return xasprintf("Data is not what it has to be: look at 'orch log %s', and at the storage "
+                         "that the message names.",
                          failure->job);
 }
 
@@ -107,19 +111,28 @@ static char *what_to_do(const struct failure *failure)
         const char *vm = failure->vm ? failure->vm : "VM";
         const char *host = failure->hypervisor ? failure->hypervisor : "";
         if (failure->action == JOB_RECOVER && failure->kind != ERROR_CONFIG)
-                return xasprintf("%s may still run on an overlay, or its guest be frozen. It is tried again by itself; "
+                return xasprintf("%s may still run on an overlay, or its guest be frozen. It is "
+                                 "tried again by itself; "
                                  "'orch recover %s' tries it now and tells what it finds.",
                                  vm, vm);
         _cleanup_free_ char *again = xasprintf("orch %s %s", verb_of(failure->action), vm);
         switch (failure->kind) {
         case ERROR_CONFIG:
-                return xasprintf("Correct what the message names; 'orch config check' looks at both files. Then '%s'.", again);
+                return xasprintf("Correct what the message names; 'orch config check' looks at "
+                                 "both files. Then '%s'.",
+                                 again);
         case ERROR_AUTH:
-                return xasprintf("Look at the host key in known_hosts and at orch's own key: 'orch hypervisor check %s'.", host);
+                return xasprintf("Look at the host key in known_hosts and at orch's own key: 'orch "
+                                 "hypervisor check %s'.",
+                                 host);
         case ERROR_UNREACHABLE:
-                return xasprintf("Is it up, and is there a way to it? 'orch hypervisor check %s'. Then '%s'.", host, again);
+                return xasprintf("Is it up, and is there a way to it? 'orch hypervisor check %s'. "
+                                 "Then '%s'.",
+                                 host, again);
         case ERROR_TIMEOUT:
-                return xasprintf("Something did not answer in time; 'orch log %s' shows what. Then '%s'.", failure->job, again);
+                return xasprintf(
+                        "Something did not answer in time; 'orch log %s' shows what. Then '%s'.",
+                        failure->job, again);
         case ERROR_BUSY:
                 return xasprintf("Somebody else is at work there; when that is over: '%s'.", again);
         case ERROR_NOSPACE:
@@ -127,7 +140,9 @@ static char *what_to_do(const struct failure *failure)
         case ERROR_CORRUPT:
                 return corrupt_advice(failure, vm);
         case ERROR_REFUSED:
-                return xasprintf("orch declines until a person has decided; the message says about what. Then '%s'.", again);
+                return xasprintf("orch declines until a person has decided; the message says about "
+                                 "what. Then '%s'.",
+                                 again);
         default:
                 return xasprintf("'orch log %s' shows each step. Then '%s'.", failure->job, again);
         }
@@ -135,7 +150,8 @@ static char *what_to_do(const struct failure *failure)
 
 static void add_error(struct notice *notice, const char *error)
 {
-        _cleanup_free_ char *cut = str_one_line(error ? error : "no reason was given", ERROR_SHOWN_BYTES);
+        _cleanup_free_ char *cut =
+                str_one_line(error ? error : "no reason was given", ERROR_SHOWN_BYTES);
         notice_add_part(notice, "What failed", true, cut);
 }
 
@@ -148,27 +164,34 @@ static void add_time(struct notice *notice, int64_t when)
 struct notice *failure_notice(const struct failure *failure)
 {
         const char *action = action_text(failure->action);
-        const char *subject = failure->vm ? failure->vm : failure->hypervisor ? failure->hypervisor : "?";
-        struct notice *notice = notice_new("job-failed", NOTICE_FAILURE, failure->when, "%s of %s failed%s", action, subject,
-                                           failure->second_try ? " again" : "");
+        const char *subject = failure->vm           ? failure->vm
+                              : failure->hypervisor ? failure->hypervisor
+                                                    : "?";
+        struct notice *notice =
+                notice_new("job-failed", NOTICE_FAILURE, failure->when, "%s of %s failed%s", action,
+                           subject, failure->second_try ? " again" : "");
         if (failure->vm)
                 notice_add_tags(notice, failure->tags);
         notice_add_fact(notice, "vm", "VM", failure->vm);
-        notice_add_fact(notice, "hypervisor", "Hypervisor", failure->hypervisor ? failure->hypervisor : "not known");
+        notice_add_fact(notice, "hypervisor", "Hypervisor",
+                        failure->hypervisor ? failure->hypervisor : "not known");
         notice_add_fact(notice, "step", "Step", failure->step ? failure->step : "before the first");
         notice_add_fact(notice, "check", "Check", failure->check);
         notice_add_fact(notice, "error_kind", "Kind", error_kind_name(failure->kind));
         notice_add_fact(notice, "job", "Job", failure->job);
         add_time(notice, failure->when);
         if (failure->duration_seconds) {
-                _cleanup_free_ char *duration = format_duration_ms(failure->duration_seconds * 1000);
+                _cleanup_free_ char *duration =
+                        format_duration_ms(failure->duration_seconds * 1000);
                 notice_add_fact(notice, "duration", "After", duration);
         }
         add_error(notice, failure->error);
         _cleanup_free_ char *advice = what_to_do(failure);
-        _cleanup_free_ char *text =
-                failure->tried_again ? xasprintf("It is tried once more at the end of this cycle. If that fails too: %s", advice)
-                                     : TAKE_PTR(advice);
+        _cleanup_free_ char *text = failure->tried_again
+                                            ? xasprintf("It is tried once more at the end of this "
+                                                        "cycle. If that fails too: %s",
+                                                        advice)
+                                            : TAKE_PTR(advice);
         notice_add_part(notice, "What to do", false, text);
         notice_add_part(notice, "Last lines of its log", true, failure->log);
         return notice;
@@ -184,11 +207,14 @@ static char *cause_title(const char *cause, bool over)
 {
         const char *host = after_slash(cause);
         if (streq(cause, "share"))
-                return xstrdup(over ? "The share is available again" : "The share is not available");
+                return xstrdup(over ? "The share is available again"
+                                    : "The share is not available");
         if (streq(cause, "share-full"))
-                return xstrdup(over ? "The share has room again" : "The share is too full for backups");
+                return xstrdup(over ? "The share has room again"
+                                    : "The share is too full for backups");
         if (str_starts_with(cause, "share-on/"))
-                return xasprintf(over ? "%s can use the share again" : "%s cannot use the share", host);
+                return xasprintf(over ? "%s can use the share again" : "%s cannot use the share",
+                                 host);
         return xasprintf(over ? "%s can be reached again" : "%s cannot be reached", host);
 }
 
@@ -196,17 +222,19 @@ static char *cause_advice(const char *cause)
 {
         const char *host = after_slash(cause);
         if (streq(cause, "share"))
-                return xstrdup("Look at the mount and at its server: 'orch repository check'. orch tries again by itself; what "
+                return xstrdup("Look at the mount and at its server: 'orch repository check'. orch "
+                               "tries again by itself; what "
                                "failed meanwhile stays due for the next 'orch run'.");
         if (streq(cause, "share-full"))
-                return xstrdup("Make room on the share, or lower the retention. What failed stays due for the next 'orch run'.");
+                return xstrdup("Make room on the share, or lower the retention. What failed stays "
+                               "due for the next 'orch run'.");
         if (str_starts_with(cause, "share-on/"))
-                return xasprintf(
-                        "Look at the mount on %s: 'orch hypervisor check %s'. What failed stays due for the next 'orch run'.", host,
-                        host);
-        return xasprintf(
-                "Is %s up, and is there a way to it? 'orch hypervisor check %s'. What failed stays due for the next 'orch run'.",
-                host, host);
+                return xasprintf("Look at the mount on %s: 'orch hypervisor check %s'. What failed "
+                                 "stays due for the next 'orch run'.",
+                                 host, host);
+        return xasprintf("Is %s up, and is there a way to it? 'orch hypervisor check %s'. What "
+                         "failed stays due for the next 'orch run'.",
+                         host, host);
 }
 
 /* "a, b, c and 12 more" */
@@ -230,17 +258,19 @@ static void add_names(struct notice *notice, const char *label, char *const *nam
         notice_add_part(notice, counted, false, list);
 }
 
-struct notice *cause_notice(const char *cause, const struct failure *first, char *const *vms, char *const *others,
-                            const char *reason, int64_t since)
+struct notice *cause_notice(const char *cause, const struct failure *first, char *const *vms,
+                            char *const *others, const char *reason, int64_t since)
 {
         size_t count = strv_length(vms);
         _cleanup_free_ char *what = cause_title(cause, false);
         _cleanup_free_ char *action = xstrdup(action_text(first ? first->action : JOB_BACKUP));
         action[0] = (char)tolower((unsigned char)action[0]);
-        _cleanup_free_ char *how_many = count == 1  ? xasprintf(": the %s of %s failed", action, vms[0])
+        _cleanup_free_ char *how_many = count == 1
+                                                ? xasprintf(": the %s of %s failed", action, vms[0])
                                         : count > 1 ? xasprintf(": %zu backups failed", count)
                                                     : xstrdup("");
-        struct notice *notice = notice_new("cause-of-failures", NOTICE_FAILURE, since, "%s%s", what, how_many);
+        struct notice *notice =
+                notice_new("cause-of-failures", NOTICE_FAILURE, since, "%s%s", what, how_many);
         notice_add_fact(notice, "cause", "Cause", cause);
         notice_add_fact(notice, "hypervisor", "Hypervisor", after_slash(cause));
         if (count)
@@ -255,10 +285,11 @@ struct notice *cause_notice(const char *cause, const struct failure *first, char
         add_names(notice, "Failed for this cause", vms);
         add_names(notice, "May fail for it too", others);
         _cleanup_free_ char *advice = cause_advice(cause);
-        _cleanup_free_ char *text = xasprintf("%s\nFurther failures for this cause are not told one by one: 'orch status' lists "
-                                              "them, and so does the message that "
-                                              "it is over.",
-                                              advice);
+        _cleanup_free_ char *text = xasprintf(
+                "%s\nFurther failures for this cause are not told one by one: 'orch status' lists "
+                "them, and so does the message that "
+                "it is over.",
+                advice);
         notice_add_part(notice, "What to do", false, text);
         if (first)
                 notice_add_part(notice, "Last lines of the first one's log", true, first->log);
@@ -276,30 +307,34 @@ struct notice *cause_over_notice(const char *cause, char *const *vms, int64_t si
         add_time(notice, now);
         add_names(notice, "Failed meanwhile", vms);
         if (strv_length(vms))
-                notice_add_part(
-                        notice, "What to do", false,
-                        "What failed and has not been backed up since is due: 'orch run' takes it now, else the next cycle does.");
+                notice_add_part(notice, "What to do", false,
+                                "What failed and has not been backed up since is due: 'orch run' "
+                                "takes it now, else the next cycle does.");
         return notice;
 }
 
-struct notice *warning_notice(const char *vm, const char *hypervisor, const char *job, const char *text, char *const *tags,
-                              int64_t now)
+struct notice *warning_notice(const char *vm, const char *hypervisor, const char *job,
+                              const char *text, char *const *tags, int64_t now)
 {
-        struct notice *notice = notice_new("job-warning", NOTICE_WARNING, now, "A warning about %s", vm);
+        struct notice *notice =
+                notice_new("job-warning", NOTICE_WARNING, now, "A warning about %s", vm);
         notice_add_tags(notice, tags);
         notice_add_fact(notice, "vm", "VM", vm);
         notice_add_fact(notice, "hypervisor", "Hypervisor", hypervisor);
         notice_add_fact(notice, "job", "Job", job);
         add_time(notice, now);
         notice_add_part(notice, "What it says", true, text);
-        _cleanup_free_ char *advice = xasprintf("The backup goes on. 'orch log %s' shows how it ends.", job);
+        _cleanup_free_ char *advice =
+                xasprintf("The backup goes on. 'orch log %s' shows how it ends.", job);
         notice_add_part(notice, "What to do", false, advice);
         return notice;
 }
 
-struct notice *second_try_notice(const char *vm, const char *hypervisor, const char *job, char *const *tags, int64_t now)
+struct notice *second_try_notice(const char *vm, const char *hypervisor, const char *job,
+                                 char *const *tags, int64_t now)
 {
-        struct notice *notice = notice_new("second-try-succeeded", NOTICE_RESOLVED, now, "The second try of %s succeeded", vm);
+        struct notice *notice = notice_new("second-try-succeeded", NOTICE_RESOLVED, now,
+                                           "The second try of %s succeeded", vm);
         notice_add_tags(notice, tags);
         notice_add_fact(notice, "vm", "VM", vm);
         notice_add_fact(notice, "hypervisor", "Hypervisor", hypervisor);

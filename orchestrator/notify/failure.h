@@ -1,4 +1,5 @@
-/* A job that failed, as a value; the cause that it may share with others; and the messages about it. */
+/* A job that failed, as a value; the cause that it may share with others; and the messages about
+ * it. */
 #pragma once
 
 #include "notify/notice.h"
@@ -25,21 +26,22 @@ struct failure *failure_free(struct failure *failure);
 DEFINE_FREEP(struct failure, failure_free)
 #define _cleanup_failure_ _cleanup_(failure_freep)
 
-/* What many failures have in common: "share" (it is not there), "share-full", "share-on/HYPERVISOR" (that one does not see it),
- * "hypervisor/HYPERVISOR" (no way to it). NULL: this failure stands for itself. `share_is_down`: as the daemon sees it now. The caller
- * frees. */
+/* What many failures have in common: "share" (it is not there), "share-full", "share-on/HYPERVISOR"
+ * (that one does not see it), "hypervisor/HYPERVISOR" (no way to it). NULL: this failure stands for
+ * itself. `share_is_down`: as the daemon sees it now. The caller frees. */
 char *failure_cause(const struct failure *failure, bool share_is_down);
 
 /* The alert about one failure. */
 struct notice *failure_notice(const struct failure *failure);
-/* The one alert about a cause: `first` is the failure that showed it, `vms` all that failed for it so far, `others` (may be NULL) further VMs
- * that it will hit. `reason` is what is known of it. */
-struct notice *cause_notice(const char *cause, const struct failure *first, char *const *vms, char *const *others,
-                            const char *reason, int64_t since);
+/* The one alert about a cause: `first` is the failure that showed it, `vms` all that failed for it
+ * so far, `others` (may be NULL) further VMs that it will hit. `reason` is what is known of it. */
+struct notice *cause_notice(const char *cause, const struct failure *first, char *const *vms,
+                            char *const *others, const char *reason, int64_t since);
 /* The end of it; `vms`: those that failed meanwhile. */
 struct notice *cause_over_notice(const char *cause, char *const *vms, int64_t since, int64_t now);
 /* A backup goes on, but with something that a person should know at once. */
-struct notice *warning_notice(const char *vm, const char *hypervisor, const char *job, const char *text, char *const *tags,
-                              int64_t now);
+struct notice *warning_notice(const char *vm, const char *hypervisor, const char *job,
+                              const char *text, char *const *tags, int64_t now);
 /* A VM's second try went well. */
-struct notice *second_try_notice(const char *vm, const char *hypervisor, const char *job, char *const *tags, int64_t now);
+struct notice *second_try_notice(const char *vm, const char *hypervisor, const char *job,
+                                 char *const *tags, int64_t now);

@@ -46,7 +46,8 @@ struct incidents *incidents_open(const char *path)
         _cleanup_json_ json_t *json = text ? json_read_document(text, length, path, NULL) : NULL;
         if (!json)
                 return incidents;
-        if (json_check_format(json, INCIDENTS_FORMAT, NULL) < 0 || json_fields_read(document_fields, json, "", incidents, NULL) < 0)
+        if (json_check_format(json, INCIDENTS_FORMAT, NULL) < 0 ||
+            json_fields_read(document_fields, json, "", incidents, NULL) < 0)
                 json_fields_done(document_fields, incidents);
         return incidents;
 }
@@ -64,10 +65,12 @@ struct incidents *incidents_free(struct incidents *incidents)
 static void save(const struct incidents *incidents)
 {
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_json_ json_t *json = json_fields_to_document(INCIDENTS_FORMAT, document_fields, incidents);
+        _cleanup_json_ json_t *json =
+                json_fields_to_document(INCIDENTS_FORMAT, document_fields, incidents);
         _cleanup_free_ char *text = json_write_document(json);
         if (fs_write_file(incidents->path, 0640, text, strlen(text), &error) < 0)
-                log_warning("what was told of troubles may be told again after a restart: %s", error->message);
+                log_warning("what was told of troubles may be told again after a restart: %s",
+                            error->message);
 }
 
 static struct incident *find(const struct incidents *incidents, const char *key)
@@ -88,11 +91,14 @@ const struct incident *incidents_find(struct incidents *incidents, const char *k
         return found;
 }
 
-const struct incident *incidents_begin(struct incidents *incidents, const char *key, const char *reason, int64_t now)
+const struct incident *incidents_begin(struct incidents *incidents, const char *key,
+                                       const char *reason, int64_t now)
 {
-        incidents->items = xrealloc_array(incidents->items, incidents->count + 1, sizeof *incidents->items);
+        incidents->items =
+                xrealloc_array(incidents->items, incidents->count + 1, sizeof *incidents->items);
         struct incident *incident = &incidents->items[incidents->count++];
-        *incident = (struct incident){ .key = xstrdup(key), .since = now, .reason = xstrdup(reason) };
+        *incident =
+                (struct incident){ .key = xstrdup(key), .since = now, .reason = xstrdup(reason) };
         save(incidents);
         return incident;
 }
@@ -100,7 +106,8 @@ const struct incident *incidents_begin(struct incidents *incidents, const char *
 void incidents_add_vm(struct incidents *incidents, const char *key, const char *vm)
 {
         struct incident *incident = find(incidents, key);
-        if (!incident || strv_contains(incident->vms, vm) || strv_length(incident->vms) >= INCIDENT_VMS_MAX)
+        if (!incident || strv_contains(incident->vms, vm) ||
+            strv_length(incident->vms) >= INCIDENT_VMS_MAX)
                 return;
         strv_add(&incident->vms, vm);
         save(incidents);
@@ -114,7 +121,8 @@ void incidents_end(struct incidents *incidents, const char *key)
         free(incident->key);
         free(incident->reason);
         strv_free(incident->vms);
-        memmove(incident, incident + 1, (size_t)(incidents->items + incidents->count - incident - 1) * sizeof *incident);
+        memmove(incident, incident + 1,
+                (size_t)(incidents->items + incidents->count - incident - 1) * sizeof *incident);
         incidents->count--;
         save(incidents);
 }

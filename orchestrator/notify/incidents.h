@@ -1,5 +1,6 @@
-/* The troubles that were told and are not over, so that each is told once, also over a restart: a small file in the daemon's state folder,
- * written at each change. One that lasts longer than a day is told again. */
+/* The troubles that were told and are not over, so that each is told once, also over a restart: a
+ * small file in the daemon's state folder, written at each change. One that lasts longer than a day
+ * is told again. */
 #pragma once
 
 #include <stddef.h>
@@ -24,9 +25,11 @@ struct incidents *incidents_open(const char *path);
 struct incidents *incidents_free(struct incidents *incidents);
 DEFINE_FREEP(struct incidents, incidents_free)
 
-/* NULL when there is none, or it is old enough to be told again (and then forgotten). Valid until the next change. */
+/* NULL when there is none, or it is old enough to be told again (and then forgotten). Valid until
+ * the next change. */
 const struct incident *incidents_find(struct incidents *incidents, const char *key, int64_t now);
-const struct incident *incidents_begin(struct incidents *incidents, const char *key, const char *reason, int64_t now);
+const struct incident *incidents_begin(struct incidents *incidents, const char *key,
+                                       const char *reason, int64_t now);
 /* A VM failed for it; once is enough. */
 void incidents_add_vm(struct incidents *incidents, const char *key, const char *vm);
 /* Forgets it. */

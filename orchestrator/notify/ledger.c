@@ -47,7 +47,8 @@ static void add_line(struct strbuf *out, const struct ledger_row *row)
 int ledger_append(const char *path, const struct ledger_row *row, struct error **err)
 {
         struct ledger_row kept = *row;
-        _cleanup_free_ char *error_text = row->error ? str_one_line(row->error, TEXT_MAX_BYTES) : NULL;
+        _cleanup_free_ char *error_text =
+                row->error ? str_one_line(row->error, TEXT_MAX_BYTES) : NULL;
         _cleanup_strv_ char **warnings = NULL;
         for (size_t i = 0; row->warnings && row->warnings[i] && i < LEDGER_WARNINGS_MAX; i++) {
                 _cleanup_free_ char *warning = str_one_line(row->warnings[i], TEXT_MAX_BYTES);
@@ -59,12 +60,15 @@ int ledger_append(const char *path, const struct ledger_row *row, struct error *
         _cleanup_strbuf_ struct strbuf line = { 0 };
         strbuf_add_char(&line, '\n');
         add_line(&line, &kept);
-        _cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
+        _cleanup_close_ int fd =
+                open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
         if (fd < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write %s", path);
         if (fs_write_all(fd, line.data, line.length, err) < 0)
                 return -1;
-        return fdatasync(fd) < 0 ? error_set_errno(err, ERROR_INTERNAL, errno, "cannot write %s", path) : 0;
+        return fdatasync(fd) < 0
+                       ? error_set_errno(err, ERROR_INTERNAL, errno, "cannot write %s", path)
+                       : 0;
 }
 
 int ledger_read(const char *path, struct ledger *ret, struct error **err)
@@ -80,7 +84,8 @@ int ledger_read(const char *path, struct ledger *ret, struct error **err)
         char *rest = text;
         for (char *line; (line = strsep(&rest, "\n"));) {
                 struct ledger_row row = { 0 };
-                _cleanup_json_ json_t *json = *line ? json_read_document(line, strlen(line), path, NULL) : NULL;
+                _cleanup_json_ json_t *json =
+                        *line ? json_read_document(line, strlen(line), path, NULL) : NULL;
                 if (!json)
                         continue;
                 if (json_fields_read(row_fields, json, "", &row, NULL) < 0) {

@@ -1,5 +1,6 @@
-/* What ran, on local disk, for the summary of the week: a line of JSON for each backup that ended, whoever asked for it. It does not need the
- * share, so the week can be told also while that is away. A line that a crash tore is skipped. */
+/* What ran, on local disk, for the summary of the week: a line of JSON for each backup that ended,
+ * whoever asked for it. It does not need the share, so the week can be told also while that is
+ * away. A line that a crash tore is skipped. */
 #pragma once
 
 #include <stddef.h>

@@ -13,8 +13,12 @@
 
 static const char *const severity_words[] = { "failure", "warning", "resolved", "summary", NULL };
 
-#define FACT(member) .name = #member, .offset = offsetof(struct notice_fact, member), .type = JSON_FIELD_TEXT, .required = true
-static const struct json_field fact_fields[] = { { FACT(name) }, { FACT(label) }, { FACT(value) }, { 0 } };
+#define FACT(member)                                                                              \
+        .name = #member, .offset = offsetof(struct notice_fact, member), .type = JSON_FIELD_TEXT, \
+        .required = true
+static const struct json_field fact_fields[] = {
+        { FACT(name) }, { FACT(label) }, { FACT(value) }, { 0 }
+};
 
 #define PART(member) .name = #member, .offset = offsetof(struct notice_part, member)
 static const struct json_field part_fields[] = {
@@ -26,16 +30,20 @@ static const struct json_field part_fields[] = {
 
 #define FIELD(member) .name = #member, .offset = offsetof(struct notice, member)
 static const struct json_field notice_fields[] = {
-        { FIELD(id), .type = JSON_FIELD_TEXT, .required = true, .valid = name_is_safe, .expected = "a word" },
-        { FIELD(kind), .type = JSON_FIELD_TEXT, .required = true, .valid = name_is_safe, .expected = "a word" },
+        { FIELD(id), .type = JSON_FIELD_TEXT, .required = true, .valid = name_is_safe,
+          .expected = "a word" },
+        { FIELD(kind), .type = JSON_FIELD_TEXT, .required = true, .valid = name_is_safe,
+          .expected = "a word" },
         { FIELD(severity), .type = JSON_FIELD_WORD, .required = true, .words = severity_words },
         { FIELD(time), .type = JSON_FIELD_TIME, .required = true },
         { FIELD(title), .type = JSON_FIELD_TEXT, .required = true },
         { FIELD(about_vms), .type = JSON_FIELD_FLAG, .required = true },
         { FIELD(tags), .type = JSON_FIELD_TEXTS, .required = true },
-        { FIELD(facts), .type = JSON_FIELD_LIST, .required = true, .fields = fact_fields, .item_size = sizeof(struct notice_fact),
+        { FIELD(facts), .type = JSON_FIELD_LIST, .required = true, .fields = fact_fields,
+          .item_size = sizeof(struct notice_fact),
           .count_offset = offsetof(struct notice, n_facts) },
-        { FIELD(parts), .type = JSON_FIELD_LIST, .required = true, .fields = part_fields, .item_size = sizeof(struct notice_part),
+        { FIELD(parts), .type = JSON_FIELD_LIST, .required = true, .fields = part_fields,
+          .item_size = sizeof(struct notice_part),
           .count_offset = offsetof(struct notice, n_parts) },
         { 0 },
 };
@@ -48,7 +56,8 @@ static char *make_id(void)
         return xasprintf("%016llx", (unsigned long long)number);
 }
 
-struct notice *notice_new(const char *kind, enum notice_severity severity, int64_t time, const char *format, ...)
+struct notice *notice_new(const char *kind, enum notice_severity severity, int64_t time,
+                          const char *format, ...)
 {
         struct notice *notice = xcalloc(1, sizeof *notice);
         va_list ap;
@@ -94,7 +103,8 @@ void notice_add_fact(struct notice *notice, const char *name, const char *label,
         };
 }
 
-void notice_add_factf(struct notice *notice, const char *name, const char *label, const char *format, ...)
+void notice_add_factf(struct notice *notice, const char *name, const char *label,
+                      const char *format, ...)
 {
         va_list ap;
         va_start(ap, format);

@@ -1,6 +1,6 @@
-/* A message, as a value: what it is about, for whom, and its text in parts that each form (Slack, JSON, text) lays out by itself. Everything
- * added is cleaned (valid UTF-8, no control characters but line ends) and cut, so that what a guest or a hypervisor said is bounded from
- * the start. */
+/* A message, as a value: what it is about, for whom, and its text in parts that each form (Slack,
+ * JSON, text) lays out by itself. Everything added is cleaned (valid UTF-8, no control characters
+ * but line ends) and cut, so that what a guest or a hypervisor said is bounded from the start. */
 #pragma once
 
 #include <jansson.h>
@@ -44,7 +44,8 @@ struct notice {
 };
 
 /* With a new id. The caller frees. */
-struct notice *notice_new(const char *kind, enum notice_severity severity, int64_t time, const char *format, ...) _printf_(4, 5);
+struct notice *notice_new(const char *kind, enum notice_severity severity, int64_t time,
+                          const char *format, ...) _printf_(4, 5);
 struct notice *notice_free(struct notice *notice);
 DEFINE_FREEP(struct notice, notice_free)
 #define _cleanup_notice_ _cleanup_(notice_freep)
@@ -53,7 +54,8 @@ struct notice *notice_copy(const struct notice *notice);
 
 /* A value that is NULL or empty is left out. `name` and `label` are constants. */
 void notice_add_fact(struct notice *notice, const char *name, const char *label, const char *value);
-void notice_add_factf(struct notice *notice, const char *name, const char *label, const char *format, ...) _printf_(4, 5);
+void notice_add_factf(struct notice *notice, const char *name, const char *label,
+                      const char *format, ...) _printf_(4, 5);
 /* A text that is NULL or empty is left out. */
 void notice_add_part(struct notice *notice, const char *label, bool verbatim, const char *text);
 /* It is about a VM with these tags (may be NULL). */

@@ -1,5 +1,6 @@
-/* Implements notify/outbox.h. A lane has at most one delivery of its queue under way (`busy`, always of the oldest message) and beside it the
- * tests that were asked for. What a delivery needs belongs to its thread from the post to the completion. */
+/* Implements notify/outbox.h. A lane has at most one delivery of its queue under way (`busy`,
+ * always of the oldest message) and beside it the tests that were asked for. What a delivery needs
+ * belongs to its thread from the post to the completion. */
 #include "notify/outbox.h"
 
 #include <dirent.h>
@@ -80,7 +81,8 @@ static void run_task(void *data)
         task->duration_ms = clock_monotonic_ms() - begun;
 }
 
-static void post(struct lane *lane, struct notice *notice, int64_t number, struct test_run *test, void (*completed)(void *))
+static void post(struct lane *lane, struct notice *notice, int64_t number, struct test_run *test,
+                 void (*completed)(void *))
 {
         struct task *task = xcalloc(1, sizeof *task);
         *task = (struct task){ .lane = lane,
@@ -102,7 +104,8 @@ static void give_up(struct lane *lane, int64_t number, const char *why)
         lane->attempts = 0;
 }
 
-/* The channel has not worked for the oldest one's whole day: neither has it for the others of that age. */
+/* The channel has not worked for the oldest one's whole day: neither has it for the others of that
+ * age. */
 static void give_up_old(struct lane *lane, const char *why)
 {
         int64_t limit = clock_realtime_s() - BACKOFF_GIVE_UP_SECONDS;
@@ -113,10 +116,11 @@ static void give_up_old(struct lane *lane, const char *why)
 static void note_failure(struct lane *lane, const struct task *task)
 {
         if (lane->attempts == 0)
-                log_warning("channel %s: a message could not be delivered and is tried again: %s", channel_name(lane->channel),
-                            task->delivery.error);
+                log_warning("channel %s: a message could not be delivered and is tried again: %s",
+                            channel_name(lane->channel), task->delivery.error);
         lane->attempts++;
-        lane->next_ms = clock_monotonic_ms() + backoff_ms(lane->attempts, task->delivery.retry_after_seconds);
+        lane->next_ms = clock_monotonic_ms() +
+                        backoff_ms(lane->attempts, task->delivery.retry_after_seconds);
         give_up_old(lane, task->delivery.error);
 }
 
@@ -129,7 +133,8 @@ static void on_delivered(void *data)
         xstrdup_replace(&lane->error, task->delivery.error);
         if (task->delivery.outcome == DELIVERY_DONE) {
                 if (lane->attempts)
-                        log_info("channel %s: messages are delivered again", channel_name(lane->channel));
+                        log_info("channel %s: messages are delivered again",
+                                 channel_name(lane->channel));
                 lane->attempts = 0;
                 lane->next_ms = 0;
                 lane->delivered = clock_realtime_s();
@@ -164,7 +169,8 @@ static void on_tested(void *data)
         task_free(task);
 }
 
-/* Starts the delivery of the oldest message, unless its time has not come. Returns in how many milliseconds it will; -1: no need to look. */
+/* Starts the delivery of the oldest message, unless its time has not come. Returns in how many
+ * milliseconds it will; -1: no need to look. */
 static int64_t lane_turn(struct lane *lane)
 {
         while (!lane->busy && spool_count(lane->spool)) {
@@ -188,7 +194,8 @@ static int64_t lane_turn(struct lane *lane)
         return -1;
 }
 
-static int lane_open(struct lane *lane, struct outbox *outbox, size_t index, const char *folder, struct error **err)
+static int lane_open(struct lane *lane, struct outbox *outbox, size_t index, const char *folder,
+                     struct error **err)
 {
         lane->outbox = outbox;
         lane->channel = outbox->channels.items[index];
@@ -205,13 +212,18 @@ static void look_for_strangers(struct outbox *outbox, const char *folder)
         _cleanup_(closedirp) DIR *dir = opendir(folder);
         for (struct dirent *entry; dir && (entry = readdir(dir));) {
                 struct stat st;
-                bool is_folder = fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
-                if (!is_folder || !name_is_safe(entry->d_name) || strv_contains(names, entry->d_name))
+                bool is_folder =
+                        fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                        S_ISDIR(st.st_mode);
+                if (!is_folder || !name_is_safe(entry->d_name) ||
+                    strv_contains(names, entry->d_name))
                         continue;
                 _cleanup_free_ char *path = path_join(folder, entry->d_name);
                 _cleanup_(spool_freep) struct spool *spool = spool_open(path, NULL);
                 if (spool && spool_count(spool))
-                        strv_addf(&outbox->channels.warnings, "%zu messages wait in %s for a channel that there is not (any more)",
+                        strv_addf(&outbox->channels.warnings,
+                                  "%zu messages wait in %s for a channel that there is not (any "
+                                  "more)",
                                   spool_count(spool), path);
         }
 }
@@ -223,7 +235,8 @@ struct outbox *outbox_open(const char *folder, struct channels *channels, struct
         *channels = (struct channels){ 0 };
         outbox->lanes = xcalloc(outbox->channels.count + 1, sizeof *outbox->lanes);
         for (; outbox->count < outbox->channels.count; outbox->count++)
-                if (lane_open(&outbox->lanes[outbox->count], outbox, outbox->count, folder, err) < 0) {
+                if (lane_open(&outbox->lanes[outbox->count], outbox, outbox->count, folder, err) <
+                    0) {
                         spool_free(outbox->lanes[outbox->count].spool);
                         return NULL;
                 }
@@ -279,20 +292,23 @@ int64_t outbox_turn(struct outbox *outbox)
         return next;
 }
 
-void outbox_add(struct outbox *outbox, const struct notice *notice, const char *key, unsigned hold_seconds)
+void outbox_add(struct outbox *outbox, const struct notice *notice, const char *key,
+                unsigned hold_seconds)
 {
         int64_t now = clock_realtime_s();
         for (size_t i = 0; i < outbox->count; i++) {
                 struct lane *lane = &outbox->lanes[i];
                 _cleanup_error_ struct error *error = NULL;
                 if (channel_wants(lane->channel, notice) &&
-                    spool_add(lane->spool, notice, key, now, hold_seconds ? now + hold_seconds : 0, &error) < 0)
-                        log_error("channel %s: \"%s\" can't be put into its queue: %s", channel_name(lane->channel), notice->title,
-                                  error->message);
+                    spool_add(lane->spool, notice, key, now, hold_seconds ? now + hold_seconds : 0,
+                              &error) < 0)
+                        log_error("channel %s: \"%s\" can't be put into its queue: %s",
+                                  channel_name(lane->channel), notice->title, error->message);
         }
 }
 
-bool outbox_change(struct outbox *outbox, const char *key, const struct notice *notice, unsigned hold_seconds)
+bool outbox_change(struct outbox *outbox, const char *key, const struct notice *notice,
+                   unsigned hold_seconds)
 {
         bool changed = false;
         for (size_t i = 0; i < outbox->count; i++) {
@@ -302,7 +318,8 @@ bool outbox_change(struct outbox *outbox, const char *key, const struct notice *
                 if (!message || (is_first && (lane->busy || lane->attempts)))
                         continue;
                 _cleanup_error_ struct error *error = NULL;
-                if (spool_replace(lane->spool, message->number, notice, clock_realtime_s() + hold_seconds, &error) < 0)
+                if (spool_replace(lane->spool, message->number, notice,
+                                  clock_realtime_s() + hold_seconds, &error) < 0)
                         log_warning("channel %s: %s", channel_name(lane->channel), error->message);
                 else
                         changed = true;
@@ -333,7 +350,8 @@ static bool is_meant(const struct lane *lane, const char *name)
 }
 
 bool outbox_test(struct outbox *outbox, const char *channel, const struct notice *notice,
-                 void (*result)(void *data, const struct outbox_test *result), void (*done)(void *data), void *data)
+                 void (*result)(void *data, const struct outbox_test *result),
+                 void (*done)(void *data), void *data)
 {
         size_t meant = 0;
         for (size_t i = 0; i < outbox->count; i++)

@@ -76,18 +76,20 @@ static json_t *read_document(const struct spool *spool, int64_t number, struct e
         char name[32];
         size_t length = 0;
         file_name(number, name);
-        _cleanup_free_ char *text = fs_read_file_at(spool->dir_fd, name, FILE_MAX_BYTES, &length, err);
+        _cleanup_free_ char *text =
+                fs_read_file_at(spool->dir_fd, name, FILE_MAX_BYTES, &length, err);
         _cleanup_json_ json_t *json = text ? json_read_document(text, length, name, err) : NULL;
         if (!json || json_check_format(json, SPOOL_FORMAT, err) < 0)
                 return NULL;
         return json_incref(json);
 }
 
-static int write_message(const struct spool *spool, const struct spool_message *message, const struct notice *notice,
-                         struct error **err)
+static int write_message(const struct spool *spool, const struct spool_message *message,
+                         const struct notice *notice, struct error **err)
 {
         char name[32];
-        _cleanup_json_ json_t *json = json_fields_to_document(SPOOL_FORMAT, message_fields, message);
+        _cleanup_json_ json_t *json =
+                json_fields_to_document(SPOOL_FORMAT, message_fields, message);
         json_object_set_new(json, "notice", notice_to_json(notice));
         _cleanup_free_ char *text = json_write_document(json);
         file_name(message->number, name);
@@ -96,11 +98,13 @@ static int write_message(const struct spool *spool, const struct spool_message *
 
 static void note_given_up(struct spool *spool, int64_t when)
 {
-        spool->given_up = xrealloc_array(spool->given_up, spool->n_given_up + 1, sizeof *spool->given_up);
+        spool->given_up =
+                xrealloc_array(spool->given_up, spool->n_given_up + 1, sizeof *spool->given_up);
         spool->given_up[spool->n_given_up++] = when;
 }
 
-/* Those kept too long go, and beyond SPOOL_GIVEN_UP_MAX no more are kept; what is left is counted. */
+/* Those kept too long go, and beyond SPOOL_GIVEN_UP_MAX no more are kept; what is left is
+ * counted. */
 static void look_at_given_up(struct spool *spool, int64_t now)
 {
         int fd = openat(spool->given_up_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -108,7 +112,8 @@ static void look_at_given_up(struct spool *spool, int64_t now)
         spool->n_given_up = 0;
         for (struct dirent *entry; dir && (entry = readdir(dir));) {
                 struct stat st;
-                if (!number_of(entry->d_name) || fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                if (!number_of(entry->d_name) ||
+                    fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         continue;
                 if (st.st_mtime < now - GIVEN_UP_SECONDS || spool->n_given_up >= SPOOL_GIVEN_UP_MAX)
                         (void)unlinkat(fd, entry->d_name, 0);
@@ -128,7 +133,8 @@ static int set_aside(struct spool *spool, int64_t number, struct error **err)
         const struct timespec now[2] = { { .tv_nsec = UTIME_NOW }, { .tv_nsec = UTIME_NOW } };
         (void)utimensat(spool->dir_fd, name, now, AT_SYMLINK_NOFOLLOW);
         if (renameat(spool->dir_fd, name, spool->given_up_fd, name) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot move %s/%s to " GIVEN_UP, spool->folder, name);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot move %s/%s to " GIVEN_UP,
+                                       spool->folder, name);
         return fs_sync_dir(spool->dir_fd, spool->folder, err);
 }
 
@@ -140,7 +146,8 @@ static int load_message(struct spool *spool, int64_t number, struct error **err)
                 free(message.key);
                 return -1;
         }
-        spool->messages = xrealloc_array(spool->messages, spool->count + 1, sizeof *spool->messages);
+        spool->messages =
+                xrealloc_array(spool->messages, spool->count + 1, sizeof *spool->messages);
         spool->messages[spool->count++] = message;
         return 0;
 }
@@ -173,7 +180,8 @@ static void load(struct spool *spool)
                 spool->last_number = numbers[i];
                 if (load_message(spool, numbers[i], &error) == 0)
                         continue;
-                log_warning("a message that waited can't be read and is set aside: %s", error_message(error));
+                log_warning("a message that waited can't be read and is set aside: %s",
+                            error_message(error));
                 if (set_aside(spool, numbers[i], NULL) < 0)
                         log_warning("it stays in %s", spool->folder);
         }
@@ -185,7 +193,8 @@ struct spool *spool_open(const char *folder, struct error **err)
         _cleanup_(spool_freep) struct spool *spool = xcalloc(1, sizeof *spool);
         spool->dir_fd = spool->given_up_fd = -1;
         spool->folder = xstrdup(folder);
-        if (fs_make_dirs(folder, err) < 0 || (spool->dir_fd = fs_open_dir_at(AT_FDCWD, folder, err)) < 0 ||
+        if (fs_make_dirs(folder, err) < 0 ||
+            (spool->dir_fd = fs_open_dir_at(AT_FDCWD, folder, err)) < 0 ||
             fs_make_dir_at(spool->dir_fd, GIVEN_UP, 0755, err) < 0 ||
             (spool->given_up_fd = fs_open_dir_at(spool->dir_fd, GIVEN_UP, err)) < 0)
                 return NULL;
@@ -212,11 +221,12 @@ const struct spool_message *spool_find(const struct spool *spool, const char *ke
         return NULL;
 }
 
-int spool_add(struct spool *spool, const struct notice *notice, const char *key, int64_t created, int64_t not_before,
-              struct error **err)
+int spool_add(struct spool *spool, const struct notice *notice, const char *key, int64_t created,
+              int64_t not_before, struct error **err)
 {
         if (spool->count >= SPOOL_MAX_MESSAGES)
-                return error_set(err, ERROR_REFUSED, "%zu messages wait there already", spool->count);
+                return error_set(err, ERROR_REFUSED, "%zu messages wait there already",
+                                 spool->count);
         int64_t now = clock_realtime_ms();
         struct spool_message message = {
                 .number = now > spool->last_number ? now : spool->last_number + 1,
@@ -228,7 +238,8 @@ int spool_add(struct spool *spool, const struct notice *notice, const char *key,
                 return -1;
         message.key = xstrdup(key);
         spool->last_number = message.number;
-        spool->messages = xrealloc_array(spool->messages, spool->count + 1, sizeof *spool->messages);
+        spool->messages =
+                xrealloc_array(spool->messages, spool->count + 1, sizeof *spool->messages);
         spool->messages[spool->count++] = message;
         return 0;
 }
@@ -241,7 +252,8 @@ static struct spool_message *find_number(const struct spool *spool, int64_t numb
         return NULL;
 }
 
-int spool_replace(struct spool *spool, int64_t number, const struct notice *notice, int64_t not_before, struct error **err)
+int spool_replace(struct spool *spool, int64_t number, const struct notice *notice,
+                  int64_t not_before, struct error **err)
 {
         struct spool_message *message = find_number(spool, number);
         if (!message)
@@ -268,7 +280,8 @@ static void forget(struct spool *spool, int64_t number)
         if (!message)
                 return;
         free(message->key);
-        memmove(message, message + 1, (size_t)(spool->messages + spool->count - message - 1) * sizeof *message);
+        memmove(message, message + 1,
+                (size_t)(spool->messages + spool->count - message - 1) * sizeof *message);
         spool->count--;
 }
 
@@ -278,7 +291,8 @@ int spool_remove(struct spool *spool, int64_t number, struct error **err)
         file_name(number, name);
         forget(spool, number);
         if (unlinkat(spool->dir_fd, name, 0) < 0 && errno != ENOENT)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove %s/%s", spool->folder, name);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove %s/%s",
+                                       spool->folder, name);
         return fs_sync_dir(spool->dir_fd, spool->folder, err);
 }
 

@@ -20,9 +20,11 @@ static void add_time(struct notice *notice, const char *name, const char *label,
         notice_add_fact(notice, name, label, text);
 }
 
-struct notice *dead_clock_notice(int64_t slot, int64_t last_begun, size_t due, bool paused, bool own_timer, int64_t now)
+struct notice *dead_clock_notice(int64_t slot, int64_t last_begun, size_t due, bool paused,
+                                 bool own_timer, int64_t now)
 {
-        struct notice *notice = notice_new("dead-clock", NOTICE_FAILURE, now, "No backup has begun since the cycle's start");
+        struct notice *notice = notice_new("dead-clock", NOTICE_FAILURE, now,
+                                           "No backup has begun since the cycle's start");
         add_time(notice, "slot", "Start of the cycle", slot);
         add_time(notice, "time", "Time", now);
         if (due)
@@ -33,40 +35,49 @@ struct notice *dead_clock_notice(int64_t slot, int64_t last_begun, size_t due, b
                 notice_add_fact(notice, "last_begun", "Last backup begun", "never");
         add_host(notice);
         if (paused)
-                notice_add_part(notice, "What to do", false, "Backups are paused: 'orch resume' lets them go on.");
+                notice_add_part(notice, "What to do", false,
+                                "Backups are paused: 'orch resume' lets them go on.");
         else if (own_timer)
                 notice_add_part(notice, "What to do", false,
-                                "'orch status' tells what holds orch up. 'orch run' backs up what is due now.");
+                                "'orch status' tells what holds orch up. 'orch run' backs up what "
+                                "is due now.");
         else
-                notice_add_part(notice, "What to do", false,
-                                "Whoever should call orch (Bacula's Admin job, a timer) did not: is its daemon up, is the job "
-                                "enabled, did its last run fail? 'orch run' backs up what is due now.");
+                notice_add_part(
+                        notice, "What to do", false,
+                        "Whoever should call orch (Bacula's Admin job, a timer) did not: is its "
+                        "daemon up, is the job "
+                        "enabled, did its last run fail? 'orch run' backs up what is due now.");
         return notice;
 }
 
 struct notice *clock_works_notice(int64_t now)
 {
-        struct notice *notice = notice_new("clock-works", NOTICE_RESOLVED, now, "Backups have begun");
+        struct notice *notice =
+                notice_new("clock-works", NOTICE_RESOLVED, now, "Backups have begun");
         add_time(notice, "time", "Time", now);
         return notice;
 }
 
-struct notice *inventory_broken_notice(const char *file, const char *problems, bool in_use, int64_t now)
+struct notice *inventory_broken_notice(const char *file, const char *problems, bool in_use,
+                                       int64_t now)
 {
-        struct notice *notice = notice_new("inventory-broken", NOTICE_FAILURE, now, "The inventory is broken: %s",
-                                           in_use ? "the last good one is used" : "nothing can be backed up");
+        struct notice *notice =
+                notice_new("inventory-broken", NOTICE_FAILURE, now, "The inventory is broken: %s",
+                           in_use ? "the last good one is used" : "nothing can be backed up");
         notice_add_fact(notice, "file", "File", file);
         add_time(notice, "time", "Time", now);
         add_host(notice);
         notice_add_part(notice, "What is wrong", true, problems);
         notice_add_part(notice, "What to do", false,
-                        "Correct it; 'orch config check' tells all mistakes. The next 'orch run' reads it again.");
+                        "Correct it; 'orch config check' tells all mistakes. The next 'orch run' "
+                        "reads it again.");
         return notice;
 }
 
 struct notice *inventory_mended_notice(const char *file, size_t vms, int64_t now)
 {
-        struct notice *notice = notice_new("inventory-mended", NOTICE_RESOLVED, now, "The inventory is good again");
+        struct notice *notice =
+                notice_new("inventory-mended", NOTICE_RESOLVED, now, "The inventory is good again");
         notice_add_fact(notice, "file", "File", file);
         notice_add_factf(notice, "vms", "VMs", "%zu", vms);
         add_time(notice, "time", "Time", now);
@@ -75,23 +86,26 @@ struct notice *inventory_mended_notice(const char *file, size_t vms, int64_t now
 
 struct notice *test_notice(int64_t now)
 {
-        struct notice *notice = notice_new("test", NOTICE_RESOLVED, now, "A test of orch's messages");
+        struct notice *notice =
+                notice_new("test", NOTICE_RESOLVED, now, "A test of orch's messages");
         add_host(notice);
         add_time(notice, "time", "Time", now);
-        notice_add_part(notice, "What to do", false, "Nothing: somebody asked for it by 'orch notify test'.");
+        notice_add_part(notice, "What to do", false,
+                        "Nothing: somebody asked for it by 'orch notify test'.");
         return notice;
 }
 
 struct notice *scheduler_failure_notice(const char *job, const char *text, int64_t now)
 {
         _cleanup_free_ char *name = str_one_line(job, 60);
-        struct notice *notice = notice_new("scheduler-failure", NOTICE_FAILURE, now, "The job %s failed", name);
+        struct notice *notice =
+                notice_new("scheduler-failure", NOTICE_FAILURE, now, "The job %s failed", name);
         notice_add_fact(notice, "job", "Job", job);
         add_host(notice);
         add_time(notice, "time", "Time", now);
         notice_add_part(notice, "What failed", true, text);
-        notice_add_part(
-                notice, "What to do", false,
-                "Look at the job's log, and at 'orch status': exit status 3 means that orch's daemon could not be reached.");
+        notice_add_part(notice, "What to do", false,
+                        "Look at the job's log, and at 'orch status': exit status 3 means that "
+                        "orch's daemon could not be reached.");
         return notice;
 }

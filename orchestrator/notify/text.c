@@ -32,7 +32,8 @@ static bool is_trick(const char *text, size_t length)
 }
 
 /* False when there was no room for it, and its place is marked. */
-static bool add_piece(struct strbuf *out, const char *piece, size_t length, size_t max_bytes, size_t *cut_at)
+static bool add_piece(struct strbuf *out, const char *piece, size_t length, size_t max_bytes,
+                      size_t *cut_at)
 {
         if (out->length + strlen(CUT_MARK) <= max_bytes)
                 *cut_at = out->length;
@@ -53,7 +54,8 @@ static char *clean_lines(const char *text)
         struct strbuf out = { 0 };
         for (const char *line = text; line;) {
                 const char *end = strchr(line, '\n');
-                _cleanup_free_ char *raw = end ? xstrndup(line, (size_t)(end - line)) : xstrdup(line);
+                _cleanup_free_ char *raw =
+                        end ? xstrndup(line, (size_t)(end - line)) : xstrdup(line);
                 _cleanup_free_ char *clean = str_one_line(raw, SIZE_MAX);
                 strbuf_add(&out, clean);
                 if (end)
@@ -99,7 +101,8 @@ char *text_for_slack(const char *text, size_t max_bytes)
                                     : *c == '`'               ? NO_BACKTICK
                                     : *c == '@' && is_call(c) ? "@" ZERO_WIDTH_SPACE
                                                               : NULL;
-                if (!add_piece(&out, piece ? piece : c, piece ? strlen(piece) : length, max_bytes, &cut_at))
+                if (!add_piece(&out, piece ? piece : c, piece ? strlen(piece) : length, max_bytes,
+                               &cut_at))
                         break;
                 c += length;
         }

@@ -1,5 +1,5 @@
-/* Implements notify/weekly.h. A VM counts once, by the last of its jobs that says something: one that was skipped or cancelled does not undo
- * that it was backed up before. */
+/* Implements notify/weekly.h. A VM counts once, by the last of its jobs that says something: one
+ * that was skipped or cancelled does not undo that it was backed up before. */
 #include "notify/weekly.h"
 
 #include "base/clock.h"
@@ -93,7 +93,8 @@ static void count(const struct weekly_input *input, struct week *week)
                 const struct ledger_row *row = &input->ledger->rows[i];
                 if (row->finished > input->from && row->finished <= input->to) {
                         count_row(week, row);
-                } else if (row->finished <= input->from && row->finished > input->from - WEEK_SECONDS) {
+                } else if (row->finished <= input->from &&
+                           row->finished > input->from - WEEK_SECONDS) {
                         week->ran_before = true;
                         week->stored_before += streq(row->status, "ok") ? row->stored_bytes : 0;
                 }
@@ -108,7 +109,8 @@ int64_t weekly_days_left(const struct weekly_input *input, uint64_t stored_bytes
         if (!input->share_is_known)
                 return -1;
         if (input->free_before_at && seconds >= 86400)
-                a_day = ((double)input->free_before - (double)input->free_bytes) / ((double)seconds / 86400);
+                a_day = ((double)input->free_before - (double)input->free_bytes) /
+                        ((double)seconds / 86400);
         else if (input->to > input->from)
                 a_day = (double)stored_bytes / ((double)(input->to - input->from) / 86400);
         if (a_day < 1)
@@ -125,12 +127,14 @@ static void add_stored(struct notice *notice, const struct week *week)
                 return;
         }
         bool more = week->stored_bytes >= week->stored_before;
-        _cleanup_free_ char *change =
-                format_bytes(more ? week->stored_bytes - week->stored_before : week->stored_before - week->stored_bytes);
-        notice_add_factf(notice, "stored", "Stored", "%s (%s%s against the week before)", stored, more ? "+" : "−", change);
+        _cleanup_free_ char *change = format_bytes(more ? week->stored_bytes - week->stored_before
+                                                        : week->stored_before - week->stored_bytes);
+        notice_add_factf(notice, "stored", "Stored", "%s (%s%s against the week before)", stored,
+                         more ? "+" : "−", change);
 }
 
-static void add_share(struct notice *notice, const struct weekly_input *input, const struct week *week)
+static void add_share(struct notice *notice, const struct weekly_input *input,
+                      const struct week *week)
 {
         if (!input->share_is_known) {
                 notice_add_fact(notice, "share", "Share", "not available now");
@@ -141,12 +145,15 @@ static void add_share(struct notice *notice, const struct weekly_input *input, c
         int64_t days = weekly_days_left(input, week->stored_bytes);
         notice_add_factf(notice, "share", "Share", "%s free of %s", free_text, total);
         if (days >= 0)
-                notice_add_factf(notice, "days_left", "Days left at this rate", "%lld", (long long)days);
+                notice_add_factf(notice, "days_left", "Days left at this rate", "%lld",
+                                 (long long)days);
         else
-                notice_add_fact(notice, "days_left", "Days left at this rate", "it is not filling up");
+                notice_add_fact(notice, "days_left", "Days left at this rate",
+                                "it is not filling up");
 }
 
-static void add_facts(struct notice *notice, const struct weekly_input *input, const struct week *week)
+static void add_facts(struct notice *notice, const struct weekly_input *input,
+                      const struct week *week)
 {
         notice_add_factf(notice, "total", "VMs", "%zu", week->n_vms);
         notice_add_factf(notice, "succeeded", "Succeeded", "%zu", week->succeeded);
@@ -156,16 +163,19 @@ static void add_facts(struct notice *notice, const struct weekly_input *input, c
         notice_add_factf(notice, "warnings", "Warnings", "%zu", week->warnings);
         notice_add_factf(notice, "overdue", "Overdue", "%zu", strv_length(input->overdue));
         notice_add_factf(notice, "unproven", "Never proven", "%zu", strv_length(input->unproven));
-        notice_add_factf(notice, "jobs", "Jobs", "%zu, %zu of them failed", week->jobs, week->jobs_failed);
+        notice_add_factf(notice, "jobs", "Jobs", "%zu, %zu of them failed", week->jobs,
+                         week->jobs_failed);
         _cleanup_free_ char *duration = format_duration_ms(week->seconds * 1000);
         notice_add_fact(notice, "duration", "Time spent", duration);
         add_stored(notice, week);
         if (week->slowest) {
                 _cleanup_free_ char *slowest = format_duration_ms(seconds_of(week->slowest) * 1000);
-                notice_add_factf(notice, "slowest", "Slowest", "%s, %s", week->slowest->vm, slowest);
+                notice_add_factf(notice, "slowest", "Slowest", "%s, %s", week->slowest->vm,
+                                 slowest);
         }
         add_share(notice, input, week);
-        _cleanup_free_ char *next = input->next_cycle ? clock_format_local(input->next_cycle) : NULL;
+        _cleanup_free_ char *next =
+                input->next_cycle ? clock_format_local(input->next_cycle) : NULL;
         notice_add_fact(notice, "next_cycle", "Next cycle", next ? next : "none");
 }
 
@@ -199,8 +209,10 @@ static void add_failed(struct notice *notice, const struct week *week)
                 if (!vm->failed)
                         continue;
                 bool now_ok = streq(vm->last->status, "ok");
-                _cleanup_free_ char *line = xasprintf("%s (%s): %s", vm->vm, vm->failed->hypervisor ? vm->failed->hypervisor : "?",
-                                                      vm->failed->error ? vm->failed->error : "no reason was given");
+                _cleanup_free_ char *line =
+                        xasprintf("%s (%s): %s", vm->vm,
+                                  vm->failed->hypervisor ? vm->failed->hypervisor : "?",
+                                  vm->failed->error ? vm->failed->error : "no reason was given");
                 add_line(now_ok ? &recovered : &failed, line);
         }
         add_lines(notice, "Failed", &failed);
@@ -216,8 +228,9 @@ static void add_skipped(struct notice *notice, const struct week *week)
                 if (!last) {
                         add_line(&idle, week->vms[i].vm);
                 } else if (!says_something(last)) {
-                        _cleanup_free_ char *line = xasprintf("%s: %s%s%s", last->vm, last->status, last->error ? ", " : "",
-                                                              last->error ? last->error : "");
+                        _cleanup_free_ char *line =
+                                xasprintf("%s: %s%s%s", last->vm, last->status,
+                                          last->error ? ", " : "", last->error ? last->error : "");
                         add_line(&skipped, line);
                 }
         }
@@ -231,7 +244,8 @@ static void add_warnings(struct notice *notice, const struct week *week)
         for (size_t i = 0; i < week->n_vms; i++) {
                 const struct ledger_row *last = week->vms[i].last;
                 for (size_t w = 0; last && last->warnings && last->warnings[w]; w++) {
-                        _cleanup_free_ char *line = xasprintf("%s: %s", last->vm, last->warnings[w]);
+                        _cleanup_free_ char *line =
+                                xasprintf("%s: %s", last->vm, last->warnings[w]);
                         add_line(&lines, line);
                 }
         }
@@ -252,7 +266,8 @@ struct notice *weekly_notice(const struct weekly_input *input)
         count(input, &week);
         bool all_good = !week.failed && !week.idle && !strv_length(input->overdue);
         struct notice *notice = notice_new("weekly-summary", NOTICE_SUMMARY, input->to,
-                                           "Backups of the week: %zu of %zu VMs succeeded%s", week.succeeded, week.n_vms,
+                                           "Backups of the week: %zu of %zu VMs succeeded%s",
+                                           week.succeeded, week.n_vms,
                                            week.failed ? ", some failed"
                                            : all_good  ? ""
                                                        : ", some need a look");

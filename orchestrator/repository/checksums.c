@@ -34,7 +34,8 @@ static size_t position_of(const struct checksums *list, const char *name)
         return i;
 }
 
-void checksums_set(struct checksums *list, const char *name, const char *sha256, const struct stat *st)
+void checksums_set(struct checksums *list, const char *name, const char *sha256,
+                   const struct stat *st)
 {
         struct checksum item = { .name = xstrdup(name), .sha256 = xstrdup(sha256) };
         if (st) {
@@ -47,7 +48,8 @@ void checksums_set(struct checksums *list, const char *name, const char *sha256,
                 checksum_done(&list->items[at]);
         } else {
                 list->items = xrealloc_array(list->items, list->count + 1, sizeof *list->items);
-                memmove(&list->items[at + 1], &list->items[at], (list->count - at) * sizeof *list->items);
+                memmove(&list->items[at + 1], &list->items[at],
+                        (list->count - at) * sizeof *list->items);
                 list->count++;
         }
         list->items[at] = item;
@@ -95,7 +97,8 @@ char *checksums_format(const struct checksums *list)
         _cleanup_strbuf_ struct strbuf buf = { 0 };
         for (size_t i = 0; i < list->count; i++) {
                 const struct checksum *item = &list->items[i];
-                strbuf_addf(&buf, "%s%s  ", strpbrk(item->name, "\\\n\r") ? "\\" : "", item->sha256);
+                strbuf_addf(&buf, "%s%s  ", strpbrk(item->name, "\\\n\r") ? "\\" : "",
+                            item->sha256);
                 add_escaped(&buf, item->name);
                 strbuf_add_char(&buf, '\n');
         }
@@ -133,7 +136,9 @@ int checksums_parse(const char *text, size_t length, struct checksums *ret, stru
                 if (!rest && *line == '\0')
                         break;
                 if (!rest || !parse_line(line, &list))
-                        return error_set(err, ERROR_CORRUPT, CHECKSUMS_NAME " line %u is not a line of sha256sum", number);
+                        return error_set(err, ERROR_CORRUPT,
+                                         CHECKSUMS_NAME " line %u is not a line of sha256sum",
+                                         number);
         }
         if (list.count == 0)
                 return error_set(err, ERROR_CORRUPT, CHECKSUMS_NAME " is empty");
@@ -146,7 +151,8 @@ int checksums_read(int point_fd, const char *path, struct checksums *ret, struct
 {
         _cleanup_error_ struct error *error = NULL;
         size_t length = 0;
-        _cleanup_free_ char *text = share_read_file(point_fd, CHECKSUMS_NAME, CHECKSUMS_MAX_BYTES, &length, &error);
+        _cleanup_free_ char *text =
+                share_read_file(point_fd, CHECKSUMS_NAME, CHECKSUMS_MAX_BYTES, &length, &error);
         if (!text && error->errnum == ENOENT)
                 return error_set(err, ERROR_CORRUPT, "%s/" CHECKSUMS_NAME " is missing", path);
         if (!text)

@@ -1,5 +1,5 @@
-/* metadata/failed/<job>/: what is kept of a job that made no point, for 90 days. Private, because commands and logs may tell
- * much. */
+/* metadata/failed/<job>/: what is kept of a job that made no point, for 90 days. Private, because
+ * commands and logs may tell much. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -32,7 +32,8 @@ static int open_failed_folder(struct repository *repository, struct error **err)
         return TAKE_FD(failed_fd);
 }
 
-static int write_record(int failed_fd, const char *job, const struct metadata *metadata, const char *log, struct error **err)
+static int write_record(int failed_fd, const char *job, const struct metadata *metadata,
+                        const char *log, struct error **err)
 {
         _cleanup_close_ int fd = make_and_open(failed_fd, job, 0700, err);
         if (fd < 0)
@@ -53,21 +54,26 @@ static int prune(int failed_fd, int64_t now, struct error **err)
                 return -1;
         for (size_t i = 0; names && names[i]; i++) {
                 struct stat st;
-                if (!name_is_safe(names[i]) || fstatat(failed_fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
+                if (!name_is_safe(names[i]) ||
+                    fstatat(failed_fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                    !S_ISDIR(st.st_mode))
                         continue;
-                if (now - st.st_mtim.tv_sec > KEEP_SECONDS && fs_remove_tree_at(failed_fd, names[i], err) < 0)
+                if (now - st.st_mtim.tv_sec > KEEP_SECONDS &&
+                    fs_remove_tree_at(failed_fd, names[i], err) < 0)
                         return -1;
         }
         return 0;
 }
 
-int points_record_failure(struct repository *repository, const char *job, const struct metadata *metadata, const char *log,
-                          int64_t now, struct error **err)
+int points_record_failure(struct repository *repository, const char *job,
+                          const struct metadata *metadata, const char *log, int64_t now,
+                          struct error **err)
 {
         if (!name_is_safe(job))
                 return error_set(err, ERROR_REFUSED, "\"%s\" is not a valid job id", job);
         _cleanup_close_ int failed_fd = open_failed_folder(repository, err);
-        if (failed_fd < 0 || write_record(failed_fd, job, metadata, log, err) < 0 || prune(failed_fd, now, err) < 0)
+        if (failed_fd < 0 || write_record(failed_fd, job, metadata, log, err) < 0 ||
+            prune(failed_fd, now, err) < 0)
                 return error_prefix(err, "%s/metadata/failed", repository->path);
         return 0;
 }
@@ -83,27 +89,35 @@ void failure_list_done(struct failure_list *list)
 /* NULL where there is nothing that could be listed. */
 static struct metadata *read_record(int failed_fd, const char *job)
 {
-        _cleanup_close_ int fd = openat(failed_fd, job, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int fd =
+                openat(failed_fd, job, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         size_t length = 0;
-        _cleanup_free_ char *text = fd >= 0 ? share_read_file(fd, POINT_METADATA_NAME, METADATA_MAX_BYTES, &length, NULL) : NULL;
-        _cleanup_(metadata_freep) struct metadata *metadata = text ? metadata_parse(text, length, NULL) : NULL;
-        if (!metadata || !streq(metadata->job, job) || streq(metadata->status, "ok") || !name_is_safe(metadata->vm))
+        _cleanup_free_ char *text = fd >= 0 ? share_read_file(fd, POINT_METADATA_NAME,
+                                                              METADATA_MAX_BYTES, &length, NULL)
+                                            : NULL;
+        _cleanup_(metadata_freep) struct metadata *metadata =
+                text ? metadata_parse(text, length, NULL) : NULL;
+        if (!metadata || !streq(metadata->job, job) || streq(metadata->status, "ok") ||
+            !name_is_safe(metadata->vm))
                 return NULL;
         return TAKE_PTR(metadata);
 }
 
-int points_scan_failures(struct repository *repository, struct failure_list *ret, struct error **err)
+int points_scan_failures(struct repository *repository, struct failure_list *ret,
+                         struct error **err)
 {
         _cleanup_failure_list_ struct failure_list list = { 0 };
-        _cleanup_close_ int failed_fd =
-                openat(repository->root_fd, "metadata/failed", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int failed_fd = openat(repository->root_fd, "metadata/failed",
+                                               O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         _cleanup_strv_ char **names = NULL;
         if (failed_fd < 0 && errno != ENOENT)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s/metadata/failed", repository->path);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s/metadata/failed",
+                                       repository->path);
         if (failed_fd >= 0 && share_list(failed_fd, "metadata/failed", &names, err) < 0)
                 return error_prefix(err, "%s", repository->path);
         for (size_t i = 0; names && names[i]; i++) {
-                struct metadata *metadata = name_is_safe(names[i]) ? read_record(failed_fd, names[i]) : NULL;
+                struct metadata *metadata =
+                        name_is_safe(names[i]) ? read_record(failed_fd, names[i]) : NULL;
                 if (!metadata)
                         continue;
                 list.items = xrealloc_array(list.items, list.count + 1, sizeof *list.items);

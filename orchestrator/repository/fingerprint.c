@@ -1,5 +1,5 @@
-/* Implements repository/fingerprint.h. Files are opened below the point's folder and no link is followed; names that start with a dot are
- * temporary and no part of a point. */
+/* Implements repository/fingerprint.h. Files are opened below the point's folder and no link is
+ * followed; names that start with a dot are temporary and no part of a point. */
 #include "repository/fingerprint.h"
 
 #include <errno.h>
@@ -44,7 +44,9 @@ static void add_file(struct taking *taking, const char *name, const struct stat 
         struct fingerprint *print = &taking->print;
         print->files = xrealloc_array(print->files, print->count + 1, sizeof *print->files);
         struct fingerprint_file *file = &print->files[print->count++];
-        *file = (struct fingerprint_file){ .name = xstrdup(name), .mode = st->st_mode, .owner = st->st_uid, .group = st->st_gid };
+        *file = (struct fingerprint_file){
+                .name = xstrdup(name), .mode = st->st_mode, .owner = st->st_uid, .group = st->st_gid
+        };
         if (!S_ISREG(st->st_mode))
                 return;
         file->bytes = (uint64_t)st->st_size;
@@ -58,8 +60,10 @@ static bool is_written_later(const char *name)
         return streq(name, POINT_STATE_NAME) || streq(name, POINT_PROOF_FOLDER);
 }
 
-/* All names first, so that progress knows how much there is. `prefix` is "" or a folder with a slash. */
-static int list_folder(struct taking *taking, int fd, const char *prefix, int depth, struct error **err)
+/* All names first, so that progress knows how much there is. `prefix` is "" or a folder with a
+ * slash. */
+static int list_folder(struct taking *taking, int fd, const char *prefix, int depth,
+                       struct error **err)
 {
         _cleanup_strv_ char **names = NULL;
         if (share_list(fd, taking->path, &names, err) < 0)
@@ -69,15 +73,17 @@ static int list_folder(struct taking *taking, int fd, const char *prefix, int de
                 if (names[i][0] == '.' || (!*prefix && is_written_later(names[i])))
                         continue;
                 if (fstatat(fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s/%s%s", taking->path, prefix,
-                                               names[i]);
+                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s/%s%s",
+                                               taking->path, prefix, names[i]);
                 _cleanup_free_ char *name = xasprintf("%s%s", prefix, names[i]);
                 add_file(taking, name, &st);
                 if (!S_ISDIR(st.st_mode))
                         continue;
                 if (depth == DEPTH_MAX)
-                        return error_set(err, ERROR_CORRUPT, "%s has folders in folders in folders", taking->path);
-                _cleanup_close_ int folder_fd = share_open_beneath(fd, names[i], O_RDONLY | O_DIRECTORY, err);
+                        return error_set(err, ERROR_CORRUPT, "%s has folders in folders in folders",
+                                         taking->path);
+                _cleanup_close_ int folder_fd =
+                        share_open_beneath(fd, names[i], O_RDONLY | O_DIRECTORY, err);
                 _cleanup_free_ char *below = xasprintf("%s/", name);
                 if (folder_fd < 0 || list_folder(taking, folder_fd, below, depth + 1, err) < 0)
                         return -1;
@@ -89,7 +95,8 @@ static void on_bytes(uint64_t done, uint64_t total _unused_, void *data)
 {
         const struct taking *taking = data;
         if (taking->progress->on_bytes)
-                taking->progress->on_bytes(taking->done_bytes + done, taking->total_bytes, taking->progress->data);
+                taking->progress->on_bytes(taking->done_bytes + done, taking->total_bytes,
+                                           taking->progress->data);
 }
 
 static bool is_cancelled(void *data)
@@ -98,16 +105,20 @@ static bool is_cancelled(void *data)
         return taking->progress->cancelled && taking->progress->cancelled(taking->progress->data);
 }
 
-static int read_file(struct taking *taking, int point_fd, struct fingerprint_file *file, struct error **err)
+static int read_file(struct taking *taking, int point_fd, struct fingerprint_file *file,
+                     struct error **err)
 {
-        const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = is_cancelled, .data = taking };
+        const struct staging_progress progress = { .on_bytes = on_bytes,
+                                                   .cancelled = is_cancelled,
+                                                   .data = taking };
         struct stat st;
         _cleanup_close_ int fd = share_open_file(point_fd, file->name, &st, err);
         if (fd < 0)
                 return error_prefix(err, "%s", taking->path);
         (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
         uint64_t bytes = 0;
-        file->sha256 = hash_file(fd, file->name, file->bytes, taking->progress ? &progress : NULL, &bytes, err);
+        file->sha256 = hash_file(fd, file->name, file->bytes, taking->progress ? &progress : NULL,
+                                 &bytes, err);
         if (!file->sha256)
                 return error_prefix(err, "%s", taking->path);
         taking->done_bytes += bytes;
@@ -117,13 +128,16 @@ static int read_file(struct taking *taking, int point_fd, struct fingerprint_fil
 
 static int compare_names(const void *a, const void *b)
 {
-        return strcmp(((const struct fingerprint_file *)a)->name, ((const struct fingerprint_file *)b)->name);
+        return strcmp(((const struct fingerprint_file *)a)->name,
+                      ((const struct fingerprint_file *)b)->name);
 }
 
 static const struct fingerprint_file *find(const struct fingerprint *print, const char *name)
 {
         const struct fingerprint_file wanted = { .name = (char *)name };
-        return print->count ? bsearch(&wanted, print->files, print->count, sizeof wanted, compare_names) : NULL;
+        return print->count
+                       ? bsearch(&wanted, print->files, print->count, sizeof wanted, compare_names)
+                       : NULL;
 }
 
 static int check_sums(const struct taking *taking, struct error **err)
@@ -132,10 +146,14 @@ static int check_sums(const struct taking *taking, struct error **err)
                 const struct checksum *expected = &taking->checksums.items[i];
                 const struct fingerprint_file *file = find(&taking->print, expected->name);
                 if (!file || !file->sha256)
-                        return error_set(err, ERROR_CORRUPT, "%s/%s is missing", taking->path, expected->name);
+                        return error_set(err, ERROR_CORRUPT, "%s/%s is missing", taking->path,
+                                         expected->name);
                 if (!streq(file->sha256, expected->sha256))
-                        return error_set(err, ERROR_CORRUPT, "%s/%s is damaged: its SHA-256 is %s, not %s as when it was published",
-                                         taking->path, expected->name, file->sha256, expected->sha256);
+                        return error_set(err, ERROR_CORRUPT,
+                                         "%s/%s is damaged: its SHA-256 is %s, not %s as when it "
+                                         "was published",
+                                         taking->path, expected->name, file->sha256,
+                                         expected->sha256);
         }
         return 0;
 }
@@ -144,19 +162,23 @@ static int take(struct taking *taking, int fd, struct error **err)
 {
         struct stat st;
         if (fstat(fd, &st) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s", taking->path);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s",
+                                       taking->path);
         add_file(taking, ".", &st);
-        if (checksums_read(fd, taking->path, &taking->checksums, err) < 0 || list_folder(taking, fd, "", 0, err) < 0)
+        if (checksums_read(fd, taking->path, &taking->checksums, err) < 0 ||
+            list_folder(taking, fd, "", 0, err) < 0)
                 return -1;
         for (size_t i = 0; i < taking->print.count; i++)
-                if (S_ISREG(taking->print.files[i].mode) && read_file(taking, fd, &taking->print.files[i], err) < 0)
+                if (S_ISREG(taking->print.files[i].mode) &&
+                    read_file(taking, fd, &taking->print.files[i], err) < 0)
                         return -1;
         qsort(taking->print.files, taking->print.count, sizeof *taking->print.files, compare_names);
         return check_sums(taking, err);
 }
 
-int fingerprint_take(struct repository *repository, const char *path, const struct staging_progress *progress,
-                     struct fingerprint *ret, struct error **err)
+int fingerprint_take(struct repository *repository, const char *path,
+                     const struct staging_progress *progress, struct fingerprint *ret,
+                     struct error **err)
 {
         _cleanup_close_ int fd = repository_open_point(repository, path, err);
         if (fd < 0)
@@ -179,9 +201,11 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
 static char *compare_file(const struct fingerprint_file *a, const struct fingerprint_file *b)
 {
         if (a->owner != b->owner || a->group != b->group)
-                return xasprintf("the owner of %s was %u:%u and is %u:%u", a->name, a->owner, a->group, b->owner, b->group);
+                return xasprintf("the owner of %s was %u:%u and is %u:%u", a->name, a->owner,
+                                 a->group, b->owner, b->group);
         if (a->mode != b->mode)
-                return xasprintf("the mode of %s was %04o and is %04o", a->name, a->mode & 07777, b->mode & 07777);
+                return xasprintf("the mode of %s was %04o and is %04o", a->name, a->mode & 07777,
+                                 b->mode & 07777);
         if (a->bytes != b->bytes || !streq(a->sha256, b->sha256))
                 return xasprintf("the content of %s is another one", a->name);
         if (!same_time(&a->modified, &b->modified))

@@ -1,6 +1,7 @@
-/* Implements repository/hash.h. One thread: the kernel reads ahead while a chunk is hashed, and a chunk of this size is still in
- * the processor's cache when it is. How far it reads ahead is said here: by itself it takes a few hundred KiB, which over a network leaves
- * both the share and the processor waiting for each other. */
+/* Implements repository/hash.h. One thread: the kernel reads ahead while a chunk is hashed, and a
+ * chunk of this size is still in the processor's cache when it is. How far it reads ahead is said
+ * here: by itself it takes a few hundred KiB, which over a network leaves both the share and the
+ * processor waiting for each other. */
 #include "repository/hash.h"
 
 #include <errno.h>
@@ -12,7 +13,12 @@
 #include "base/strings.h"
 #include "repository/staging.h"
 
-enum { CHUNK_BYTES = 256 * 1024, PROGRESS_MS = 100, AHEAD_STEP_BYTES = 1024 * 1024, AHEAD_BYTES = 16 * AHEAD_STEP_BYTES };
+enum {
+        CHUNK_BYTES = 256 * 1024,
+        PROGRESS_MS = 100,
+        AHEAD_STEP_BYTES = 1024 * 1024,
+        AHEAD_BYTES = 16 * AHEAD_STEP_BYTES
+};
 
 static inline void evp_md_ctx_freep(EVP_MD_CTX **context)
 {
@@ -27,10 +33,12 @@ static char *to_hex(const unsigned char *digest, unsigned length)
         return strbuf_take(&buf);
 }
 
-static int report(const struct staging_progress *progress, const char *name, uint64_t done, uint64_t total, struct error **err)
+static int report(const struct staging_progress *progress, const char *name, uint64_t done,
+                  uint64_t total, struct error **err)
 {
         if (progress && progress->cancelled && progress->cancelled(progress->data))
-                return error_set(err, ERROR_CANCELLED, "reading %s back was stopped: the job was cancelled", name);
+                return error_set(err, ERROR_CANCELLED,
+                                 "reading %s back was stopped: the job was cancelled", name);
         if (progress && progress->on_bytes)
                 progress->on_bytes(done, total, progress->data);
         return 0;
@@ -43,8 +51,9 @@ static void read_ahead(int fd, uint64_t done, uint64_t size_bytes, uint64_t *ask
 }
 
 /* Feeds the whole file. Returns 0 or -1. */
-static int feed_file(EVP_MD_CTX *context, int fd, const char *name, uint64_t size_bytes, const struct staging_progress *progress,
-                     uint64_t *ret_bytes, struct error **err)
+static int feed_file(EVP_MD_CTX *context, int fd, const char *name, uint64_t size_bytes,
+                     const struct staging_progress *progress, uint64_t *ret_bytes,
+                     struct error **err)
 {
         _cleanup_free_ unsigned char *chunk = xmalloc(CHUNK_BYTES);
         uint64_t done = 0;
@@ -62,7 +71,8 @@ static int feed_file(EVP_MD_CTX *context, int fd, const char *name, uint64_t siz
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot read %s back after %ju bytes", name,
+                        return error_set_errno(err, ERROR_INTERNAL, errno,
+                                               "cannot read %s back after %ju bytes", name,
                                                (uintmax_t)done);
                 if (n == 0)
                         break;
@@ -74,8 +84,8 @@ static int feed_file(EVP_MD_CTX *context, int fd, const char *name, uint64_t siz
         return report(progress, name, done, size_bytes, err);
 }
 
-char *hash_file(int fd, const char *name, uint64_t size_bytes, const struct staging_progress *progress, uint64_t *ret_bytes,
-                struct error **err)
+char *hash_file(int fd, const char *name, uint64_t size_bytes,
+                const struct staging_progress *progress, uint64_t *ret_bytes, struct error **err)
 {
         _cleanup_(evp_md_ctx_freep) EVP_MD_CTX *context = EVP_MD_CTX_new();
         if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1) {

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 
-/* Whether somebody reads the point in the open folder of its VM: 1 (*ret_job says who, the caller frees), 0, or -1. */
-int leases_find_reader(int vm_fd, const char *folder, const char *point, int64_t now, char **ret_job,
-                       struct error **err) _must_check_;
+/* Whether somebody reads the point in the open folder of its VM: 1 (*ret_job says who, the caller
+ * frees), 0, or -1. */
+int leases_find_reader(int vm_fd, const char *folder, const char *point, int64_t now,
+                       char **ret_job, struct error **err) _must_check_;

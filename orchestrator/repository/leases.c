@@ -1,5 +1,5 @@
-/* Implements repository/leases.h. The file is written in place, as its inode carries the lock; one that cannot be read counts as a lease
- * of every point. */
+/* Implements repository/leases.h. The file is written in place, as its inode carries the lock; one
+ * that cannot be read counts as a lease of every point. */
 #include "repository/leases.h"
 
 #include <assert.h>
@@ -41,29 +41,35 @@ struct lease *lease_free(struct lease *lease)
 
 struct lease *lease_release(struct lease *lease)
 {
-        if (lease && lease->fd >= 0 && unlinkat(lease->vm_fd, lease->name, 0) < 0 && errno != ENOENT)
+        if (lease && lease->fd >= 0 && unlinkat(lease->vm_fd, lease->name, 0) < 0 &&
+            errno != ENOENT)
                 log_debug("%s stays on the share: %s", lease->name, strerror(errno));
         return lease_free(lease);
 }
 
-static int open_vm_folder(struct repository *repository, const char *hypervisor, const char *vm, struct error **err)
+static int open_vm_folder(struct repository *repository, const char *hypervisor, const char *vm,
+                          struct error **err)
 {
         assert(name_is_safe(hypervisor) && name_is_safe(vm));
         _cleanup_free_ char *folder = xasprintf("%s/%s", hypervisor, vm);
         return share_open_beneath(repository->root_fd, folder, O_RDONLY | O_DIRECTORY, err);
 }
 
-static int write_lease(const struct lease *lease, char *const *points, enum lease_life life, struct error **err)
+static int write_lease(const struct lease *lease, char *const *points, enum lease_life life,
+                       struct error **err)
 {
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
         if (life == LEASE_OF_PROCESS && fcntl(lease->fd, F_OFD_SETLK, &lock) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot lock %s on the share", lease->name);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot lock %s on the share",
+                                       lease->name);
         _cleanup_free_ char *names = strv_join(points, "\n");
-        _cleanup_free_ char *text = xasprintf("%s\n%s\n", life == LEASE_OF_PROCESS ? HEAD_OF_PROCESS : HEAD_UNTIL_DROPPED, names);
+        _cleanup_free_ char *text = xasprintf(
+                "%s\n%s\n", life == LEASE_OF_PROCESS ? HEAD_OF_PROCESS : HEAD_UNTIL_DROPPED, names);
         if (fs_write_all(lease->fd, text, strlen(text), err) < 0)
                 return -1;
         if (fsync(lease->fd) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write %s on the share", lease->name);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot write %s on the share",
+                                       lease->name);
         return fs_sync_dir(lease->vm_fd, lease->name, err);
 }
 
@@ -72,14 +78,17 @@ static int see_points(const struct lease *lease, char *const *points, struct err
         for (size_t i = 0; points[i]; i++) {
                 assert(name_is_safe(points[i]));
                 struct stat st;
-                if (fstatat(lease->vm_fd, points[i], &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISDIR(st.st_mode))
-                        return error_set(err, ERROR_REFUSED, "the point %s is not on the share (any more)", points[i]);
+                if (fstatat(lease->vm_fd, points[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                    !S_ISDIR(st.st_mode))
+                        return error_set(err, ERROR_REFUSED,
+                                         "the point %s is not on the share (any more)", points[i]);
         }
         return 0;
 }
 
-struct lease *lease_take(struct repository *repository, const char *hypervisor, const char *vm, char *const *points,
-                         const char *job, enum lease_life life, struct error **err)
+struct lease *lease_take(struct repository *repository, const char *hypervisor, const char *vm,
+                         char *const *points, const char *job, enum lease_life life,
+                         struct error **err)
 {
         assert(name_is_safe(job));
         struct lease *lease = xcalloc(1, sizeof *lease);
@@ -89,9 +98,11 @@ struct lease *lease_take(struct repository *repository, const char *hypervisor, 
                 lease_free(lease);
                 return NULL;
         }
-        lease->fd = openat(lease->vm_fd, lease->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+        lease->fd = openat(lease->vm_fd, lease->name,
+                           O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
         if (lease->fd < 0)
-                error_set_errno(err, ERROR_INTERNAL, errno, "cannot make %s/%s/%s", hypervisor, vm, lease->name);
+                error_set_errno(err, ERROR_INTERNAL, errno, "cannot make %s/%s/%s", hypervisor, vm,
+                                lease->name);
         else if (write_lease(lease, points, life, err) == 0 && see_points(lease, points, err) == 0)
                 return lease;
         lease_release(lease);
@@ -111,7 +122,8 @@ int lease_renew(struct lease *lease, struct error **err)
 {
         return futimens(lease->fd, NULL) == 0
                        ? 0
-                       : error_set_errno(err, ERROR_INTERNAL, errno, "cannot renew %s on the share", lease->name);
+                       : error_set_errno(err, ERROR_INTERNAL, errno, "cannot renew %s on the share",
+                                         lease->name);
 }
 
 struct found_lease {
@@ -122,7 +134,8 @@ struct found_lease {
         char *text;
 };
 
-/* Whether its process lives. A share that does not tell is no proof that it ended; what is no file at all was never locked. */
+/* Whether its process lives. A share that does not tell is no proof that it ended; what is no file
+ * at all was never locked. */
 static bool is_locked(int fd, int open_errno)
 {
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -144,7 +157,8 @@ static bool look(int vm_fd, const char *name, struct found_lease *ret)
         ret->renewed = st.st_mtim.tv_sec;
         ret->text = share_read_file(vm_fd, name, LEASE_MAX_BYTES, NULL, NULL);
         ret->of_process = str_starts_with(ret->text ? ret->text : "", HEAD_OF_PROCESS "\n");
-        ret->unreadable = !ret->of_process && !str_starts_with(ret->text ? ret->text : "", HEAD_UNTIL_DROPPED "\n");
+        ret->unreadable = !ret->of_process &&
+                          !str_starts_with(ret->text ? ret->text : "", HEAD_UNTIL_DROPPED "\n");
         return true;
 }
 
@@ -159,7 +173,8 @@ static bool names_point(const struct found_lease *found, const char *point)
         return found->unreadable || strstr(found->text, line);
 }
 
-int leases_find_reader(int vm_fd, const char *folder, const char *point, int64_t now, char **ret_job, struct error **err)
+int leases_find_reader(int vm_fd, const char *folder, const char *point, int64_t now,
+                       char **ret_job, struct error **err)
 {
         _cleanup_strv_ char **names = NULL;
         if (share_list(vm_fd, folder, &names, err) < 0)
@@ -178,7 +193,8 @@ int leases_find_reader(int vm_fd, const char *folder, const char *point, int64_t
         return 0;
 }
 
-int leases_drop(struct repository *repository, const char *hypervisor, const char *vm, const char *job, struct error **err)
+int leases_drop(struct repository *repository, const char *hypervisor, const char *vm,
+                const char *job, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_close_ int vm_fd = open_vm_folder(repository, hypervisor, vm, &error);
@@ -186,11 +202,13 @@ int leases_drop(struct repository *repository, const char *hypervisor, const cha
                 return error->errnum == ENOENT ? 0 : error_propagate(err, TAKE_PTR(error));
         _cleanup_free_ char *name = xasprintf(LEASE_PREFIX "%s", job);
         if (unlinkat(vm_fd, name, 0) < 0 && errno != ENOENT)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove %s/%s/%s", hypervisor, vm, name);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove %s/%s/%s",
+                                       hypervisor, vm, name);
         return 0;
 }
 
-int leases_renew(struct repository *repository, const char *hypervisor, const char *vm, const char *job, struct error **err)
+int leases_renew(struct repository *repository, const char *hypervisor, const char *vm,
+                 const char *job, struct error **err)
 {
         _cleanup_close_ int vm_fd = open_vm_folder(repository, hypervisor, vm, err);
         if (vm_fd < 0)
@@ -198,11 +216,15 @@ int leases_renew(struct repository *repository, const char *hypervisor, const ch
         _cleanup_free_ char *name = xasprintf(LEASE_PREFIX "%s", job);
         if (utimensat(vm_fd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0)
                 return 0;
-        return errno == ENOENT ? error_set(err, ERROR_REFUSED, "%s/%s/%s is gone: its points may be pruned", hypervisor, vm, name)
-                               : error_set_errno(err, ERROR_INTERNAL, errno, "cannot renew %s/%s/%s", hypervisor, vm, name);
+        return errno == ENOENT
+                       ? error_set(err, ERROR_REFUSED, "%s/%s/%s is gone: its points may be pruned",
+                                   hypervisor, vm, name)
+                       : error_set_errno(err, ERROR_INTERNAL, errno, "cannot renew %s/%s/%s",
+                                         hypervisor, vm, name);
 }
 
-static int sweep_one(int vm_fd, const char *name, int64_t now, bool dry_run, size_t *removed, struct error **err)
+static int sweep_one(int vm_fd, const char *name, int64_t now, bool dry_run, size_t *removed,
+                     struct error **err)
 {
         struct found_lease found = { 0 };
         if (!look(vm_fd, name, &found))
@@ -217,8 +239,8 @@ static int sweep_one(int vm_fd, const char *name, int64_t now, bool dry_run, siz
         return 0;
 }
 
-int leases_sweep(struct repository *repository, const char *hypervisor, const char *vm, int64_t now, bool dry_run,
-                 size_t *ret_removed, struct error **err)
+int leases_sweep(struct repository *repository, const char *hypervisor, const char *vm, int64_t now,
+                 bool dry_run, size_t *ret_removed, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_close_ int vm_fd = open_vm_folder(repository, hypervisor, vm, &error);
@@ -229,7 +251,8 @@ int leases_sweep(struct repository *repository, const char *hypervisor, const ch
         if (share_list(vm_fd, vm, &names, err) < 0)
                 return -1;
         for (size_t i = 0; names && names[i]; i++)
-                if (str_starts_with(names[i], LEASE_PREFIX) && sweep_one(vm_fd, names[i], now, dry_run, ret_removed, err) < 0)
+                if (str_starts_with(names[i], LEASE_PREFIX) &&
+                    sweep_one(vm_fd, names[i], now, dry_run, ret_removed, err) < 0)
                         return error_prefix(err, "%s/%s", hypervisor, vm);
         return 0;
 }

@@ -1,9 +1,11 @@
-/* The repository-wide lock (P5): an open-file-description write lock on `.orch-lock`, which NFSv4 carries to the server.
+/* The repository-wide lock (P5): an open-file-description write lock on `.orch-lock`, which NFSv4
+ * carries to the server.
  *
- * The inode is the lock, so the file is rewritten in place and never replaced while somebody may hold it; only a forced break
- * renames it away, and a lock counts only when the file that was locked still has its name. The content tells people who holds
- * it and decides nothing but what a break is refused for. A holder that ended leaves its content; the lock itself goes with its
- * last descriptor. */
+ * The inode is the lock, so the file is rewritten in place and never replaced while somebody may
+ * hold it; only a forced break renames it away, and a lock counts only when the file that was
+ * locked still has its name. The content tells people who holds it and decides nothing but what a
+ * break is refused for. A holder that ended leaves its content; the lock itself goes with its last
+ * descriptor. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +24,8 @@
 #define LOCK_NAME ".orch-lock"
 enum { LOCK_MAX_BYTES = 4096, LOCK_REOPEN_TRIES = 5 };
 
-/* The holder and how to recognise it: a pid means something only on the same boot and in the same pid namespace. */
+/* The holder and how to recognise it: a pid means something only on the same boot and in the same
+ * pid namespace. */
 struct lock_record {
         struct lock_holder holder;
         char *boot;
@@ -72,8 +75,9 @@ static void record_of_ourselves(struct lock_record *ret)
 static char *record_format(const struct lock_record *record)
 {
         _cleanup_free_ char *since = clock_format_rfc3339(record->holder.since);
-        return xasprintf("orch lock\nhost: %s\npid: %jd\nsince: %s\nboot: %s\npid-namespace: %s\n", record->holder.host,
-                         (intmax_t)record->holder.pid, since, record->boot ? record->boot : "",
+        return xasprintf("orch lock\nhost: %s\npid: %jd\nsince: %s\nboot: %s\npid-namespace: %s\n",
+                         record->holder.host, (intmax_t)record->holder.pid, since,
+                         record->boot ? record->boot : "",
                          record->pid_namespace ? record->pid_namespace : "");
 }
 
@@ -101,16 +105,18 @@ static void record_parse(const char *text, struct lock_record *ret)
                 ret->holder.pid = 0;
 }
 
-/* Opened afresh, because NFS promises current content only at open. What cannot be read leaves the record empty. */
+/* Opened afresh, because NFS promises current content only at open. What cannot be read leaves the
+ * record empty. */
 static void record_read(struct repository *repository, struct lock_record *ret)
 {
-        _cleanup_free_ char *text = share_read_file(repository->root_fd, LOCK_NAME, LOCK_MAX_BYTES, NULL, NULL);
+        _cleanup_free_ char *text =
+                share_read_file(repository->root_fd, LOCK_NAME, LOCK_MAX_BYTES, NULL, NULL);
         if (text)
                 record_parse(text, ret);
 }
 
-/* The lock holds without this, and a share that is full must not keep an orch from starting and pruning it; but a former
- * holder's name must not stay there. */
+/* The lock holds without this, and a share that is full must not keep an orch from starting and
+ * pruning it; but a former holder's name must not stay there. */
 static void record_write(int fd, const char *text)
 {
         size_t length = strlen(text);
@@ -122,9 +128,11 @@ static void record_write(int fd, const char *text)
 
 static int open_lock_file(struct repository *repository, struct error **err)
 {
-        int fd = openat(repository->root_fd, LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+        int fd = openat(repository->root_fd, LOCK_NAME,
+                        O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
         if (fd < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s/" LOCK_NAME, repository->path);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s/" LOCK_NAME,
+                                       repository->path);
         return fd;
 }
 
@@ -132,7 +140,8 @@ static bool still_has_its_name(struct repository *repository, int fd)
 {
         struct stat opened;
         struct stat named;
-        return fstat(fd, &opened) == 0 && fstatat(repository->root_fd, LOCK_NAME, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+        return fstat(fd, &opened) == 0 &&
+               fstatat(repository->root_fd, LOCK_NAME, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
                opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
 }
 
@@ -147,17 +156,21 @@ static int take_lock(struct repository *repository, int *ret_fd, struct error **
                 if (fcntl(fd, F_OFD_SETLK, &lock) < 0) {
                         if (errno == EAGAIN || errno == EACCES)
                                 return LOCK_HELD_ELSEWHERE;
-                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot lock %s/" LOCK_NAME, repository->path);
+                        return error_set_errno(err, ERROR_INTERNAL, errno,
+                                               "cannot lock %s/" LOCK_NAME, repository->path);
                 }
                 if (still_has_its_name(repository, fd)) {
                         *ret_fd = TAKE_FD(fd);
                         return LOCK_TAKEN;
                 }
         }
-        return error_set(err, ERROR_BUSY, "%s/" LOCK_NAME " is being replaced by somebody again and again", repository->path);
+        return error_set(err, ERROR_BUSY,
+                         "%s/" LOCK_NAME " is being replaced by somebody again and again",
+                         repository->path);
 }
 
-int repository_lock(struct repository *repository, struct lock_holder *ret_holder, struct error **err)
+int repository_lock(struct repository *repository, struct lock_holder *ret_holder,
+                    struct error **err)
 {
         if (repository->lock_fd >= 0)
                 return LOCK_TAKEN;
@@ -180,12 +193,14 @@ int repository_check_lock(struct repository *repository, struct error **err)
 {
         assert(repository->lock_fd >= 0);
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-        if (fcntl(repository->lock_fd, F_OFD_SETLK, &lock) == 0 && still_has_its_name(repository, repository->lock_fd))
+        if (fcntl(repository->lock_fd, F_OFD_SETLK, &lock) == 0 &&
+            still_has_its_name(repository, repository->lock_fd))
                 return 0;
         /* Without a word in the file: it may say who holds it now. */
         closep(&repository->lock_fd);
         return error_set(err, ERROR_REFUSED,
-                         "the lock of %s was lost: this host was cut off from the share's server for too long, or the lock was "
+                         "the lock of %s was lost: this host was cut off from the share's server "
+                         "for too long, or the lock was "
                          "broken by `orch repository unlock`",
                          repository->path);
 }
@@ -206,27 +221,30 @@ static bool record_is_of_process(const struct lock_record *record, pid_t pid)
 {
         _cleanup_lock_record_ struct lock_record ours = { 0 };
         record_of_ourselves(&ours);
-        return record->holder.pid == pid && streq(record->boot, ours.boot) && streq(record->pid_namespace, ours.pid_namespace);
+        return record->holder.pid == pid && streq(record->boot, ours.boot) &&
+               streq(record->pid_namespace, ours.pid_namespace);
 }
 
 int repository_check_holder(struct repository *repository, pid_t pid, struct error **err)
 {
-        _cleanup_close_ int fd = openat(repository->root_fd, LOCK_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        _cleanup_close_ int fd = openat(repository->root_fd, LOCK_NAME,
+                                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0 && errno == ENOENT)
                 return 0;
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
         if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot see who holds %s/" LOCK_NAME, repository->path);
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot see who holds %s/" LOCK_NAME, repository->path);
         _cleanup_lock_record_ struct lock_record record = { 0 };
         if (lock.l_type != F_UNLCK)
                 record_read(repository, &record);
         if (!record.holder.host || record_is_of_process(&record, pid))
                 return 0;
-        return error_set(
-                err, ERROR_REFUSED,
-                "the repository %s is in use by another orch: process %jd on %s holds its lock, which the daemon of this job has "
-                "lost",
-                repository->path, (intmax_t)record.holder.pid, record.holder.host);
+        return error_set(err, ERROR_REFUSED,
+                         "the repository %s is in use by another orch: process %jd on %s holds its "
+                         "lock, which the daemon of this job has "
+                         "lost",
+                         repository->path, (intmax_t)record.holder.pid, record.holder.host);
 }
 
 enum holder_state { HOLDER_ALIVE_HERE, HOLDER_GONE_HERE, HOLDER_UNCERTAIN };
@@ -238,32 +256,44 @@ static enum holder_state judge_holder(const struct lock_record *holder, char **r
         record_of_ourselves(&ours);
         bool same_host = streq(holder->holder.host, ours.holder.host);
         bool same_boot = holder->boot && streq(holder->boot, ours.boot);
-        bool same_namespace = holder->pid_namespace && streq(holder->pid_namespace, ours.pid_namespace);
-        _cleanup_free_ char *since = holder->holder.since ? clock_format_rfc3339(holder->holder.since) : xstrdup("an unknown time");
-        _cleanup_free_ char *who = holder->holder.host ? xasprintf("host %s, pid %jd, since %s", holder->holder.host,
-                                                                   (intmax_t)holder->holder.pid, since)
-                                                       : xstrdup("a holder that left no name");
-        if (same_boot && same_namespace && holder->holder.pid > 0 && (kill((pid_t)holder->holder.pid, 0) == 0 || errno == EPERM)) {
-                *ret_why = xasprintf("it is held by a live process of this host (%s); stop that orch instead", who);
+        bool same_namespace =
+                holder->pid_namespace && streq(holder->pid_namespace, ours.pid_namespace);
+        _cleanup_free_ char *since = holder->holder.since
+                                             ? clock_format_rfc3339(holder->holder.since)
+                                             : xstrdup("an unknown time");
+        _cleanup_free_ char *who =
+                holder->holder.host ? xasprintf("host %s, pid %jd, since %s", holder->holder.host,
+                                                (intmax_t)holder->holder.pid, since)
+                                    : xstrdup("a holder that left no name");
+        if (same_boot && same_namespace && holder->holder.pid > 0 &&
+            (kill((pid_t)holder->holder.pid, 0) == 0 || errno == EPERM)) {
+                *ret_why = xasprintf(
+                        "it is held by a live process of this host (%s); stop that orch instead",
+                        who);
                 return HOLDER_ALIVE_HERE;
         }
         if (same_boot && same_namespace) {
-                *ret_why = xasprintf("the process that took it has ended (%s), but something still holds it, perhaps a child of "
+                *ret_why = xasprintf("the process that took it has ended (%s), but something still "
+                                     "holds it, perhaps a child of "
                                      "it that is stuck on the share; wait for it, or use --force",
                                      who);
                 return HOLDER_GONE_HERE;
         }
         if (same_boot)
-                *ret_why = xasprintf(
-                        "it is held from another container of this machine (%s), whose processes cannot be seen from here; make "
-                        "sure that no orch runs in it, then use --force",
-                        who);
+                *ret_why = xasprintf("it is held from another container of this machine (%s), "
+                                     "whose processes cannot be seen from here; make "
+                                     "sure that no orch runs in it, then use --force",
+                                     who);
         else if (same_host)
-                *ret_why = xasprintf("it is held by a host of this one's name (%s), which restarted since or is another one; the "
-                                     "server may keep the lock for a minute or two: try again then, or use --force",
+                *ret_why = xasprintf("it is held by a host of this one's name (%s), which "
+                                     "restarted since or is another one; the "
+                                     "server may keep the lock for a minute or two: try again "
+                                     "then, or use --force",
                                      who);
         else
-                *ret_why = xasprintf("it is held by another host (%s); make sure that no orch runs there, then use --force", who);
+                *ret_why = xasprintf("it is held by another host (%s); make sure that no orch runs "
+                                     "there, then use --force",
+                                     who);
         return HOLDER_UNCERTAIN;
 }
 
@@ -271,18 +301,23 @@ static int set_lock_file_aside(struct repository *repository, struct error **err
 {
         _cleanup_free_ char *now = clock_format_folder(clock_realtime_s());
         _cleanup_free_ char *aside = xasprintf(LOCK_NAME ".broken-%s", now);
-        if (renameat(repository->root_fd, LOCK_NAME, repository->root_fd, aside) < 0 && errno != ENOENT)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot rename %s/" LOCK_NAME " to %s", repository->path, aside);
+        if (renameat(repository->root_fd, LOCK_NAME, repository->root_fd, aside) < 0 &&
+            errno != ENOENT)
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot rename %s/" LOCK_NAME " to %s", repository->path,
+                                       aside);
         _cleanup_close_ int fd = open_lock_file(repository, err);
         if (fd < 0)
                 return -1;
         return fs_sync_dir(repository->root_fd, LOCK_NAME, err);
 }
 
-int repository_break_lock(struct repository *repository, bool force, struct lock_holder *ret_holder, struct error **err)
+int repository_break_lock(struct repository *repository, bool force, struct lock_holder *ret_holder,
+                          struct error **err)
 {
         if (repository->lock_fd >= 0)
-                return error_set(err, ERROR_REFUSED, "the lock of %s is held by this very process", repository->path);
+                return error_set(err, ERROR_REFUSED, "the lock of %s is held by this very process",
+                                 repository->path);
         _cleanup_lock_record_ struct lock_record record = { 0 };
         record_read(repository, &record);
         _cleanup_close_ int fd = -1;
@@ -295,7 +330,8 @@ int repository_break_lock(struct repository *repository, bool force, struct lock
                 _cleanup_free_ char *why = NULL;
                 enum holder_state state = judge_holder(&record, &why);
                 if (state == HOLDER_ALIVE_HERE || !force)
-                        return error_set(err, ERROR_REFUSED, "the lock of %s is not broken: %s", repository->path, why);
+                        return error_set(err, ERROR_REFUSED, "the lock of %s is not broken: %s",
+                                         repository->path, why);
                 if (set_lock_file_aside(repository, err) < 0)
                         return -1;
         }

@@ -1,5 +1,6 @@
-/* Implements repository/marker.h. The marker is written under a temporary name and linked into place, so it is whole from the
- * moment it is there, and link() says EEXIST to the second of two that try. */
+/* Implements repository/marker.h. The marker is written under a temporary name and linked into
+ * place, so it is whole from the moment it is there, and link() says EEXIST to the second of two
+ * that try. */
 #include "repository/marker.h"
 
 #include <errno.h>
@@ -40,7 +41,9 @@ char *marker_parse(const char *text, size_t length, const char *path, struct err
         }
         if (!streq(first, "orch repository") || format < 1) {
                 error_set(err, ERROR_REFUSED,
-                          "%s/" MARKER_NAME " is not the marker of an orch repository; is this the right share?", path);
+                          "%s/" MARKER_NAME
+                          " is not the marker of an orch repository; is this the right share?",
+                          path);
                 return NULL;
         }
         if (format > MARKER_FORMAT) {
@@ -53,7 +56,9 @@ char *marker_parse(const char *text, size_t length, const char *path, struct err
         }
         if (!uuid || !uuid_is_valid(uuid)) {
                 error_set(err, ERROR_REFUSED,
-                          "%s/" MARKER_NAME " holds no valid UUID; restore the file from a snapshot of the share", path);
+                          "%s/" MARKER_NAME
+                          " holds no valid UUID; restore the file from a snapshot of the share",
+                          path);
                 return NULL;
         }
         return TAKE_PTR(uuid);
@@ -63,11 +68,13 @@ char *marker_read(int root_fd, const char *path, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         size_t length = 0;
-        _cleanup_free_ char *text = share_read_file(root_fd, MARKER_NAME, MARKER_MAX_BYTES, &length, &error);
+        _cleanup_free_ char *text =
+                share_read_file(root_fd, MARKER_NAME, MARKER_MAX_BYTES, &length, &error);
         if (!text && error->errnum == ENOENT) {
                 error_set(err, ERROR_REFUSED,
                           "%s has no marker (" MARKER_NAME
-                          "): it is not an orch repository; if it is the right share, run `orch repository "
+                          "): it is not an orch repository; if it is the right share, run `orch "
+                          "repository "
                           "init` once",
                           path);
                 return NULL;
@@ -88,8 +95,11 @@ static int refuse_existing(int root_fd, const char *path, const char *our_uuid, 
         if (streq(uuid, our_uuid))
                 return 0;
         if (uuid)
-                return error_set(err, ERROR_REFUSED, "%s is an orch repository already (UUID %s); nothing was changed", path, uuid);
-        return error_set(err, ERROR_REFUSED, "%s has a marker already, and it cannot be read: %s", path, error_message(error));
+                return error_set(err, ERROR_REFUSED,
+                                 "%s is an orch repository already (UUID %s); nothing was changed",
+                                 path, uuid);
+        return error_set(err, ERROR_REFUSED, "%s has a marker already, and it cannot be read: %s",
+                         path, error_message(error));
 }
 
 char *marker_create(int root_fd, const char *path, int64_t now, struct error **err)
@@ -100,7 +110,8 @@ char *marker_create(int root_fd, const char *path, int64_t now, struct error **e
         _cleanup_free_ char *created = clock_format_rfc3339(now);
         _cleanup_free_ char *text =
                 xasprintf("orch repository\nformat: %d\nuuid: %s\ncreated: %s\n\n"
-                          "This file marks the share as a repository of orch. orch and every hypervisor check it before\n"
+                          "This file marks the share as a repository of orch. orch and every "
+                          "hypervisor check it before\n"
                           "they write here. Keep it as it is.\n",
                           MARKER_FORMAT, uuid, created);
         _cleanup_free_ char *temporary = xasprintf(MARKER_NAME ".%s", uuid);
@@ -110,8 +121,10 @@ char *marker_create(int root_fd, const char *path, int64_t now, struct error **e
         }
         int r = 0;
         if (linkat(root_fd, temporary, root_fd, MARKER_NAME, 0) < 0)
-                r = errno == EEXIST ? refuse_existing(root_fd, path, uuid, err)
-                                    : error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the marker %s/" MARKER_NAME, path);
+                r = errno == EEXIST
+                            ? refuse_existing(root_fd, path, uuid, err)
+                            : error_set_errno(err, ERROR_INTERNAL, errno,
+                                              "cannot make the marker %s/" MARKER_NAME, path);
         unlinkat(root_fd, temporary, 0);
         if (r < 0 || fs_sync_dir(root_fd, MARKER_NAME, err) < 0)
                 return NULL;

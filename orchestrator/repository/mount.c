@@ -1,8 +1,8 @@
 /* Implements repository/mount.h.
  *
- * A mount is named by its place, and one place can carry several: the last one stacked there is seen. A mount can also be listed
- * but out of reach, when a sibling (the same parent mount) was later put over a folder above it. Lines that do not parse are
- * left out. */
+ * A mount is named by its place, and one place can carry several: the last one stacked there is
+ * seen. A mount can also be listed but out of reach, when a sibling (the same parent mount) was
+ * later put over a folder above it. Lines that do not parse are left out. */
 #include "repository/mount.h"
 
 #include <string.h>
@@ -51,7 +51,8 @@ static char *unescape(const char *text)
         _cleanup_strbuf_ struct strbuf buf = { 0 };
         for (const char *p = text; *p; p++) {
                 if (p[0] == '\\' && is_octal(p[1]) && is_octal(p[2]) && is_octal(p[3])) {
-                        strbuf_add_char(&buf, (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0')));
+                        strbuf_add_char(
+                                &buf, (char)((p[1] - '0') * 64 + (p[2] - '0') * 8 + (p[3] - '0')));
                         p += 3;
                 } else {
                         strbuf_add_char(&buf, *p);
@@ -135,7 +136,8 @@ static const struct mount *find_hiding(const struct mount_table *table, const st
         for (; mount && steps <= table->count; mount = find_parent(table, mount), steps++)
                 for (size_t i = 0; i < table->count; i++) {
                         const struct mount *other = &table->items[i];
-                        if (other->parent == mount->parent && other->id != mount->id && path_is_below(mount->point, other->point))
+                        if (other->parent == mount->parent && other->id != mount->id &&
+                            path_is_below(mount->point, other->point))
                                 return other;
                 }
         return NULL;
@@ -145,7 +147,8 @@ static const struct mount *find_containing(const struct mount_table *table, cons
 {
         const struct mount *found = NULL;
         for (size_t i = 0; i < table->count; i++)
-                if (path_is_below(path, table->items[i].point) && (!found || strlen(table->items[i].point) >= strlen(found->point)))
+                if (path_is_below(path, table->items[i].point) &&
+                    (!found || strlen(table->items[i].point) >= strlen(found->point)))
                         found = &table->items[i];
         return found;
 }
@@ -154,7 +157,8 @@ static bool has_version_4(const char *options)
 {
         for (const char *p = options; (p = strstr(p, "vers=4")); p++) {
                 char after = p[strlen("vers=4")];
-                if ((p == options || p[-1] == ',') && (after == '\0' || after == ',' || after == '.'))
+                if ((p == options || p[-1] == ',') &&
+                    (after == '\0' || after == ',' || after == '.'))
                         return true;
         }
         return false;
@@ -162,49 +166,57 @@ static bool has_version_4(const char *options)
 
 static bool is_nfs4(const struct mount *mount)
 {
-        return streq(mount->type, "nfs4") || (streq(mount->type, "nfs") && has_version_4(mount->options));
+        return streq(mount->type, "nfs4") ||
+               (streq(mount->type, "nfs") && has_version_4(mount->options));
 }
 
 static int refuse_unmounted(const struct mount_table *table, const char *path, struct error **err)
 {
         const struct mount *around = find_containing(table, path);
         if (around && str_starts_with(around->type, "nfs"))
-                return error_set(
-                        err, ERROR_REFUSED,
-                        "%s is not a mount point: it is a folder of the share that is mounted on %s; repository.path must name "
-                        "the mount point itself",
-                        path, around->point);
-        return error_set(err, ERROR_REFUSED, "%s is not a mount point (the share is not mounted; mount it first)", path);
+                return error_set(err, ERROR_REFUSED,
+                                 "%s is not a mount point: it is a folder of the share that is "
+                                 "mounted on %s; repository.path must name "
+                                 "the mount point itself",
+                                 path, around->point);
+        return error_set(err, ERROR_REFUSED,
+                         "%s is not a mount point (the share is not mounted; mount it first)",
+                         path);
 }
 
 static int refuse_type(const struct mount *mount, struct error **err)
 {
         if (streq(mount->type, "nfs"))
                 return error_set(err, ERROR_REFUSED,
-                                 "%s is mounted over NFS version 3 or older (from %s); orch needs the locks of NFSv4: mount it "
+                                 "%s is mounted over NFS version 3 or older (from %s); orch needs "
+                                 "the locks of NFSv4: mount it "
                                  "with vers=4.1",
                                  mount->point, mount->source);
-        return error_set(
-                err, ERROR_REFUSED,
-                "%s is a mount of type %s (from %s), not an NFSv4 mount as repository.fstype: nfs asks for; mount the share there, "
-                "or set repository.fstype: any if this file system is meant",
-                mount->point, mount->type, mount->source);
+        return error_set(err, ERROR_REFUSED,
+                         "%s is a mount of type %s (from %s), not an NFSv4 mount as "
+                         "repository.fstype: nfs asks for; mount the share there, "
+                         "or set repository.fstype: any if this file system is meant",
+                         mount->point, mount->type, mount->source);
 }
 
-int mount_check(const char *mountinfo, const char *path, enum repository_fstype fstype, char **ret_type, struct error **err)
+int mount_check(const char *mountinfo, const char *path, enum repository_fstype fstype,
+                char **ret_type, struct error **err)
 {
         _cleanup_(mount_table_done) struct mount_table table = { 0 };
         parse_table(mountinfo, &table);
         if (streq(path, "/"))
-                return error_set(err, ERROR_REFUSED, "the root file system cannot be the repository: it needs a mount of its own");
+                return error_set(err, ERROR_REFUSED,
+                                 "the root file system cannot be the repository: it needs a mount "
+                                 "of its own");
         const struct mount *mount = find_exact(&table, path);
         if (!mount)
                 return refuse_unmounted(&table, path, err);
         const struct mount *hiding = find_hiding(&table, mount);
         if (hiding)
                 return error_set(err, ERROR_REFUSED,
-                                 "the mount on %s is out of reach: another file system (%s) was mounted over it on %s", path,
-                                 hiding->type, hiding->point);
+                                 "the mount on %s is out of reach: another file system (%s) was "
+                                 "mounted over it on %s",
+                                 path, hiding->type, hiding->point);
         if (fstype == REPOSITORY_FSTYPE_NFS && !is_nfs4(mount) && !streq(mount->type, "autofs"))
                 return refuse_type(mount, err);
         *ret_type = xstrdup(mount->type);

@@ -11,11 +11,13 @@
 
 static int has_points(int hypervisor_fd, const char *vm, bool *ret, struct error **err)
 {
-        _cleanup_close_ int fd = openat(hypervisor_fd, vm, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int fd =
+                openat(hypervisor_fd, vm, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
                 return 0;
         if (fd < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open the folder of %s on the share", vm);
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot open the folder of %s on the share", vm);
         _cleanup_strv_ char **names = NULL;
         if (share_list(fd, vm, &names, err) < 0)
                 return -1;
@@ -24,13 +26,16 @@ static int has_points(int hypervisor_fd, const char *vm, bool *ret, struct error
         return 0;
 }
 
-static int list_hypervisor(struct repository *repository, const char *hypervisor, char ***vms, struct error **err)
+static int list_hypervisor(struct repository *repository, const char *hypervisor, char ***vms,
+                           struct error **err)
 {
-        _cleanup_close_ int fd = openat(repository->root_fd, hypervisor, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int fd = openat(repository->root_fd, hypervisor,
+                                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
                 return 0;
         if (fd < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s on the share", hypervisor);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s on the share",
+                                       hypervisor);
         _cleanup_strv_ char **names = NULL;
         if (share_list(fd, hypervisor, &names, err) < 0)
                 return -1;

@@ -1,5 +1,6 @@
-/* points_remove(): out of sight by one rename, then deleted, so that a crash in between leaves nothing that looks like a point. Readers are
- * looked for after the rename (repository/leases.h): one that came before it has its point put back, one that comes later finds none. */
+/* points_remove(): out of sight by one rename, then deleted, so that a crash in between leaves
+ * nothing that looks like a point. Readers are looked for after the rename (repository/leases.h):
+ * one that came before it has its point put back, one that comes later finds none. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,7 +25,8 @@ static int sweep(int vm_fd, const char *folder, struct error **err)
         if (share_list(vm_fd, folder, &names, err) < 0)
                 return -1;
         for (size_t i = 0; names && names[i]; i++)
-                if (str_starts_with(names[i], REMOVING_PREFIX) && fs_remove_tree_at(vm_fd, names[i], err) < 0)
+                if (str_starts_with(names[i], REMOVING_PREFIX) &&
+                    fs_remove_tree_at(vm_fd, names[i], err) < 0)
                         return error_prefix(err, "%s", folder);
         return 0;
 }
@@ -34,28 +36,35 @@ static int refuse_while_read(int vm_fd, const char *folder, const char *name, st
         _cleanup_free_ char *job = NULL;
         int found = leases_find_reader(vm_fd, folder, name, clock_realtime_s(), &job, err);
         if (found > 0)
-                return error_set(err, ERROR_BUSY, "%s/%s is being read by job %s and stays", folder, name, job);
+                return error_set(err, ERROR_BUSY, "%s/%s is being read by job %s and stays", folder,
+                                 name, job);
         return found;
 }
 
 /* A point that was renamed away comes back where somebody has begun to read it. */
-static int give_way_to_reader(int vm_fd, const char *folder, const char *name, const char *aside, struct error **err)
+static int give_way_to_reader(int vm_fd, const char *folder, const char *name, const char *aside,
+                              struct error **err)
 {
         if (refuse_while_read(vm_fd, folder, name, err) == 0)
                 return 0;
         if (share_rename_new(vm_fd, aside, name) < 0)
-                log_error("cannot rename %s/%s back to %s: %s", folder, aside, name, strerror(errno));
+                log_error("cannot rename %s/%s back to %s: %s", folder, aside, name,
+                          strerror(errno));
         return -1;
 }
 
-int points_remove(struct repository *repository, const char *hypervisor, const char *vm, const char *name, struct error **err)
+int points_remove(struct repository *repository, const char *hypervisor, const char *vm,
+                  const char *name, struct error **err)
 {
         assert(name_is_safe(hypervisor) && name_is_safe(vm));
         if (!point_name_parse(name, NULL))
-                return error_set(err, ERROR_REFUSED, "\"%s\" is not the name of a restore point and is not removed", name);
+                return error_set(err, ERROR_REFUSED,
+                                 "\"%s\" is not the name of a restore point and is not removed",
+                                 name);
         _cleanup_free_ char *folder = xasprintf("%s/%s", hypervisor, vm);
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_close_ int vm_fd = share_open_beneath(repository->root_fd, folder, O_RDONLY | O_DIRECTORY, &error);
+        _cleanup_close_ int vm_fd =
+                share_open_beneath(repository->root_fd, folder, O_RDONLY | O_DIRECTORY, &error);
         if (vm_fd < 0 && error->errnum == ENOENT)
                 return 0;
         if (vm_fd < 0)
@@ -67,8 +76,10 @@ int points_remove(struct repository *repository, const char *hypervisor, const c
         if (share_rename_new(vm_fd, name, aside) < 0)
                 return errno == ENOENT
                                ? 0
-                               : error_set_errno(err, ERROR_INTERNAL, errno, "cannot rename %s/%s to %s", folder, name, aside);
-        if (give_way_to_reader(vm_fd, folder, name, aside, err) < 0 || fs_sync_dir(vm_fd, folder, err) < 0)
+                               : error_set_errno(err, ERROR_INTERNAL, errno,
+                                                 "cannot rename %s/%s to %s", folder, name, aside);
+        if (give_way_to_reader(vm_fd, folder, name, aside, err) < 0 ||
+            fs_sync_dir(vm_fd, folder, err) < 0)
                 return -1;
         return sweep(vm_fd, folder, err);
 }

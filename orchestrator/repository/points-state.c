@@ -1,6 +1,7 @@
-/* state.json of published points: what is learnt later. It is replaced whole, by one writer at a time: a write lock on `.orch-state-lock` in
- * the repository's root, which NFSv4 carries to the server, is held from the reading to the writing, for milliseconds. One lock serves all
- * points; it has no content and is never removed. */
+/* state.json of published points: what is learnt later. It is replaced whole, by one writer at a
+ * time: a write lock on `.orch-state-lock` in the repository's root, which NFSv4 carries to the
+ * server, is held from the reading to the writing, for milliseconds. One lock serves all points; it
+ * has no content and is never removed. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,12 +25,14 @@ static int read_state(int point_fd, struct point_state *ret, struct error **err)
         _cleanup_error_ struct error *error = NULL;
         size_t length = 0;
         *ret = (struct point_state){ 0 };
-        _cleanup_free_ char *text = share_read_file(point_fd, POINT_STATE_NAME, STATE_MAX_BYTES, &length, &error);
+        _cleanup_free_ char *text =
+                share_read_file(point_fd, POINT_STATE_NAME, STATE_MAX_BYTES, &length, &error);
         if (!text && error->errnum == ENOENT)
                 return 0;
         if (text && point_state_parse(text, length, ret, &error) == 0)
                 return 0;
-        *ret = (struct point_state){ .held = true, .held_reason = xstrdup("state.json cannot be read") };
+        *ret = (struct point_state){ .held = true,
+                                     .held_reason = xstrdup("state.json cannot be read") };
         error_propagate(err, TAKE_PTR(error));
         return error_prefix(err, POINT_STATE_NAME " cannot be read");
 }
@@ -40,8 +43,8 @@ char *point_state_read(int point_fd, struct point_state *ret)
         return read_state(point_fd, ret, &error) == 0 ? NULL : xstrdup(error_message(error));
 }
 
-static int write_state(struct repository *repository, int point_fd, const char *path, const struct point_state *state,
-                       struct error **err)
+static int write_state(struct repository *repository, int point_fd, const char *path,
+                       const struct point_state *state, struct error **err)
 {
         _cleanup_free_ char *text = point_state_format(state);
         if (fs_write_file_at(point_fd, POINT_STATE_NAME, 0640, text, strlen(text), err) < 0)
@@ -49,28 +52,35 @@ static int write_state(struct repository *repository, int point_fd, const char *
         return 0;
 }
 
-int points_write_state(struct repository *repository, const char *path, const struct point_state *state, struct error **err)
+int points_write_state(struct repository *repository, const char *path,
+                       const struct point_state *state, struct error **err)
 {
         _cleanup_close_ int fd = repository_open_point(repository, path, err);
         return fd < 0 ? -1 : write_state(repository, fd, path, state, err);
 }
 
-/* The lock goes with the descriptor. Tried and not waited for in the kernel: a holder that is stopped must not stop everybody. */
+/* The lock goes with the descriptor. Tried and not waited for in the kernel: a holder that is
+ * stopped must not stop everybody. */
 static int lock_states(struct repository *repository, struct error **err)
 {
         _cleanup_close_ int fd =
-                openat(repository->root_fd, STATE_LOCK_NAME, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+                openat(repository->root_fd, STATE_LOCK_NAME,
+                       O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
         if (fd < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s/" STATE_LOCK_NAME, repository->path);
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot open %s/" STATE_LOCK_NAME, repository->path);
         int64_t deadline_ms = clock_monotonic_ms() + LOCK_WAIT_MS;
         for (;;) {
                 struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
                 if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
                         break;
                 if (errno != EAGAIN && errno != EACCES && errno != EINTR)
-                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot lock %s/" STATE_LOCK_NAME, repository->path);
+                        return error_set_errno(err, ERROR_INTERNAL, errno,
+                                               "cannot lock %s/" STATE_LOCK_NAME, repository->path);
                 if (clock_monotonic_ms() >= deadline_ms)
-                        return error_set(err, ERROR_BUSY, "%s/" STATE_LOCK_NAME " has been locked by another process for %d s",
+                        return error_set(err, ERROR_BUSY,
+                                         "%s/" STATE_LOCK_NAME
+                                         " has been locked by another process for %d s",
                                          repository->path, LOCK_WAIT_MS / 1000);
                 poll(NULL, 0, LOCK_TRY_MS);
         }
@@ -79,8 +89,8 @@ static int lock_states(struct repository *repository, struct error **err)
         return locked;
 }
 
-int points_write_proof(struct repository *repository, const char *path, const char *name, const void *data, size_t length,
-                       struct error **err)
+int points_write_proof(struct repository *repository, const char *path, const char *name,
+                       const void *data, size_t length, struct error **err)
 {
         assert(file_name_is_safe(name));
         _cleanup_close_ int point_fd = repository_open_point(repository, path, err);
@@ -89,12 +99,14 @@ int points_write_proof(struct repository *repository, const char *path, const ch
         _cleanup_close_ int fd = fs_open_dir_at(point_fd, POINT_PROOF_FOLDER, err);
         if (fd < 0)
                 return error_prefix(err, "%s/%s", repository->path, path);
-        int r = data ? fs_write_file_at(fd, name, 0640, data, length, err) : fs_remove_tree_at(fd, name, err);
+        int r = data ? fs_write_file_at(fd, name, 0640, data, length, err)
+                     : fs_remove_tree_at(fd, name, err);
         return r < 0 ? error_prefix(err, "%s/%s/" POINT_PROOF_FOLDER, repository->path, path) : 0;
 }
 
-int points_change_state(struct repository *repository, const char *path, void (*change)(struct point_state *state, void *data),
-                        void *data, struct point_state *ret, struct error **err)
+int points_change_state(struct repository *repository, const char *path,
+                        void (*change)(struct point_state *state, void *data), void *data,
+                        struct point_state *ret, struct error **err)
 {
         _cleanup_close_ int fd = repository_open_point(repository, path, err);
         if (fd < 0)
@@ -104,7 +116,8 @@ int points_change_state(struct repository *repository, const char *path, void (*
                 return -1;
         _cleanup_point_state_ struct point_state state = { 0 };
         _cleanup_error_ struct error *error = NULL;
-        /* What is nonsense is written anew; what a newer orch wrote, or the share does not give out now, stays. */
+        /* What is nonsense is written anew; what a newer orch wrote, or the share does not give out
+         * now, stays. */
         if (read_state(fd, &state, &error) < 0 && error->kind != ERROR_CORRUPT) {
                 error_propagate(err, TAKE_PTR(error));
                 return error_prefix(err, "%s/%s", repository->path, path);

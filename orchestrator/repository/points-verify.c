@@ -1,8 +1,9 @@
-/* Is what was published still what it was? Reads a whole point back: its list of checksums against every file, its metadata and XML, the
- * structure of its images, and the chain that it builds on.
+/* Is what was published still what it was? Reads a whole point back: its list of checksums against
+ * every file, its metadata and XML, the structure of its images, and the chain that it builds on.
  *
- * What is wrong with the point is a finding; that it could not be found out (the share doesn't answer, a tool is missing, the job was
- * cancelled) is an error: only a finding may mark a point as damaged. */
+ * What is wrong with the point is a finding; that it could not be found out (the share doesn't
+ * answer, a tool is missing, the job was cancelled) is an error: only a finding may mark a point as
+ * damaged. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -19,7 +20,11 @@
 #include "repository/staging.h"
 #include "schema/libvirt/domain-xml.h"
 
-enum { METADATA_MAX_BYTES = 16 * 1024 * 1024, XML_MAX_BYTES = 4 * 1024 * 1024, NAME_MAX_BYTES = 300 };
+enum {
+        METADATA_MAX_BYTES = 16 * 1024 * 1024,
+        XML_MAX_BYTES = 4 * 1024 * 1024,
+        NAME_MAX_BYTES = 300
+};
 
 struct verification {
         struct repository *repository;
@@ -33,8 +38,9 @@ struct verification {
         char **damage;
 };
 
-static int verify_file(int fd, const char *point, const struct checksum *expected, bool from_storage,
-                       const struct staging_progress *progress, uint64_t *ret_bytes, struct error **err)
+static int verify_file(int fd, const char *point, const struct checksum *expected,
+                       bool from_storage, const struct staging_progress *progress,
+                       uint64_t *ret_bytes, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         struct stat st;
@@ -45,16 +51,20 @@ static int verify_file(int fd, const char *point, const struct checksum *expecte
                 return error_propagate(err, TAKE_PTR(error));
         if (from_storage)
                 (void)posix_fadvise(file_fd, 0, 0, POSIX_FADV_DONTNEED);
-        _cleanup_free_ char *sha256 = hash_file(file_fd, expected->name, (uint64_t)st.st_size, progress, ret_bytes, err);
+        _cleanup_free_ char *sha256 =
+                hash_file(file_fd, expected->name, (uint64_t)st.st_size, progress, ret_bytes, err);
         if (!sha256)
                 return error_prefix(err, "%s", point);
         if (!streq(sha256, expected->sha256))
-                return error_set(err, ERROR_CORRUPT, "%s/%s is damaged: its SHA-256 is %s, not %s as when it was published", point,
-                                 expected->name, sha256, expected->sha256);
+                return error_set(
+                        err, ERROR_CORRUPT,
+                        "%s/%s is damaged: its SHA-256 is %s, not %s as when it was published",
+                        point, expected->name, sha256, expected->sha256);
         return 0;
 }
 
-static int check_listed(const struct checksums *list, const char *point, const char *name, struct error **err)
+static int check_listed(const struct checksums *list, const char *point, const char *name,
+                        struct error **err)
 {
         if (checksums_find(list, name))
                 return 0;
@@ -62,11 +72,14 @@ static int check_listed(const struct checksums *list, const char *point, const c
 }
 
 /* A list that was shortened must not pass for a whole one. */
-static int check_list_covers(const struct checksums *list, const char *point, const struct metadata *metadata, struct error **err)
+static int check_list_covers(const struct checksums *list, const char *point,
+                             const struct metadata *metadata, struct error **err)
 {
         _cleanup_free_ char *xml = xasprintf("%s.xml", metadata->vm);
         for (size_t i = 0; i < metadata->n_disks; i++)
-                if (check_listed(list, point, metadata->disks[i].file ? metadata->disks[i].file : "a disk that has no file name",
+                if (check_listed(list, point,
+                                 metadata->disks[i].file ? metadata->disks[i].file
+                                                         : "a disk that has no file name",
                                  err) < 0)
                         return -1;
         for (size_t i = 0; i < metadata->n_configs; i++)
@@ -74,7 +87,10 @@ static int check_list_covers(const struct checksums *list, const char *point, co
                         return -1;
         if (metadata->nvram_file && check_listed(list, point, metadata->nvram_file, err) < 0)
                 return -1;
-        return check_listed(list, point, POINT_METADATA_NAME, err) < 0 || check_listed(list, point, xml, err) < 0 ? -1 : 0;
+        return check_listed(list, point, POINT_METADATA_NAME, err) < 0 ||
+                               check_listed(list, point, xml, err) < 0
+                       ? -1
+                       : 0;
 }
 
 int points_verify_checksums(struct repository *repository, const char *path, struct error **err)
@@ -90,9 +106,12 @@ int points_verify_checksums(struct repository *repository, const char *path, str
                 if (verify_file(fd, path, &list.items[i], true, NULL, &bytes, err) < 0)
                         return -1;
         size_t length = 0;
-        _cleanup_free_ char *text = share_read_file(fd, POINT_METADATA_NAME, METADATA_MAX_BYTES, &length, err);
-        _cleanup_(metadata_freep) struct metadata *metadata = text ? metadata_parse(text, length, err) : NULL;
-        return metadata ? check_list_covers(&list, path, metadata, err) : error_prefix(err, "%s", path);
+        _cleanup_free_ char *text =
+                share_read_file(fd, POINT_METADATA_NAME, METADATA_MAX_BYTES, &length, err);
+        _cleanup_(metadata_freep) struct metadata *metadata =
+                text ? metadata_parse(text, length, err) : NULL;
+        return metadata ? check_list_covers(&list, path, metadata, err)
+                        : error_prefix(err, "%s", path);
 }
 
 /* Takes damage as a finding (0); -1 for any other error, which is handed on. */
@@ -110,7 +129,8 @@ static void on_bytes(uint64_t done_bytes, uint64_t total_bytes, void *data)
         (void)total_bytes;
         const struct verification *verification = data;
         if (verification->progress && verification->progress->on_bytes)
-                verification->progress->on_bytes(verification->done_bytes + done_bytes, verification->total_bytes,
+                verification->progress->on_bytes(verification->done_bytes + done_bytes,
+                                                 verification->total_bytes,
                                                  verification->progress->data);
 }
 
@@ -133,7 +153,8 @@ static bool is_disk(const struct metadata *metadata, const char *name)
 static bool is_read(const struct verification *verification, const char *name)
 {
         return verification->depth == POINTS_WHOLE ||
-               is_disk(verification->point->metadata, name) == (verification->depth == POINTS_DISKS_ONLY);
+               is_disk(verification->point->metadata, name) ==
+                       (verification->depth == POINTS_DISKS_ONLY);
 }
 
 static uint64_t sum_sizes(const struct verification *verification, const struct checksums *list)
@@ -147,8 +168,9 @@ static uint64_t sum_sizes(const struct verification *verification, const struct 
         return sum;
 }
 
-/* Every file is looked at, also after one that is bad: what has to be brought back is told in one go. What memory still holds of it says
- * nothing of the storage; but disks that are being copied beside are read once for both. */
+/* Every file is looked at, also after one that is bad: what has to be brought back is told in one
+ * go. What memory still holds of it says nothing of the storage; but disks that are being copied
+ * beside are read once for both. */
 static int verify_checksums(struct verification *verification, struct error **err)
 {
         bool from_storage = verification->depth == POINTS_WHOLE;
@@ -158,17 +180,21 @@ static int verify_checksums(struct verification *verification, struct error **er
         if (checksums_read(verification->fd, name, &list, &error) < 0)
                 return find(verification, TAKE_PTR(error), err);
         verification->total_bytes = sum_sizes(verification, &list);
-        const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = is_cancelled, .data = verification };
+        const struct staging_progress progress = { .on_bytes = on_bytes,
+                                                   .cancelled = is_cancelled,
+                                                   .data = verification };
         for (size_t i = 0; i < list.count; i++) {
                 uint64_t bytes = 0;
                 if (!is_read(verification, list.items[i].name))
                         continue;
-                if (verify_file(verification->fd, name, &list.items[i], from_storage, &progress, &bytes, &error) < 0 &&
+                if (verify_file(verification->fd, name, &list.items[i], from_storage, &progress,
+                                &bytes, &error) < 0 &&
                     find(verification, TAKE_PTR(error), err) < 0)
                         return -1;
                 verification->done_bytes += bytes;
         }
-        if (verification->point->metadata && check_list_covers(&list, name, verification->point->metadata, &error) < 0)
+        if (verification->point->metadata &&
+            check_list_covers(&list, name, verification->point->metadata, &error) < 0)
                 return find(verification, TAKE_PTR(error), err);
         return 0;
 }
@@ -179,26 +205,30 @@ static int verify_xml(struct verification *verification, struct error **err)
         _cleanup_error_ struct error *error = NULL;
         _cleanup_free_ char *name = xasprintf("%s.xml", metadata->vm);
         size_t length = 0;
-        _cleanup_free_ char *text = share_read_file(verification->fd, name, XML_MAX_BYTES, &length, &error);
+        _cleanup_free_ char *text =
+                share_read_file(verification->fd, name, XML_MAX_BYTES, &length, &error);
         if (!text && error->errnum == ENOENT)
                 return 0; /* told by its checksum, or by the list that leaves it out */
-        _cleanup_(domain_xml_freep) struct domain_xml *xml = text ? domain_xml_parse(text, length, &error) : NULL;
+        _cleanup_(domain_xml_freep) struct domain_xml *xml =
+                text ? domain_xml_parse(text, length, &error) : NULL;
         if (!xml) {
                 error_prefix(&error, "%s/%s", verification->point->name, name);
                 return find(verification, TAKE_PTR(error), err);
         }
         if (metadata->uuid && !streq(xml->uuid, metadata->uuid))
-                strv_addf(&verification->damage, "%s/%s is of the VM %s, not of %s", verification->point->name, name, xml->uuid,
-                          metadata->uuid);
+                strv_addf(&verification->damage, "%s/%s is of the VM %s, not of %s",
+                          verification->point->name, name, xml->uuid, metadata->uuid);
         for (size_t i = 0; i < metadata->n_disks; i++)
                 if (!domain_xml_find_disk(xml, metadata->disks[i].target))
-                        strv_addf(&verification->damage, "%s/%s has no disk %s, which the point has", verification->point->name,
-                                  name, metadata->disks[i].target);
+                        strv_addf(&verification->damage,
+                                  "%s/%s has no disk %s, which the point has",
+                                  verification->point->name, name, metadata->disks[i].target);
         return 0;
 }
 
 /* One disk of an increment against the one that it builds on. */
-static void check_link(struct verification *verification, const struct point *parent, const struct metadata_disk *disk)
+static void check_link(struct verification *verification, const struct point *parent,
+                       const struct metadata_disk *disk)
 {
         const char *name = verification->point->name;
         const struct metadata_disk *base = NULL;
@@ -206,17 +236,19 @@ static void check_link(struct verification *verification, const struct point *pa
                 if (streq(parent->metadata->disks[i].target, disk->target))
                         base = &parent->metadata->disks[i];
         if (!base) {
-                strv_addf(&verification->damage, "%s/%s builds on disk %s of %s, which has no such disk", name, disk->file,
+                strv_addf(&verification->damage,
+                          "%s/%s builds on disk %s of %s, which has no such disk", name, disk->file,
                           disk->target, parent->name);
                 return;
         }
         _cleanup_free_ char *expected = xasprintf("../%s/%s", parent->name, base->file);
         if (!streq(disk->backing_file, expected))
-                strv_addf(&verification->damage, "%s/%s builds on %s where %s is expected", name, disk->file, disk->backing_file,
-                          expected);
+                strv_addf(&verification->damage, "%s/%s builds on %s where %s is expected", name,
+                          disk->file, disk->backing_file, expected);
         if (base->virtual_bytes != disk->virtual_bytes)
-                strv_addf(&verification->damage, "%s/%s has %ju bytes but builds on one of %ju", name, disk->file,
-                          (uintmax_t)disk->virtual_bytes, (uintmax_t)base->virtual_bytes);
+                strv_addf(&verification->damage, "%s/%s has %ju bytes but builds on one of %ju",
+                          name, disk->file, (uintmax_t)disk->virtual_bytes,
+                          (uintmax_t)base->virtual_bytes);
 }
 
 /* Whether what the images build on is there: else qemu-img has nothing to open. */
@@ -227,23 +259,29 @@ static bool verify_chain(struct verification *verification)
         if (!metadata->parent) {
                 for (size_t i = 0; i < metadata->n_disks; i++)
                         if (metadata->disks[i].backing_file)
-                                strv_addf(&verification->damage, "%s/%s builds on %s, but the point names no parent", name,
+                                strv_addf(&verification->damage,
+                                          "%s/%s builds on %s, but the point names no parent", name,
                                           metadata->disks[i].file, metadata->disks[i].backing_file);
                 return true;
         }
-        const struct point *parent = points_find_beside(verification->list, verification->point, metadata->parent);
+        const struct point *parent =
+                points_find_beside(verification->list, verification->point, metadata->parent);
         if (!parent) {
-                strv_addf(&verification->damage, "%s builds on %s, which is missing", name, metadata->parent);
+                strv_addf(&verification->damage, "%s builds on %s, which is missing", name,
+                          metadata->parent);
                 return false;
         }
         if (!parent->metadata || parent->state.damaged) {
-                strv_addf(&verification->damage, "%s builds on %s, which is damaged: %s", name, parent->name,
-                          parent->state.damage ? parent->state.damage : "its metadata cannot be read");
+                strv_addf(&verification->damage, "%s builds on %s, which is damaged: %s", name,
+                          parent->name,
+                          parent->state.damage ? parent->state.damage
+                                               : "its metadata cannot be read");
                 return parent->metadata != NULL;
         }
         /* Two short backups may begin within one second. */
         if (parent->metadata->started > metadata->started)
-                strv_addf(&verification->damage, "%s builds on %s, which is newer: the chain is in the wrong order", name,
+                strv_addf(&verification->damage,
+                          "%s builds on %s, which is newer: the chain is in the wrong order", name,
                           parent->name);
         for (size_t i = 0; i < metadata->n_disks; i++)
                 if (metadata->disks[i].backing_file)
@@ -258,11 +296,13 @@ static int verify_images(struct verification *verification, struct error **err)
                 const struct metadata_disk *disk = &point->metadata->disks[i];
                 struct stat st;
                 if (!disk->file || !file_name_is_safe(disk->file) ||
-                    fstatat(verification->fd, disk->file, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+                    fstatat(verification->fd, disk->file, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                    !S_ISREG(st.st_mode))
                         continue; /* told by its checksum */
                 const struct image_expectation expected = { .virtual_bytes = disk->virtual_bytes,
                                                             .backing_file = disk->backing_file };
-                _cleanup_free_ char *path = xasprintf("%s/%s/%s", verification->repository->path, point->path, disk->file);
+                _cleanup_free_ char *path = xasprintf("%s/%s/%s", verification->repository->path,
+                                                      point->path, disk->file);
                 _cleanup_error_ struct error *error = NULL;
                 if (image_check(path, &expected, is_cancelled, verification, &error) < 0 &&
                     find(verification, TAKE_PTR(error), err) < 0)
@@ -285,12 +325,16 @@ static int verify_all(struct verification *verification, struct error **err)
         return verify_chain(verification) ? verify_images(verification, err) : 0;
 }
 
-int points_verify(struct repository *repository, const struct point *point, const struct point_list *list, enum points_depth depth,
-                  const struct staging_progress *progress, uint64_t *ret_bytes, char ***ret_damage, struct error **err)
+int points_verify(struct repository *repository, const struct point *point,
+                  const struct point_list *list, enum points_depth depth,
+                  const struct staging_progress *progress, uint64_t *ret_bytes, char ***ret_damage,
+                  struct error **err)
 {
-        struct verification verification = {
-                .repository = repository, .point = point, .list = list, .depth = depth, .progress = progress
-        };
+        struct verification verification = { .repository = repository,
+                                             .point = point,
+                                             .list = list,
+                                             .depth = depth,
+                                             .progress = progress };
         verification.fd = repository_open_point(repository, point->path, err);
         int r = verification.fd < 0 ? -1 : verify_all(&verification, err);
         closep(&verification.fd);

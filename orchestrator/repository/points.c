@@ -1,6 +1,7 @@
-/* Reading published points. The folders are the truth and the files in them are only believed where they agree with their place:
- * what the metadata says of its hypervisor, VM and name has to be where it was found. One broken point never hides the others; a
- * folder that cannot be listed fails the scan, lest points seem to be gone that are there. */
+/* Reading published points. The folders are the truth and the files in them are only believed where
+ * they agree with their place: what the metadata says of its hypervisor, VM and name has to be
+ * where it was found. One broken point never hides the others; a folder that cannot be listed fails
+ * the scan, lest points seem to be gone that are there. */
 #include "repository/points.h"
 
 #include <assert.h>
@@ -62,14 +63,18 @@ static void read_state(struct point *point, int fd)
 static bool check_place(struct point *point, const struct metadata *metadata)
 {
         if (!streq(metadata->status, "ok")) {
-                point_set_problem(point, xstrdup(POINT_METADATA_NAME " is that of a job which made no point"));
+                point_set_problem(point, xstrdup(POINT_METADATA_NAME
+                                                 " is that of a job which made no point"));
                 return false;
         }
-        if (streq(metadata->hypervisor, point->hypervisor) && streq(metadata->vm, point->vm) && streq(metadata->point, point->name))
+        if (streq(metadata->hypervisor, point->hypervisor) && streq(metadata->vm, point->vm) &&
+            streq(metadata->point, point->name))
                 return true;
-        _cleanup_free_ char *said = xasprintf("%s/%s/%s", metadata->hypervisor, metadata->vm, metadata->point);
+        _cleanup_free_ char *said =
+                xasprintf("%s/%s/%s", metadata->hypervisor, metadata->vm, metadata->point);
         _cleanup_free_ char *clean = str_one_line(said, 400);
-        point_set_problem(point, xasprintf(POINT_METADATA_NAME " is that of %s, not of this folder", clean));
+        point_set_problem(
+                point, xasprintf(POINT_METADATA_NAME " is that of %s, not of this folder", clean));
         return false;
 }
 
@@ -86,14 +91,18 @@ static void check_disks(struct point *point, int fd, const struct metadata *meta
                 const struct metadata_disk *disk = &metadata->disks[i];
                 struct stat st;
                 if (!disk->file || !file_name_is_safe(disk->file))
-                        point_set_problem(point, xasprintf(POINT_METADATA_NAME " names no valid file for disk %zu", i + 1));
+                        point_set_problem(point, xasprintf(POINT_METADATA_NAME
+                                                           " names no valid file for disk %zu",
+                                                           i + 1));
                 else if (fstatat(fd, disk->file, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         set_missing(point, disk->file, errno);
                 else if (!S_ISREG(st.st_mode))
                         point_set_problem(point, xasprintf("%s is not a regular file", disk->file));
                 else if ((uint64_t)st.st_size != disk->stored_bytes)
-                        point_set_problem(point, xasprintf("%s has %ju bytes where %ju are expected", disk->file,
-                                                           (uintmax_t)st.st_size, (uintmax_t)disk->stored_bytes));
+                        point_set_problem(point,
+                                          xasprintf("%s has %ju bytes where %ju are expected",
+                                                    disk->file, (uintmax_t)st.st_size,
+                                                    (uintmax_t)disk->stored_bytes));
         }
 }
 
@@ -101,10 +110,13 @@ static void read_metadata(struct point *point, int fd)
 {
         _cleanup_error_ struct error *error = NULL;
         size_t length = 0;
-        _cleanup_free_ char *text = share_read_file(fd, POINT_METADATA_NAME, METADATA_MAX_BYTES, &length, &error);
-        _cleanup_(metadata_freep) struct metadata *metadata = text ? metadata_parse(text, length, &error) : NULL;
+        _cleanup_free_ char *text =
+                share_read_file(fd, POINT_METADATA_NAME, METADATA_MAX_BYTES, &length, &error);
+        _cleanup_(metadata_freep) struct metadata *metadata =
+                text ? metadata_parse(text, length, &error) : NULL;
         if (!metadata) {
-                point->uncertain = error->kind != ERROR_CORRUPT && error->errnum != ENOENT && error->errnum != ELOOP;
+                point->uncertain = error->kind != ERROR_CORRUPT && error->errnum != ENOENT &&
+                                   error->errnum != ELOOP;
                 if (text)
                         error_prefix(&error, POINT_METADATA_NAME);
                 point_set_problem(point, xstrdup(error_message(error)));
@@ -119,7 +131,8 @@ static void read_metadata(struct point *point, int fd)
 }
 
 /* Adds the point where `name` is one. */
-static void scan_point(int vm_fd, const char *hypervisor, const char *vm, const char *name, struct point_list *list)
+static void scan_point(int vm_fd, const char *hypervisor, const char *vm, const char *name,
+                       struct point_list *list)
 {
         int fd = openat(vm_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         /* A link, a file, or one that was removed since it was listed: no point. */
@@ -134,7 +147,8 @@ static void scan_point(int vm_fd, const char *hypervisor, const char *vm, const 
         };
         if (fd < 0) {
                 point.uncertain = true;
-                point_set_problem(&point, xasprintf("the folder cannot be opened: %s", strerror(errnum)));
+                point_set_problem(&point,
+                                  xasprintf("the folder cannot be opened: %s", strerror(errnum)));
         } else {
                 read_state(&point, fd);
                 read_metadata(&point, fd);
@@ -144,13 +158,16 @@ static void scan_point(int vm_fd, const char *hypervisor, const char *vm, const 
         list->items[list->count++] = point;
 }
 
-static int scan_vm_folder(int hypervisor_fd, const char *hypervisor, const char *vm, struct point_list *list, struct error **err)
+static int scan_vm_folder(int hypervisor_fd, const char *hypervisor, const char *vm,
+                          struct point_list *list, struct error **err)
 {
-        _cleanup_close_ int vm_fd = openat(hypervisor_fd, vm, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int vm_fd =
+                openat(hypervisor_fd, vm, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (vm_fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
                 return 0;
         if (vm_fd < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s/%s on the share", hypervisor, vm);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s/%s on the share",
+                                       hypervisor, vm);
         _cleanup_free_ char *what = xasprintf("%s/%s", hypervisor, vm);
         _cleanup_strv_ char **names = NULL;
         if (share_list(vm_fd, what, &names, err) < 0)
@@ -162,21 +179,24 @@ static int scan_vm_folder(int hypervisor_fd, const char *hypervisor, const char 
 }
 
 /* One VM's, or all with vm NULL. */
-static int scan_hypervisor_folder(struct repository *repository, const char *hypervisor, const char *vm, struct point_list *list,
-                                  struct error **err)
+static int scan_hypervisor_folder(struct repository *repository, const char *hypervisor,
+                                  const char *vm, struct point_list *list, struct error **err)
 {
-        _cleanup_close_ int fd = openat(repository->root_fd, hypervisor, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        _cleanup_close_ int fd = openat(repository->root_fd, hypervisor,
+                                        O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd < 0 && (errno == ENOENT || errno == ENOTDIR || errno == ELOOP))
                 return 0;
         if (fd < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s on the share", hypervisor);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s on the share",
+                                       hypervisor);
         if (vm)
                 return scan_vm_folder(fd, hypervisor, vm, list, err);
         _cleanup_strv_ char **names = NULL;
         if (share_list(fd, hypervisor, &names, err) < 0)
                 return -1;
         for (size_t i = 0; names && names[i]; i++)
-                if (name_is_safe(names[i]) && scan_vm_folder(fd, hypervisor, names[i], list, err) < 0)
+                if (name_is_safe(names[i]) &&
+                    scan_vm_folder(fd, hypervisor, names[i], list, err) < 0)
                         return -1;
         return 0;
 }
@@ -214,8 +234,8 @@ static void hand_over(struct point_list *list, struct point_list *ret)
         *list = (struct point_list){ 0 };
 }
 
-int points_scan_vm(struct repository *repository, const char *hypervisor, const char *vm, struct point_list *ret,
-                   struct error **err)
+int points_scan_vm(struct repository *repository, const char *hypervisor, const char *vm,
+                   struct point_list *ret, struct error **err)
 {
         assert(name_is_safe(hypervisor) && name_is_safe(vm));
         _cleanup_point_list_ struct point_list list = { 0 };
@@ -226,7 +246,8 @@ int points_scan_vm(struct repository *repository, const char *hypervisor, const 
 }
 
 /* One VM's, or all with vm NULL. */
-static int scan_share(struct repository *repository, const char *vm, struct point_list *ret, struct error **err)
+static int scan_share(struct repository *repository, const char *vm, struct point_list *ret,
+                      struct error **err)
 {
         _cleanup_point_list_ struct point_list list = { 0 };
         _cleanup_strv_ char **names = NULL;
@@ -245,13 +266,15 @@ int points_scan_all(struct repository *repository, struct point_list *ret, struc
         return scan_share(repository, NULL, ret, err);
 }
 
-int points_scan_named(struct repository *repository, const char *vm, struct point_list *ret, struct error **err)
+int points_scan_named(struct repository *repository, const char *vm, struct point_list *ret,
+                      struct error **err)
 {
         assert(name_is_safe(vm));
         return scan_share(repository, vm, ret, err);
 }
 
-int points_read(struct repository *repository, const char *path, struct point_list *ret, struct error **err)
+int points_read(struct repository *repository, const char *path, struct point_list *ret,
+                struct error **err)
 {
         _cleanup_strv_ char **words = NULL;
         if (repository_split_path(path, &words, err) < 0)
@@ -259,7 +282,8 @@ int points_read(struct repository *repository, const char *path, struct point_li
         _cleanup_point_list_ struct point_list list = { 0 };
         _cleanup_free_ char *folder = xasprintf("%s/%s", words[0], words[1]);
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_close_ int vm_fd = share_open_beneath(repository->root_fd, folder, O_RDONLY | O_DIRECTORY, &error);
+        _cleanup_close_ int vm_fd =
+                share_open_beneath(repository->root_fd, folder, O_RDONLY | O_DIRECTORY, &error);
         if (vm_fd < 0 && error->errnum != ENOENT)
                 return error_propagate(err, TAKE_PTR(error));
         if (vm_fd >= 0)
@@ -268,8 +292,8 @@ int points_read(struct repository *repository, const char *path, struct point_li
         return 0;
 }
 
-char *points_read_file(struct repository *repository, const char *path, const char *name, size_t max_bytes, size_t *ret_length,
-                       struct error **err)
+char *points_read_file(struct repository *repository, const char *path, const char *name,
+                       size_t max_bytes, size_t *ret_length, struct error **err)
 {
         _cleanup_close_ int fd = repository_open_point(repository, path, err);
         char *text = fd < 0 ? NULL : share_read_beneath(fd, name, max_bytes, ret_length, err);

@@ -1,8 +1,9 @@
-/* repository_probe(): mountinfo first, which never touches the server; then everything that does in a child process that can be
- * killed.
+/* repository_probe(): mountinfo first, which never touches the server; then everything that does in
+ * a child process that can be killed.
  *
- * The child reports through shared memory, stage by stage, so that after a deadline the message can say what was stuck. It holds
- * none of our descriptors: one that stays behind in the kernel must not keep the repository's lock alive. */
+ * The child reports through shared memory, stage by stage, so that after a deadline the message can
+ * say what was stuck. It holds none of our descriptors: one that stays behind in the kernel must
+ * not keep the repository's lock alive. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +56,8 @@ struct probe {
 static void remove_when_stale(int root_fd, const char *name)
 {
         struct stat st;
-        if (str_starts_with(name, PROBE_PREFIX) && fstatat(root_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
+        if (str_starts_with(name, PROBE_PREFIX) &&
+            fstatat(root_fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&
             clock_realtime_s() - st.st_mtime > STALE_PROBE_FILE_SECONDS)
                 unlinkat(root_fd, name, 0);
 }
@@ -110,7 +112,8 @@ static int write_test(int root_fd)
 
 static int read_marker(int root_fd, struct report *report)
 {
-        _cleanup_close_ int fd = openat(root_fd, MARKER_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        _cleanup_close_ int fd =
+                openat(root_fd, MARKER_NAME, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0)
                 return errno == ENOENT ? 0 : errno;
         ssize_t n = read(fd, report->marker, sizeof report->marker);
@@ -121,8 +124,8 @@ static int read_marker(int root_fd, struct report *report)
         return 0;
 }
 
-/* Each of these blocks for as long as the server is silent. Nothing here allocates: a child of a process with threads may find the allocator
- * locked by one that is not there to unlock it. */
+/* Each of these blocks for as long as the server is silent. Nothing here allocates: a child of a
+ * process with threads may find the allocator locked by one that is not there to unlock it. */
 static int touch_share(void *argument)
 {
         const struct probe *probe = argument;
@@ -161,17 +164,21 @@ static int stage_failed(const char *path, const struct report *report, struct er
 {
         int errnum = report->errnum;
         if (errnum == ESTALE)
-                return error_set_errno(err, ERROR_REFUSED, errnum,
-                                       "the share %s was exchanged on its server; unmount and mount it again", path);
-        if (report->stage == STAGE_WRITE && errnum == EROFS)
-                return error_set_errno(err, ERROR_REFUSED, errnum, "the share %s is mounted read-only", path);
-        if (report->stage == STAGE_WRITE && (errnum == EACCES || errnum == EPERM))
                 return error_set_errno(
                         err, ERROR_REFUSED, errnum,
-                        "the share %s is not writable for uid %ld; does its export squash root? (it must not, or must map "
-                        "everybody to one uid)",
-                        path, (long)geteuid());
-        return error_set_errno(err, ERROR_INTERNAL, errnum, "the share %s: %s failed", path, stage_words[report->stage]);
+                        "the share %s was exchanged on its server; unmount and mount it again",
+                        path);
+        if (report->stage == STAGE_WRITE && errnum == EROFS)
+                return error_set_errno(err, ERROR_REFUSED, errnum,
+                                       "the share %s is mounted read-only", path);
+        if (report->stage == STAGE_WRITE && (errnum == EACCES || errnum == EPERM))
+                return error_set_errno(err, ERROR_REFUSED, errnum,
+                                       "the share %s is not writable for uid %ld; does its export "
+                                       "squash root? (it must not, or must map "
+                                       "everybody to one uid)",
+                                       path, (long)geteuid());
+        return error_set_errno(err, ERROR_INTERNAL, errnum, "the share %s: %s failed", path,
+                               stage_words[report->stage]);
 }
 
 static int run_probe(const struct probe *probe, int64_t timeout_ms, struct error **err)
@@ -180,31 +187,37 @@ static int run_probe(const struct probe *probe, int64_t timeout_ms, struct error
         _cleanup_child_result_ struct child_result result = { 0 };
         struct child_options options = { .timeout_ms = timeout_ms };
         const struct report *report = probe->report;
-        if (child_run_function(touch_share, (void *)(uintptr_t)probe, &options, &result, &error) < 0) {
+        if (child_run_function(touch_share, (void *)(uintptr_t)probe, &options, &result, &error) <
+            0) {
                 if (error->kind != ERROR_TIMEOUT)
                         return error_propagate(err, TAKE_PTR(error));
                 return error_set(err, ERROR_TIMEOUT,
-                                 "the share %s does not answer: %s took longer than %.1f s; is its server up, and is it the mount "
+                                 "the share %s does not answer: %s took longer than %.1f s; is its "
+                                 "server up, and is it the mount "
                                  "that hangs (`stat -f` of it)?",
-                                 probe->path, stage_words[report->stage], (double)timeout_ms / 1000.0);
+                                 probe->path, stage_words[report->stage],
+                                 (double)timeout_ms / 1000.0);
         }
         if (report->errnum)
                 return stage_failed(probe->path, report, err);
         if (result.status != 0)
-                return error_set(err, ERROR_INTERNAL, "the probe of the share %s ended with status %d during %s", probe->path,
-                                 result.status, stage_words[report->stage]);
+                return error_set(err, ERROR_INTERNAL,
+                                 "the probe of the share %s ended with status %d during %s",
+                                 probe->path, result.status, stage_words[report->stage]);
         return 0;
 }
 
-static int judge_report(const struct probe *probe, struct repository_status *ret, struct error **err)
+static int judge_report(const struct probe *probe, struct repository_status *ret,
+                        struct error **err)
 {
         const struct report *report = probe->report;
         if (!report->has_marker && probe->aim != PROBE_INIT)
-                return error_set(err, ERROR_REFUSED,
-                                 "%s has no marker (" MARKER_NAME
-                                 "): it is not an orch repository; if it is the right share, run `orch "
-                                 "repository init` once",
-                                 probe->path);
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "%s has no marker (" MARKER_NAME
+                        "): it is not an orch repository; if it is the right share, run `orch "
+                        "repository init` once",
+                        probe->path);
         if (report->has_marker) {
                 ret->uuid = marker_parse(report->marker, report->marker_length, probe->path, err);
                 if (!ret->uuid)
@@ -216,12 +229,14 @@ static int judge_report(const struct probe *probe, struct repository_status *ret
         return 0;
 }
 
-static int touch_in_child(const char *path, enum probe_aim aim, int64_t timeout_ms, struct repository_status *ret,
-                          struct error **err)
+static int touch_in_child(const char *path, enum probe_aim aim, int64_t timeout_ms,
+                          struct repository_status *ret, struct error **err)
 {
-        struct report *report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        struct report *report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE,
+                                     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         if (report == MAP_FAILED)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot get memory for the probe of %s", path);
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot get memory for the probe of %s", path);
         struct probe probe = { .path = path, .aim = aim, .report = report };
         int r = run_probe(&probe, timeout_ms, err);
         if (r == 0)
@@ -236,15 +251,17 @@ static int open_folder(void *argument)
         return open(argument, O_RDONLY | O_DIRECTORY | O_CLOEXEC) < 0;
 }
 
-static int check_mounted(const char *path, enum repository_fstype fstype, char **ret_type, struct error **err)
+static int check_mounted(const char *path, enum repository_fstype fstype, char **ret_type,
+                         struct error **err)
 {
-        _cleanup_free_ char *mountinfo = fs_read_file("/proc/self/mountinfo", MOUNTINFO_MAX_BYTES, NULL, err);
+        _cleanup_free_ char *mountinfo =
+                fs_read_file("/proc/self/mountinfo", MOUNTINFO_MAX_BYTES, NULL, err);
         return mountinfo ? mount_check(mountinfo, path, fstype, ret_type, err) : -1;
 }
 
 /* An automount point that is idle becomes the real mount when it is opened. */
-static int check_mounted_for_real(const char *path, enum repository_fstype fstype, int64_t timeout_ms, char **ret_type,
-                                  struct error **err)
+static int check_mounted_for_real(const char *path, enum repository_fstype fstype,
+                                  int64_t timeout_ms, char **ret_type, struct error **err)
 {
         _cleanup_free_ char *first = NULL;
         if (check_mounted(path, fstype, &first, err) < 0)
@@ -263,17 +280,21 @@ static int check_mounted_for_real(const char *path, enum repository_fstype fstyp
                 return -1;
         if (streq(second, "autofs"))
                 return error_set(err, ERROR_REFUSED,
-                                 "%s is an automount point, and the share did not get mounted when it was opened", path);
+                                 "%s is an automount point, and the share did not get mounted when "
+                                 "it was opened",
+                                 path);
         *ret_type = TAKE_PTR(second);
         return 0;
 }
 
-int probe_share(const char *path, enum repository_fstype fstype, enum probe_aim aim, int64_t timeout_ms,
-                struct repository_status *ret, struct error **err)
+int probe_share(const char *path, enum repository_fstype fstype, enum probe_aim aim,
+                int64_t timeout_ms, struct repository_status *ret, struct error **err)
 {
-        _cleanup_repository_status_ struct repository_status status = { .path = mount_normalise(path) };
+        _cleanup_repository_status_ struct repository_status status = { .path = mount_normalise(
+                                                                                path) };
         if (!status.path)
-                return error_set(err, ERROR_CONFIG, "the repository's path must be absolute, not \"%s\"", path);
+                return error_set(err, ERROR_CONFIG,
+                                 "the repository's path must be absolute, not \"%s\"", path);
         struct deadline deadline = deadline_in_ms(timeout_ms);
         if (check_mounted_for_real(status.path, fstype, timeout_ms, &status.mount_type, err) < 0)
                 return -1;
@@ -285,14 +306,14 @@ int probe_share(const char *path, enum repository_fstype fstype, enum probe_aim 
         return 0;
 }
 
-int repository_probe(const char *path, enum repository_fstype fstype, int64_t timeout_ms, struct repository_status *ret,
-                     struct error **err)
+int repository_probe(const char *path, enum repository_fstype fstype, int64_t timeout_ms,
+                     struct repository_status *ret, struct error **err)
 {
         return probe_share(path, fstype, PROBE_WRITE, timeout_ms, ret, err);
 }
 
-int repository_probe_read(const char *path, enum repository_fstype fstype, int64_t timeout_ms, struct repository_status *ret,
-                          struct error **err)
+int repository_probe_read(const char *path, enum repository_fstype fstype, int64_t timeout_ms,
+                          struct repository_status *ret, struct error **err)
 {
         return probe_share(path, fstype, PROBE_READ, timeout_ms, ret, err);
 }

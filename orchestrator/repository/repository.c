@@ -1,5 +1,6 @@
-/* An opened share: init, open, and what it is called. Holds a descriptor of the root, so that all that follows happens in the
- * share that was probed and not in an empty folder under a mount that went away meanwhile. */
+/* An opened share: init, open, and what it is called. Holds a descriptor of the root, so that all
+ * that follows happens in the share that was probed and not in an empty folder under a mount that
+ * went away meanwhile. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -16,14 +17,16 @@
 
 enum { OPEN_TIMEOUT_MS = 15000, POINT_NAME_LENGTH = 17 };
 
-int repository_init(const char *path, enum repository_fstype fstype, char **ret_uuid, struct error **err)
+int repository_init(const char *path, enum repository_fstype fstype, char **ret_uuid,
+                    struct error **err)
 {
         _cleanup_repository_status_ struct repository_status status = { 0 };
         if (probe_share(path, fstype, PROBE_INIT, OPEN_TIMEOUT_MS, &status, err) < 0)
                 return -1;
         if (status.uuid)
-                return error_set(err, ERROR_REFUSED, "%s is an orch repository already (UUID %s); nothing was changed", status.path,
-                                 status.uuid);
+                return error_set(err, ERROR_REFUSED,
+                                 "%s is an orch repository already (UUID %s); nothing was changed",
+                                 status.path, status.uuid);
         _cleanup_close_ int root_fd = fs_open_dir_at(AT_FDCWD, status.path, err);
         if (root_fd < 0)
                 return -1;
@@ -34,10 +37,12 @@ int repository_init(const char *path, enum repository_fstype fstype, char **ret_
         return 0;
 }
 
-struct repository *repository_open(const char *path, enum repository_fstype fstype, struct error **err)
+struct repository *repository_open(const char *path, enum repository_fstype fstype,
+                                   struct error **err)
 {
         _cleanup_repository_status_ struct repository_status status = { 0 };
-        /* Not for writing: a share that is full has to be opened to be pruned, and one that is read-only to be restored from. */
+        /* Not for writing: a share that is full has to be opened to be pruned, and one that is
+         * read-only to be restored from. */
         if (probe_share(path, fstype, PROBE_READ, OPEN_TIMEOUT_MS, &status, err) < 0)
                 return NULL;
         _cleanup_(repository_freep) struct repository *repository = xcalloc(1, sizeof *repository);
@@ -69,7 +74,9 @@ int repository_server_time(const struct repository *repository, int64_t *ret, st
 {
         struct stat touched;
         if (futimens(repository->root_fd, NULL) < 0 || fstat(repository->root_fd, &touched) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot tell what time the share %s has it", repository->path);
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot tell what time the share %s has it",
+                                       repository->path);
         *ret = touched.st_mtim.tv_sec;
         return 0;
 }
@@ -101,8 +108,8 @@ bool point_name_parse(const char *name, int64_t *ret_time)
         const char *end = strptime(name, "%Y-%m-%d-%H%M%S", &tm);
         if (!end || *end || tm.tm_sec > 59)
                 return false;
-        /* timegm() turns 30 February into 2 March. Whether the day exists must not depend on a time zone that may have changed
-         * since. */
+        /* timegm() turns 30 February into 2 March. Whether the day exists must not depend on a time
+         * zone that may have changed since. */
         struct tm calendar = tm;
         timegm(&calendar);
         if (calendar.tm_mday != tm.tm_mday)
@@ -118,9 +125,12 @@ int repository_split_path(const char *path, char ***ret, struct error **err)
         const char *second = first ? strchr(first + 1, '/') : NULL;
         _cleanup_free_ char *hypervisor = first ? xstrndup(path, (size_t)(first - path)) : NULL;
         _cleanup_free_ char *vm = second ? xstrndup(first + 1, (size_t)(second - first - 1)) : NULL;
-        if (!vm || !name_is_safe(hypervisor) || !name_is_safe(vm) || !point_name_parse(second + 1, NULL))
+        if (!vm || !name_is_safe(hypervisor) || !name_is_safe(vm) ||
+            !point_name_parse(second + 1, NULL))
                 return error_set(err, ERROR_REFUSED,
-                                 "\"%s\" is not the path of a restore point (<hypervisor>/<vm>/<YYYY-MM-DD-HHMMSS>)", path);
+                                 "\"%s\" is not the path of a restore point "
+                                 "(<hypervisor>/<vm>/<YYYY-MM-DD-HHMMSS>)",
+                                 path);
         strv_add(ret, hypervisor);
         strv_add(ret, vm);
         strv_add(ret, second + 1);

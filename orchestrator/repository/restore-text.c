@@ -1,9 +1,10 @@
 /* Implements repository/restore-text.h.
  *
- * The form is part of the promise: a command stands on a line of its own, indented by four spaces, and nothing else is; run from
- * top to bottom they bring the VM back as it was, to the paths that its XML names, so that nothing has to be edited. What is for
- * other cases (another place, a second copy beside the original) is indented by two. Nothing is overwritten: files in the way
- * are moved aside. */
+ * The form is part of the promise: a command stands on a line of its own, indented by four spaces,
+ * and nothing else is; run from top to bottom they bring the VM back as it was, to the paths that
+ * its XML names, so that nothing has to be edited. What is for other cases (another place, a second
+ * copy beside the original) is indented by two. Nothing is overwritten: files in the way are moved
+ * aside. */
 #include "repository/restore-text.h"
 
 #include <string.h>
@@ -64,9 +65,11 @@ static void add_fact(struct strbuf *buf, const char *name, const char *text)
 static const char *explain_consistency(const char *consistency)
 {
         if (streq(consistency, "filesystem"))
-                return "filesystem (the guest's file systems were frozen for the moment of the snapshot)";
+                return "filesystem (the guest's file systems were frozen for the moment of the "
+                       "snapshot)";
         if (streq(consistency, "crash"))
-                return "crash (as after a power cut: the guest replays its journals at its first start)";
+                return "crash (as after a power cut: the guest replays its journals at its first "
+                       "start)";
         if (streq(consistency, "offline"))
                 return "offline (the VM was off)";
         return or_unknown(consistency);
@@ -75,14 +78,18 @@ static const char *explain_consistency(const char *consistency)
 static void add_head(struct strbuf *buf, const struct restore_words *words)
 {
         const struct metadata *metadata = words->metadata;
-        _cleanup_free_ char *title = xasprintf("Restoring %s from %s", words->vm, or_unknown(metadata->point));
+        _cleanup_free_ char *title =
+                xasprintf("Restoring %s from %s", words->vm, or_unknown(metadata->point));
         strbuf_addf(buf, "%s\n", title);
         for (size_t i = 0; i < strlen(title); i++)
                 strbuf_add_char(buf, '=');
-        strbuf_add(buf, "\n\nThis folder is a backup of one virtual machine: plain qcow2 images, its libvirt XML, and checksums. "
-                        "What follows needs\n"
-                        "sha256sum, qemu-img and virsh, and nothing of the program that made it.\n\n");
-        _cleanup_free_ char *moment = metadata->snapshot_at ? clock_format_rfc3339(metadata->snapshot_at) : NULL;
+        strbuf_add(buf,
+                   "\n\nThis folder is a backup of one virtual machine: plain qcow2 images, its "
+                   "libvirt XML, and checksums. "
+                   "What follows needs\n"
+                   "sha256sum, qemu-img and virsh, and nothing of the program that made it.\n\n");
+        _cleanup_free_ char *moment =
+                metadata->snapshot_at ? clock_format_rfc3339(metadata->snapshot_at) : NULL;
         add_fact(buf, "VM", metadata->vm);
         add_fact(buf, "libvirt name", domain_of(metadata));
         add_fact(buf, "UUID", metadata->uuid);
@@ -93,17 +100,21 @@ static void add_head(struct strbuf *buf, const struct restore_words *words)
         add_fact(buf, "machine", metadata->machine);
         add_fact(buf, "libvirt", metadata->libvirt_version);
         add_fact(buf, "QEMU", metadata->qemu_version);
-        strbuf_add(buf, "\nRun the lines that are indented by four spaces as root, from top to bottom and in one shell, on the "
-                        "hypervisor that is to\n"
-                        "run the VM. They put everything back to where the VM's XML says it was, so that nothing needs to be "
-                        "edited. What is\n"
-                        "indented by two spaces is for the cases that the text beside it names.\n\n");
+        strbuf_add(buf,
+                   "\nRun the lines that are indented by four spaces as root, from top to bottom "
+                   "and in one shell, on the "
+                   "hypervisor that is to\n"
+                   "run the VM. They put everything back to where the VM's XML says it was, so "
+                   "that nothing needs to be "
+                   "edited. What is\n"
+                   "indented by two spaces is for the cases that the text beside it names.\n\n");
 }
 
 static void add_verify(struct strbuf *buf, const struct restore_words *words)
 {
         strbuf_add(buf, "1. Go to this folder and verify it\n\n"
-                        "Where the share is mounted elsewhere on this hypervisor, change this first command alone. Every line that "
+                        "Where the share is mounted elsewhere on this hypervisor, change this "
+                        "first command alone. Every line that "
                         "sha256sum\n"
                         "prints must end with OK; if one doesn't, take another restore point.\n\n");
         strbuf_addf(buf, "    cd %s\n    sha256sum -c checksums.sha256\n\n", words->folder);
@@ -112,8 +123,10 @@ static void add_verify(struct strbuf *buf, const struct restore_words *words)
         _cleanup_free_ char *parent = xasprintf("../%s", words->metadata->parent);
         _cleanup_free_ char *quoted = shell_quote(parent);
         strbuf_addf(buf,
-                    "This point is an increment: its images hold what changed since the point %s beside it and read the rest from\n"
-                    "there by themselves. That folder has to be whole too (and, where it is an increment, the one that its "
+                    "This point is an increment: its images hold what changed since the point %s "
+                    "beside it and read the rest from\n"
+                    "there by themselves. That folder has to be whole too (and, where it is an "
+                    "increment, the one that its "
                     "RESTORE.txt names):\n\n"
                     "    (cd %s && sha256sum -c checksums.sha256)\n\n",
                     words->metadata->parent, quoted);
@@ -124,16 +137,21 @@ static void add_look(struct strbuf *buf, const struct restore_words *words)
         strbuf_addf(buf,
                     "2. See whether the VM is still there\n\n"
                     "    virsh list --all\n\n"
-                    "If %s is listed, it is in the way. To replace it, stop it and take its old definition away (its disks and "
+                    "If %s is listed, it is in the way. To replace it, stop it and take its old "
+                    "definition away (its disks and "
                     "firmware state stay):\n\n"
                     "  virsh shutdown %s\n"
-                    "  virsh undefine --managed-save --snapshots-metadata --checkpoints-metadata --keep-nvram --keep-tpm %s\n\n"
-                    "To keep it and start this copy beside it, go to \"Beside the original, or elsewhere\" below now.\n",
+                    "  virsh undefine --managed-save --snapshots-metadata --checkpoints-metadata "
+                    "--keep-nvram --keep-tpm %s\n\n"
+                    "To keep it and start this copy beside it, go to \"Beside the original, or "
+                    "elsewhere\" below now.\n",
                     words->vm, words->domain, words->domain);
         if (words->metadata->networks && words->metadata->networks[0]) {
                 _cleanup_free_ char *joined = strv_join(words->metadata->networks, ", ");
                 _cleanup_free_ char *networks = str_one_line(joined, 1000);
-                strbuf_addf(buf, "\nThe VM is connected to: %s. Networks and bridges of these names have to exist here.\n",
+                strbuf_addf(buf,
+                            "\nThe VM is connected to: %s. Networks and bridges of these names "
+                            "have to exist here.\n",
                             networks);
         }
         strbuf_add_char(buf, '\n');
@@ -145,10 +163,12 @@ static void add_aside(struct strbuf *buf, const char *path)
         _cleanup_free_ char *aside = xasprintf("%s.before-restore", path);
         _cleanup_free_ char *quoted_aside = shell_quote(aside);
         _cleanup_free_ char *quoted_path = shell_quote(path);
-        strbuf_addf(buf, "    [ ! -e %s ] || mv -vT --backup=numbered %s %s\n", quoted_path, quoted_path, quoted_aside);
+        strbuf_addf(buf, "    [ ! -e %s ] || mv -vT --backup=numbered %s %s\n", quoted_path,
+                    quoted_path, quoted_aside);
 }
 
-static void add_disk_file(struct strbuf *buf, const char *file, const char *path, const char *format)
+static void add_disk_file(struct strbuf *buf, const char *file, const char *path,
+                          const char *format)
 {
         _cleanup_free_ char *directory = path_directory(path);
         _cleanup_free_ char *quoted_directory = shell_quote(directory);
@@ -158,10 +178,12 @@ static void add_disk_file(struct strbuf *buf, const char *file, const char *path
         strbuf_addf(buf, "    qemu-img convert -p -O %s %s %s\n", format, file, quoted_path);
 }
 
-static void add_disk_block(struct strbuf *buf, const char *file, const char *path, const char *format)
+static void add_disk_block(struct strbuf *buf, const char *file, const char *path,
+                           const char *format)
 {
         _cleanup_free_ char *quoted_path = shell_quote(path);
-        strbuf_addf(buf, "    qemu-img convert -p %s-O %s %s %s\n", streq(format, "raw") ? "-n " : "", format, file, quoted_path);
+        strbuf_addf(buf, "    qemu-img convert -p %s-O %s %s %s\n",
+                    streq(format, "raw") ? "-n " : "", format, file, quoted_path);
 }
 
 static void add_disk(struct strbuf *buf, const struct metadata_disk *disk)
@@ -173,11 +195,14 @@ static void add_disk(struct strbuf *buf, const struct metadata_disk *disk)
         strbuf_addf(buf, "%s: %s, %s, was %s %s\n", disk->target, size, format_of(disk),
                     is_block(disk) ? "the block device" : "the file", path);
         if (is_block(disk))
-                strbuf_addf(buf, "(the device has to exist with at least %ju bytes, and what is on it is OVERWRITTEN)\n",
+                strbuf_addf(buf,
+                            "(the device has to exist with at least %ju bytes, and what is on it "
+                            "is OVERWRITTEN)\n",
                             (uintmax_t)disk->virtual_bytes);
         strbuf_add_char(buf, '\n');
         if (!disk->source_path)
-                strbuf_addf(buf, "  qemu-img convert -p -O qcow2 %s " DEFAULT_IMAGES "/%s\n", file, file);
+                strbuf_addf(buf, "  qemu-img convert -p -O qcow2 %s " DEFAULT_IMAGES "/%s\n", file,
+                            file);
         else if (is_block(disk))
                 add_disk_block(buf, file, disk->source_path, format);
         else
@@ -189,7 +214,8 @@ static void add_disks(struct strbuf *buf, const struct restore_words *words)
 {
         const struct metadata *metadata = words->metadata;
         strbuf_add(buf, "3. Put the disks back\n\n"
-                        "Each command makes a disk of its own that needs nothing of this folder any more. A file that is in the "
+                        "Each command makes a disk of its own that needs nothing of this folder "
+                        "any more. A file that is in the "
                         "way is renamed,\n"
                         "not overwritten.\n\n");
         if (metadata->n_disks == 0)
@@ -200,11 +226,15 @@ static void add_disks(struct strbuf *buf, const struct restore_words *words)
         for (size_t i = 0; i < metadata->n_excluded; i++) {
                 _cleanup_free_ char *reason = str_one_line(metadata->excluded[i].reason, 400);
                 _cleanup_free_ char *target = str_one_line(metadata->excluded[i].target, 100);
-                strbuf_addf(buf, "%s is NOT in this backup (%s). Where it is missing here, take its <disk> out of the XML.\n\n",
+                strbuf_addf(buf,
+                            "%s is NOT in this backup (%s). Where it is missing here, take its "
+                            "<disk> out of the XML.\n\n",
                             target, reason);
         }
-        strbuf_add(buf, "If a <disk> of the XML has a <backingStore> with a path in it, take that element out: the restored disks\n"
-                        "stand alone. Edit a copy of the XML, not the one in this folder, and define the copy in step 4.\n\n");
+        strbuf_add(buf, "If a <disk> of the XML has a <backingStore> with a path in it, take that "
+                        "element out: the restored disks\n"
+                        "stand alone. Edit a copy of the XML, not the one in this folder, and "
+                        "define the copy in step 4.\n\n");
 }
 
 static void add_firmware(struct strbuf *buf, const struct restore_words *words)
@@ -224,8 +254,10 @@ static void add_firmware(struct strbuf *buf, const struct restore_words *words)
                 _cleanup_free_ char *quoted = shell_quote(source);
                 _cleanup_free_ char *state = xasprintf(DEFAULT_SWTPM "/%s", metadata->uuid);
                 add_aside(buf, state);
-                strbuf_addf(buf, "    mkdir -p " DEFAULT_SWTPM "/%s\n    cp -a %s " DEFAULT_SWTPM "/%s/\n", metadata->uuid, quoted,
-                            metadata->uuid);
+                strbuf_addf(buf,
+                            "    mkdir -p " DEFAULT_SWTPM "/%s\n    cp -a %s " DEFAULT_SWTPM
+                            "/%s/\n",
+                            metadata->uuid, quoted, metadata->uuid);
         }
         strbuf_add_char(buf, '\n');
 }
@@ -235,9 +267,11 @@ static void add_configs(struct strbuf *buf, const struct metadata *metadata)
         if (metadata->n_configs == 0)
                 return;
         strbuf_add(buf, "The configuration of the appliance\n\n"
-                        "What the appliance itself said of its configuration, as text, for reading it, or for entering it at the "
+                        "What the appliance itself said of its configuration, as text, for reading "
+                        "it, or for entering it at the "
                         "console of one\n"
-                        "that was set up anew (passwords and keys that it masks have to be entered by hand):\n\n");
+                        "that was set up anew (passwords and keys that it masks have to be entered "
+                        "by hand):\n\n");
         for (size_t i = 0; i < metadata->n_configs; i++) {
                 _cleanup_free_ char *file = str_one_line(metadata->configs[i].file, 300);
                 _cleanup_free_ char *size = format_bytes(metadata->configs[i].stored_bytes);
@@ -251,13 +285,14 @@ static void add_configs(struct strbuf *buf, const struct metadata *metadata)
 
 static void add_define(struct strbuf *buf, const struct restore_words *words)
 {
-        strbuf_addf(buf,
-                    "4. Define and start the VM\n\n"
-                    "    virsh define %s\n"
-                    "    virsh start %s\n"
-                    "    virsh domstate %s\n\n"
-                    "The last one says \"running\". See it boot with: virsh console, or a viewer.\n\n",
-                    words->xml, words->domain, words->domain);
+        strbuf_addf(
+                buf,
+                "4. Define and start the VM\n\n"
+                "    virsh define %s\n"
+                "    virsh start %s\n"
+                "    virsh domstate %s\n\n"
+                "The last one says \"running\". See it boot with: virsh console, or a viewer.\n\n",
+                words->xml, words->domain, words->domain);
 }
 
 /* Where a second copy's disk goes: a name that nothing else has. */
@@ -285,9 +320,11 @@ static void add_copy_edits(struct strbuf *buf, const struct restore_words *words
         const struct metadata *metadata = words->metadata;
         _cleanup_free_ char *domain = str_one_line(domain_of(metadata), 400);
         strbuf_addf(buf, "  - <name>%s</name> becomes <name>%s</name>\n", domain, words->copy_name);
-        strbuf_add(buf, "  - the line <uuid>...</uuid> is deleted, and so is each line <mac address='...'/>: libvirt makes new "
+        strbuf_add(buf, "  - the line <uuid>...</uuid> is deleted, and so is each line <mac "
+                        "address='...'/>: libvirt makes new "
                         "ones, because two\n"
-                        "  VMs of one address would fight on the network (where the original is gone for good, keep them)\n");
+                        "  VMs of one address would fight on the network (where the original is "
+                        "gone for good, keep them)\n");
         for (size_t i = 0; i < metadata->n_disks; i++) {
                 const struct metadata_disk *disk = &metadata->disks[i];
                 if (!disk->file)
@@ -297,19 +334,25 @@ static void add_copy_edits(struct strbuf *buf, const struct restore_words *words
                 strbuf_addf(buf, "  - disk %s: %s becomes %s\n", disk->target, from, to);
                 if (is_block(disk))
                         strbuf_addf(buf,
-                                    "  - disk %s: <disk type='block' ...> becomes <disk type='file' ...>, <source dev=...> becomes "
+                                    "  - disk %s: <disk type='block' ...> becomes <disk "
+                                    "type='file' ...>, <source dev=...> becomes "
                                     "<source file=...>\n",
                                     disk->target);
                 if (!streq(format_of(disk), "qcow2"))
-                        strbuf_addf(buf, "  - disk %s: <driver ... type='%s' ...> becomes <driver ... type='qcow2' ...>\n",
+                        strbuf_addf(buf,
+                                    "  - disk %s: <driver ... type='%s' ...> becomes <driver ... "
+                                    "type='qcow2' ...>\n",
                                     disk->target, format_of(disk));
         }
         if (metadata->nvram_file)
-                strbuf_addf(buf, "  - the path in <nvram> becomes /var/lib/libvirt/qemu/nvram/%s_VARS.fd; copy %s there\n",
+                strbuf_addf(buf,
+                            "  - the path in <nvram> becomes "
+                            "/var/lib/libvirt/qemu/nvram/%s_VARS.fd; copy %s there\n",
                             words->copy_name, metadata->nvram_file);
         if (metadata->tpm_folder)
                 strbuf_addf(buf,
-                            "  - the TPM's state belongs to the UUID: where it matters, keep a <uuid> of your own and copy %s/ to\n"
+                            "  - the TPM's state belongs to the UUID: where it matters, keep a "
+                            "<uuid> of your own and copy %s/ to\n"
                             "  " DEFAULT_SWTPM "/<that UUID>/\n",
                             metadata->tpm_folder);
         strbuf_add_char(buf, '\n');
@@ -321,34 +364,45 @@ static void add_copy(struct strbuf *buf, const struct restore_words *words)
         _cleanup_free_ char *quoted_xml = shell_quote(xml);
         _cleanup_free_ char *quoted_name = shell_quote(words->copy_name);
         strbuf_add(buf, "Beside the original, or elsewhere\n\n"
-                        "After step 1, instead of the steps 3 and 4: make the disks under other names (any folder will do),\n\n");
+                        "After step 1, instead of the steps 3 and 4: make the disks under other "
+                        "names (any folder will do),\n\n");
         add_copy_disks(buf, words);
-        strbuf_addf(buf, "make a copy of the XML and edit it,\n\n  install -m 0600 %s %s\n\nso that:\n\n", words->xml, quoted_xml);
+        strbuf_addf(
+                buf,
+                "make a copy of the XML and edit it,\n\n  install -m 0600 %s %s\n\nso that:\n\n",
+                words->xml, quoted_xml);
         add_copy_edits(buf, words);
-        strbuf_addf(buf,
-                    "then define and start it:\n\n  virsh define %s\n  virsh start %s\n\n"
-                    "Inside, the guest is the same machine: the same host name, the same fixed addresses, the same timers and "
-                    "jobs. Disconnect\n"
-                    "its network (virsh domif-setlink) before it boots where that may do harm. A raw disk of the size of the "
-                    "original is made\n"
-                    "with -O raw in place of -O qcow2; the driver type in the XML has to agree.\n\n",
-                    quoted_xml, quoted_name);
+        strbuf_addf(
+                buf,
+                "then define and start it:\n\n  virsh define %s\n  virsh start %s\n\n"
+                "Inside, the guest is the same machine: the same host name, the same fixed "
+                "addresses, the same timers and "
+                "jobs. Disconnect\n"
+                "its network (virsh domif-setlink) before it boots where that may do harm. A raw "
+                "disk of the size of the "
+                "original is made\n"
+                "with -O raw in place of -O qcow2; the driver type in the XML has to agree.\n\n",
+                quoted_xml, quoted_name);
 }
 
 static void add_secrets(struct strbuf *buf)
 {
         strbuf_add(buf, "Mind\n\n"
-                        "The XML may hold passwords (of consoles, of storage), and the disks hold all that the VM knew: keep "
+                        "The XML may hold passwords (of consoles, of storage), and the disks hold "
+                        "all that the VM knew: keep "
                         "copies as private as\n"
-                        "this folder is, and remove them when they have served. Nothing here changes this folder; keep it until "
+                        "this folder is, and remove them when they have served. Nothing here "
+                        "changes this folder; keep it until "
                         "the VM is seen to\n"
-                        "work. Disks of the host that were passed through and ISO images are not part of a backup.\n");
+                        "work. Disks of the host that were passed through and ISO images are not "
+                        "part of a backup.\n");
 }
 
 char *restore_text_make(const struct metadata *metadata, const char *repository)
 {
         _cleanup_free_ char *relative =
-                xasprintf("%s/%s/%s", or_unknown(metadata->hypervisor), or_unknown(metadata->vm), or_unknown(metadata->point));
+                xasprintf("%s/%s/%s", or_unknown(metadata->hypervisor), or_unknown(metadata->vm),
+                          or_unknown(metadata->point));
         _cleanup_free_ char *folder = path_join(repository, relative);
         _cleanup_free_ char *xml = xasprintf("%s.xml", or_unknown(metadata->vm));
         _cleanup_(restore_words_done) struct restore_words words = {

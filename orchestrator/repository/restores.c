@@ -34,9 +34,11 @@ int restores_lock(struct repository *repository, const char *job, int *ret_fd, s
         if (folder_fd < 0)
                 return -1;
         _cleanup_free_ char *name = xasprintf("%s.lock", job);
-        _cleanup_close_ int fd = openat(folder_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+        _cleanup_close_ int fd =
+                openat(folder_fd, name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (fd < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open " FOLDER "/%s", name);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open " FOLDER "/%s",
+                                       name);
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
         if (fcntl(fd, F_OFD_SETLK, &lock) == 0) {
                 *ret_fd = TAKE_FD(fd);
@@ -47,7 +49,8 @@ int restores_lock(struct repository *repository, const char *job, int *ret_fd, s
         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot lock " FOLDER "/%s", name);
 }
 
-static int write_file(struct repository *repository, const char *name, const char *text, struct error **err)
+static int write_file(struct repository *repository, const char *name, const char *text,
+                      struct error **err)
 {
         _cleanup_close_ int folder_fd = make_folder(repository, err);
         if (folder_fd < 0 || fs_write_file_at(folder_fd, name, 0600, text, strlen(text), err) < 0)
@@ -55,41 +58,51 @@ static int write_file(struct repository *repository, const char *name, const cha
         return 0;
 }
 
-int restores_write(struct repository *repository, const struct restore_journal *journal, struct error **err)
+int restores_write(struct repository *repository, const struct restore_journal *journal,
+                   struct error **err)
 {
         _cleanup_free_ char *name = xasprintf("%s" JOURNAL_SUFFIX, journal->job);
         _cleanup_free_ char *text = restore_journal_format(journal);
-        /* One that could not be read back would leave what an interrupted restore has done to nobody. */
-        _cleanup_(restore_journal_freep) struct restore_journal *again = restore_journal_parse(text, strlen(text), err);
+        /* One that could not be read back would leave what an interrupted restore has done to
+         * nobody. */
+        _cleanup_(restore_journal_freep) struct restore_journal *again =
+                restore_journal_parse(text, strlen(text), err);
         return again ? write_file(repository, name, text, err) : -1;
 }
 
-int restores_write_original(struct repository *repository, const struct restore_journal *journal, const char *xml,
-                            struct error **err)
+int restores_write_original(struct repository *repository, const struct restore_journal *journal,
+                            const char *xml, struct error **err)
 {
         return write_file(repository, journal->original_file, xml, err);
 }
 
-char *restores_read_original(struct repository *repository, const struct restore_journal *journal, struct error **err)
+char *restores_read_original(struct repository *repository, const struct restore_journal *journal,
+                             struct error **err)
 {
-        _cleanup_close_ int folder_fd = share_open_beneath(repository->root_fd, FOLDER, O_RDONLY | O_DIRECTORY, err);
-        return folder_fd < 0 ? NULL : share_read_file(folder_fd, journal->original_file, XML_MAX_BYTES, NULL, err);
+        _cleanup_close_ int folder_fd =
+                share_open_beneath(repository->root_fd, FOLDER, O_RDONLY | O_DIRECTORY, err);
+        return folder_fd < 0 ? NULL
+                             : share_read_file(folder_fd, journal->original_file, XML_MAX_BYTES,
+                                               NULL, err);
 }
 
 static int remove_file(int folder_fd, const char *name, struct error **err)
 {
         if (unlinkat(folder_fd, name, 0) < 0 && errno != ENOENT)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove " FOLDER "/%s", name);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove " FOLDER "/%s",
+                                       name);
         return 0;
 }
 
 /* The journal first: without it the others say nothing. */
-int restores_remove(struct repository *repository, const struct restore_journal *journal, struct error **err)
+int restores_remove(struct repository *repository, const struct restore_journal *journal,
+                    struct error **err)
 {
         _cleanup_close_ int folder_fd = make_folder(repository, err);
         _cleanup_free_ char *name = xasprintf("%s" JOURNAL_SUFFIX, journal->job);
         _cleanup_free_ char *lock = xasprintf("%s.lock", journal->job);
-        if (folder_fd < 0 || remove_file(folder_fd, name, err) < 0 || fs_sync_dir(folder_fd, FOLDER, err) < 0)
+        if (folder_fd < 0 || remove_file(folder_fd, name, err) < 0 ||
+            fs_sync_dir(folder_fd, FOLDER, err) < 0)
                 return -1;
         if (journal->original_file && remove_file(folder_fd, journal->original_file, err) < 0)
                 return -1;
@@ -97,14 +110,17 @@ int restores_remove(struct repository *repository, const struct restore_journal 
 }
 
 /* NULL: it is gone, or cannot be read (then told). */
-static struct restore_journal *read_one(int folder_fd, const char *name, struct restore_journals *list)
+static struct restore_journal *read_one(int folder_fd, const char *name,
+                                        struct restore_journals *list)
 {
         _cleanup_error_ struct error *error = NULL;
         size_t length = 0;
-        _cleanup_free_ char *text = share_read_file(folder_fd, name, JOURNAL_MAX_BYTES, &length, &error);
+        _cleanup_free_ char *text =
+                share_read_file(folder_fd, name, JOURNAL_MAX_BYTES, &length, &error);
         _cleanup_(restore_journal_freep) struct restore_journal *journal =
                 text ? restore_journal_parse(text, length, &error) : NULL;
-        _cleanup_free_ char *own_name = journal ? xasprintf("%s" JOURNAL_SUFFIX, journal->job) : NULL;
+        _cleanup_free_ char *own_name =
+                journal ? xasprintf("%s" JOURNAL_SUFFIX, journal->job) : NULL;
         if (journal && !streq(own_name, name))
                 error_set(&error, ERROR_CORRUPT, "it is that of another job (%s)", journal->job);
         if (!error)
@@ -114,10 +130,12 @@ static struct restore_journal *read_one(int folder_fd, const char *name, struct 
         return NULL;
 }
 
-int restores_scan(struct repository *repository, const char *vm, struct restore_journals *ret, struct error **err)
+int restores_scan(struct repository *repository, const char *vm, struct restore_journals *ret,
+                  struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_close_ int folder_fd = share_open_beneath(repository->root_fd, FOLDER, O_RDONLY | O_DIRECTORY, &error);
+        _cleanup_close_ int folder_fd =
+                share_open_beneath(repository->root_fd, FOLDER, O_RDONLY | O_DIRECTORY, &error);
         _cleanup_restore_journals_ struct restore_journals list = { 0 };
         _cleanup_strv_ char **names = NULL;
         if (folder_fd < 0 && error->errnum != ENOENT)
@@ -127,7 +145,8 @@ int restores_scan(struct repository *repository, const char *vm, struct restore_
         for (size_t i = 0; names && names[i]; i++) {
                 if (!file_name_is_safe(names[i]) || !str_ends_with(names[i], JOURNAL_SUFFIX))
                         continue;
-                _cleanup_(restore_journal_freep) struct restore_journal *journal = read_one(folder_fd, names[i], &list);
+                _cleanup_(restore_journal_freep) struct restore_journal *journal =
+                        read_one(folder_fd, names[i], &list);
                 if (!journal || (vm && !streq(journal->vm, vm)))
                         continue;
                 list.items = xrealloc_array(list.items, list.count + 1, sizeof *list.items);

@@ -1,5 +1,6 @@
-/* metadata/restores/: the journals of restores (schema/records/restore-journal.h), each with a lock that lasts as long as its restore's process,
- * so that a crashed one can be told from one that runs; and the definitions of the VMs that were replaced. */
+/* metadata/restores/: the journals of restores (schema/records/restore-journal.h), each with a lock
+ * that lasts as long as its restore's process, so that a crashed one can be told from one that
+ * runs; and the definitions of the VMs that were replaced. */
 #pragma once
 
 #include <stddef.h>
@@ -8,18 +9,23 @@
 #include "repository/repository.h"
 #include "schema/records/restore-journal.h"
 
-/* The lock of one journal: 1 taken (*ret_fd holds it until it is closed), 0 its restore lives, -1 error. */
-int restores_lock(struct repository *repository, const char *job, int *ret_fd, struct error **err) _must_check_;
+/* The lock of one journal: 1 taken (*ret_fd holds it until it is closed), 0 its restore lives, -1
+ * error. */
+int restores_lock(struct repository *repository, const char *job, int *ret_fd,
+                  struct error **err) _must_check_;
 
 /* Writes the journal durably. */
-int restores_write(struct repository *repository, const struct restore_journal *journal, struct error **err) _must_check_;
+int restores_write(struct repository *repository, const struct restore_journal *journal,
+                   struct error **err) _must_check_;
 /* The definition of the VM that is replaced, which holds secrets, as `journal->original_file`. */
-int restores_write_original(struct repository *repository, const struct restore_journal *journal, const char *xml,
-                            struct error **err) _must_check_;
+int restores_write_original(struct repository *repository, const struct restore_journal *journal,
+                            const char *xml, struct error **err) _must_check_;
 /* Reads it back; the caller frees. */
-char *restores_read_original(struct repository *repository, const struct restore_journal *journal, struct error **err) _must_check_;
+char *restores_read_original(struct repository *repository, const struct restore_journal *journal,
+                             struct error **err) _must_check_;
 /* Removes the journal and what belongs to it; what is not there is fine. */
-int restores_remove(struct repository *repository, const struct restore_journal *journal, struct error **err) _must_check_;
+int restores_remove(struct repository *repository, const struct restore_journal *journal,
+                    struct error **err) _must_check_;
 
 struct restore_journals {
         struct restore_journal **items; /* by job */
@@ -27,6 +33,7 @@ struct restore_journals {
         char **unreadable; /* a sentence each */
 };
 /* All of them, or those of one VM. */
-int restores_scan(struct repository *repository, const char *vm, struct restore_journals *ret, struct error **err) _must_check_;
+int restores_scan(struct repository *repository, const char *vm, struct restore_journals *ret,
+                  struct error **err) _must_check_;
 void restore_journals_done(struct restore_journals *list);
 #define _cleanup_restore_journals_ _cleanup_(restore_journals_done)

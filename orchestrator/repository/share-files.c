@@ -16,16 +16,20 @@ bool file_name_is_safe(const char *name)
         size_t length = strlen(name);
         if (length == 0 || length > NAME_MAX || !isalnum((unsigned char)name[0]))
                 return false;
-        return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == length;
+        return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") ==
+               length;
 }
 
-static int open_component(int dir_fd, const char *name, int flags, const char *path, struct error **err)
+static int open_component(int dir_fd, const char *name, int flags, const char *path,
+                          struct error **err)
 {
         if (!file_name_is_safe(name))
-                return error_set(err, ERROR_CORRUPT, "%s is not a path that orch makes on the share", path);
+                return error_set(err, ERROR_CORRUPT,
+                                 "%s is not a path that orch makes on the share", path);
         int fd = openat(dir_fd, name, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0 && errno == ELOOP)
-                return error_set(err, ERROR_CORRUPT, "%s is a symbolic link; orch follows none on the share", path);
+                return error_set(err, ERROR_CORRUPT,
+                                 "%s is a symbolic link; orch follows none on the share", path);
         if (fd < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s", path);
         return fd;
@@ -70,7 +74,8 @@ int share_open_file(int dir_fd, const char *path, struct stat *ret_stat, struct 
 }
 
 /* By its descriptor, so that what was checked is what is read. */
-static char *read_opened(int fd, const char *name, size_t max_bytes, size_t *ret_length, struct error **err)
+static char *read_opened(int fd, const char *name, size_t max_bytes, size_t *ret_length,
+                         struct error **err)
 {
         _cleanup_strbuf_ struct strbuf buf = { 0 };
         char chunk[16384];
@@ -82,7 +87,9 @@ static char *read_opened(int fd, const char *name, size_t max_bytes, size_t *ret
                         return NULL;
                 }
                 if (buf.length + (size_t)n > max_bytes) {
-                        error_set(err, ERROR_CORRUPT, "%s is larger than the %zu bytes expected at most", name, max_bytes);
+                        error_set(err, ERROR_CORRUPT,
+                                  "%s is larger than the %zu bytes expected at most", name,
+                                  max_bytes);
                         return NULL;
                 }
                 strbuf_append(&buf, chunk, (size_t)n);
@@ -92,17 +99,22 @@ static char *read_opened(int fd, const char *name, size_t max_bytes, size_t *ret
         return strbuf_take(&buf);
 }
 
-char *share_read_file(int dir_fd, const char *name, size_t max_bytes, size_t *ret_length, struct error **err)
+char *share_read_file(int dir_fd, const char *name, size_t max_bytes, size_t *ret_length,
+                      struct error **err)
 {
-        _cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        _cleanup_close_ int fd =
+                openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         if (fd < 0) {
                 error_set_errno(err, ERROR_INTERNAL, errno, "cannot open %s", name);
                 return NULL;
         }
-        return check_regular(fd, name, NULL, err) < 0 ? NULL : read_opened(fd, name, max_bytes, ret_length, err);
+        return check_regular(fd, name, NULL, err) < 0
+                       ? NULL
+                       : read_opened(fd, name, max_bytes, ret_length, err);
 }
 
-char *share_read_beneath(int dir_fd, const char *path, size_t max_bytes, size_t *ret_length, struct error **err)
+char *share_read_beneath(int dir_fd, const char *path, size_t max_bytes, size_t *ret_length,
+                         struct error **err)
 {
         _cleanup_close_ int fd = share_open_file(dir_fd, path, NULL, err);
         return fd < 0 ? NULL : read_opened(fd, path, max_bytes, ret_length, err);
@@ -146,8 +158,8 @@ int share_rename_new(int dir_fd, const char *from, const char *to)
                 return 0;
         if (errno != EINVAL && errno != ENOSYS)
                 return -1;
-        /* NFS has no such rename. A folder that is there and not empty makes the plain one fail, so nothing can be lost in
-         * between. */
+        /* NFS has no such rename. A folder that is there and not empty makes the plain one fail, so
+         * nothing can be lost in between. */
         struct stat st;
         if (fstatat(dir_fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0) {
                 errno = EEXIST;

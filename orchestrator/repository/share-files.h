@@ -1,5 +1,5 @@
-/* Opening and listing what is on the share without trusting it: no symbolic link is followed, only regular files are read, sizes
- * are capped. Used by the files of this folder. */
+/* Opening and listing what is on the share without trusting it: no symbolic link is followed, only
+ * regular files are read, sizes are capped. Used by the files of this folder. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,23 +8,30 @@
 
 #include "base/error.h"
 
-/* A file's name inside a point: as name_is_safe(), but as long as a file system allows (a VM's name plus a disk's). */
+/* A file's name inside a point: as name_is_safe(), but as long as a file system allows (a VM's name
+ * plus a disk's). */
 bool file_name_is_safe(const char *name);
 
-/* Opens a file or folder by a relative path below dir_fd, every component safe and none a link. `flags` as for open(). Returns the
- * descriptor or -1; the error's errnum is ENOENT for what is not there. */
+/* Opens a file or folder by a relative path below dir_fd, every component safe and none a link.
+ * `flags` as for open(). Returns the descriptor or -1; the error's errnum is ENOENT for what is not
+ * there. */
 int share_open_beneath(int dir_fd, const char *path, int flags, struct error **err) _must_check_;
 
 /* The same for reading a regular file; ERROR_CORRUPT for anything else. */
-int share_open_file(int dir_fd, const char *path, struct stat *ret_stat, struct error **err) _must_check_;
+int share_open_file(int dir_fd, const char *path, struct stat *ret_stat,
+                    struct error **err) _must_check_;
 
-/* Reads a regular file directly in dir_fd (its name may start with a dot); NUL-terminated, the caller frees. */
-char *share_read_file(int dir_fd, const char *name, size_t max_bytes, size_t *ret_length, struct error **err) _must_check_;
+/* Reads a regular file directly in dir_fd (its name may start with a dot); NUL-terminated, the
+ * caller frees. */
+char *share_read_file(int dir_fd, const char *name, size_t max_bytes, size_t *ret_length,
+                      struct error **err) _must_check_;
 
 /* The same of a file by a relative path below dir_fd, as share_open_beneath() has it. */
-char *share_read_beneath(int dir_fd, const char *path, size_t max_bytes, size_t *ret_length, struct error **err) _must_check_;
+char *share_read_beneath(int dir_fd, const char *path, size_t max_bytes, size_t *ret_length,
+                         struct error **err) _must_check_;
 
-/* The names in a folder except "." and "..", sorted. `what` is for messages. *ret is the caller's (strv_free). */
+/* The names in a folder except "." and "..", sorted. `what` is for messages. *ret is the caller's
+ * (strv_free). */
 int share_list(int dir_fd, const char *what, char ***ret, struct error **err) _must_check_;
 
 /* Renames within a folder to a name that must be free: 0, or -1 with errno (EEXIST). */

@@ -30,6 +30,6 @@ void staging_became_point(struct staging *staging, const char *point);
 /* Whether two looks at a file saw the same content, as far as stat can tell. */
 static inline bool stat_is_same_content(const struct stat *a, const struct stat *b)
 {
-        return a->st_ino == b->st_ino && a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-               a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+        return a->st_ino == b->st_ino && a->st_size == b->st_size &&
+               a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }

@@ -1,4 +1,5 @@
-/* Implements repository/staging-sweep.h and the hashing of a whole folder inside a staging folder. */
+/* Implements repository/staging-sweep.h and the hashing of a whole folder inside a staging
+ * folder. */
 #include "repository/staging-sweep.h"
 
 #include <errno.h>
@@ -13,15 +14,16 @@
 #include "repository/share-files.h"
 #include "repository/staging-internal.h"
 
-static int open_vm_folder(struct repository *repository, const char *hypervisor, const char *vm, struct error **err)
+static int open_vm_folder(struct repository *repository, const char *hypervisor, const char *vm,
+                          struct error **err)
 {
         _cleanup_free_ char *path = xasprintf("%s/%s", hypervisor, vm);
         return share_open_beneath(repository->root_fd, path, O_RDONLY | O_DIRECTORY, err);
 }
 
 /* The names in that VM's folder; *ret_fd is -1 where it has none. */
-static int list_vm_folder(struct repository *repository, const char *hypervisor, const char *vm, int *ret_fd, char ***ret_names,
-                          struct error **err)
+static int list_vm_folder(struct repository *repository, const char *hypervisor, const char *vm,
+                          int *ret_fd, char ***ret_names, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_close_ int fd = open_vm_folder(repository, hypervisor, vm, &error);
@@ -34,7 +36,8 @@ static int list_vm_folder(struct repository *repository, const char *hypervisor,
         return 0;
 }
 
-int staging_list(struct repository *repository, const char *hypervisor, const char *vm, char ***ret_jobs, struct error **err)
+int staging_list(struct repository *repository, const char *hypervisor, const char *vm,
+                 char ***ret_jobs, struct error **err)
 {
         _cleanup_close_ int fd = -1;
         _cleanup_strv_ char **names = NULL;
@@ -48,7 +51,8 @@ int staging_list(struct repository *repository, const char *hypervisor, const ch
         return 0;
 }
 
-int staging_sweep(struct repository *repository, const char *hypervisor, const char *vm, size_t *ret_removed, struct error **err)
+int staging_sweep(struct repository *repository, const char *hypervisor, const char *vm,
+                  size_t *ret_removed, struct error **err)
 {
         size_t removed = 0;
         _cleanup_close_ int fd = -1;
@@ -56,7 +60,8 @@ int staging_sweep(struct repository *repository, const char *hypervisor, const c
         if (list_vm_folder(repository, hypervisor, vm, &fd, &names, err) < 0)
                 return -1;
         for (size_t i = 0; names && names[i]; i++) {
-                if (!str_starts_with(names[i], STAGING_PREFIX) && !str_starts_with(names[i], ".removing-"))
+                if (!str_starts_with(names[i], STAGING_PREFIX) &&
+                    !str_starts_with(names[i], ".removing-"))
                         continue;
                 if (fs_remove_tree_at(fd, names[i], err) < 0)
                         return error_prefix(err, "%s/%s", hypervisor, vm);
@@ -68,7 +73,8 @@ int staging_sweep(struct repository *repository, const char *hypervisor, const c
 
 int staging_hash_folder(struct staging *staging, const char *folder, struct error **err)
 {
-        _cleanup_close_ int fd = share_open_beneath(staging->dir_fd, folder, O_RDONLY | O_DIRECTORY, err);
+        _cleanup_close_ int fd =
+                share_open_beneath(staging->dir_fd, folder, O_RDONLY | O_DIRECTORY, err);
         if (fd < 0)
                 return -1;
         _cleanup_strv_ char **names = NULL;
@@ -78,13 +84,15 @@ int staging_hash_folder(struct staging *staging, const char *folder, struct erro
                 /* swtpm's lock file: empty, and nothing in a copy. */
                 if (streq(names[i], ".lock")) {
                         if (unlinkat(fd, names[i], 0) < 0)
-                                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove %s/.lock", folder);
+                                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                                       "cannot remove %s/.lock", folder);
                         continue;
                 }
                 _cleanup_free_ char *path = path_join(folder, names[i]);
                 struct stat st;
                 if (fstatat(fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s", path);
+                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s",
+                                               path);
                 if (S_ISDIR(st.st_mode)) {
                         if (staging_hash_folder(staging, path, err) < 0)
                                 return -1;

@@ -1,4 +1,5 @@
-/* Implements most of repository/staging.h; publishing is in publish.c. All paths are below a descriptor of the folder. */
+/* Implements most of repository/staging.h; publishing is in publish.c. All paths are below a
+ * descriptor of the folder. */
 #include "repository/staging.h"
 
 #include <assert.h>
@@ -45,12 +46,14 @@ static void give_up_new_folder(const struct staging *staging)
         (void)unlinkat(staging->vm_fd, staging->folder, AT_REMOVEDIR);
 }
 
-struct staging *staging_create(struct repository *repository, const char *hypervisor, const char *vm, const char *job,
-                               struct error **err)
+struct staging *staging_create(struct repository *repository, const char *hypervisor,
+                               const char *vm, const char *job, struct error **err)
 {
         assert(name_is_safe(hypervisor) && name_is_safe(vm) && name_is_safe(job));
         _cleanup_(staging_freep) struct staging *staging = xcalloc(1, sizeof *staging);
-        *staging = (struct staging){ .repository = repository, .hypervisor_fd = -1, .vm_fd = -1, .dir_fd = -1 };
+        *staging = (struct staging){
+                .repository = repository, .hypervisor_fd = -1, .vm_fd = -1, .dir_fd = -1
+        };
         staging->hypervisor = xstrdup(hypervisor);
         staging->vm = xstrdup(vm);
         staging->folder = xasprintf(STAGING_PREFIX "%s", job);
@@ -66,10 +69,12 @@ struct staging *staging_create(struct repository *repository, const char *hyperv
                 bool is_older = errno == EEXIST;
                 if (is_older)
                         error_set(err, ERROR_REFUSED,
-                                  "%s exists already: it is left from an earlier attempt of this job; `orch recover %s` removes it",
+                                  "%s exists already: it is left from an earlier attempt of this "
+                                  "job; `orch recover %s` removes it",
                                   staging->path, vm);
                 else
-                        error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the folder %s", staging->path);
+                        error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the folder %s",
+                                        staging->path);
                 if (!is_older)
                         give_up_new_folder(staging);
                 return NULL;
@@ -101,10 +106,13 @@ struct staging *staging_free(struct staging *staging)
 int staging_remove(struct staging *staging, struct error **err)
 {
         if (staging->published)
-                return error_set(err, ERROR_REFUSED, "%s is a restore point by now and is not removed as a staging folder",
-                                 staging->path);
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "%s is a restore point by now and is not removed as a staging folder",
+                        staging->path);
         if (fs_remove_tree_at(staging->vm_fd, staging->folder, err) < 0)
-                return error_prefix(err, "%s/%s/%s", staging->repository->path, staging->hypervisor, staging->vm);
+                return error_prefix(err, "%s/%s/%s", staging->repository->path, staging->hypervisor,
+                                    staging->vm);
         return 0;
 }
 
@@ -124,25 +132,30 @@ void staging_set_cancelled(struct staging *staging, bool (*cancelled)(void *data
         staging->cancelled_data = data;
 }
 
-/* The folder that `name` is in: the staging folder's descriptor, or *folder_fd for one below. Made where it is missing. */
-static int open_folder_of(struct staging *staging, const char *name, int *folder_fd, struct error **err)
+/* The folder that `name` is in: the staging folder's descriptor, or *folder_fd for one below. Made
+ * where it is missing. */
+static int open_folder_of(struct staging *staging, const char *name, int *folder_fd,
+                          struct error **err)
 {
         const char *slash = strchr(name, '/');
         if (!slash)
                 return staging->dir_fd;
         _cleanup_free_ char *folder = xstrndup(name, (size_t)(slash - name));
         if (!file_name_is_safe(folder) || slash + 1 != path_base(name))
-                return error_set(err, ERROR_REFUSED, "\"%s\" is not a safe name for a file of a restore point", name);
+                return error_set(err, ERROR_REFUSED,
+                                 "\"%s\" is not a safe name for a file of a restore point", name);
         if (fs_make_dir_at(staging->dir_fd, folder, 0700, err) < 0)
                 return -1;
         *folder_fd = fs_open_dir_at(staging->dir_fd, folder, err);
         return *folder_fd;
 }
 
-int staging_write_file(struct staging *staging, const char *name, mode_t mode, const void *data, size_t length, struct error **err)
+int staging_write_file(struct staging *staging, const char *name, mode_t mode, const void *data,
+                       size_t length, struct error **err)
 {
         if (!file_name_is_safe(path_base(name)))
-                return error_set(err, ERROR_REFUSED, "\"%s\" is not a safe name for a file of a restore point", name);
+                return error_set(err, ERROR_REFUSED,
+                                 "\"%s\" is not a safe name for a file of a restore point", name);
         _cleanup_close_ int folder_fd = -1;
         int dir_fd = open_folder_of(staging, name, &folder_fd, err);
         if (dir_fd < 0 || fs_write_file_at(dir_fd, path_base(name), mode, data, length, err) < 0)
@@ -161,7 +174,8 @@ static int corrupt_if_missing(const char *path, struct error *error, struct erro
 }
 
 static char *hash_opened(struct staging *staging, int fd, const char *name, const char *path,
-                         const struct staging_progress *progress, uint64_t *ret_bytes, struct stat *ret_stat, struct error **err)
+                         const struct staging_progress *progress, uint64_t *ret_bytes,
+                         struct stat *ret_stat, struct error **err)
 {
         /* A server may tell only now that it could not keep what was written. */
         if (fsync(fd) < 0) {
@@ -180,7 +194,8 @@ static char *hash_opened(struct staging *staging, int fd, const char *name, cons
                 error_set(err, ERROR_CORRUPT, "%s is empty", path);
                 return NULL;
         }
-        _cleanup_free_ char *sha256 = hash_file(fd, path, (uint64_t)before.st_size, progress, ret_bytes, err);
+        _cleanup_free_ char *sha256 =
+                hash_file(fd, path, (uint64_t)before.st_size, progress, ret_bytes, err);
         if (!sha256)
                 return NULL;
         if (fstat(fd, ret_stat) < 0) {
@@ -194,7 +209,8 @@ static char *hash_opened(struct staging *staging, int fd, const char *name, cons
         return TAKE_PTR(sha256);
 }
 
-char *staging_hash_file(struct staging *staging, const char *name, const struct staging_progress *progress, uint64_t *ret_bytes,
+char *staging_hash_file(struct staging *staging, const char *name,
+                        const struct staging_progress *progress, uint64_t *ret_bytes,
                         struct error **err)
 {
         _cleanup_free_ char *path = path_join(staging->path, name);
@@ -206,7 +222,8 @@ char *staging_hash_file(struct staging *staging, const char *name, const struct 
         }
         struct stat st;
         uint64_t bytes = 0;
-        _cleanup_free_ char *sha256 = hash_opened(staging, fd, name, path, progress, &bytes, &st, err);
+        _cleanup_free_ char *sha256 =
+                hash_opened(staging, fd, name, path, progress, &bytes, &st, err);
         if (!sha256)
                 return NULL;
         checksums_set(&staging->checksums, name, sha256, &st);
@@ -214,15 +231,16 @@ char *staging_hash_file(struct staging *staging, const char *name, const struct 
         return TAKE_PTR(sha256);
 }
 
-int staging_check_image(struct staging *staging, const char *name, uint64_t virtual_bytes, const char *backing_file,
-                        struct error **err)
+int staging_check_image(struct staging *staging, const char *name, uint64_t virtual_bytes,
+                        const char *backing_file, struct error **err)
 {
         _cleanup_free_ char *path = path_join(staging->path, name);
         _cleanup_error_ struct error *error = NULL;
         _cleanup_close_ int fd = share_open_file(staging->dir_fd, name, NULL, &error);
         if (fd < 0)
                 return corrupt_if_missing(path, TAKE_PTR(error), err);
-        struct image_expectation expected = { .virtual_bytes = virtual_bytes, .backing_file = backing_file };
+        struct image_expectation expected = { .virtual_bytes = virtual_bytes,
+                                              .backing_file = backing_file };
         return image_check(path, &expected, staging->cancelled, staging->cancelled_data, err);
 }
 
@@ -241,9 +259,11 @@ char *staging_choose_point_name(struct staging *staging, int64_t started, struct
                         continue;
                 if (errno == ENOENT)
                         return TAKE_PTR(name);
-                error_set_errno(err, ERROR_INTERNAL, errno, "cannot look for %s beside %s", name, staging->path);
+                error_set_errno(err, ERROR_INTERNAL, errno, "cannot look for %s beside %s", name,
+                                staging->path);
                 return NULL;
         }
-        error_set(err, ERROR_REFUSED, "no name is free for the restore point beside %s", staging->path);
+        error_set(err, ERROR_REFUSED, "no name is free for the restore point beside %s",
+                  staging->path);
         return NULL;
 }

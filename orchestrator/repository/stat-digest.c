@@ -1,4 +1,5 @@
-/* Implements repository/stat-digest.h. Each file is opened before it is looked at: that is when an NFS client asks the server. */
+/* Implements repository/stat-digest.h. Each file is opened before it is looked at: that is when an
+ * NFS client asks the server. */
 #include "repository/stat-digest.h"
 
 #include "base/memory.h"
@@ -14,12 +15,14 @@ static int add_file(struct strbuf *buf, int point_fd, const char *name, struct e
         _cleanup_close_ int fd = share_open_file(point_fd, name, &st, err);
         if (fd < 0)
                 return -1;
-        strbuf_addf(buf, "%s %ju %ju %jd.%09ld %jd.%09ld\n", name, (uintmax_t)st.st_ino, (uintmax_t)st.st_size,
-                    (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec, (intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
+        strbuf_addf(buf, "%s %ju %ju %jd.%09ld %jd.%09ld\n", name, (uintmax_t)st.st_ino,
+                    (uintmax_t)st.st_size, (intmax_t)st.st_mtim.tv_sec, st.st_mtim.tv_nsec,
+                    (intmax_t)st.st_ctim.tv_sec, st.st_ctim.tv_nsec);
         return 0;
 }
 
-char *stat_digest_make(int point_fd, const char *path, const struct checksums *list, struct error **err)
+char *stat_digest_make(int point_fd, const char *path, const struct checksums *list,
+                       struct error **err)
 {
         _cleanup_strbuf_ struct strbuf buf = { 0 };
         int r = add_file(&buf, point_fd, CHECKSUMS_NAME, err);

@@ -1,4 +1,5 @@
-/* Implements worker/worker.h: reads the request, makes the process ready, and hands over to the action. */
+/* Implements worker/worker.h: reads the request, makes the process ready, and hands over to the
+ * action. */
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -15,12 +16,12 @@
 #include "transports/libvirt/libvirt-ssh.h"
 #include "worker/backup/backup-internal.h"
 #include "worker/backup/backup.h"
-#include "worker/upkeep/discover.h"
-#include "worker/upkeep/host-check.h"
-#include "worker/upkeep/prune.h"
 #include "worker/recover/recover.h"
 #include "worker/restore/restore.h"
 #include "worker/test-restore/test-restore.h"
+#include "worker/upkeep/discover.h"
+#include "worker/upkeep/host-check.h"
+#include "worker/upkeep/prune.h"
 #include "worker/upkeep/verify.h"
 
 enum { REQUEST_MAX = 16 * 1024 * 1024 };
@@ -58,7 +59,8 @@ int worker_check_cancelled(struct error **err)
 
 void worker_note_cancellation(struct error *failure)
 {
-        if (!worker_cancelled(NULL) || (failure->kind != ERROR_UNREACHABLE && failure->kind != ERROR_TIMEOUT))
+        if (!worker_cancelled(NULL) ||
+            (failure->kind != ERROR_UNREACHABLE && failure->kind != ERROR_TIMEOUT))
                 return;
         failure->kind = ERROR_CANCELLED;
         error_prefix(&failure, "cancelled");
@@ -73,7 +75,8 @@ static char *read_request(struct error **err)
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n <= 0) {
-                        error_set(err, ERROR_INTERNAL, "no job request on stdin (this verb is for the daemon)");
+                        error_set(err, ERROR_INTERNAL,
+                                  "no job request on stdin (this verb is for the daemon)");
                         return NULL;
                 }
                 strbuf_append(&buf, chunk, (size_t)n);
@@ -83,7 +86,8 @@ static char *read_request(struct error **err)
                         return strbuf_take(&buf);
                 }
                 if (buf.length > REQUEST_MAX) {
-                        error_set(err, ERROR_INTERNAL, "the job request is larger than %d bytes", REQUEST_MAX);
+                        error_set(err, ERROR_INTERNAL, "the job request is larger than %d bytes",
+                                  REQUEST_MAX);
                         return NULL;
                 }
         }
@@ -98,7 +102,8 @@ static void prepare_process(void)
         umask(077);
 }
 
-static int dispatch(const struct job_request *request, const struct settings *settings, const struct inventory *inventory)
+static int dispatch(const struct job_request *request, const struct settings *settings,
+                    const struct inventory *inventory)
 {
         _cleanup_(report_done) struct report report;
         report_init(&report, request->vm, NULL);
@@ -122,22 +127,25 @@ static int dispatch(const struct job_request *request, const struct settings *se
                 return test_restore_run(request, settings, inventory, &report);
         }
         _cleanup_error_ struct error *error = NULL;
-        error_set(&error, ERROR_CONFIG, "this version has no action '%s'", job_action_name(request->action));
+        error_set(&error, ERROR_CONFIG, "this version has no action '%s'",
+                  job_action_name(request->action));
         report_result(&report, "failed", NULL, error);
         return 1;
 }
 
 static int run_request(const char *text, struct error **err)
 {
-        _cleanup_(job_request_freep) struct job_request *request = job_request_parse(text, strlen(text), err);
+        _cleanup_(job_request_freep) struct job_request *request =
+                job_request_parse(text, strlen(text), err);
         if (!request)
                 return -1;
         _cleanup_problems_ struct problems problems = { 0 };
         _cleanup_(settings_freep) struct settings *settings =
-                settings_parse(request->settings_text, strlen(request->settings_text), request->settings_path, &problems);
+                settings_parse(request->settings_text, strlen(request->settings_text),
+                               request->settings_path, &problems);
         _cleanup_(inventory_freep) struct inventory *inventory =
-                settings ? inventory_parse(request->inventory_text, strlen(request->inventory_text), request->inventory_path,
-                                           &problems)
+                settings ? inventory_parse(request->inventory_text, strlen(request->inventory_text),
+                                           request->inventory_path, &problems)
                          : NULL;
         if (!inventory)
                 return problems_to_error(&problems, err);
@@ -156,8 +164,8 @@ int worker_main(void)
                 log_error("worker: %s", error_message(error));
                 status = 2;
         }
-        /* A call that was given up still runs in a library whose exit handlers would pull the ground from under it. Events go out by
-         * write(2): nothing is left to be flushed. */
+        /* A call that was given up still runs in a library whose exit handlers would pull the
+         * ground from under it. Events go out by write(2): nothing is left to be flushed. */
         if (libvirt_ssh_calls_left_behind())
                 _exit(status);
         return status;

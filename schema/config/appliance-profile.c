@@ -1,4 +1,5 @@
-/* Implements schema/config/appliance-profile.h. The built-in profiles are files of the same form (schema/profiles/), compiled in. */
+/* Implements schema/config/appliance-profile.h. The built-in profiles are files of the same form
+ * (schema/profiles/), compiled in. */
 #include "schema/config/appliance-profile.h"
 
 #include <errno.h>
@@ -8,8 +9,8 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "schema/yaml/yaml-fields.h"
 #include "schema/profile-asa.h"
+#include "schema/yaml/yaml-fields.h"
 
 enum { MAX_CAPTURES = 50, MAX_ANSWERS = 50 };
 
@@ -36,7 +37,8 @@ static const char *check_file(const char *text)
                        : "a file name of letters, digits, and \"._-\" that is not changes.diff";
 }
 
-/* The enable and save groups are only names in the file: offsets are from the start of the profile. */
+/* The enable and save groups are only names in the file: offsets are from the start of the
+ * profile. */
 #define PROFILE(member) offsetof(struct appliance_profile, member)
 #define PATTERN .check = check_pattern
 
@@ -54,12 +56,14 @@ static const struct field save_fields[] = {
 
 static const struct field answer_fields[] = {
         { "ask", FIELD_TEXT, offsetof(struct appliance_answer, ask), .required = true, PATTERN },
-        { "answer", FIELD_TEXT, offsetof(struct appliance_answer, answer), .required = true, .may_be_empty = true },
+        { "answer", FIELD_TEXT, offsetof(struct appliance_answer, answer), .required = true,
+          .may_be_empty = true },
         { NULL },
 };
 
 static const struct field capture_fields[] = {
-        { "file", FIELD_TEXT, offsetof(struct appliance_capture, file), .required = true, .check = check_file },
+        { "file", FIELD_TEXT, offsetof(struct appliance_capture, file), .required = true,
+          .check = check_file },
         { "command", FIELD_TEXT, offsetof(struct appliance_capture, command), .required = true },
         { "begins", FIELD_TEXT, offsetof(struct appliance_capture, begins), PATTERN },
         { "ends", FIELD_TEXT, offsetof(struct appliance_capture, ends), PATTERN },
@@ -86,7 +90,8 @@ static void captures_free(struct appliance_capture *captures, size_t n)
         free(captures);
 }
 
-static bool is_list(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, size_t most)
+static bool is_list(const struct field_reader *reader, const struct field *field,
+                    const struct yaml_node *node, size_t most)
 {
         if (node->kind == NODE_SEQUENCE && node->count <= most)
                 return true;
@@ -95,35 +100,41 @@ static bool is_list(const struct field_reader *reader, const struct field *field
 }
 
 /* These two have the profile itself as member. */
-static void read_answers(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, void *member)
+static void read_answers(const struct field_reader *reader, const struct field *field,
+                         const struct yaml_node *node, void *member)
 {
         struct appliance_profile *profile = member;
         if (!is_list(reader, field, node, MAX_ANSWERS))
                 return;
         profile->answers = xcalloc(node->count + 1, sizeof *profile->answers);
         for (size_t i = 0; i < node->count; i++)
-                fields_read(reader, answer_fields, "an answer", node->items[i], NULL, &profile->answers[profile->n_answers++]);
+                fields_read(reader, answer_fields, "an answer", node->items[i], NULL,
+                            &profile->answers[profile->n_answers++]);
 }
 
-static void refuse_same_file(const struct field_reader *reader, const struct appliance_profile *profile,
-                             const struct yaml_node *node)
+static void refuse_same_file(const struct field_reader *reader,
+                             const struct appliance_profile *profile, const struct yaml_node *node)
 {
         const struct appliance_capture *last = &profile->captures[profile->n_captures - 1];
         for (size_t i = 0; last->file && i + 1 < profile->n_captures; i++)
                 if (streq(profile->captures[i].file, last->file))
-                        field_problem(reader, node, "captures: the file \"%s\" is written twice", last->file);
+                        field_problem(reader, node, "captures: the file \"%s\" is written twice",
+                                      last->file);
 }
 
-static void read_captures(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, void *member)
+static void read_captures(const struct field_reader *reader, const struct field *field,
+                          const struct yaml_node *node, void *member)
 {
         struct appliance_profile *profile = member;
         if (!is_list(reader, field, node, MAX_CAPTURES))
                 return;
         if (node->count == 0)
-                field_problem(reader, node, "captures: the list is empty: there would be nothing to save");
+                field_problem(reader, node,
+                              "captures: the list is empty: there would be nothing to save");
         profile->captures = xcalloc(node->count + 1, sizeof *profile->captures);
         for (size_t i = 0; i < node->count; i++) {
-                fields_read(reader, capture_fields, "a capture", node->items[i], NULL, &profile->captures[profile->n_captures++]);
+                fields_read(reader, capture_fields, "a capture", node->items[i], NULL,
+                            &profile->captures[profile->n_captures++]);
                 refuse_same_file(reader, profile, node->items[i]);
         }
 }
@@ -145,44 +156,51 @@ static const struct field profile_fields[] = {
         { NULL },
 };
 
-struct appliance_profile *appliance_profile_parse(const char *text, size_t length, const char *path, const char *name,
-                                                  struct problems *problems)
+struct appliance_profile *appliance_profile_parse(const char *text, size_t length, const char *path,
+                                                  const char *name, struct problems *problems)
 {
         size_t n_errors = problems->n_errors;
-        _cleanup_(yaml_document_freep) struct yaml_document *document = yaml_document_parse(text, length, path, problems);
+        _cleanup_(yaml_document_freep) struct yaml_document *document =
+                yaml_document_parse(text, length, path, problems);
         if (!document)
                 return NULL;
-        _cleanup_(appliance_profile_freep) struct appliance_profile *profile = xcalloc(1, sizeof *profile);
+        _cleanup_(appliance_profile_freep) struct appliance_profile *profile =
+                xcalloc(1, sizeof *profile);
         profile->name = xstrdup(name);
         profile->username_prompt = xstrdup("([Uu]sername|[Ll]ogin): ?$");
         profile->password_prompt = xstrdup("[Pp]assword: ?$");
         struct field_reader reader = { .file = path, .problems = problems };
-        fields_read(&reader, profile_fields, "an appliance profile", yaml_document_root(document), NULL, profile);
+        fields_read(&reader, profile_fields, "an appliance profile", yaml_document_root(document),
+                    NULL, profile);
         return problems->n_errors > n_errors ? NULL : TAKE_PTR(profile);
 }
 
-static struct appliance_profile *load_built_in(const char *inventory_file, unsigned line, const char *name, const char *own_path,
+static struct appliance_profile *load_built_in(const char *inventory_file, unsigned line,
+                                               const char *name, const char *own_path,
                                                struct problems *problems)
 {
         _cleanup_strbuf_ struct strbuf names = { 0 };
         for (size_t i = 0; i < ARRAY_LENGTH(built_in); i++) {
                 if (streq(built_in[i].name, name)) {
                         _cleanup_free_ char *path = xasprintf("(built-in)/%s.yaml", name);
-                        return appliance_profile_parse(built_in[i].text, strlen(built_in[i].text), path, name, problems);
+                        return appliance_profile_parse(built_in[i].text, strlen(built_in[i].text),
+                                                       path, name, problems);
                 }
                 strbuf_addf(&names, "%s%s", i ? ", " : "", built_in[i].name);
         }
         problems_add(problems, inventory_file, line, 0,
-                     "config_capture: there is no appliance profile \"%s\": built in is %s; one of your own is a file %s", name,
-                     names.data, own_path);
+                     "config_capture: there is no appliance profile \"%s\": built in is %s; one of "
+                     "your own is a file %s",
+                     name, names.data, own_path);
         return NULL;
 }
 
-struct appliance_profile *appliance_profile_load(const char *inventory_file, unsigned line, const char *name,
-                                                 struct problems *problems)
+struct appliance_profile *appliance_profile_load(const char *inventory_file, unsigned line,
+                                                 const char *name, struct problems *problems)
 {
         if (!name_is_safe(name)) {
-                problems_add(problems, inventory_file, line, 0, "config_capture: \"%s\" cannot be the name of an appliance profile",
+                problems_add(problems, inventory_file, line, 0,
+                             "config_capture: \"%s\" cannot be the name of an appliance profile",
                              name);
                 return NULL;
         }
@@ -220,7 +238,8 @@ struct appliance_profile *appliance_profile_free(struct appliance_profile *profi
 
 static void add_pattern(struct line_patterns *patterns, const char *text)
 {
-        patterns->items = xrealloc_array(patterns->items, patterns->count + 1, sizeof *patterns->items);
+        patterns->items =
+                xrealloc_array(patterns->items, patterns->count + 1, sizeof *patterns->items);
         if (regcomp(&patterns->items[patterns->count], text, REG_EXTENDED | REG_NOSUB) == 0)
                 patterns->count++;
 }

@@ -1,6 +1,7 @@
-/* How to talk to one kind of appliance: a YAML file of a few lines (schema/appliance-profile.schema.json), so that a new kind needs no
- * code. Patterns are POSIX extended regular expressions, matched against one line without its end, anywhere in it unless they are
- * anchored. */
+/* How to talk to one kind of appliance: a YAML file of a few lines
+ * (schema/appliance-profile.schema.json), so that a new kind needs no code. Patterns are POSIX
+ * extended regular expressions, matched against one line without its end, anywhere in it unless
+ * they are anchored. */
 #pragma once
 
 #include <regex.h>
@@ -33,10 +34,11 @@ struct appliance_profile {
         char *username_prompt; /* patterns of what it asks after the SSH login and for `enable` */
         char *password_prompt;
         char *enable_command; /* NULL: there is no enable mode */
-        char *enable_prompt;  /* a pattern that the prompt matches there; not NULL with enable_command */
-        char **setup;         /* commands that make it fit for this: paging off */
-        char *save_command;   /* NULL: it has nothing to save */
-        char *save_expect;    /* a pattern that a line of its answer has to match; or NULL */
+        /* a pattern that the prompt matches there; not NULL with enable_command */
+        char *enable_prompt;
+        char **setup;       /* commands that make it fit for this: paging off */
+        char *save_command; /* NULL: it has nothing to save */
+        char *save_expect;  /* a pattern that a line of its answer has to match; or NULL */
         struct appliance_answer *answers;
         size_t n_answers;
         struct appliance_capture *captures;
@@ -47,13 +49,16 @@ struct appliance_profile {
         char *logout;          /* a command; or NULL */
 };
 
-/* Reads and validates the text of a profile; `path` is named in problems. NULL when it adds at least one error. The caller frees. */
-struct appliance_profile *appliance_profile_parse(const char *text, size_t length, const char *path, const char *name,
+/* Reads and validates the text of a profile; `path` is named in problems. NULL when it adds at
+ * least one error. The caller frees. */
+struct appliance_profile *appliance_profile_parse(const char *text, size_t length, const char *path,
+                                                  const char *name,
                                                   struct problems *problems) _must_check_;
 
-/* The profile of that name: profiles/<name>.yaml beside the inventory, else the built-in one. A name that is neither is a problem of
- * `inventory_file`, at `line`. The caller frees. */
-struct appliance_profile *appliance_profile_load(const char *inventory_file, unsigned line, const char *name,
+/* The profile of that name: profiles/<name>.yaml beside the inventory, else the built-in one. A
+ * name that is neither is a problem of `inventory_file`, at `line`. The caller frees. */
+struct appliance_profile *appliance_profile_load(const char *inventory_file, unsigned line,
+                                                 const char *name,
                                                  struct problems *problems) _must_check_;
 struct appliance_profile *appliance_profile_free(struct appliance_profile *profile);
 DEFINE_FREEP(struct appliance_profile, appliance_profile_free)

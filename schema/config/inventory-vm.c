@@ -1,4 +1,5 @@
-/* One VM of the inventory: its keys, what they are when they are not given, and which of them contradict each other. */
+/* One VM of the inventory: its keys, what they are when they are not given, and which of them
+ * contradict each other. */
 #include <stddef.h>
 #include <string.h>
 
@@ -8,14 +9,17 @@
 #include "schema/config/text-checks.h"
 
 static const char *const method_words[] = { "quiesce", "snapshot", "suspend", "shutdown", NULL };
-static const char *const schedule_words[] = { "daily", "weekly", "biweekly", "monthly", "manual", NULL };
+static const char *const schedule_words[] = { "daily",   "weekly", "biweekly",
+                                              "monthly", "manual", NULL };
 static const char *const level_words[] = { "full", "incremental", "differential", NULL };
 static const char *const compression_words[] = { "none", "zstd", "zlib", NULL };
 static const char *const fallback_words[] = { "snapshot", "fail", NULL };
 static const char *const when_off_words[] = { "fail", "backup", "skip", NULL };
-static const char *const test_restore_words[] = { "never", "after-each", "weekly", "monthly", "quarterly", NULL };
+static const char *const test_restore_words[] = { "never",   "after-each", "weekly",
+                                                  "monthly", "quarterly",  NULL };
 
-static void read_home(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, void *member)
+static void read_home(const struct field_reader *reader, const struct field *field,
+                      const struct yaml_node *node, void *member)
 {
         char **home = member;
         const char *text = field_text(reader, field, node);
@@ -24,27 +28,29 @@ static void read_home(const struct field_reader *reader, const struct field *fie
 }
 
 /* The three lists of commands have two members each: their fields have the VM itself as member. */
-static void read_pre_backup(const struct field_reader *reader, const struct field *field, const struct yaml_node *node,
-                            void *member)
+static void read_pre_backup(const struct field_reader *reader, const struct field *field,
+                            const struct yaml_node *node, void *member)
 {
         struct inventory_vm *vm = member;
-        vm_commands_read(reader, field, node, COMMAND_ON_HYPERVISOR, COMMAND_ON_ERROR_FAIL, &vm->pre_backup_commands,
-                         &vm->n_pre_backup_commands);
+        vm_commands_read(reader, field, node, COMMAND_ON_HYPERVISOR, COMMAND_ON_ERROR_FAIL,
+                         &vm->pre_backup_commands, &vm->n_pre_backup_commands);
 }
 
-static void read_post_backup(const struct field_reader *reader, const struct field *field, const struct yaml_node *node,
-                             void *member)
+static void read_post_backup(const struct field_reader *reader, const struct field *field,
+                             const struct yaml_node *node, void *member)
 {
         struct inventory_vm *vm = member;
-        vm_commands_read(reader, field, node, COMMAND_ON_HYPERVISOR, COMMAND_ON_ERROR_WARN, &vm->post_backup_commands,
-                         &vm->n_post_backup_commands);
+        vm_commands_read(reader, field, node, COMMAND_ON_HYPERVISOR, COMMAND_ON_ERROR_WARN,
+                         &vm->post_backup_commands, &vm->n_post_backup_commands);
 }
 
 /* They ask the restored guest, so that is where a plain string runs. */
-static void read_test(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, void *member)
+static void read_test(const struct field_reader *reader, const struct field *field,
+                      const struct yaml_node *node, void *member)
 {
         struct inventory_vm *vm = member;
-        vm_commands_read(reader, field, node, COMMAND_ON_GUEST, COMMAND_ON_ERROR_FAIL, &vm->test_commands, &vm->n_test_commands);
+        vm_commands_read(reader, field, node, COMMAND_ON_GUEST, COMMAND_ON_ERROR_FAIL,
+                         &vm->test_commands, &vm->n_test_commands);
 }
 
 #define VM(member) offsetof(struct inventory_vm, member)
@@ -76,13 +82,16 @@ const struct field inventory_vm_fields[] = {
         { "test_restore", FIELD_WORD, VM(test_restore), .words = test_restore_words },
         { "test_commands", FIELD_CUSTOM, 0, .read = read_test },
         { "boot_pattern", FIELD_TEXT, VM(boot_pattern), .check = check_pattern },
-        { "thaw_deadline_seconds", FIELD_UNSIGNED, VM(thaw_deadline_seconds), .min = 1, .max = 300 },
+        { "thaw_deadline_seconds", FIELD_UNSIGNED, VM(thaw_deadline_seconds), .min = 1,
+          .max = 300 },
         { NULL },
 };
 
 void inventory_vm_init(struct inventory_vm *vm)
 {
-        *vm = (struct inventory_vm){ .priority = 50, .schedule = VM_SCHEDULE_WEEKLY, .min_points = 2 };
+        *vm = (struct inventory_vm){ .priority = 50,
+                                     .schedule = VM_SCHEDULE_WEEKLY,
+                                     .min_points = 2 };
 }
 
 void inventory_vm_done(struct inventory_vm *vm)
@@ -108,28 +117,33 @@ const struct yaml_node *inventory_place(const struct yaml_node *node, const char
 /* Asks the file and not the struct: a retention that was refused is no reason for a warning too. */
 static bool has_retention(const struct yaml_node *node, const struct yaml_node *defaults)
 {
-        static const char *const keys[] = { "retention_weeks", "keep_last", "keep_monthly", "keep_yearly" };
+        static const char *const keys[] = { "retention_weeks", "keep_last", "keep_monthly",
+                                            "keep_yearly" };
         for (size_t i = 0; i < ARRAY_LENGTH(keys); i++)
                 if (yaml_mapping_get(node, keys[i]) || yaml_mapping_get(defaults, keys[i]))
                         return true;
         return false;
 }
 
-void inventory_vm_check(const struct field_reader *reader, const struct inventory_vm *vm, const struct yaml_node *node,
-                        const struct yaml_node *defaults)
+void inventory_vm_check(const struct field_reader *reader, const struct inventory_vm *vm,
+                        const struct yaml_node *node, const struct yaml_node *defaults)
 {
-        /* An increment comes out of QEMU's bitmaps, which nobody can read or renew while the machine is off. */
+        /* An increment comes out of QEMU's bitmaps, which nobody can read or renew while the
+         * machine is off. */
         if (vm->method == VM_METHOD_SHUTDOWN && vm->level != VM_LEVEL_FULL)
                 field_problem(reader, inventory_place(node, "level"),
-                              "level: %s is not possible with method: shutdown, because an increment needs the VM running; "
+                              "level: %s is not possible with method: shutdown, because an "
+                              "increment needs the VM running; "
                               "set level: full, or another method",
                               vm_level_name(vm->level));
         if (vm->config_only && vm->test_restore != VM_TEST_RESTORE_NEVER)
                 field_problem(reader, inventory_place(node, "test_restore"),
-                              "test_restore: a VM with config_only has no disks to boot from; set test_restore: never");
+                              "test_restore: a VM with config_only has no disks to boot from; set "
+                              "test_restore: never");
         if (vm->name && !has_retention(node, defaults))
                 problems_add_warning(reader->problems, reader->file, node->line, node->column,
-                                     "nothing says how long the backups of \"%s\" are kept, so none is ever removed: give "
+                                     "nothing says how long the backups of \"%s\" are kept, so "
+                                     "none is ever removed: give "
                                      "retention_weeks, keep_last, keep_monthly or keep_yearly",
                                      vm->name);
 }

@@ -1,8 +1,9 @@
-/* Implements schema/config/inventory.h: the file as a whole, and what no VM can know by itself: names that stand twice, hypervisors that
- * are not listed.
+/* Implements schema/config/inventory.h: the file as a whole, and what no VM can know by itself:
+ * names that stand twice, hypervisors that are not listed.
  *
- * While it is read, vms[i] is what item i of the `vms` list gave, broken or not, so that a problem found later still has a place.
- * Defaults are applied per key: a VM's own mapping first, then `defaults`. */
+ * While it is read, vms[i] is what item i of the `vms` list gave, broken or not, so that a problem
+ * found later still has a place. Defaults are applied per key: a VM's own mapping first, then
+ * `defaults`. */
 #include "schema/config/inventory.h"
 
 #include <stddef.h>
@@ -25,7 +26,8 @@ struct parts {
         const struct yaml_node *vms;
 };
 
-static void keep_node(const struct field_reader *reader _unused_, const struct field *field _unused_, const struct yaml_node *node,
+static void keep_node(const struct field_reader *reader _unused_,
+                      const struct field *field _unused_, const struct yaml_node *node,
                       void *member)
 {
         *(const struct yaml_node **)member = node;
@@ -63,8 +65,10 @@ static void hypervisor_done(struct inventory_hypervisor *hypervisor)
 static struct inventory_hypervisor *add_hypervisor(struct inventory *inventory)
 {
         inventory->hypervisors =
-                xrealloc_array(inventory->hypervisors, inventory->n_hypervisors + 1, sizeof *inventory->hypervisors);
-        struct inventory_hypervisor *hypervisor = &inventory->hypervisors[inventory->n_hypervisors++];
+                xrealloc_array(inventory->hypervisors, inventory->n_hypervisors + 1,
+                               sizeof *inventory->hypervisors);
+        struct inventory_hypervisor *hypervisor =
+                &inventory->hypervisors[inventory->n_hypervisors++];
         *hypervisor = (struct inventory_hypervisor){ 0 };
         return hypervisor;
 }
@@ -80,15 +84,18 @@ static void finish_hypervisor(struct inventory_hypervisor *hypervisor)
                 tidy_slashes(hypervisor->repository);
 }
 
-static void read_hypervisors(const struct field_reader *reader, struct inventory *inventory, const struct yaml_node *list)
+static void read_hypervisors(const struct field_reader *reader, struct inventory *inventory,
+                             const struct yaml_node *list)
 {
         if (list->kind != NODE_SEQUENCE || list->count > MAX_HYPERVISORS) {
-                field_expected(reader, "hypervisors", list, "a list (\"- name: …\") of at most 1000 hypervisors");
+                field_expected(reader, "hypervisors", list,
+                               "a list (\"- name: …\") of at most 1000 hypervisors");
                 return;
         }
         for (size_t i = 0; i < list->count; i++) {
                 struct inventory_hypervisor entry = { 0 };
-                fields_read(reader, hypervisor_fields, "a hypervisor", list->items[i], NULL, &entry);
+                fields_read(reader, hypervisor_fields, "a hypervisor", list->items[i], NULL,
+                            &entry);
                 finish_hypervisor(&entry);
                 if (entry.name && inventory_find_hypervisor(inventory, entry.name))
                         field_problem(reader, inventory_place(list->items[i], "name"),
@@ -97,9 +104,11 @@ static void read_hypervisors(const struct field_reader *reader, struct inventory
         }
 }
 
-/* Where hypervisors are listed, this one must be among them; else it gets an entry made from its name. */
-static void settle_home(const struct field_reader *reader, struct inventory *inventory, const struct inventory_vm *vm,
-                        bool are_listed, const struct yaml_node *place)
+/* Where hypervisors are listed, this one must be among them; else it gets an entry made from its
+ * name. */
+static void settle_home(const struct field_reader *reader, struct inventory *inventory,
+                        const struct inventory_vm *vm, bool are_listed,
+                        const struct yaml_node *place)
 {
         if (!vm->hypervisor || inventory_find_hypervisor(inventory, vm->hypervisor))
                 return;
@@ -116,22 +125,27 @@ static void settle_home(const struct field_reader *reader, struct inventory *inv
                         names[n++] = inventory->hypervisors[i].name;
         const char *nearest = nearest_word(vm->hypervisor, names);
         if (nearest)
-                field_problem(reader, place, "hypervisor: \"%s\" is not in the list of hypervisors, did you mean \"%s\"?",
+                field_problem(reader, place,
+                              "hypervisor: \"%s\" is not in the list of hypervisors, did you mean "
+                              "\"%s\"?",
                               vm->hypervisor, nearest);
         else
-                field_problem(reader, place, "hypervisor: \"%s\" is not in the list of hypervisors", vm->hypervisor);
+                field_problem(reader, place, "hypervisor: \"%s\" is not in the list of hypervisors",
+                              vm->hypervisor);
 }
 
-static void read_vm(const struct field_reader *reader, struct inventory *inventory, const struct parts *parts,
-                    const struct yaml_node *node)
+static void read_vm(const struct field_reader *reader, struct inventory *inventory,
+                    const struct parts *parts, const struct yaml_node *node)
 {
         struct inventory_vm *vm = &inventory->vms[inventory->n_vms++];
         inventory_vm_init(vm);
         vm->line = node->line;
         if (!fields_read(reader, inventory_vm_fields, "a VM", node, parts->defaults, vm))
                 return;
-        if (!yaml_mapping_get(node, "hypervisor") && !yaml_mapping_get(parts->defaults, "hypervisor"))
-                field_problem(reader, node, "the key \"hypervisor\" is missing in a VM, and in defaults");
+        if (!yaml_mapping_get(node, "hypervisor") &&
+            !yaml_mapping_get(parts->defaults, "hypervisor"))
+                field_problem(reader, node,
+                              "the key \"hypervisor\" is missing in a VM, and in defaults");
         if (!vm->domain)
                 vm->domain = xstrdup(vm->name);
         inventory_vm_check(reader, vm, node, parts->defaults);
@@ -139,7 +153,8 @@ static void read_vm(const struct field_reader *reader, struct inventory *invento
         settle_home(reader, inventory, vm, are_listed, inventory_place(node, "hypervisor"));
 }
 
-static void read_vms(const struct field_reader *reader, struct inventory *inventory, const struct parts *parts)
+static void read_vms(const struct field_reader *reader, struct inventory *inventory,
+                     const struct parts *parts)
 {
         const struct yaml_node *list = parts->vms;
         if (list->kind != NODE_SEQUENCE || list->count > MAX_VMS) {
@@ -159,7 +174,8 @@ static void check_defaults(const struct field_reader *reader, const struct yaml_
 {
         struct inventory_vm scratch;
         inventory_vm_init(&scratch);
-        fields_read(reader, inventory_vm_fields + INVENTORY_OWN_FIELDS, "defaults", defaults, NULL, &scratch);
+        fields_read(reader, inventory_vm_fields + INVENTORY_OWN_FIELDS, "defaults", defaults, NULL,
+                    &scratch);
         inventory_vm_done(&scratch);
 }
 
@@ -189,24 +205,31 @@ static int compare_domains_then_place(const void *a, const void *b)
 }
 
 /* Points at the later one of two that lie side by side in the sorted list. */
-static void refuse_same_name(const struct field_reader *reader, const struct inventory *inventory, const struct inventory_vm *a,
-                             const struct inventory_vm *b, const struct yaml_node *const *items)
+static void refuse_same_name(const struct field_reader *reader, const struct inventory *inventory,
+                             const struct inventory_vm *a, const struct inventory_vm *b,
+                             const struct yaml_node *const *items)
 {
         const struct inventory_vm *first = a < b ? a : b;
         const struct inventory_vm *second = a < b ? b : a;
         const struct yaml_node *place = inventory_place(items[second - inventory->vms], "name");
         if (streq(a->name, b->name))
-                field_problem(reader, place, "name: the VM \"%s\" is listed twice, first on line %u", second->name, first->line);
+                field_problem(reader, place,
+                              "name: the VM \"%s\" is listed twice, first on line %u", second->name,
+                              first->line);
         else if (strcasecmp(a->name, b->name) == 0)
-                problems_add_warning(reader->problems, reader->file, place->line, place->column,
-                                     "name: \"%s\" differs from \"%s\" on line %u only by upper and lower case", second->name,
-                                     first->name, first->line);
+                problems_add_warning(
+                        reader->problems, reader->file, place->line, place->column,
+                        "name: \"%s\" differs from \"%s\" on line %u only by upper and lower case",
+                        second->name, first->name, first->line);
 }
 
-/* Finds what two VMs must not share by sorting: a file may hold thousands. `items` has the nodes of vms[]. */
-static void check_pairs(const struct field_reader *reader, const struct inventory *inventory, const struct yaml_node *const *items)
+/* Finds what two VMs must not share by sorting: a file may hold thousands. `items` has the nodes of
+ * vms[]. */
+static void check_pairs(const struct field_reader *reader, const struct inventory *inventory,
+                        const struct yaml_node *const *items)
 {
-        _cleanup_free_ const struct inventory_vm **sorted = xcalloc(inventory->n_vms + 1, sizeof *sorted);
+        _cleanup_free_ const struct inventory_vm **sorted =
+                xcalloc(inventory->n_vms + 1, sizeof *sorted);
         size_t n = 0;
         for (size_t i = 0; i < inventory->n_vms; i++)
                 if (inventory->vms[i].name)
@@ -219,12 +242,14 @@ static void check_pairs(const struct field_reader *reader, const struct inventor
                 const struct inventory_vm *first = sorted[i - 1];
                 if (compare_domains(first, sorted[i]) == 0 && !streq(first->name, sorted[i]->name))
                         field_problem(reader, items[sorted[i] - inventory->vms],
-                                      "the VMs \"%s\" (line %u) and \"%s\" are the same libvirt domain \"%s\"", first->name,
-                                      first->line, sorted[i]->name, sorted[i]->domain);
+                                      "the VMs \"%s\" (line %u) and \"%s\" are the same libvirt "
+                                      "domain \"%s\"",
+                                      first->name, first->line, sorted[i]->name, sorted[i]->domain);
         }
 }
 
-static void read_inventory(const struct field_reader *reader, struct inventory *inventory, const struct yaml_node *root)
+static void read_inventory(const struct field_reader *reader, struct inventory *inventory,
+                           const struct yaml_node *root)
 {
         struct parts parts = { 0 };
         if (!fields_read(reader, part_fields, "the inventory", root, NULL, &parts))
@@ -239,10 +264,12 @@ static void read_inventory(const struct field_reader *reader, struct inventory *
                 check_pairs(reader, inventory, parts.vms->items);
 }
 
-struct inventory *inventory_parse(const char *text, size_t length, const char *path, struct problems *problems)
+struct inventory *inventory_parse(const char *text, size_t length, const char *path,
+                                  struct problems *problems)
 {
         size_t n_errors = problems->n_errors;
-        _cleanup_(yaml_document_freep) struct yaml_document *document = yaml_document_parse(text, length, path, problems);
+        _cleanup_(yaml_document_freep) struct yaml_document *document =
+                yaml_document_parse(text, length, path, problems);
         if (!document)
                 return NULL;
         _cleanup_(inventory_freep) struct inventory *inventory = xcalloc(1, sizeof *inventory);
@@ -287,7 +314,8 @@ const struct inventory_vm *inventory_find_vm(const struct inventory *inventory, 
         return NULL;
 }
 
-const struct inventory_hypervisor *inventory_find_hypervisor(const struct inventory *inventory, const char *name)
+const struct inventory_hypervisor *inventory_find_hypervisor(const struct inventory *inventory,
+                                                             const char *name)
 {
         for (size_t i = 0; name && i < inventory->n_hypervisors; i++)
                 if (streq(inventory->hypervisors[i].name, name))

@@ -8,7 +8,13 @@
 #include "schema/yaml/problems.h"
 
 enum vm_method { VM_METHOD_QUIESCE, VM_METHOD_SNAPSHOT, VM_METHOD_SUSPEND, VM_METHOD_SHUTDOWN };
-enum vm_schedule { VM_SCHEDULE_DAILY, VM_SCHEDULE_WEEKLY, VM_SCHEDULE_BIWEEKLY, VM_SCHEDULE_MONTHLY, VM_SCHEDULE_MANUAL };
+enum vm_schedule {
+        VM_SCHEDULE_DAILY,
+        VM_SCHEDULE_WEEKLY,
+        VM_SCHEDULE_BIWEEKLY,
+        VM_SCHEDULE_MONTHLY,
+        VM_SCHEDULE_MANUAL
+};
 enum vm_level { VM_LEVEL_FULL, VM_LEVEL_INCREMENTAL, VM_LEVEL_DIFFERENTIAL };
 enum vm_compression { VM_COMPRESSION_NONE, VM_COMPRESSION_ZSTD, VM_COMPRESSION_ZLIB };
 enum vm_fallback { VM_FALLBACK_SNAPSHOT, VM_FALLBACK_FAIL };
@@ -27,7 +33,8 @@ enum command_on_error { COMMAND_ON_ERROR_FAIL, COMMAND_ON_ERROR_WARN, COMMAND_ON
 /* One of pre_backup_commands, post_backup_commands, test_commands. */
 struct vm_command {
         enum command_on on;
-        char *shell; /* a string in the YAML: `sh -c` on the hypervisor; else NULL and argv is set */
+        /* a string in the YAML: `sh -c` on the hypervisor; else NULL and argv is set */
+        char *shell;
         char **argv;
         unsigned timeout_seconds;       /* default 60 */
         enum command_on_error on_error; /* default: pre fail, post warn */
@@ -92,29 +99,35 @@ struct inventory_vm {
 
 struct inventory {
         char *file;
-        struct inventory_hypervisor *hypervisors; /* those listed, and one for each name that only a VM uses */
+        /* those listed, and one for each name that only a VM uses */
+        struct inventory_hypervisor *hypervisors;
         size_t n_hypervisors;
         struct inventory_vm *vms; /* in file order */
         size_t n_vms;
 };
 
-/* Reads and validates the text of a vm-list.yaml; `path` is named in problems. Returns NULL when it adds at least one error to
- * `problems` (warnings don't count). The caller frees. */
-struct inventory *inventory_parse(const char *text, size_t length, const char *path, struct problems *problems) _must_check_;
+/* Reads and validates the text of a vm-list.yaml; `path` is named in problems. Returns NULL when it
+ * adds at least one error to `problems` (warnings don't count). The caller frees. */
+struct inventory *inventory_parse(const char *text, size_t length, const char *path,
+                                  struct problems *problems) _must_check_;
 
-/* The same from a file. *ret_text (may be NULL) gets the text that was read, also when it is invalid. */
-struct inventory *inventory_load(const char *path, char **ret_text, struct problems *problems) _must_check_;
+/* The same from a file. *ret_text (may be NULL) gets the text that was read, also when it is
+ * invalid. */
+struct inventory *inventory_load(const char *path, char **ret_text,
+                                 struct problems *problems) _must_check_;
 
 struct inventory *inventory_free(struct inventory *inventory);
 DEFINE_FREEP(struct inventory, inventory_free)
 
 /* By exact name; NULL when there is none. The inventory keeps ownership. */
 const struct inventory_vm *inventory_find_vm(const struct inventory *inventory, const char *name);
-const struct inventory_hypervisor *inventory_find_hypervisor(const struct inventory *inventory, const char *name);
+const struct inventory_hypervisor *inventory_find_hypervisor(const struct inventory *inventory,
+                                                             const char *name);
 /* The VM's name nearest to a misspelt one, or NULL. */
 const char *inventory_nearest_vm(const struct inventory *inventory, const char *name);
 
-/* The words as they stand in the YAML: "quiesce", "weekly", … Never NULL; *_from_name return false for an unknown word. */
+/* The words as they stand in the YAML: "quiesce", "weekly", … Never NULL; *_from_name return false
+ * for an unknown word. */
 const char *vm_method_name(enum vm_method method);
 bool vm_method_from_name(const char *name, enum vm_method *ret);
 const char *vm_schedule_name(enum vm_schedule schedule);

@@ -1,5 +1,6 @@
-/* Implements schema/config/secrets.h. The file is read in one go into one buffer of fixed size, so that no copy of it is left behind by a
- * buffer that grew; values are copied out once, into their secret. */
+/* Implements schema/config/secrets.h. The file is read in one go into one buffer of fixed size, so
+ * that no copy of it is left behind by a buffer that grew; values are copied out once, into their
+ * secret. */
 #include "schema/config/secrets.h"
 
 #include <errno.h>
@@ -81,12 +82,14 @@ static int check_access(int fd, const char *path, struct error **err)
                 return error_set(err, ERROR_CONFIG, "%s is not a regular file", path);
         if (st.st_mode & 077)
                 return error_set(err, ERROR_CONFIG,
-                                 "%s has mode %04o, so that others than its owner can get at the secrets: chmod 600 %s", path,
-                                 (unsigned)st.st_mode & 07777, path);
+                                 "%s has mode %04o, so that others than its owner can get at the "
+                                 "secrets: chmod 600 %s",
+                                 path, (unsigned)st.st_mode & 07777, path);
         if (st.st_uid != 0 && st.st_uid != geteuid())
                 return error_set(err, ERROR_CONFIG,
-                                 "%s belongs to user %u, neither to root nor to the user that orch runs as: chown it", path,
-                                 (unsigned)st.st_uid);
+                                 "%s belongs to user %u, neither to root nor to the user that orch "
+                                 "runs as: chown it",
+                                 path, (unsigned)st.st_uid);
         return 0;
 }
 
@@ -104,7 +107,8 @@ static int read_into(int fd, const char *path, struct wiped_buffer *buffer, stru
                 length += (size_t)n;
         }
         if (length == sizeof buffer->bytes)
-                return error_set(err, ERROR_CONFIG, "%s is larger than %d bytes", path, MAX_FILE_BYTES);
+                return error_set(err, ERROR_CONFIG, "%s is larger than %d bytes", path,
+                                 MAX_FILE_BYTES);
         if (memchr(buffer->bytes, '\0', length))
                 return error_set(err, ERROR_CONFIG, "%s contains a NUL byte", path);
         buffer->bytes[length] = '\0';
@@ -153,15 +157,18 @@ static const char *parse_line(struct secrets *secrets, char *line)
                 return "expected KEY=\"value\"";
         *equals = '\0';
         if (check_variable(line))
-                return "what stands before the = is not the name of a variable (no blanks around it)";
+                return "what stands before the = is not the name of a variable (no blanks around "
+                       "it)";
         for (size_t i = 0; i < secrets->n_entries; i++)
                 if (streq(secrets->entries[i].name, line))
                         return "this key is given twice";
         struct secret *value = parse_value(equals + 1);
         if (!value)
                 return "the value is not closed, or needs quotes: KEY=\"value\"";
-        secrets->entries = xrealloc_array(secrets->entries, secrets->n_entries + 1, sizeof *secrets->entries);
-        secrets->entries[secrets->n_entries++] = (struct entry){ .name = xstrdup(line), .value = value };
+        secrets->entries =
+                xrealloc_array(secrets->entries, secrets->n_entries + 1, sizeof *secrets->entries);
+        secrets->entries[secrets->n_entries++] =
+                (struct entry){ .name = xstrdup(line), .value = value };
         return NULL;
 }
 

@@ -1,8 +1,8 @@
 /* Between the files that make up schema/config/settings.h. */
 #pragma once
 
-#include "schema/yaml/yaml-fields.h"
 #include "schema/config/settings.h"
+#include "schema/yaml/yaml-fields.h"
 
 /* Reads the list of channels; its member is the whole struct settings. */
 field_read settings_read_notify;

@@ -1,5 +1,6 @@
-/* Implements schema/config/settings.h. The defaults are set first, the file's keys replace them, then relative paths are resolved against
- * the file's folder: after that no path in the struct is relative. Nothing of the process is changed (no TZ, no directory). */
+/* Implements schema/config/settings.h. The defaults are set first, the file's keys replace them,
+ * then relative paths are resolved against the file's folder: after that no path in the struct is
+ * relative. Nothing of the process is changed (no TZ, no directory). */
 #include "schema/config/settings.h"
 
 #include <stddef.h>
@@ -22,7 +23,8 @@ static const char *const on_stop_words[] = { "cancel", "finish", NULL };
 /* "Sat 12:00", "saturday 9:30". */
 static bool parse_week_time(const char *text, struct week_time *ret)
 {
-        static const char *const days[] = { "sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday" };
+        static const char *const days[] = { "sunday",   "monday", "tuesday", "wednesday",
+                                            "thursday", "friday", "saturday" };
         size_t word = strcspn(text, " ");
         int weekday = -1;
         for (int i = 0; i < (int)ARRAY_LENGTH(days); i++)
@@ -44,30 +46,37 @@ static bool parse_week_time(const char *text, struct week_time *ret)
         return true;
 }
 
-static void read_week_time(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, void *member)
+static void read_week_time(const struct field_reader *reader, const struct field *field,
+                           const struct yaml_node *node, void *member)
 {
         const char *text = field_text(reader, field, node);
         if (text && !parse_week_time(text, member))
-                field_expected(reader, field->name, node, "a day and a time of the week such as \"Sat 12:00\"");
+                field_expected(reader, field->name, node,
+                               "a day and a time of the week such as \"Sat 12:00\"");
 }
 
 /* slack.summary has two members, so its field has the whole struct as member. */
-static void read_summary(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, void *member)
+static void read_summary(const struct field_reader *reader, const struct field *field,
+                         const struct yaml_node *node, void *member)
 {
         struct settings *settings = member;
         const char *text = field_text(reader, field, node);
         if (!text)
                 return;
         settings->slack.summary_after_cycle = streq(text, "after-cycle");
-        if (!settings->slack.summary_after_cycle && !parse_week_time(text, &settings->slack.summary))
-                field_expected(reader, field->name, node, "a day and a time of the week such as \"Sun 20:00\", or after-cycle");
+        if (!settings->slack.summary_after_cycle &&
+            !parse_week_time(text, &settings->slack.summary))
+                field_expected(
+                        reader, field->name, node,
+                        "a day and a time of the week such as \"Sun 20:00\", or after-cycle");
 }
 
 /* Every field's offset is from the start of the settings: the groups are only names in the file. */
 #define SETTING(member) offsetof(struct settings, member)
 
 static const struct field repository_fields[] = {
-        { "path", FIELD_TEXT, SETTING(repository_path), .required = true, .check = check_absolute_path },
+        { "path", FIELD_TEXT, SETTING(repository_path), .required = true,
+          .check = check_absolute_path },
         { "fstype", FIELD_WORD, SETTING(repository_fstype), .words = fstype_words },
         { NULL },
 };
@@ -81,10 +90,14 @@ static const struct field cycle_fields[] = {
 
 static const struct field limits_fields[] = {
         { "jobs", FIELD_UNSIGNED, SETTING(limits.jobs), .min = 1, .max = 64 },
-        { "jobs_per_hypervisor", FIELD_UNSIGNED, SETTING(limits.jobs_per_hypervisor), .min = 1, .max = 64 },
-        { "thaw_deadline_seconds", FIELD_UNSIGNED, SETTING(limits.thaw_deadline_seconds), .min = 1, .max = 300 },
-        { "copy_stall_seconds", FIELD_UNSIGNED, SETTING(limits.copy_stall_seconds), .min = 1, .max = 86400 },
-        { "bandwidth_mib_s", FIELD_UNSIGNED, SETTING(limits.bandwidth_mib_s), .min = 0, .max = 1000000 },
+        { "jobs_per_hypervisor", FIELD_UNSIGNED, SETTING(limits.jobs_per_hypervisor), .min = 1,
+          .max = 64 },
+        { "thaw_deadline_seconds", FIELD_UNSIGNED, SETTING(limits.thaw_deadline_seconds), .min = 1,
+          .max = 300 },
+        { "copy_stall_seconds", FIELD_UNSIGNED, SETTING(limits.copy_stall_seconds), .min = 1,
+          .max = 86400 },
+        { "bandwidth_mib_s", FIELD_UNSIGNED, SETTING(limits.bandwidth_mib_s), .min = 0,
+          .max = 1000000 },
         { NULL },
 };
 
@@ -97,22 +110,28 @@ static const struct field ssh_fields[] = {
 };
 
 static const struct field checks_fields[] = {
-        { "hypervisor_free_gib", FIELD_UNSIGNED, SETTING(checks.hypervisor_free_gib), .min = 0, .max = 1000000 },
-        { "hypervisor_low_water_gib", FIELD_UNSIGNED, SETTING(checks.hypervisor_low_water_gib), .min = 0, .max = 1000000 },
-        { "repository_free_factor", FIELD_REAL, SETTING(checks.repository_free_factor), .min = 0, .max = 100 },
+        { "hypervisor_free_gib", FIELD_UNSIGNED, SETTING(checks.hypervisor_free_gib), .min = 0,
+          .max = 1000000 },
+        { "hypervisor_low_water_gib", FIELD_UNSIGNED, SETTING(checks.hypervisor_low_water_gib),
+          .min = 0, .max = 1000000 },
+        { "repository_free_factor", FIELD_REAL, SETTING(checks.repository_free_factor), .min = 0,
+          .max = 100 },
         { NULL },
 };
 
 static const struct field slack_fields[] = {
-        { "failure_webhook_env", FIELD_TEXT, SETTING(slack.failure_webhook_env), .check = check_variable, .hidden = true },
-        { "success_webhook_env", FIELD_TEXT, SETTING(slack.success_webhook_env), .check = check_variable, .hidden = true },
+        { "failure_webhook_env", FIELD_TEXT, SETTING(slack.failure_webhook_env),
+          .check = check_variable, .hidden = true },
+        { "success_webhook_env", FIELD_TEXT, SETTING(slack.success_webhook_env),
+          .check = check_variable, .hidden = true },
         { "summary", FIELD_CUSTOM, 0, .read = read_summary },
         { "ca_file", FIELD_TEXT, SETTING(slack.ca_file), .check = check_path },
         { NULL },
 };
 
 static const struct field metrics_fields[] = {
-        { "listen", FIELD_TEXT, SETTING(metrics_listen), .may_be_empty = true, .check = check_listen },
+        { "listen", FIELD_TEXT, SETTING(metrics_listen), .may_be_empty = true,
+          .check = check_listen },
         { NULL },
 };
 
@@ -128,13 +147,16 @@ static const struct field daemon_fields[] = {
 };
 
 static const struct field verify_fields[] = {
-        { "budget_minutes", FIELD_UNSIGNED, SETTING(verify.budget_minutes), .min = 0, .max = 10080 },
+        { "budget_minutes", FIELD_UNSIGNED, SETTING(verify.budget_minutes), .min = 0,
+          .max = 10080 },
         { NULL },
 };
 
 static const struct field test_restore_fields[] = {
-        { "budget_minutes", FIELD_UNSIGNED, SETTING(test_restore.budget_minutes), .min = 0, .max = 10080 },
-        { "boot_seconds", FIELD_UNSIGNED, SETTING(test_restore.boot_seconds), .min = 10, .max = 7200 },
+        { "budget_minutes", FIELD_UNSIGNED, SETTING(test_restore.budget_minutes), .min = 0,
+          .max = 10080 },
+        { "boot_seconds", FIELD_UNSIGNED, SETTING(test_restore.boot_seconds), .min = 10,
+          .max = 7200 },
         { NULL },
 };
 
@@ -163,13 +185,18 @@ static struct settings *settings_new(void)
                 .inventory = xstrdup("vm-list.yaml"),
                 .socket = xstrdup("/run/orch/orch.sock"),
                 .cycle_start = { .weekday = 6, .hour = 12 },
-                .limits = { .jobs = 1, .jobs_per_hypervisor = 1, .thaw_deadline_seconds = 20, .copy_stall_seconds = 600 },
+                .limits = { .jobs = 1,
+                            .jobs_per_hypervisor = 1,
+                            .thaw_deadline_seconds = 20,
+                            .copy_stall_seconds = 600 },
                 .test_restore = { .boot_seconds = 300 },
                 .ssh = { .user = xstrdup("root"),
                          .port = 22,
                          .key = xstrdup("ssh/id_ed25519"),
                          .known_hosts = xstrdup("ssh/known_hosts") },
-                .checks = { .hypervisor_free_gib = 50, .hypervisor_low_water_gib = 20, .repository_free_factor = 1.2 },
+                .checks = { .hypervisor_free_gib = 50,
+                            .hypervisor_low_water_gib = 20,
+                            .repository_free_factor = 1.2 },
                 .slack = { .failure_webhook_env = xstrdup("SLACK_FAILURE_WEBHOOK"),
                            .success_webhook_env = xstrdup("SLACK_SUCCESS_WEBHOOK"),
                            .summary = { .weekday = 0, .hour = 20 } },
@@ -201,32 +228,38 @@ static void resolve(const struct settings *settings, char **path)
         *path = resolved;
 }
 
-static const struct yaml_node *place(const struct yaml_node *root, const char *group, const char *key)
+static const struct yaml_node *place(const struct yaml_node *root, const char *group,
+                                     const char *key)
 {
         const struct yaml_node *mapping = group ? yaml_mapping_get(root, group) : root;
         const struct yaml_node *value = yaml_mapping_get(mapping, key);
         return value ? value : mapping ? mapping : root;
 }
 
-static void check_contradictions(const struct field_reader *reader, const struct settings *settings, const struct yaml_node *root)
+static void check_contradictions(const struct field_reader *reader, const struct settings *settings,
+                                 const struct yaml_node *root)
 {
         unsigned needed = settings->checks.hypervisor_free_gib;
         unsigned low_water = settings->checks.hypervisor_low_water_gib;
         if (low_water > 0 && low_water >= needed)
                 field_problem(reader, place(root, "checks", "hypervisor_low_water_gib"),
-                              "hypervisor_low_water_gib: %u is not below hypervisor_free_gib (%u): a copy would be given up as "
+                              "hypervisor_low_water_gib: %u is not below hypervisor_free_gib (%u): "
+                              "a copy would be given up as "
                               "soon as it begins",
                               low_water, needed);
         if (strlen(settings->socket) >= sizeof((struct sockaddr_un *)0)->sun_path)
-                field_problem(reader, place(root, NULL, "socket"),
-                              "socket: \"%s\" is longer than the %zu bytes that a socket's path may have", settings->socket,
-                              sizeof((struct sockaddr_un *)0)->sun_path - 1);
+                field_problem(
+                        reader, place(root, NULL, "socket"),
+                        "socket: \"%s\" is longer than the %zu bytes that a socket's path may have",
+                        settings->socket, sizeof((struct sockaddr_un *)0)->sun_path - 1);
 }
 
-struct settings *settings_parse(const char *text, size_t length, const char *path, struct problems *problems)
+struct settings *settings_parse(const char *text, size_t length, const char *path,
+                                struct problems *problems)
 {
         size_t n_errors = problems->n_errors;
-        _cleanup_(yaml_document_freep) struct yaml_document *document = yaml_document_parse(text, length, path, problems);
+        _cleanup_(yaml_document_freep) struct yaml_document *document =
+                yaml_document_parse(text, length, path, problems);
         if (!document)
                 return NULL;
         _cleanup_(settings_freep) struct settings *settings = settings_new();

@@ -19,9 +19,15 @@ struct week_time {
         int minute;
 };
 
-/* What a message is, and so who gets it: something failed or is not protected; something needs a look; a trouble that was told is over;
- * how the week went. */
-enum notice_severity { NOTICE_FAILURE, NOTICE_WARNING, NOTICE_RESOLVED, NOTICE_SUMMARY, NOTICE_SEVERITIES };
+/* What a message is, and so who gets it: something failed or is not protected; something needs a
+ * look; a trouble that was told is over; how the week went. */
+enum notice_severity {
+        NOTICE_FAILURE,
+        NOTICE_WARNING,
+        NOTICE_RESOLVED,
+        NOTICE_SUMMARY,
+        NOTICE_SEVERITIES
+};
 
 enum notify_kind { NOTIFY_SLACK, NOTIFY_WEBHOOK, NOTIFY_COMMAND };
 
@@ -36,8 +42,10 @@ struct notify_channel {
         char *url_env;       /* the name of the secret that holds the address; NULL for a command */
         char **command;      /* an argv; NULL for the others */
         unsigned severities; /* bits 1 << enum notice_severity */
-        char **tags;         /* of messages about VMs, only those about a VM with one of these; NULL: all */
-        char *ca_file;       /* absolute path of the certificates that are believed; NULL: the system's */
+        /* of messages about VMs, only those about a VM with one of these; NULL: all */
+        char **tags;
+        /* absolute path of the certificates that are believed; NULL: the system's */
+        char *ca_file;
         unsigned timeout_seconds;
 };
 
@@ -76,12 +84,14 @@ struct settings {
         } checks;
 
         struct {
-                char *failure_webhook_env; /* the *names* of the variables; the values are secrets (schema/config/secrets.h) */
+                /* the *names* of the variables; the values are secrets (schema/config/secrets.h) */
+                char *failure_webhook_env;
                 char *success_webhook_env;
                 bool summary_after_cycle;
                 struct week_time summary;
                 char *ca_file; /* as in struct notify_channel */
-                bool given;    /* the file has `slack:`, so that a secret that is missing is a mistake */
+                /* the file has `slack:`, so that a secret that is missing is a mistake */
+                bool given;
         } slack;
 
         struct notify_channel *notify; /* beside those of `slack:` */
@@ -92,8 +102,10 @@ struct settings {
         char *metrics_listen; /* "" : off; else "ADDRESS:PORT" */
 
         struct {
-                char *state;          /* local folder for what survives a restart; default /var/lib/orch */
-                enum on_stop on_stop; /* SIGTERM while a job runs: cancel it (default) or let it finish */
+                /* local folder for what survives a restart; default /var/lib/orch */
+                char *state;
+                /* SIGTERM while a job runs: cancel it (default) or let it finish */
+                enum on_stop on_stop;
         } daemon;
 
         struct {
@@ -105,18 +117,22 @@ struct settings {
         } test_restore;
 };
 
-/* Reads and validates the text of an orch.yaml. `path` is named in problems and is the base of relative paths. Returns NULL when
- * it adds at least one error to `problems`. The caller frees. */
-struct settings *settings_parse(const char *text, size_t length, const char *path, struct problems *problems) _must_check_;
+/* Reads and validates the text of an orch.yaml. `path` is named in problems and is the base of
+ * relative paths. Returns NULL when it adds at least one error to `problems`. The caller frees. */
+struct settings *settings_parse(const char *text, size_t length, const char *path,
+                                struct problems *problems) _must_check_;
 
-/* The same from a file; a file that cannot be read is a problem too. *ret_text (may be NULL) gets the text, to hand on. */
-struct settings *settings_load(const char *path, char **ret_text, struct problems *problems) _must_check_;
+/* The same from a file; a file that cannot be read is a problem too. *ret_text (may be NULL) gets
+ * the text, to hand on. */
+struct settings *settings_load(const char *path, char **ret_text,
+                               struct problems *problems) _must_check_;
 
 struct settings *settings_free(struct settings *settings);
 DEFINE_FREEP(struct settings, settings_free)
 
-const char *notice_severity_name(enum notice_severity severity); /* "failure", "warning", "resolved", "summary" */
-const char *notify_kind_name(enum notify_kind kind);             /* "slack", "webhook", "command" */
+/* "failure", "warning", "resolved", "summary" */
+const char *notice_severity_name(enum notice_severity severity);
+const char *notify_kind_name(enum notify_kind kind); /* "slack", "webhook", "command" */
 
 /* The default path, /etc/orch/orch.yaml, or $ORCH_CONFIG. Not owned. */
 const char *settings_default_path(void);

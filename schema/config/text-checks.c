@@ -1,4 +1,5 @@
-/* Implements schema/config/text-checks.h. The JSON Schemas say the same with patterns, as far as patterns can. */
+/* Implements schema/config/text-checks.h. The JSON Schemas say the same with patterns, as far as
+ * patterns can. */
 #include "schema/config/text-checks.h"
 
 #include <fcntl.h>
@@ -30,13 +31,18 @@ static bool consists_of(const char *text, const char *first, const char *more, s
 const char *check_name(const char *text)
 {
         if (!name_is_safe(text))
-                return "a name of letters, digits, '.', '_' and '-' that begins with a letter or digit, at most 120 bytes";
-        return streq(text, "metadata") || streq(text, "latest") ? "another name (metadata and latest are reserved)" : NULL;
+                return "a name of letters, digits, '.', '_' and '-' that begins with a letter or "
+                       "digit, at most 120 bytes";
+        return streq(text, "metadata") || streq(text, "latest")
+                       ? "another name (metadata and latest are reserved)"
+                       : NULL;
 }
 
 const char *check_hypervisor(const char *text)
 {
-        return streq(text, "auto") ? "another name (auto stands for a hypervisor that is to be found)" : check_name(text);
+        return streq(text, "auto")
+                       ? "another name (auto stands for a hypervisor that is to be found)"
+                       : check_name(text);
 }
 
 const char *check_home(const char *text)
@@ -66,8 +72,8 @@ static bool has_component(const char *path, const char *component)
 
 const char *check_absolute_path(const char *text)
 {
-        bool fine = text[0] == '/' && strspn(text, "/") < strlen(text) && strlen(text) <= 1024 && !has_component(text, ".") &&
-                    !has_component(text, "..");
+        bool fine = text[0] == '/' && strspn(text, "/") < strlen(text) && strlen(text) <= 1024 &&
+                    !has_component(text, ".") && !has_component(text, "..");
         return fine ? NULL : "an absolute path such as /mnt/backup, without \".\" and \"..\"";
 }
 
@@ -84,14 +90,15 @@ void tidy_slashes(char *path)
 
 const char *check_path(const char *text)
 {
-        bool fine =
-                strspn(text, "/") < strlen(text) && strlen(text) <= 1024 && !has_component(text, "..") && !str_ends_with(text, "/");
+        bool fine = strspn(text, "/") < strlen(text) && strlen(text) <= 1024 &&
+                    !has_component(text, "..") && !str_ends_with(text, "/");
         return fine ? NULL : "the path of a file, without \"..\"";
 }
 
 const char *check_address(const char *text)
 {
-        return consists_of(text, LETTERS DIGITS ":", ".-_%", 253) ? NULL : "a host name or an IP address";
+        return consists_of(text, LETTERS DIGITS ":", ".-_%", 253) ? NULL
+                                                                  : "a host name or an IP address";
 }
 
 const char *check_user(const char *text)
@@ -103,7 +110,8 @@ const char *check_variable(const char *text)
 {
         return consists_of(text, LETTERS "_", DIGITS, 120)
                        ? NULL
-                       : "the name of a variable, such as SLACK_FAILURE_WEBHOOK (the value belongs into secrets.conf)";
+                       : "the name of a variable, such as SLACK_FAILURE_WEBHOOK (the value belongs "
+                         "into secrets.conf)";
 }
 
 const char *check_target(const char *text)
@@ -122,7 +130,9 @@ const char *check_pattern(const char *text)
 
 const char *check_word(const char *text)
 {
-        return consists_of(text, LETTERS DIGITS, "._-+@", 120) ? NULL : "a word of letters, digits, and \"._-+@\" after the first";
+        return consists_of(text, LETTERS DIGITS, "._-+@", 120)
+                       ? NULL
+                       : "a word of letters, digits, and \"._-+@\" after the first";
 }
 
 /* The host part of an authority ("user@host:port", "[::1]:22"): empty, or well-formed. */
@@ -142,7 +152,8 @@ static bool authority_is_valid(const char *authority, size_t length, bool host_r
         char *end;
         if (*host == '[') {
                 end = strchr(host, ']');
-                if (!end || end == host + 1 || strspn(host + 1, LETTERS DIGITS ":.%") != (size_t)(end - host - 1))
+                if (!end || end == host + 1 ||
+                    strspn(host + 1, LETTERS DIGITS ":.%") != (size_t)(end - host - 1))
                         return false;
                 end++;
         } else {
@@ -162,7 +173,8 @@ static bool authority_is_valid(const char *authority, size_t length, bool host_r
 /* Parameters that switch off the verification of the other side. */
 static bool query_is_safe(const char *query)
 {
-        static const char *const refused[] = { "no_verify=1", "known_hosts_verify=ignore", "known_hosts_verify=auto" };
+        static const char *const refused[] = { "no_verify=1", "known_hosts_verify=ignore",
+                                               "known_hosts_verify=auto" };
         for (size_t i = 0; i < ARRAY_LENGTH(refused); i++)
                 if (strcasestr(query, refused[i]))
                         return false;
@@ -175,12 +187,13 @@ const char *check_libvirt_uri(const char *text)
                 const char *scheme;
                 bool host_required;
         } schemes[] = {
-                { "qemu+ssh://", true }, { "qemu+libssh://", true }, { "qemu+libssh2://", true }, { "qemu+tls://", true },
-                { "qemu+tcp://", true }, { "qemu+unix://", false },  { "qemu://", false },
+                { "qemu+ssh://", true }, { "qemu+libssh://", true }, { "qemu+libssh2://", true },
+                { "qemu+tls://", true }, { "qemu+tcp://", true },    { "qemu+unix://", false },
+                { "qemu://", false },
         };
-        static const char expected[] =
-                "a libvirt URI such as qemu+ssh://root@host/system (transports: ssh, libssh, libssh2, tls, tcp, "
-                "unix), host verification left on";
+        static const char expected[] = "a libvirt URI such as qemu+ssh://root@host/system "
+                                       "(transports: ssh, libssh, libssh2, tls, tcp, "
+                                       "unix), host verification left on";
         for (size_t i = 0; i < ARRAY_LENGTH(schemes); i++) {
                 if (!str_starts_with(text, schemes[i].scheme))
                         continue;
@@ -199,11 +212,13 @@ const char *check_libvirt_uri(const char *text)
 
 const char *check_listen(const char *text)
 {
-        static const char expected[] = "ADDRESS:PORT such as 127.0.0.1:9188 or [::1]:9188, or \"\" for none";
+        static const char expected[] =
+                "ADDRESS:PORT such as 127.0.0.1:9188 or [::1]:9188, or \"\" for none";
         if (!*text)
                 return NULL;
         const char *colon = strrchr(text, ':');
-        if (!colon || strchr(text, '@') || !authority_is_valid(text, strlen(text), true) || str_ends_with(text, "]"))
+        if (!colon || strchr(text, '@') || !authority_is_valid(text, strlen(text), true) ||
+            str_ends_with(text, "]"))
                 return expected;
         long port = strtol(colon + 1, NULL, 10);
         return colon[1] != '0' && port >= 1 && port <= 65535 ? NULL : expected;
@@ -211,13 +226,18 @@ const char *check_listen(const char *text)
 
 const char *check_timezone(const char *text)
 {
-        static const char expected[] = "a time zone that this system knows, such as Europe/Berlin (is tzdata installed?)";
+        static const char expected[] =
+                "a time zone that this system knows, such as Europe/Berlin (is tzdata installed?)";
         if (streq(text, "UTC"))
                 return NULL;
         if (!consists_of(text, LETTERS, DIGITS "+-_/", 64) || str_ends_with(text, "/"))
                 return expected;
         _cleanup_free_ char *path = path_join("/usr/share/zoneinfo", text);
-        char magic[4]; /* the folder holds other files too, and glibc takes what it cannot read for UTC */
+        /* the folder holds other files too, and glibc takes what it cannot read for UTC */
+        char magic[4];
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        return fd >= 0 && read(fd, magic, sizeof magic) == sizeof magic && memcmp(magic, "TZif", 4) == 0 ? NULL : expected;
+        return fd >= 0 && read(fd, magic, sizeof magic) == sizeof magic &&
+                               memcmp(magic, "TZif", 4) == 0
+                       ? NULL
+                       : expected;
 }

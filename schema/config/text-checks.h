@@ -1,5 +1,6 @@
-/* Checks of texts out of configuration files: each returns NULL when the text is fine, else what was expected (a constant, fit
- * for "expected …"). Pure but for check_timezone, which looks into the system's zone database. */
+/* Checks of texts out of configuration files: each returns NULL when the text is fine, else what
+ * was expected (a constant, fit for "expected …"). Pure but for check_timezone, which looks into
+ * the system's zone database. */
 #pragma once
 
 /* A name of a VM: a safe path component that is not reserved. */

@@ -1,4 +1,5 @@
-/* Whole JSON documents for schema/json/json-fields.h: text in, text out, and the checks of texts that the tables share. */
+/* Whole JSON documents for schema/json/json-fields.h: text in, text out, and the checks of texts
+ * that the tables share. */
 #include <assert.h>
 #include <string.h>
 
@@ -9,14 +10,16 @@
 json_t *json_read_document(const char *text, size_t length, const char *what, struct error **err)
 {
         if (length > JSON_DOCUMENT_MAX_BYTES) {
-                error_set(err, ERROR_CORRUPT, "%s: expected at most %zu bytes, found %zu", what, JSON_DOCUMENT_MAX_BYTES, length);
+                error_set(err, ERROR_CORRUPT, "%s: expected at most %zu bytes, found %zu", what,
+                          JSON_DOCUMENT_MAX_BYTES, length);
                 return NULL;
         }
         json_error_t problem;
         json_t *json = json_loadb(text ? text : "", length, JSON_REJECT_DUPLICATES, &problem);
         if (!json) {
                 _cleanup_free_ char *why = str_one_line(problem.text, 200);
-                error_set(err, ERROR_CORRUPT, "%s:%d:%d: not JSON: %s", what, problem.line, problem.column, why);
+                error_set(err, ERROR_CORRUPT, "%s:%d:%d: not JSON: %s", what, problem.line,
+                          problem.column, why);
                 return NULL;
         }
         if (!json_is_object(json)) {
@@ -60,7 +63,8 @@ char *json_write_line(const json_t *json)
 
 static bool is_hex(char c, bool upper_too)
 {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (upper_too && c >= 'A' && c <= 'F');
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
+               (upper_too && c >= 'A' && c <= 'F');
 }
 
 bool json_text_is_uuid(const char *text)

@@ -1,7 +1,9 @@
-/* Implements schema/json/json-fields.h. One function each to write, read and free a single field; the table walks are loops over them.
+/* Implements schema/json/json-fields.h. One function each to write, read and free a single field;
+ * the table walks are loops over them.
  *
- * A pointer to some struct is moved by memcpy: its type is not known here. Invariant: after a failed read the struct holds only what
- * json_fields_done() can free, lists included (their count covers every item that was begun). */
+ * A pointer to some struct is moved by memcpy: its type is not known here. Invariant: after a
+ * failed read the struct holds only what json_fields_done() can free, lists included (their count
+ * covers every item that was begun). */
 #include "schema/json/json-fields.h"
 
 #include <assert.h>
@@ -11,10 +13,12 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-#define TIME_MAX_SECONDS INT64_C(253402300799) /* 9999-12-31T23:59:59Z: the last that RFC 3339 can say */
+/* 9999-12-31T23:59:59Z: the last that RFC 3339 can say */
+#define TIME_MAX_SECONDS INT64_C(253402300799)
 
 #define AT(type, object, field) ((type *)(void *)((char *)(object) + (field)->offset))
-#define CONST_AT(type, object, field) ((type const *)(const void *)((const char *)(object) + (field)->offset))
+#define CONST_AT(type, object, field) \
+        ((type const *)(const void *)((const char *)(object) + (field)->offset))
 #define COUNT_AT(object, field) ((size_t *)(void *)((char *)(object) + (field)->count_offset))
 
 json_t *json_from_text(const char *text)
@@ -56,7 +60,10 @@ static json_t *time_to_json(const struct json_field *field, int64_t seconds)
 {
         if (!field->required && seconds <= 0)
                 return json_null();
-        _cleanup_free_ char *text = clock_format_rfc3339(seconds < 0 ? 0 : seconds > TIME_MAX_SECONDS ? TIME_MAX_SECONDS : seconds);
+        _cleanup_free_ char *text =
+                clock_format_rfc3339(seconds < 0                  ? 0
+                                     : seconds > TIME_MAX_SECONDS ? TIME_MAX_SECONDS
+                                                                  : seconds);
         return json_from_text(text);
 }
 
@@ -140,11 +147,12 @@ static char *describe_json(const json_t *json)
         return xstrdup("something else");
 }
 
-static int unexpected(const struct json_field *field, const char *where, const char *expected, const json_t *json,
-                      struct error **err)
+static int unexpected(const struct json_field *field, const char *where, const char *expected,
+                      const json_t *json, struct error **err)
 {
         _cleanup_free_ char *found = describe_json(json);
-        return error_set(err, ERROR_CORRUPT, "%s%s: expected %s, found %s", where, field->name, expected, found);
+        return error_set(err, ERROR_CORRUPT, "%s%s: expected %s, found %s", where, field->name,
+                         expected, found);
 }
 
 static char *words_in_words(const char *const *words)
@@ -157,7 +165,8 @@ static char *words_in_words(const char *const *words)
 }
 
 /* The index of the string among the words, or -1. */
-static int find_word(const struct json_field *field, json_t *json, const char *where, struct error **err)
+static int find_word(const struct json_field *field, json_t *json, const char *where,
+                     struct error **err)
 {
         for (int i = 0; json_is_string(json) && field->words[i]; i++)
                 if (streq(field->words[i], json_string_value(json)))
@@ -166,28 +175,32 @@ static int find_word(const struct json_field *field, json_t *json, const char *w
         return unexpected(field, where, expected, json, err);
 }
 
-static int read_text(const struct json_field *field, json_t *json, const char *where, char **ret, struct error **err)
+static int read_text(const struct json_field *field, json_t *json, const char *where, char **ret,
+                     struct error **err)
 {
         if (field->words && find_word(field, json, where, err) < 0)
                 return -1;
         if (!json_is_string(json) || (field->valid && !field->valid(json_string_value(json))))
-                return unexpected(field, where, field->valid ? field->expected : "a string", json, err);
+                return unexpected(field, where, field->valid ? field->expected : "a string", json,
+                                  err);
         *ret = xstrdup(json_string_value(json));
         return 0;
 }
 
-static int read_array_length(const struct json_field *field, json_t *json, const char *where, size_t *ret, struct error **err)
+static int read_array_length(const struct json_field *field, json_t *json, const char *where,
+                             size_t *ret, struct error **err)
 {
         if (!json_is_array(json))
                 return unexpected(field, where, "an array", json, err);
         if (json_array_size(json) > JSON_LIST_MAX_ITEMS)
-                return error_set(err, ERROR_CORRUPT, "%s%s: expected at most %zu items, found %zu", where, field->name,
-                                 JSON_LIST_MAX_ITEMS, json_array_size(json));
+                return error_set(err, ERROR_CORRUPT, "%s%s: expected at most %zu items, found %zu",
+                                 where, field->name, JSON_LIST_MAX_ITEMS, json_array_size(json));
         *ret = json_array_size(json);
         return 0;
 }
 
-static int read_texts(const struct json_field *field, json_t *json, const char *where, char ***ret, struct error **err)
+static int read_texts(const struct json_field *field, json_t *json, const char *where, char ***ret,
+                      struct error **err)
 {
         size_t count = 0;
         if (read_array_length(field, json, where, &count, err) < 0)
@@ -195,7 +208,8 @@ static int read_texts(const struct json_field *field, json_t *json, const char *
         _cleanup_strv_ char **texts = xcalloc(count + 1, sizeof *texts);
         for (size_t i = 0; i < count; i++) {
                 if (!json_is_string(json_array_get(json, i)))
-                        return unexpected(field, where, "an array of strings", json_array_get(json, i), err);
+                        return unexpected(field, where, "an array of strings",
+                                          json_array_get(json, i), err);
                 texts[i] = xstrdup(json_string_value(json_array_get(json, i)));
         }
         if (count)
@@ -203,7 +217,8 @@ static int read_texts(const struct json_field *field, json_t *json, const char *
         return 0;
 }
 
-static int read_list(const struct json_field *field, json_t *json, const char *where, void *object, struct error **err)
+static int read_list(const struct json_field *field, json_t *json, const char *where, void *object,
+                     struct error **err)
 {
         size_t count = 0;
         if (read_array_length(field, json, where, &count, err) < 0)
@@ -218,13 +233,15 @@ static int read_list(const struct json_field *field, json_t *json, const char *w
                         return unexpected(field, where, "an array of objects", item, err);
                 *COUNT_AT(object, field) = i + 1;
                 _cleanup_free_ char *inside = xasprintf("%s%s[%zu].", where, field->name, i);
-                if (json_fields_read(field->fields, item, inside, items + i * field->item_size, err) < 0)
+                if (json_fields_read(field->fields, item, inside, items + i * field->item_size,
+                                     err) < 0)
                         return -1;
         }
         return 0;
 }
 
-static int read_part(const struct json_field *field, json_t *json, const char *where, void *object, struct error **err)
+static int read_part(const struct json_field *field, json_t *json, const char *where, void *object,
+                     struct error **err)
 {
         if (!json_is_object(json))
                 return unexpected(field, where, "an object", json, err);
@@ -232,23 +249,27 @@ static int read_part(const struct json_field *field, json_t *json, const char *w
         return json_fields_read(field->fields, json, inside, AT(void, object, field), err);
 }
 
-static int read_number(const struct json_field *field, json_t *json, const char *where, int64_t least, int64_t *ret,
-                       struct error **err)
+static int read_number(const struct json_field *field, json_t *json, const char *where,
+                       int64_t least, int64_t *ret, struct error **err)
 {
         if (!json_is_integer(json) || json_integer_value(json) < least) {
-                _cleanup_free_ char *expected = xasprintf("a whole number from %lld", (long long)least);
+                _cleanup_free_ char *expected =
+                        xasprintf("a whole number from %lld", (long long)least);
                 return unexpected(field, where, expected, json, err);
         }
         *ret = json_integer_value(json);
         return 0;
 }
 
-static int read_time(const struct json_field *field, json_t *json, const char *where, int64_t *ret, struct error **err)
+static int read_time(const struct json_field *field, json_t *json, const char *where, int64_t *ret,
+                     struct error **err)
 {
         int64_t seconds = 0;
-        bool good = json_is_string(json) && clock_parse_rfc3339(json_string_value(json), &seconds) && seconds >= 0;
+        bool good = json_is_string(json) &&
+                    clock_parse_rfc3339(json_string_value(json), &seconds) && seconds >= 0;
         if (good) {
-                /* Only what would be written the same: the reader below takes a 31st of February for a 3rd of March. */
+                /* Only what would be written the same: the reader below takes a 31st of February
+                 * for a 3rd of March. */
                 _cleanup_free_ char *again = clock_format_rfc3339(seconds);
                 good = streq(again, json_string_value(json));
         }
@@ -258,7 +279,8 @@ static int read_time(const struct json_field *field, json_t *json, const char *w
         return 0;
 }
 
-static int read_word(const struct json_field *field, json_t *json, const char *where, void *object, struct error **err)
+static int read_word(const struct json_field *field, json_t *json, const char *where, void *object,
+                     struct error **err)
 {
         int index = find_word(field, json, where, err);
         if (index < 0)
@@ -268,7 +290,8 @@ static int read_word(const struct json_field *field, json_t *json, const char *w
         return 0;
 }
 
-static int read_field(const struct json_field *field, json_t *json, const char *where, void *object, struct error **err)
+static int read_field(const struct json_field *field, json_t *json, const char *where, void *object,
+                      struct error **err)
 {
         switch (field->type) {
         case JSON_FIELD_TEXT:
@@ -276,7 +299,8 @@ static int read_field(const struct json_field *field, json_t *json, const char *
         case JSON_FIELD_TEXTS:
                 return read_texts(field, json, where, AT(char **, object, field), err);
         case JSON_FIELD_NUMBER:
-                return read_number(field, json, where, field->least, AT(int64_t, object, field), err);
+                return read_number(field, json, where, field->least, AT(int64_t, object, field),
+                                   err);
         case JSON_FIELD_SIZE: {
                 int64_t number = 0;
                 if (read_number(field, json, where, 0, &number, err) < 0)
@@ -306,7 +330,8 @@ static int read_field(const struct json_field *field, json_t *json, const char *
         return 0;
 }
 
-int json_fields_read(const struct json_field fields[], json_t *json, const char *where, void *ret, struct error **err)
+int json_fields_read(const struct json_field fields[], json_t *json, const char *where, void *ret,
+                     struct error **err)
 {
         for (const struct json_field *field = fields; field->name; field++) {
                 json_t *value = json_object_get(json, field->name);
@@ -368,8 +393,8 @@ json_t *json_fields_to_document(int format, const struct json_field fields[], co
         return json;
 }
 
-int json_fields_from_object(const struct json_field fields[], json_t *json, const char *where, void *ret, size_t size,
-                            struct error **err)
+int json_fields_from_object(const struct json_field fields[], json_t *json, const char *where,
+                            void *ret, size_t size, struct error **err)
 {
         _cleanup_free_ void *object = xcalloc(1, size);
         if (json && json_fields_read(fields, json, where, object, err) < 0) {

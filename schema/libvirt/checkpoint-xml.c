@@ -69,8 +69,10 @@ int checkpoint_xml_size(const char *text, size_t length, uint64_t *ret_bytes, st
                 char *end = NULL;
                 errno = 0;
                 uint64_t bytes = size ? strtoull(size, &end, 10) : 0;
-                if (size && (errno || end == size || *end || *size == '-' || bytes > INT64_MAX - total))
-                        return error_set(err, ERROR_CORRUPT, "a checkpoint's XML has a size that is no number");
+                if (size &&
+                    (errno || end == size || *end || *size == '-' || bytes > INT64_MAX - total))
+                        return error_set(err, ERROR_CORRUPT,
+                                         "a checkpoint's XML has a size that is no number");
                 total += bytes;
         }
         *ret_bytes = total;

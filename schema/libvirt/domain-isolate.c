@@ -16,8 +16,8 @@ static bool has(const char *const models[], const char *model)
         return false;
 }
 
-/* A source that is not to be relabelled says so for each model but "dac": the domain as a whole says that. libvirt takes a label without a
- * model for none. */
+/* A source that is not to be relabelled says so for each model but "dac": the domain as a whole
+ * says that. libvirt takes a label without a model for none. */
 static void name_models(xmlNode *source, const char *const models[])
 {
         bool marked = xml_child(source, "seclabel") != NULL;
@@ -35,7 +35,8 @@ static void isolate_disks(xmlNode *devices, const char *const models[])
 {
         for (xmlNode *disk = xml_child(devices, "disk"); disk; disk = xml_next(disk, "disk")) {
                 name_models(xml_child(disk, "source"), models);
-                for (xmlNode *layer = xml_child(disk, "backingStore"); layer; layer = xml_child(layer, "backingStore"))
+                for (xmlNode *layer = xml_child(disk, "backingStore"); layer;
+                     layer = xml_child(layer, "backingStore"))
                         name_models(xml_child(layer, "source"), models);
         }
 }
@@ -58,7 +59,8 @@ static void set_child(xmlNode *parent, const char *name, const char *text)
         xml_set_text(node ? node : xml_add_child(parent, name), text);
 }
 
-char *domain_isolate(const char *text, size_t length, const char *const models[], struct error **err)
+char *domain_isolate(const char *text, size_t length, const char *const models[],
+                     struct error **err)
 {
         _cleanup_xml_ xmlDoc *document = xml_document_parse(text, length, "domain", err);
         if (!document)
@@ -69,7 +71,8 @@ char *domain_isolate(const char *text, size_t length, const char *const models[]
         set_child(domain, "on_poweroff", "destroy");
         set_child(domain, "on_reboot", "restart");
         set_child(domain, "on_crash", "destroy");
-        for (xmlNode *watchdog = xml_child(devices, "watchdog"); watchdog; watchdog = xml_next(watchdog, "watchdog"))
+        for (xmlNode *watchdog = xml_child(devices, "watchdog"); watchdog;
+             watchdog = xml_next(watchdog, "watchdog"))
                 xml_set_attribute(watchdog, "action", "none");
         isolate_disks(devices, models);
         be_root(domain, models);
@@ -105,7 +108,8 @@ char *domain_settle(const char *text, size_t length, char *const targets[], stru
                 return NULL;
         xmlNode *domain = xmlDocGetRootElement(document);
         drop_labels_of(domain, "dac");
-        for (xmlNode *disk = xml_child(xml_child(domain, "devices"), "disk"); disk; disk = xml_next(disk, "disk")) {
+        for (xmlNode *disk = xml_child(xml_child(domain, "devices"), "disk"); disk;
+             disk = xml_next(disk, "disk")) {
                 _cleanup_free_ char *target = xml_attribute(xml_child(disk, "target"), "dev");
                 if (!target || !strv_contains(targets, target))
                         continue;
@@ -129,12 +133,14 @@ uint64_t domain_memory_bytes(const char *text, size_t length)
                 { "TiB", UINT64_C(1) << 40 },
         };
         _cleanup_xml_ xmlDoc *document = xml_document_parse(text, length, "domain", NULL);
-        const xmlNode *memory = document ? xml_child(xmlDocGetRootElement(document), "memory") : NULL;
+        const xmlNode *memory =
+                document ? xml_child(xmlDocGetRootElement(document), "memory") : NULL;
         _cleanup_free_ char *number = xml_text(memory);
         _cleanup_free_ char *unit = xml_attribute(memory, "unit");
         uint64_t value = number ? strtoull(number, NULL, 10) : 0;
         for (size_t i = 0; i < ARRAY_LENGTH(units); i++)
-                if (streq(unit ? unit : "KiB", units[i].unit) && value <= UINT64_MAX / units[i].bytes)
+                if (streq(unit ? unit : "KiB", units[i].unit) &&
+                    value <= UINT64_MAX / units[i].bytes)
                         return value * units[i].bytes;
         return 0;
 }
@@ -146,9 +152,11 @@ int capabilities_read_models(const char *text, size_t length, char ***ret, struc
                 return -1;
         const xmlNode *host = xml_child(xmlDocGetRootElement(document), "host");
         char **models = NULL;
-        for (const xmlNode *model = xml_child(host, "secmodel"); model; model = xml_next(model, "secmodel")) {
+        for (const xmlNode *model = xml_child(host, "secmodel"); model;
+             model = xml_next(model, "secmodel")) {
                 _cleanup_free_ char *name = xml_text(xml_child(model, "model"));
-                if (name && name_is_safe(name) && !streq(name, "none") && !strv_contains(models, name))
+                if (name && name_is_safe(name) && !streq(name, "none") &&
+                    !strv_contains(models, name))
                         strv_add(&models, name);
         }
         *ret = models;

@@ -15,7 +15,8 @@ static void add_once(char ***list, const char *name)
 
 static void read_networks(const xmlNode *devices, struct domain_needs *needs)
 {
-        for (const xmlNode *nic = xml_child(devices, "interface"); nic; nic = xml_next(nic, "interface")) {
+        for (const xmlNode *nic = xml_child(devices, "interface"); nic;
+             nic = xml_next(nic, "interface")) {
                 const xmlNode *source = xml_child(nic, "source");
                 _cleanup_free_ char *type = xml_attribute(nic, "type");
                 _cleanup_free_ char *network = xml_attribute(source, "network");
@@ -48,13 +49,15 @@ static void read_files(const xmlNode *domain, struct domain_needs *needs)
 
 static void read_media(const xmlNode *devices, struct domain_needs *needs)
 {
-        for (const xmlNode *disk = xml_child(devices, "disk"); disk; disk = xml_next(disk, "disk")) {
+        for (const xmlNode *disk = xml_child(devices, "disk"); disk;
+             disk = xml_next(disk, "disk")) {
                 _cleanup_free_ char *device = xml_attribute(disk, "device");
                 _cleanup_free_ char *type = xml_attribute(disk, "type");
                 _cleanup_free_ char *target = xml_attribute(xml_child(disk, "target"), "dev");
                 if (!target || !(streq(device, "cdrom") || streq(device, "floppy")))
                         continue;
-                _cleanup_free_ char *path = domain_source_path(xml_child(disk, "source"), type ? type : "file");
+                _cleanup_free_ char *path =
+                        domain_source_path(xml_child(disk, "source"), type ? type : "file");
                 if (!path)
                         continue;
                 strv_add(&needs->media_targets, target);

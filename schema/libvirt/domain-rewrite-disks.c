@@ -1,5 +1,5 @@
-/* The disks of a rewritten domain. A disk keeps all that says how the guest sees it (bus, address, serial, boot order, driver options,
- * limits); where its data lies is told anew. */
+/* The disks of a rewritten domain. A disk keeps all that says how the guest sees it (bus, address,
+ * serial, boot order, driver options, limits); where its data lies is told anew. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -55,7 +55,8 @@ static void add_backing(xmlNode *disk, const struct rewrite_disk *wanted)
 }
 
 /* SCSI commands go through to a LUN of the host alone. */
-static void lun_becomes_disk(struct rewriting *rewriting, xmlNode *disk, const struct rewrite_disk *wanted)
+static void lun_becomes_disk(struct rewriting *rewriting, xmlNode *disk,
+                             const struct rewrite_disk *wanted)
 {
         _cleanup_free_ char *device = xml_attribute(disk, "device");
         if (!streq(device, "lun") || is_block(wanted->path))
@@ -63,15 +64,19 @@ static void lun_becomes_disk(struct rewriting *rewriting, xmlNode *disk, const s
         xml_set_attribute(disk, "device", "disk");
         xml_drop_attribute(disk, "sgio");
         xml_drop_attribute(disk, "rawio");
-        strv_addf(&rewriting->notes, "disk %s was a LUN that SCSI commands went through to: it is an ordinary disk now",
-                  wanted->target);
+        strv_addf(
+                &rewriting->notes,
+                "disk %s was a LUN that SCSI commands went through to: it is an ordinary disk now",
+                wanted->target);
 }
 
 static void repoint(struct rewriting *rewriting, xmlNode *disk, const struct rewrite_disk *wanted)
 {
         lun_becomes_disk(rewriting, disk, wanted);
         if (xml_child(disk, "encryption") || xml_child(xml_child(disk, "source"), "encryption"))
-                strv_addf(&rewriting->notes, "disk %s was encrypted by libvirt with a secret of the old host: it is not any more",
+                strv_addf(&rewriting->notes,
+                          "disk %s was encrypted by libvirt with a secret of the old host: it is "
+                          "not any more",
                           wanted->target);
         xml_drop_children(disk, "encryption");
         xml_drop_children(disk, "auth");
@@ -108,7 +113,8 @@ static char *describe_source(const xmlNode *disk)
         char *path = domain_source_path(source, type ? type : "file");
         if (path || !source)
                 return path;
-        _cleanup_free_ char *name = xml_attribute(source, streq(type, "volume") ? "volume" : "name");
+        _cleanup_free_ char *name =
+                xml_attribute(source, streq(type, "volume") ? "volume" : "name");
         return xasprintf("%s %s", type ? type : "file", name ? name : "source");
 }
 
@@ -126,7 +132,8 @@ static void rewrite_drive(struct rewriting *rewriting, xmlNode *disk, const char
         if (!image)
                 return;
         if (!rewriting->wanted->eject_all && !is_among(rewriting->wanted->eject, target)) {
-                strv_addf(&rewriting->notes, "drive %s holds %s, which is not part of the backup", target, image);
+                strv_addf(&rewriting->notes, "drive %s holds %s, which is not part of the backup",
+                          target, image);
                 return;
         }
         xml_drop_children(disk, "source");
@@ -150,13 +157,15 @@ static void rewrite_disk(struct rewriting *rewriting, xmlNode *disk)
                 return;
         }
         _cleanup_free_ char *source = describe_source(disk);
-        strv_addf(&rewriting->notes, "disk %s (%s) was left out", target ? target : "?", source ? source : "empty");
+        strv_addf(&rewriting->notes, "disk %s (%s) was left out", target ? target : "?",
+                  source ? source : "empty");
         xml_drop(disk);
 }
 
 static bool has_disk(const xmlNode *devices, const char *target)
 {
-        for (const xmlNode *disk = xml_child(devices, "disk"); disk; disk = xml_next(disk, "disk")) {
+        for (const xmlNode *disk = xml_child(devices, "disk"); disk;
+             disk = xml_next(disk, "disk")) {
                 _cleanup_free_ char *found = xml_attribute(xml_child(disk, "target"), "dev");
                 if (streq(found, target))
                         return true;
@@ -169,7 +178,8 @@ int rewrite_disks(struct rewriting *rewriting, struct error **err)
         const struct rewrite *wanted = rewriting->wanted;
         for (size_t i = 0; i < wanted->n_disks; i++)
                 if (!has_disk(rewriting->devices, wanted->disks[i].target))
-                        return error_set(err, ERROR_CORRUPT, "the domain's XML has no disk '%s'", wanted->disks[i].target);
+                        return error_set(err, ERROR_CORRUPT, "the domain's XML has no disk '%s'",
+                                         wanted->disks[i].target);
         xmlNode *next = NULL;
         for (xmlNode *disk = xml_child(rewriting->devices, "disk"); disk; disk = next) {
                 next = xml_next(disk, "disk");

@@ -1,4 +1,5 @@
-/* What ties a domain to its old host: firmware files, consoles on paths and ports, devices, processor, memory, QEMU's own arguments. */
+/* What ties a domain to its old host: firmware files, consoles on paths and ports, devices,
+ * processor, memory, QEMU's own arguments. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -21,11 +22,13 @@ void rewrite_firmware(struct rewriting *rewriting)
                 xml_drop(nvram);
 }
 
-/* Whether a character device is at a fixed place of the host. A unix socket without a path is libvirt's to place. */
+/* Whether a character device is at a fixed place of the host. A unix socket without a path is
+ * libvirt's to place. */
 static bool is_at_a_place(const xmlNode *device)
 {
         static const char *const places[] = { "path", "host", "service", "channel" };
-        for (const xmlNode *source = xml_child(device, "source"); source; source = xml_next(source, "source"))
+        for (const xmlNode *source = xml_child(device, "source"); source;
+             source = xml_next(source, "source"))
                 for (size_t i = 0; i < ARRAY_LENGTH(places); i++) {
                         _cleanup_free_ char *place = xml_attribute(source, places[i]);
                         _cleanup_free_ char *type = xml_attribute(device, "type");
@@ -50,7 +53,8 @@ static void leave_place(struct rewriting *rewriting, xmlNode *device, const char
         if (is_channel && streq(type, "unix") && !rewriting->wanted->drop_host_devices) {
                 xml_drop_attribute(xml_child(device, "source"), "path");
         } else if (is_channel) {
-                strv_add(&rewriting->notes, "a channel to a fixed path or port of the host was left out");
+                strv_add(&rewriting->notes,
+                         "a channel to a fixed path or port of the host was left out");
                 xml_drop(device);
                 return;
         } else {
@@ -59,18 +63,21 @@ static void leave_place(struct rewriting *rewriting, xmlNode *device, const char
         strv_addf(&rewriting->notes, "a %s was taken off a fixed path or port of the host", kind);
 }
 
-/* What the original may still have: QEMU would take a socket over from it, and not start for a port. */
+/* What the original may still have: QEMU would take a socket over from it, and not start for a
+ * port. */
 static bool must_leave(const struct rewriting *rewriting)
 {
         return rewriting->wanted->drop_host_devices || rewriting->wanted->new_macs;
 }
 
-/* virtlogd gives a file out to one machine at a time, and empties it for one that does not append. */
+/* virtlogd gives a file out to one machine at a time, and empties it for one that does not
+ * append. */
 static void leave_log(struct rewriting *rewriting, xmlNode *device, const char *kind)
 {
         _cleanup_free_ char *file = xml_attribute(xml_child(device, "log"), "file");
         if (file)
-                strv_addf(&rewriting->notes, "a %s is not written to %s of the host any more", kind, file);
+                strv_addf(&rewriting->notes, "a %s is not written to %s of the host any more", kind,
+                          file);
         xml_drop_children(device, "log");
 }
 
@@ -84,7 +91,8 @@ static void rewrite_character_devices(struct rewriting *rewriting, const char *k
                 if (is_at_a_place(device) && must_leave(rewriting))
                         leave_place(rewriting, device, kind);
                 else if (is_at_a_place(device))
-                        strv_addf(&rewriting->notes, "a %s is at a fixed path or port of the host", kind);
+                        strv_addf(&rewriting->notes, "a %s is at a fixed path or port of the host",
+                                  kind);
         }
 }
 
@@ -109,7 +117,8 @@ static void log_serial(struct rewriting *rewriting, const char *path)
         xml_set_attribute(log, "append", "on");
 }
 
-/* libvirt makes a socket of its own. Ports beside the first one are fixed also where that is not. */
+/* libvirt makes a socket of its own. Ports beside the first one are fixed also where that is
+ * not. */
 static void leave_socket_and_further_ports(struct rewriting *rewriting, xmlNode *screen)
 {
         static const char *const further[] = { "tlsPort", "websocket" };
@@ -118,17 +127,20 @@ static void leave_socket_and_further_ports(struct rewriting *rewriting, xmlNode 
                 if (!port || streq(port, "-1"))
                         continue;
                 xml_drop_attribute(screen, further[i]);
-                strv_addf(&rewriting->notes, "a screen was taken off the fixed %s %s", further[i], port);
+                strv_addf(&rewriting->notes, "a screen was taken off the fixed %s %s", further[i],
+                          port);
         }
         xml_drop_attribute(screen, "socket");
-        for (xmlNode *listen = xml_child(screen, "listen"); listen; listen = xml_next(listen, "listen"))
+        for (xmlNode *listen = xml_child(screen, "listen"); listen;
+             listen = xml_next(listen, "listen"))
                 xml_drop_attribute(listen, "socket");
 }
 
 static void rewrite_screens(struct rewriting *rewriting)
 {
         bool leave = must_leave(rewriting);
-        for (xmlNode *screen = xml_child(rewriting->devices, "graphics"); screen; screen = xml_next(screen, "graphics")) {
+        for (xmlNode *screen = xml_child(rewriting->devices, "graphics"); screen;
+             screen = xml_next(screen, "graphics")) {
                 _cleanup_free_ char *automatic = xml_attribute(screen, "autoport");
                 _cleanup_free_ char *port = xml_attribute(screen, "port");
                 _cleanup_free_ char *type = xml_attribute(screen, "type");
@@ -159,10 +171,13 @@ void rewrite_consoles(struct rewriting *rewriting)
 static void note_host_devices(struct rewriting *rewriting)
 {
         _cleanup_free_ char *text = xml_write(rewriting->domain->doc, rewriting->domain);
-        _cleanup_(domain_xml_freep) struct domain_xml *xml = domain_xml_parse(text, strlen(text), NULL);
+        _cleanup_(domain_xml_freep) struct domain_xml *xml =
+                domain_xml_parse(text, strlen(text), NULL);
         for (size_t i = 0; xml && xml->host_devices && xml->host_devices[i]; i++)
                 strv_addf(&rewriting->notes, "%s %s", xml->host_devices[i],
-                          rewriting->wanted->drop_host_devices ? "was left out" : "of the old host must be on this one too");
+                          rewriting->wanted->drop_host_devices
+                                  ? "was left out"
+                                  : "of the old host must be on this one too");
 }
 
 static bool has_word(const xmlNode *node, const char *attribute, const char *word)
@@ -181,7 +196,8 @@ static const char *other_tie(const xmlNode *device)
                 return "a lease of the host's lock manager";
         if (streq(name, "redirdev"))
                 return "USB redirection";
-        if (streq(name, "input") && (has_word(device, "type", "passthrough") || has_word(device, "type", "evdev")))
+        if (streq(name, "input") &&
+            (has_word(device, "type", "passthrough") || has_word(device, "type", "evdev")))
                 return "an input device of the host";
         if (streq(name, "smartcard") && !has_word(device, "mode", "passthrough"))
                 return "a smartcard of the host";
@@ -206,13 +222,15 @@ static void rewrite_devices(struct rewriting *rewriting)
         bool drop = rewriting->wanted->drop_host_devices;
         note_host_devices(rewriting);
         xmlNode *next = NULL;
-        for (xmlNode *device = rewriting->devices ? rewriting->devices->children : NULL; device; device = next) {
+        for (xmlNode *device = rewriting->devices ? rewriting->devices->children : NULL; device;
+             device = next) {
                 next = device->next;
                 if (device->type != XML_ELEMENT_NODE || device->ns)
                         continue;
                 const char *tie = other_tie(device);
                 if (tie)
-                        strv_addf(&rewriting->notes, "%s %s", tie, drop ? "was left out" : "is asked for");
+                        strv_addf(&rewriting->notes, "%s %s", tie,
+                                  drop ? "was left out" : "is asked for");
                 if (drop && (tie || is_host_device(device)))
                         xml_drop(device);
         }
@@ -227,8 +245,8 @@ static void rewrite_tpm(struct rewriting *rewriting)
                         continue;
                 xml_drop_children(backend, "source");
                 if (xml_child(backend, "encryption"))
-                        strv_add(&rewriting->notes,
-                                 "the TPM's state is encrypted with a libvirt secret that this host must have too");
+                        strv_add(&rewriting->notes, "the TPM's state is encrypted with a libvirt "
+                                                    "secret that this host must have too");
         }
 }
 
@@ -247,39 +265,49 @@ static void note_processor(struct rewriting *rewriting)
         _cleanup_free_ char *set = xml_attribute(xml_child(rewriting->domain, "vcpu"), "cpuset");
         if (streq(mode, "host-passthrough") || streq(mode, "host-model") || streq(mode, "maximum"))
                 strv_addf(&rewriting->notes,
-                          "its processor is the host's (%s): the guest sees another one where this host has another", mode);
+                          "its processor is the host's (%s): the guest sees another one where this "
+                          "host has another",
+                          mode);
         if (set || xml_child(xml_child(rewriting->domain, "cputune"), "vcpupin") ||
             xml_child(xml_child(rewriting->domain, "numatune"), "memory"))
-                strv_add(&rewriting->notes, "it is pinned to processors or memory nodes of the old host");
+                strv_add(&rewriting->notes,
+                         "it is pinned to processors or memory nodes of the old host");
 }
 
 static void note_memory(struct rewriting *rewriting)
 {
         if (xml_child(xml_child(rewriting->domain, "memoryBacking"), "hugepages"))
-                strv_add(&rewriting->notes, "its memory is huge pages, of which this host must have enough");
+                strv_add(&rewriting->notes,
+                         "its memory is huge pages, of which this host must have enough");
         if (xml_child(rewriting->domain, "launchSecurity"))
-                strv_add(&rewriting->notes, "it asks for encrypted memory of the old host's processor");
+                strv_add(&rewriting->notes,
+                         "it asks for encrypted memory of the old host's processor");
 }
 
 static void note_labels(struct rewriting *rewriting)
 {
-        for (xmlNode *label = xml_child(rewriting->domain, "seclabel"); label; label = xml_next(label, "seclabel")) {
+        for (xmlNode *label = xml_child(rewriting->domain, "seclabel"); label;
+             label = xml_next(label, "seclabel")) {
                 _cleanup_free_ char *model = xml_attribute(label, "model");
                 if (has_word(label, "type", "static"))
-                        strv_addf(&rewriting->notes, "it has a fixed %s label, which must make sense on this host",
+                        strv_addf(&rewriting->notes,
+                                  "it has a fixed %s label, which must make sense on this host",
                                   model ? model : "security");
         }
 }
 
 static void rewrite_arguments(struct rewriting *rewriting)
 {
-        bool drop = rewriting->wanted->drop_host_devices || rewriting->wanted->network == REWRITE_NETWORK_NONE;
+        bool drop = rewriting->wanted->drop_host_devices ||
+                    rewriting->wanted->network == REWRITE_NETWORK_NONE;
         xmlNode *next = NULL;
         for (xmlNode *node = rewriting->domain->children; node; node = next) {
                 next = node->next;
-                if (node->type != XML_ELEMENT_NODE || !node->ns || !streq((const char *)node->ns->href, QEMU_NAMESPACE))
+                if (node->type != XML_ELEMENT_NODE || !node->ns ||
+                    !streq((const char *)node->ns->href, QEMU_NAMESPACE))
                         continue;
-                if (!streq((const char *)node->name, "commandline") && !streq((const char *)node->name, "override"))
+                if (!streq((const char *)node->name, "commandline") &&
+                    !streq((const char *)node->name, "override"))
                         continue;
                 strv_addf(&rewriting->notes,
                           drop ? "qemu:%s, arguments for QEMU itself, was left out"

@@ -1,4 +1,5 @@
-/* What the files of a rewrite share: each takes one kind of element of the tree and notes what it removed, or what binds to the host. */
+/* What the files of a rewrite share: each takes one kind of element of the tree and notes what it
+ * removed, or what binds to the host. */
 #pragma once
 
 #include <libxml/tree.h>

@@ -1,4 +1,5 @@
-/* The NICs of a rewritten domain. A NIC is known by the network, bridge or host interface that it is plugged into. */
+/* The NICs of a rewritten domain. A NIC is known by the network, bridge or host interface that it
+ * is plugged into. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -24,8 +25,8 @@ static char *describe(const xmlNode *nic)
         _cleanup_free_ char *mac = xml_attribute(xml_child(nic, "mac"), "address");
         _cleanup_free_ char *type = xml_attribute(nic, "type");
         _cleanup_free_ char *plug = plug_of(nic);
-        return xasprintf("network card %s on %s%s%s", mac ? mac : "without an address", type ? type : "something", plug ? " " : "",
-                         plug ? plug : "");
+        return xasprintf("network card %s on %s%s%s", mac ? mac : "without an address",
+                         type ? type : "something", plug ? " " : "", plug ? plug : "");
 }
 
 static const char *find_new_network(const struct rewrite *wanted, const char *plug)
@@ -40,11 +41,14 @@ static const char *find_new_network(const struct rewrite *wanted, const char *pl
         return rest;
 }
 
-/* What the guest sees of it stays (address, MAC, model, boot order); what plugged it into the old place goes. */
+/* What the guest sees of it stays (address, MAC, model, boot order); what plugged it into the old
+ * place goes. */
 static void plug_into(xmlNode *nic, const char *network)
 {
-        static const char *const of_the_old_place[] = { "source",  "target", "virtualport", "vlan",    "script",
-                                                        "backend", "ip",     "route",       "teaming", "portForward" };
+        static const char *const of_the_old_place[] = { "source",     "target", "virtualport",
+                                                        "vlan",       "script", "backend",
+                                                        "ip",         "route",  "teaming",
+                                                        "portForward" };
         _cleanup_free_ char *type = xml_attribute(nic, "type");
         if (streq(type, "hostdev") || streq(type, "vhostuser") || streq(type, "vdpa")) {
                 xml_drop_children(nic, "driver");
@@ -76,14 +80,16 @@ static void keep_where_it_is(struct rewriting *rewriting, xmlNode *nic)
         if (streq(type, "network") || streq(type, "user"))
                 return;
         _cleanup_free_ char *text = describe(nic);
-        strv_addf(&rewriting->notes, "%s: a part of the old host that this one must have too", text);
+        strv_addf(&rewriting->notes, "%s: a part of the old host that this one must have too",
+                  text);
 }
 
 static void rewrite_nic(struct rewriting *rewriting, xmlNode *nic)
 {
         const struct rewrite *wanted = rewriting->wanted;
         _cleanup_free_ char *plug = plug_of(nic);
-        const char *network = wanted->network == REWRITE_NETWORK_MAP ? find_new_network(wanted, plug) : NULL;
+        const char *network =
+                wanted->network == REWRITE_NETWORK_MAP ? find_new_network(wanted, plug) : NULL;
         if (wanted->network == REWRITE_NETWORK_NONE) {
                 _cleanup_free_ char *text = describe(nic);
                 strv_addf(&rewriting->notes, "%s was left out", text);

@@ -1,6 +1,8 @@
-/* Implements schema/libvirt/domain-rewrite.h: the order and the identity; the rest by kind of element in domain-rewrite-*.c.
+/* Implements schema/libvirt/domain-rewrite.h: the order and the identity; the rest by kind of
+ * element in domain-rewrite-*.c.
  *
- * The tree is changed in place and written again, so that all that no rule knows stays as it was. */
+ * The tree is changed in place and written again, so that all that no rule knows stays as it
+ * was. */
 #include "schema/libvirt/domain-rewrite.h"
 
 #include <string.h>
@@ -41,7 +43,8 @@ static void renew_generation_id(struct rewriting *rewriting)
         if (!genid)
                 return;
         xml_set_text(genid, "");
-        strv_add(&rewriting->notes, "the VM generation ID is a new one: the guest sees that it was restored");
+        strv_add(&rewriting->notes,
+                 "the VM generation ID is a new one: the guest sees that it was restored");
 }
 
 static void rewrite_identity(struct rewriting *rewriting)
@@ -65,13 +68,16 @@ static void rewrite_identity(struct rewriting *rewriting)
         rewrite_smbios_uuid(domain, wanted->uuid);
 }
 
-char *domain_rewrite(const char *text, size_t length, const struct rewrite *rewrite, char ***ret_notes, struct error **err)
+char *domain_rewrite(const char *text, size_t length, const struct rewrite *rewrite,
+                     char ***ret_notes, struct error **err)
 {
         _cleanup_xml_ xmlDoc *document = xml_document_parse(text, length, "domain", err);
         if (!document)
                 return NULL;
         xmlNode *domain = xmlDocGetRootElement(document);
-        struct rewriting rewriting = { .wanted = rewrite, .domain = domain, .devices = xml_child(domain, "devices") };
+        struct rewriting rewriting = { .wanted = rewrite,
+                                       .domain = domain,
+                                       .devices = xml_child(domain, "devices") };
         rewrite_identity(&rewriting);
         if (rewrite_disks(&rewriting, err) < 0) {
                 strv_free(rewriting.notes);

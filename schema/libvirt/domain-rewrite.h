@@ -1,7 +1,8 @@
-/* The XML of a saved domain made into that of another one: what a restore and a test-restore define. Nothing that is not asked for is
- * changed, but for what cannot stay true beside it (told below); what is left out, or ties the domain to its old host, is told,
- * never dropped in silence. The same rules as for schema/libvirt/domain-xml.h: at most 4 MiB, no network, no entities. Document followed: libvirt's
- * formatdomain, up to 11.x. */
+/* The XML of a saved domain made into that of another one: what a restore and a test-restore
+ * define. Nothing that is not asked for is changed, but for what cannot stay true beside it (told
+ * below); what is left out, or ties the domain to its old host, is told, never dropped in silence.
+ * The same rules as for schema/libvirt/domain-xml.h: at most 4 MiB, no network, no entities.
+ * Document followed: libvirt's formatdomain, up to 11.x. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,12 +12,14 @@
 
 enum rewrite_network {
         REWRITE_NETWORK_KEEP, /* NICs as they are */
-        REWRITE_NETWORK_NONE, /* no NIC at all, also none that is a device of the host or that QEMU's own arguments make */
-        REWRITE_NETWORK_MAP,  /* NICs go to other networks: see `map` */
+        /* no NIC at all, also none that is a device of the host or that QEMU's own arguments
+         * make */
+        REWRITE_NETWORK_NONE,
+        REWRITE_NETWORK_MAP, /* NICs go to other networks: see `map` */
 };
 
-/* "OLD=NEW": NICs of network, bridge or host interface OLD go to the libvirt network NEW; OLD NULL: all NICs that no other entry names. A
- * NIC that nothing names stays where it was. */
+/* "OLD=NEW": NICs of network, bridge or host interface OLD go to the libvirt network NEW; OLD NULL:
+ * all NICs that no other entry names. A NIC that nothing names stays where it was. */
 struct rewrite_network_map {
         const char *from;
         const char *to;
@@ -32,48 +35,62 @@ struct rewrite_disk {
         const char *target;
         const char *path;   /* absolute; below /dev/: a block device, else a file */
         const char *format; /* "qcow2", "raw" */
-        /* What backs it, from the top down; none: libvirt finds out by itself. All layers must be given, as the last one is said to stand
-         * alone: libvirt then looks no further, and labels nothing that is not named here. */
+        /* What backs it, from the top down; none: libvirt finds out by itself. All layers must be
+         * given, as the last one is said to stand alone: libvirt then looks no further, and labels
+         * nothing that is not named here. */
         const struct rewrite_layer *backing;
         size_t n_backing;
-        /* <seclabel relabel='no'/> for every security model on all layers: nothing may chown or relabel them. Not on the disk itself, which is
-         * the domain's own: under SELinux a QEMU can only write to what libvirt has labelled for it. */
+        /* <seclabel relabel='no'/> for every security model on all layers: nothing may chown or
+         * relabel them. Not on the disk itself, which is the domain's own: under SELinux a QEMU can
+         * only write to what libvirt has labelled for it. */
         bool no_label;
 };
 
 struct rewrite {
         const char *name; /* NULL: kept */
-        /* NULL: kept; "": left out, libvirt makes one. With another UUID it is another machine: fixed names of its taps go, its vsock gets
-         * a number of its own, and SMBIOS' UUID follows. */
+        /* NULL: kept; "": left out, libvirt makes one. With another UUID it is another machine:
+         * fixed names of its taps go, its vsock gets a number of its own, and SMBIOS' UUID
+         * follows. */
         const char *uuid;
-        /* The original may be alive: <mac> is dropped, so that libvirt makes new ones, and so are fixed ports and paths of consoles, channels and
-         * screens. */
+        /* The original may be alive: <mac> is dropped, so that libvirt makes new ones, and so are
+         * fixed ports and paths of consoles, channels and screens. */
         bool new_macs;
         enum rewrite_network network;
         const struct rewrite_network_map *map;
         size_t n_map;
-        /* The disks that stay; every other one is removed and told. CD-ROM and floppy drives stay. */
+        /* The disks that stay; every other one is removed and told. CD-ROM and floppy drives
+         * stay. */
         const struct rewrite_disk *disks;
         size_t n_disks;
-        const char *const *keep;  /* NULL-terminated targets of further disks, which stay as they are; NULL: none */
-        const char *const *eject; /* NULL-terminated targets of drives whose image is taken out; NULL: none */
+        /* NULL-terminated targets of further disks, which stay as they are; NULL: none */
+        const char *const *keep;
+        /* NULL-terminated targets of drives whose image is taken out; NULL: none */
+        const char *const *eject;
         bool eject_all;
-        const char *nvram; /* path of the NVRAM file; NULL: no path, so that libvirt makes one and firmware starts afresh */
-        /* For a test domain: host devices, shared folders and memory, passed-through input and TPMs, QEMU's own arguments, channels and
-         * consoles to paths or ports of the host, and fixed ports of screens. */
+        /* path of the NVRAM file; NULL: no path, so that libvirt makes one and firmware starts
+         * afresh */
+        const char *nvram;
+        /* For a test domain: host devices, shared folders and memory, passed-through input and
+         * TPMs, QEMU's own arguments, channels and consoles to paths or ports of the host, and
+         * fixed ports of screens. */
         bool drop_host_devices;
         const char *
-                serial_log; /* NULL: none; else the first serial console, made where there is none, is also written to this file on the host */
+                /* NULL: none; else the first serial console, made where there is none, is also
+                 * written to this file on the host */
+                serial_log;
 };
 
-/* The new XML, or NULL: ERROR_CORRUPT when the text is no domain or lacks a disk that `rewrite` names. A <genid>, which says that a guest
- * was not set back in time, is made anew always; a fixed folder of TPM state is left to libvirt (/var/lib/libvirt/swtpm/<UUID>).
- * *ret_notes (NULL-terminated, the caller frees; may be NULL when there is nothing) names each thing that was removed, and each that
- * stayed and ties the domain to its old host: host devices, CPU of the host alone, pinning, CD-ROM images, bridges. The caller frees. */
-char *domain_rewrite(const char *text, size_t length, const struct rewrite *rewrite, char ***ret_notes,
-                     struct error **err) _must_check_;
+/* The new XML, or NULL: ERROR_CORRUPT when the text is no domain or lacks a disk that `rewrite`
+ * names. A <genid>, which says that a guest was not set back in time, is made anew always; a fixed
+ * folder of TPM state is left to libvirt (/var/lib/libvirt/swtpm/<UUID>). *ret_notes
+ * (NULL-terminated, the caller frees; may be NULL when there is nothing) names each thing that was
+ * removed, and each that stayed and ties the domain to its old host: host devices, CPU of the host
+ * alone, pinning, CD-ROM images, bridges. The caller frees. */
+char *domain_rewrite(const char *text, size_t length, const struct rewrite *rewrite,
+                     char ***ret_notes, struct error **err) _must_check_;
 
-/* What a definition needs of the host that is to run it. Each list is NULL-terminated and may be NULL; each name is there once. */
+/* What a definition needs of the host that is to run it. Each list is NULL-terminated and may be
+ * NULL; each name is there once. */
 struct domain_needs {
         char **networks;      /* libvirt's */
         char **bridges;       /* of the host */
@@ -85,6 +102,7 @@ struct domain_needs {
 };
 
 /* ERROR_CORRUPT when the text is no domain. */
-int domain_needs_read(const char *text, size_t length, struct domain_needs *ret, struct error **err) _must_check_;
+int domain_needs_read(const char *text, size_t length, struct domain_needs *ret,
+                      struct error **err) _must_check_;
 void domain_needs_done(struct domain_needs *needs);
 #define _cleanup_domain_needs_ _cleanup_(domain_needs_done)

@@ -1,5 +1,5 @@
-/* Reading what a domain has beside disks: networks, the TPM, the parts of its host that it was given, in words; and the order in which it boots
- * from all of these. */
+/* Reading what a domain has beside disks: networks, the TPM, the parts of its host that it was
+ * given, in words; and the order in which it boots from all of these. */
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -30,17 +30,20 @@ static unsigned number_of(const xmlNode *node, const char *name)
 
 static char *describe_pci(const xmlNode *address)
 {
-        return xasprintf("PCI device %04x:%02x:%02x.%x", number_of(address, "domain"), number_of(address, "bus"),
-                         number_of(address, "slot"), number_of(address, "function"));
+        return xasprintf("PCI device %04x:%02x:%02x.%x", number_of(address, "domain"),
+                         number_of(address, "bus"), number_of(address, "slot"),
+                         number_of(address, "function"));
 }
 
 static char *describe_usb(const xmlNode *source)
 {
         const xmlNode *vendor = xml_child(source, "vendor");
         if (vendor)
-                return xasprintf("USB device %04x:%04x", number_of(vendor, "id"), number_of(xml_child(source, "product"), "id"));
+                return xasprintf("USB device %04x:%04x", number_of(vendor, "id"),
+                                 number_of(xml_child(source, "product"), "id"));
         const xmlNode *address = xml_child(source, "address");
-        return xasprintf("USB device on bus %u, device %u", number_of(address, "bus"), number_of(address, "device"));
+        return xasprintf("USB device on bus %u, device %u", number_of(address, "bus"),
+                         number_of(address, "device"));
 }
 
 static char *describe_scsi(const xmlNode *source)
@@ -49,8 +52,9 @@ static char *describe_scsi(const xmlNode *source)
         if (!adapter)
                 adapter = xml_attribute(source, "name"); /* iSCSI */
         const xmlNode *address = xml_child(source, "address");
-        return xasprintf("SCSI device %s %u:%u:%u", adapter ? adapter : "of the host", number_of(address, "bus"),
-                         number_of(address, "target"), number_of(address, "unit"));
+        return xasprintf("SCSI device %s %u:%u:%u", adapter ? adapter : "of the host",
+                         number_of(address, "bus"), number_of(address, "target"),
+                         number_of(address, "unit"));
 }
 
 /* mode='capabilities' (containers) names a device file, a disk or a NIC of the host. */
@@ -93,7 +97,8 @@ static char *describe_hostdev(const xmlNode *hostdev)
 /* A NIC that is a PCI device of the host; a folder of the host shared with the guest. */
 static void add_interface_hostdev(struct domain_xml *xml, const xmlNode *interface)
 {
-        _cleanup_free_ char *device = describe_pci(xml_child(xml_child(interface, "source"), "address"));
+        _cleanup_free_ char *device =
+                describe_pci(xml_child(xml_child(interface, "source"), "address"));
         strv_addf(&xml->host_devices, "network card, %s", device);
 }
 
@@ -109,7 +114,8 @@ static void add_shared_folder(struct domain_xml *xml, const xmlNode *filesystem)
 
 void domain_read_other_devices(const xmlNode *devices, struct domain_xml *xml)
 {
-        for (const xmlNode *node = xml_child(devices, "interface"); node; node = xml_next(node, "interface")) {
+        for (const xmlNode *node = xml_child(devices, "interface"); node;
+             node = xml_next(node, "interface")) {
                 _cleanup_free_ char *type = xml_attribute(node, "type");
                 _cleanup_free_ char *mac = xml_attribute(xml_child(node, "mac"), "address");
                 if (mac)
@@ -119,11 +125,13 @@ void domain_read_other_devices(const xmlNode *devices, struct domain_xml *xml)
                 else
                         add_network(xml, node);
         }
-        for (const xmlNode *node = xml_child(devices, "hostdev"); node; node = xml_next(node, "hostdev")) {
+        for (const xmlNode *node = xml_child(devices, "hostdev"); node;
+             node = xml_next(node, "hostdev")) {
                 _cleanup_free_ char *description = describe_hostdev(node);
                 strv_add(&xml->host_devices, description);
         }
-        for (const xmlNode *node = xml_child(devices, "filesystem"); node; node = xml_next(node, "filesystem"))
+        for (const xmlNode *node = xml_child(devices, "filesystem"); node;
+             node = xml_next(node, "filesystem"))
                 add_shared_folder(xml, node);
         for (const xmlNode *node = xml_child(devices, "tpm"); node; node = xml_next(node, "tpm")) {
                 _cleanup_free_ char *backend = xml_attribute(xml_child(node, "backend"), "type");
@@ -131,7 +139,8 @@ void domain_read_other_devices(const xmlNode *devices, struct domain_xml *xml)
                         continue;
                 xml->has_tpm_emulator = true;
                 if (!xml->tpm_state)
-                        xml->tpm_state = xml_attribute(xml_child(xml_child(node, "backend"), "source"), "path");
+                        xml->tpm_state = xml_attribute(
+                                xml_child(xml_child(node, "backend"), "source"), "path");
         }
 }
 
@@ -163,8 +172,11 @@ void domain_read_boot_order(const xmlNode *os, const xmlNode *devices, struct do
 {
         _cleanup_free_ struct bootable *bootable = NULL;
         size_t count = 0;
-        for (const xmlNode *device = devices ? devices->children : NULL; device; device = device->next) {
-                unsigned order = device->type == XML_ELEMENT_NODE ? number_of(xml_child(device, "boot"), "order") : 0;
+        for (const xmlNode *device = devices ? devices->children : NULL; device;
+             device = device->next) {
+                unsigned order = device->type == XML_ELEMENT_NODE
+                                         ? number_of(xml_child(device, "boot"), "order")
+                                         : 0;
                 if (order == 0)
                         continue;
                 bootable = xrealloc_array(bootable, count + 1, sizeof *bootable);
@@ -176,7 +188,8 @@ void domain_read_boot_order(const xmlNode *os, const xmlNode *devices, struct do
                 strv_add(&xml->boot_order, bootable[i].name);
                 free(bootable[i].name);
         }
-        for (const xmlNode *boot = xml_child(os, "boot"); boot && count == 0; boot = xml_next(boot, "boot")) {
+        for (const xmlNode *boot = xml_child(os, "boot"); boot && count == 0;
+             boot = xml_next(boot, "boot")) {
                 _cleanup_free_ char *kind = xml_attribute(boot, "dev");
                 if (kind)
                         strv_add(&xml->boot_order, kind);

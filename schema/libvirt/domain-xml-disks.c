@@ -26,7 +26,8 @@ static enum disk_device device_of(const char *word)
         return DISK_DEVICE_DISK;
 }
 
-/* A file or block source without a path is an empty drive, whatever else its <source> says (a startupPolicy, an index). */
+/* A file or block source without a path is an empty drive, whatever else its <source> says (a
+ * startupPolicy, an index). */
 static enum disk_source source_of(const char *type, const xmlNode *source, const char *path)
 {
         if (streq(type, "file"))
@@ -54,7 +55,8 @@ static void read_backing(const xmlNode *node, struct domain_disk *disk)
         const xmlNode *store = xml_child(node, "backingStore");
         for (; xml_child(store, "source"); store = xml_child(store, "backingStore")) {
                 _cleanup_free_ char *type = type_word(store);
-                disk->backing = xrealloc_array(disk->backing, disk->n_backing + 1, sizeof *disk->backing);
+                disk->backing =
+                        xrealloc_array(disk->backing, disk->n_backing + 1, sizeof *disk->backing);
                 disk->backing[disk->n_backing++] = (struct disk_layer){
                         .path = domain_source_path(xml_child(store, "source"), type),
                         .format = xml_attribute(xml_child(store, "format"), "type"),
@@ -91,22 +93,27 @@ static void read_disk(const xmlNode *node, struct domain_disk *disk)
 }
 
 /* A target names the disk's file on the share, and names it alone. */
-static int check_target(const struct domain_xml *xml, const struct domain_disk *disk, struct error **err)
+static int check_target(const struct domain_xml *xml, const struct domain_disk *disk,
+                        struct error **err)
 {
         if (!name_is_safe(disk->target)) {
                 _cleanup_free_ char *target = str_one_line(disk->target ? disk->target : "", 60);
-                return error_set(err, ERROR_CORRUPT, "the XML of the domain '%s' has a disk whose target '%s' is no device name",
-                                 xml->name, target);
+                return error_set(
+                        err, ERROR_CORRUPT,
+                        "the XML of the domain '%s' has a disk whose target '%s' is no device name",
+                        xml->name, target);
         }
         if (domain_xml_find_disk(xml, disk->target) != disk)
-                return error_set(err, ERROR_CORRUPT, "the XML of the domain '%s' has two disks with the target '%s'", xml->name,
-                                 disk->target);
+                return error_set(err, ERROR_CORRUPT,
+                                 "the XML of the domain '%s' has two disks with the target '%s'",
+                                 xml->name, disk->target);
         return 0;
 }
 
 int domain_read_disks(const xmlNode *devices, struct domain_xml *xml, struct error **err)
 {
-        for (const xmlNode *node = xml_child(devices, "disk"); node; node = xml_next(node, "disk")) {
+        for (const xmlNode *node = xml_child(devices, "disk"); node;
+             node = xml_next(node, "disk")) {
                 xml->disks = xrealloc_array(xml->disks, xml->n_disks + 1, sizeof *xml->disks);
                 struct domain_disk *disk = &xml->disks[xml->n_disks++];
                 *disk = (struct domain_disk){ 0 };

@@ -21,7 +21,8 @@ static void add_snapshot_disk(xmlNode *disks, const struct snapshot_disk *snapsh
 char *domain_xml_make_snapshot(const char *name, const struct snapshot_disk *disks, size_t n_disks)
 {
         _cleanup_xml_ xmlDoc *document = xmlNewDoc((const xmlChar *)"1.0");
-        document->encoding = xmlStrdup((const xmlChar *)"UTF-8"); /* else "ü" is written as a number */
+        /* else "ü" is written as a number */
+        document->encoding = xmlStrdup((const xmlChar *)"UTF-8");
         xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *)"domainsnapshot", NULL);
         xmlDocSetRootElement(document, root);
         xmlNewTextChild(root, NULL, (const xmlChar *)"name", (const xmlChar *)name);
@@ -34,7 +35,8 @@ char *domain_xml_make_snapshot(const char *name, const struct snapshot_disk *dis
 
 static xmlNode *find_disk(const xmlNode *domain, const char *wanted)
 {
-        for (xmlNode *node = xml_child(xml_child(domain, "devices"), "disk"); node; node = xml_next(node, "disk")) {
+        for (xmlNode *node = xml_child(xml_child(domain, "devices"), "disk"); node;
+             node = xml_next(node, "disk")) {
                 _cleanup_free_ char *target = xml_attribute(xml_child(node, "target"), "dev");
                 if (streq(target, wanted))
                         return node;
@@ -45,23 +47,27 @@ static xmlNode *find_disk(const xmlNode *domain, const char *wanted)
 /* The layer of the disk's chain that has this path; NULL when the XML doesn't spell it out. */
 static xmlNode *find_layer(const xmlNode *disk, const char *path)
 {
-        for (xmlNode *store = xml_child(disk, "backingStore"); store; store = xml_child(store, "backingStore")) {
+        for (xmlNode *store = xml_child(disk, "backingStore"); store;
+             store = xml_child(store, "backingStore")) {
                 _cleanup_free_ char *type = xml_attribute(store, "type");
-                _cleanup_free_ char *found = domain_source_path(xml_child(store, "source"), type ? type : "file");
+                _cleanup_free_ char *found =
+                        domain_source_path(xml_child(store, "source"), type ? type : "file");
                 if (streq(found, path))
                         return store;
         }
         return NULL;
 }
 
-/* The path's own <source> where the chain has one, as that may hold what the overlay's doesn't (encryption, slices, labels);
- * else the overlay's, with every way to name a place taken out. */
+/* The path's own <source> where the chain has one, as that may hold what the overlay's doesn't
+ * (encryption, slices, labels); else the overlay's, with every way to name a place taken out. */
 static xmlNode *take_source(xmlNode *disk, xmlNode *layer)
 {
-        static const char *const places[] = { "file", "dev", "dir", "protocol", "name", "pool", "volume", "mode", "index" };
+        static const char *const places[] = { "file", "dev",    "dir",  "protocol", "name",
+                                              "pool", "volume", "mode", "index" };
         xmlNode *source = xml_child(layer, "source");
         if (source) {
-                _cleanup_free_ char *policy = xml_attribute(xml_child(disk, "source"), "startupPolicy");
+                _cleanup_free_ char *policy =
+                        xml_attribute(xml_child(disk, "source"), "startupPolicy");
                 xmlUnlinkNode(source);
                 xml_drop_children(disk, "source");
                 xmlAddChild(disk, source);
@@ -104,8 +110,8 @@ static void repoint(xmlNode *disk, const char *path, const char *format)
         drop_generated_alias(disk);
 }
 
-char *domain_xml_disk_repointed(const char *text, size_t length, const char *target, const char *path, const char *format,
-                                struct error **err)
+char *domain_xml_disk_repointed(const char *text, size_t length, const char *target,
+                                const char *path, const char *format, struct error **err)
 {
         _cleanup_xml_ xmlDoc *document = xml_document_parse(text, length, "domain", err);
         if (!document)

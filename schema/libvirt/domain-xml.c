@@ -1,7 +1,8 @@
-/* Reading a <domain>: its head here, its disks in domain-xml-disks.c, its other devices in domain-xml-devices.c.
+/* Reading a <domain>: its head here, its disks in domain-xml-disks.c, its other devices in
+ * domain-xml-devices.c.
  *
- * What later becomes part of a path on the share (a disk's target) is refused here when it is not a plain name; other texts are
- * handed on as they are. */
+ * What later becomes part of a path on the share (a disk's target) is refused here when it is not a
+ * plain name; other texts are handed on as they are. */
 #include "schema/libvirt/domain-xml.h"
 
 #include <ctype.h>
@@ -15,7 +16,8 @@
 /* More than any host can give a guest; keeps the searches below short, whatever comes in. */
 #define MAX_DEVICES 4096
 
-/* libvirt takes a UUID with or without dashes, in any case; NULL when it is none. The caller frees. */
+/* libvirt takes a UUID with or without dashes, in any case; NULL when it is none. The caller
+ * frees. */
 static char *normal_uuid(const char *text)
 {
         struct strbuf buf = { 0 };
@@ -44,7 +46,8 @@ static int read_identity(const xmlNode *domain, struct domain_xml *xml, struct e
         _cleanup_free_ char *uuid = xml_text(xml_child(domain, "uuid"));
         xml->uuid = normal_uuid(uuid);
         if (!xml->uuid)
-                return error_set(err, ERROR_CORRUPT, "the domain's XML has no <uuid> with 32 hexadecimal digits");
+                return error_set(err, ERROR_CORRUPT,
+                                 "the domain's XML has no <uuid> with 32 hexadecimal digits");
         xml->virt_type = xml_attribute(domain, "type");
         return 0;
 }
@@ -59,7 +62,8 @@ static void read_os(const xmlNode *os, struct domain_xml *xml)
         const xmlNode *nvram = xml_child(os, "nvram");
         const xmlNode *source = xml_child(nvram, "source");
         _cleanup_free_ char *source_type = xml_attribute(nvram, "type");
-        xml->nvram = source ? domain_source_path(source, source_type ? source_type : "file") : xml_text(nvram);
+        xml->nvram = source ? domain_source_path(source, source_type ? source_type : "file")
+                            : xml_text(nvram);
         xml->nvram_template = xml_attribute(nvram, "template");
 }
 
@@ -69,7 +73,9 @@ static int check_device_count(const xmlNode *devices, struct error **err)
         for (const xmlNode *node = devices ? devices->children : NULL; node; node = node->next)
                 count += node->type == XML_ELEMENT_NODE;
         if (count > MAX_DEVICES)
-                return error_set(err, ERROR_CORRUPT, "the domain's XML has %zu devices, more than %d", count, MAX_DEVICES);
+                return error_set(err, ERROR_CORRUPT,
+                                 "the domain's XML has %zu devices, more than %d", count,
+                                 MAX_DEVICES);
         return 0;
 }
 

@@ -17,7 +17,8 @@ char *storage_pool_folder(const char *text, size_t length, struct error **err)
         if (has_files && path && path[0] == '/')
                 return TAKE_PTR(path);
         error_set(err, ERROR_REFUSED,
-                  "the storage pool is of the type %s: only pools that are folders (dir, fs, netfs) can be used",
+                  "the storage pool is of the type %s: only pools that are folders (dir, fs, "
+                  "netfs) can be used",
                   type ? type : "(none)");
         return NULL;
 }

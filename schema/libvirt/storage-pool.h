@@ -5,6 +5,6 @@
 
 #include "base/error.h"
 
-/* The folder that the volumes of a pool are files in. ERROR_REFUSED for a pool whose volumes are no files, or that has no absolute path. The caller
- * frees. */
+/* The folder that the volumes of a pool are files in. ERROR_REFUSED for a pool whose volumes are no
+ * files, or that has no absolute path. The caller frees. */
 char *storage_pool_folder(const char *text, size_t length, struct error **err) _must_check_;

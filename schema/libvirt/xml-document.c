@@ -1,5 +1,5 @@
-/* Implements schema/libvirt/xml-document.h. A document type is refused by the parser's own hook for it, before any entity that it declares
- * could be expanded. */
+/* Implements schema/libvirt/xml-document.h. A document type is refused by the parser's own hook for
+ * it, before any entity that it declares could be expanded. */
 #include "schema/libvirt/xml-document.h"
 
 #include <assert.h>
@@ -11,7 +11,8 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-static void refuse_document_type(void *context, const xmlChar *name _unused_, const xmlChar *public_id _unused_,
+static void refuse_document_type(void *context, const xmlChar *name _unused_,
+                                 const xmlChar *public_id _unused_,
                                  const xmlChar *system_id _unused_)
 {
         xmlParserCtxt *parser = context;
@@ -19,17 +20,22 @@ static void refuse_document_type(void *context, const xmlChar *name _unused_, co
         xmlStopParser(parser);
 }
 
-static int set_parse_error(xmlParserCtxt *parser, bool has_document_type, const char *root, struct error **err)
+static int set_parse_error(xmlParserCtxt *parser, bool has_document_type, const char *root,
+                           struct error **err)
 {
         if (has_document_type)
-                return error_set(err, ERROR_CORRUPT, "XML of a <%s>: has a document type declaration, which libvirt never writes",
+                return error_set(err, ERROR_CORRUPT,
+                                 "XML of a <%s>: has a document type declaration, which libvirt "
+                                 "never writes",
                                  root);
         const xmlError *problem = xmlCtxtGetLastError(parser);
-        _cleanup_free_ char *why = str_one_line(problem && problem->message ? problem->message : "not XML", 200);
+        _cleanup_free_ char *why =
+                str_one_line(problem && problem->message ? problem->message : "not XML", 200);
         size_t length = strlen(why);
         while (length && why[length - 1] == ' ')
                 why[--length] = '\0';
-        return error_set(err, ERROR_CORRUPT, "XML of a <%s>, line %d: %s", root, problem ? problem->line : 0, why);
+        return error_set(err, ERROR_CORRUPT, "XML of a <%s>, line %d: %s", root,
+                         problem ? problem->line : 0, why);
 }
 
 static xmlDoc *parse(const char *text, size_t length, const char *root, struct error **err)
@@ -42,8 +48,9 @@ static xmlDoc *parse(const char *text, size_t length, const char *root, struct e
         bool has_document_type = false;
         parser->_private = &has_document_type;
         parser->sax->internalSubset = refuse_document_type;
-        _cleanup_xml_ xmlDoc *document = xmlCtxtReadMemory(parser, text, (int)length, NULL, "UTF-8",
-                                                           XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+        _cleanup_xml_ xmlDoc *document =
+                xmlCtxtReadMemory(parser, text, (int)length, NULL, "UTF-8",
+                                  XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
         if (!document || has_document_type) {
                 set_parse_error(parser, has_document_type, root, err);
                 xml_document_freep(&document);
@@ -55,7 +62,8 @@ static xmlDoc *parse(const char *text, size_t length, const char *root, struct e
 xmlDoc *xml_document_parse(const char *text, size_t length, const char *root, struct error **err)
 {
         if (length > XML_DOCUMENT_MAX_BYTES) {
-                error_set(err, ERROR_CORRUPT, "XML of a <%s>: %zu bytes, more than %zu", root, length, XML_DOCUMENT_MAX_BYTES);
+                error_set(err, ERROR_CORRUPT, "XML of a <%s>: %zu bytes, more than %zu", root,
+                          length, XML_DOCUMENT_MAX_BYTES);
                 return NULL;
         }
         _cleanup_xml_ xmlDoc *document = parse(text ? text : "", length, root, err);
@@ -63,8 +71,10 @@ xmlDoc *xml_document_parse(const char *text, size_t length, const char *root, st
                 return NULL;
         const xmlNode *found = xmlDocGetRootElement(document);
         if (!found || !streq((const char *)found->name, root)) {
-                _cleanup_free_ char *name = str_one_line(found ? (const char *)found->name : "", 60);
-                error_set(err, ERROR_CORRUPT, "expected the XML of a <%s>, found a <%s>", root, name);
+                _cleanup_free_ char *name =
+                        str_one_line(found ? (const char *)found->name : "", 60);
+                error_set(err, ERROR_CORRUPT, "expected the XML of a <%s>, found a <%s>", root,
+                          name);
                 return NULL;
         }
         return TAKE_PTR(document);
@@ -73,7 +83,8 @@ xmlDoc *xml_document_parse(const char *text, size_t length, const char *root, st
 static xmlNode *first_named(xmlNode *node, const char *name)
 {
         for (; node; node = node->next)
-                if (node->type == XML_ELEMENT_NODE && !node->ns && streq((const char *)node->name, name))
+                if (node->type == XML_ELEMENT_NODE && !node->ns &&
+                    streq((const char *)node->name, name))
                         return node;
         return NULL;
 }
@@ -159,7 +170,8 @@ char *xml_write(xmlDoc *document, xmlNode *node)
         xmlBuffer *buffer = xmlBufferCreate();
         int written = buffer ? xmlNodeDump(buffer, document, node, 0, 0) : -1;
         assert(written >= 0);
-        char *text = xstrndup((const char *)xmlBufferContent(buffer), (size_t)xmlBufferLength(buffer));
+        char *text =
+                xstrndup((const char *)xmlBufferContent(buffer), (size_t)xmlBufferLength(buffer));
         xmlBufferFree(buffer);
         return text;
 }

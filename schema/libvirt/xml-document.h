@@ -1,7 +1,8 @@
-/* XML text as a tree, and the looks into it that libvirt's formats need. For the parsers of this room alone.
+/* XML text as a tree, and the looks into it that libvirt's formats need. For the parsers of this
+ * room alone.
  *
- * What comes in is not trusted: no network, no document type and hence no entities, a cap on size, nothing printed. Elements are
- * found by local name without a namespace, as libvirt's own are. */
+ * What comes in is not trusted: no network, no document type and hence no entities, a cap on size,
+ * nothing printed. Elements are found by local name without a namespace, as libvirt's own are. */
 #pragma once
 
 #include <libxml/tree.h>
@@ -11,19 +12,24 @@
 
 #define XML_DOCUMENT_MAX_BYTES ((size_t)4 << 20)
 
-/* Parses UTF-8 XML whose root element is `root`. ERROR_CORRUPT with the line of the mistake. The caller frees with xmlFreeDoc(). */
-xmlDoc *xml_document_parse(const char *text, size_t length, const char *root, struct error **err) _must_check_;
+/* Parses UTF-8 XML whose root element is `root`. ERROR_CORRUPT with the line of the mistake. The
+ * caller frees with xmlFreeDoc(). */
+xmlDoc *xml_document_parse(const char *text, size_t length, const char *root,
+                           struct error **err) _must_check_;
 
-/* The first child element of that name, the next sibling of that name; NULL where there is none, also for a NULL node. */
+/* The first child element of that name, the next sibling of that name; NULL where there is none,
+ * also for a NULL node. */
 xmlNode *xml_child(const xmlNode *node, const char *name);
 xmlNode *xml_next(const xmlNode *node, const char *name);
-/* An attribute's value; NULL where it is not there or empty, also for a NULL node. The caller frees with free(). */
+/* An attribute's value; NULL where it is not there or empty, also for a NULL node. The caller frees
+ * with free(). */
 char *xml_attribute(const xmlNode *node, const char *name);
-/* The text in an element without the white space around it; NULL where it is empty, also for a NULL node. The caller frees. */
+/* The text in an element without the white space around it; NULL where it is empty, also for a NULL
+ * node. The caller frees. */
 char *xml_text(const xmlNode *node);
 
-/* Changing a tree: text goes in literally, so that a path with quotes, '<' or '&' arrives as it is. It must be UTF-8 (asserted): it came out of
- * XML or of YAML, which is. */
+/* Changing a tree: text goes in literally, so that a path with quotes, '<' or '&' arrives as it is.
+ * It must be UTF-8 (asserted): it came out of XML or of YAML, which is. */
 void xml_set_attribute(xmlNode *node, const char *name, const char *value);
 void xml_drop_attribute(xmlNode *node, const char *name);
 void xml_set_text(xmlNode *node, const char *text);

@@ -1,5 +1,6 @@
-/* An event as a line for people and for Bacula's job log, which breaks what is longer than 500 bytes. Everything in it may come from
- * a hypervisor or a guest: the whole line is cleaned once, at its end. */
+/* An event as a line for people and for Bacula's job log, which breaks what is longer than 500
+ * bytes. Everything in it may come from a hypervisor or a guest: the whole line is cleaned once, at
+ * its end. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -12,10 +13,12 @@
 
 static char *describe_duration(int64_t milliseconds)
 {
-        return milliseconds < 1000 ? xasprintf("%lld ms", (long long)milliseconds) : format_duration_ms(milliseconds);
+        return milliseconds < 1000 ? xasprintf("%lld ms", (long long)milliseconds)
+                                   : format_duration_ms(milliseconds);
 }
 
-/* A step's begin is a line only where it has something to tell, so that there is one line a step, and two of a long one. */
+/* A step's begin is a line only where it has something to tell, so that there is one line a step,
+ * and two of a long one. */
 static bool describe_step(const struct event *event, struct strbuf *line)
 {
         const char *detail = str_empty(event->text) ? NULL : event->text;
@@ -46,7 +49,9 @@ static bool describe_step(const struct event *event, struct strbuf *line)
 
 static bool describe_check(const struct metadata_check *check, struct strbuf *line)
 {
-        static const char *const words[] = { [CHECK_WARN] = "warning", [CHECK_FAIL] = "FAIL", [CHECK_SKIP] = "skipped" };
+        static const char *const words[] = {
+                [CHECK_WARN] = "warning", [CHECK_FAIL] = "FAIL", [CHECK_SKIP] = "skipped"
+        };
         if (check->verdict == CHECK_PASS)
                 return false;
         strbuf_addf(line, "check %s: %s", check->name, words[check->verdict]);
@@ -59,7 +64,8 @@ static uint64_t stored_bytes(const json_t *items)
 {
         uint64_t sum = 0;
         for (size_t i = 0; i < json_array_size(items); i++) {
-                json_int_t bytes = json_integer_value(json_object_get(json_array_get(items, i), "stored_bytes"));
+                json_int_t bytes = json_integer_value(
+                        json_object_get(json_array_get(items, i), "stored_bytes"));
                 sum += bytes > 0 ? (uint64_t)bytes : 0;
         }
         return sum;
@@ -75,8 +81,9 @@ static void describe_result(const struct event *event, struct strbuf *line)
         }
         strbuf_add(line, "ok");
         if (event->metadata) {
-                _cleanup_free_ char *bytes = format_bytes(stored_bytes(json_object_get(event->metadata, "disks")) +
-                                                          stored_bytes(json_object_get(event->metadata, "configs")));
+                _cleanup_free_ char *bytes =
+                        format_bytes(stored_bytes(json_object_get(event->metadata, "disks")) +
+                                     stored_bytes(json_object_get(event->metadata, "configs")));
                 strbuf_addf(line, ", %s", bytes);
         }
         if (event->duration_ms > 0) {

@@ -1,5 +1,6 @@
-/* Events: what a worker says on its stdout, one JSON object a line. Each type has a table of its own fields beside the common ones,
- * so that an event carries nothing that its type has no use for. */
+/* Events: what a worker says on its stdout, one JSON object a line. Each type has a table of its
+ * own fields beside the common ones, so that an event carries nothing that its type has no use
+ * for. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -26,7 +27,9 @@ static const char *const status_words[] = { "ok", "failed", "cancelled", "skippe
 
 #define FIELD(member) .name = #member, .offset = offsetof(struct event, member)
 /* A part's offsets start at the part. */
-#define FIELD_IN_DOMAIN(member) .name = #member, .offset = offsetof(struct event, domain.member) - offsetof(struct event, domain)
+#define FIELD_IN_DOMAIN(member) \
+        .name = #member,        \
+        .offset = offsetof(struct event, domain.member) - offsetof(struct event, domain)
 static const struct json_field common_fields[] = {
         { FIELD(type), .type = JSON_FIELD_WORD, .required = true, .words = type_words },
         { FIELD(time_ms), .type = JSON_FIELD_NUMBER, .required = true },
@@ -48,7 +51,8 @@ static const struct json_field progress_fields[] = {
         { 0 },
 };
 static const struct json_field check_fields[] = {
-        { FIELD(check), .type = JSON_FIELD_PART, .required = true, .fields = metadata_check_fields },
+        { FIELD(check), .type = JSON_FIELD_PART, .required = true,
+          .fields = metadata_check_fields },
         { 0 },
 };
 static const struct json_field text_fields[] = {
@@ -57,7 +61,8 @@ static const struct json_field text_fields[] = {
 };
 static const struct json_field domain_part_fields[] = {
         { FIELD_IN_DOMAIN(name), .type = JSON_FIELD_TEXT, .required = true },
-        { FIELD_IN_DOMAIN(uuid), .type = JSON_FIELD_TEXT, .required = true, .valid = json_text_is_uuid, .expected = "a UUID" },
+        { FIELD_IN_DOMAIN(uuid), .type = JSON_FIELD_TEXT, .required = true,
+          .valid = json_text_is_uuid, .expected = "a UUID" },
         { FIELD_IN_DOMAIN(state), .type = JSON_FIELD_TEXT, .required = true },
         { FIELD_IN_DOMAIN(vm), .type = JSON_FIELD_TEXT },
         { 0 },
@@ -85,9 +90,11 @@ static const struct json_field result_fields[] = {
 };
 
 static const struct json_field *const fields_of[] = {
-        [EVENT_STEP] = step_fields,         [EVENT_PROGRESS] = progress_fields, [EVENT_CHECK] = check_fields,
-        [EVENT_WARNING] = warning_fields,   [EVENT_LOG] = text_fields,          [EVENT_REMOVED] = text_fields,
-        [EVENT_STATE] = point_state_fields, [EVENT_DOMAIN] = domain_fields,     [EVENT_RESULT] = result_fields,
+        [EVENT_STEP] = step_fields,         [EVENT_PROGRESS] = progress_fields,
+        [EVENT_CHECK] = check_fields,       [EVENT_WARNING] = warning_fields,
+        [EVENT_LOG] = text_fields,          [EVENT_REMOVED] = text_fields,
+        [EVENT_STATE] = point_state_fields, [EVENT_DOMAIN] = domain_fields,
+        [EVENT_RESULT] = result_fields,
 };
 
 struct event *event_new(enum event_type type)
@@ -111,10 +118,13 @@ struct event *event_free(struct event *event)
         return NULL;
 }
 
-/* The two of a result that no table can say: the kind of the error, which only an error has, and the metadata as they are. */
+/* The two of a result that no table can say: the kind of the error, which only an error has, and
+ * the metadata as they are. */
 static void write_result(const struct event *event, json_t *json)
 {
-        json_object_set_new(json, "error_kind", event->error ? json_from_text(error_kind_name(event->error_kind)) : json_null());
+        json_object_set_new(json, "error_kind",
+                            event->error ? json_from_text(error_kind_name(event->error_kind))
+                                         : json_null());
         json_object_set(json, "metadata", event->metadata ? event->metadata : json_null());
 }
 
@@ -125,12 +135,14 @@ static int read_result(json_t *json, struct event *event, struct error **err)
                 const char *name = json_string_value(kind);
                 event->error_kind = error_kind_from_name(name);
                 if (!streq(error_kind_name(event->error_kind), name))
-                        return error_set(err, ERROR_CORRUPT, "error_kind: expected the name of a kind of error");
+                        return error_set(err, ERROR_CORRUPT,
+                                         "error_kind: expected the name of a kind of error");
         }
         json_t *metadata = json_object_get(json, "metadata");
         if (metadata && !json_is_null(metadata)) {
                 if (!json_is_object(metadata))
-                        return error_set(err, ERROR_CORRUPT, "metadata: expected an object or null");
+                        return error_set(err, ERROR_CORRUPT,
+                                         "metadata: expected an object or null");
                 event->metadata = json_incref(metadata);
         }
         return 0;

@@ -33,8 +33,10 @@ static const struct json_field request_fields[] = {
         { FIELD(settings_text), .type = JSON_FIELD_TEXT, .required = true },
         { FIELD(inventory_path), .type = JSON_FIELD_TEXT, .required = true },
         { FIELD(inventory_text), .type = JSON_FIELD_TEXT, .required = true },
-        { FIELD(repository_uuid), .type = JSON_FIELD_TEXT, .required = true, .valid = json_text_is_uuid, .expected = "a UUID" },
-        { FIELD(pinned_uuid), .type = JSON_FIELD_TEXT, .valid = json_text_is_uuid, .expected = "a UUID" },
+        { FIELD(repository_uuid), .type = JSON_FIELD_TEXT, .required = true,
+          .valid = json_text_is_uuid, .expected = "a UUID" },
+        { FIELD(pinned_uuid), .type = JSON_FIELD_TEXT, .valid = json_text_is_uuid,
+          .expected = "a UUID" },
         { FIELD(pinned_hypervisor), .type = JSON_FIELD_TEXT, SAFE_NAME },
         { FIELD(dry_run), .type = JSON_FIELD_FLAG },
         { FIELD(method), .type = JSON_FIELD_TEXT },
@@ -69,8 +71,10 @@ static int check_subject(const struct job_request *request, struct error **err)
 {
         bool of_hypervisor = job_action_is_of_hypervisor(request->action);
         if (of_hypervisor ? !request->hypervisor : !request->vm)
-                return error_set(err, ERROR_CORRUPT, "%s: expected a name for the action \"%s\", found nothing",
-                                 of_hypervisor ? "hypervisor" : "vm", job_action_name(request->action));
+                return error_set(err, ERROR_CORRUPT,
+                                 "%s: expected a name for the action \"%s\", found nothing",
+                                 of_hypervisor ? "hypervisor" : "vm",
+                                 job_action_name(request->action));
         return 0;
 }
 
@@ -80,7 +84,8 @@ struct job_request *job_request_parse(const char *text, size_t length, struct er
         if (!json)
                 return NULL;
         _cleanup_(job_request_freep) struct job_request *request = xcalloc(1, sizeof *request);
-        if (json_fields_read(request_fields, json, "", request, err) < 0 || check_subject(request, err) < 0) {
+        if (json_fields_read(request_fields, json, "", request, err) < 0 ||
+            check_subject(request, err) < 0) {
                 error_prefix(err, DOCUMENT_NAME);
                 return NULL;
         }

@@ -1,9 +1,11 @@
-/* What the daemon and a worker say to each other: a job request (one JSON object on the worker's stdin) and events (one JSON object
- * a line on its stdout). schema/job-request.schema.json and schema/event.schema.json describe them; the control API streams the
- * same events to clients with the job's id added.
+/* What the daemon and a worker say to each other: a job request (one JSON object on the worker's
+ * stdin) and events (one JSON object a line on its stdout). schema/job-request.schema.json and
+ * schema/event.schema.json describe them; the control API streams the same events to clients with
+ * the job's id added.
  *
- * The request carries the *texts* of settings and inventory as the daemon holds them, so that a worker reads them with the one
- * parser and sees the daemon's last good inventory, whatever is on disk meanwhile. */
+ * The request carries the *texts* of settings and inventory as the daemon holds them, so that a
+ * worker reads them with the one parser and sees the daemon's last good inventory, whatever is on
+ * disk meanwhile. */
 #pragma once
 
 #include <jansson.h>
@@ -38,21 +40,26 @@ struct job_request {
         char *settings_text;
         char *inventory_path;
         char *inventory_text;
-        char *repository_uuid;   /* that the daemon opened with; the worker refuses another */
-        char *pinned_uuid;       /* of the VM at its first backup; NULL: none yet */
-        char *pinned_hypervisor; /* its home at its first backup, for `hypervisor: auto`; NULL: none yet */
-        bool dry_run;            /* of a recovery: say what would be done, change nothing */
-        char *method;            /* override or NULL */
-        char *level;             /* override or NULL */
-        char **live_jobs;        /* ids of the other jobs that have a worker now: what carries their names is in use */
-        json_t *options; /* of a verification, restore or test-restore: an object whose fields its own reader knows; NULL: none */
+        char *repository_uuid; /* that the daemon opened with; the worker refuses another */
+        char *pinned_uuid;     /* of the VM at its first backup; NULL: none yet */
+        /* its home at its first backup, for `hypervisor: auto`; NULL: none yet */
+        char *pinned_hypervisor;
+        bool dry_run; /* of a recovery: say what would be done, change nothing */
+        char *method; /* override or NULL */
+        char *level;  /* override or NULL */
+        /* ids of the other jobs that have a worker now: what carries their names is in use */
+        char **live_jobs;
+        /* of a verification, restore or test-restore: an object whose fields its own reader knows;
+         * NULL: none */
+        json_t *options;
 };
 
 struct job_request *job_request_free(struct job_request *request);
 DEFINE_FREEP(struct job_request, job_request_free)
 /* One line of JSON without a newline; the caller frees. */
 char *job_request_format(const struct job_request *request);
-struct job_request *job_request_parse(const char *text, size_t length, struct error **err) _must_check_;
+struct job_request *job_request_parse(const char *text, size_t length,
+                                      struct error **err) _must_check_;
 const char *job_action_name(enum job_action action); /* "backup", … */
 
 enum event_type {
@@ -62,9 +69,11 @@ enum event_type {
         EVENT_WARNING,  /* goes into the metadata and the summary */
         EVENT_LOG,      /* a line for backup.log and `orch log` */
         EVENT_REMOVED,  /* retention removed a point */
-        EVENT_STATE,    /* state.json of a point was written, or it is not what the catalog may think: see `path`, `point_state` */
-        EVENT_DOMAIN,   /* a domain of a hypervisor */
-        EVENT_RESULT,   /* the last one */
+        /* state.json of a point was written, or it is not what the catalog may think: see `path`,
+         * `point_state` */
+        EVENT_STATE,
+        EVENT_DOMAIN, /* a domain of a hypervisor */
+        EVENT_RESULT, /* the last one */
 };
 
 enum step_state { STEP_BEGIN, STEP_DONE, STEP_FAILED, STEP_UNDONE, STEP_SKIPPED };
@@ -75,7 +84,8 @@ struct event {
         /* STEP */
         char *step; /* "freeze", "copy", … : names in worker/steps.h */
         enum step_state state;
-        char *text;          /* STEP: detail or NULL; WARNING, LOG: the message; REMOVED: the point's name */
+        /* STEP: detail or NULL; WARNING, LOG: the message; REMOVED: the point's name */
+        char *text;
         int64_t duration_ms; /* STEP_DONE and after; RESULT: of the whole job */
         bool alert;          /* WARNING: a person should know at once, not only from the summary */
         /* PROGRESS */
@@ -90,8 +100,10 @@ struct event {
         char *status;               /* "ok", "failed", "cancelled", "skipped" */
         enum error_kind error_kind; /* said only where there is an error */
         char *error;                /* NULL when ok */
-        char *path;                 /* RESULT, STATE: of the point, relative to the repository; NULL where there is none */
-        json_t *metadata;           /* owned; the metadata object of a point made, else of the failed job; may be NULL */
+        /* RESULT, STATE: of the point, relative to the repository; NULL where there is none */
+        char *path;
+        /* owned; the metadata object of a point made, else of the failed job; may be NULL */
+        json_t *metadata;
         /* DOMAIN */
         struct {
                 char *name; /* any text that libvirt takes */
@@ -100,7 +112,8 @@ struct event {
                 char *vm;    /* the VM of the inventory that it is; NULL: none */
         } domain;
         /* STATE */
-        json_t *point_state; /* what state.json now says, by schema/state.schema.json; NULL: the point is not there */
+        /* what state.json now says, by schema/state.schema.json; NULL: the point is not there */
+        json_t *point_state;
 };
 
 /* Stamped with the time of now. */
@@ -110,7 +123,8 @@ DEFINE_FREEP(struct event, event_free)
 /* One line without a newline; the caller frees. */
 char *event_format(const struct event *event);
 struct event *event_parse(const char *text, size_t length, struct error **err) _must_check_;
-/* The line for a person and for Bacula's job log ("12:00:03 prod-db-01 freeze: done, 41 ms"); NULL for one that says nothing on a
- * non-terminal: progress, a point's state, a check that passed, a step's begin without a text. At most 480 bytes of clean UTF-8. `vm` may be NULL.
- * The caller frees. */
+/* The line for a person and for Bacula's job log ("12:00:03 prod-db-01 freeze: done, 41 ms"); NULL
+ * for one that says nothing on a non-terminal: progress, a point's state, a check that passed, a
+ * step's begin without a text. At most 480 bytes of clean UTF-8. `vm` may be NULL. The caller
+ * frees. */
 char *event_describe(const struct event *event, const char *vm);

@@ -1,4 +1,5 @@
-/* Tables of schema/records/metadata.c that messages use too: a check is the same object in the metadata and in an event. */
+/* Tables of schema/records/metadata.c that messages use too: a check is the same object in the
+ * metadata and in an event. */
 #pragma once
 
 #include "schema/json/json-fields.h"

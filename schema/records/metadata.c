@@ -1,8 +1,9 @@
 /* backup-metadata.json, by one table for each of its objects.
  *
- * The table asks for what every job knows, also one that failed before it found its VM. What only a point has (its name, the VM's
- * UUID, each disk's checksum, …) is asked for when the status is "ok": a second pass over what was read. Names that become
- * paths below the point, or in a command, are checked here, so that a reader may join them without another look. */
+ * The table asks for what every job knows, also one that failed before it found its VM. What only a
+ * point has (its name, the VM's UUID, each disk's checksum, …) is asked for when the status is
+ * "ok": a second pass over what was read. Names that become paths below the point, or in a command,
+ * are checked here, so that a reader may join them without another look. */
 #include "schema/records/metadata.h"
 
 #include <string.h>
@@ -14,9 +15,15 @@
 #define METADATA_FORMAT 1
 #define DOCUMENT_NAME "backup-metadata.json"
 
-static const char *const phase_words[] = { [CHECK_BEFORE] = "before", [CHECK_AFTER] = "after", NULL };
+static const char *const phase_words[] = {
+        [CHECK_BEFORE] = "before", [CHECK_AFTER] = "after", NULL
+};
 static const char *const verdict_words[] = {
-        [CHECK_PASS] = "pass", [CHECK_WARN] = "warn", [CHECK_FAIL] = "fail", [CHECK_SKIP] = "skip", NULL,
+        [CHECK_PASS] = "pass",
+        [CHECK_WARN] = "warn",
+        [CHECK_FAIL] = "fail",
+        [CHECK_SKIP] = "skip",
+        NULL,
 };
 static const char *const status_words[] = { "ok", "failed", "cancelled", NULL };
 
@@ -31,7 +38,8 @@ static bool is_parent_path(const char *text);
 static bool is_config_path(const char *text);
 
 #define SAFE_NAME .valid = name_is_safe, .expected = "a name of letters, digits, '.', '_' and '-'"
-#define FILE_NAME .valid = json_text_is_file_name, .expected = "the name of a file in the point's folder"
+#define FILE_NAME \
+        .valid = json_text_is_file_name, .expected = "the name of a file in the point's folder"
 
 #define DISK(member) .name = #member, .offset = offsetof(struct metadata_disk, member)
 static const struct json_field disk_fields[] = {
@@ -41,8 +49,10 @@ static const struct json_field disk_fields[] = {
         { DISK(source_format), .type = JSON_FIELD_TEXT },
         { DISK(source_type), .type = JSON_FIELD_TEXT },
         { DISK(bus), .type = JSON_FIELD_TEXT },
-        { DISK(backing_file), .type = JSON_FIELD_TEXT, .valid = is_parent_path, .expected = "a path like \"../POINT/FILE\"" },
-        { DISK(sha256), .type = JSON_FIELD_TEXT, .valid = json_text_is_sha256, .expected = "64 lower-case hexadecimal digits" },
+        { DISK(backing_file), .type = JSON_FIELD_TEXT, .valid = is_parent_path,
+          .expected = "a path like \"../POINT/FILE\"" },
+        { DISK(sha256), .type = JSON_FIELD_TEXT, .valid = json_text_is_sha256,
+          .expected = "64 lower-case hexadecimal digits" },
         { DISK(virtual_bytes), .type = JSON_FIELD_SIZE, .required = true },
         { DISK(stored_bytes), .type = JSON_FIELD_SIZE, .required = true },
         { DISK(allocated_bytes), .type = JSON_FIELD_SIZE, .required = true },
@@ -77,12 +87,14 @@ const struct json_field metadata_check_fields[] = {
 };
 
 #define FIELD(member) .name = #member, .offset = offsetof(struct metadata, member)
-#define LIST(member, item)                                                                                                       \
-        .type = JSON_FIELD_LIST, .required = true, .fields = item##_fields, .item_size = sizeof *((struct metadata *)0)->member, \
+#define LIST(member, item)                                                  \
+        .type = JSON_FIELD_LIST, .required = true, .fields = item##_fields, \
+        .item_size = sizeof *((struct metadata *)0)->member,                \
         .count_offset = offsetof(struct metadata, n_##member)
 static const struct json_field metadata_fields[] = {
         { FIELD(orch_version), .type = JSON_FIELD_TEXT, .required = true },
-        { FIELD(repository_uuid), .type = JSON_FIELD_TEXT, .required = true, .valid = json_text_is_uuid, .expected = "a UUID" },
+        { FIELD(repository_uuid), .type = JSON_FIELD_TEXT, .required = true,
+          .valid = json_text_is_uuid, .expected = "a UUID" },
         { FIELD(vm), .type = JSON_FIELD_TEXT, .required = true, SAFE_NAME },
         { FIELD(domain), .type = JSON_FIELD_TEXT },
         { FIELD(uuid), .type = JSON_FIELD_TEXT, .valid = json_text_is_uuid, .expected = "a UUID" },
@@ -117,7 +129,8 @@ static const struct json_field metadata_fields[] = {
         { FIELD(autostart), .type = JSON_FIELD_FLAG },
         { FIELD(disks), LIST(disks, disk) },
         { FIELD(excluded), LIST(excluded, excluded) },
-        { FIELD(configs), .type = JSON_FIELD_LIST, .fields = config_fields, .item_size = sizeof(struct metadata_config),
+        { FIELD(configs), .type = JSON_FIELD_LIST, .fields = config_fields,
+          .item_size = sizeof(struct metadata_config),
           .count_offset = offsetof(struct metadata, n_configs) },
         { FIELD(configs_compared_with), .type = JSON_FIELD_TEXT, SAFE_NAME },
         { FIELD(configs_diff), .type = JSON_FIELD_TEXT, CONFIG_FILE },
@@ -126,7 +139,8 @@ static const struct json_field metadata_fields[] = {
         { 0 },
 };
 
-/* An increment's parent is always a file of a sister folder: "../2026-02-01-220015/prod-db-01-vda.qcow2". */
+/* An increment's parent is always a file of a sister folder:
+ * "../2026-02-01-220015/prod-db-01-vda.qcow2". */
 static bool is_parent_path(const char *text)
 {
         if (!str_starts_with(text, "../"))
@@ -140,7 +154,8 @@ static bool is_parent_path(const char *text)
 
 static bool is_config_path(const char *text)
 {
-        return str_starts_with(text, "configs/") && json_text_is_file_name(text + strlen("configs/"));
+        return str_starts_with(text, "configs/") &&
+               json_text_is_file_name(text + strlen("configs/"));
 }
 
 struct metadata *metadata_new(void)
@@ -161,7 +176,8 @@ struct metadata *metadata_free(struct metadata *metadata)
 
 struct metadata_disk *metadata_add_disk(struct metadata *metadata)
 {
-        metadata->disks = xrealloc_array(metadata->disks, metadata->n_disks + 1, sizeof *metadata->disks);
+        metadata->disks =
+                xrealloc_array(metadata->disks, metadata->n_disks + 1, sizeof *metadata->disks);
         struct metadata_disk *disk = &metadata->disks[metadata->n_disks++];
         *disk = (struct metadata_disk){ 0 };
         return disk;
@@ -169,7 +185,8 @@ struct metadata_disk *metadata_add_disk(struct metadata *metadata)
 
 void metadata_add_excluded(struct metadata *metadata, const char *target, const char *reason)
 {
-        metadata->excluded = xrealloc_array(metadata->excluded, metadata->n_excluded + 1, sizeof *metadata->excluded);
+        metadata->excluded = xrealloc_array(metadata->excluded, metadata->n_excluded + 1,
+                                            sizeof *metadata->excluded);
         metadata->excluded[metadata->n_excluded++] = (struct metadata_excluded_disk){
                 .target = xstrdup(target),
                 .reason = xstrdup(reason),
@@ -178,13 +195,15 @@ void metadata_add_excluded(struct metadata *metadata, const char *target, const 
 
 struct metadata_config *metadata_add_config(struct metadata *metadata)
 {
-        metadata->configs = xrealloc_array(metadata->configs, metadata->n_configs + 1, sizeof *metadata->configs);
+        metadata->configs = xrealloc_array(metadata->configs, metadata->n_configs + 1,
+                                           sizeof *metadata->configs);
         struct metadata_config *config = &metadata->configs[metadata->n_configs++];
         *config = (struct metadata_config){ 0 };
         return config;
 }
 
-const struct metadata_config *metadata_find_config(const struct metadata *metadata, const char *file)
+const struct metadata_config *metadata_find_config(const struct metadata *metadata,
+                                                   const char *file)
 {
         for (size_t i = 0; i < metadata->n_configs; i++)
                 if (streq(metadata->configs[i].file, file))
@@ -192,10 +211,11 @@ const struct metadata_config *metadata_find_config(const struct metadata *metada
         return NULL;
 }
 
-void metadata_add_check(struct metadata *metadata, enum check_phase phase, const char *name, enum check_verdict verdict,
-                        const char *measured)
+void metadata_add_check(struct metadata *metadata, enum check_phase phase, const char *name,
+                        enum check_verdict verdict, const char *measured)
 {
-        metadata->checks = xrealloc_array(metadata->checks, metadata->n_checks + 1, sizeof *metadata->checks);
+        metadata->checks =
+                xrealloc_array(metadata->checks, metadata->n_checks + 1, sizeof *metadata->checks);
         metadata->checks[metadata->n_checks++] = (struct metadata_check){
                 .phase = phase,
                 .name = xstrdup(name),
@@ -230,22 +250,29 @@ uint64_t metadata_stored_bytes(const struct metadata *metadata)
 
 char *metadata_format(const struct metadata *metadata)
 {
-        _cleanup_json_ json_t *json = json_fields_to_document(METADATA_FORMAT, metadata_fields, metadata);
+        _cleanup_json_ json_t *json =
+                json_fields_to_document(METADATA_FORMAT, metadata_fields, metadata);
         return json_write_document(json);
 }
 
 /* What a restore leans on: not null in a point. */
 static const char *const point_needs[] = {
-        "domain", "uuid", "hypervisor", "ran_on", "point", "method_used", "level", "consistency", "finished", NULL,
+        "domain",      "uuid",  "hypervisor",  "ran_on",   "point",
+        "method_used", "level", "consistency", "finished", NULL,
 };
-static const char *const disk_of_point_needs[] = { "file", "source_path", "source_format", "source_type", "sha256", NULL };
+static const char *const disk_of_point_needs[] = { "file",        "source_path", "source_format",
+                                                   "source_type", "sha256",      NULL };
 
-static int need_fields(json_t *json, const char *const names[], const char *where, struct error **err)
+static int need_fields(json_t *json, const char *const names[], const char *where,
+                       struct error **err)
 {
         for (size_t i = 0; names[i]; i++)
-                if (!json_object_get(json, names[i]) || json_is_null(json_object_get(json, names[i])))
-                        return error_set(err, ERROR_CORRUPT, "%s%s: expected a value, as the status is \"ok\", found nothing",
-                                         where, names[i]);
+                if (!json_object_get(json, names[i]) ||
+                    json_is_null(json_object_get(json, names[i])))
+                        return error_set(
+                                err, ERROR_CORRUPT,
+                                "%s%s: expected a value, as the status is \"ok\", found nothing",
+                                where, names[i]);
         return 0;
 }
 
@@ -254,7 +281,8 @@ static int check_point(json_t *json, struct error **err)
         if (need_fields(json, point_needs, "", err) < 0)
                 return -1;
         if (json_is_string(json_object_get(json, "error")))
-                return error_set(err, ERROR_CORRUPT, "error: expected null, as the status is \"ok\", found a string");
+                return error_set(err, ERROR_CORRUPT,
+                                 "error: expected null, as the status is \"ok\", found a string");
         const json_t *disks = json_object_get(json, "disks");
         for (size_t i = 0; i < json_array_size(disks); i++) {
                 _cleanup_free_ char *where = xasprintf("disks[%zu].", i);
@@ -270,7 +298,8 @@ struct metadata *metadata_parse(const char *text, size_t length, struct error **
         if (!json)
                 return NULL;
         _cleanup_(metadata_freep) struct metadata *metadata = metadata_new();
-        if (json_check_format(json, METADATA_FORMAT, err) < 0 || json_fields_read(metadata_fields, json, "", metadata, err) < 0 ||
+        if (json_check_format(json, METADATA_FORMAT, err) < 0 ||
+            json_fields_read(metadata_fields, json, "", metadata, err) < 0 ||
             (streq(metadata->status, "ok") && check_point(json, err) < 0)) {
                 error_prefix(err, DOCUMENT_NAME);
                 return NULL;

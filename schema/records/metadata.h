@@ -1,8 +1,10 @@
-/* backup-metadata.json ("format": 1, schema/backup-metadata.schema.json) and state.json: what is known of a restore point.
+/* backup-metadata.json ("format": 1, schema/backup-metadata.schema.json) and state.json: what is
+ * known of a restore point.
  *
- * The metadata is written once, before the point is published, and is covered by the checksums. state.json holds what is learnt
- * later and is not. Both are read back strictly: wrong types and missing required fields are ERROR_CORRUPT, a newer major format
- * is ERROR_REFUSED, fields that are not known are kept out but tolerated. */
+ * The metadata is written once, before the point is published, and is covered by the checksums.
+ * state.json holds what is learnt later and is not. Both are read back strictly: wrong types and
+ * missing required fields are ERROR_CORRUPT, a newer major format is ERROR_REFUSED, fields that are
+ * not known are kept out but tolerated. */
 #pragma once
 
 #include <jansson.h>
@@ -108,11 +110,12 @@ DEFINE_FREEP(struct metadata, metadata_free)
 
 struct metadata_disk *metadata_add_disk(struct metadata *metadata);
 void metadata_add_excluded(struct metadata *metadata, const char *target, const char *reason);
-void metadata_add_check(struct metadata *metadata, enum check_phase phase, const char *name, enum check_verdict verdict,
-                        const char *measured);
+void metadata_add_check(struct metadata *metadata, enum check_phase phase, const char *name,
+                        enum check_verdict verdict, const char *measured);
 struct metadata_config *metadata_add_config(struct metadata *metadata);
 /* NULL: there is none of that name. */
-const struct metadata_config *metadata_find_config(const struct metadata *metadata, const char *file);
+const struct metadata_config *metadata_find_config(const struct metadata *metadata,
+                                                   const char *file);
 uint64_t metadata_virtual_bytes(const struct metadata *metadata);
 uint64_t metadata_stored_bytes(const struct metadata *metadata); /* of disks and configurations */
 
@@ -129,8 +132,9 @@ struct point_state {
         bool held;
         char *held_reason; /* or NULL */
         int64_t verified;  /* last time that verification passed */
-        char *stat_digest; /* points_stat_digest() when the point was last read back whole; or NULL */
-        int64_t proven;    /* when it was seen booting; 0 again once it did not */
+        /* points_stat_digest() when the point was last read back whole; or NULL */
+        char *stat_digest;
+        int64_t proven; /* when it was seen booting; 0 again once it did not */
         bool damaged;
         char *damage; /* what is wrong; or NULL */
         /* The last test-restore that came to a verdict; proof_at 0: none has. */
@@ -146,6 +150,7 @@ char *point_state_format(const struct point_state *state);
 /* The same as an object; a new reference. */
 json_t *point_state_to_json(const struct point_state *state);
 int point_state_from_json(json_t *json, struct point_state *ret, struct error **err) _must_check_;
-int point_state_parse(const char *text, size_t length, struct point_state *ret, struct error **err) _must_check_;
+int point_state_parse(const char *text, size_t length, struct point_state *ret,
+                      struct error **err) _must_check_;
 void point_state_done(struct point_state *state);
 #define _cleanup_point_state_ _cleanup_(point_state_done)

@@ -41,7 +41,8 @@ char *point_state_format(const struct point_state *state)
 int point_state_from_json(json_t *json, struct point_state *ret, struct error **err)
 {
         struct point_state state = { 0 };
-        if (json_check_format(json, STATE_FORMAT, err) < 0 || json_fields_read(state_fields, json, "", &state, err) < 0) {
+        if (json_check_format(json, STATE_FORMAT, err) < 0 ||
+            json_fields_read(state_fields, json, "", &state, err) < 0) {
                 point_state_done(&state);
                 return error_prefix(err, DOCUMENT_NAME);
         }

@@ -4,7 +4,9 @@
 #include "schema/json/json-fields.h"
 
 static const struct json_field option_fields[] = {
-        { .name = "points", .type = JSON_FIELD_TEXTS, .offset = offsetof(struct prune_options, points) },
+        { .name = "points",
+          .type = JSON_FIELD_TEXTS,
+          .offset = offsetof(struct prune_options, points) },
         { 0 },
 };
 

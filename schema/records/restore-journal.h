@@ -1,5 +1,6 @@
-/* metadata/restores/<job>.json: how far a restore is and what it made, written before each phase, so that whoever finds it after a crash can
- * undo the restore or see that it is complete. That of one which replaced a VM stays until what it set aside is removed.
+/* metadata/restores/<job>.json: how far a restore is and what it made, written before each phase,
+ * so that whoever finds it after a crash can undo the restore or see that it is complete. That of
+ * one which replaced a VM stays until what it set aside is removed.
  * schema/restore-journal.schema.json describes it. */
 #pragma once
 
@@ -60,7 +61,10 @@ DEFINE_FREEP(struct restore_journal, restore_journal_free)
 /* The JSON text, ends with a newline; the caller frees. */
 char *restore_journal_format(const struct restore_journal *journal);
 /* ERROR_CORRUPT, or ERROR_REFUSED for one of a newer format. The caller frees. */
-struct restore_journal *restore_journal_parse(const char *text, size_t length, struct error **err) _must_check_;
+struct restore_journal *restore_journal_parse(const char *text, size_t length,
+                                              struct error **err) _must_check_;
 
-void restore_journal_add_item(struct restore_journal *journal, const char *temporary, const char *path);
-void restore_journal_add_aside(struct restore_journal *journal, const char *path, const char *aside);
+void restore_journal_add_item(struct restore_journal *journal, const char *temporary,
+                              const char *path);
+void restore_journal_add_aside(struct restore_journal *journal, const char *path,
+                               const char *aside);

@@ -11,17 +11,20 @@ enum { NETWORK_NAME_MAX = 120 };
 
 static bool is_network_name(const char *name, size_t length)
 {
-        if (length == 0 || length > NETWORK_NAME_MAX || name[0] == '-' || strspn(name, ".") >= length)
+        if (length == 0 || length > NETWORK_NAME_MAX || name[0] == '-' ||
+            strspn(name, ".") >= length)
                 return false;
         for (size_t i = 0; i < length; i++)
-                if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f || name[i] == '/' || name[i] == '=' || name[i] == ',')
+                if ((unsigned char)name[i] <= ' ' || name[i] == 0x7f || name[i] == '/' ||
+                    name[i] == '=' || name[i] == ',')
                         return false;
         return true;
 }
 
 static bool is_path(const char *path)
 {
-        return path[0] == '/' && strlen(path) < 4096 && !strstr(path, "/../") && !str_ends_with(path, "/..");
+        return path[0] == '/' && strlen(path) < 4096 && !strstr(path, "/../") &&
+               !str_ends_with(path, "/..");
 }
 
 static bool is_folder_or_pool(const char *text)
@@ -39,7 +42,8 @@ static const struct json_field fields[] = {
         { FIELD(name), .type = JSON_FIELD_TEXT, SAFE_NAME },
         { FIELD(network), .type = JSON_FIELD_TEXTS },
         { FIELD(disks), .type = JSON_FIELD_TEXTS },
-        { FIELD(images), .type = JSON_FIELD_TEXT, .valid = is_folder_or_pool, .expected = "an absolute path or a libvirt pool" },
+        { FIELD(images), .type = JSON_FIELD_TEXT, .valid = is_folder_or_pool,
+          .expected = "an absolute path or a libvirt pool" },
         { FIELD(format), .type = JSON_FIELD_TEXT, .words = format_words },
         { .name = "export",
           .type = JSON_FIELD_TEXT,
@@ -67,8 +71,8 @@ static int check_known(json_t *json, struct error **err)
                         continue;
                 _cleanup_free_ char *shown = str_one_line(key, 60);
                 const char *nearest = nearest_word(key, (const char *const *)names);
-                return error_set(err, ERROR_CONFIG, "a restore has no field '%s'%s%s", shown, nearest ? "; nearest: " : "",
-                                 nearest ? nearest : "");
+                return error_set(err, ERROR_CONFIG, "a restore has no field '%s'%s%s", shown,
+                                 nearest ? "; nearest: " : "", nearest ? nearest : "");
         }
         return 0;
 }
@@ -79,13 +83,15 @@ static int check_network(const struct restore_options *options, struct error **e
         for (size_t i = 0; i < count; i++) {
                 const char *text = options->network[i];
                 const char *equals = strchr(text, '=');
-                bool valid =
-                        equals ? is_network_name(text, (size_t)(equals - text)) && is_network_name(equals + 1, strlen(equals + 1))
-                               : is_network_name(text, strlen(text)) && count == 1;
+                bool valid = equals ? is_network_name(text, (size_t)(equals - text)) &&
+                                              is_network_name(equals + 1, strlen(equals + 1))
+                                    : is_network_name(text, strlen(text)) && count == 1;
                 if (!valid) {
                         _cleanup_free_ char *shown = str_one_line(text, 100);
                         return error_set(err, ERROR_CONFIG,
-                                         "network: expected keep, none, one network, or any number of OLD=NEW, found '%s'", shown);
+                                         "network: expected keep, none, one network, or any number "
+                                         "of OLD=NEW, found '%s'",
+                                         shown);
                 }
         }
         return 0;
@@ -96,7 +102,8 @@ static int check_disks(const struct restore_options *options, struct error **err
         for (size_t i = 0; options->disks && options->disks[i]; i++)
                 if (!name_is_safe(options->disks[i])) {
                         _cleanup_free_ char *shown = str_one_line(options->disks[i], 60);
-                        return error_set(err, ERROR_CONFIG, "disks: expected targets such as vda, found '%s'", shown);
+                        return error_set(err, ERROR_CONFIG,
+                                         "disks: expected targets such as vda, found '%s'", shown);
                 }
         return 0;
 }
@@ -111,16 +118,22 @@ static int check_together(const struct restore_options *options, struct error **
                                     : options->original_gone ? "original_gone"
                                                              : NULL;
         if (options->export_folder && beside_export)
-                return error_set(err, ERROR_CONFIG, "export and %s do not go together: an export defines nothing on a hypervisor",
+                return error_set(err, ERROR_CONFIG,
+                                 "export and %s do not go together: an export defines nothing on a "
+                                 "hypervisor",
                                  beside_export);
         if (options->instant && streq(options->format, "raw"))
                 return error_set(err, ERROR_CONFIG,
-                                 "instant and format raw do not go together: a disk that stands on the point meanwhile is a qcow2");
+                                 "instant and format raw do not go together: a disk that stands on "
+                                 "the point meanwhile is a qcow2");
         if (options->replace && options->name)
-                return error_set(err, ERROR_CONFIG, "replace and name do not go together: a VM of another name replaces nothing");
+                return error_set(err, ERROR_CONFIG,
+                                 "replace and name do not go together: a VM of another name "
+                                 "replaces nothing");
         if (options->replace && (!options->point || streq(options->point, "latest")))
                 return error_set(err, ERROR_CONFIG,
-                                 "replace wants its point named (`orch list` shows them): nothing is replaced by "
+                                 "replace wants its point named (`orch list` shows them): nothing "
+                                 "is replaced by "
                                  "what happens to be the latest");
         return 0;
 }
@@ -131,8 +144,8 @@ int restore_options_read(json_t *json, struct restore_options *ret, struct error
         _cleanup_error_ struct error *error = NULL;
         if (json && json_fields_read(fields, json, "", &options, &error) < 0)
                 error->kind = ERROR_CONFIG;
-        if (!error && json && check_known(json, &error) == 0 && check_network(&options, &error) == 0 &&
-            check_disks(&options, &error) == 0)
+        if (!error && json && check_known(json, &error) == 0 &&
+            check_network(&options, &error) == 0 && check_disks(&options, &error) == 0)
                 (void)!check_together(&options, &error);
         if (error) {
                 restore_options_done(&options);
@@ -153,8 +166,10 @@ void restore_options_done(struct restore_options *options)
         *options = (struct restore_options){ 0 };
 }
 
-void restore_options_network(const struct restore_options *options, enum rewrite_network *ret_network,
-                             struct rewrite_network_map **ret_map, size_t *ret_n_map, char ***ret_texts)
+void restore_options_network(const struct restore_options *options,
+                             enum rewrite_network *ret_network,
+                             struct rewrite_network_map **ret_map, size_t *ret_n_map,
+                             char ***ret_texts)
 {
         size_t count = strv_length(options->network);
         const char *only = count == 1 ? options->network[0] : NULL;
@@ -174,7 +189,8 @@ void restore_options_network(const struct restore_options *options, enum rewrite
         struct rewrite_network_map *map = xcalloc(count, sizeof *map);
         for (size_t i = 0; i < count; i++) {
                 char *equals = strchr(texts[i], '=');
-                map[i] = (struct rewrite_network_map){ .from = equals ? texts[i] : NULL, .to = equals ? equals + 1 : texts[i] };
+                map[i] = (struct rewrite_network_map){ .from = equals ? texts[i] : NULL,
+                                                       .to = equals ? equals + 1 : texts[i] };
                 if (equals)
                         *equals = '\0';
         }

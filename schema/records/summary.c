@@ -30,7 +30,8 @@ static const struct json_field vm_fields[] = {
 #define FIELD(member) .name = #member, .offset = offsetof(struct summary, member)
 static const struct json_field summary_fields[] = {
         { FIELD(orch_version), .type = JSON_FIELD_TEXT, .required = true },
-        { FIELD(repository_uuid), .type = JSON_FIELD_TEXT, .required = true, .valid = json_text_is_uuid, .expected = "a UUID" },
+        { FIELD(repository_uuid), .type = JSON_FIELD_TEXT, .required = true,
+          .valid = json_text_is_uuid, .expected = "a UUID" },
         { FIELD(started), .type = JSON_FIELD_TIME, .required = true },
         { FIELD(finished), .type = JSON_FIELD_TIME, .required = true },
         { FIELD(duration_seconds), .type = JSON_FIELD_NUMBER, .required = true },
@@ -40,8 +41,8 @@ static const struct json_field summary_fields[] = {
         { FIELD(skipped), .type = JSON_FIELD_SIZE, .required = true },
         { FIELD(cancelled), .type = JSON_FIELD_SIZE, .required = true },
         { FIELD(stored_bytes), .type = JSON_FIELD_SIZE, .required = true },
-        { FIELD(vms), .type = JSON_FIELD_LIST, .required = true, .fields = vm_fields, .item_size = sizeof(struct summary_vm),
-          .count_offset = offsetof(struct summary, n_vms) },
+        { FIELD(vms), .type = JSON_FIELD_LIST, .required = true, .fields = vm_fields,
+          .item_size = sizeof(struct summary_vm), .count_offset = offsetof(struct summary, n_vms) },
         { 0 },
 };
 
@@ -74,7 +75,8 @@ void summary_finish(struct summary *summary, int64_t finished)
         summary->finished = finished;
         summary->duration_seconds = finished > summary->started ? finished - summary->started : 0;
         summary->total = summary->n_vms;
-        summary->succeeded = summary->failed = summary->skipped = summary->cancelled = summary->stored_bytes = 0;
+        summary->succeeded = summary->failed = summary->skipped = summary->cancelled =
+                summary->stored_bytes = 0;
         for (size_t i = 0; i < summary->n_vms; i++) {
                 const struct summary_vm *vm = &summary->vms[i];
                 summary->succeeded += streq(vm->status, "ok");
@@ -87,7 +89,8 @@ void summary_finish(struct summary *summary, int64_t finished)
 
 char *summary_format(const struct summary *summary)
 {
-        _cleanup_json_ json_t *json = json_fields_to_document(SUMMARY_FORMAT, summary_fields, summary);
+        _cleanup_json_ json_t *json =
+                json_fields_to_document(SUMMARY_FORMAT, summary_fields, summary);
         return json_write_document(json);
 }
 
@@ -97,7 +100,8 @@ struct summary *summary_parse(const char *text, size_t length, struct error **er
         if (!json)
                 return NULL;
         _cleanup_(summary_freep) struct summary *summary = xcalloc(1, sizeof *summary);
-        if (json_check_format(json, SUMMARY_FORMAT, err) < 0 || json_fields_read(summary_fields, json, "", summary, err) < 0) {
+        if (json_check_format(json, SUMMARY_FORMAT, err) < 0 ||
+            json_fields_read(summary_fields, json, "", summary, err) < 0) {
                 error_prefix(err, DOCUMENT_NAME);
                 return NULL;
         }

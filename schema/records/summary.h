@@ -1,5 +1,6 @@
-/* metadata/last-run-summary.json ("format": 1, schema/last-run-summary.schema.json): how the last cycle went, for monitoring and for
- * the weekly notice. Read back strictly, like the metadata of a point. */
+/* metadata/last-run-summary.json ("format": 1, schema/last-run-summary.schema.json): how the last
+ * cycle went, for monitoring and for the weekly notice. Read back strictly, like the metadata of a
+ * point. */
 #pragma once
 
 #include <stddef.h>
@@ -47,5 +48,6 @@ void summary_finish(struct summary *summary, int64_t finished);
 
 /* The JSON text, indented, ends with a newline; the caller frees. */
 char *summary_format(const struct summary *summary);
-/* Reads it back: ERROR_CORRUPT when a field is missing or wrong, ERROR_REFUSED for a newer format. The caller frees. */
+/* Reads it back: ERROR_CORRUPT when a field is missing or wrong, ERROR_REFUSED for a newer format.
+ * The caller frees. */
 struct summary *summary_parse(const char *text, size_t length, struct error **err) _must_check_;

@@ -10,7 +10,8 @@ enum { NETWORK_NAME_MAX = 120 };
 
 bool test_network_is_sane(const char *name)
 {
-        if (str_empty(name) || strlen(name) > NETWORK_NAME_MAX || name[0] == '-' || strspn(name, ".") == strlen(name))
+        if (str_empty(name) || strlen(name) > NETWORK_NAME_MAX || name[0] == '-' ||
+            strspn(name, ".") == strlen(name))
                 return false;
         for (const unsigned char *c = (const unsigned char *)name; *c; c++)
                 if (*c <= ' ' || *c == 0x7f || *c == '/')
@@ -20,8 +21,10 @@ bool test_network_is_sane(const char *name)
 
 #define FIELD(member) .name = #member, .offset = offsetof(struct test_restore_options, member)
 static const struct json_field fields[] = {
-        { FIELD(point), .type = JSON_FIELD_TEXT, .valid = name_is_safe, .expected = "the name of a point, or the begin of one" },
-        { FIELD(network), .type = JSON_FIELD_TEXT, .valid = test_network_is_sane, .expected = "the name of a libvirt network" },
+        { FIELD(point), .type = JSON_FIELD_TEXT, .valid = name_is_safe,
+          .expected = "the name of a point, or the begin of one" },
+        { FIELD(network), .type = JSON_FIELD_TEXT, .valid = test_network_is_sane,
+          .expected = "the name of a libvirt network" },
         { FIELD(keep), .type = JSON_FIELD_FLAG },
         { FIELD(full), .type = JSON_FIELD_FLAG },
         { FIELD(remove), .type = JSON_FIELD_FLAG },

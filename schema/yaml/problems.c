@@ -1,4 +1,5 @@
-/* Implements schema/yaml/problems.h: a list that only grows, with one order of output (line, column, then as found). */
+/* Implements schema/yaml/problems.h: a list that only grows, with one order of output (line,
+ * column, then as found). */
 #include "schema/yaml/problems.h"
 
 #include <stdarg.h>
@@ -8,18 +9,21 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-static bool is_known(const struct problems *problems, const char *file, unsigned line, unsigned column, const char *message)
+static bool is_known(const struct problems *problems, const char *file, unsigned line,
+                     unsigned column, const char *message)
 {
         for (size_t i = 0; i < problems->count; i++) {
                 const struct problem *item = &problems->items[i];
-                if (item->line == line && item->column == column && streq(item->message, message) && streq(item->file, file))
+                if (item->line == line && item->column == column && streq(item->message, message) &&
+                    streq(item->file, file))
                         return true;
         }
         return false;
 }
 
 /* Takes the message over. */
-static void add(struct problems *problems, const char *file, unsigned line, unsigned column, bool warning, char *message)
+static void add(struct problems *problems, const char *file, unsigned line, unsigned column,
+                bool warning, char *message)
 {
         if (is_known(problems, file, line, column, message)) {
                 free(message);
@@ -32,7 +36,8 @@ static void add(struct problems *problems, const char *file, unsigned line, unsi
                 free(message);
                 return;
         }
-        problems->items = xrealloc_array(problems->items, problems->count + 1, sizeof *problems->items);
+        problems->items =
+                xrealloc_array(problems->items, problems->count + 1, sizeof *problems->items);
         problems->items[problems->count++] = (struct problem){
                 .file = xstrdup(file),
                 .line = line,
@@ -42,7 +47,8 @@ static void add(struct problems *problems, const char *file, unsigned line, unsi
         };
 }
 
-void problems_add(struct problems *problems, const char *file, unsigned line, unsigned column, const char *format, ...)
+void problems_add(struct problems *problems, const char *file, unsigned line, unsigned column,
+                  const char *format, ...)
 {
         va_list ap;
         va_start(ap, format);
@@ -50,7 +56,8 @@ void problems_add(struct problems *problems, const char *file, unsigned line, un
         va_end(ap);
 }
 
-void problems_add_warning(struct problems *problems, const char *file, unsigned line, unsigned column, const char *format, ...)
+void problems_add_warning(struct problems *problems, const char *file, unsigned line,
+                          unsigned column, const char *format, ...)
 {
         va_list ap;
         va_start(ap, format);
@@ -58,8 +65,8 @@ void problems_add_warning(struct problems *problems, const char *file, unsigned 
         va_end(ap);
 }
 
-/* By file, line and column; equal places in the order in which they were found: the items lie in one array, so that their
- * addresses tell it. */
+/* By file, line and column; equal places in the order in which they were found: the items lie in
+ * one array, so that their addresses tell it. */
 static int compare(const void *a, const void *b)
 {
         const struct problem *const *pa = a;

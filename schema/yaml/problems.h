@@ -1,4 +1,5 @@
-/* The list of all mistakes found in a file that a user wrote: they are reported in one go, sorted by place. */
+/* The list of all mistakes found in a file that a user wrote: they are reported in one go, sorted
+ * by place. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,12 +24,12 @@ struct problems {
 
 enum { PROBLEMS_MAX = 500 };
 
-/* What has been said of the same place in the same words is not said again: a mistake in an alias or a default comes up once for
- * each use. */
-void problems_add(struct problems *problems, const char *file, unsigned line, unsigned column, const char *format, ...)
-        _printf_(5, 6);
-void problems_add_warning(struct problems *problems, const char *file, unsigned line, unsigned column, const char *format, ...)
-        _printf_(5, 6);
+/* What has been said of the same place in the same words is not said again: a mistake in an alias
+ * or a default comes up once for each use. */
+void problems_add(struct problems *problems, const char *file, unsigned line, unsigned column,
+                  const char *format, ...) _printf_(5, 6);
+void problems_add_warning(struct problems *problems, const char *file, unsigned line,
+                          unsigned column, const char *format, ...) _printf_(5, 6);
 /* "file:line:column: message\n" for each, by line and column; the caller frees. */
 char *problems_format(const struct problems *problems);
 /* One ERROR_CONFIG error that holds all of them (not the warnings). Returns -1. */

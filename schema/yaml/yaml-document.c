@@ -1,8 +1,9 @@
 /* Implements schema/yaml/yaml-document.h on libyaml's events.
  *
- * The builder makes nodes from events, depth first, into an arena that the document owns; so a failure half-way needs no
- * unwinding, and an alias is a second pointer to a node. Invariants: a node that is reachable is complete (an alias into a node
- * still open is refused, so there are no cycles); no node's weight exceeds YAML_MAX_NODES, so walking the graph as a tree ends. */
+ * The builder makes nodes from events, depth first, into an arena that the document owns; so a
+ * failure half-way needs no unwinding, and an alias is a second pointer to a node. Invariants: a
+ * node that is reachable is complete (an alias into a node still open is refused, so there are no
+ * cycles); no node's weight exceeds YAML_MAX_NODES, so walking the graph as a tree ends. */
 #include "schema/yaml/yaml-document.h"
 
 #include <string.h>
@@ -34,8 +35,8 @@ struct builder {
 
 static void problem_at(struct builder *builder, yaml_mark_t mark, const char *message)
 {
-        problems_add(builder->source.problems, builder->source.file, (unsigned)mark.line + 1, (unsigned)mark.column + 1, "%s",
-                     message);
+        problems_add(builder->source.problems, builder->source.file, (unsigned)mark.line + 1,
+                     (unsigned)mark.column + 1, "%s", message);
 }
 
 static bool next_event(struct builder *builder, yaml_event_t *ret)
@@ -51,7 +52,8 @@ static struct yaml_node *new_node(struct builder *builder, enum node_kind kind, 
         struct yaml_document *document = builder->document;
         if (document->n_nodes == document->capacity) {
                 document->capacity = document->capacity ? document->capacity * 2 : 256;
-                document->nodes = xrealloc_array(document->nodes, document->capacity, sizeof(struct yaml_node *));
+                document->nodes = xrealloc_array(document->nodes, document->capacity,
+                                                 sizeof(struct yaml_node *));
         }
         struct yaml_node *node = xcalloc(1, sizeof *node);
         node->kind = kind;
@@ -62,18 +64,22 @@ static struct yaml_node *new_node(struct builder *builder, enum node_kind kind, 
         return node;
 }
 
-static bool add_weight(struct builder *builder, struct yaml_node *node, size_t weight, yaml_mark_t mark)
+static bool add_weight(struct builder *builder, struct yaml_node *node, size_t weight,
+                       yaml_mark_t mark)
 {
         node->weight += weight;
         if (node->weight <= YAML_MAX_NODES)
                 return true;
-        _cleanup_free_ char *message = xasprintf("more than %d values, aliases written out: too many for one file", YAML_MAX_NODES);
+        _cleanup_free_ char *message = xasprintf(
+                "more than %d values, aliases written out: too many for one file", YAML_MAX_NODES);
         problem_at(builder, mark, message);
         return false;
 }
 
-/* Returns the index of the anchor that a node opens, or -1: none, or too many (then *ok is cleared). */
-static ssize_t open_anchor(struct builder *builder, const yaml_char_t *name, yaml_mark_t mark, bool *ok)
+/* Returns the index of the anchor that a node opens, or -1: none, or too many (then *ok is
+ * cleared). */
+static ssize_t open_anchor(struct builder *builder, const yaml_char_t *name, yaml_mark_t mark,
+                           bool *ok)
 {
         if (!name)
                 return -1;
@@ -82,8 +88,10 @@ static ssize_t open_anchor(struct builder *builder, const yaml_char_t *name, yam
                 *ok = false;
                 return -1;
         }
-        builder->anchors = xrealloc_array(builder->anchors, builder->n_anchors + 1, sizeof *builder->anchors);
-        builder->anchors[builder->n_anchors] = (struct anchor){ .name = xstrdup((const char *)name) };
+        builder->anchors =
+                xrealloc_array(builder->anchors, builder->n_anchors + 1, sizeof *builder->anchors);
+        builder->anchors[builder->n_anchors] =
+                (struct anchor){ .name = xstrdup((const char *)name) };
         return (ssize_t)builder->n_anchors++;
 }
 
@@ -97,7 +105,9 @@ static const struct yaml_node *resolve_alias(struct builder *builder, const yaml
                         continue;
                 if (anchor->node)
                         return anchor->node;
-                message = xasprintf("the alias *%s stands inside of what &%s names: it would contain itself", name, name);
+                message = xasprintf(
+                        "the alias *%s stands inside of what &%s names: it would contain itself",
+                        name, name);
                 problem_at(builder, event->start_mark, message);
                 return NULL;
         }
@@ -111,8 +121,9 @@ static void refuse_tag(struct builder *builder, const yaml_char_t *tag, yaml_mar
         if (!tag)
                 return;
         _cleanup_free_ char *clean = str_one_line((const char *)tag, 60);
-        _cleanup_free_ char *message =
-                xasprintf("the tag \"%s\" is not allowed here: write the value plainly, a text in quotes", clean);
+        _cleanup_free_ char *message = xasprintf(
+                "the tag \"%s\" is not allowed here: write the value plainly, a text in quotes",
+                clean);
         problem_at(builder, mark, message);
 }
 
@@ -127,7 +138,8 @@ static struct yaml_node *build_scalar(struct builder *builder, const yaml_event_
         return node;
 }
 
-static const struct yaml_node *build_node(struct builder *builder, yaml_event_t *event, unsigned depth);
+static const struct yaml_node *build_node(struct builder *builder, yaml_event_t *event,
+                                          unsigned depth);
 
 static bool build_items(struct builder *builder, struct yaml_node *node, unsigned depth)
 {
@@ -143,14 +155,15 @@ static bool build_items(struct builder *builder, struct yaml_node *node, unsigne
                         return false;
                 if (node->count == capacity) {
                         capacity = capacity ? capacity * 2 : 8;
-                        node->items = xrealloc_array(node->items, capacity, sizeof(const struct yaml_node *));
+                        node->items = xrealloc_array(node->items, capacity,
+                                                     sizeof(const struct yaml_node *));
                 }
                 node->items[node->count++] = item;
         }
 }
 
-static bool add_pair(struct builder *builder, struct yaml_node *node, const struct yaml_node *key, const struct yaml_node *value,
-                     yaml_mark_t mark)
+static bool add_pair(struct builder *builder, struct yaml_node *node, const struct yaml_node *key,
+                     const struct yaml_node *value, yaml_mark_t mark)
 {
         if (node->count == YAML_MAX_KEYS) {
                 problem_at(builder, mark, "too many keys in one mapping");
@@ -162,7 +175,8 @@ static bool add_pair(struct builder *builder, struct yaml_node *node, const stru
 }
 
 /* Keys that the mapping has already win, as YAML's merge type has it. */
-static bool merge_mapping(struct builder *builder, struct yaml_node *node, const struct yaml_node *from, yaml_mark_t mark)
+static bool merge_mapping(struct builder *builder, struct yaml_node *node,
+                          const struct yaml_node *from, yaml_mark_t mark)
 {
         for (size_t i = 0; i < from->count; i++)
                 if (!yaml_mapping_get(node, from->pairs[i].key->text) &&
@@ -172,7 +186,8 @@ static bool merge_mapping(struct builder *builder, struct yaml_node *node, const
 }
 
 /* `merge` is the value of a `<<` key: a mapping, or a list of mappings of which the earlier win. */
-static bool merge_value(struct builder *builder, struct yaml_node *node, const struct yaml_node *merge)
+static bool merge_value(struct builder *builder, struct yaml_node *node,
+                        const struct yaml_node *merge)
 {
         yaml_mark_t mark = { .line = merge->line - 1, .column = merge->column - 1 };
         if (merge->kind == NODE_MAPPING)
@@ -181,7 +196,9 @@ static bool merge_value(struct builder *builder, struct yaml_node *node, const s
         for (size_t i = 0; all_mappings && i < merge->count; i++)
                 all_mappings = merge->items[i]->kind == NODE_MAPPING;
         if (!all_mappings) {
-                problem_at(builder, mark, "a merge key << takes a mapping or a list of mappings, as in \"<<: *name\"");
+                problem_at(builder, mark,
+                           "a merge key << takes a mapping or a list of mappings, as in \"<<: "
+                           "*name\"");
                 return true;
         }
         for (size_t i = 0; i < merge->count; i++)
@@ -190,11 +207,13 @@ static bool merge_value(struct builder *builder, struct yaml_node *node, const s
         return true;
 }
 
-static void refuse_duplicate(struct builder *builder, const struct yaml_node *key, const struct yaml_node *first, yaml_mark_t mark)
+static void refuse_duplicate(struct builder *builder, const struct yaml_node *key,
+                             const struct yaml_node *first, yaml_mark_t mark)
 {
         _cleanup_free_ char *clean = str_one_line(key->text, 60);
         _cleanup_free_ char *message =
-                xasprintf("the key \"%s\" is given twice in one mapping, first on line %u", clean, first->line);
+                xasprintf("the key \"%s\" is given twice in one mapping, first on line %u", clean,
+                          first->line);
         problem_at(builder, mark, message);
 }
 
@@ -206,8 +225,8 @@ static const struct yaml_node *find_key(const struct yaml_node *mapping, const c
         return NULL;
 }
 
-static bool build_pair(struct builder *builder, struct yaml_node *node, yaml_event_t *key_event, const struct yaml_node **merge,
-                       unsigned depth)
+static bool build_pair(struct builder *builder, struct yaml_node *node, yaml_event_t *key_event,
+                       const struct yaml_node **merge, unsigned depth)
 {
         _cleanup_(yaml_event_delete) yaml_event_t value_event = { 0 };
         const struct yaml_node *key = build_node(builder, key_event, depth);
@@ -217,11 +236,13 @@ static bool build_pair(struct builder *builder, struct yaml_node *node, yaml_eve
         if (!value)
                 return false;
         if (key->kind != NODE_SCALAR) {
-                problem_at(builder, key_event->start_mark, "a key must be a plain word, not a list or a mapping");
+                problem_at(builder, key_event->start_mark,
+                           "a key must be a plain word, not a list or a mapping");
                 return true;
         }
         bool is_merge = !key->quoted && streq(key->text, "<<");
-        const struct yaml_node *first = is_merge ? (*merge ? key : NULL) : find_key(node, key->text);
+        const struct yaml_node *first =
+                is_merge ? (*merge ? key : NULL) : find_key(node, key->text);
         if (first) {
                 refuse_duplicate(builder, key, first, key_event->start_mark);
                 return true;
@@ -247,26 +268,33 @@ static bool build_pairs(struct builder *builder, struct yaml_node *node, unsigne
         }
 }
 
-static const struct yaml_node *build_collection(struct builder *builder, yaml_event_t *event, unsigned depth)
+static const struct yaml_node *build_collection(struct builder *builder, yaml_event_t *event,
+                                                unsigned depth)
 {
         bool is_mapping = event->type == YAML_MAPPING_START_EVENT;
-        const yaml_char_t *name = is_mapping ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
+        const yaml_char_t *name =
+                is_mapping ? event->data.mapping_start.anchor : event->data.sequence_start.anchor;
         if (depth >= YAML_MAX_DEPTH) {
                 problem_at(builder, event->start_mark, "nested too deeply");
                 return NULL;
         }
-        refuse_tag(builder, is_mapping ? event->data.mapping_start.tag : event->data.sequence_start.tag, event->start_mark);
+        refuse_tag(builder,
+                   is_mapping ? event->data.mapping_start.tag : event->data.sequence_start.tag,
+                   event->start_mark);
         bool ok = true;
         ssize_t anchor = open_anchor(builder, name, event->start_mark, &ok);
-        struct yaml_node *node = new_node(builder, is_mapping ? NODE_MAPPING : NODE_SEQUENCE, event->start_mark);
-        if (!ok || !(is_mapping ? build_pairs(builder, node, depth + 1) : build_items(builder, node, depth + 1)))
+        struct yaml_node *node =
+                new_node(builder, is_mapping ? NODE_MAPPING : NODE_SEQUENCE, event->start_mark);
+        if (!ok || !(is_mapping ? build_pairs(builder, node, depth + 1)
+                                : build_items(builder, node, depth + 1)))
                 return NULL;
         if (anchor >= 0)
                 builder->anchors[anchor].node = node;
         return node;
 }
 
-static const struct yaml_node *build_node(struct builder *builder, yaml_event_t *event, unsigned depth)
+static const struct yaml_node *build_node(struct builder *builder, yaml_event_t *event,
+                                          unsigned depth)
 {
         if (builder->document->n_nodes >= YAML_MAX_NODES) {
                 problem_at(builder, event->start_mark, "too many values for one file");
@@ -302,7 +330,8 @@ static void build_document(struct builder *builder)
                 return;
         if (!expect_event(builder, YAML_DOCUMENT_START_EVENT, &mark)) {
                 if (builder->source.problems->n_errors == n_errors)
-                        problems_add(builder->source.problems, builder->source.file, 1, 1, "the file is empty");
+                        problems_add(builder->source.problems, builder->source.file, 1, 1,
+                                     "the file is empty");
                 return;
         }
         _cleanup_(yaml_event_delete) yaml_event_t event = { 0 };
@@ -312,7 +341,8 @@ static void build_document(struct builder *builder)
         if (!builder->document->root || !expect_event(builder, YAML_DOCUMENT_END_EVENT, &mark))
                 return;
         n_errors = builder->source.problems->n_errors;
-        if (!expect_event(builder, YAML_STREAM_END_EVENT, &mark) && builder->source.problems->n_errors == n_errors)
+        if (!expect_event(builder, YAML_STREAM_END_EVENT, &mark) &&
+            builder->source.problems->n_errors == n_errors)
                 problem_at(builder, mark, "a second document begins here: the file must hold one");
 }
 
@@ -324,22 +354,29 @@ static void builder_done(struct builder *builder)
         yaml_parser_delete(&builder->parser);
 }
 
-struct yaml_document *yaml_document_parse(const char *text, size_t length, const char *file, struct problems *problems)
+struct yaml_document *yaml_document_parse(const char *text, size_t length, const char *file,
+                                          struct problems *problems)
 {
         if (length > YAML_MAX_BYTES) {
-                problems_add(problems, file, 0, 0, "larger than %d MiB: too large for such a file", YAML_MAX_BYTES >> 20);
+                problems_add(problems, file, 0, 0, "larger than %d MiB: too large for such a file",
+                             YAML_MAX_BYTES >> 20);
                 return NULL;
         }
-        _cleanup_(yaml_document_freep) struct yaml_document *document = xcalloc(1, sizeof *document);
+        _cleanup_(yaml_document_freep) struct yaml_document *document =
+                xcalloc(1, sizeof *document);
         _cleanup_(builder_done) struct builder builder = {
-                .source = { .text = text ? text : "", .length = length, .file = file, .problems = problems },
+                .source = { .text = text ? text : "",
+                            .length = length,
+                            .file = file,
+                            .problems = problems },
                 .document = document,
         };
         if (!yaml_parser_initialize(&builder.parser))
                 abort(); /* it only allocates */
         /* Said, so that a byte order mark cannot switch the reader to UTF-16. */
         yaml_parser_set_encoding(&builder.parser, YAML_UTF8_ENCODING);
-        yaml_parser_set_input_string(&builder.parser, (const unsigned char *)builder.source.text, length);
+        yaml_parser_set_input_string(&builder.parser, (const unsigned char *)builder.source.text,
+                                     length);
         build_document(&builder);
         return document->root ? TAKE_PTR(document) : NULL;
 }

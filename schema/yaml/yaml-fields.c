@@ -1,4 +1,5 @@
-/* Implements schema/yaml/yaml-fields.h: one function a type, all with the same shape, so that a new type is a line in a table. */
+/* Implements schema/yaml/yaml-fields.h: one function a type, all with the same shape, so that a new
+ * type is a line in a table. */
 #include "schema/yaml/yaml-fields.h"
 
 #include <errno.h>
@@ -11,7 +12,8 @@
 
 enum { MAX_TEXT_BYTES = 4096, MAX_MULTILINE_BYTES = 64 * 1024, MAX_LIST_ITEMS = 1000 };
 
-void field_problem(const struct field_reader *reader, const struct yaml_node *node, const char *format, ...)
+void field_problem(const struct field_reader *reader, const struct yaml_node *node,
+                   const char *format, ...)
 {
         va_list ap;
         va_start(ap, format);
@@ -20,7 +22,8 @@ void field_problem(const struct field_reader *reader, const struct yaml_node *no
         problems_add(reader->problems, reader->file, node->line, node->column, "%s", message);
 }
 
-void field_expected(const struct field_reader *reader, const char *key, const struct yaml_node *node, const char *expected)
+void field_expected(const struct field_reader *reader, const char *key,
+                    const struct yaml_node *node, const char *expected)
 {
         _cleanup_free_ char *found = yaml_node_describe(node);
         field_problem(reader, node, "%s: expected %s, found %s", key, expected, found);
@@ -41,18 +44,21 @@ static const char *text_flaw(const struct field *field, const char *text)
         return NULL;
 }
 
-static const char *refuse_text(const struct field_reader *reader, const struct field *field, const struct yaml_node *node,
-                               const char *expected)
+static const char *refuse_text(const struct field_reader *reader, const struct field *field,
+                               const struct yaml_node *node, const char *expected)
 {
         if (field->hidden && node->kind == NODE_SCALAR)
-                field_problem(reader, node, "%s: expected %s, found something else (not shown: it may be a secret)", field->name,
-                              expected);
+                field_problem(
+                        reader, node,
+                        "%s: expected %s, found something else (not shown: it may be a secret)",
+                        field->name, expected);
         else
                 field_expected(reader, field->name, node, expected);
         return NULL;
 }
 
-const char *field_text(const struct field_reader *reader, const struct field *field, const struct yaml_node *node)
+const char *field_text(const struct field_reader *reader, const struct field *field,
+                       const struct yaml_node *node)
 {
         enum scalar_kind kind = node->kind == NODE_SCALAR ? yaml_scalar_kind(node) : SCALAR_NULL;
         if (kind == SCALAR_NUMBER || kind == SCALAR_BOOL)
@@ -68,17 +74,21 @@ const char *field_text(const struct field_reader *reader, const struct field *fi
         return expected ? refuse_text(reader, field, node, expected) : node->text;
 }
 
-static void read_text(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, char **member)
+static void read_text(const struct field_reader *reader, const struct field *field,
+                      const struct yaml_node *node, char **member)
 {
         const char *text = field_text(reader, field, node);
         if (text)
                 xstrdup_replace(member, text);
 }
 
-static void read_texts(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, char ***member)
+static void read_texts(const struct field_reader *reader, const struct field *field,
+                       const struct yaml_node *node, char ***member)
 {
         if (node->kind != NODE_SEQUENCE || node->count > MAX_LIST_ITEMS) {
-                field_expected(reader, field->name, node, node->kind == NODE_SEQUENCE ? "at most 1000 entries" : "a list of texts");
+                field_expected(reader, field->name, node,
+                               node->kind == NODE_SEQUENCE ? "at most 1000 entries"
+                                                           : "a list of texts");
                 return;
         }
         _cleanup_strv_ char **texts = NULL;
@@ -87,7 +97,8 @@ static void read_texts(const struct field_reader *reader, const struct field *fi
                 if (!text)
                         continue;
                 if (field->unique && strv_contains(texts, text))
-                        field_problem(reader, node->items[i], "%s: \"%s\" is listed twice", field->name, text);
+                        field_problem(reader, node->items[i], "%s: \"%s\" is listed twice",
+                                      field->name, text);
                 else
                         strv_add(&texts, text);
         }
@@ -95,7 +106,8 @@ static void read_texts(const struct field_reader *reader, const struct field *fi
         *member = TAKE_PTR(texts);
 }
 
-/* Decimal digits, a minus where that makes sense, and nothing else: no octal, no sign, no fraction, no quotes. */
+/* Decimal digits, a minus where that makes sense, and nothing else: no octal, no sign, no fraction,
+ * no quotes. */
 static bool parse_whole(const struct yaml_node *node, long *ret)
 {
         if (node->kind != NODE_SCALAR || node->quoted)
@@ -108,7 +120,8 @@ static bool parse_whole(const struct yaml_node *node, long *ret)
         return true;
 }
 
-static bool read_whole(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, long *ret)
+static bool read_whole(const struct field_reader *reader, const struct field *field,
+                       const struct yaml_node *node, long *ret)
 {
         long value;
         if (parse_whole(node, &value) && value >= field->min && value <= field->max) {
@@ -116,29 +129,35 @@ static bool read_whole(const struct field_reader *reader, const struct field *fi
                 return true;
         }
         const char *hint = "";
-        if (node->kind == NODE_SCALAR && node->quoted && node->text[0] && strspn(node->text, "0123456789") == strlen(node->text))
+        if (node->kind == NODE_SCALAR && node->quoted && node->text[0] &&
+            strspn(node->text, "0123456789") == strlen(node->text))
                 hint = " without quotes";
         else if (node->kind == NODE_SCALAR && node->text[0] == '0' && node->text[1])
                 hint = " in plain decimal digits";
-        _cleanup_free_ char *expected = xasprintf("a whole number from %ld to %ld%s", field->min, field->max, hint);
+        _cleanup_free_ char *expected =
+                xasprintf("a whole number from %ld to %ld%s", field->min, field->max, hint);
         field_expected(reader, field->name, node, expected);
         return false;
 }
 
-static void read_real(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, double *member)
+static void read_real(const struct field_reader *reader, const struct field *field,
+                      const struct yaml_node *node, double *member)
 {
-        bool plain = node->kind == NODE_SCALAR && !node->quoted && strspn(node->text, "0123456789.") == strlen(node->text) &&
+        bool plain = node->kind == NODE_SCALAR && !node->quoted &&
+                     strspn(node->text, "0123456789.") == strlen(node->text) &&
                      strlen(node->text) <= 15 && yaml_scalar_kind(node) == SCALAR_NUMBER;
         double value = plain ? strtod(node->text, NULL) : -1;
         if (plain && value >= (double)field->min && value <= (double)field->max) {
                 *member = value;
                 return;
         }
-        _cleanup_free_ char *expected = xasprintf("a number from %ld to %ld, such as 1.2", field->min, field->max);
+        _cleanup_free_ char *expected =
+                xasprintf("a number from %ld to %ld, such as 1.2", field->min, field->max);
         field_expected(reader, field->name, node, expected);
 }
 
-static void read_bool(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, bool *member)
+static void read_bool(const struct field_reader *reader, const struct field *field,
+                      const struct yaml_node *node, bool *member)
 {
         if (node->kind == NODE_SCALAR && yaml_scalar_kind(node) == SCALAR_BOOL)
                 *member = node->text[0] == 't' || node->text[0] == 'T';
@@ -146,7 +165,8 @@ static void read_bool(const struct field_reader *reader, const struct field *fie
                 field_expected(reader, field->name, node, "true or false");
 }
 
-int field_word(const struct field_reader *reader, const char *key, const struct yaml_node *node, const char *const words[])
+int field_word(const struct field_reader *reader, const char *key, const struct yaml_node *node,
+               const char *const words[])
 {
         bool is_text = node->kind == NODE_SCALAR && yaml_scalar_kind(node) == SCALAR_TEXT;
         for (int i = 0; is_text && words[i]; i++)
@@ -158,14 +178,17 @@ int field_word(const struct field_reader *reader, const char *key, const struct 
         const char *nearest = is_text ? nearest_word(node->text, words) : NULL;
         _cleanup_free_ char *found = yaml_node_describe(node);
         if (nearest)
-                field_problem(reader, node, "%s: expected one of %s; found %s, did you mean \"%s\"?", key, list.data, found,
-                              nearest);
+                field_problem(reader, node,
+                              "%s: expected one of %s; found %s, did you mean \"%s\"?", key,
+                              list.data, found, nearest);
         else
-                field_problem(reader, node, "%s: expected one of %s; found %s", key, list.data, found);
+                field_problem(reader, node, "%s: expected one of %s; found %s", key, list.data,
+                              found);
         return -1;
 }
 
-static void read_field(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, void *member)
+static void read_field(const struct field_reader *reader, const struct field *field,
+                       const struct yaml_node *node, void *member)
 {
         long value;
         int word;
@@ -206,7 +229,8 @@ static void read_field(const struct field_reader *reader, const struct field *fi
         }
 }
 
-/* The key that was meant: by its letters, else by how it begins (`retention` for `retention_weeks`). */
+/* The key that was meant: by its letters, else by how it begins (`retention` for
+ * `retention_weeks`). */
 static const char *nearest_key(const char *text, char *const names[])
 {
         if (!names)
@@ -218,8 +242,8 @@ static const char *nearest_key(const char *text, char *const names[])
         return nearest;
 }
 
-static void refuse_unknown_key(const struct field_reader *reader, const struct field *fields, const char *what,
-                               const struct yaml_node *key)
+static void refuse_unknown_key(const struct field_reader *reader, const struct field *fields,
+                               const char *what, const struct yaml_node *key)
 {
         _cleanup_strv_ char **names = NULL;
         for (const struct field *field = fields; field->name; field++) {
@@ -233,13 +257,15 @@ static void refuse_unknown_key(const struct field_reader *reader, const struct f
         _cleanup_free_ char *list = strv_join(names, ", ");
         const char *nearest = nearest_key(key->text, names);
         if (nearest)
-                field_problem(reader, key, "unknown key \"%s\" in %s, did you mean \"%s\"?", clean, what, nearest);
+                field_problem(reader, key, "unknown key \"%s\" in %s, did you mean \"%s\"?", clean,
+                              what, nearest);
         else
-                field_problem(reader, key, "unknown key \"%s\" in %s; the valid ones are: %s", clean, what, list);
+                field_problem(reader, key, "unknown key \"%s\" in %s; the valid ones are: %s",
+                              clean, what, list);
 }
 
-bool fields_read(const struct field_reader *reader, const struct field *fields, const char *what, const struct yaml_node *mapping,
-                 const struct yaml_node *fallback, void *object)
+bool fields_read(const struct field_reader *reader, const struct field *fields, const char *what,
+                 const struct yaml_node *mapping, const struct yaml_node *fallback, void *object)
 {
         if (mapping->kind != NODE_MAPPING) {
                 field_expected(reader, what, mapping, "a mapping (\"key: value\")");
@@ -254,7 +280,8 @@ bool fields_read(const struct field_reader *reader, const struct field *fields, 
                 if (node)
                         read_field(reader, field, node, (char *)object + field->offset);
                 else if (field->required)
-                        field_problem(reader, mapping, "the key \"%s\" is missing in %s", field->name, what);
+                        field_problem(reader, mapping, "the key \"%s\" is missing in %s",
+                                      field->name, what);
         }
         return true;
 }

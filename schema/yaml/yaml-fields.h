@@ -1,8 +1,10 @@
-/* Tables that say what a mapping of a configuration file may hold: key, type, where the value goes, its range or its words.
+/* Tables that say what a mapping of a configuration file may hold: key, type, where the value goes,
+ * its range or its words.
  *
- * A reader walks the table, fills the struct and reports *all* mistakes: unknown keys with the nearest valid one, wrong types,
- * values out of range, what is missing. What was not given keeps the value that the struct had before: that is where defaults
- * are set. Values that were refused leave their member as it was. */
+ * A reader walks the table, fills the struct and reports *all* mistakes: unknown keys with the
+ * nearest valid one, wrong types, values out of range, what is missing. What was not given keeps
+ * the value that the struct had before: that is where defaults are set. Values that were refused
+ * leave their member as it was. */
 #pragma once
 
 #include <stdbool.h>
@@ -21,7 +23,8 @@ struct field;
 /* NULL when the text is fine; else what was expected: "an absolute path", a constant. */
 typedef const char *field_check(const char *text);
 /* Reads a value that needs more than a type. `member` points at where it goes. */
-typedef void field_read(const struct field_reader *reader, const struct field *field, const struct yaml_node *node, void *member);
+typedef void field_read(const struct field_reader *reader, const struct field *field,
+                        const struct yaml_node *node, void *member);
 
 enum field_type {
         FIELD_TEXT,     /* char *: one line, not empty unless may_be_empty */
@@ -45,7 +48,8 @@ struct field {
         bool may_be_empty;
         bool multiline; /* FIELD_TEXT, FIELD_TEXTS: newlines and tabs are fine */
         bool unique;    /* FIELD_TEXTS: no entry twice */
-        bool hidden;    /* FIELD_TEXT: what stands there by mistake may be a secret and is not put into messages */
+        /* FIELD_TEXT: what stands there by mistake may be a secret and is not put into messages */
+        bool hidden;
         long min;
         long max;
         const char *const *words; /* NULL-terminated */
@@ -54,17 +58,23 @@ struct field {
         field_read *read;
 };
 
-/* Reads `mapping` into `object`. A key that it lacks is taken from `fallback` (defaults; may be NULL, whose own keys are not
- * checked here). `what` names the mapping in messages: "a VM". Returns false when `mapping` is not a mapping. */
-bool fields_read(const struct field_reader *reader, const struct field *fields, const char *what, const struct yaml_node *mapping,
-                 const struct yaml_node *fallback, void *object);
+/* Reads `mapping` into `object`. A key that it lacks is taken from `fallback` (defaults; may be
+ * NULL, whose own keys are not checked here). `what` names the mapping in messages: "a VM". Returns
+ * false when `mapping` is not a mapping. */
+bool fields_read(const struct field_reader *reader, const struct field *fields, const char *what,
+                 const struct yaml_node *mapping, const struct yaml_node *fallback, void *object);
 
 /* Adds a problem at a node's place. */
-void field_problem(const struct field_reader *reader, const struct yaml_node *node, const char *format, ...) _printf_(3, 4);
+void field_problem(const struct field_reader *reader, const struct yaml_node *node,
+                   const char *format, ...) _printf_(3, 4);
 /* "<key>: expected <expected>, found <what stands there>". */
-void field_expected(const struct field_reader *reader, const char *key, const struct yaml_node *node, const char *expected);
+void field_expected(const struct field_reader *reader, const char *key,
+                    const struct yaml_node *node, const char *expected);
 
-/* A node's text as the field wants it (see FIELD_TEXT), or NULL after a problem. The document keeps ownership. */
-const char *field_text(const struct field_reader *reader, const struct field *field, const struct yaml_node *node);
+/* A node's text as the field wants it (see FIELD_TEXT), or NULL after a problem. The document keeps
+ * ownership. */
+const char *field_text(const struct field_reader *reader, const struct field *field,
+                       const struct yaml_node *node);
 /* Looks a word up: its index, or -1 after a problem that lists the words and the nearest. */
-int field_word(const struct field_reader *reader, const char *key, const struct yaml_node *node, const char *const words[]);
+int field_word(const struct field_reader *reader, const char *key, const struct yaml_node *node,
+               const char *const words[]);

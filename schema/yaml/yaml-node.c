@@ -20,7 +20,9 @@ static bool is_one_of(const char *text, const char *const words[])
 static bool is_prefixed_integer(const char *text)
 {
         static const char hexadecimal[] = "0123456789abcdefABCDEF";
-        const char *digits = text[0] == '0' && text[1] == 'x' ? hexadecimal : text[0] == '0' && text[1] == 'o' ? "01234567" : NULL;
+        const char *digits = text[0] == '0' && text[1] == 'x'   ? hexadecimal
+                             : text[0] == '0' && text[1] == 'o' ? "01234567"
+                                                                : NULL;
         return digits && text[2] && strspn(text + 2, digits) == strlen(text + 2);
 }
 
@@ -56,7 +58,9 @@ static bool looks_like_number(const char *text)
 enum scalar_kind yaml_scalar_kind(const struct yaml_node *scalar)
 {
         static const char *const nulls[] = { "", "~", "null", "Null", "NULL", NULL };
-        static const char *const bools[] = { "true", "True", "TRUE", "false", "False", "FALSE", NULL };
+        static const char *const bools[] = {
+                "true", "True", "TRUE", "false", "False", "FALSE", NULL
+        };
         if (scalar->quoted)
                 return SCALAR_TEXT;
         if (is_one_of(scalar->text, nulls))

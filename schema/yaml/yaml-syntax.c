@@ -1,5 +1,6 @@
-/* What stopped the YAML parser, said so that a person finds the mistake: libyaml's terse phrases turned into sentences, with tabs
- * and bad encodings, the two that cannot be seen in an editor, told apart. */
+/* What stopped the YAML parser, said so that a person finds the mistake: libyaml's terse phrases
+ * turned into sentences, with tabs and bad encodings, the two that cannot be seen in an editor,
+ * told apart. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -11,17 +12,25 @@ static const struct {
         const char *sentence;
 } sentences[] = {
         { "mapping values are not allowed in this context",
-          "a \": \" where no key can stand: put a value that contains it in quotes, or check the indentation" },
-        { "did not find expected key", "expected a key here: check the indentation, and quotes that are not closed" },
-        { "did not find expected '-' indicator", "expected a list item (\"- …\") here: check the indentation" },
-        { "could not find expected ':'", "expected \"key: value\", found no colon: check the line and quotes that are not closed" },
-        { "found character that cannot start any token", "a value must not begin with this character: put it in quotes" },
-        { "found unexpected end of stream", "the file ends in the middle of a quoted text: a closing quote is missing" },
+          "a \": \" where no key can stand: put a value that contains it in quotes, or check the "
+          "indentation" },
+        { "did not find expected key",
+          "expected a key here: check the indentation, and quotes that are not closed" },
+        { "did not find expected '-' indicator",
+          "expected a list item (\"- …\") here: check the indentation" },
+        { "could not find expected ':'", "expected \"key: value\", found no colon: check the line "
+                                         "and quotes that are not closed" },
+        { "found character that cannot start any token",
+          "a value must not begin with this character: put it in quotes" },
+        { "found unexpected end of stream",
+          "the file ends in the middle of a quoted text: a closing quote is missing" },
         { "did not find expected ',' or ']'", "expected a comma or the \"]\" that ends the list" },
-        { "did not find expected ',' or '}'", "expected a comma or the \"}\" that ends the mapping" },
+        { "did not find expected ',' or '}'",
+          "expected a comma or the \"}\" that ends the mapping" },
         { "block sequence entries are not allowed in this context",
           "a list item (\"- …\") cannot stand here: check the indentation" },
-        { "found undefined tag handle", "tags (\"!name\") are not allowed here: put a text that begins with ! in quotes" },
+        { "found undefined tag handle",
+          "tags (\"!name\") are not allowed here: put a text that begins with ! in quotes" },
 };
 
 static const char *line_start(const struct yaml_source *source, size_t line)
@@ -66,10 +75,12 @@ static void report_encoding(const struct yaml_source *source, const yaml_parser_
         }
         if (strstr(parser->problem, "control") || strstr(parser->problem, "Unicode character"))
                 problems_add(source->problems, source->file, line, column,
-                             "a control character (code %d): remove it, or write it as an escape in double quotes",
+                             "a control character (code %d): remove it, or write it as an escape "
+                             "in double quotes",
                              parser->problem_value);
         else
-                problems_add(source->problems, source->file, line, column, "not valid UTF-8: save the file in that encoding");
+                problems_add(source->problems, source->file, line, column,
+                             "not valid UTF-8: save the file in that encoding");
 }
 
 void yaml_report_syntax(const struct yaml_source *source, const yaml_parser_t *parser)
@@ -91,8 +102,10 @@ void yaml_report_syntax(const struct yaml_source *source, const yaml_parser_t *p
                 if (streq(sentences[i].phrase, phrase))
                         phrase = sentences[i].sentence;
         if (parser->context && parser->context_mark.line != parser->problem_mark.line)
-                problems_add(source->problems, source->file, line, column, "not valid YAML: %s (in what begins on line %u)", phrase,
+                problems_add(source->problems, source->file, line, column,
+                             "not valid YAML: %s (in what begins on line %u)", phrase,
                              (unsigned)parser->context_mark.line + 1);
         else
-                problems_add(source->problems, source->file, line, column, "not valid YAML: %s", phrase);
+                problems_add(source->problems, source->file, line, column, "not valid YAML: %s",
+                             phrase);
 }

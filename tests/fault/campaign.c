@@ -16,9 +16,10 @@
 
 enum { WORKER_HANGS_S = 60, MAX_EVENTS_BYTES = 4 * 1024 * 1024 };
 
-static const char settings_text[] = "repository: { path: " WORLD_SHARE ", fstype: any }\n"
-                                    "limits: { thaw_deadline_seconds: 20, copy_stall_seconds: 60 }\n"
-                                    "checks: { hypervisor_free_gib: 2, hypervisor_low_water_gib: 1 }\n";
+static const char settings_text[] =
+        "repository: { path: " WORLD_SHARE ", fstype: any }\n"
+        "limits: { thaw_deadline_seconds: 20, copy_stall_seconds: 60 }\n"
+        "checks: { hypervisor_free_gib: 2, hypervisor_low_water_gib: 1 }\n";
 
 void verdict_done(struct verdict *verdict)
 {
@@ -33,7 +34,8 @@ static char *make_request(const struct campaign *campaign, enum job_action actio
 {
         _cleanup_free_ char *inventory =
                 xasprintf("hypervisors: [ { name: " WORLD_HOST ", scratch: " WORLD_IMAGES " } ]\n"
-                          "vms: [ { name: " WORLD_VM ", hypervisor: " WORLD_HOST ", method: %s, retention_weeks: 8 } ]\n",
+                          "vms: [ { name: " WORLD_VM ", hypervisor: " WORLD_HOST
+                          ", method: %s, retention_weeks: 8 } ]\n",
                           campaign->method);
         struct job_request request = {
                 .job = (char *)(uintptr_t)job,
@@ -61,7 +63,8 @@ static _Noreturn void be_the_worker(int input, int output, int errors)
         alarm(WORKER_HANGS_S);
         decorator_begin();
         int status = worker_main();
-        /* exit() looks for leaks, which takes its time: every fourth call is enough, because each path is met by several faults. */
+        /* exit() looks for leaks, which takes its time: every fourth call is enough, because each
+         * path is met by several faults. */
         if (world->fault.at % 4)
                 _exit(status);
         exit(status);
@@ -83,7 +86,8 @@ static void read_result(char *events, struct verdict *verdict)
         char *last = NULL;
         for (char *line = strtok(events, "\n"); line; line = strtok(NULL, "\n"))
                 last = line;
-        _cleanup_(event_freep) struct event *event = last ? event_parse(last, strlen(last), NULL) : NULL;
+        _cleanup_(event_freep) struct event *event =
+                last ? event_parse(last, strlen(last), NULL) : NULL;
         if (!event || event->type != EVENT_RESULT)
                 return;
         verdict->status = xstrdup(event->status);
@@ -91,7 +95,8 @@ static void read_result(char *events, struct verdict *verdict)
         verdict->error = xstrdup(event->error);
 }
 
-void campaign_run(const struct campaign *campaign, enum job_action action, const char *job, struct verdict *ret)
+void campaign_run(const struct campaign *campaign, enum job_action action, const char *job,
+                  struct verdict *ret)
 {
         _cleanup_free_ char *request = make_request(campaign, action, job);
         _cleanup_close_ int output = memfd_create("events", MFD_CLOEXEC);
@@ -117,7 +122,8 @@ void campaign_run(const struct campaign *campaign, enum job_action action, const
                 ;
         close(life_line[0]);
         close(life_line[1]);
-        *ret = (struct verdict){ .exit_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status) };
+        *ret = (struct verdict){ .exit_status = WIFEXITED(status) ? WEXITSTATUS(status)
+                                                                  : 128 + WTERMSIG(status) };
         ret->killed = ret->exit_status == 128 + SIGKILL;
         ret->diagnostics = read_whole(errors);
         _cleanup_free_ char *events = read_whole(output);
@@ -141,10 +147,11 @@ static void check_verdict(const struct campaign *campaign, const struct verdict 
                 return;
         bool known = false;
         for (size_t i = 0; verdict->status && i < ARRAY_LENGTH(right); i++)
-                known = known || (streq(verdict->status, right[i].status) && verdict->exit_status == right[i].exit_status);
+                known = known || (streq(verdict->status, right[i].status) &&
+                                  verdict->exit_status == right[i].exit_status);
         if (!known)
-                world_violation("the worker ended with status %d and the verdict %s", verdict->exit_status,
-                                verdict->status ? verdict->status : "(none)");
+                world_violation("the worker ended with status %d and the verdict %s",
+                                verdict->exit_status, verdict->status ? verdict->status : "(none)");
         if (verdict->status && !streq(verdict->status, "ok") && str_empty(verdict->error))
                 world_violation("a verdict that is not ok says no reason");
         (void)campaign;
@@ -163,10 +170,13 @@ static void check_point(const struct campaign *campaign, const struct point *poi
                 world_violation("the point %s does not verify: %s", point->name, error->message);
         bool filesystem = streq(point->metadata->consistency, "filesystem");
         if (filesystem && !world->frozen_at_snapshot)
-                world_violation("the point %s calls itself consistent, and its guest was not frozen", point->name);
+                world_violation(
+                        "the point %s calls itself consistent, and its guest was not frozen",
+                        point->name);
         for (size_t i = 0; i < WORLD_DISKS; i++) {
                 uint64_t slots[WORLD_SLOTS];
-                _cleanup_free_ char *path = xasprintf(WORLD_SHARE "/%s/" WORLD_VM "-%s.qcow2", point->path, world->disks[i].target);
+                _cleanup_free_ char *path = xasprintf(WORLD_SHARE "/%s/" WORLD_VM "-%s.qcow2",
+                                                      point->path, world->disks[i].target);
                 if (!image_read(path, slots))
                         world_violation("%s is listed and is no whole image", path);
                 else if (memcmp(slots, world->disks[i].at_snapshot, sizeof slots) != 0)
@@ -182,7 +192,8 @@ size_t campaign_count_points(const struct campaign *campaign)
         return list.count;
 }
 
-void campaign_check_always(const struct campaign *campaign, const struct verdict *verdict, bool expect_off)
+void campaign_check_always(const struct campaign *campaign, const struct verdict *verdict,
+                           bool expect_off)
 {
         _cleanup_point_list_ struct point_list list = { 0 };
         world_look();
@@ -194,21 +205,24 @@ void campaign_check_always(const struct campaign *campaign, const struct verdict
                 world_violation("the guest is frozen and no dead-man is armed");
         if (points_scan_vm(campaign->repository, WORLD_HOST, WORLD_VM, &list, NULL) < 0)
                 world_violation("the share cannot be scanned");
-        /* Of several points only the newest is of the last snapshot, which is the one that is remembered. */
+        /* Of several points only the newest is of the last snapshot, which is the one that is
+         * remembered. */
         if (list.count)
                 check_point(campaign, &list.items[0]);
         bool ok = verdict->status && streq(verdict->status, "ok");
         if (ok && verdict->path && (!list.count || !streq(list.items[0].path, verdict->path)))
                 world_violation("ok was told of %s, which is not listed", verdict->path);
         if (!ok && !verdict->killed && list.count)
-                world_violation("the verdict is %s, and a point is listed", verdict->status ? verdict->status : "missing");
+                world_violation("the verdict is %s, and a point is listed",
+                                verdict->status ? verdict->status : "missing");
 }
 
 static void check_folder(const char *path, const char *part, const char *when)
 {
         _cleanup_(closedirp) DIR *dir = opendir(path);
         for (struct dirent *entry; dir && (entry = readdir(dir));)
-                if (!streq(entry->d_name, ".") && !streq(entry->d_name, "..") && strstr(entry->d_name, part))
+                if (!streq(entry->d_name, ".") && !streq(entry->d_name, "..") &&
+                    strstr(entry->d_name, part))
                         world_violation("%s: %s/%s is left", when, path, entry->d_name);
 }
 

@@ -25,11 +25,13 @@ struct verdict {
 void verdict_done(struct verdict *verdict);
 
 /* Runs a worker to its end in a process of its own, with world->fault in force. */
-void campaign_run(const struct campaign *campaign, enum job_action action, const char *job, struct verdict *ret);
+void campaign_run(const struct campaign *campaign, enum job_action action, const char *job,
+                  struct verdict *ret);
 
-/* What has to hold however a worker ended: no write lost, power as it was, what is listed is whole, the verdict true. `expect_off`: the
- * owner's guest is off. Breaches become violations. */
-void campaign_check_always(const struct campaign *campaign, const struct verdict *verdict, bool expect_off);
+/* What has to hold however a worker ended: no write lost, power as it was, what is listed is whole,
+ * the verdict true. `expect_off`: the owner's guest is off. Breaches become violations. */
+void campaign_check_always(const struct campaign *campaign, const struct verdict *verdict,
+                           bool expect_off);
 /* What has to hold when everything was put right: nothing of any job left anywhere. */
 void campaign_check_clean(const char *when);
 /* How many points are listed. */

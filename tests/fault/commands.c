@@ -1,5 +1,6 @@
-/* Commands on the model's hypervisor. Scripts run for real: /bin/sh on the tmpfs at /run, with the programs of tools/ before those of
- * the system. A copy and qemu-img are the model's own, because they take time and look at images. */
+/* Commands on the model's hypervisor. Scripts run for real: /bin/sh on the tmpfs at /run, with the
+ * programs of tools/ before those of the system. A copy and qemu-img are the model's own, because
+ * they take time and look at images. */
 #include "commands.h"
 
 #include <errno.h>
@@ -29,7 +30,8 @@ static char *read_all(int fd)
         return strbuf_take(&text);
 }
 
-int world_spawn(const char *const argv[], const char *extra_environment, char **ret_output, char **ret_errors)
+int world_spawn(const char *const argv[], const char *extra_environment, char **ret_output,
+                char **ret_errors)
 {
         _cleanup_close_ int output = memfd_create("output", MFD_CLOEXEC);
         _cleanup_close_ int errors = memfd_create("errors", MFD_CLOEXEC);
@@ -43,7 +45,8 @@ int world_spawn(const char *const argv[], const char *extra_environment, char **
                 strv_add(&environment, extra_environment);
         pid_t pid;
         int status = -1;
-        int failed = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv, environment);
+        int failed = posix_spawnp(&pid, argv[0], &actions, NULL, (char *const *)(uintptr_t)argv,
+                                  environment);
         posix_spawn_file_actions_destroy(&actions);
         if (failed) {
                 world_violation("the model cannot run %s: %s", argv[0], strerror(failed));
@@ -67,7 +70,8 @@ static int answer(struct exec_result *ret, int status, char *output)
 static int image_compare(const char *const argv[], size_t n, struct exec_result *ret)
 {
         uint64_t one[WORLD_SLOTS], other[WORLD_SLOTS];
-        bool same = image_read(argv[n - 2], one) && image_read(argv[n - 1], other) && memcmp(one, other, sizeof one) == 0;
+        bool same = image_read(argv[n - 2], one) && image_read(argv[n - 1], other) &&
+                    memcmp(one, other, sizeof one) == 0;
         return answer(ret, same ? 0 : 1, xstrdup(""));
 }
 
@@ -79,7 +83,10 @@ static int image_info(const char *path, struct exec_result *ret)
                 return answer(ret, 1, xstrdup(""));
         if (!image_backing(path, backing, format))
                 return answer(ret, 0, xstrdup("{}"));
-        return answer(ret, 0, xasprintf("{\"full-backing-filename\":\"%s\",\"backing-filename-format\":\"%s\"}", backing, format));
+        return answer(
+                ret, 0,
+                xasprintf("{\"full-backing-filename\":\"%s\",\"backing-filename-format\":\"%s\"}",
+                          backing, format));
 }
 
 static int image_commit(const char *const argv[], const char *overlay, struct exec_result *ret)
@@ -90,8 +97,8 @@ static int image_commit(const char *const argv[], const char *overlay, struct ex
                         base = argv[i + 1];
         struct world_disk *disk = base ? world_disk_of_base(base) : NULL;
         if (!disk || !streq(disk->overlay, overlay))
-                world_violation("an offline commit of %s into %s, which is no base of its own", overlay,
-                                base ? base : "its default");
+                world_violation("an offline commit of %s into %s, which is no base of its own",
+                                overlay, base ? base : "its default");
         else if (world->state == DOMAIN_STATE_RUNNING)
                 world_violation("an offline commit while the VM runs");
         else if (world_disk_is_read(disk))
@@ -142,7 +149,9 @@ static struct world_copy *begin_copy(const char *unit, const char *base, const c
                 world_violation("a copy of %s while the guest has it open", base);
         if (disk->committing || disk->merged)
                 world_violation("a copy of %s after its commit was begun", base);
-        *copy = (struct world_copy){ .running = true, .disk = disk, .ends_at = world->now_ms + WORLD_COPY_MS };
+        *copy = (struct world_copy){ .running = true,
+                                     .disk = disk,
+                                     .ends_at = world->now_ms + WORLD_COPY_MS };
         snprintf(copy->unit, sizeof copy->unit, "%s", unit);
         snprintf(copy->target, sizeof copy->target, "%s", target);
         char path[2 * WORLD_PATH];
@@ -154,8 +163,8 @@ static struct world_copy *begin_copy(const char *unit, const char *base, const c
         return copy;
 }
 
-static int run_copy(const char *const argv[], size_t n, const struct exec_options *options, struct exec_result *ret,
-                    struct error **err)
+static int run_copy(const char *const argv[], size_t n, const struct exec_options *options,
+                    struct exec_result *ret, struct error **err)
 {
         for (size_t i = 0; i < n; i++)
                 if (streq(argv[i], "-U"))
@@ -169,8 +178,10 @@ static int run_copy(const char *const argv[], size_t n, const struct exec_option
         for (int step = 1; step <= COPY_STEPS; step++) {
                 world_advance(WORLD_COPY_MS / COPY_STEPS);
                 if ((breaks && step == 2) || epoch != world->network_epoch)
-                        return error_set(err, ERROR_UNREACHABLE, "the connection broke during the copy");
-                _cleanup_free_ char *progress = xasprintf("    (%d.00/100%%)\r", step * 100 / COPY_STEPS);
+                        return error_set(err, ERROR_UNREACHABLE,
+                                         "the connection broke during the copy");
+                _cleanup_free_ char *progress =
+                        xasprintf("    (%d.00/100%%)\r", step * 100 / COPY_STEPS);
                 options->on_output(progress, strlen(progress), options->data);
                 if (copy->running && options->cancelled(options->data)) {
                         world_end_copy(copy);
@@ -180,7 +191,8 @@ static int run_copy(const char *const argv[], size_t n, const struct exec_option
         return answer(ret, copy->running ? 143 : 0, xstrdup(""));
 }
 
-int command_run(const char *const argv[], const struct exec_options *options, struct exec_result *ret, struct error **err)
+int command_run(const char *const argv[], const struct exec_options *options,
+                struct exec_result *ret, struct error **err)
 {
         size_t n = strv_length((char *const *)(uintptr_t)argv);
         if (n > 4 && streq(argv[3], "orch-copy"))

@@ -41,7 +41,8 @@ static _Noreturn void die(void)
 static void lose_network(int64_t milliseconds)
 {
         world->network_epoch++;
-        world->network_back_at = milliseconds == INT64_MAX ? INT64_MAX : world->now_ms + milliseconds;
+        world->network_back_at =
+                milliseconds == INT64_MAX ? INT64_MAX : world->now_ms + milliseconds;
 }
 
 bool decorator_enter(const char *call, const char *detail)
@@ -53,7 +54,8 @@ bool decorator_enter(const char *call, const char *detail)
                 world->then = (struct fault){ 0 };
         }
         world_advance(CALL_MS);
-        world_trace("%9.2f  %3u %s %s\n", (double)world->now_ms / 1000.0 - 1000.0, world->calls, call, detail);
+        world_trace("%9.2f  %3u %s %s\n", (double)world->now_ms / 1000.0 - 1000.0, world->calls,
+                    call, detail);
         if (fault->kind == FAULT_NONE || world->calls != fault->at)
                 return false;
         switch (fault->kind) {
@@ -111,19 +113,24 @@ static int unreachable(struct error **err)
 enum ending { MAKE, FAIL, MAKE_AND_LOSE };
 enum sort { ON_LIBVIRT, ON_AGENT, ON_COMMANDS };
 
-/* A call past its deadline has taken its time, and a stuck libvirt call costs the connection; so does an answer that never came. */
+/* A call past its deadline has taken its time, and a stuck libvirt call costs the connection; so
+ * does an answer that never came. */
 static int fail(struct connection *connection, enum sort sort, const char *call, struct error **err)
 {
         enum error_kind kind = world->fault.error;
-        world_trace("        (%s: %s)\n", world->fault.kind == FAULT_LOST ? "the answer is lost" : "fails", error_kind_name(kind));
+        world_trace("        (%s: %s)\n",
+                    world->fault.kind == FAULT_LOST ? "the answer is lost" : "fails",
+                    error_kind_name(kind));
         if (kind == ERROR_TIMEOUT)
                 world_advance(sort == ON_AGENT ? AGENT_TIMEOUT_MS : LIBVIRT_TIMEOUT_MS);
-        if ((kind == ERROR_TIMEOUT && sort == ON_LIBVIRT) || (kind == ERROR_UNREACHABLE && world->fault.kind == FAULT_LOST))
+        if ((kind == ERROR_TIMEOUT && sort == ON_LIBVIRT) ||
+            (kind == ERROR_UNREACHABLE && world->fault.kind == FAULT_LOST))
                 connection->lost = true;
         return error_set(err, kind, WORLD_HOST ": %s failed on purpose", call);
 }
 
-static enum ending enter(struct hypervisor *hypervisor, enum sort sort, const char *call, const char *detail, struct error **err)
+static enum ending enter(struct hypervisor *hypervisor, enum sort sort, const char *call,
+                         const char *detail, struct error **err)
 {
         struct connection *connection = (struct connection *)hypervisor;
         bool falls_here = decorator_enter(call, detail);
@@ -144,7 +151,8 @@ static enum ending enter(struct hypervisor *hypervisor, enum sort sort, const ch
 }
 
 /* For a call that only asks: whether to make it. Losing its answer is the same as its failing. */
-static bool ask(struct hypervisor *hypervisor, enum sort sort, const char *call, const char *detail, struct error **err)
+static bool ask(struct hypervisor *hypervisor, enum sort sort, const char *call, const char *detail,
+                struct error **err)
 {
         switch (enter(hypervisor, sort, call, detail, err)) {
         case MAKE:
@@ -159,15 +167,21 @@ static bool ask(struct hypervisor *hypervisor, enum sort sort, const char *call,
 }
 
 /* After a call that changed something and ended with `r`. */
-static int changed(struct hypervisor *hypervisor, enum sort sort, const char *call, enum ending ending, int r, struct error **err)
+static int changed(struct hypervisor *hypervisor, enum sort sort, const char *call,
+                   enum ending ending, int r, struct error **err)
 {
         decorator_changed();
-        return ending == MAKE_AND_LOSE && r == 0 ? fail((struct connection *)hypervisor, sort, call, err) : r;
+        return ending == MAKE_AND_LOSE && r == 0
+                       ? fail((struct connection *)hypervisor, sort, call, err)
+                       : r;
 }
 
-static int do_versions(struct hypervisor *hypervisor, struct hypervisor_versions *ret, struct error **err)
+static int do_versions(struct hypervisor *hypervisor, struct hypervisor_versions *ret,
+                       struct error **err)
 {
-        return ask(hypervisor, ON_LIBVIRT, "versions", "", err) ? model_operations.versions(hypervisor, ret, err) : -1;
+        return ask(hypervisor, ON_LIBVIRT, "versions", "", err)
+                       ? model_operations.versions(hypervisor, ret, err)
+                       : -1;
 }
 
 /* What stands for a command in a trace: the name its script was given, else the command. */
@@ -176,8 +190,8 @@ static const char *command_name(const char *const argv[])
         return streq(argv[0], "sh") && argv[1] && argv[2] && argv[3] ? argv[3] : argv[0];
 }
 
-static int do_exec(struct hypervisor *hypervisor, const char *const argv[], const struct exec_options *options,
-                   struct exec_result *ret, struct error **err)
+static int do_exec(struct hypervisor *hypervisor, const char *const argv[],
+                   const struct exec_options *options, struct exec_result *ret, struct error **err)
 {
         enum ending ending = enter(hypervisor, ON_COMMANDS, "exec", command_name(argv), err);
         if (ending == FAIL)
@@ -202,49 +216,58 @@ static int do_stop_unit(struct hypervisor *hypervisor, const char *unit, struct 
                                         model_operations.stop_unit(hypervisor, unit, err), err);
 }
 
-static int do_find_domain(struct hypervisor *hypervisor, const char *uuid, const char *name, struct domain_info *ret,
-                          struct error **err)
+static int do_find_domain(struct hypervisor *hypervisor, const char *uuid, const char *name,
+                          struct domain_info *ret, struct error **err)
 {
-        return ask(hypervisor, ON_LIBVIRT, "find_domain", "", err) ? model_operations.find_domain(hypervisor, uuid, name, ret, err)
-                                                                   : -1;
+        return ask(hypervisor, ON_LIBVIRT, "find_domain", "", err)
+                       ? model_operations.find_domain(hypervisor, uuid, name, ret, err)
+                       : -1;
 }
 
 static int do_list_domains(struct hypervisor *hypervisor, char ***ret_uuids, struct error **err)
 {
-        return ask(hypervisor, ON_LIBVIRT, "list_domains", "", err) ? model_operations.list_domains(hypervisor, ret_uuids, err)
-                                                                    : -1;
+        return ask(hypervisor, ON_LIBVIRT, "list_domains", "", err)
+                       ? model_operations.list_domains(hypervisor, ret_uuids, err)
+                       : -1;
 }
 
-static int do_get_xml(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure, char **ret_xml,
-                      struct error **err)
+static int do_get_xml(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure,
+                      char **ret_xml, struct error **err)
 {
         return ask(hypervisor, ON_LIBVIRT, "get_xml", inactive ? "inactive" : "live", err)
                        ? model_operations.get_xml(hypervisor, uuid, inactive, secure, ret_xml, err)
                        : -1;
 }
 
-static int do_list_snapshots(struct hypervisor *hypervisor, const char *uuid, char ***ret_names, struct error **err)
+static int do_list_snapshots(struct hypervisor *hypervisor, const char *uuid, char ***ret_names,
+                             struct error **err)
 {
         return ask(hypervisor, ON_LIBVIRT, "list_snapshots", "", err)
                        ? model_operations.list_snapshots(hypervisor, uuid, ret_names, err)
                        : -1;
 }
 
-static int do_agent_state(struct hypervisor *hypervisor, const char *uuid, enum agent_state *ret, struct error **err)
+static int do_agent_state(struct hypervisor *hypervisor, const char *uuid, enum agent_state *ret,
+                          struct error **err)
 {
-        return ask(hypervisor, ON_AGENT, "agent_state", "", err) ? model_operations.agent_state(hypervisor, uuid, ret, err) : -1;
+        return ask(hypervisor, ON_AGENT, "agent_state", "", err)
+                       ? model_operations.agent_state(hypervisor, uuid, ret, err)
+                       : -1;
 }
 
-static int do_fsfreeze_status(struct hypervisor *hypervisor, const char *uuid, enum fsfreeze_status *ret, struct error **err)
+static int do_fsfreeze_status(struct hypervisor *hypervisor, const char *uuid,
+                              enum fsfreeze_status *ret, struct error **err)
 {
-        return ask(hypervisor, ON_AGENT, "fsfreeze_status", "", err) ? model_operations.fsfreeze_status(hypervisor, uuid, ret, err)
-                                                                     : -1;
+        return ask(hypervisor, ON_AGENT, "fsfreeze_status", "", err)
+                       ? model_operations.fsfreeze_status(hypervisor, uuid, ret, err)
+                       : -1;
 }
 
 static void stall_agent(void)
 {
         static const char mute[] = WORLD_STATE "/mute";
-        world_trace("        (the agent stalls for %lld s, then freezes)\n", (long long)world->fault.stall_ms / 1000);
+        world_trace("        (the agent stalls for %lld s, then freezes)\n",
+                    (long long)world->fault.stall_ms / 1000);
         world->mute_until = world->now_ms + world->fault.stall_ms;
         world->freeze_pending = true;
         FILE *file = fopen(mute, "we");
@@ -252,26 +275,31 @@ static void stall_agent(void)
                 abort();
 }
 
-static int do_fsfreeze(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems, struct error **err)
+static int do_fsfreeze(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems,
+                       struct error **err)
 {
         enum ending ending = enter(hypervisor, ON_AGENT, "fsfreeze", "", err);
         if (ending == FAIL)
                 return -1;
         if (world->fault.kind == FAULT_LATE_FREEZE && world->fault.at == world->calls)
                 stall_agent();
-        return changed(hypervisor, ON_AGENT, "fsfreeze", ending, model_operations.fsfreeze(hypervisor, uuid, ret_filesystems, err),
-                       err);
+        return changed(hypervisor, ON_AGENT, "fsfreeze", ending,
+                       model_operations.fsfreeze(hypervisor, uuid, ret_filesystems, err), err);
 }
 
-static int do_fsthaw(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems, struct error **err)
+static int do_fsthaw(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems,
+                     struct error **err)
 {
         enum ending ending = enter(hypervisor, ON_AGENT, "fsthaw", "", err);
-        return ending == FAIL ? -1
-                              : changed(hypervisor, ON_AGENT, "fsthaw", ending,
-                                        model_operations.fsthaw(hypervisor, uuid, ret_filesystems, err), err);
+        return ending == FAIL
+                       ? -1
+                       : changed(hypervisor, ON_AGENT, "fsthaw", ending,
+                                 model_operations.fsthaw(hypervisor, uuid, ret_filesystems, err),
+                                 err);
 }
 
-static int do_snapshot(struct hypervisor *hypervisor, const char *uuid, const char *xml, struct error **err)
+static int do_snapshot(struct hypervisor *hypervisor, const char *uuid, const char *xml,
+                       struct error **err)
 {
         enum ending ending = enter(hypervisor, ON_LIBVIRT, "snapshot", "", err);
         return ending == FAIL ? -1
@@ -279,77 +307,93 @@ static int do_snapshot(struct hypervisor *hypervisor, const char *uuid, const ch
                                         model_operations.snapshot(hypervisor, uuid, xml, err), err);
 }
 
-static int do_block_commit(struct hypervisor *hypervisor, const char *uuid, const char *target, const char *base, const char *top,
-                           uint64_t bandwidth_mib_s, struct error **err)
+static int do_block_commit(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                           const char *base, const char *top, uint64_t bandwidth_mib_s,
+                           struct error **err)
 {
         enum ending ending = enter(hypervisor, ON_LIBVIRT, "block_commit", target, err);
         if (ending == FAIL)
                 return -1;
-        int r = model_operations.block_commit(hypervisor, uuid, target, base, top, bandwidth_mib_s, err);
+        int r = model_operations.block_commit(hypervisor, uuid, target, base, top, bandwidth_mib_s,
+                                              err);
         return changed(hypervisor, ON_LIBVIRT, "block_commit", ending, r, err);
 }
 
-static int do_block_pull(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t bandwidth_mib_s,
-                         struct error **err)
+static int do_block_pull(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                         uint64_t bandwidth_mib_s, struct error **err)
 {
         enum ending ending = enter(hypervisor, ON_LIBVIRT, "block_pull", target, err);
         return ending == FAIL ? -1
                               : changed(hypervisor, ON_LIBVIRT, "block_pull", ending,
-                                        model_operations.block_pull(hypervisor, uuid, target, bandwidth_mib_s, err), err);
+                                        model_operations.block_pull(hypervisor, uuid, target,
+                                                                    bandwidth_mib_s, err),
+                                        err);
 }
 
-static int do_block_job(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret,
-                        struct error **err)
+static int do_block_job(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                        struct block_job *ret, struct error **err)
 {
         return ask(hypervisor, ON_LIBVIRT, "block_job", target, err)
                        ? model_operations.block_job(hypervisor, uuid, target, ret, err)
                        : -1;
 }
 
-static int do_block_unlimit(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err)
+static int do_block_unlimit(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                            struct error **err)
 {
         enum ending ending = enter(hypervisor, ON_LIBVIRT, "block_unlimit", target, err);
-        return ending == FAIL ? -1
-                              : changed(hypervisor, ON_LIBVIRT, "block_unlimit", ending,
-                                        model_operations.block_unlimit(hypervisor, uuid, target, err), err);
+        return ending == FAIL
+                       ? -1
+                       : changed(hypervisor, ON_LIBVIRT, "block_unlimit", ending,
+                                 model_operations.block_unlimit(hypervisor, uuid, target, err),
+                                 err);
 }
 
-static int do_block_pivot(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err)
+static int do_block_pivot(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                          struct error **err)
 {
         enum ending ending = enter(hypervisor, ON_LIBVIRT, "block_pivot", target, err);
-        return ending == FAIL ? -1
-                              : changed(hypervisor, ON_LIBVIRT, "block_pivot", ending,
-                                        model_operations.block_pivot(hypervisor, uuid, target, err), err);
+        return ending == FAIL
+                       ? -1
+                       : changed(hypervisor, ON_LIBVIRT, "block_pivot", ending,
+                                 model_operations.block_pivot(hypervisor, uuid, target, err), err);
 }
 
-static int do_block_abort(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err)
+static int do_block_abort(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                          struct error **err)
 {
         enum ending ending = enter(hypervisor, ON_LIBVIRT, "block_abort", target, err);
-        return ending == FAIL ? -1
-                              : changed(hypervisor, ON_LIBVIRT, "block_abort", ending,
-                                        model_operations.block_abort(hypervisor, uuid, target, err), err);
+        return ending == FAIL
+                       ? -1
+                       : changed(hypervisor, ON_LIBVIRT, "block_abort", ending,
+                                 model_operations.block_abort(hypervisor, uuid, target, err), err);
 }
 
-static int do_block_size(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t *ret_capacity,
-                         uint64_t *ret_allocation, struct error **err)
+static int do_block_size(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                         uint64_t *ret_capacity, uint64_t *ret_allocation, struct error **err)
 {
         return ask(hypervisor, ON_LIBVIRT, "block_size", target, err)
-                       ? model_operations.block_size(hypervisor, uuid, target, ret_capacity, ret_allocation, err)
+                       ? model_operations.block_size(hypervisor, uuid, target, ret_capacity,
+                                                     ret_allocation, err)
                        : -1;
 }
 
-static int do_update_device(struct hypervisor *hypervisor, const char *uuid, const char *xml, struct error **err)
+static int do_update_device(struct hypervisor *hypervisor, const char *uuid, const char *xml,
+                            struct error **err)
 {
         enum ending ending = enter(hypervisor, ON_LIBVIRT, "update_device", "", err);
-        return ending == FAIL ? -1
-                              : changed(hypervisor, ON_LIBVIRT, "update_device", ending,
-                                        model_operations.update_device(hypervisor, uuid, xml, err), err);
+        return ending == FAIL
+                       ? -1
+                       : changed(hypervisor, ON_LIBVIRT, "update_device", ending,
+                                 model_operations.update_device(hypervisor, uuid, xml, err), err);
 }
 
-static int do_get_autostart(struct hypervisor *hypervisor, const char *uuid, bool *ret, struct error **err)
+static int do_get_autostart(struct hypervisor *hypervisor, const char *uuid, bool *ret,
+                            struct error **err)
 {
-        return ask(hypervisor, ON_LIBVIRT, "get_autostart", "", err) ? model_operations.get_autostart(hypervisor, uuid, ret, err)
-                                                                     : -1;
+        return ask(hypervisor, ON_LIBVIRT, "get_autostart", "", err)
+                       ? model_operations.get_autostart(hypervisor, uuid, ret, err)
+                       : -1;
 }
 
 /* Connecting takes its time when nobody answers. */
@@ -381,7 +425,8 @@ static void do_free(struct hypervisor *hypervisor)
 
 static struct hypervisor_operations operations(void)
 {
-        struct hypervisor_operations ops = model_operations; /* what no backup asks for stays the model's: a violation */
+        /* what no backup asks for stays the model's: a violation */
+        struct hypervisor_operations ops = model_operations;
         ops.free = do_free;
         ops.reconnect = do_reconnect;
         ops.versions = do_versions;
@@ -418,12 +463,15 @@ unsigned libvirt_ssh_calls_left_behind(void)
         return 0;
 }
 
-struct hypervisor *libvirt_ssh_connect(const struct libvirt_ssh_options *options, struct error **err)
+struct hypervisor *libvirt_ssh_connect(const struct libvirt_ssh_options *options,
+                                       struct error **err)
 {
         static struct hypervisor_operations ops;
         ops = operations();
         struct connection *connection = xcalloc(1, sizeof *connection);
-        connection->base = (struct hypervisor){ .ops = &ops, .name = xstrdup(options->name), .address = xstrdup(options->address) };
+        connection->base = (struct hypervisor){ .ops = &ops,
+                                                .name = xstrdup(options->name),
+                                                .address = xstrdup(options->address) };
         if (open_connection(connection, "connect", err) == 0)
                 return &connection->base;
         do_free(&connection->base);

@@ -1,4 +1,5 @@
-/* Every fault at every call of a full backup, each followed by a look at all promises. See README.md.
+/* Every fault at every call of a full backup, each followed by a look at all promises. See
+ * README.md.
  *
  * fault-backup METHOD [FAULT [CALL]]: all of it, one fault, or one run with its trace. */
 #include <sched.h>
@@ -16,12 +17,20 @@
 #include "base/strings.h"
 #include "campaign.h"
 
-enum { SETTLE_MS = 10 * 60 * 1000, TRACES_MAX = 3, BREACHES_MAX = 60, SKIPPED = 77, UNDO_CALLS = 16, RECOVERY_CALLS = 40 };
+enum {
+        SETTLE_MS = 10 * 60 * 1000,
+        TRACES_MAX = 3,
+        BREACHES_MAX = 60,
+        SKIPPED = 77,
+        UNDO_CALLS = 16,
+        RECOVERY_CALLS = 40
+};
 
 /* When everything has to be right again. */
 enum aftermath {
-        BY_ITSELF,   /* when the worker ended */
-        BY_THE_NEXT, /* when the next worker of this VM ended: a recovery, or just its next backup */
+        BY_ITSELF, /* when the worker ended */
+        /* when the next worker of this VM ended: a recovery, or just its next backup */
+        BY_THE_NEXT,
 };
 
 /* On which calls a fault can fall. */
@@ -57,7 +66,11 @@ static const struct row rows[] = {
         { "kill", { FAULT_KILL }, ANY, BY_THE_NEXT },
         { "power-off", { FAULT_POWER_OFF }, HYPERVISOR, BY_ITSELF },
         { "kill-twice", { FAULT_KILL }, ANY, BY_THE_NEXT, .next_is_killed = true },
-        { "error-then-kill", { FAULT_ERROR, ERROR_INTERNAL }, HYPERVISOR, BY_THE_NEXT, .then = { FAULT_KILL } },
+        { "error-then-kill",
+          { FAULT_ERROR, ERROR_INTERNAL },
+          HYPERVISOR,
+          BY_THE_NEXT,
+          .then = { FAULT_KILL } },
         { "cancel-then-gone", { FAULT_CANCEL }, HYPERVISOR, BY_THE_NEXT, .then = { FAULT_GONE } },
         { "late-freeze-8s", { FAULT_LATE_FREEZE, .stall_ms = 8 * 1000 }, FREEZE, BY_THE_NEXT },
         { "late-freeze-35s", { FAULT_LATE_FREEZE, .stall_ms = 35 * 1000 }, FREEZE, BY_THE_NEXT },
@@ -87,13 +100,15 @@ static bool write_map(const char *file, const char *format, unsigned id)
         return map && fclose(map) == 0 && written;
 }
 
-/* Mounts and processes of our own; the rest runs in a child, which is the first process there. Returns there alone. */
+/* Mounts and processes of our own; the rest runs in a child, which is the first process there.
+ * Returns there alone. */
 static bool enter_namespaces(void)
 {
         unsigned uid = geteuid(), gid = getegid();
         if (unshare(CLONE_NEWNS | CLONE_NEWPID | (uid == 0 ? 0 : CLONE_NEWUSER)) < 0)
                 return false;
-        if (uid != 0 && (!write_map("/proc/self/setgroups", "deny%.0u", 0) || !write_map("/proc/self/uid_map", "0 %u 1", uid) ||
+        if (uid != 0 && (!write_map("/proc/self/setgroups", "deny%.0u", 0) ||
+                         !write_map("/proc/self/uid_map", "0 %u 1", uid) ||
                          !write_map("/proc/self/gid_map", "0 %u 1", gid)))
                 return false;
         pid_t first = fork();
@@ -103,9 +118,12 @@ static bool enter_namespaces(void)
                         ;
                 _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
         }
-        return first == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) == 0 &&
-               mount("proc", "/proc", "proc", 0, NULL) == 0 && mount("tmpfs", "/run", "tmpfs", 0, "size=3g,mode=755") == 0 &&
-               mount("tmpfs", "/var/lib", "tmpfs", 0, "size=1m,mode=755") == 0 && mkdir(WORLD_SHARE, 0755) == 0 &&
+        return first == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+               mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL) == 0 &&
+               mount("proc", "/proc", "proc", 0, NULL) == 0 &&
+               mount("tmpfs", "/run", "tmpfs", 0, "size=3g,mode=755") == 0 &&
+               mount("tmpfs", "/var/lib", "tmpfs", 0, "size=1m,mode=755") == 0 &&
+               mkdir(WORLD_SHARE, 0755) == 0 &&
                mount("tmpfs", WORLD_SHARE, "tmpfs", 0, "size=3g,mode=755") == 0;
 }
 
@@ -122,7 +140,8 @@ static void count(struct tally *tally, const struct verdict *verdict)
                 tally->failed++;
 }
 
-/* A power-off while a pivot was marked cannot be told from one after it: documented, and left to a person. */
+/* A power-off while a pivot was marked cannot be told from one after it: documented, and left to a
+ * person. */
 static bool is_undecidable(void)
 {
         if (world->fault.kind != FAULT_POWER_OFF)
@@ -149,10 +168,12 @@ static void put_right(const struct campaign *campaign, unsigned at)
         bool backup = at / 2 % 2;
         size_t before = campaign_count_points(campaign);
         world_trace("        -- the next one: %s\n", backup ? "a backup" : "a recovery");
-        campaign_run(campaign, backup ? JOB_BACKUP : JOB_RECOVER, backup ? "20261121-0001" : "20261120-3faa", &verdict);
+        campaign_run(campaign, backup ? JOB_BACKUP : JOB_RECOVER,
+                     backup ? "20261121-0001" : "20261120-3faa", &verdict);
         campaign_check_always(campaign, &verdict, false);
         if (!verdict.status || !streq(verdict.status, "ok"))
-                world_violation("the next worker did not end well: %s", verdict.error ? verdict.error : "no result");
+                world_violation("the next worker did not end well: %s",
+                                verdict.error ? verdict.error : "no result");
         else if (backup && campaign_count_points(campaign) != before + 1)
                 world_violation("the next backup left no point");
         campaign_check_clean("after the next worker");
@@ -168,7 +189,8 @@ static void kill_recovery(const struct campaign *campaign, unsigned at)
         campaign_check_always(campaign, &verdict, false);
 }
 
-static void run_one(const struct campaign *campaign, const struct row *row, unsigned at, struct tally *tally)
+static void run_one(const struct campaign *campaign, const struct row *row, unsigned at,
+                    struct tally *tally)
 {
         world_reset();
         world->fault = row->fault;
@@ -185,7 +207,8 @@ static void run_one(const struct campaign *campaign, const struct row *row, unsi
                 put_right(campaign, at);
         else if (!is_undecidable())
                 campaign_check_clean("when the worker ended");
-        if (row->fault.kind == FAULT_CANCEL && row->then.kind == FAULT_NONE && verdict.status && streq(verdict.status, "failed"))
+        if (row->fault.kind == FAULT_CANCEL && row->then.kind == FAULT_NONE && verdict.status &&
+            streq(verdict.status, "failed"))
                 world_violation("a cancelled job ended as failed");
         world_advance(SETTLE_MS);
         world_check_writes();
@@ -196,7 +219,8 @@ static void run_one(const struct campaign *campaign, const struct row *row, unsi
         tally->broken++;
         if (breaches_shown++ < BREACHES_MAX)
                 for (unsigned i = 0; i < world->n_violations; i++)
-                        printf("BROKEN %s %s at call %u: %s\n", campaign->method, row->name, at, world->violations[i]);
+                        printf("BROKEN %s %s at call %u: %s\n", campaign->method, row->name, at,
+                               world->violations[i]);
         if (traces_shown++ < TRACES_MAX)
                 printf("%s%s\n", world->trace, verdict.diagnostics);
 }
@@ -231,13 +255,15 @@ static bool run_reference(const struct campaign *campaign, struct reference *ret
         if (!verdict.status || !streq(verdict.status, "ok"))
                 world_violation("a backup without a fault does not end well");
         if (streq(campaign->method, "quiesce") != (ret->freeze_call != 0))
-                world_violation("a backup by %s has %s freeze", campaign->method, ret->freeze_call ? "a" : "no");
+                world_violation("a backup by %s has %s freeze", campaign->method,
+                                ret->freeze_call ? "a" : "no");
         if (world->n_violations)
                 printf("%s\n%s\n", world->trace, verdict.diagnostics);
         return world->n_violations == 0;
 }
 
-static bool is_for(const struct campaign *campaign, const struct row *row, const struct reference *reference, unsigned at)
+static bool is_for(const struct campaign *campaign, const struct row *row,
+                   const struct reference *reference, unsigned at)
 {
         /* What is done on the share knows nothing of the method: once is enough. */
         if (reference->on_share[at] && !streq(campaign->method, "quiesce"))
@@ -268,18 +294,21 @@ static int run_all(const struct campaign *campaign, const char *only, unsigned o
                 if (only && !streq(only, rows[i].name))
                         continue;
                 for (unsigned at = 1; at <= reference.calls; at++)
-                        if (is_for(campaign, &rows[i], &reference, at) && (!only_at || at == only_at))
+                        if (is_for(campaign, &rows[i], &reference, at) &&
+                            (!only_at || at == only_at))
                                 run_one(campaign, &rows[i], at, &tallies[i]);
                 broken += tallies[i].broken;
         }
         if (only_at)
                 printf("%s", world->trace);
-        printf("\n%s: %u calls in a backup without a fault\n%-18s %5s %5s %7s %10s %7s %7s\n", campaign->method, reference.calls,
-               "fault", "runs", "ok", "failed", "cancelled", "killed", "broken");
+        printf("\n%s: %u calls in a backup without a fault\n%-18s %5s %5s %7s %10s %7s %7s\n",
+               campaign->method, reference.calls, "fault", "runs", "ok", "failed", "cancelled",
+               "killed", "broken");
         for (size_t i = 0; i < ARRAY_LENGTH(rows); i++)
                 if (tallies[i].runs)
-                        printf("%-18s %5u %5u %7u %10u %7u %7u\n", rows[i].name, tallies[i].runs, tallies[i].ok, tallies[i].failed,
-                               tallies[i].cancelled, tallies[i].killed, tallies[i].broken);
+                        printf("%-18s %5u %5u %7u %10u %7u %7u\n", rows[i].name, tallies[i].runs,
+                               tallies[i].ok, tallies[i].failed, tallies[i].cancelled,
+                               tallies[i].killed, tallies[i].broken);
         return broken ? 1 : 0;
 }
 
@@ -290,7 +319,8 @@ int main(int argc, char **argv)
                 return 2;
         }
         if (!enter_namespaces()) {
-                perror("SKIPPED: namespaces for mounts and processes are needed (root, or unprivileged user namespaces)");
+                perror("SKIPPED: namespaces for mounts and processes are needed (root, or "
+                       "unprivileged user namespaces)");
                 return SKIPPED;
         }
         setvbuf(stdout, NULL, _IOLBF, 0);
@@ -299,12 +329,14 @@ int main(int argc, char **argv)
         world_new();
         world_reset();
         struct campaign campaign = { .method = argv[1] };
-        if (clock_set_timezone("UTC", &error) < 0 || repository_init(WORLD_SHARE, REPOSITORY_FSTYPE_ANY, &uuid, &error) < 0 ||
+        if (clock_set_timezone("UTC", &error) < 0 ||
+            repository_init(WORLD_SHARE, REPOSITORY_FSTYPE_ANY, &uuid, &error) < 0 ||
             !(campaign.repository = repository_open(WORLD_SHARE, REPOSITORY_FSTYPE_ANY, &error))) {
                 fprintf(stderr, "%s\n", error_message(error));
                 return 2;
         }
-        int status = run_all(&campaign, argc > 2 ? argv[2] : NULL, argc > 3 ? (unsigned)atoi(argv[3]) : 0);
+        int status = run_all(&campaign, argc > 2 ? argv[2] : NULL,
+                             argc > 3 ? (unsigned)atoi(argv[3]) : 0);
         repository_free(campaign.repository);
         return status;
 }

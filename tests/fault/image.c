@@ -1,4 +1,5 @@
-/* Images of the model: small enough to be compared whole, real files so that scripts can unlink them. */
+/* Images of the model: small enough to be compared whole, real files so that scripts can unlink
+ * them. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -22,7 +23,8 @@ struct image {
 static bool load(const char *path, struct image *ret)
 {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
-        return fd >= 0 && read(fd, ret, sizeof *ret) == sizeof *ret && memcmp(ret->magic, magic, sizeof magic) == 0 &&
+        return fd >= 0 && read(fd, ret, sizeof *ret) == sizeof *ret &&
+               memcmp(ret->magic, magic, sizeof magic) == 0 &&
                memcmp(ret->end, end_mark, sizeof end_mark) == 0;
 }
 
@@ -42,7 +44,8 @@ static struct image blank(const char *format)
         return image;
 }
 
-void image_make(const char *path, const char *format, const char *backing, const char *backing_format)
+void image_make(const char *path, const char *format, const char *backing,
+                const char *backing_format)
 {
         struct image image = blank(format);
         if (backing) {
@@ -60,7 +63,8 @@ void image_make_partial(const char *path)
 
 bool image_exists(const char *path)
 {
-        return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0; /* a marker is a link to nowhere */
+        /* a marker is a link to nowhere */
+        return faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 void image_write(const char *path, size_t slot, uint64_t value)

@@ -31,49 +31,55 @@ static int ask_agent(struct error **err)
         return error_set(err, ERROR_TIMEOUT, "the guest agent gave no answer");
 }
 
-static int get_versions(struct hypervisor *hypervisor _unused_, struct hypervisor_versions *ret, struct error **err _unused_)
+static int get_versions(struct hypervisor *hypervisor _unused_, struct hypervisor_versions *ret,
+                        struct error **err _unused_)
 {
         *ret = (struct hypervisor_versions){ .libvirt = 10010000, .qemu = 9001000 };
         return 0;
 }
 
-static int run_command(struct hypervisor *hypervisor _unused_, const char *const argv[], const struct exec_options *options,
-                       struct exec_result *ret, struct error **err)
+static int run_command(struct hypervisor *hypervisor _unused_, const char *const argv[],
+                       const struct exec_options *options, struct exec_result *ret,
+                       struct error **err)
 {
         return command_run(argv, options, ret, err);
 }
 
-static int stop_unit(struct hypervisor *hypervisor _unused_, const char *unit, struct error **err _unused_)
+static int stop_unit(struct hypervisor *hypervisor _unused_, const char *unit,
+                     struct error **err _unused_)
 {
         command_stop(unit);
         return 0;
 }
 
-static int find_domain(struct hypervisor *hypervisor _unused_, const char *uuid, const char *name, struct domain_info *ret,
-                       struct error **err _unused_)
+static int find_domain(struct hypervisor *hypervisor _unused_, const char *uuid, const char *name,
+                       struct domain_info *ret, struct error **err _unused_)
 {
         if (uuid ? !streq(uuid, WORLD_UUID) : !streq(name, WORLD_VM))
                 return 0;
-        *ret = (struct domain_info){
-                .uuid = xstrdup(WORLD_UUID), .name = xstrdup(WORLD_VM), .state = world->state, .persistent = true
-        };
+        *ret = (struct domain_info){ .uuid = xstrdup(WORLD_UUID),
+                                     .name = xstrdup(WORLD_VM),
+                                     .state = world->state,
+                                     .persistent = true };
         return 1;
 }
 
-static int list_domains(struct hypervisor *hypervisor _unused_, char ***ret_uuids, struct error **err _unused_)
+static int list_domains(struct hypervisor *hypervisor _unused_, char ***ret_uuids,
+                        struct error **err _unused_)
 {
         *ret_uuids = NULL;
         strv_add(ret_uuids, WORLD_UUID);
         return 0;
 }
 
-static int get_xml(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, bool inactive, bool secure _unused_,
-                   char **ret_xml, struct error **err _unused_)
+static int get_xml(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, bool inactive,
+                   bool secure _unused_, char **ret_xml, struct error **err _unused_)
 {
         *ret_xml = world_xml(inactive);
         for (size_t i = 0; i < WORLD_DISKS; i++) {
                 struct world_disk *disk = &world->disks[i];
-                if (!disk->merged || world->now_ms < disk->xml_follows_at || !streq(disk->chain[0], disk->base))
+                if (!disk->merged || world->now_ms < disk->xml_follows_at ||
+                    !streq(disk->chain[0], disk->base))
                         continue;
                 if (inactive || !is_on())
                         disk->seen_inactive = true;
@@ -83,22 +89,24 @@ static int get_xml(struct hypervisor *hypervisor _unused_, const char *uuid _unu
         return 0;
 }
 
-static int list_snapshots(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, char ***ret_names,
-                          struct error **err _unused_)
+static int list_snapshots(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                          char ***ret_names, struct error **err _unused_)
 {
         *ret_names = xcalloc(1, sizeof **ret_names);
         return 0;
 }
 
-static int get_agent_state(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, enum agent_state *ret,
-                           struct error **err _unused_)
+static int get_agent_state(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                           enum agent_state *ret, struct error **err _unused_)
 {
-        *ret = !is_on() ? AGENT_ABSENT : world->mute_until > world->now_ms ? AGENT_MUTE : AGENT_ANSWERS;
+        *ret = !is_on()                            ? AGENT_ABSENT
+               : world->mute_until > world->now_ms ? AGENT_MUTE
+                                                   : AGENT_ANSWERS;
         return 0;
 }
 
-static int get_freeze_status(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, enum fsfreeze_status *ret,
-                             struct error **err)
+static int get_freeze_status(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                             enum fsfreeze_status *ret, struct error **err)
 {
         if (ask_agent(err) < 0)
                 return -1;
@@ -108,7 +116,8 @@ static int get_freeze_status(struct hypervisor *hypervisor _unused_, const char 
         return 0;
 }
 
-static int freeze(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, int *ret_filesystems, struct error **err)
+static int freeze(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                  int *ret_filesystems, struct error **err)
 {
         if (!world_timer_is_armed())
                 world_violation("a freeze without a dead-man");
@@ -123,7 +132,8 @@ static int freeze(struct hypervisor *hypervisor _unused_, const char *uuid _unus
         return 0;
 }
 
-static int thaw(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, int *ret_filesystems, struct error **err)
+static int thaw(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                int *ret_filesystems, struct error **err)
 {
         if (ask_agent(err) < 0)
                 return -1;
@@ -133,15 +143,15 @@ static int thaw(struct hypervisor *hypervisor _unused_, const char *uuid _unused
 }
 
 static int refuse_agent_command(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
-                                const char *json_command _unused_, int64_t timeout_ms _unused_, char **ret_reply _unused_,
-                                struct error **err)
+                                const char *json_command _unused_, int64_t timeout_ms _unused_,
+                                char **ret_reply _unused_, struct error **err)
 {
         world_violation("a command was run in the guest");
         return error_set(err, ERROR_INTERNAL, "not in the model");
 }
 
-/* What a snapshot's XML wants for one disk: the overlay's path, "" for snapshot='no', NULL when it does not name the disk (libvirt then
- * chooses by itself, which orch must not let it). */
+/* What a snapshot's XML wants for one disk: the overlay's path, "" for snapshot='no', NULL when it
+ * does not name the disk (libvirt then chooses by itself, which orch must not let it). */
 static char *overlay_asked_for(const char *xml, const char *target)
 {
         static const char source[] = "<source file=\"";
@@ -175,13 +185,15 @@ static void put_on_overlay(struct world_disk *disk, const char *overlay)
 }
 
 /* ATOMIC: every overlay or none. */
-static int take_snapshot(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *xml, struct error **err)
+static int take_snapshot(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                         const char *xml, struct error **err)
 {
         if (!is_on())
                 return not_running(err);
         char *overlays[WORLD_DISKS] = { NULL };
         _cleanup_free_ char *cdrom = overlay_asked_for(xml, "sda");
-        const char *problem = cdrom && !*cdrom ? NULL : "a snapshot that does not leave out the CD-ROM drive";
+        const char *problem =
+                cdrom && !*cdrom ? NULL : "a snapshot that does not leave out the CD-ROM drive";
         for (size_t i = 0; i < WORLD_DISKS; i++) {
                 overlays[i] = overlay_asked_for(xml, world->disks[i].target);
                 if (str_empty(overlays[i]))
@@ -192,7 +204,8 @@ static int take_snapshot(struct hypervisor *hypervisor _unused_, const char *uui
         int r = problem ? error_set(err, ERROR_INTERNAL, "%s", problem) : 0;
         for (size_t i = 0; i < WORLD_DISKS && r == 0; i++)
                 if (image_exists(overlays[i]))
-                        r = error_set(err, ERROR_REFUSED, "the overlay %s exists already", overlays[i]);
+                        r = error_set(err, ERROR_REFUSED, "the overlay %s exists already",
+                                      overlays[i]);
         for (size_t i = 0; i < WORLD_DISKS; i++) {
                 if (r == 0)
                         put_on_overlay(&world->disks[i], overlays[i]);
@@ -207,14 +220,16 @@ static int no_such_disk(const char *target, struct error **err)
         return error_set(err, ERROR_REFUSED, "there is no disk %s", target);
 }
 
-static int begin_commit(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target, const char *base,
-                        const char *top, uint64_t bandwidth_mib_s _unused_, struct error **err)
+static int begin_commit(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                        const char *target, const char *base, const char *top,
+                        uint64_t bandwidth_mib_s _unused_, struct error **err)
 {
         struct world_disk *disk = world_disk_find(target);
         if (!is_on() || !disk)
                 return is_on() ? no_such_disk(target, err) : not_running(err);
         if (!streq(base, disk->base) || !streq(top, disk->overlay) || !streq(top, disk->chain[0])) {
-                world_violation("a commit of %s into %s: not our overlay into exactly its base", top, base);
+                world_violation("a commit of %s into %s: not our overlay into exactly its base",
+                                top, base);
                 return error_set(err, ERROR_INTERNAL, "wrong base or top");
         }
         if (world_disk_is_read(disk))
@@ -226,15 +241,15 @@ static int begin_commit(struct hypervisor *hypervisor _unused_, const char *uuid
         return 0;
 }
 
-static int refuse_pull(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target,
-                       uint64_t bandwidth_mib_s _unused_, struct error **err)
+static int refuse_pull(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                       const char *target, uint64_t bandwidth_mib_s _unused_, struct error **err)
 {
         world_violation("disk %s was to be pulled away from what it stands on", target);
         return error_set(err, ERROR_INTERNAL, "not in the model");
 }
 
-static int get_block_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target,
-                         struct block_job *ret, struct error **err)
+static int get_block_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                         const char *target, struct block_job *ret, struct error **err)
 {
         struct world_disk *disk = world_disk_find(target);
         if (!is_on() || !disk)
@@ -246,8 +261,8 @@ static int get_block_job(struct hypervisor *hypervisor _unused_, const char *uui
         return 0;
 }
 
-static int unlimit_block_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target,
-                             struct error **err)
+static int unlimit_block_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                             const char *target, struct error **err)
 {
         struct world_disk *disk = world_disk_find(target);
         if (is_on() && disk && disk->committing)
@@ -255,7 +270,8 @@ static int unlimit_block_job(struct hypervisor *hypervisor _unused_, const char 
         return error_set(err, ERROR_REFUSED, "disk %s has no block job", target);
 }
 
-static int pivot(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target, struct error **err)
+static int pivot(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                 const char *target, struct error **err)
 {
         struct world_disk *disk = world_disk_find(target);
         if (!is_on() || !disk)
@@ -276,7 +292,8 @@ static int pivot(struct hypervisor *hypervisor _unused_, const char *uuid _unuse
         return 0;
 }
 
-static int abort_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target, struct error **err)
+static int abort_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                     const char *target, struct error **err)
 {
         struct world_disk *disk = world_disk_find(target);
         if (!is_on() || !disk || !disk->committing)
@@ -285,8 +302,9 @@ static int abort_job(struct hypervisor *hypervisor _unused_, const char *uuid _u
         return 0;
 }
 
-static int get_block_size(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *target,
-                          uint64_t *ret_capacity, uint64_t *ret_allocation, struct error **err)
+static int get_block_size(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                          const char *target, uint64_t *ret_capacity, uint64_t *ret_allocation,
+                          struct error **err)
 {
         if (!world_disk_find(target))
                 return no_such_disk(target, err);
@@ -295,9 +313,10 @@ static int get_block_size(struct hypervisor *hypervisor _unused_, const char *uu
         return 0;
 }
 
-/* The configuration of a domain that is off is put back on a base: anything else is not orch's to change. */
-static int update_device(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, const char *device_xml,
-                         struct error **err)
+/* The configuration of a domain that is off is put back on a base: anything else is not orch's to
+ * change. */
+static int update_device(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                         const char *device_xml, struct error **err)
 {
         for (size_t i = 0; i < WORLD_DISKS; i++) {
                 struct world_disk *disk = &world->disks[i];
@@ -306,14 +325,19 @@ static int update_device(struct hypervisor *hypervisor _unused_, const char *uui
                 if (!strstr(device_xml, target))
                         continue;
                 if (!strstr(device_xml, source) || is_on()) {
-                        world_violation("disk %s is pointed at something that is not its base", disk->target);
+                        world_violation("disk %s is pointed at something that is not its base",
+                                        disk->target);
                         return error_set(err, ERROR_INTERNAL, "wrong source");
                 }
                 if (!disk->merged)
-                        world_violation("disk %s is put back on its base before its overlay was merged", disk->target);
+                        world_violation(
+                                "disk %s is put back on its base before its overlay was merged",
+                                disk->target);
                 while (disk->n_chain > 1 && !streq(disk->chain[0], disk->base)) {
-                        memmove(disk->chain[0], disk->chain[1], sizeof disk->chain[0] * (WORLD_CHAIN - 1));
-                        memmove(disk->formats[0], disk->formats[1], sizeof disk->formats[0] * (WORLD_CHAIN - 1));
+                        memmove(disk->chain[0], disk->chain[1],
+                                sizeof disk->chain[0] * (WORLD_CHAIN - 1));
+                        memmove(disk->formats[0], disk->formats[1],
+                                sizeof disk->formats[0] * (WORLD_CHAIN - 1));
                         disk->n_chain--;
                 }
                 return 0;
@@ -321,8 +345,8 @@ static int update_device(struct hypervisor *hypervisor _unused_, const char *uui
         return error_set(err, ERROR_REFUSED, "there is no such disk");
 }
 
-static int list_checkpoints(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, char ***ret_names,
-                            struct error **err _unused_)
+static int list_checkpoints(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                            char ***ret_names, struct error **err _unused_)
 {
         *ret_names = xcalloc(1, sizeof **ret_names);
         return 0;
@@ -334,28 +358,33 @@ static int refuse_power(struct error **err)
         return error_set(err, ERROR_INTERNAL, "not in the model");
 }
 
-static int change_power(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, struct error **err)
+static int change_power(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                        struct error **err)
 {
         return refuse_power(err);
 }
 
-static int start(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, bool paused _unused_, struct error **err)
+static int start(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                 bool paused _unused_, struct error **err)
 {
         return refuse_power(err);
 }
 
-static int define(struct hypervisor *hypervisor _unused_, const char *xml _unused_, char **ret_uuid _unused_, struct error **err)
+static int define(struct hypervisor *hypervisor _unused_, const char *xml _unused_,
+                  char **ret_uuid _unused_, struct error **err)
 {
         return refuse_power(err);
 }
 
-static int get_autostart(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, bool *ret, struct error **err _unused_)
+static int get_autostart(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                         bool *ret, struct error **err _unused_)
 {
         *ret = false;
         return 0;
 }
 
-static int set_autostart(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, bool on _unused_, struct error **err)
+static int set_autostart(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                         bool on _unused_, struct error **err)
 {
         return refuse_power(err);
 }

@@ -1,5 +1,5 @@
-/* What stands in for libc while a worker runs: the clock, which is the model's, and the calls that change the share, which are counted
- * and can fail like those to a hypervisor. */
+/* What stands in for libc while a worker runs: the clock, which is the model's, and the calls that
+ * change the share, which are counted and can fail like those to a hypervisor. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,7 +18,8 @@ int clock_gettime(clockid_t id, struct timespec *ret)
 {
         if (id != CLOCK_MONOTONIC || !world)
                 return (int)syscall(SYS_clock_gettime, id, ret);
-        *ret = (struct timespec){ .tv_sec = world->now_ms / 1000, .tv_nsec = world->now_ms % 1000 * 1000000 };
+        *ret = (struct timespec){ .tv_sec = world->now_ms / 1000,
+                                  .tv_nsec = world->now_ms % 1000 * 1000000 };
         return 0;
 }
 
@@ -42,7 +43,8 @@ static int errno_of(enum error_kind kind)
         return kind == ERROR_NOSPACE ? ENOSPC : EIO;
 }
 
-/* 0: go on; -1 with errno: the planned fault is that this call fails without being made. *ret_loses: it is made and fails then. */
+/* 0: go on; -1 with errno: the planned fault is that this call fails without being made.
+ * *ret_loses: it is made and fails then. */
 static int enter(const char *call, int fd, const char *name, bool *ret_loses)
 {
         char path[PATH_MAX];
@@ -88,26 +90,33 @@ int fsync(int fd)
 int mkdirat(int fd, const char *name, mode_t mode)
 {
         bool loses;
-        return enter("mkdirat", fd, name, &loses) < 0 ? -1 : leave(syscall(SYS_mkdirat, fd, name, mode), fd, loses);
+        return enter("mkdirat", fd, name, &loses) < 0
+                       ? -1
+                       : leave(syscall(SYS_mkdirat, fd, name, mode), fd, loses);
 }
 
 int unlinkat(int fd, const char *name, int flags)
 {
         bool loses;
-        return enter("unlinkat", fd, name, &loses) < 0 ? -1 : leave(syscall(SYS_unlinkat, fd, name, flags), fd, loses);
+        return enter("unlinkat", fd, name, &loses) < 0
+                       ? -1
+                       : leave(syscall(SYS_unlinkat, fd, name, flags), fd, loses);
 }
 
 int fchmod(int fd, mode_t mode)
 {
         bool loses;
-        return enter("fchmod", fd, "", &loses) < 0 ? -1 : leave(syscall(SYS_fchmod, fd, mode), fd, loses);
+        return enter("fchmod", fd, "", &loses) < 0
+                       ? -1
+                       : leave(syscall(SYS_fchmod, fd, mode), fd, loses);
 }
 
 int renameat(int from_fd, const char *from, int to_fd, const char *to)
 {
         bool loses;
-        return enter("renameat", from_fd, to, &loses) < 0 ? -1
-                                                          : leave(syscall(SYS_renameat, from_fd, from, to_fd, to), from_fd, loses);
+        return enter("renameat", from_fd, to, &loses) < 0
+                       ? -1
+                       : leave(syscall(SYS_renameat, from_fd, from, to_fd, to), from_fd, loses);
 }
 
 int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned flags)
@@ -115,5 +124,6 @@ int renameat2(int from_fd, const char *from, int to_fd, const char *to, unsigned
         bool loses;
         return enter("renameat2", from_fd, to, &loses) < 0
                        ? -1
-                       : leave(syscall(SYS_renameat2, from_fd, from, to_fd, to, flags), from_fd, loses);
+                       : leave(syscall(SYS_renameat2, from_fd, from, to_fd, to, flags), from_fd,
+                               loses);
 }

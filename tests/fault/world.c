@@ -19,7 +19,8 @@
 enum {
         STEP_MS = 250,
         MIRROR_MS = 40,
-        RETRY_MS = 6 * 1000, /* of a dead-man whose guest does not answer: its own pauses and time-outs */
+        /* of a dead-man whose guest does not answer: its own pauses and time-outs */
+        RETRY_MS = 6 * 1000,
         FROZEN_MAX_MS = (WORLD_THAW_DEADLINE_S + 5) * 1000,
         GOLD_SLOT = 3,
 };
@@ -30,7 +31,8 @@ struct world *world;
 
 void world_new(void)
 {
-        world = mmap(NULL, sizeof *world, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+        world = mmap(NULL, sizeof *world, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+                     0);
         if (world == MAP_FAILED)
                 abort();
 }
@@ -75,8 +77,8 @@ static void empty(const char *path, const char *but, const char *and_but)
 {
         _cleanup_(closedirp) DIR *dir = opendir(path);
         for (struct dirent *entry; dir && (entry = readdir(dir));) {
-                if (streq(entry->d_name, ".") || streq(entry->d_name, "..") || streq(entry->d_name, but) ||
-                    streq(entry->d_name, and_but))
+                if (streq(entry->d_name, ".") || streq(entry->d_name, "..") ||
+                    streq(entry->d_name, but) || streq(entry->d_name, and_but))
                         continue;
                 if (fs_remove_tree_at(dirfd(dir), entry->d_name, NULL) < 0)
                         abort();
@@ -89,7 +91,8 @@ static void write_text(const char *path, const char *text)
                 abort();
 }
 
-static void set_disk(struct world_disk *disk, const char *target, const char *file, const char *format, const char *backing)
+static void set_disk(struct world_disk *disk, const char *target, const char *file,
+                     const char *format, const char *backing)
 {
         *disk = (struct world_disk){ .n_chain = backing ? 2 : 1 };
         snprintf(disk->target, sizeof disk->target, "%s", target);
@@ -112,8 +115,9 @@ void world_reset(void)
         world->qemu = qemu;
         if (!qemu)
                 world_start_qemu();
-        static const char *const folders[] = { WORLD_IMAGES,         WORLD_STATE,    WORLD_STATE "/timers",
-                                               WORLD_STATE "/units", "/run/systemd", "/run/systemd/system" };
+        static const char *const folders[] = { WORLD_IMAGES,          WORLD_STATE,
+                                               WORLD_STATE "/timers", WORLD_STATE "/units",
+                                               "/run/systemd",        "/run/systemd/system" };
         empty("/run", "backup", "model-qemu");
         empty("/var/lib", "", "");
         empty(WORLD_SHARE, ".orch-repository", "");
@@ -164,7 +168,8 @@ static void guest_writes(void)
                 struct world_disk *disk = &world->disks[i];
                 size_t slot = (world->writes * 5 + i) % WORLD_SLOTS;
                 if (streq(disk->chain[0], disk->base) && world_disk_is_read(disk))
-                        world_violation("disk %s is copied while the guest writes to it", disk->target);
+                        world_violation("disk %s is copied while the guest writes to it",
+                                        disk->target);
                 image_write(disk->chain[0], slot, world->writes);
                 if (disk->committing && disk->ready)
                         image_write(disk->base, slot, world->writes);
@@ -178,7 +183,8 @@ void world_check_writes(void)
                 const struct world_disk *disk = &world->disks[i];
                 uint64_t slots[WORLD_SLOTS];
                 if (!image_read(disk->chain[0], slots))
-                        world_violation("disk %s cannot be read through %s", disk->target, disk->chain[0]);
+                        world_violation("disk %s cannot be read through %s", disk->target,
+                                        disk->chain[0]);
                 else if (memcmp(slots, disk->expected, sizeof slots) != 0)
                         world_violation("disk %s has lost writes of its guest", disk->target);
         }
@@ -207,9 +213,13 @@ void world_thaw(void)
 
 void world_start_qemu(void)
 {
-        const char *const argv[] = { "sh", "-c", "while :; do read -r end < /run/model-qemu; done", "-uuid", WORLD_UUID, NULL };
+        const char *const argv[] = {
+                "sh",    "-c",       "while :; do read -r end < /run/model-qemu; done",
+                "-uuid", WORLD_UUID, NULL
+        };
         (void)!mkfifo("/run/model-qemu", 0600);
-        if (posix_spawnp(&world->qemu, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv, environ) != 0)
+        if (posix_spawnp(&world->qemu, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv,
+                         environ) != 0)
                 abort();
 }
 
@@ -220,7 +230,8 @@ void world_end_qemu(void)
         world->qemu = 0;
 }
 
-/* What a guest leaves behind that powers off: no freeze, no block job; libvirt shows the configuration only. */
+/* What a guest leaves behind that powers off: no freeze, no block job; libvirt shows the
+ * configuration only. */
 void world_power_off(void)
 {
         world->state = DOMAIN_STATE_SHUT_OFF;
@@ -258,7 +269,8 @@ static void notice_new_timers(void)
         for (struct dirent *entry; dir && (entry = readdir(dir));) {
                 if (!str_ends_with(entry->d_name, ".delay"))
                         continue;
-                _cleanup_free_ char *unit = xstrndup(entry->d_name, strlen(entry->d_name) - strlen(".delay"));
+                _cleanup_free_ char *unit =
+                        xstrndup(entry->d_name, strlen(entry->d_name) - strlen(".delay"));
                 if (timer_find(unit))
                         continue;
                 struct world_timer *timer = timer_find("");
@@ -266,7 +278,8 @@ static void notice_new_timers(void)
                 _cleanup_free_ char *delay = fs_read_file(path, 64, NULL, NULL);
                 if (!timer || !delay)
                         abort();
-                *timer = (struct world_timer){ .due = world->now_ms + strtoll(delay, NULL, 10) * 1000 };
+                *timer = (struct world_timer){ .due = world->now_ms +
+                                                      strtoll(delay, NULL, 10) * 1000 };
                 snprintf(timer->unit, sizeof timer->unit, "%s", unit);
                 world_trace("        (timer %s armed for %s s)\n", unit, delay);
         }
@@ -284,9 +297,12 @@ static void notice_gone_timers(void)
                 world_trace("        (timer %s disarmed)\n", timer->unit);
                 timer->unit[0] = '\0';
                 if (world->frozen || world->freeze_pending)
-                        world_violation("the dead-man was disarmed while the guest was frozen, or about to be");
-                else if (world->freeze_sent && !world->thawed_seen && world->state == DOMAIN_STATE_RUNNING)
-                        world_violation("the dead-man was disarmed before anybody saw the guest thawed");
+                        world_violation("the dead-man was disarmed while the guest was frozen, or "
+                                        "about to be");
+                else if (world->freeze_sent && !world->thawed_seen &&
+                         world->state == DOMAIN_STATE_RUNNING)
+                        world_violation(
+                                "the dead-man was disarmed before anybody saw the guest thawed");
         }
 }
 
@@ -298,8 +314,10 @@ static void notice_gone_overlays(void)
                         continue;
                 if (!disk->merged)
                         world_violation("%s was unlinked before it was merged", disk->overlay);
-                else if (!disk->seen_inactive || (!disk->seen_live && world->state == DOMAIN_STATE_RUNNING))
-                        world_violation("%s was unlinked before its commit was witnessed", disk->overlay);
+                else if (!disk->seen_inactive ||
+                         (!disk->seen_live && world->state == DOMAIN_STATE_RUNNING))
+                        world_violation("%s was unlinked before its commit was witnessed",
+                                        disk->overlay);
                 disk->overlay[0] = '\0';
         }
 }
@@ -315,8 +333,8 @@ void world_look(void)
         notice_gone_overlays();
 }
 
-/* Fires: the script that was armed runs for real, once. One that has to wait for its guest is run again later: its own pauses are the
- * model's. */
+/* Fires: the script that was armed runs for real, once. One that has to wait for its guest is run
+ * again later: its own pauses are the model's. */
 static void fire(struct world_timer *timer)
 {
         world_trace("        (timer %s fires)\n", timer->unit);
@@ -384,17 +402,23 @@ static void add_disk_xml(struct strbuf *xml, const struct world_disk *disk, bool
 {
         bool shows_overlay = world->now_ms < disk->xml_follows_at;
         size_t n = disk->n_chain;
-        strbuf_addf(xml, "<disk type='file' device='disk'><driver name='qemu' type='%s'/><source file='%s'/>",
-                    shows_overlay ? "qcow2" : disk->formats[0], shows_overlay ? disk->overlay : disk->chain[0]);
+        strbuf_addf(xml,
+                    "<disk type='file' device='disk'><driver name='qemu' type='%s'/><source "
+                    "file='%s'/>",
+                    shows_overlay ? "qcow2" : disk->formats[0],
+                    shows_overlay ? disk->overlay : disk->chain[0]);
         for (size_t i = shows_overlay ? 0 : 1; i < n; i++)
-                strbuf_addf(xml, "<backingStore type='file'><format type='%s'/><source file='%s'/>", disk->formats[i],
-                            disk->chain[i]);
+                strbuf_addf(xml, "<backingStore type='file'><format type='%s'/><source file='%s'/>",
+                            disk->formats[i], disk->chain[i]);
         strbuf_add(xml, "<backingStore/>");
         for (size_t i = shows_overlay ? 0 : 1; i < n; i++)
                 strbuf_add(xml, "</backingStore>");
         if (!inactive && (disk->committing || shows_overlay))
-                strbuf_addf(xml, "<mirror type='file' job='active-commit'%s><format type='%s'/><source file='%s'/></mirror>",
-                            disk->ready || shows_overlay ? " ready='yes'" : "", disk->format, disk->base);
+                strbuf_addf(xml,
+                            "<mirror type='file' job='active-commit'%s><format type='%s'/><source "
+                            "file='%s'/></mirror>",
+                            disk->ready || shows_overlay ? " ready='yes'" : "", disk->format,
+                            disk->base);
         strbuf_addf(xml, "<target dev='%s' bus='virtio'/></disk>", disk->target);
 }
 
@@ -408,9 +432,8 @@ char *world_xml(bool inactive)
                     on && !inactive ? " id='1'" : "");
         for (size_t i = 0; i < WORLD_DISKS; i++)
                 add_disk_xml(&xml, &world->disks[i], inactive || !on);
-        strbuf_add(
-                &xml,
-                "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><target dev='sda' bus='sata'/><readonly/></disk>"
-                "</devices></domain>");
+        strbuf_add(&xml, "<disk type='file' device='cdrom'><driver name='qemu' type='raw'/><target "
+                         "dev='sda' bus='sata'/><readonly/></disk>"
+                         "</devices></domain>");
         return strbuf_take(&xml);
 }

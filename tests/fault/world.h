@@ -1,9 +1,11 @@
-/* The model: one hypervisor with one VM of two disks, its guest, its agent, its clock. It lives in memory that worker processes share
- * with the test, so that it outlives a worker that is killed, as a hypervisor does. What scripts touch is real: images, markers,
- * timers and the share are files on a tmpfs at /run, in a mount namespace of the test's own.
+/* The model: one hypervisor with one VM of two disks, its guest, its agent, its clock. It lives in
+ * memory that worker processes share with the test, so that it outlives a worker that is killed, as
+ * a hypervisor does. What scripts touch is real: images, markers, timers and the share are files on
+ * a tmpfs at /run, in a mount namespace of the test's own.
  *
- * Time is the model's: it moves with each call and each pause of the worker (clock.c) and never by itself, so that every run of the
- * same fault is the same run, and two minutes of patience take no time.
+ * Time is the model's: it moves with each call and each pause of the worker (clock.c) and never by
+ * itself, so that every run of the same fault is the same run, and two minutes of patience take no
+ * time.
  *
  * The world knows what must not happen and notes it as a violation when it does. */
 #pragma once
@@ -47,8 +49,9 @@ struct world_disk {
         char formats[WORLD_CHAIN][8];
         size_t n_chain;
         char overlay[WORLD_PATH]; /* made by a snapshot and still there; "" when there is none */
-        bool merged;              /* all that is in the overlay is in the base: pivoted, or committed while off */
-        bool seen_live;           /* and the worker was told so by the live XML */
+        /* all that is in the overlay is in the base: pivoted, or committed while off */
+        bool merged;
+        bool seen_live; /* and the worker was told so by the live XML */
         bool seen_inactive;
         bool committing;
         bool ready;
@@ -114,7 +117,8 @@ struct world {
 
         int64_t network_back_at;
         unsigned network_epoch; /* connections of an earlier one are dead */
-        bool break_copy;        /* the connection breaks in the middle of the copy that is begun now */
+        /* the connection breaks in the middle of the copy that is begun now */
+        bool break_copy;
 
         struct fault fault;
         struct fault then; /* takes its place once it has struck */
@@ -139,7 +143,8 @@ void world_trace(const char *format, ...) _printf_(1, 2);
 
 /* Lets time pass: the guest writes, timers fire, copies end, commits become ready. */
 void world_advance(int64_t milliseconds);
-/* Compares the files with what is known: timers armed and disarmed, a guest thawed by a script, overlays unlinked. After each command. */
+/* Compares the files with what is known: timers armed and disarmed, a guest thawed by a script,
+ * overlays unlinked. After each command. */
 void world_look(void);
 
 struct world_disk *world_disk_find(const char *target);
@@ -148,7 +153,8 @@ bool world_disk_is_read(const struct world_disk *disk); /* by a copy */
 void world_freeze(void);
 void world_thaw(void);
 void world_power_off(void);
-/* The guest's QEMU, as the process table shows it: a process with its UUID in the command line, which scripts look for. */
+/* The guest's QEMU, as the process table shows it: a process with its UUID in the command line,
+ * which scripts look for. */
 void world_start_qemu(void);
 void world_end_qemu(void);
 bool world_timer_is_armed(void);
@@ -158,7 +164,8 @@ void world_check_writes(void);
 char *world_xml(bool inactive);
 
 /* Image files: a header, WORLD_SLOTS numbers (0: not allocated here), an end mark. */
-void image_make(const char *path, const char *format, const char *backing, const char *backing_format);
+void image_make(const char *path, const char *format, const char *backing,
+                const char *backing_format);
 bool image_exists(const char *path);
 void image_write(const char *path, size_t slot, uint64_t value);
 /* What is read through it and all that backs it. False: one of them is missing or incomplete. */
@@ -173,6 +180,7 @@ void image_make_partial(const char *path);
 void world_end_copy(struct world_copy *copy);
 
 /* Runs a program for real. Its exit status. */
-int world_spawn(const char *const argv[], const char *extra_environment, char **ret_output, char **ret_errors);
+int world_spawn(const char *const argv[], const char *extra_environment, char **ret_output,
+                char **ret_errors);
 /* What `qemu-img convert` leaves when its time has come. */
 void world_finish_copy(struct world_copy *copy);

@@ -1,5 +1,6 @@
-/* What an appliance shows, from the terminal's bytes to a verdict. A cleaned text has no control characters but line ends and tabs, is never
- * longer than what was shown, and is its own cleaned text; what is refused says why. */
+/* What an appliance shows, from the terminal's bytes to a verdict. A cleaned text has no control
+ * characters but line ends and tabs, is never longer than what was shown, and is its own cleaned
+ * text; what is refused says why. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -9,8 +9,9 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static const char wanted[] = "# a comment\nClient {\n  Name = \"orch\"\n  Address = \"127.0.0.1\"\n}\n\n"
-                             "Job {\n  Name = \"orch-run\"\n  RunScript {\n    Command = \"orch run\"\n  }\n}\n";
+static const char wanted[] =
+        "# a comment\nClient {\n  Name = \"orch\"\n  Address = \"127.0.0.1\"\n}\n\n"
+        "Job {\n  Name = \"orch-run\"\n  RunScript {\n    Command = \"orch run\"\n  }\n}\n";
 
 static void require(bool condition)
 {
@@ -37,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         compare(wanted, text);
         compare(text, wanted);
         compare(text, text);
-        require(!bacula_console_says_cancelled(text, "12") || (strstr(text, "jobid=12") && strstr(text, "status=A")));
+        require(!bacula_console_says_cancelled(text, "12") ||
+                (strstr(text, "jobid=12") && strstr(text, "status=A")));
         free(text);
         return 0;
 }

@@ -1,5 +1,5 @@
-/* What daemon and worker read from each other: requests and events. What is taken has to be written and taken again, the same, and to
- * fit into a line of a job log. */
+/* What daemon and worker read from each other: requests and events. What is taken has to be written
+ * and taken again, the same, and to fit into a line of a job log. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,12 +18,14 @@ static void require(bool condition)
 static void try_request(const char *text, size_t size)
 {
         _cleanup_error_ struct error *err = NULL;
-        _cleanup_(job_request_freep) struct job_request *request = job_request_parse(text, size, &err);
+        _cleanup_(job_request_freep) struct job_request *request =
+                job_request_parse(text, size, &err);
         require(!request == !!err);
         if (!request)
                 return;
         _cleanup_free_ char *written = job_request_format(request);
-        _cleanup_(job_request_freep) struct job_request *again = job_request_parse(written, strlen(written), NULL);
+        _cleanup_(job_request_freep) struct job_request *again =
+                job_request_parse(written, strlen(written), NULL);
         require(again);
         _cleanup_free_ char *written_again = job_request_format(again);
         require(streq(written, written_again));

@@ -1,5 +1,5 @@
-/* What may lie on the share: metadata and state of a point, the last summary. What is taken has to be written and taken again, the
- * same. */
+/* What may lie on the share: metadata and state of a point, the last summary. What is taken has to
+ * be written and taken again, the same. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +24,8 @@ static void try_metadata(const char *text, size_t size)
         if (!metadata)
                 return;
         _cleanup_free_ char *written = metadata_format(metadata);
-        _cleanup_(metadata_freep) struct metadata *again = metadata_parse(written, strlen(written), NULL);
+        _cleanup_(metadata_freep) struct metadata *again =
+                metadata_parse(written, strlen(written), NULL);
         require(again);
         _cleanup_free_ char *written_again = metadata_format(again);
         require(streq(written, written_again));
@@ -51,7 +52,8 @@ static void try_summary(const char *text, size_t size)
         if (!summary)
                 return;
         _cleanup_free_ char *written = summary_format(summary);
-        _cleanup_(summary_freep) struct summary *again = summary_parse(written, strlen(written), NULL);
+        _cleanup_(summary_freep) struct summary *again =
+                summary_parse(written, strlen(written), NULL);
         require(again && again->n_vms == summary->n_vms);
         summary_finish(again, again->started);
 }

@@ -1,7 +1,9 @@
-/* Runs a fuzz target over files instead of a fuzzer's inventions: the corpora, in every ordinary test run.
+/* Runs a fuzz target over files instead of a fuzzer's inventions: the corpora, in every ordinary
+ * test run.
  *
- * Each file is given as it is, and cut short at several places: a parser meets half-written files too. The copy is exactly as long as
- * the data, so that the sanitizers see one byte too many being read. usage: replay FILE|FOLDER… */
+ * Each file is given as it is, and cut short at several places: a parser meets half-written files
+ * too. The copy is exactly as long as the data, so that the sanitizers see one byte too many being
+ * read. usage: replay FILE|FOLDER… */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -1,6 +1,7 @@
-/* Preloaded into orch by tests that set the clock: the wall clock, shifted by the seconds that the file $ORCH_TEST_CLOCK holds (a 64-bit
- * number, looked at with every call). Namespaces can shift every clock but this one, and the machine's own is everybody's. Timers and
- * deadlines are left alone, as they are when an administrator sets a clock. */
+/* Preloaded into orch by tests that set the clock: the wall clock, shifted by the seconds that the
+ * file $ORCH_TEST_CLOCK holds (a 64-bit number, looked at with every call). Namespaces can shift
+ * every clock but this one, and the machine's own is everybody's. Timers and deadlines are left
+ * alone, as they are when an administrator sets a clock. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdint.h>

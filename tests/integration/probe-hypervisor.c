@@ -1,10 +1,13 @@
-/* Makes calls of transports/hypervisor.h against a real hypervisor, for tests and for a person with a question.
+/* Makes calls of transports/hypervisor.h against a real hypervisor, for tests and for a person with
+ * a question.
  *
- *   probe-hypervisor name=N address=A key=K known_hosts=F [port=22] [user=root] [uri=U] [connect_ms=] [call_ms=] [agent_ms=] CALL … [+ CALL …]
+ *   probe-hypervisor name=N address=A key=K known_hosts=F [port=22] [user=root] [uri=U]
+ * [connect_ms=] [call_ms=] [agent_ms=] CALL … [+ CALL …]
  *
- * Each CALL is a verb of the table below with its arguments. A call prints one line, "ok VERB MILLISECONDS RESULT" or "error VERB
- * MILLISECONDS KIND MESSAGE"; what an exec prints follows on lines of their own. A domain may be named by its name: it is looked up once.
- * Exit status: 0 when all went well, 1 when a call failed, 2 for a mistake in the words. */
+ * Each CALL is a verb of the table below with its arguments. A call prints one line, "ok VERB
+ * MILLISECONDS RESULT" or "error VERB MILLISECONDS KIND MESSAGE"; what an exec prints follows on
+ * lines of their own. A domain may be named by its name: it is looked up once. Exit status: 0 when
+ * all went well, 1 when a call failed, 2 for a mistake in the words. */
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -61,12 +64,15 @@ static int run_exec(struct call *call, struct error **err)
                 .unit = streq(unit, "-") ? NULL : unit,
                 .cancelled = is_cancelled,
         };
-        cancel_at_ms = streq(call->arguments[2], "-") ? 0 : clock_monotonic_ms() + strtoll(call->arguments[2], NULL, 10);
+        cancel_at_ms = streq(call->arguments[2], "-")
+                               ? 0
+                               : clock_monotonic_ms() + strtoll(call->arguments[2], NULL, 10);
         _cleanup_exec_result_ struct exec_result result = { 0 };
-        if (call->hypervisor->ops->exec(call->hypervisor, (const char *const *)call->arguments + 3, &options, &result, err) < 0)
+        if (call->hypervisor->ops->exec(call->hypervisor, (const char *const *)call->arguments + 3,
+                                        &options, &result, err) < 0)
                 return -1;
-        strbuf_addf(&call->result, "status=%d output=%zu errors=%zu\n%s%s", result.status, strlen(result.output),
-                    strlen(result.errors), result.output, result.errors);
+        strbuf_addf(&call->result, "status=%d output=%zu errors=%zu\n%s%s", result.status,
+                    strlen(result.output), strlen(result.errors), result.output, result.errors);
         return 0;
 }
 
@@ -74,15 +80,16 @@ static int run_exec(struct call *call, struct error **err)
 static int run_guest_exec(struct call *call, struct error **err)
 {
         char **a = call->arguments;
-        struct exec_options options = { .timeout_ms = strtoll(a[1], NULL, 10), .cancelled = is_cancelled };
+        struct exec_options options = { .timeout_ms = strtoll(a[1], NULL, 10),
+                                        .cancelled = is_cancelled };
         const char *const variables[] = { a[3], NULL };
         cancel_at_ms = streq(a[2], "-") ? 0 : clock_monotonic_ms() + strtoll(a[2], NULL, 10);
         _cleanup_exec_result_ struct exec_result result = { 0 };
-        if (guest_exec(call->hypervisor, call->uuid, (const char *const *)a + 4, streq(a[3], "-") ? NULL : variables, &options,
-                       &result, err) < 0)
+        if (guest_exec(call->hypervisor, call->uuid, (const char *const *)a + 4,
+                       streq(a[3], "-") ? NULL : variables, &options, &result, err) < 0)
                 return -1;
-        strbuf_addf(&call->result, "status=%d output=%zu errors=%zu\n%s%s", result.status, strlen(result.output),
-                    strlen(result.errors), result.output, result.errors);
+        strbuf_addf(&call->result, "status=%d output=%zu errors=%zu\n%s%s", result.status,
+                    strlen(result.output), strlen(result.errors), result.output, result.errors);
         return 0;
 }
 
@@ -95,14 +102,18 @@ static int run_find(struct call *call, struct error **err)
 {
         _cleanup_domain_info_ struct domain_info info = { 0 };
         bool by_uuid = strlen(call->arguments[0]) == 36;
-        int r = call->hypervisor->ops->find_domain(call->hypervisor, by_uuid ? call->arguments[0] : NULL,
+        int r = call->hypervisor->ops->find_domain(call->hypervisor,
+                                                   by_uuid ? call->arguments[0] : NULL,
                                                    by_uuid ? NULL : call->arguments[0], &info, err);
         if (r == 0)
                 strbuf_add(&call->result, "none");
         if (r == 1)
-                strbuf_addf(&call->result, "uuid=%s name=%s state=%s io_error=%d persistent=%d managed_save=%d job=%s", info.uuid,
-                            info.name, domain_state_name(info.state), info.paused_by_io_error, info.persistent,
-                            info.has_managed_save, info.job ? info.job : "-");
+                strbuf_addf(
+                        &call->result,
+                        "uuid=%s name=%s state=%s io_error=%d persistent=%d managed_save=%d job=%s",
+                        info.uuid, info.name, domain_state_name(info.state),
+                        info.paused_by_io_error, info.persistent, info.has_managed_save,
+                        info.job ? info.job : "-");
         return r < 0 ? -1 : 0;
 }
 
@@ -118,13 +129,17 @@ static int print_strings(struct call *call, int r, char ***strings)
 static int run_list(struct call *call, struct error **err)
 {
         _cleanup_strv_ char **uuids = NULL;
-        return print_strings(call, call->hypervisor->ops->list_domains(call->hypervisor, &uuids, err), &uuids);
+        return print_strings(
+                call, call->hypervisor->ops->list_domains(call->hypervisor, &uuids, err), &uuids);
 }
 
 static int run_snapshots(struct call *call, struct error **err)
 {
         _cleanup_strv_ char **names = NULL;
-        return print_strings(call, call->hypervisor->ops->list_snapshots(call->hypervisor, call->uuid, &names, err), &names);
+        return print_strings(
+                call,
+                call->hypervisor->ops->list_snapshots(call->hypervisor, call->uuid, &names, err),
+                &names);
 }
 
 /* xml DOMAIN live|inactive */
@@ -132,7 +147,8 @@ static int run_xml(struct call *call, struct error **err)
 {
         _cleanup_free_ char *xml = NULL;
         bool inactive = streq(call->arguments[1], "inactive");
-        if (call->hypervisor->ops->get_xml(call->hypervisor, call->uuid, inactive, true, &xml, err) < 0)
+        if (call->hypervisor->ops->get_xml(call->hypervisor, call->uuid, inactive, true, &xml,
+                                           err) < 0)
                 return -1;
         strbuf_addf(&call->result, "length=%zu\n%s", strlen(xml), xml);
         return 0;
@@ -140,7 +156,9 @@ static int run_xml(struct call *call, struct error **err)
 
 static int run_agent(struct call *call, struct error **err)
 {
-        static const char *const names[] = { [AGENT_ANSWERS] = "answers", [AGENT_ABSENT] = "absent", [AGENT_MUTE] = "mute" };
+        static const char *const names[] = {
+                [AGENT_ANSWERS] = "answers", [AGENT_ABSENT] = "absent", [AGENT_MUTE] = "mute"
+        };
         enum agent_state state;
         if (call->hypervisor->ops->agent_state(call->hypervisor, call->uuid, &state, err) < 0)
                 return -1;
@@ -178,41 +196,48 @@ static int run_thaw(struct call *call, struct error **err)
 /* Calls whose one argument beside the domain is a string. */
 static int run_snapshot(struct call *call, struct error **err)
 {
-        return call->hypervisor->ops->snapshot(call->hypervisor, call->uuid, call->arguments[1], err);
+        return call->hypervisor->ops->snapshot(call->hypervisor, call->uuid, call->arguments[1],
+                                               err);
 }
 
 static int run_update(struct call *call, struct error **err)
 {
-        return call->hypervisor->ops->update_device(call->hypervisor, call->uuid, call->arguments[1], err);
+        return call->hypervisor->ops->update_device(call->hypervisor, call->uuid,
+                                                    call->arguments[1], err);
 }
 
 static int run_pivot(struct call *call, struct error **err)
 {
-        return call->hypervisor->ops->block_pivot(call->hypervisor, call->uuid, call->arguments[1], err);
+        return call->hypervisor->ops->block_pivot(call->hypervisor, call->uuid, call->arguments[1],
+                                                  err);
 }
 
 static int run_abort(struct call *call, struct error **err)
 {
-        return call->hypervisor->ops->block_abort(call->hypervisor, call->uuid, call->arguments[1], err);
+        return call->hypervisor->ops->block_abort(call->hypervisor, call->uuid, call->arguments[1],
+                                                  err);
 }
 
 /* commit DOMAIN TARGET BASE TOP MIB_S */
 static int run_commit(struct call *call, struct error **err)
 {
         char **a = call->arguments;
-        return call->hypervisor->ops->block_commit(call->hypervisor, call->uuid, a[1], a[2], a[3], strtoull(a[4], NULL, 10), err);
+        return call->hypervisor->ops->block_commit(call->hypervisor, call->uuid, a[1], a[2], a[3],
+                                                   strtoull(a[4], NULL, 10), err);
 }
 
 static int run_job(struct call *call, struct error **err)
 {
-        static const char *const names[] = {
-                [BLOCK_JOB_NONE] = "none", [BLOCK_JOB_COMMIT] = "commit", [BLOCK_JOB_PULL] = "pull", [BLOCK_JOB_OTHER] = "other"
-        };
+        static const char *const names[] = { [BLOCK_JOB_NONE] = "none",
+                                             [BLOCK_JOB_COMMIT] = "commit",
+                                             [BLOCK_JOB_PULL] = "pull",
+                                             [BLOCK_JOB_OTHER] = "other" };
         struct block_job job;
-        if (call->hypervisor->ops->block_job(call->hypervisor, call->uuid, call->arguments[1], &job, err) < 0)
+        if (call->hypervisor->ops->block_job(call->hypervisor, call->uuid, call->arguments[1], &job,
+                                             err) < 0)
                 return -1;
-        strbuf_addf(&call->result, "%s ready=%d done=%" PRIu64 " total=%" PRIu64, names[job.type], job.ready, job.done_bytes,
-                    job.total_bytes);
+        strbuf_addf(&call->result, "%s ready=%d done=%" PRIu64 " total=%" PRIu64, names[job.type],
+                    job.ready, job.done_bytes, job.total_bytes);
         return 0;
 }
 
@@ -221,7 +246,8 @@ static int run_ready(struct call *call, struct error **err)
 {
         struct block_job job = { 0 };
         for (int i = 0; i < 300 && !job.ready; i++) {
-                if (call->hypervisor->ops->block_job(call->hypervisor, call->uuid, call->arguments[1], &job, err) < 0)
+                if (call->hypervisor->ops->block_job(call->hypervisor, call->uuid,
+                                                     call->arguments[1], &job, err) < 0)
                         return -1;
                 if (!job.ready)
                         usleep(100 * 1000);
@@ -232,9 +258,11 @@ static int run_ready(struct call *call, struct error **err)
 static int run_size(struct call *call, struct error **err)
 {
         uint64_t capacity, allocation;
-        if (call->hypervisor->ops->block_size(call->hypervisor, call->uuid, call->arguments[1], &capacity, &allocation, err) < 0)
+        if (call->hypervisor->ops->block_size(call->hypervisor, call->uuid, call->arguments[1],
+                                              &capacity, &allocation, err) < 0)
                 return -1;
-        strbuf_addf(&call->result, "capacity=%" PRIu64 " allocation=%" PRIu64, capacity, allocation);
+        strbuf_addf(&call->result, "capacity=%" PRIu64 " allocation=%" PRIu64, capacity,
+                    allocation);
         return 0;
 }
 
@@ -250,8 +278,9 @@ static int run_resume(struct call *call, struct error **err)
 
 static int run_start(struct call *call, struct error **err)
 {
-        return call->hypervisor->ops->start(call->hypervisor, call->uuid, call->arguments[1] && streq(call->arguments[1], "paused"),
-                                            err);
+        return call->hypervisor->ops->start(
+                call->hypervisor, call->uuid,
+                call->arguments[1] && streq(call->arguments[1], "paused"), err);
 }
 
 static int run_shutdown(struct call *call, struct error **err)
@@ -284,7 +313,8 @@ static int run_sleep(struct call *call, struct error **err _unused_)
         return 0;
 }
 
-/* while FILE: between two calls, as long as there is such a file here, so that the test can break something meanwhile. */
+/* while FILE: between two calls, as long as there is such a file here, so that the test can break
+ * something meanwhile. */
 static int run_while(struct call *call, struct error **err _unused_)
 {
         while (access(call->arguments[0], F_OK) == 0)
@@ -344,11 +374,13 @@ static char *find_uuid(struct hypervisor *hypervisor, const char *name, struct e
         return r == 1 ? TAKE_PTR(info.uuid) : NULL;
 }
 
-static void report(const char *verb, int64_t since_ms, const char *result, const struct error *error)
+static void report(const char *verb, int64_t since_ms, const char *result,
+                   const struct error *error)
 {
         long long took = (long long)(clock_monotonic_ms() - since_ms);
         if (error)
-                printf("error %s %lld %s %s\n", verb, took, error_kind_name(error->kind), error->message);
+                printf("error %s %lld %s %s\n", verb, took, error_kind_name(error->kind),
+                       error->message);
         else
                 printf("ok %s %lld %s\n", verb, took, result);
         fflush(stdout);
@@ -359,7 +391,8 @@ static bool run_call(struct hypervisor *hypervisor, char **words)
 {
         const struct verb *verb = words[0] ? find_verb(words[0]) : NULL;
         if (!verb || strv_length(words + 1) < (size_t)verb->n_arguments) {
-                fprintf(stderr, "probe-hypervisor: '%s' is no call, or has too few arguments\n", words[0] ? words[0] : "");
+                fprintf(stderr, "probe-hypervisor: '%s' is no call, or has too few arguments\n",
+                        words[0] ? words[0] : "");
                 exit(2);
         }
         _cleanup_error_ struct error *error = NULL;
@@ -429,13 +462,15 @@ int main(int argc, char **argv)
         while (i < argc && take_option(&options, argv[i]))
                 i++;
         if (i >= argc || !options.address || !options.key || !options.known_hosts) {
-                fprintf(stderr, "usage: probe-hypervisor address=A key=K known_hosts=F [OPTION=VALUE…] CALL… [+ CALL…]\n");
+                fprintf(stderr, "usage: probe-hypervisor address=A key=K known_hosts=F "
+                                "[OPTION=VALUE…] CALL… [+ CALL…]\n");
                 return 2;
         }
         signal(SIGPIPE, SIG_IGN);
         int64_t since_ms = clock_monotonic_ms();
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_(hypervisor_freep) struct hypervisor *hypervisor = libvirt_ssh_connect(&options, &error);
+        _cleanup_(hypervisor_freep) struct hypervisor *hypervisor =
+                libvirt_ssh_connect(&options, &error);
         report("connect", since_ms, "", error);
         int status = hypervisor && run_calls(hypervisor, argv + i) ? 0 : 1;
         hypervisor = hypervisor_free(hypervisor);

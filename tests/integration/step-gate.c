@@ -1,6 +1,7 @@
-/* Preloaded into orch by tests that meet a worker exactly where a step begins: the process that tells its standard output of a step's
- * beginning stops itself there, when the file $ORCH_TEST_GATE holds that step's name. A signal sent by whoever reads the event comes too
- * late on a busy machine. The file is removed, so that it happens once. */
+/* Preloaded into orch by tests that meet a worker exactly where a step begins: the process that
+ * tells its standard output of a step's beginning stops itself there, when the file $ORCH_TEST_GATE
+ * holds that step's name. A signal sent by whoever reads the event comes too late on a busy
+ * machine. The file is removed, so that it happens once. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <signal.h>
@@ -19,7 +20,8 @@ static int is_begin_of_gated_step(const char *gate, const char *event, size_t le
         ssize_t n = read(fd, step, sizeof step - 1);
         close(fd);
         snprintf(wanted, sizeof wanted, "\"step\":\"%s\"", step);
-        return n > 0 && memmem(event, length, wanted, strlen(wanted)) && memmem(event, length, "\"state\":\"begin\"", 15);
+        return n > 0 && memmem(event, length, wanted, strlen(wanted)) &&
+               memmem(event, length, "\"state\":\"begin\"", 15);
 }
 
 ssize_t write(int fd, const void *data, size_t length)

@@ -1,8 +1,9 @@
 /* Implements transports/appliance/appliance-shell.h.
  *
- * The one hard question is where an output ends, because a configuration may hold lines that look like the prompt, and a slow link may pause
- * anywhere. So a prompt is never believed alone: when one is seen, an empty line is typed, and only a second prompt right behind the
- * first one is the end. Were the first one part of the output, the rest of the output would come in between. */
+ * The one hard question is where an output ends, because a configuration may hold lines that look
+ * like the prompt, and a slow link may pause anywhere. So a prompt is never believed alone: when
+ * one is seen, an empty line is typed, and only a second prompt right behind the first one is the
+ * end. Were the first one part of the output, the rest of the output would come in between. */
 #include "transports/appliance/appliance-shell.h"
 
 #include <assert.h>
@@ -35,7 +36,8 @@ struct answered {
 };
 
 /* Answers a question of the profile's that stands in the last line. 1 answered, 0 there is none. */
-static int answer_question(struct appliance_shell *shell, const char *last_line, struct answered *answered, struct error **err)
+static int answer_question(struct appliance_shell *shell, const char *last_line,
+                           struct answered *answered, struct error **err)
 {
         const struct appliance_profile *profile = shell->options->profile;
         size_t length;
@@ -47,8 +49,12 @@ static int answer_question(struct appliance_shell *shell, const char *last_line,
                 if (!matches(profile->answers[i].ask, last_line))
                         continue;
                 if (++answered->count > MAX_ANSWERS)
-                        return error_set(err, ERROR_REFUSED, "the appliance asks again and again: %s", last_line);
-                return appliance_terminal_type(shell->terminal, profile->answers[i].answer, false, err) < 0 ? -1 : 1;
+                        return error_set(err, ERROR_REFUSED,
+                                         "the appliance asks again and again: %s", last_line);
+                return appliance_terminal_type(shell->terminal, profile->answers[i].answer, false,
+                                               err) < 0
+                               ? -1
+                               : 1;
         }
         return 0;
 }
@@ -70,17 +76,23 @@ struct arrival {
 static int give_password(struct arrival *arrival, struct error **err)
 {
         if (++arrival->password_asked > MAX_TIMES_ASKED)
-                return error_set(err, ERROR_AUTH, "%s was not accepted: it is asked for again and again", arrival->what_password);
-        return appliance_terminal_type(arrival->shell->terminal, arrival->password ? secret_expose(arrival->password) : "", true,
-                                       err);
+                return error_set(err, ERROR_AUTH,
+                                 "%s was not accepted: it is asked for again and again",
+                                 arrival->what_password);
+        return appliance_terminal_type(arrival->shell->terminal,
+                                       arrival->password ? secret_expose(arrival->password) : "",
+                                       true, err);
 }
 
 static int give_name(struct arrival *arrival, struct error **err)
 {
         if (++arrival->username_asked > MAX_TIMES_ASKED)
-                return error_set(err, ERROR_AUTH, "the login as %s was not accepted: the name is asked for again and again",
-                                 arrival->shell->options->target.user);
-        return appliance_terminal_type(arrival->shell->terminal, arrival->shell->options->target.user, true, err);
+                return error_set(
+                        err, ERROR_AUTH,
+                        "the login as %s was not accepted: the name is asked for again and again",
+                        arrival->shell->options->target.user);
+        return appliance_terminal_type(arrival->shell->terminal,
+                                       arrival->shell->options->target.user, true, err);
 }
 
 /* A prompt that comes again when an empty line is typed is the prompt. */
@@ -88,12 +100,16 @@ static int judge_prompt(struct arrival *arrival, const char *line, struct error 
 {
         if (streq(arrival->candidate, line)) {
                 if (arrival->must_match && !matches(arrival->must_match, line))
-                        return error_set(err, ERROR_AUTH, "the appliance did not enter enable mode: its prompt is still %s", line);
+                        return error_set(
+                                err, ERROR_AUTH,
+                                "the appliance did not enter enable mode: its prompt is still %s",
+                                line);
                 xstrdup_replace(&arrival->shell->prompt, line);
                 return 1;
         }
         if (++arrival->candidates > MAX_CANDIDATES)
-                return error_set(err, ERROR_CORRUPT, "the appliance's prompt changes each time; it is now: %s", line);
+                return error_set(err, ERROR_CORRUPT,
+                                 "the appliance's prompt changes each time; it is now: %s", line);
         xstrdup_replace(&arrival->candidate, line);
         return appliance_terminal_type(arrival->shell->terminal, "", true, err);
 }
@@ -121,7 +137,9 @@ static int look_for_arrival(struct appliance_terminal *terminal, void *data, str
                 return answered < 0 ? -1 : 0;
         /* Patterns may want the blank behind a prompt. */
         _cleanup_free_ char *with_blank = xasprintf("%s ", line);
-        return matches(profile->prompt, line) || matches(profile->prompt, with_blank) ? judge_prompt(arrival, line, err) : 0;
+        return matches(profile->prompt, line) || matches(profile->prompt, with_blank)
+                       ? judge_prompt(arrival, line, err)
+                       : 0;
 }
 
 static int arrive(struct arrival *arrival, const char *step, struct error **err)
@@ -151,8 +169,10 @@ static int enter_enable_mode(struct appliance_shell *shell, struct error **err)
         struct arrival arrival = {
                 .shell = shell,
                 .password = shell->options->enable_password,
-                .what_password = shell->options->enable_password ? "the enable password"
-                                                                 : "an empty enable password (enable_password_env names none)",
+                .what_password =
+                        shell->options->enable_password
+                                ? "the enable password"
+                                : "an empty enable password (enable_password_env names none)",
                 .must_match = profile->enable_prompt,
                 .woken = true,
         };
@@ -175,7 +195,8 @@ static bool ends_with_prompt(const struct appliance_shell *shell, const char *li
         return str_ends_with(line, shell->prompt);
 }
 
-/* Whether the line before the last one ends with the prompt as well; *ret_end is then where that line ends. */
+/* Whether the line before the last one ends with the prompt as well; *ret_end is then where that
+ * line ends. */
 static bool has_second_prompt(const struct appliance_shell *shell, size_t *ret_end)
 {
         size_t length;
@@ -202,15 +223,17 @@ static int look_for_end(struct appliance_terminal *terminal, void *data, struct 
         const char *mark = appliance_text_pager_mark(profile, line, strlen(line));
         if (mark)
                 return error_set(err, ERROR_CORRUPT,
-                                 "the appliance pages the output of '%s' (%s), although its paging was switched off", run->command,
-                                 mark);
+                                 "the appliance pages the output of '%s' (%s), although its paging "
+                                 "was switched off",
+                                 run->command, mark);
         int answered = answer_question(run->shell, line, &run->answered, err);
         if (answered != 0)
                 return answered < 0 ? -1 : 0;
         if (!ends_with_prompt(run->shell, line))
                 return 0;
         if (run->probed)
-                return streq(line, run->shell->prompt) && has_second_prompt(run->shell, &run->output_end);
+                return streq(line, run->shell->prompt) &&
+                       has_second_prompt(run->shell, &run->output_end);
         run->probed = true;
         return appliance_terminal_type(terminal, "", false, err);
 }
@@ -228,10 +251,12 @@ static char *take_output(const struct run *run)
         assert(str_ends_with(text.data, run->shell->prompt));
         text.length -= strlen(run->shell->prompt);
         text.data[text.length] = '\0';
-        return xstrdup(text.data + appliance_text_echo_length(text.data, run->shell->prompt, run->command));
+        return xstrdup(text.data +
+                       appliance_text_echo_length(text.data, run->shell->prompt, run->command));
 }
 
-int appliance_shell_run(struct appliance_shell *shell, const char *command, char **ret_output, struct error **err)
+int appliance_shell_run(struct appliance_shell *shell, const char *command, char **ret_output,
+                        struct error **err)
 {
         struct run run = { .shell = shell, .command = command };
         _cleanup_free_ char *step = xasprintf("'%s'", command);
@@ -240,10 +265,12 @@ int appliance_shell_run(struct appliance_shell *shell, const char *command, char
                 error_prefix(err, "%s", shell->options->target.address);
                 return -1;
         }
-        const char *mark = appliance_text_pager_mark(shell->options->profile,
-                                                     appliance_terminal_shown(shell->terminal, &(size_t){ 0 }), run.output_end);
+        const char *mark = appliance_text_pager_mark(
+                shell->options->profile, appliance_terminal_shown(shell->terminal, &(size_t){ 0 }),
+                run.output_end);
         if (mark) {
-                error_set(err, ERROR_CORRUPT, "the output of '%s' was paged: it holds %s", command, mark);
+                error_set(err, ERROR_CORRUPT, "the output of '%s' was paged: it holds %s", command,
+                          mark);
                 error_prefix(err, "%s", shell->options->target.address);
                 return -1;
         }
@@ -251,10 +278,12 @@ int appliance_shell_run(struct appliance_shell *shell, const char *command, char
         return 0;
 }
 
-static int refused(const struct appliance_shell *shell, const char *command, const char *said, struct error **err)
+static int refused(const struct appliance_shell *shell, const char *command, const char *said,
+                   struct error **err)
 {
         _cleanup_free_ char *shown = str_one_line(said, LONGEST_SHOWN);
-        error_set(err, ERROR_REFUSED, "the appliance does not take '%s': %s", command, *shown ? shown : "it says nothing");
+        error_set(err, ERROR_REFUSED, "the appliance does not take '%s': %s", command,
+                  *shown ? shown : "it says nothing");
         return error_prefix(err, "%s", shell->options->target.address);
 }
 
@@ -292,31 +321,34 @@ int appliance_shell_save(struct appliance_shell *shell, struct error **err)
         if (appliance_shell_run(shell, profile->save_command, &output, err) < 0)
                 return -1;
         _cleanup_free_ char *refusal = appliance_text_refusal(profile, output);
-        if (!refusal && (!profile->save_expect || appliance_text_has_line(output, profile->save_expect)))
+        if (!refusal &&
+            (!profile->save_expect || appliance_text_has_line(output, profile->save_expect)))
                 return 0;
         _cleanup_free_ char *said = refusal ? TAKE_PTR(refusal) : last_telling_line(output);
         return refused(shell, profile->save_command, said, err);
 }
 
-int appliance_shell_capture(struct appliance_shell *shell, const struct appliance_capture *capture, char **ret_text,
-                            struct error **err)
+int appliance_shell_capture(struct appliance_shell *shell, const struct appliance_capture *capture,
+                            char **ret_text, struct error **err)
 {
         _cleanup_free_ char *text = NULL;
         if (appliance_shell_run(shell, capture->command, &text, err) < 0)
                 return -1;
         if (appliance_text_validate(shell->options->profile, capture, text, err) < 0)
-                return error_prefix(err, "%s: '%s'", shell->options->target.address, capture->command);
+                return error_prefix(err, "%s: '%s'", shell->options->target.address,
+                                    capture->command);
         *ret_text = TAKE_PTR(text);
         return 0;
 }
 
 static int log_in(struct appliance_shell *shell, struct error **err)
 {
-        static const char *const endings[] = {
-                [APPLIANCE_SENDS_CR] = "\r", [APPLIANCE_SENDS_LF] = "\n", [APPLIANCE_SENDS_CRLF] = "\r\n"
-        };
+        static const char *const endings[] = { [APPLIANCE_SENDS_CR] = "\r",
+                                               [APPLIANCE_SENDS_LF] = "\n",
+                                               [APPLIANCE_SENDS_CRLF] = "\r\n" };
         const struct appliance_options *options = shell->options;
-        struct ssh_connection *connection = ssh_connection_open(&options->target, options->timeout_ms, err);
+        struct ssh_connection *connection =
+                ssh_connection_open(&options->target, options->timeout_ms, err);
         if (!connection)
                 return -1;
         struct appliance_terminal_options terminal = {
@@ -329,12 +361,14 @@ static int log_in(struct appliance_shell *shell, struct error **err)
                                    .password = options->target.password,
                                    .what_password = "the password of its login prompt" };
         shell->terminal = appliance_terminal_open(connection, &terminal, err);
-        if (!shell->terminal || arrive(&arrival, "the login", err) < 0 || enter_enable_mode(shell, err) < 0)
+        if (!shell->terminal || arrive(&arrival, "the login", err) < 0 ||
+            enter_enable_mode(shell, err) < 0)
                 return error_prefix(err, "%s", options->target.address);
         return 0;
 }
 
-struct appliance_shell *appliance_shell_open(const struct appliance_options *options, struct error **err)
+struct appliance_shell *appliance_shell_open(const struct appliance_options *options,
+                                             struct error **err)
 {
         _cleanup_(appliance_shell_freep) struct appliance_shell *shell = xcalloc(1, sizeof *shell);
         shell->options = options;

@@ -1,5 +1,6 @@
-/* Implements transports/appliance/appliance-terminal.h. What arrives is stored by libssh's callback and looked at from our own loop, and only when
- * nothing came for a moment: an appliance has no other way to say that it waits for us. */
+/* Implements transports/appliance/appliance-terminal.h. What arrives is stored by libssh's callback
+ * and looked at from our own loop, and only when nothing came for a moment: an appliance has no
+ * other way to say that it waits for us. */
 #include "transports/appliance/appliance-terminal.h"
 
 #include <string.h>
@@ -15,7 +16,8 @@ enum {
         QUIET_MS = 150,
         LOOK_AGAIN_MS = 2000,
         LEAVE_MS = 1000,
-        TALKATIVE_FACTOR = 30, /* how much longer than a silence a step may take that goes on telling */
+        /* how much longer than a silence a step may take that goes on telling */
+        TALKATIVE_FACTOR = 30,
         WIDTH = 511,
         HEIGHT = 100,
 };
@@ -35,8 +37,8 @@ struct appliance_terminal {
         const char *step;
 };
 
-static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data, uint32_t length, int is_stderr _unused_,
-                   void *user)
+static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data,
+                   uint32_t length, int is_stderr _unused_, void *user)
 {
         struct appliance_terminal *terminal = user;
         size_t room = MAX_SHOWN_BYTES - terminal->shown.length;
@@ -56,7 +58,8 @@ static void on_end(ssh_session session _unused_, ssh_channel channel _unused_, v
 
 static int hung_up(const struct appliance_terminal *terminal, struct error **err)
 {
-        return error_set(err, ERROR_UNREACHABLE, "the appliance hung up in the middle of %s (%zu bytes had arrived)",
+        return error_set(err, ERROR_UNREACHABLE,
+                         "the appliance hung up in the middle of %s (%zu bytes had arrived)",
                          terminal->step, terminal->total);
 }
 
@@ -69,19 +72,22 @@ static int go_on(struct appliance_terminal *terminal, int64_t since_ms, struct e
         if (terminal->options.cancelled && terminal->options.cancelled(terminal->options.data))
                 return error_set(err, ERROR_CANCELLED, "%s was cancelled", terminal->step);
         if (terminal->overflow)
-                return error_set(err, ERROR_CORRUPT, "%s shows more than %d MiB", terminal->step, MAX_SHOWN_BYTES / 1024 / 1024);
+                return error_set(err, ERROR_CORRUPT, "%s shows more than %d MiB", terminal->step,
+                                 MAX_SHOWN_BYTES / 1024 / 1024);
         int64_t last_ms = terminal->shown_at_ms > since_ms ? terminal->shown_at_ms : since_ms;
         if (now - last_ms > silence_ms)
-                return error_set(err, ERROR_TIMEOUT, "%s did not end: nothing arrived for %.0f s (%zu bytes before)",
+                return error_set(err, ERROR_TIMEOUT,
+                                 "%s did not end: nothing arrived for %.0f s (%zu bytes before)",
                                  terminal->step, (double)silence_ms / 1000, terminal->total);
         if (now - since_ms > silence_ms * TALKATIVE_FACTOR)
-                return error_set(err, ERROR_TIMEOUT, "%s did not end within %.0f s (%zu bytes arrived)", terminal->step,
+                return error_set(err, ERROR_TIMEOUT,
+                                 "%s did not end within %.0f s (%zu bytes arrived)", terminal->step,
                                  (double)silence_ms * TALKATIVE_FACTOR / 1000, terminal->total);
         return 0;
 }
 
-int appliance_terminal_wait(struct appliance_terminal *terminal, const char *step, appliance_look *look, void *data,
-                            struct error **err)
+int appliance_terminal_wait(struct appliance_terminal *terminal, const char *step,
+                            appliance_look *look, void *data, struct error **err)
 {
         int64_t since_ms = clock_monotonic_ms();
         terminal->step = step;
@@ -114,7 +120,8 @@ static int request_pty(ssh_channel channel)
         return ssh_channel_request_pty_size(channel, "vt100", WIDTH, HEIGHT);
 }
 
-static int make_request(struct appliance_terminal *terminal, const struct request *request, struct error **err)
+static int make_request(struct appliance_terminal *terminal, const struct request *request,
+                        struct error **err)
 {
         int64_t since_ms = clock_monotonic_ms();
         int r;
@@ -132,7 +139,8 @@ static int open_shell(struct appliance_terminal *terminal, struct error **err)
 {
         static const struct request open = { "opening a session", ssh_channel_open_session };
         static const struct request pty = { "asking for a terminal", request_pty };
-        static const struct request shell = { "starting the appliance's shell", ssh_channel_request_shell };
+        static const struct request shell = { "starting the appliance's shell",
+                                              ssh_channel_request_shell };
         terminal->channel = ssh_channel_new(terminal->connection->session);
         if (!terminal->channel)
                 return error_set(err, ERROR_INTERNAL, "libssh cannot make a channel");
@@ -147,13 +155,16 @@ static int open_shell(struct appliance_terminal *terminal, struct error **err)
         ssh_callbacks_init(&terminal->callbacks);
         if (ssh_set_channel_callbacks(terminal->channel, &terminal->callbacks) != SSH_OK)
                 return error_set(err, ERROR_INTERNAL, "libssh does not take its callbacks");
-        return make_request(terminal, &pty, err) < 0 || make_request(terminal, &shell, err) < 0 ? -1 : 0;
+        return make_request(terminal, &pty, err) < 0 || make_request(terminal, &shell, err) < 0 ? -1
+                                                                                                : 0;
 }
 
 struct appliance_terminal *appliance_terminal_open(struct ssh_connection *connection,
-                                                   const struct appliance_terminal_options *options, struct error **err)
+                                                   const struct appliance_terminal_options *options,
+                                                   struct error **err)
 {
-        _cleanup_(appliance_terminal_freep) struct appliance_terminal *terminal = xcalloc(1, sizeof *terminal);
+        _cleanup_(appliance_terminal_freep) struct appliance_terminal *terminal =
+                xcalloc(1, sizeof *terminal);
         terminal->connection = connection;
         terminal->options = *options;
         return open_shell(terminal, err) < 0 ? NULL : TAKE_PTR(terminal);
@@ -174,7 +185,8 @@ struct appliance_terminal *appliance_terminal_free(struct appliance_terminal *te
         return NULL;
 }
 
-int appliance_terminal_type(struct appliance_terminal *terminal, const char *line, bool forget, struct error **err)
+int appliance_terminal_type(struct appliance_terminal *terminal, const char *line, bool forget,
+                            struct error **err)
 {
         if (forget) {
                 strbuf_reset(&terminal->shown);
@@ -186,7 +198,9 @@ int appliance_terminal_type(struct appliance_terminal *terminal, const char *lin
         int written = ssh_channel_write(terminal->channel, keys.data, (uint32_t)keys.length);
         bool complete = written >= 0 && (size_t)written == keys.length;
         explicit_bzero(keys.data, keys.length); /* it may be a password */
-        return complete ? 0 : error_set(err, ERROR_UNREACHABLE, "the appliance takes nothing that is typed any more");
+        return complete ? 0
+                        : error_set(err, ERROR_UNREACHABLE,
+                                    "the appliance takes nothing that is typed any more");
 }
 
 void appliance_terminal_leave(struct appliance_terminal *terminal, const char *line)
@@ -194,7 +208,8 @@ void appliance_terminal_leave(struct appliance_terminal *terminal, const char *l
         struct deadline deadline = deadline_in_ms(LEAVE_MS);
         if (terminal->closed || appliance_terminal_type(terminal, line, true, NULL) < 0)
                 return;
-        while (!terminal->closed && !ssh_connection_is_lost(terminal->connection) && !deadline_passed(deadline))
+        while (!terminal->closed && !ssh_connection_is_lost(terminal->connection) &&
+               !deadline_passed(deadline))
                 ssh_event_dopoll(terminal->connection->event, TICK_MS);
 }
 

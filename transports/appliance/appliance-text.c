@@ -1,5 +1,6 @@
-/* Implements transports/appliance/appliance-text.h. A line is kept as a terminal keeps it, by columns, until its end: so a carriage return or a
- * backspace changes what stands there. Nothing else of a terminal is needed for what is shown line by line. */
+/* Implements transports/appliance/appliance-text.h. A line is kept as a terminal keeps it, by
+ * columns, until its end: so a carriage return or a backspace changes what stands there. Nothing
+ * else of a terminal is needed for what is shown line by line. */
 #include "transports/appliance/appliance-text.h"
 
 #include <stdint.h>
@@ -13,7 +14,8 @@ struct line {
         struct strbuf text;
         size_t column;
         size_t written; /* the column behind what was written last */
-        bool rewritten; /* in part: blanks that are left behind may be what wiped out a pager's mark */
+        /* in part: blanks that are left behind may be what wiped out a pager's mark */
+        bool rewritten;
 };
 
 static void put(struct line *line, char c)
@@ -47,7 +49,8 @@ static void flush(struct line *line, struct strbuf *into, bool with_end)
         size_t written = line->written;
         if (line->rewritten && is_blank(line->text.data, line->text.length))
                 cut(line, 0);
-        else if (line->rewritten && written < line->text.length && is_blank(line->text.data + written, line->text.length - written))
+        else if (line->rewritten && written < line->text.length &&
+                 is_blank(line->text.data + written, line->text.length - written))
                 cut(line, written);
         strbuf_append(into, line->text.data ? line->text.data : "", line->text.length);
         if (with_end)
@@ -58,9 +61,9 @@ static void flush(struct line *line, struct strbuf *into, bool with_end)
         line->rewritten = false;
 }
 
-/* An escape sequence at raw[0] (ECMA-48: CSI, or a string such as OSC, or two bytes): its length, all that is left when it is not
- * complete. A line's end ends it: none reaches into the next line, whose text is then the same whatever stood before it. *ret_erase: it erases
- * to the line's end. */
+/* An escape sequence at raw[0] (ECMA-48: CSI, or a string such as OSC, or two bytes): its length,
+ * all that is left when it is not complete. A line's end ends it: none reaches into the next line,
+ * whose text is then the same whatever stood before it. *ret_erase: it erases to the line's end. */
 static size_t escape_length(const char *raw, size_t length, bool *ret_erase)
 {
         size_t i = 2;
@@ -68,7 +71,8 @@ static size_t escape_length(const char *raw, size_t length, bool *ret_erase)
         if (length < 2 || raw[1] == '\n')
                 return 1;
         if (raw[1] == '[') {
-                while (i < length && raw[i] != '\n' && ((unsigned char)raw[i] < 0x40 || (unsigned char)raw[i] > 0x7E))
+                while (i < length && raw[i] != '\n' &&
+                       ((unsigned char)raw[i] < 0x40 || (unsigned char)raw[i] > 0x7E))
                         i++;
                 if (i < length && raw[i] == '\n')
                         return i;
@@ -145,7 +149,9 @@ size_t appliance_text_echo_length(const char *text, const char *prompt, const ch
         for (int i = 0; i < MAX_LINES_BEFORE_ECHO && *line; i++) {
                 size_t end = strcspn(line, "\n");
                 size_t length = trimmed(line, end);
-                size_t before = ends_with(line, length, command) ? trimmed(line, length - strlen(command)) : SIZE_MAX;
+                size_t before = ends_with(line, length, command)
+                                        ? trimmed(line, length - strlen(command))
+                                        : SIZE_MAX;
                 if (before == 0 || (before != SIZE_MAX && ends_with(line, before, prompt)))
                         return (size_t)(line - text) + end + (line[end] == '\n');
                 if (length && !ends_with(line, length, prompt))
@@ -155,7 +161,8 @@ size_t appliance_text_echo_length(const char *text, const char *prompt, const ch
         return 0;
 }
 
-const char *appliance_text_pager_mark(const struct appliance_profile *profile, const char *raw, size_t length)
+const char *appliance_text_pager_mark(const struct appliance_profile *profile, const char *raw,
+                                      size_t length)
 {
         for (size_t i = 0; profile->pager && profile->pager[i]; i++)
                 if (memmem(raw, length, profile->pager[i], strlen(profile->pager[i])))
@@ -206,7 +213,8 @@ static bool is_empty(const char *line, size_t length)
         return strspn(line, " \t") >= length;
 }
 
-static int expect_line(const char *pattern, const char *line, size_t length, const char *which, struct error **err)
+static int expect_line(const char *pattern, const char *line, size_t length, const char *which,
+                       struct error **err)
 {
         if (!pattern)
                 return 0;
@@ -216,11 +224,13 @@ static int expect_line(const char *pattern, const char *line, size_t length, con
                 return 0;
         _cleanup_free_ char *copy = xstrndup(line, length);
         _cleanup_free_ char *shown = str_one_line(copy, LONGEST_SHOWN);
-        return error_set(err, ERROR_CORRUPT, "the output is not complete: its %s line is \"%s\" and does not match %s", which,
-                         shown, pattern);
+        return error_set(err, ERROR_CORRUPT,
+                         "the output is not complete: its %s line is \"%s\" and does not match %s",
+                         which, shown, pattern);
 }
 
-int appliance_text_validate(const struct appliance_profile *profile, const struct appliance_capture *capture, const char *text,
+int appliance_text_validate(const struct appliance_profile *profile,
+                            const struct appliance_capture *capture, const char *text,
                             struct error **err)
 {
         _cleanup_free_ char *refusal = appliance_text_refusal(profile, text);
@@ -251,7 +261,8 @@ int appliance_text_validate(const struct appliance_profile *profile, const struc
 }
 
 /* The next line that counts. */
-static bool next_telling_line(const struct line_patterns *ignored, const char **rest, const char **ret_line, size_t *ret_length)
+static bool next_telling_line(const struct line_patterns *ignored, const char **rest,
+                              const char **ret_line, size_t *ret_length)
 {
         while (next_line(rest, ret_line, ret_length))
                 if (!line_patterns_match(ignored, *ret_line, *ret_length))
@@ -259,7 +270,8 @@ static bool next_telling_line(const struct line_patterns *ignored, const char **
         return false;
 }
 
-bool appliance_text_differs(const struct appliance_profile *profile, const char *before, const char *after)
+bool appliance_text_differs(const struct appliance_profile *profile, const char *before,
+                            const char *after)
 {
         _cleanup_line_patterns_ struct line_patterns ignored;
         line_patterns_init(&ignored, profile->ignore_changes);

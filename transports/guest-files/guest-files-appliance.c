@@ -1,8 +1,10 @@
-/* The process that holds libguestfs: boots the appliance, mounts, resolves the path, lists or archives.
+/* The process that holds libguestfs: boots the appliance, mounts, resolves the path, lists or
+ * archives.
  *
- * Paths are resolved by libguestfs' daemon inside the guest's file systems (a symbolic link to /etc means the guest's /etc) before they
- * are given to its tar, which does not. Holes survive because the appliance's kernel hands TAR_OPTIONS=--sparse, a word it does not
- * know, on as environment; without it an archive is larger, not wrong. */
+ * Paths are resolved by libguestfs' daemon inside the guest's file systems (a symbolic link to /etc
+ * means the guest's /etc) before they are given to its tar, which does not. Holes survive because
+ * the appliance's kernel hands TAR_OPTIONS=--sparse, a word it does not know, on as environment;
+ * without it an archive is larger, not wrong. */
 #include <errno.h>
 #include <glob.h>
 #include <guestfs.h>
@@ -39,14 +41,16 @@ int guest_files_check(struct error **err)
         if (getenv("LIBGUESTFS_PATH") || getenv("SUPERMIN_KERNEL") || any_file("/boot/vmlinuz-*") ||
             any_file("/lib/modules/*/vmlinuz"))
                 return 0;
-        return error_set(
-                err, ERROR_CONFIG,
-                "libguestfs needs a kernel to look into disk images and finds none in /boot: install one "
-                "(Debian: linux-image-cloud-amd64; RHEL: kernel-core), or let LIBGUESTFS_PATH name a folder with an appliance "
-                "that `libguestfs-make-fixed-appliance` made");
+        return error_set(err, ERROR_CONFIG,
+                         "libguestfs needs a kernel to look into disk images and finds none in "
+                         "/boot: install one "
+                         "(Debian: linux-image-cloud-amd64; RHEL: kernel-core), or let "
+                         "LIBGUESTFS_PATH name a folder with an appliance "
+                         "that `libguestfs-make-fixed-appliance` made");
 }
 
-static guestfs_h *new_handle(const struct guest_files_request *request, bool emulated, struct error **err)
+static guestfs_h *new_handle(const struct guest_files_request *request, bool emulated,
+                             struct error **err)
 {
         guestfs_h *g = guestfs_create();
         if (!g) {
@@ -56,11 +60,13 @@ static guestfs_h *new_handle(const struct guest_files_request *request, bool emu
         guestfs_set_error_handler(g, NULL, NULL);
         /* Not through libvirt, which would chown and relabel the images. */
         bool ok = (getenv("LIBGUESTFS_BACKEND") || guestfs_set_backend(g, "direct") == 0) &&
-                  guestfs_set_append(g, "TAR_OPTIONS=--sparse") == 0 && guestfs_set_autosync(g, 0) == 0 &&
+                  guestfs_set_append(g, "TAR_OPTIONS=--sparse") == 0 &&
+                  guestfs_set_autosync(g, 0) == 0 &&
                   (!emulated || guestfs_set_backend_setting(g, "force_tcg", "1") == 0);
         for (size_t i = 0; ok && i < request->n_images; i++)
-                ok = guestfs_add_drive_opts(g, request->images[i].path, GUESTFS_ADD_DRIVE_OPTS_READONLY, 1,
-                                            GUESTFS_ADD_DRIVE_OPTS_FORMAT, request->images[i].format, -1) == 0;
+                ok = guestfs_add_drive_opts(
+                             g, request->images[i].path, GUESTFS_ADD_DRIVE_OPTS_READONLY, 1,
+                             GUESTFS_ADD_DRIVE_OPTS_FORMAT, request->images[i].format, -1) == 0;
         if (ok)
                 return g;
         guest_files_error(g, err, "cannot open the disk images");
@@ -81,7 +87,9 @@ static guestfs_h *launch(const struct guest_files_request *request, struct error
                 if (guestfs_launch(g) == 0)
                         return TAKE_PTR(g);
                 if (attempt == 1 || !may_be_emulated) {
-                        guest_files_error(g, err, "libguestfs could not boot its appliance (`libguestfs-test-tool` tells more)");
+                        guest_files_error(g, err,
+                                          "libguestfs could not boot its appliance "
+                                          "(`libguestfs-test-tool` tells more)");
                         return NULL;
                 }
         }
@@ -115,11 +123,13 @@ static int find_place(guestfs_h *g, const char *wanted, struct place *place, str
         _cleanup_free_ char *path = xasprintf("%s%s", *wanted == '/' ? "" : "/", wanted);
         const char *name = strrchr(path, '/') + 1;
         bool as_folder = !*name || streq(name, ".") || streq(name, "..");
-        _cleanup_free_ char *parent = as_folder ? xstrdup(path) : xstrndup(path, (size_t)(name - path));
+        _cleanup_free_ char *parent =
+                as_folder ? xstrdup(path) : xstrndup(path, (size_t)(name - path));
         place->folder = guestfs_realpath(g, parent);
         if (!place->folder)
                 return no_such_path(g, wanted, err);
-        _cleanup_free_ char *whole = as_folder ? xstrdup(place->folder) : path_join(place->folder, name);
+        _cleanup_free_ char *whole =
+                as_folder ? xstrdup(place->folder) : path_join(place->folder, name);
         place->stat = guestfs_lstatns(g, whole);
         if (!place->stat)
                 return no_such_path(g, wanted, err);
@@ -157,16 +167,19 @@ static const char *type_name(int64_t mode)
 static json_t *entry_to_json(const char *name, const struct guestfs_statns *stat, const char *link)
 {
         _cleanup_free_ char *shown = guest_files_escape(name);
-        _cleanup_free_ char *target = S_ISLNK(stat->st_mode) && link ? guest_files_escape(link) : NULL;
+        _cleanup_free_ char *target =
+                S_ISLNK(stat->st_mode) && link ? guest_files_escape(link) : NULL;
         _cleanup_free_ char *mode = xasprintf("%04llo", (unsigned long long)stat->st_mode & 07777U);
         _cleanup_free_ char *modified = clock_format_rfc3339(stat->st_mtime_sec);
-        json_t *entry =
-                json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s*}", "name", shown, "type", type_name(stat->st_mode), "mode",
-                          mode, "uid", (json_int_t)stat->st_uid, "gid", (json_int_t)stat->st_gid, "links",
-                          (json_int_t)stat->st_nlink, "size", (json_int_t)stat->st_size, "modified", modified, "target", target);
+        json_t *entry = json_pack(
+                "{s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:s, s:s*}", "name", shown, "type",
+                type_name(stat->st_mode), "mode", mode, "uid", (json_int_t)stat->st_uid, "gid",
+                (json_int_t)stat->st_gid, "links", (json_int_t)stat->st_nlink, "size",
+                (json_int_t)stat->st_size, "modified", modified, "target", target);
         if (entry && (S_ISBLK(stat->st_mode) || S_ISCHR(stat->st_mode)))
                 json_object_set_new(entry, "device",
-                                    json_sprintf("%u:%u", major((dev_t)stat->st_rdev), minor((dev_t)stat->st_rdev)));
+                                    json_sprintf("%u:%u", major((dev_t)stat->st_rdev),
+                                                 minor((dev_t)stat->st_rdev)));
         return entry;
 }
 
@@ -187,7 +200,8 @@ static int list_folder(guestfs_h *g, const char *folder, json_t *list, struct er
         /* Of what cannot be read, the inode number is -1. */
         for (uint32_t i = 0; links && i < stats->len && i < strv_length(names); i++)
                 if (stats->val[i].st_ino != -1)
-                        json_array_append_new(list, entry_to_json(names[i], &stats->val[i], i < n_links ? links[i] : NULL));
+                        json_array_append_new(list, entry_to_json(names[i], &stats->val[i],
+                                                                  i < n_links ? links[i] : NULL));
         if (stats)
                 guestfs_free_statns_list(stats);
         return links ? 0 : guest_files_error(g, err, "cannot list the folder");
@@ -202,7 +216,8 @@ static int send_list(guestfs_h *g, const struct place *place, int fd, struct err
                 return write_list(list, fd, err);
         }
         _cleanup_free_ char *path = path_join(place->folder, place->name);
-        _cleanup_free_ char *link = S_ISLNK(place->stat->st_mode) ? guestfs_readlink(g, path) : NULL;
+        _cleanup_free_ char *link =
+                S_ISLNK(place->stat->st_mode) ? guestfs_readlink(g, path) : NULL;
         json_array_append_new(list, entry_to_json(place->name, place->stat, link));
         return write_list(list, fd, err);
 }
@@ -212,8 +227,10 @@ static int send_tar(guestfs_h *g, const struct place *place, int fd, struct erro
         _cleanup_free_ char *to = xasprintf("/dev/fd/%d", fd);
         _cleanup_strv_ char **excludes = place->name ? guest_files_all_but(place->name) : NULL;
         char *none[] = { NULL };
-        if (guestfs_tar_out_opts(g, place->folder, to, GUESTFS_TAR_OUT_OPTS_NUMERICOWNER, 1, GUESTFS_TAR_OUT_OPTS_XATTRS, 1,
-                                 GUESTFS_TAR_OUT_OPTS_ACLS, 1, GUESTFS_TAR_OUT_OPTS_EXCLUDES, excludes ? excludes : none, -1) == 0)
+        if (guestfs_tar_out_opts(g, place->folder, to, GUESTFS_TAR_OUT_OPTS_NUMERICOWNER, 1,
+                                 GUESTFS_TAR_OUT_OPTS_XATTRS, 1, GUESTFS_TAR_OUT_OPTS_ACLS, 1,
+                                 GUESTFS_TAR_OUT_OPTS_EXCLUDES, excludes ? excludes : none,
+                                 -1) == 0)
                 return 0;
         return guest_files_error(g, err, "cannot read it out of the disk images");
 }
@@ -228,6 +245,7 @@ int guest_files_serve(const struct guest_files_serving *serving, struct error **
         if (find_place(g, serving->request->path, &place, err) < 0)
                 return -1;
         serving->opened(!place.name, warnings, serving->data);
-        return serving->request->action == GUEST_FILES_LIST ? send_list(g, &place, serving->out_fd, err)
-                                                            : send_tar(g, &place, serving->out_fd, err);
+        return serving->request->action == GUEST_FILES_LIST
+                       ? send_list(g, &place, serving->out_fd, err)
+                       : send_tar(g, &place, serving->out_fd, err);
 }

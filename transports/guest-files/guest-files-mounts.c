@@ -1,7 +1,8 @@
 /* Implements transports/guest-files/guest-files-mounts.h.
  *
- * Disks have the names of the VM here ("vda", its second partition "vda:2"), never libguestfs' ("/dev/sda2"): images are added in the
- * order of the request, and libguestfs names them in that order. */
+ * Disks have the names of the VM here ("vda", its second partition "vda:2"), never libguestfs'
+ * ("/dev/sda2"): images are added in the order of the request, and libguestfs names them in that
+ * order. */
 #include "transports/guest-files/guest-files-mounts.h"
 
 #include <ctype.h>
@@ -36,7 +37,8 @@ int guest_files_error(guestfs_h *g, struct error **err, const char *format, ...)
         return error_set(err, ERROR_INTERNAL, "%s: %s", what, said);
 }
 
-/* "vda", "vda:2" for one that lies on an image of the request, else as libguestfs has it. The caller frees. */
+/* "vda", "vda:2" for one that lies on an image of the request, else as libguestfs has it. The
+ * caller frees. */
 static char *shown_name(const struct filesystems *filesystems, const char *device)
 {
         for (size_t i = 0; i < filesystems->request->n_images && filesystems->devices[i]; i++) {
@@ -44,14 +46,16 @@ static char *shown_name(const struct filesystems *filesystems, const char *devic
                         continue;
                 const char *rest = device + strlen(filesystems->devices[i]);
                 if (rest[strspn(rest, "0123456789")] == '\0')
-                        return xasprintf("%s%s%s", filesystems->request->images[i].target, *rest ? ":" : "", rest);
+                        return xasprintf("%s%s%s", filesystems->request->images[i].target,
+                                         *rest ? ":" : "", rest);
         }
         return guest_files_escape(device);
 }
 
 static bool can_be_mounted(const char *type)
 {
-        return !streq(type, "unknown") && !streq(type, "swap") && !streq(type, "crypto_LUKS") && !streq(type, "");
+        return !streq(type, "unknown") && !streq(type, "swap") && !streq(type, "crypto_LUKS") &&
+               !streq(type, "");
 }
 
 /* "vda (ext4), vdb:1 (xfs), /dev/vg0/data (ext4)"; the caller frees. */
@@ -68,7 +72,8 @@ static char *list_them(const struct filesystems *filesystems)
         return out.length ? strbuf_take(&out) : xstrdup("none");
 }
 
-static int find_filesystems(guestfs_h *g, const struct guest_files_request *request, struct filesystems *ret, struct error **err)
+static int find_filesystems(guestfs_h *g, const struct guest_files_request *request,
+                            struct filesystems *ret, struct error **err)
 {
         *ret = (struct filesystems){ .g = g, .request = request };
         ret->devices = guestfs_list_devices(g);
@@ -79,17 +84,19 @@ static int find_filesystems(guestfs_h *g, const struct guest_files_request *requ
         return -1;
 }
 
-static int mount_one(const struct filesystems *filesystems, const char *device, const char *where, struct error **err)
+static int mount_one(const struct filesystems *filesystems, const char *device, const char *where,
+                     struct error **err)
 {
         if (guestfs_mount_ro(filesystems->g, device, where) == 0)
                 return 0;
         _cleanup_free_ char *name = shown_name(filesystems, device);
         _cleanup_free_ char *shown = guest_files_escape(where);
-        return guest_files_error(filesystems->g, err, "%s cannot be mounted%s%s", name, streq(where, "/") ? "" : " at ",
-                                 streq(where, "/") ? "" : shown);
+        return guest_files_error(filesystems->g, err, "%s cannot be mounted%s%s", name,
+                                 streq(where, "/") ? "" : " at ", streq(where, "/") ? "" : shown);
 }
 
-/* The only mountable file system whose name begins with `prefix` and goes on with digits alone; NULL where there is none or several. */
+/* The only mountable file system whose name begins with `prefix` and goes on with digits alone;
+ * NULL where there is none or several. */
 static const char *only_one(const struct filesystems *filesystems, const char *prefix)
 {
         const char *only = NULL;
@@ -98,7 +105,8 @@ static const char *only_one(const struct filesystems *filesystems, const char *p
                 if (!can_be_mounted(filesystems->found[i + 1]))
                         continue;
                 if (prefix &&
-                    (!str_starts_with(device, prefix) || device[strlen(prefix) + strspn(device + strlen(prefix), "0123456789")]))
+                    (!str_starts_with(device, prefix) ||
+                     device[strlen(prefix) + strspn(device + strlen(prefix), "0123456789")]))
                         continue;
                 if (only)
                         return NULL;
@@ -118,29 +126,35 @@ static int mount_disk(const struct filesystems *filesystems, const char *disk, s
                         device = filesystems->devices[i];
         _cleanup_free_ char *there_are = list_them(filesystems);
         if (!device)
-                return error_set(err, ERROR_CONFIG, "there is no disk '%.*s' in this point; its file systems: %s", (int)length,
-                                 disk, there_are);
+                return error_set(err, ERROR_CONFIG,
+                                 "there is no disk '%.*s' in this point; its file systems: %s",
+                                 (int)length, disk, there_are);
         if (disk[length]) {
                 _cleanup_free_ char *partition = xasprintf("%s%s", device, disk + length + 1);
                 for (size_t i = 0; filesystems->found[i]; i += 2)
                         if (streq(filesystems->found[i], partition))
                                 return mount_one(filesystems, partition, "/", err);
-                return error_set(err, ERROR_CONFIG, "there is no '%s' in this point; its file systems: %s", disk, there_are);
+                return error_set(err, ERROR_CONFIG,
+                                 "there is no '%s' in this point; its file systems: %s", disk,
+                                 there_are);
         }
         const char *only = only_one(filesystems, device);
         if (!only)
-                return error_set(err, ERROR_REFUSED, "disk %s has no file system, or more than one; name one of: %s", disk,
-                                 there_are);
+                return error_set(err, ERROR_REFUSED,
+                                 "disk %s has no file system, or more than one; name one of: %s",
+                                 disk, there_are);
         return mount_one(filesystems, only, "/", err);
 }
 
-static int mount_device(const struct filesystems *filesystems, const char *device, struct error **err)
+static int mount_device(const struct filesystems *filesystems, const char *device,
+                        struct error **err)
 {
         for (size_t i = 0; filesystems->found[i]; i += 2)
                 if (streq(filesystems->found[i], device))
                         return mount_one(filesystems, device, "/", err);
         _cleanup_free_ char *there_are = list_them(filesystems);
-        return error_set(err, ERROR_CONFIG, "there is no '%s' in this point; its file systems: %s", device, there_are);
+        return error_set(err, ERROR_CONFIG, "there is no '%s' in this point; its file systems: %s",
+                         device, there_are);
 }
 
 /* The shortest mount point that has not been taken; "/" comes first. NULL at the end. */
@@ -153,7 +167,8 @@ static const char **next_mount(char **mounts)
         return (const char **)next;
 }
 
-static int mount_system(const struct filesystems *filesystems, const char *root, char ***warnings, struct error **err)
+static int mount_system(const struct filesystems *filesystems, const char *root, char ***warnings,
+                        struct error **err)
 {
         _cleanup_strv_ char **mounts = guestfs_inspect_get_mountpoints(filesystems->g, root);
         if (!mounts)
@@ -171,7 +186,8 @@ static int mount_system(const struct filesystems *filesystems, const char *root,
         return 0;
 }
 
-int guest_files_mount(guestfs_h *g, const struct guest_files_request *request, char ***warnings, struct error **err)
+int guest_files_mount(guestfs_h *g, const struct guest_files_request *request, char ***warnings,
+                      struct error **err)
 {
         _cleanup_(filesystems_done) struct filesystems filesystems = { 0 };
         if (find_filesystems(g, request, &filesystems, err) < 0)
@@ -182,13 +198,18 @@ int guest_files_mount(guestfs_h *g, const struct guest_files_request *request, c
                 return mount_disk(&filesystems, request->disk, err);
         _cleanup_strv_ char **roots = guestfs_inspect_os(g);
         if (!roots)
-                return guest_files_error(g, err, "cannot look for an operating system in these disks");
+                return guest_files_error(g, err,
+                                         "cannot look for an operating system in these disks");
         if (strv_length(roots) == 1)
                 return mount_system(&filesystems, roots[0], warnings, err);
         const char *only = roots[0] ? NULL : only_one(&filesystems, NULL);
         if (only)
                 return mount_one(&filesystems, only, "/", err);
         _cleanup_free_ char *there_are = list_them(&filesystems);
-        return error_set(err, ERROR_REFUSED, "%s in these disks: name a file system with --disk or --device. There are: %s",
-                         roots[0] ? "there is more than one operating system" : "no operating system was found", there_are);
+        return error_set(
+                err, ERROR_REFUSED,
+                "%s in these disks: name a file system with --disk or --device. There are: %s",
+                roots[0] ? "there is more than one operating system"
+                         : "no operating system was found",
+                there_are);
 }

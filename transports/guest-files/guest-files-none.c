@@ -3,11 +3,12 @@
 
 int guest_files_check(struct error **err)
 {
-        return error_set(
-                err, ERROR_CONFIG,
-                "this orch was built without libguestfs, which reads files out of disk images. Install libguestfs-dev and "
-                "libarchive-dev (RHEL: libguestfs-devel, libarchive-devel) and build it with -Dlibguestfs=enabled; or look into "
-                "the image on a machine that has guestfish: guestfish --ro -i -a IMAGE");
+        return error_set(err, ERROR_CONFIG,
+                         "this orch was built without libguestfs, which reads files out of disk "
+                         "images. Install libguestfs-dev and "
+                         "libarchive-dev (RHEL: libguestfs-devel, libarchive-devel) and build it "
+                         "with -Dlibguestfs=enabled; or look into "
+                         "the image on a machine that has guestfish: guestfish --ro -i -a IMAGE");
 }
 
 int guest_files_serve(const struct guest_files_serving *serving _unused_, struct error **err)

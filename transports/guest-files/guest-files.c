@@ -1,8 +1,10 @@
 /* Implements transports/guest-files/guest-files.h: the side that watches.
  *
- * The process with libguestfs, the appliance's QEMU and libguestfs' helpers are one process group. It is ended by SIGTERM first: those
- * that libguestfs started die of it, the call that waits for them fails, and libguestfs removes its temporary folders. It is sent again
- * now and then, for what was started meanwhile. SIGKILL follows. The process gets the same SIGTERM from the kernel when ours is gone. */
+ * The process with libguestfs, the appliance's QEMU and libguestfs' helpers are one process group.
+ * It is ended by SIGTERM first: those that libguestfs started die of it, the call that waits for
+ * them fails, and libguestfs removes its temporary folders. It is sent again now and then, for what
+ * was started meanwhile. SIGKILL follows. The process gets the same SIGTERM from the kernel when
+ * ours is gone. */
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -23,7 +25,9 @@ enum { POLL_SLICE_MS = 200, END_GRACE_MS = 8000, END_AGAIN_S = 2, MOST_TOLD_BYTE
 struct guest_files {
         pid_t pid;
         int data_fd;
-        int told_fd; /* lines of JSON: {"folder": …, "warnings": […]}, then {"done": true} or {"error": …, "kind": …} */
+        /* lines of JSON: {"folder": …, "warnings": […]}, then {"done": true} or {"error": …,
+         * "kind": …} */
+        int told_fd;
         struct strbuf told;
         bool is_folder;
         char **warnings;
@@ -35,7 +39,8 @@ struct guest_files {
 /* In the process of its own, as all is from here to serve(). */
 static volatile sig_atomic_t ending; /* how often its group was told */
 
-/* What libguestfs started dies of this; the call that waits for it then fails. What it starts next has not been told: told again. */
+/* What libguestfs started dies of this; the call that waits for it then fails. What it starts next
+ * has not been told: told again. */
 static void on_end(int number)
 {
         if (number == SIGTERM && ending)
@@ -74,13 +79,16 @@ static _Noreturn void serve(const struct guest_files_request *request, int data_
         int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         dup2(null_fd, STDIN_FILENO);
         dup2(null_fd, STDOUT_FILENO); /* nothing but the archive may reach it */
-        struct guest_files_serving serving = { .request = request, .out_fd = data_fd, .opened = tell_opened, .data = &told_fd };
+        struct guest_files_serving serving = {
+                .request = request, .out_fd = data_fd, .opened = tell_opened, .data = &told_fd
+        };
         _cleanup_error_ struct error *error = NULL;
         if (guest_files_serve(&serving, &error) == 0)
                 tell(told_fd, json_pack("{s:b}", "done", 1));
         else {
                 _cleanup_free_ char *message = str_one_line(error->message, 4000);
-                tell(told_fd, json_pack("{s:s, s:s}", "kind", error_kind_name(error->kind), "error", message));
+                tell(told_fd, json_pack("{s:s, s:s}", "kind", error_kind_name(error->kind), "error",
+                                        message));
         }
         _exit(0);
 }
@@ -107,7 +115,8 @@ struct guest_files *guest_files_free(struct guest_files *files)
                         kill(files->pid, SIGTERM);
                         (void)ended_within(files->pid, END_GRACE_MS);
                 }
-                /* A group that has no member any more is no error; one in uninterruptible sleep is left to the kernel. */
+                /* A group that has no member any more is no error; one in uninterruptible sleep is
+                 * left to the kernel. */
                 kill(-files->pid, SIGKILL);
                 (void)ended_within(files->pid, 1000);
         }
@@ -131,12 +140,13 @@ static json_t *next_told(struct guest_files *files)
 
 static int gone(struct error **err)
 {
-        return error_set(err, ERROR_INTERNAL, "the process that reads the disk images ended before its time");
+        return error_set(err, ERROR_INTERNAL,
+                         "the process that reads the disk images ended before its time");
 }
 
 /* Waits for bytes on `fd` and reads them; 0 at its end. */
-static ssize_t read_within(struct guest_files *files, int fd, void *buffer, size_t size, struct deadline deadline, const char *what,
-                           struct error **err)
+static ssize_t read_within(struct guest_files *files, int fd, void *buffer, size_t size,
+                           struct deadline deadline, const char *what, struct error **err)
 {
         for (;;) {
                 if (files->cancelled && files->cancelled(files->data))
@@ -151,21 +161,24 @@ static ssize_t read_within(struct guest_files *files, int fd, void *buffer, size
                 if (n < 0 && errno == EINTR)
                         continue;
                 if (n < 0)
-                        return error_set_errno(err, ERROR_INTERNAL, errno,
-                                               "cannot read from the process that reads the disk images");
+                        return error_set_errno(
+                                err, ERROR_INTERNAL, errno,
+                                "cannot read from the process that reads the disk images");
                 return n;
         }
 }
 
 /* The next line that it tells, within the time; NULL with an error otherwise. */
-static json_t *wait_told(struct guest_files *files, struct deadline deadline, const char *what, struct error **err)
+static json_t *wait_told(struct guest_files *files, struct deadline deadline, const char *what,
+                         struct error **err)
 {
         char chunk[4096];
         for (;;) {
                 json_t *line = next_told(files);
                 if (line)
                         return line;
-                ssize_t n = read_within(files, files->told_fd, chunk, sizeof chunk, deadline, what, err);
+                ssize_t n = read_within(files, files->told_fd, chunk, sizeof chunk, deadline, what,
+                                        err);
                 if (n < 0)
                         return NULL;
                 if (n == 0 || files->told.length > MOST_TOLD_BYTES) {
@@ -188,7 +201,8 @@ static int told_error(const json_t *line, struct error **err)
 static int wait_opened(struct guest_files *files, int64_t timeout_ms, struct error **err)
 {
         _cleanup_free_ char *took = format_duration_ms(timeout_ms);
-        _cleanup_free_ char *what = xasprintf("libguestfs had not booted on the disk images and mounted them after %s", took);
+        _cleanup_free_ char *what = xasprintf(
+                "libguestfs had not booted on the disk images and mounted them after %s", took);
         _cleanup_json_ json_t *line = wait_told(files, deadline_in_ms(timeout_ms), what, err);
         if (!line)
                 return -1;
@@ -207,11 +221,14 @@ struct guest_files *guest_files_open(const struct guest_files_request *request, 
         int data[2] = { -1, -1 };
         int told[2] = { -1, -1 };
         _cleanup_(guest_files_freep) struct guest_files *files = xcalloc(1, sizeof *files);
-        *files = (struct guest_files){ .data_fd = -1, .told_fd = -1, .stall_timeout_ms = request->stall_timeout_ms };
+        *files = (struct guest_files){ .data_fd = -1,
+                                       .told_fd = -1,
+                                       .stall_timeout_ms = request->stall_timeout_ms };
         files->cancelled = request->cancelled;
         files->data = request->data;
         if (pipe2(data, O_CLOEXEC) < 0 || pipe2(told, O_CLOEXEC) < 0 || (files->pid = fork()) < 0) {
-                error_set_errno(err, ERROR_INTERNAL, errno, "cannot start a process to read the disk images");
+                error_set_errno(err, ERROR_INTERNAL, errno,
+                                "cannot start a process to read the disk images");
                 closep(&data[0]);
                 closep(&data[1]);
                 closep(&told[0]);

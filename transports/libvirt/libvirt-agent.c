@@ -1,11 +1,12 @@
-/* Calls that end in the guest's agent. Without a response timeout libvirt waits for an agent for ever, so every call sets one first.
- * It stays with the domain until somebody sets another: libvirt has no way to ask for the old one. */
+/* Calls that end in the guest's agent. Without a response timeout libvirt waits for an agent for
+ * ever, so every call sets one first. It stays with the domain until somebody sets another: libvirt
+ * has no way to ask for the old one. */
 #include <libvirt/libvirt-qemu.h>
 #include <string.h>
 
 #include "base/memory.h"
-#include "schema/libvirt/domain-live.h"
 #include "schema/json/json-fields.h"
+#include "schema/libvirt/domain-live.h"
 #include "transports/libvirt/libvirt-error.h"
 #include "transports/libvirt/libvirt-ssh-internal.h"
 
@@ -29,7 +30,8 @@ static int channel_is_connected(virDomainPtr domain, struct libvirt_request *req
         return channel == AGENT_CHANNEL_CONNECTED;
 }
 
-static int read_agent_state(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int read_agent_state(virConnectPtr connection _unused_, virDomainPtr domain,
+                            struct libvirt_request *request)
 {
         int connected = channel_is_connected(domain, request);
         if (connected < 0)
@@ -39,7 +41,8 @@ static int read_agent_state(virConnectPtr connection _unused_, virDomainPtr doma
                 return 0;
         if (set_timeout(domain, request) < 0)
                 return -1;
-        _cleanup_free_ char *reply = virDomainQemuAgentCommand(domain, "{\"execute\":\"guest-ping\"}", request->agent_seconds, 0);
+        _cleanup_free_ char *reply = virDomainQemuAgentCommand(
+                domain, "{\"execute\":\"guest-ping\"}", request->agent_seconds, 0);
         enum error_kind kind = reply ? ERROR_INTERNAL : libvirt_error_kind(virGetLastError());
         if (kind == ERROR_UNREACHABLE || kind == ERROR_AUTH)
                 return -1;
@@ -47,7 +50,8 @@ static int read_agent_state(virConnectPtr connection _unused_, virDomainPtr doma
         return 0;
 }
 
-int libvirt_ssh_agent_state(struct hypervisor *hypervisor, const char *uuid, enum agent_state *ret, struct error **err)
+int libvirt_ssh_agent_state(struct hypervisor *hypervisor, const char *uuid, enum agent_state *ret,
+                            struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
                 libvirt_request_new(read_agent_state, "asking the guest agent", uuid);
@@ -57,11 +61,13 @@ int libvirt_ssh_agent_state(struct hypervisor *hypervisor, const char *uuid, enu
         return 0;
 }
 
-static int read_status(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int read_status(virConnectPtr connection _unused_, virDomainPtr domain,
+                       struct libvirt_request *request)
 {
         if (set_timeout(domain, request) < 0)
                 return -1;
-        request->text = virDomainQemuAgentCommand(domain, "{\"execute\":\"guest-fsfreeze-status\"}", request->agent_seconds, 0);
+        request->text = virDomainQemuAgentCommand(domain, "{\"execute\":\"guest-fsfreeze-status\"}",
+                                                  request->agent_seconds, 0);
         return request->text ? 0 : -1;
 }
 
@@ -69,18 +75,23 @@ static int read_status(virConnectPtr connection _unused_, virDomainPtr domain, s
 static int parse_status(const char *reply, enum fsfreeze_status *ret, struct error **err)
 {
         size_t length = strnlen(reply, MAX_REPLY_BYTES + 1);
-        _cleanup_json_ json_t *json = length <= MAX_REPLY_BYTES ? json_loadb(reply, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+        _cleanup_json_ json_t *json =
+                length <= MAX_REPLY_BYTES ? json_loadb(reply, length, JSON_REJECT_DUPLICATES, NULL)
+                                          : NULL;
         const char *word = NULL;
         if (!json || json_unpack(json, "{s:s}", "return", &word) < 0)
-                return error_set(err, ERROR_CORRUPT, "the guest agent's answer is not a freeze status");
+                return error_set(err, ERROR_CORRUPT,
+                                 "the guest agent's answer is not a freeze status");
         if (strcmp(word, "frozen") != 0 && strcmp(word, "thawed") != 0)
                 return error_set(err, ERROR_CORRUPT,
-                                 "the guest agent answers with a freeze status that is neither frozen nor thawed");
+                                 "the guest agent answers with a freeze status that is neither "
+                                 "frozen nor thawed");
         *ret = strcmp(word, "frozen") == 0 ? FSFREEZE_FROZEN : FSFREEZE_THAWED;
         return 0;
 }
 
-int libvirt_ssh_fsfreeze_status(struct hypervisor *hypervisor, const char *uuid, enum fsfreeze_status *ret, struct error **err)
+int libvirt_ssh_fsfreeze_status(struct hypervisor *hypervisor, const char *uuid,
+                                enum fsfreeze_status *ret, struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
                 libvirt_request_new(read_status, "reading the freeze status", uuid);
@@ -91,7 +102,8 @@ int libvirt_ssh_fsfreeze_status(struct hypervisor *hypervisor, const char *uuid,
         return 0;
 }
 
-static int do_freeze(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int do_freeze(virConnectPtr connection _unused_, virDomainPtr domain,
+                     struct libvirt_request *request)
 {
         if (set_timeout(domain, request) < 0)
                 return -1;
@@ -99,7 +111,8 @@ static int do_freeze(virConnectPtr connection _unused_, virDomainPtr domain, str
         return request->number < 0 ? -1 : 0;
 }
 
-static int do_thaw(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int do_thaw(virConnectPtr connection _unused_, virDomainPtr domain,
+                   struct libvirt_request *request)
 {
         if (set_timeout(domain, request) < 0)
                 return -1;
@@ -107,10 +120,12 @@ static int do_thaw(virConnectPtr connection _unused_, virDomainPtr domain, struc
         return request->number < 0 ? -1 : 0;
 }
 
-static int count_filesystems(struct hypervisor *hypervisor, libvirt_function *function, const char *doing, const char *uuid,
-                             int *ret_filesystems, struct error **err)
+static int count_filesystems(struct hypervisor *hypervisor, libvirt_function *function,
+                             const char *doing, const char *uuid, int *ret_filesystems,
+                             struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(function, doing, uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(function, doing, uuid);
         if (libvirt_ssh_agent_call(hypervisor, request, err) < 0)
                 return -1;
         if (ret_filesystems)
@@ -118,24 +133,31 @@ static int count_filesystems(struct hypervisor *hypervisor, libvirt_function *fu
         return 0;
 }
 
-int libvirt_ssh_fsfreeze(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems, struct error **err)
+int libvirt_ssh_fsfreeze(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems,
+                         struct error **err)
 {
-        return count_filesystems(hypervisor, do_freeze, "freezing the filesystems", uuid, ret_filesystems, err);
+        return count_filesystems(hypervisor, do_freeze, "freezing the filesystems", uuid,
+                                 ret_filesystems, err);
 }
 
-int libvirt_ssh_fsthaw(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems, struct error **err)
+int libvirt_ssh_fsthaw(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems,
+                       struct error **err)
 {
-        return count_filesystems(hypervisor, do_thaw, "thawing the filesystems", uuid, ret_filesystems, err);
+        return count_filesystems(hypervisor, do_thaw, "thawing the filesystems", uuid,
+                                 ret_filesystems, err);
 }
 
-static int send_command(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int send_command(virConnectPtr connection _unused_, virDomainPtr domain,
+                        struct libvirt_request *request)
 {
-        request->text = virDomainQemuAgentCommand(domain, request->command, request->agent_seconds, 0);
+        request->text =
+                virDomainQemuAgentCommand(domain, request->command, request->agent_seconds, 0);
         return request->text ? 0 : -1;
 }
 
-int libvirt_ssh_agent_command(struct hypervisor *hypervisor, const char *uuid, const char *json_command, int64_t timeout_ms,
-                              char **ret_reply, struct error **err)
+int libvirt_ssh_agent_command(struct hypervisor *hypervisor, const char *uuid,
+                              const char *json_command, int64_t timeout_ms, char **ret_reply,
+                              struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
                 libvirt_request_new(send_command, "giving a command to the guest agent", uuid);

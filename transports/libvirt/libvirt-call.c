@@ -1,5 +1,6 @@
-/* Implements transports/libvirt/libvirt-call.h. A virConnect, its domains and libvirt's thread-bound errors are touched in the service's thread
- * only; what leaves that thread is plain memory in a request that has been handed back. */
+/* Implements transports/libvirt/libvirt-call.h. A virConnect, its domains and libvirt's
+ * thread-bound errors are touched in the service's thread only; what leaves that thread is plain
+ * memory in a request that has been handed back. */
 #include "transports/libvirt/libvirt-call.h"
 
 #include "base/memory.h"
@@ -80,12 +81,15 @@ static void make_call(struct service_call *call, void *context_pointer)
         if (request->result < 0 && !request->error)
                 libvirt_error_set(&request->error);
         request->connection_dead = virConnectIsAlive(context->connection) != 1;
-        /* What a living connection tells of a broken one: the daemon over there has no way to another one, or no room for its answer. */
-        if (request->error && request->error->kind == ERROR_UNREACHABLE && !request->connection_dead)
+        /* What a living connection tells of a broken one: the daemon over there has no way to
+         * another one, or no room for its answer. */
+        if (request->error && request->error->kind == ERROR_UNREACHABLE &&
+            !request->connection_dead)
                 request->error->kind = ERROR_INTERNAL;
 }
 
-struct libvirt_request *libvirt_request_new(libvirt_function *function, const char *doing, const char *uuid)
+struct libvirt_request *libvirt_request_new(libvirt_function *function, const char *doing,
+                                            const char *uuid)
 {
         struct libvirt_request *request = xcalloc(1, sizeof *request);
         service_call_init(&request->call, make_call, request_free);
@@ -120,7 +124,8 @@ static void context_free(void *context_pointer)
         free(context);
 }
 
-/* Nothing more comes from there. What the tunnel knows explains more than libvirt's "end of file". */
+/* Nothing more comes from there. What the tunnel knows explains more than libvirt's "end of
+ * file". */
 static void give_up(struct libvirt_connection *connection, struct error *error)
 {
         connection->lost = true;
@@ -134,13 +139,15 @@ static void give_up(struct libvirt_connection *connection, struct error *error)
 }
 
 /* Gives the call to the thread and says how it ended. */
-static int hand_over(struct libvirt_connection *connection, struct libvirt_request *request, int64_t timeout_ms, struct error **err)
+static int hand_over(struct libvirt_connection *connection, struct libvirt_request *request,
+                     int64_t timeout_ms, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         if (!service_thread_run(connection->service, &request->call, timeout_ms)) {
                 _cleanup_free_ char *limit = format_duration_ms(timeout_ms);
                 error_set(&error, ERROR_TIMEOUT,
-                          "libvirt gave no answer within %s (is its daemon, or the QEMU of the VM, stopped?); the call was left "
+                          "libvirt gave no answer within %s (is its daemon, or the QEMU of the VM, "
+                          "stopped?); the call was left "
                           "behind",
                           limit);
                 give_up(connection, error);
@@ -154,18 +161,21 @@ static int hand_over(struct libvirt_connection *connection, struct libvirt_reque
         return error ? error_propagate(err, TAKE_PTR(error)) : 0;
 }
 
-struct libvirt_connection *libvirt_connection_open(const char *uri, struct ssh_tunnel *tunnel, int64_t connect_timeout_ms,
+struct libvirt_connection *libvirt_connection_open(const char *uri, struct ssh_tunnel *tunnel,
+                                                   int64_t connect_timeout_ms,
                                                    int64_t call_timeout_ms, struct error **err)
 {
         struct context *context = xcalloc(1, sizeof *context);
         context->uri = xstrdup(uri);
-        _cleanup_(libvirt_connection_freep) struct libvirt_connection *connection = xcalloc(1, sizeof *connection);
+        _cleanup_(libvirt_connection_freep) struct libvirt_connection *connection =
+                xcalloc(1, sizeof *connection);
         connection->tunnel = tunnel;
         connection->call_timeout_ms = call_timeout_ms;
         connection->service = service_thread_new(context, context_free, err);
         if (!connection->service)
                 return NULL;
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(NULL, "connecting", NULL);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(NULL, "connecting", NULL);
         request->call.run = open_in_thread;
         int r = hand_over(connection, request, connect_timeout_ms, err);
         if (tunnel)
@@ -177,18 +187,23 @@ struct libvirt_connection *libvirt_connection_open(const char *uri, struct ssh_t
         return TAKE_PTR(connection);
 }
 
-int libvirt_connection_call(struct libvirt_connection *connection, struct libvirt_request *request, struct error **err)
+int libvirt_connection_call(struct libvirt_connection *connection, struct libvirt_request *request,
+                            struct error **err)
 {
         int r = -1;
         if (connection->lost)
                 error_set(err, ERROR_UNREACHABLE, "the libvirt connection was lost before");
         else
-                r = hand_over(connection, request, request->timeout_ms ? request->timeout_ms : connection->call_timeout_ms, err);
+                r = hand_over(connection, request,
+                              request->timeout_ms ? request->timeout_ms
+                                                  : connection->call_timeout_ms,
+                              err);
         if (r == 0)
                 return 0;
         const char *vm = request->uuid ? request->uuid : request->name;
         if (vm && request->target)
-                return error_prefix(err, "%s of disk %s of VM %s", request->doing, request->target, vm);
+                return error_prefix(err, "%s of disk %s of VM %s", request->doing, request->target,
+                                    vm);
         if (vm)
                 return error_prefix(err, "%s of VM %s", request->doing, vm);
         return error_prefix(err, "%s", request->doing);

@@ -1,4 +1,5 @@
-/* Checkpoints and backup jobs: what was written since a moment, and having QEMU write it to a file. */
+/* Checkpoints and backup jobs: what was written since a moment, and having QEMU write it to a
+ * file. */
 #include <libvirt/virterror.h>
 #include <string.h>
 
@@ -12,10 +13,12 @@ enum {
         BEGIN_TIMEOUT_MS = 60 * 1000,
 };
 
-static int read_checkpoints(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int read_checkpoints(virConnectPtr connection _unused_, virDomainPtr domain,
+                            struct libvirt_request *request)
 {
         virDomainCheckpointPtr *checkpoints = NULL;
-        int n = virDomainListAllCheckpoints(domain, &checkpoints, VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL);
+        int n = virDomainListAllCheckpoints(domain, &checkpoints,
+                                            VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL);
         /* A driver without checkpoints has none. */
         if (n < 0)
                 return virGetLastErrorCode() == VIR_ERR_NO_SUPPORT ? 0 : -1;
@@ -28,7 +31,8 @@ static int read_checkpoints(virConnectPtr connection _unused_, virDomainPtr doma
         return 0;
 }
 
-int libvirt_ssh_list_checkpoints(struct hypervisor *hypervisor, const char *uuid, char ***ret_names, struct error **err)
+int libvirt_ssh_list_checkpoints(struct hypervisor *hypervisor, const char *uuid, char ***ret_names,
+                                 struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
                 libvirt_request_new(read_checkpoints, "listing the checkpoints", uuid);
@@ -38,9 +42,11 @@ int libvirt_ssh_list_checkpoints(struct hypervisor *hypervisor, const char *uuid
         return 0;
 }
 
-static int read_checkpoint(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int read_checkpoint(virConnectPtr connection _unused_, virDomainPtr domain,
+                           struct libvirt_request *request)
 {
-        virDomainCheckpointPtr checkpoint = virDomainCheckpointLookupByName(domain, request->name, 0);
+        virDomainCheckpointPtr checkpoint =
+                virDomainCheckpointLookupByName(domain, request->name, 0);
         if (!checkpoint)
                 return -1;
         request->text = virDomainCheckpointGetXMLDesc(checkpoint, VIR_DOMAIN_CHECKPOINT_XML_SIZE);
@@ -48,8 +54,8 @@ static int read_checkpoint(virConnectPtr connection _unused_, virDomainPtr domai
         return request->text ? 0 : -1;
 }
 
-int libvirt_ssh_checkpoint_xml(struct hypervisor *hypervisor, const char *uuid, const char *name, char **ret_xml,
-                               struct error **err)
+int libvirt_ssh_checkpoint_xml(struct hypervisor *hypervisor, const char *uuid, const char *name,
+                               char **ret_xml, struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
                 libvirt_request_new(read_checkpoint, "reading a checkpoint", uuid);
@@ -60,7 +66,8 @@ int libvirt_ssh_checkpoint_xml(struct hypervisor *hypervisor, const char *uuid, 
         return 0;
 }
 
-static int do_create(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int do_create(virConnectPtr connection _unused_, virDomainPtr domain,
+                     struct libvirt_request *request)
 {
         virDomainCheckpointPtr checkpoint = virDomainCheckpointCreateXML(domain, request->xml, 0);
         if (!checkpoint)
@@ -69,30 +76,38 @@ static int do_create(virConnectPtr connection _unused_, virDomainPtr domain, str
         return 0;
 }
 
-int libvirt_ssh_checkpoint_create(struct hypervisor *hypervisor, const char *uuid, const char *xml, struct error **err)
+int libvirt_ssh_checkpoint_create(struct hypervisor *hypervisor, const char *uuid, const char *xml,
+                                  struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(do_create, "making a checkpoint", uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(do_create, "making a checkpoint", uuid);
         request->xml = xstrdup(xml);
         return libvirt_ssh_call(hypervisor, request, err);
 }
 
-/* A bitmap that is gone or unusable cannot be merged into the one before it: then only the record is left to be removed. */
-static int do_delete(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+/* A bitmap that is gone or unusable cannot be merged into the one before it: then only the record
+ * is left to be removed. */
+static int do_delete(virConnectPtr connection _unused_, virDomainPtr domain,
+                     struct libvirt_request *request)
 {
-        virDomainCheckpointPtr checkpoint = virDomainCheckpointLookupByName(domain, request->name, 0);
+        virDomainCheckpointPtr checkpoint =
+                virDomainCheckpointLookupByName(domain, request->name, 0);
         if (!checkpoint)
                 return virGetLastErrorCode() == VIR_ERR_NO_DOMAIN_CHECKPOINT ? 0 : -1;
         int r = virDomainCheckpointDelete(checkpoint, 0);
         int code = r < 0 ? virGetLastErrorCode() : 0;
         if (r < 0 && code != VIR_ERR_OPERATION_TIMEOUT && code != VIR_ERR_OPERATION_INVALID)
-                r = virDomainCheckpointDelete(checkpoint, VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY);
+                r = virDomainCheckpointDelete(checkpoint,
+                                              VIR_DOMAIN_CHECKPOINT_DELETE_METADATA_ONLY);
         virDomainCheckpointFree(checkpoint);
         return r;
 }
 
-int libvirt_ssh_checkpoint_delete(struct hypervisor *hypervisor, const char *uuid, const char *name, struct error **err)
+int libvirt_ssh_checkpoint_delete(struct hypervisor *hypervisor, const char *uuid, const char *name,
+                                  struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(do_delete, "deleting a checkpoint", uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(do_delete, "deleting a checkpoint", uuid);
         request->name = xstrdup(name);
         request->timeout_ms = BEGIN_TIMEOUT_MS;
         return libvirt_ssh_call(hypervisor, request, err);
@@ -103,48 +118,56 @@ static void forget_last_job(virDomainPtr domain)
 {
         virTypedParameterPtr parameters = NULL;
         int type = VIR_DOMAIN_JOB_NONE, n = 0;
-        if (virDomainGetJobStats(domain, &type, &parameters, &n, VIR_DOMAIN_JOB_STATS_COMPLETED) == 0)
+        if (virDomainGetJobStats(domain, &type, &parameters, &n, VIR_DOMAIN_JOB_STATS_COMPLETED) ==
+            0)
                 virTypedParamsFree(parameters, n);
 }
 
-static int do_begin(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int do_begin(virConnectPtr connection _unused_, virDomainPtr domain,
+                    struct libvirt_request *request)
 {
         forget_last_job(domain);
         return virDomainBackupBegin(domain, request->xml, request->text, 0);
 }
 
-int libvirt_ssh_backup_begin(struct hypervisor *hypervisor, const char *uuid, const char *backup_xml, const char *checkpoint_xml,
-                             struct error **err)
+int libvirt_ssh_backup_begin(struct hypervisor *hypervisor, const char *uuid,
+                             const char *backup_xml, const char *checkpoint_xml, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(do_begin, "beginning the backup job", uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(do_begin, "beginning the backup job", uuid);
         request->xml = xstrdup(backup_xml);
         request->text = xstrdup(checkpoint_xml);
         request->timeout_ms = BEGIN_TIMEOUT_MS;
         return libvirt_ssh_call(hypervisor, request, err);
 }
 
-/* What became of the last job; libvirt keeps it until somebody asks or another one begins. One that was no backup tells nothing of a backup
- * before it. */
+/* What became of the last job; libvirt keeps it until somebody asks or another one begins. One that
+ * was no backup tells nothing of a backup before it. */
 static int read_completed(virDomainPtr domain, struct libvirt_request *request)
 {
         virTypedParameterPtr parameters = NULL;
-        int type = VIR_DOMAIN_JOB_NONE, n = 0, success = 0, operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
+        int type = VIR_DOMAIN_JOB_NONE, n = 0, success = 0,
+            operation = VIR_DOMAIN_JOB_OPERATION_UNKNOWN;
         const char *message = NULL;
         if (virDomainGetJobStats(domain, &type, &parameters, &n,
-                                 VIR_DOMAIN_JOB_STATS_COMPLETED | VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED) < 0)
+                                 VIR_DOMAIN_JOB_STATS_COMPLETED |
+                                         VIR_DOMAIN_JOB_STATS_KEEP_COMPLETED) < 0)
                 return -1;
         virTypedParamsGetBoolean(parameters, n, VIR_DOMAIN_JOB_SUCCESS, &success);
         virTypedParamsGetString(parameters, n, VIR_DOMAIN_JOB_ERRMSG, &message);
         virTypedParamsGetInt(parameters, n, VIR_DOMAIN_JOB_OPERATION, &operation);
         if (operation == VIR_DOMAIN_JOB_OPERATION_BACKUP) {
-                request->backup_job.state = type == VIR_DOMAIN_JOB_COMPLETED && success ? BACKUP_JOB_DONE : BACKUP_JOB_FAILED;
+                request->backup_job.state = type == VIR_DOMAIN_JOB_COMPLETED && success
+                                                    ? BACKUP_JOB_DONE
+                                                    : BACKUP_JOB_FAILED;
                 request->text = xstrdup(message);
         }
         virTypedParamsFree(parameters, n);
         return 0;
 }
 
-static int read_backup_job(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int read_backup_job(virConnectPtr connection _unused_, virDomainPtr domain,
+                           struct libvirt_request *request)
 {
         struct backup_job *job = &request->backup_job;
         virTypedParameterPtr parameters = NULL;
@@ -160,14 +183,16 @@ static int read_backup_job(virConnectPtr connection _unused_, virDomainPtr domai
                 return read_completed(domain, request);
         if (operation != VIR_DOMAIN_JOB_OPERATION_BACKUP)
                 return 0;
-        *job = (struct backup_job){ .state = BACKUP_JOB_RUNNING, .done_bytes = done, .total_bytes = total };
+        *job = (struct backup_job){ .state = BACKUP_JOB_RUNNING,
+                                    .done_bytes = done,
+                                    .total_bytes = total };
         request->text = virDomainBackupGetXMLDesc(domain, 0);
         /* Between the two questions it may have ended. */
         return request->text || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN_BACKUP ? 0 : -1;
 }
 
-int libvirt_ssh_backup_job(struct hypervisor *hypervisor, const char *uuid, struct backup_job *ret, char **ret_text,
-                           struct error **err)
+int libvirt_ssh_backup_job(struct hypervisor *hypervisor, const char *uuid, struct backup_job *ret,
+                           char **ret_text, struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
                 libvirt_request_new(read_backup_job, "reading the backup job", uuid);
@@ -179,8 +204,10 @@ int libvirt_ssh_backup_job(struct hypervisor *hypervisor, const char *uuid, stru
         return 0;
 }
 
-/* A domain has one such job at a time: only a backup is ever ended here, never somebody's migration. */
-static int end_backup(virConnectPtr connection, virDomainPtr domain, struct libvirt_request *request)
+/* A domain has one such job at a time: only a backup is ever ended here, never somebody's
+ * migration. */
+static int end_backup(virConnectPtr connection, virDomainPtr domain,
+                      struct libvirt_request *request)
 {
         request->backup_job = (struct backup_job){ 0 };
         free(TAKE_PTR(request->text));
@@ -193,11 +220,14 @@ static int end_backup(virConnectPtr connection, virDomainPtr domain, struct libv
 static int do_abort(virConnectPtr connection, virDomainPtr domain, struct libvirt_request *request)
 {
         int r = end_backup(connection, domain, request);
-        return r < 0 && virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID ? end_backup(connection, domain, request) : r;
+        return r < 0 && virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID
+                       ? end_backup(connection, domain, request)
+                       : r;
 }
 
 int libvirt_ssh_backup_abort(struct hypervisor *hypervisor, const char *uuid, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(do_abort, "ending the backup job", uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(do_abort, "ending the backup job", uuid);
         return libvirt_ssh_call(hypervisor, request, err);
 }

@@ -8,14 +8,16 @@
 
 enum { MAX_XML_BYTES = 4 * 1024 * 1024, MAX_LISTED = 10000, LONG_MONITOR_COMMAND_MS = 2000 };
 
-static int read_versions(virConnectPtr connection, virDomainPtr domain _unused_, struct libvirt_request *request)
+static int read_versions(virConnectPtr connection, virDomainPtr domain _unused_,
+                         struct libvirt_request *request)
 {
         if (virConnectGetLibVersion(connection, &request->versions.libvirt) < 0)
                 return -1;
         return virConnectGetVersion(connection, &request->versions.qemu);
 }
 
-int libvirt_ssh_versions(struct hypervisor *hypervisor, struct hypervisor_versions *ret, struct error **err)
+int libvirt_ssh_versions(struct hypervisor *hypervisor, struct hypervisor_versions *ret,
+                         struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
                 libvirt_request_new(read_versions, "reading the versions", NULL);
@@ -60,14 +62,16 @@ static const char *job_word(int operation)
         return known ? words[operation] : "unknown job";
 }
 
-/* Somebody's command to QEMU has had no answer for long: asking for the job would wait behind it, and for half a minute. */
+/* Somebody's command to QEMU has had no answer for long: asking for the job would wait behind it,
+ * and for half a minute. */
 static bool is_stuck(virDomainPtr domain)
 {
         virDomainControlInfo control;
         if (virDomainGetControlInfo(domain, &control, 0) < 0)
                 return false;
         return control.state == VIR_DOMAIN_CONTROL_ERROR ||
-               (control.state == VIR_DOMAIN_CONTROL_OCCUPIED && control.stateTime > LONG_MONITOR_COMMAND_MS);
+               (control.state == VIR_DOMAIN_CONTROL_OCCUPIED &&
+                control.stateTime > LONG_MONITOR_COMMAND_MS);
 }
 
 /* A domain that is off, or a driver that knows no jobs, has none. */
@@ -90,12 +94,14 @@ static int read_job(virDomainPtr domain, struct libvirt_request *request)
         return 0;
 }
 
-static int read_info(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int read_info(virConnectPtr connection _unused_, virDomainPtr domain,
+                     struct libvirt_request *request)
 {
         struct domain_info *info = &request->info;
         char uuid[VIR_UUID_STRING_BUFLEN];
         int state, reason;
-        if (virDomainGetUUIDString(domain, uuid) < 0 || virDomainGetState(domain, &state, &reason, 0) < 0)
+        if (virDomainGetUUIDString(domain, uuid) < 0 ||
+            virDomainGetState(domain, &state, &reason, 0) < 0)
                 return -1;
         int persistent = virDomainIsPersistent(domain);
         int managed_save = persistent == 1 ? virDomainHasManagedSaveImage(domain, 0) : 0;
@@ -104,16 +110,18 @@ static int read_info(virConnectPtr connection _unused_, virDomainPtr domain, str
         info->uuid = xstrdup(uuid);
         info->name = xstrdup(virDomainGetName(domain));
         info->state = state_from_libvirt(state);
-        info->paused_by_io_error = state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR;
+        info->paused_by_io_error =
+                state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR;
         info->persistent = persistent;
         info->has_managed_save = managed_save;
         return state == VIR_DOMAIN_SHUTOFF ? 0 : read_job(domain, request);
 }
 
-int libvirt_ssh_find_domain(struct hypervisor *hypervisor, const char *uuid, const char *name, struct domain_info *ret,
-                            struct error **err)
+int libvirt_ssh_find_domain(struct hypervisor *hypervisor, const char *uuid, const char *name,
+                            struct domain_info *ret, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_info, "reading the state", uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(read_info, "reading the state", uuid);
         request->name = xstrdup(name);
         request->may_be_missing = true;
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
@@ -125,7 +133,8 @@ int libvirt_ssh_find_domain(struct hypervisor *hypervisor, const char *uuid, con
         return 1;
 }
 
-static int read_list(virConnectPtr connection, virDomainPtr domain _unused_, struct libvirt_request *request)
+static int read_list(virConnectPtr connection, virDomainPtr domain _unused_,
+                     struct libvirt_request *request)
 {
         virDomainPtr *domains = NULL;
         int n = virConnectListAllDomains(connection, &domains, 0);
@@ -143,33 +152,39 @@ static int read_list(virConnectPtr connection, virDomainPtr domain _unused_, str
 
 int libvirt_ssh_list_domains(struct hypervisor *hypervisor, char ***ret_uuids, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_list, "listing the VMs", NULL);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(read_list, "listing the VMs", NULL);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
                 return -1;
         *ret_uuids = libvirt_request_take_strings(request);
         return 0;
 }
 
-static int read_xml(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int read_xml(virConnectPtr connection _unused_, virDomainPtr domain,
+                    struct libvirt_request *request)
 {
         request->text = virDomainGetXMLDesc(domain, request->flags);
         if (request->text && strnlen(request->text, MAX_XML_BYTES + 1) > MAX_XML_BYTES)
-                return error_set(&request->error, ERROR_CORRUPT, "the XML is larger than %d bytes", MAX_XML_BYTES);
+                return error_set(&request->error, ERROR_CORRUPT, "the XML is larger than %d bytes",
+                                 MAX_XML_BYTES);
         return request->text ? 0 : -1;
 }
 
-int libvirt_ssh_get_xml(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure, char **ret_xml,
-                        struct error **err)
+int libvirt_ssh_get_xml(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure,
+                        char **ret_xml, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_xml, "reading the XML", uuid);
-        request->flags = (inactive ? VIR_DOMAIN_XML_INACTIVE : 0u) | (secure ? VIR_DOMAIN_XML_SECURE : 0u);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(read_xml, "reading the XML", uuid);
+        request->flags =
+                (inactive ? VIR_DOMAIN_XML_INACTIVE : 0u) | (secure ? VIR_DOMAIN_XML_SECURE : 0u);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
                 return -1;
         *ret_xml = TAKE_PTR(request->text);
         return 0;
 }
 
-static int read_snapshots(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int read_snapshots(virConnectPtr connection _unused_, virDomainPtr domain,
+                          struct libvirt_request *request)
 {
         virDomainSnapshotPtr *snapshots = NULL;
         int n = virDomainListAllSnapshots(domain, &snapshots, 0);
@@ -184,7 +199,8 @@ static int read_snapshots(virConnectPtr connection _unused_, virDomainPtr domain
         return 0;
 }
 
-int libvirt_ssh_list_snapshots(struct hypervisor *hypervisor, const char *uuid, char ***ret_names, struct error **err)
+int libvirt_ssh_list_snapshots(struct hypervisor *hypervisor, const char *uuid, char ***ret_names,
+                               struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
                 libvirt_request_new(read_snapshots, "listing the snapshots", uuid);
@@ -194,15 +210,17 @@ int libvirt_ssh_list_snapshots(struct hypervisor *hypervisor, const char *uuid, 
         return 0;
 }
 
-static int read_block_size(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int read_block_size(virConnectPtr connection _unused_, virDomainPtr domain,
+                           struct libvirt_request *request)
 {
         return virDomainGetBlockInfo(domain, request->target, &request->block, 0);
 }
 
-int libvirt_ssh_block_size(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t *ret_capacity,
-                           uint64_t *ret_allocation, struct error **err)
+int libvirt_ssh_block_size(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                           uint64_t *ret_capacity, uint64_t *ret_allocation, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(read_block_size, "reading the size", uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(read_block_size, "reading the size", uuid);
         request->target = xstrdup(target);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
                 return -1;

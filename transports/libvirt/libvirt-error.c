@@ -1,5 +1,6 @@
-/* Implements transports/libvirt/libvirt-error.h. libvirt has one code for "cannot now" (OPERATION_INVALID) and one for "something failed"
- * (INTERNAL_ERROR, OPERATION_FAILED), so for these few the domain, the errno and, last, the words of its message decide. */
+/* Implements transports/libvirt/libvirt-error.h. libvirt has one code for "cannot now"
+ * (OPERATION_INVALID) and one for "something failed" (INTERNAL_ERROR, OPERATION_FAILED), so for
+ * these few the domain, the errno and, last, the words of its message decide. */
 #include "transports/libvirt/libvirt-error.h"
 
 #include <errno.h>
@@ -8,7 +9,10 @@
 
 #include "base/strings.h"
 
-enum { LONGEST_TEXT = 600, AGENT_COMMAND_TIMEOUT = 112 /* VIR_ERR_AGENT_COMMAND_TIMEOUT, since libvirt 11.2 */ };
+enum {
+        LONGEST_TEXT = 600,
+        AGENT_COMMAND_TIMEOUT = 112 /* VIR_ERR_AGENT_COMMAND_TIMEOUT, since libvirt 11.2 */
+};
 
 static bool says(const virError *error, const char *const words[])
 {
@@ -18,20 +22,28 @@ static bool says(const virError *error, const char *const words[])
         return false;
 }
 
-/* Of those codes that can mean anything. A QEMU or an agent whose connection to its libvirt broke is not ours broken; and what stands behind
- * "QEMU agent command" are a guest's words, which decide nothing. */
+/* Of those codes that can mean anything. A QEMU or an agent whose connection to its libvirt broke
+ * is not ours broken; and what stands behind "QEMU agent command" are a guest's words, which decide
+ * nothing. */
 static enum error_kind kind_by_circumstances(const virError *error)
 {
         static const char *const guests[] = { "QEMU agent command", NULL };
-        static const char *const agent_gone[] = { "read from agent", "write to agent", "file from agent", NULL };
+        static const char *const agent_gone[] = { "read from agent", "write to agent",
+                                                  "file from agent", NULL };
         static const char *const space[] = { "No space left", "quota exceeded", NULL };
-        static const char *const busy[] = { "another", "in progress", "block job", "active job", NULL };
-        static const char *const gone[] = {
-                "client socket is closed", "connection closed", "Connection reset", "Broken pipe", "end of file", NULL
-        };
+        static const char *const busy[] = { "another", "in progress", "block job", "active job",
+                                            NULL };
+        static const char *const gone[] = { "client socket is closed",
+                                            "connection closed",
+                                            "Connection reset",
+                                            "Broken pipe",
+                                            "end of file",
+                                            NULL };
         if (says(error, guests))
                 return ERROR_INTERNAL;
-        if ((error->code == VIR_ERR_SYSTEM_ERROR && (error->int1 == ENOSPC || error->int1 == EDQUOT)) || says(error, space))
+        if ((error->code == VIR_ERR_SYSTEM_ERROR &&
+             (error->int1 == ENOSPC || error->int1 == EDQUOT)) ||
+            says(error, space))
                 return ERROR_NOSPACE;
         if (error->domain == VIR_FROM_RPC || error->domain == VIR_FROM_REMOTE ||
             (error->domain != VIR_FROM_QEMU && says(error, gone)))

@@ -12,16 +12,18 @@ enum {
         DESTROY_TIMEOUT_MS = 90 * 1000,
 };
 
-static int run_simple(struct hypervisor *hypervisor, libvirt_function *function, const char *doing, const char *uuid,
-                      int64_t timeout_ms, unsigned flags, struct error **err)
+static int run_simple(struct hypervisor *hypervisor, libvirt_function *function, const char *doing,
+                      const char *uuid, int64_t timeout_ms, unsigned flags, struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(function, doing, uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(function, doing, uuid);
         request->timeout_ms = timeout_ms;
         request->flags = flags;
         return libvirt_ssh_call(hypervisor, request, err);
 }
 
-static int do_suspend(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request _unused_)
+static int do_suspend(virConnectPtr connection _unused_, virDomainPtr domain,
+                      struct libvirt_request *request _unused_)
 {
         return virDomainSuspend(domain);
 }
@@ -31,7 +33,8 @@ int libvirt_ssh_suspend(struct hypervisor *hypervisor, const char *uuid, struct 
         return run_simple(hypervisor, do_suspend, "pausing", uuid, 0, 0, err);
 }
 
-static int do_resume(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request _unused_)
+static int do_resume(virConnectPtr connection _unused_, virDomainPtr domain,
+                     struct libvirt_request *request _unused_)
 {
         return virDomainResume(domain);
 }
@@ -41,17 +44,21 @@ int libvirt_ssh_resume(struct hypervisor *hypervisor, const char *uuid, struct e
         return run_simple(hypervisor, do_resume, "resuming", uuid, 0, 0, err);
 }
 
-static int do_start(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int do_start(virConnectPtr connection _unused_, virDomainPtr domain,
+                    struct libvirt_request *request)
 {
         return virDomainCreateWithFlags(domain, request->flags);
 }
 
-int libvirt_ssh_start(struct hypervisor *hypervisor, const char *uuid, bool paused, struct error **err)
+int libvirt_ssh_start(struct hypervisor *hypervisor, const char *uuid, bool paused,
+                      struct error **err)
 {
-        return run_simple(hypervisor, do_start, "starting", uuid, START_TIMEOUT_MS, paused ? VIR_DOMAIN_START_PAUSED : 0, err);
+        return run_simple(hypervisor, do_start, "starting", uuid, START_TIMEOUT_MS,
+                          paused ? VIR_DOMAIN_START_PAUSED : 0, err);
 }
 
-static int do_shutdown(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request _unused_)
+static int do_shutdown(virConnectPtr connection _unused_, virDomainPtr domain,
+                       struct libvirt_request *request _unused_)
 {
         return virDomainShutdown(domain);
 }
@@ -62,11 +69,13 @@ int libvirt_ssh_shutdown(struct hypervisor *hypervisor, const char *uuid, struct
 }
 
 /* A machine that went off by itself between a look at it and this is as off as it was to be. */
-static int do_destroy(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request _unused_)
+static int do_destroy(virConnectPtr connection _unused_, virDomainPtr domain,
+                      struct libvirt_request *request _unused_)
 {
         int r = virDomainDestroy(domain);
         if (r < 0 && virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID)
-                r = virDomainIsActive(domain) == 0 ? 0 : virDomainDestroy(domain); /* asking has overwritten the error */
+                /* asking has overwritten the error */
+                r = virDomainIsActive(domain) == 0 ? 0 : virDomainDestroy(domain);
         return r;
 }
 
@@ -75,13 +84,17 @@ int libvirt_ssh_destroy(struct hypervisor *hypervisor, const char *uuid, struct 
         return run_simple(hypervisor, do_destroy, "powering off", uuid, DESTROY_TIMEOUT_MS, 0, err);
 }
 
-/* Validation finds what libvirt would silently leave out. But a definition that came from a libvirt (perhaps a newer one) and does
- * not pass must still be restorable, so its verdict is not the last word. */
-static int do_define(virConnectPtr connection, virDomainPtr none _unused_, struct libvirt_request *request)
+/* Validation finds what libvirt would silently leave out. But a definition that came from a libvirt
+ * (perhaps a newer one) and does not pass must still be restorable, so its verdict is not the last
+ * word. */
+static int do_define(virConnectPtr connection, virDomainPtr none _unused_,
+                     struct libvirt_request *request)
 {
-        virDomainPtr domain = virDomainDefineXMLFlags(connection, request->xml, VIR_DOMAIN_DEFINE_VALIDATE);
+        virDomainPtr domain =
+                virDomainDefineXMLFlags(connection, request->xml, VIR_DOMAIN_DEFINE_VALIDATE);
         if (!domain && virGetLastErrorCode() == VIR_ERR_XML_INVALID_SCHEMA) {
-                log_debug("the definition does not pass libvirt's schema: %s", virGetLastErrorMessage());
+                log_debug("the definition does not pass libvirt's schema: %s",
+                          virGetLastErrorMessage());
                 domain = virDomainDefineXML(connection, request->xml);
         }
         if (!domain)
@@ -94,9 +107,11 @@ static int do_define(virConnectPtr connection, virDomainPtr none _unused_, struc
         return r;
 }
 
-int libvirt_ssh_define(struct hypervisor *hypervisor, const char *xml, char **ret_uuid, struct error **err)
+int libvirt_ssh_define(struct hypervisor *hypervisor, const char *xml, char **ret_uuid,
+                       struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(do_define, "defining a VM", NULL);
+        _cleanup_libvirt_request_ struct libvirt_request *request =
+                libvirt_request_new(do_define, "defining a VM", NULL);
         request->xml = xstrdup(xml);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
                 return -1;
@@ -105,9 +120,11 @@ int libvirt_ssh_define(struct hypervisor *hypervisor, const char *xml, char **re
         return 0;
 }
 
-/* Forgets the definition and the checkpoints' metadata (which mean nothing without it). It deletes no file: NVRAM and TPM state stay,
- * and a domain with a managed save (a guest's memory) or with snapshots of a person's is refused by libvirt. */
-static int do_undefine(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+/* Forgets the definition and the checkpoints' metadata (which mean nothing without it). It deletes
+ * no file: NVRAM and TPM state stay, and a domain with a managed save (a guest's memory) or with
+ * snapshots of a person's is refused by libvirt. */
+static int do_undefine(virConnectPtr connection _unused_, virDomainPtr domain,
+                       struct libvirt_request *request)
 {
         return virDomainUndefineFlags(domain, request->flags);
 }
@@ -115,16 +132,19 @@ static int do_undefine(virConnectPtr connection _unused_, virDomainPtr domain, s
 int libvirt_ssh_undefine(struct hypervisor *hypervisor, const char *uuid, struct error **err)
 {
         return run_simple(hypervisor, do_undefine, "undefining", uuid, 0,
-                          VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_TPM | VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
+                          VIR_DOMAIN_UNDEFINE_KEEP_NVRAM | VIR_DOMAIN_UNDEFINE_KEEP_TPM |
+                                  VIR_DOMAIN_UNDEFINE_CHECKPOINTS_METADATA,
                           err);
 }
 
-static int do_update_device(virConnectPtr connection _unused_, virDomainPtr domain, struct libvirt_request *request)
+static int do_update_device(virConnectPtr connection _unused_, virDomainPtr domain,
+                            struct libvirt_request *request)
 {
         return virDomainUpdateDeviceFlags(domain, request->xml, VIR_DOMAIN_AFFECT_CONFIG);
 }
 
-int libvirt_ssh_update_device(struct hypervisor *hypervisor, const char *uuid, const char *device_xml, struct error **err)
+int libvirt_ssh_update_device(struct hypervisor *hypervisor, const char *uuid,
+                              const char *device_xml, struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
                 libvirt_request_new(do_update_device, "updating a device", uuid);

@@ -1,4 +1,5 @@
-/* The hypervisor object of libvirt-ssh.c and the calls that its table is made of, a file per subject. */
+/* The hypervisor object of libvirt-ssh.c and the calls that its table is made of, a file per
+ * subject. */
 #pragma once
 
 #include "transports/hypervisor.h"
@@ -19,76 +20,104 @@ struct libvirt_ssh {
         struct libvirt_connection *libvirt; /* the same */
 };
 
-/* Puts the hypervisor's name before the message, unless the SSH layer has put its address there and that is the name. Always returns -1. */
+/* Puts the hypervisor's name before the message, unless the SSH layer has put its address there and
+ * that is the name. Always returns -1. */
 int libvirt_ssh_named(const struct hypervisor *hypervisor, struct error **err);
 
 /* Makes the libvirt call and names the hypervisor in its error. */
-int libvirt_ssh_call(struct hypervisor *hypervisor, struct libvirt_request *request, struct error **err) _must_check_;
-/* The same for a call that ends in the guest's agent: it gets the agent's deadline, and a longer one of its own. */
-int libvirt_ssh_agent_call(struct hypervisor *hypervisor, struct libvirt_request *request, struct error **err) _must_check_;
+int libvirt_ssh_call(struct hypervisor *hypervisor, struct libvirt_request *request,
+                     struct error **err) _must_check_;
+/* The same for a call that ends in the guest's agent: it gets the agent's deadline, and a longer
+ * one of its own. */
+int libvirt_ssh_agent_call(struct hypervisor *hypervisor, struct libvirt_request *request,
+                           struct error **err) _must_check_;
 
 /* libvirt-exec.c */
-int libvirt_ssh_exec(struct hypervisor *hypervisor, const char *const argv[], const struct exec_options *options,
-                     struct exec_result *ret, struct error **err);
+int libvirt_ssh_exec(struct hypervisor *hypervisor, const char *const argv[],
+                     const struct exec_options *options, struct exec_result *ret,
+                     struct error **err);
 int libvirt_ssh_stop_unit(struct hypervisor *hypervisor, const char *unit, struct error **err);
 /* Opens the SSH connection and asks what the host can do. */
 int libvirt_ssh_open_ssh(struct libvirt_ssh *self, struct error **err) _must_check_;
 
 /* libvirt-domain.c: reading */
-int libvirt_ssh_versions(struct hypervisor *hypervisor, struct hypervisor_versions *ret, struct error **err);
-int libvirt_ssh_find_domain(struct hypervisor *hypervisor, const char *uuid, const char *name, struct domain_info *ret,
-                            struct error **err);
+int libvirt_ssh_versions(struct hypervisor *hypervisor, struct hypervisor_versions *ret,
+                         struct error **err);
+int libvirt_ssh_find_domain(struct hypervisor *hypervisor, const char *uuid, const char *name,
+                            struct domain_info *ret, struct error **err);
 int libvirt_ssh_list_domains(struct hypervisor *hypervisor, char ***ret_uuids, struct error **err);
-int libvirt_ssh_get_xml(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure, char **ret_xml,
-                        struct error **err);
-int libvirt_ssh_list_snapshots(struct hypervisor *hypervisor, const char *uuid, char ***ret_names, struct error **err);
-int libvirt_ssh_block_size(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t *ret_capacity,
-                           uint64_t *ret_allocation, struct error **err);
+int libvirt_ssh_get_xml(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure,
+                        char **ret_xml, struct error **err);
+int libvirt_ssh_list_snapshots(struct hypervisor *hypervisor, const char *uuid, char ***ret_names,
+                               struct error **err);
+int libvirt_ssh_block_size(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                           uint64_t *ret_capacity, uint64_t *ret_allocation, struct error **err);
 
 /* libvirt-power.c: states and definitions */
 int libvirt_ssh_suspend(struct hypervisor *hypervisor, const char *uuid, struct error **err);
 int libvirt_ssh_resume(struct hypervisor *hypervisor, const char *uuid, struct error **err);
-int libvirt_ssh_start(struct hypervisor *hypervisor, const char *uuid, bool paused, struct error **err);
+int libvirt_ssh_start(struct hypervisor *hypervisor, const char *uuid, bool paused,
+                      struct error **err);
 int libvirt_ssh_shutdown(struct hypervisor *hypervisor, const char *uuid, struct error **err);
 int libvirt_ssh_destroy(struct hypervisor *hypervisor, const char *uuid, struct error **err);
-int libvirt_ssh_define(struct hypervisor *hypervisor, const char *xml, char **ret_uuid, struct error **err);
+int libvirt_ssh_define(struct hypervisor *hypervisor, const char *xml, char **ret_uuid,
+                       struct error **err);
 int libvirt_ssh_undefine(struct hypervisor *hypervisor, const char *uuid, struct error **err);
-int libvirt_ssh_update_device(struct hypervisor *hypervisor, const char *uuid, const char *device_xml, struct error **err);
+int libvirt_ssh_update_device(struct hypervisor *hypervisor, const char *uuid,
+                              const char *device_xml, struct error **err);
 
 /* libvirt-host.c */
-int libvirt_ssh_find_network(struct hypervisor *hypervisor, const char *name, bool *ret_active, struct error **err);
-int libvirt_ssh_find_pool(struct hypervisor *hypervisor, const char *name, char **ret_xml, struct error **err);
-int libvirt_ssh_get_autostart(struct hypervisor *hypervisor, const char *uuid, bool *ret, struct error **err);
-int libvirt_ssh_set_autostart(struct hypervisor *hypervisor, const char *uuid, bool on, struct error **err);
+int libvirt_ssh_find_network(struct hypervisor *hypervisor, const char *name, bool *ret_active,
+                             struct error **err);
+int libvirt_ssh_find_pool(struct hypervisor *hypervisor, const char *name, char **ret_xml,
+                          struct error **err);
+int libvirt_ssh_get_autostart(struct hypervisor *hypervisor, const char *uuid, bool *ret,
+                              struct error **err);
+int libvirt_ssh_set_autostart(struct hypervisor *hypervisor, const char *uuid, bool on,
+                              struct error **err);
 
 /* libvirt-agent.c */
-int libvirt_ssh_agent_state(struct hypervisor *hypervisor, const char *uuid, enum agent_state *ret, struct error **err);
-int libvirt_ssh_fsfreeze_status(struct hypervisor *hypervisor, const char *uuid, enum fsfreeze_status *ret, struct error **err);
-int libvirt_ssh_fsfreeze(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems, struct error **err);
-int libvirt_ssh_fsthaw(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems, struct error **err);
-int libvirt_ssh_agent_command(struct hypervisor *hypervisor, const char *uuid, const char *json_command, int64_t timeout_ms,
-                              char **ret_reply, struct error **err);
+int libvirt_ssh_agent_state(struct hypervisor *hypervisor, const char *uuid, enum agent_state *ret,
+                            struct error **err);
+int libvirt_ssh_fsfreeze_status(struct hypervisor *hypervisor, const char *uuid,
+                                enum fsfreeze_status *ret, struct error **err);
+int libvirt_ssh_fsfreeze(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems,
+                         struct error **err);
+int libvirt_ssh_fsthaw(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems,
+                       struct error **err);
+int libvirt_ssh_agent_command(struct hypervisor *hypervisor, const char *uuid,
+                              const char *json_command, int64_t timeout_ms, char **ret_reply,
+                              struct error **err);
 
 /* libvirt-blockjob.c */
-int libvirt_ssh_snapshot(struct hypervisor *hypervisor, const char *uuid, const char *snapshot_xml, struct error **err);
-int libvirt_ssh_block_commit(struct hypervisor *hypervisor, const char *uuid, const char *target, const char *base, const char *top,
-                             uint64_t bandwidth_mib_s, struct error **err);
-int libvirt_ssh_block_pull(struct hypervisor *hypervisor, const char *uuid, const char *target, uint64_t bandwidth_mib_s,
-                           struct error **err);
-int libvirt_ssh_block_job(struct hypervisor *hypervisor, const char *uuid, const char *target, struct block_job *ret,
-                          struct error **err);
-int libvirt_ssh_block_unlimit(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
-int libvirt_ssh_block_pivot(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
-int libvirt_ssh_block_abort(struct hypervisor *hypervisor, const char *uuid, const char *target, struct error **err);
+int libvirt_ssh_snapshot(struct hypervisor *hypervisor, const char *uuid, const char *snapshot_xml,
+                         struct error **err);
+int libvirt_ssh_block_commit(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                             const char *base, const char *top, uint64_t bandwidth_mib_s,
+                             struct error **err);
+int libvirt_ssh_block_pull(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                           uint64_t bandwidth_mib_s, struct error **err);
+int libvirt_ssh_block_job(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                          struct block_job *ret, struct error **err);
+int libvirt_ssh_block_unlimit(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                              struct error **err);
+int libvirt_ssh_block_pivot(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                            struct error **err);
+int libvirt_ssh_block_abort(struct hypervisor *hypervisor, const char *uuid, const char *target,
+                            struct error **err);
 
 /* libvirt-checkpoint.c */
-int libvirt_ssh_list_checkpoints(struct hypervisor *hypervisor, const char *uuid, char ***ret_names, struct error **err);
-int libvirt_ssh_checkpoint_xml(struct hypervisor *hypervisor, const char *uuid, const char *name, char **ret_xml,
-                               struct error **err);
-int libvirt_ssh_checkpoint_create(struct hypervisor *hypervisor, const char *uuid, const char *xml, struct error **err);
-int libvirt_ssh_checkpoint_delete(struct hypervisor *hypervisor, const char *uuid, const char *name, struct error **err);
-int libvirt_ssh_backup_begin(struct hypervisor *hypervisor, const char *uuid, const char *backup_xml, const char *checkpoint_xml,
+int libvirt_ssh_list_checkpoints(struct hypervisor *hypervisor, const char *uuid, char ***ret_names,
+                                 struct error **err);
+int libvirt_ssh_checkpoint_xml(struct hypervisor *hypervisor, const char *uuid, const char *name,
+                               char **ret_xml, struct error **err);
+int libvirt_ssh_checkpoint_create(struct hypervisor *hypervisor, const char *uuid, const char *xml,
+                                  struct error **err);
+int libvirt_ssh_checkpoint_delete(struct hypervisor *hypervisor, const char *uuid, const char *name,
+                                  struct error **err);
+int libvirt_ssh_backup_begin(struct hypervisor *hypervisor, const char *uuid,
+                             const char *backup_xml, const char *checkpoint_xml,
                              struct error **err);
-int libvirt_ssh_backup_job(struct hypervisor *hypervisor, const char *uuid, struct backup_job *ret, char **ret_text,
-                           struct error **err);
+int libvirt_ssh_backup_job(struct hypervisor *hypervisor, const char *uuid, struct backup_job *ret,
+                           char **ret_text, struct error **err);
 int libvirt_ssh_backup_abort(struct hypervisor *hypervisor, const char *uuid, struct error **err);

@@ -1,7 +1,7 @@
 /* The hypervisor object: its two connections, their beginning and end, and its table of operations.
  *
- * One SSH connection runs commands, a second carries libvirt's protocol, so that neither waits for the other. Each verifies the host
- * key against the same file. */
+ * One SSH connection runs commands, a second carries libvirt's protocol, so that neither waits for
+ * the other. Each verifies the host key against the same file. */
 #include "transports/libvirt/libvirt-ssh.h"
 
 #include <assert.h>
@@ -20,11 +20,12 @@
 
 enum {
         DEFAULT_CONNECT_TIMEOUT_MS = 15 * 1000,
-        /* Longer than the 30 s that libvirt itself waits for a domain's lock, so that a busy domain gets libvirt's answer and is not
-         * taken for a stuck one, which costs the connection. */
+        /* Longer than the 30 s that libvirt itself waits for a domain's lock, so that a busy domain
+         * gets libvirt's answer and is not taken for a stuck one, which costs the connection. */
         DEFAULT_CALL_TIMEOUT_MS = 40 * 1000,
         DEFAULT_AGENT_TIMEOUT_MS = 10 * 1000,
-        /* libvirt first synchronises with an agent (5 s at most), then gives the command its own timeout. */
+        /* libvirt first synchronises with an agent (5 s at most), then gives the command its own
+         * timeout. */
         AGENT_SLACK_MS = 10 * 1000,
         MOST_FILES = 16384,
 };
@@ -32,12 +33,14 @@ enum {
 int libvirt_ssh_named(const struct hypervisor *hypervisor, struct error **err)
 {
         size_t length = strlen(hypervisor->name);
-        if (err && *err && str_starts_with((*err)->message, hypervisor->name) && str_starts_with((*err)->message + length, ": "))
+        if (err && *err && str_starts_with((*err)->message, hypervisor->name) &&
+            str_starts_with((*err)->message + length, ": "))
                 return -1;
         return error_prefix(err, "%s", hypervisor->name);
 }
 
-int libvirt_ssh_call(struct hypervisor *hypervisor, struct libvirt_request *request, struct error **err)
+int libvirt_ssh_call(struct hypervisor *hypervisor, struct libvirt_request *request,
+                     struct error **err)
 {
         struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
         int r = self->libvirt ? libvirt_connection_call(self->libvirt, request, err)
@@ -45,24 +48,28 @@ int libvirt_ssh_call(struct hypervisor *hypervisor, struct libvirt_request *requ
         return r < 0 ? libvirt_ssh_named(hypervisor, err) : 0;
 }
 
-int libvirt_ssh_agent_call(struct hypervisor *hypervisor, struct libvirt_request *request, struct error **err)
+int libvirt_ssh_agent_call(struct hypervisor *hypervisor, struct libvirt_request *request,
+                           struct error **err)
 {
         struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
         if (!request->agent_seconds)
                 request->agent_seconds = (int)((self->agent_timeout_ms + 999) / 1000);
         int64_t timeout_ms = (int64_t)request->agent_seconds * 1000 + AGENT_SLACK_MS;
-        request->timeout_ms = timeout_ms > self->call_timeout_ms ? timeout_ms : self->call_timeout_ms;
+        request->timeout_ms =
+                timeout_ms > self->call_timeout_ms ? timeout_ms : self->call_timeout_ms;
         return libvirt_ssh_call(hypervisor, request, err);
 }
 
-/* The far end of libvirt's protocol: finds the right daemon's socket, also where the daemons are modular, and starts what socket
- * activation would. */
+/* The far end of libvirt's protocol: finds the right daemon's socket, also where the daemons are
+ * modular, and starts what socket activation would. */
 static struct ssh_tunnel *open_tunnel(struct libvirt_ssh *self, struct error **err)
 {
-        struct ssh_connection *connection = ssh_connection_open(&self->target, self->connect_timeout_ms, err);
+        struct ssh_connection *connection =
+                ssh_connection_open(&self->target, self->connect_timeout_ms, err);
         if (!connection)
                 return NULL;
-        _cleanup_free_ char *command = shell_join((const char *const[]){ "virt-ssh-helper", "qemu:///system", NULL });
+        _cleanup_free_ char *command =
+                shell_join((const char *const[]){ "virt-ssh-helper", "qemu:///system", NULL });
         return ssh_tunnel_open(connection, command, self->connect_timeout_ms, err);
 }
 
@@ -80,7 +87,8 @@ static int open_libvirt(struct libvirt_ssh *self, struct error **err)
         } else {
                 uri = libvirt_uri_of_libssh(&self->target);
         }
-        self->libvirt = libvirt_connection_open(uri, TAKE_PTR(tunnel), self->connect_timeout_ms, self->call_timeout_ms, err);
+        self->libvirt = libvirt_connection_open(uri, TAKE_PTR(tunnel), self->connect_timeout_ms,
+                                                self->call_timeout_ms, err);
         return self->libvirt ? 0 : -1;
 }
 
@@ -98,7 +106,8 @@ static void close_connections(struct libvirt_ssh *self)
 static int reconnect(struct hypervisor *hypervisor, struct error **err)
 {
         struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
-        assert(!self->ssh || !ssh_connection_is_running(self->ssh)); /* not from a command's callbacks */
+        /* not from a command's callbacks */
+        assert(!self->ssh || !ssh_connection_is_running(self->ssh));
         close_connections(self);
         return open_connections(self, err) < 0 ? libvirt_ssh_named(hypervisor, err) : 0;
 }
@@ -181,13 +190,15 @@ static struct libvirt_ssh *libvirt_ssh_new(const struct libvirt_ssh_options *opt
                 .known_hosts = xstrdup(options->known_hosts),
         };
         self->uri = xstrdup(options->uri);
-        self->connect_timeout_ms = or_default(options->connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
+        self->connect_timeout_ms =
+                or_default(options->connect_timeout_ms, DEFAULT_CONNECT_TIMEOUT_MS);
         self->call_timeout_ms = or_default(options->call_timeout_ms, DEFAULT_CALL_TIMEOUT_MS);
         self->agent_timeout_ms = or_default(options->agent_timeout_ms, DEFAULT_AGENT_TIMEOUT_MS);
         return self;
 }
 
-struct hypervisor *libvirt_ssh_connect(const struct libvirt_ssh_options *options, struct error **err)
+struct hypervisor *libvirt_ssh_connect(const struct libvirt_ssh_options *options,
+                                       struct error **err)
 {
         struct libvirt_ssh *self = libvirt_ssh_new(options);
         if (libvirt_ssh_init(err) == 0 && open_connections(self, err) == 0)
@@ -204,8 +215,8 @@ static void print_nothing(void *data _unused_, virErrorPtr error _unused_)
 
 static struct error *init_error;
 
-/* All hypervisors of an inventory may be asked at once, over some ten descriptors each; a service begins with 1024. Nothing here uses select(),
- * for whose sake they are so few. */
+/* All hypervisors of an inventory may be asked at once, over some ten descriptors each; a service
+ * begins with 1024. Nothing here uses select(), for whose sake they are so few. */
 static void allow_files(void)
 {
         struct rlimit files;
@@ -215,9 +226,10 @@ static void allow_files(void)
         (void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
-/* Without an event loop, on purpose: a libvirt client before 9.10 crashes when a second thread (the loop, sending a keepalive) touches a
- * connection that is in a call (its temporary GSource outlives the stack it points to). Nothing here needs events, and a dead peer is
- * noticed by the deadline that every call has. */
+/* Without an event loop, on purpose: a libvirt client before 9.10 crashes when a second thread (the
+ * loop, sending a keepalive) touches a connection that is in a call (its temporary GSource outlives
+ * the stack it points to). Nothing here needs events, and a dead peer is noticed by the deadline
+ * that every call has. */
 static void init_once(void)
 {
         allow_files();

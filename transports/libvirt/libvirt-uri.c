@@ -1,4 +1,5 @@
-/* Implements transports/libvirt/libvirt-uri.h (RFC 3986: everything but unreserved characters is percent-encoded, in paths also '/'). */
+/* Implements transports/libvirt/libvirt-uri.h (RFC 3986: everything but unreserved characters is
+ * percent-encoded, in paths also '/'). */
 #include "transports/libvirt/libvirt-uri.h"
 
 #include <string.h>
@@ -7,7 +8,8 @@
 
 static void add_encoded(struct strbuf *uri, const char *text)
 {
-        static const char unreserved[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+        static const char unreserved[] =
+                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
         for (const char *c = text; *c; c++) {
                 if (strchr(unreserved, *c))
                         strbuf_add_char(uri, *c);

@@ -1,5 +1,5 @@
-/* Implements transports/ssh/network-connect.h. getaddrinfo() cannot be interrupted, so a name that needs a resolver is looked up in a
- * thread that can be left behind; numbers need none. */
+/* Implements transports/ssh/network-connect.h. getaddrinfo() cannot be interrupted, so a name that
+ * needs a resolver is looked up in a thread that can be left behind; numbers need none. */
 #include "transports/ssh/network-connect.h"
 
 #include <errno.h>
@@ -42,27 +42,34 @@ static void lookup_unrefp(struct lookup **lookup)
 static void lookup_run(struct service_call *call, void *context _unused_)
 {
         struct lookup *lookup = (struct lookup *)call;
-        struct addrinfo hints = { .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | lookup->flags };
+        struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                                  .ai_socktype = SOCK_STREAM,
+                                  .ai_flags = AI_NUMERICSERV | lookup->flags };
         lookup->result = getaddrinfo(lookup->address, lookup->port, &hints, &lookup->addresses);
         lookup->errnum = errno;
 }
 
 static int resolve_name(struct lookup *lookup, struct deadline deadline, struct error **err)
 {
-        _cleanup_(service_thread_freep) struct service_thread *service = service_thread_new(NULL, NULL, err);
+        _cleanup_(service_thread_freep) struct service_thread *service =
+                service_thread_new(NULL, NULL, err);
         if (!service)
                 return -1;
         lookup->flags = AI_ADDRCONFIG;
         if (!service_thread_run(service, &lookup->call, deadline_left_ms(deadline)))
-                return error_set(err, ERROR_TIMEOUT, "cannot resolve the name: the resolver gave no answer in time");
+                return error_set(err, ERROR_TIMEOUT,
+                                 "cannot resolve the name: the resolver gave no answer in time");
         if (lookup->result == EAI_SYSTEM)
-                return error_set_errno(err, ERROR_UNREACHABLE, lookup->errnum, "cannot resolve the name");
+                return error_set_errno(err, ERROR_UNREACHABLE, lookup->errnum,
+                                       "cannot resolve the name");
         if (lookup->result != 0)
-                return error_set(err, ERROR_UNREACHABLE, "cannot resolve the name: %s", gai_strerror(lookup->result));
+                return error_set(err, ERROR_UNREACHABLE, "cannot resolve the name: %s",
+                                 gai_strerror(lookup->result));
         return 0;
 }
 
-static struct lookup *resolve(const char *address, unsigned port, struct deadline deadline, struct error **err)
+static struct lookup *resolve(const char *address, unsigned port, struct deadline deadline,
+                              struct error **err)
 {
         struct lookup *lookup = xcalloc(1, sizeof *lookup);
         service_call_init(&lookup->call, lookup_run, lookup_free);
@@ -80,7 +87,8 @@ static struct lookup *resolve(const char *address, unsigned port, struct deadlin
 /* A peer whose machine or network is gone must not look alive for longer than PEER_TIMEOUT_MS. */
 static void watch_peer(int fd)
 {
-        int on = 1, idle = PROBE_SECONDS, interval = PROBE_SECONDS, count = PROBES, user_timeout = PEER_TIMEOUT_MS;
+        int on = 1, idle = PROBE_SECONDS, interval = PROBE_SECONDS, count = PROBES,
+            user_timeout = PEER_TIMEOUT_MS;
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval, sizeof interval);
@@ -92,7 +100,8 @@ static void watch_peer(int fd)
 /* Returns a connected socket, or -1 with *ret_errnum. */
 static int connect_one(const struct addrinfo *address, struct deadline deadline, int *ret_errnum)
 {
-        _cleanup_close_ int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        _cleanup_close_ int fd =
+                socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         int errnum = fd < 0 ? errno : 0;
         if (fd >= 0 && connect(fd, address->ai_addr, address->ai_addrlen) < 0)
                 errnum = errno;
@@ -103,14 +112,16 @@ static int connect_one(const struct addrinfo *address, struct deadline deadline,
                         errnum = ETIMEDOUT;
                 else if (r < 0)
                         errnum = errno;
-                else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &(socklen_t){ sizeof errnum }) < 0)
+                else if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum,
+                                    &(socklen_t){ sizeof errnum }) < 0)
                         errnum = errno;
         }
         *ret_errnum = errnum;
         return errnum == 0 ? TAKE_FD(fd) : -1;
 }
 
-int network_connect(const char *address, unsigned port, struct deadline deadline, struct error **err)
+int network_connect(const char *address, unsigned port, struct deadline deadline,
+                    struct error **err)
 {
         _cleanup_(lookup_unrefp) struct lookup *lookup = resolve(address, port, deadline, err);
         if (!lookup)
@@ -120,7 +131,8 @@ int network_connect(const char *address, unsigned port, struct deadline deadline
                 untried++;
         int errnum = EADDRNOTAVAIL;
         for (const struct addrinfo *a = lookup->addresses; a; a = a->ai_next, untried--) {
-                int fd = connect_one(a, deadline_in_ms(deadline_left_ms(deadline) / untried), &errnum);
+                int fd = connect_one(a, deadline_in_ms(deadline_left_ms(deadline) / untried),
+                                     &errnum);
                 if (fd >= 0) {
                         watch_peer(fd);
                         return fd;

@@ -1,6 +1,7 @@
-/* Legacy algorithms: those that a user named are offered behind the sound ones, and no others. libssh before 0.11 can only be given a whole
- * list, so the sound ones stand here; it leaves out of a list what it does not know itself. Which kind a name is of is asked of it too: it
- * takes a list only when it knows a name in it. */
+/* Legacy algorithms: those that a user named are offered behind the sound ones, and no others.
+ * libssh before 0.11 can only be given a whole list, so the sound ones stand here; it leaves out of
+ * a list what it does not know itself. Which kind a name is of is asked of it too: it takes a list
+ * only when it knows a name in it. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "transports/ssh/ssh-internal.h"
@@ -10,15 +11,19 @@ static const struct {
         enum ssh_options_e options[2];
         size_t n;
 } kinds[] = {
-        { "mlkem768x25519-sha256,sntrup761x25519-sha512,curve25519-sha256,curve25519-sha256@libssh.org,ecdh-sha2-nistp256,"
-          "ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group18-sha512,diffie-hellman-group16-sha512,"
+        { "mlkem768x25519-sha256,sntrup761x25519-sha512,curve25519-sha256,curve25519-sha256@libssh."
+          "org,ecdh-sha2-nistp256,"
+          "ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group18-sha512,diffie-hellman-"
+          "group16-sha512,"
           "diffie-hellman-group-exchange-sha256,diffie-hellman-group14-sha256",
           { SSH_OPTIONS_KEY_EXCHANGE },
           1 },
-        { "ssh-ed25519,ecdsa-sha2-nistp521,ecdsa-sha2-nistp384,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256",
+        { "ssh-ed25519,ecdsa-sha2-nistp521,ecdsa-sha2-nistp384,ecdsa-sha2-nistp256,rsa-sha2-512,"
+          "rsa-sha2-256",
           { SSH_OPTIONS_HOSTKEYS, SSH_OPTIONS_PUBLICKEY_ACCEPTED_TYPES },
           2 },
-        { "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr",
+        { "chacha20-poly1305@openssh.com,aes256-gcm@openssh.com,aes128-gcm@openssh.com,aes256-ctr,"
+          "aes192-ctr,aes128-ctr",
           { SSH_OPTIONS_CIPHERS_C_S, SSH_OPTIONS_CIPHERS_S_C },
           2 },
         { "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,hmac-sha2-512",
@@ -38,7 +43,8 @@ static int allow(ssh_session session, size_t kind, const char *names, struct err
 {
         for (size_t i = 0; i < kinds[kind].n; i++)
                 if (ssh_options_set(session, kinds[kind].options[i], names) < 0)
-                        return error_set(err, ERROR_CONFIG, "libssh does not take the algorithms %s", names);
+                        return error_set(err, ERROR_CONFIG,
+                                         "libssh does not take the algorithms %s", names);
         return 0;
 }
 
@@ -59,7 +65,8 @@ int ssh_algorithms_allow(ssh_session session, char *const *names, struct error *
         for (size_t i = 0; left && left[i]; i++)
                 if (*left[i])
                         return error_set(err, ERROR_CONFIG,
-                                         "algorithms: \"%s\" is no SSH algorithm that this libssh has (names as those of `ssh -Q "
+                                         "algorithms: \"%s\" is no SSH algorithm that this libssh "
+                                         "has (names as those of `ssh -Q "
                                          "kex`, `key`, `cipher` and `mac`)",
                                          left[i]);
         return 0;

@@ -1,5 +1,6 @@
-/* Who we are to an SSH server: by key, by password, or both where it wants both. A password goes as the method of that name, else as the
- * answer to what the server asks (keyboard-interactive), where it may be asked for twice. */
+/* Who we are to an SSH server: by key, by password, or both where it wants both. A password goes as
+ * the method of that name, else as the answer to what the server asks (keyboard-interactive), where
+ * it may be asked for twice. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -17,39 +18,48 @@ static void private_key_freep(ssh_key *key)
 static int load_key(const struct ssh_target *target, ssh_key *ret, struct error **err)
 {
         if (access(target->key, R_OK) < 0)
-                return error_set_errno(err, ERROR_CONFIG, errno, "cannot read the private key %s", target->key);
-        /* An empty passphrase, because with none at all OpenSSL would ask for it on the terminal. */
+                return error_set_errno(err, ERROR_CONFIG, errno, "cannot read the private key %s",
+                                       target->key);
+        /* An empty passphrase, because with none at all OpenSSL would ask for it on the
+         * terminal. */
         if (ssh_pki_import_privkey_file(target->key, "", NULL, NULL, ret) != SSH_OK)
                 return error_set(err, ERROR_CONFIG,
-                                 "%s is not a private key that can be used (it must be an OpenSSH or PEM key without passphrase)",
+                                 "%s is not a private key that can be used (it must be an OpenSSH "
+                                 "or PEM key without passphrase)",
                                  target->key);
         return 0;
 }
 
-static int wait_for_answer(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
-                           struct error **err)
+static int wait_for_answer(struct ssh_connection *connection, const struct ssh_target *target,
+                           struct deadline deadline, struct error **err)
 {
         if (ssh_wait_for_peer(connection->session, connection->fd, deadline))
                 return 0;
-        return error_set(err, ERROR_TIMEOUT, "its SSH server did not answer the login of %s in time", target->user);
+        return error_set(err, ERROR_TIMEOUT,
+                         "its SSH server did not answer the login of %s in time", target->user);
 }
 
-static int broken(struct ssh_connection *connection, const struct ssh_target *target, struct error **err)
+static int broken(struct ssh_connection *connection, const struct ssh_target *target,
+                  struct error **err)
 {
         _cleanup_free_ char *reason = ssh_reason(connection->session);
-        return error_set(err, ERROR_UNREACHABLE, "the connection broke while logging in as %s: %s", target->user, reason);
+        return error_set(err, ERROR_UNREACHABLE, "the connection broke while logging in as %s: %s",
+                         target->user, reason);
 }
 
 /* Each of these: libssh's verdict (SUCCESS, PARTIAL, DENIED), or -1 with an error. */
 enum { FAILED = -1 };
 
-static int settle(struct ssh_connection *connection, const struct ssh_target *target, int r, struct error **err)
+static int settle(struct ssh_connection *connection, const struct ssh_target *target, int r,
+                  struct error **err)
 {
-        return r == SSH_AUTH_SUCCESS || r == SSH_AUTH_PARTIAL || r == SSH_AUTH_DENIED ? r : broken(connection, target, err);
+        return r == SSH_AUTH_SUCCESS || r == SSH_AUTH_PARTIAL || r == SSH_AUTH_DENIED
+                       ? r
+                       : broken(connection, target, err);
 }
 
-static int try_nothing(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
-                       struct error **err)
+static int try_nothing(struct ssh_connection *connection, const struct ssh_target *target,
+                       struct deadline deadline, struct error **err)
 {
         int r;
         while ((r = ssh_userauth_none(connection->session, NULL)) == SSH_AUTH_AGAIN)
@@ -58,7 +68,8 @@ static int try_nothing(struct ssh_connection *connection, const struct ssh_targe
         return settle(connection, target, r, err);
 }
 
-static int try_key(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline, struct error **err)
+static int try_key(struct ssh_connection *connection, const struct ssh_target *target,
+                   struct deadline deadline, struct error **err)
 {
         _cleanup_(private_key_freep) ssh_key key = NULL;
         if (load_key(target, &key, err) < 0)
@@ -70,18 +81,21 @@ static int try_key(struct ssh_connection *connection, const struct ssh_target *t
         return settle(connection, target, r, err);
 }
 
-static int try_password(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
-                        struct error **err)
+static int try_password(struct ssh_connection *connection, const struct ssh_target *target,
+                        struct deadline deadline, struct error **err)
 {
         int r;
-        while ((r = ssh_userauth_password(connection->session, NULL, secret_expose(target->password))) == SSH_AUTH_AGAIN)
+        while ((r = ssh_userauth_password(connection->session, NULL,
+                                          secret_expose(target->password))) == SSH_AUTH_AGAIN)
                 if (wait_for_answer(connection, target, deadline, err) < 0)
                         return FAILED;
         return settle(connection, target, r, err);
 }
 
-/* What is asked in the open is the name, what is asked hidden is the password; false when that is asked for too often. */
-static bool answer_round(ssh_session session, const struct ssh_target *target, unsigned *times_asked)
+/* What is asked in the open is the name, what is asked hidden is the password; false when that is
+ * asked for too often. */
+static bool answer_round(ssh_session session, const struct ssh_target *target,
+                         unsigned *times_asked)
 {
         int n = ssh_userauth_kbdint_getnprompts(session);
         for (unsigned i = 0; n > 0 && i < (unsigned)n; i++) {
@@ -89,13 +103,14 @@ static bool answer_round(ssh_session session, const struct ssh_target *target, u
                 (void)ssh_userauth_kbdint_getprompt(session, i, &echoed);
                 if (!echoed && ++*times_asked > MAX_TIMES_ASKED)
                         return false;
-                (void)ssh_userauth_kbdint_setanswer(session, i, echoed ? target->user : secret_expose(target->password));
+                (void)ssh_userauth_kbdint_setanswer(
+                        session, i, echoed ? target->user : secret_expose(target->password));
         }
         return true;
 }
 
-static int try_questions(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
-                         struct error **err)
+static int try_questions(struct ssh_connection *connection, const struct ssh_target *target,
+                         struct deadline deadline, struct error **err)
 {
         unsigned times_asked = 0;
         for (int round = 0; round < MAX_ROUNDS; round++) {
@@ -115,19 +130,21 @@ static int refused(const struct ssh_target *target, int verdict, struct error **
 {
         const char *more = verdict == SSH_AUTH_PARTIAL ? " (it wants a second factor, too)" : "";
         if (!target->password && !target->is_appliance)
-                return error_set(
-                        err, ERROR_AUTH,
-                        "login as %s with the key %s was refused%s: add %s.pub to ~%s/.ssh/authorized_keys on the hypervisor",
-                        target->user, target->key, more, target->key, target->user);
-        return error_set(err, ERROR_AUTH, "login as %s with %s%s%s was refused%s", target->user, target->key ? "the key " : "",
-                         target->key ? target->key : "", target->password ? target->key ? " and the password" : "the password" : "",
+                return error_set(err, ERROR_AUTH,
+                                 "login as %s with the key %s was refused%s: add %s.pub to "
+                                 "~%s/.ssh/authorized_keys on the hypervisor",
+                                 target->user, target->key, more, target->key, target->user);
+        return error_set(err, ERROR_AUTH, "login as %s with %s%s%s was refused%s", target->user,
+                         target->key ? "the key " : "", target->key ? target->key : "",
+                         target->password ? target->key ? " and the password" : "the password" : "",
                          more);
 }
 
-static int try_secrets(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
-                       struct error **err)
+static int try_secrets(struct ssh_connection *connection, const struct ssh_target *target,
+                       struct deadline deadline, struct error **err)
 {
-        bool by_password = (ssh_userauth_list(connection->session, NULL) & (int)SSH_AUTH_METHOD_PASSWORD) != 0;
+        bool by_password =
+                (ssh_userauth_list(connection->session, NULL) & (int)SSH_AUTH_METHOD_PASSWORD) != 0;
         int r = by_password ? try_password(connection, target, deadline, err) : SSH_AUTH_PARTIAL;
         if (r != SSH_AUTH_PARTIAL)
                 return r;
@@ -136,10 +153,11 @@ static int try_secrets(struct ssh_connection *connection, const struct ssh_targe
         return by_password ? r : error_set(err, ERROR_AUTH, "its SSH server takes no password");
 }
 
-int ssh_authenticate(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
-                     struct error **err)
+int ssh_authenticate(struct ssh_connection *connection, const struct ssh_target *target,
+                     struct deadline deadline, struct error **err)
 {
-        int r = target->key ? try_key(connection, target, deadline, err) : try_nothing(connection, target, deadline, err);
+        int r = target->key ? try_key(connection, target, deadline, err)
+                            : try_nothing(connection, target, deadline, err);
         if (r != FAILED && r != SSH_AUTH_SUCCESS && target->password)
                 r = try_secrets(connection, target, deadline, err);
         if (r == FAILED || r == SSH_AUTH_SUCCESS)

@@ -1,8 +1,8 @@
 /* Implements transports/ssh/ssh-connection.h.
  *
- * libssh's blocking calls have no deadline that holds everywhere, so the session is non-blocking from its birth and each step is
- * repeated (SSH_AGAIN) as the socket allows, until our deadline. Its configuration files are never read: they could turn the
- * verification of host keys off. */
+ * libssh's blocking calls have no deadline that holds everywhere, so the session is non-blocking
+ * from its birth and each step is repeated (SSH_AGAIN) as the socket allows, until our deadline.
+ * Its configuration files are never read: they could turn the verification of host keys off. */
 #include "transports/ssh/ssh-connection.h"
 
 #include <errno.h>
@@ -34,7 +34,8 @@ char *ssh_reason(ssh_session session)
         return str_one_line(str_empty(text) ? "the connection was closed" : text, LONGEST_REASON);
 }
 
-static int set_options(struct ssh_connection *connection, const struct ssh_target *target, struct error **err)
+static int set_options(struct ssh_connection *connection, const struct ssh_target *target,
+                       struct error **err)
 {
         int fd = fcntl(connection->fd, F_DUPFD_CLOEXEC, 0);
         if (fd < 0)
@@ -50,37 +51,45 @@ static int set_options(struct ssh_connection *connection, const struct ssh_targe
             ssh_options_set(session, SSH_OPTIONS_FD, &fd) < 0) {
                 close(fd);
                 _cleanup_free_ char *reason = ssh_reason(session);
-                return error_set(err, ERROR_INTERNAL, "libssh does not take its options: %s", reason);
+                return error_set(err, ERROR_INTERNAL, "libssh does not take its options: %s",
+                                 reason);
         }
         return 0;
 }
 
-static int shake_hands(struct ssh_connection *connection, struct deadline deadline, struct error **err)
+static int shake_hands(struct ssh_connection *connection, struct deadline deadline,
+                       struct error **err)
 {
         int r;
         while ((r = ssh_connect(connection->session)) == SSH_AGAIN)
                 if (!ssh_wait_for_peer(connection->session, connection->fd, deadline))
-                        return error_set(err, ERROR_TIMEOUT, "took the connection, but its SSH server did not answer in time");
+                        return error_set(
+                                err, ERROR_TIMEOUT,
+                                "took the connection, but its SSH server did not answer in time");
         if (r != SSH_OK) {
                 _cleanup_free_ char *reason = ssh_reason(connection->session);
                 return error_set(err, ERROR_UNREACHABLE, "no SSH connection: %s", reason);
         }
-        /* libssh makes the socket blocking when it is connected: a send to a peer that reads nothing would then never return. */
+        /* libssh makes the socket blocking when it is connected: a send to a peer that reads
+         * nothing would then never return. */
         int flags = fcntl(connection->fd, F_GETFL);
         if (flags < 0 || fcntl(connection->fd, F_SETFL, flags | O_NONBLOCK) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the socket non-blocking");
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot make the socket non-blocking");
         return 0;
 }
 
 static int start_event_loop(struct ssh_connection *connection, struct error **err)
 {
         connection->event = ssh_event_new();
-        if (!connection->event || ssh_event_add_session(connection->event, connection->session) != SSH_OK)
+        if (!connection->event ||
+            ssh_event_add_session(connection->event, connection->session) != SSH_OK)
                 return error_set(err, ERROR_INTERNAL, "libssh cannot watch its session");
         return 0;
 }
 
-static int reach(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline, struct error **err)
+static int reach(struct ssh_connection *connection, const struct ssh_target *target,
+                 struct deadline deadline, struct error **err)
 {
         connection->fd = network_connect(target->address, target->port, deadline, err);
         if (connection->fd < 0)
@@ -88,23 +97,27 @@ static int reach(struct ssh_connection *connection, const struct ssh_target *tar
         connection->session = ssh_new();
         if (!connection->session)
                 return error_set(err, ERROR_INTERNAL, "libssh cannot make a session");
-        if (set_options(connection, target, err) < 0 || ssh_algorithms_allow(connection->session, target->algorithms, err) < 0)
+        if (set_options(connection, target, err) < 0 ||
+            ssh_algorithms_allow(connection->session, target->algorithms, err) < 0)
                 return -1;
         return shake_hands(connection, deadline, err);
 }
 
-static int open_steps(struct ssh_connection *connection, const struct ssh_target *target, struct deadline deadline,
-                      struct error **err)
+static int open_steps(struct ssh_connection *connection, const struct ssh_target *target,
+                      struct deadline deadline, struct error **err)
 {
-        if (reach(connection, target, deadline, err) < 0 || ssh_hostkey_verify(connection->session, target, err) < 0 ||
+        if (reach(connection, target, deadline, err) < 0 ||
+            ssh_hostkey_verify(connection->session, target, err) < 0 ||
             ssh_authenticate(connection, target, deadline, err) < 0)
                 return -1;
         return start_event_loop(connection, err);
 }
 
-struct ssh_connection *ssh_connection_to_stranger(const struct ssh_target *target, int64_t timeout_ms, struct error **err)
+struct ssh_connection *ssh_connection_to_stranger(const struct ssh_target *target,
+                                                  int64_t timeout_ms, struct error **err)
 {
-        _cleanup_(ssh_connection_freep) struct ssh_connection *connection = xcalloc(1, sizeof *connection);
+        _cleanup_(ssh_connection_freep) struct ssh_connection *connection =
+                xcalloc(1, sizeof *connection);
         connection->fd = -1;
         if (reach(connection, target, deadline_in_ms(timeout_ms), err) < 0) {
                 error_prefix(err, "%s", target->address);
@@ -113,9 +126,11 @@ struct ssh_connection *ssh_connection_to_stranger(const struct ssh_target *targe
         return TAKE_PTR(connection);
 }
 
-struct ssh_connection *ssh_connection_open(const struct ssh_target *target, int64_t timeout_ms, struct error **err)
+struct ssh_connection *ssh_connection_open(const struct ssh_target *target, int64_t timeout_ms,
+                                           struct error **err)
 {
-        _cleanup_(ssh_connection_freep) struct ssh_connection *connection = xcalloc(1, sizeof *connection);
+        _cleanup_(ssh_connection_freep) struct ssh_connection *connection =
+                xcalloc(1, sizeof *connection);
         connection->fd = -1;
         if (open_steps(connection, target, deadline_in_ms(timeout_ms), err) < 0) {
                 error_prefix(err, "%s", target->address);
@@ -132,8 +147,10 @@ static int command_failed(struct ssh_connection *connection, struct error **err)
         return error_set(err, ERROR_INTERNAL, "the SSH server does not run a command: %s", reason);
 }
 
-int ssh_start_command(struct ssh_connection *connection, ssh_channel channel, ssh_channel_callbacks callbacks, const char *command,
-                      int (*wait)(void *data, struct error **err), void *data, bool *ret_sent, struct error **err)
+int ssh_start_command(struct ssh_connection *connection, ssh_channel channel,
+                      ssh_channel_callbacks callbacks, const char *command,
+                      int (*wait)(void *data, struct error **err), void *data, bool *ret_sent,
+                      struct error **err)
 {
         int r;
         *ret_sent = false;
@@ -162,7 +179,8 @@ bool ssh_connection_is_running(const struct ssh_connection *connection)
         return connection->n_running > 0;
 }
 
-/* No ssh_disconnect(): it leaves the descriptor it was given open in some cases and closes it in others; ssh_free() closes it. */
+/* No ssh_disconnect(): it leaves the descriptor it was given open in some cases and closes it in
+ * others; ssh_free() closes it. */
 struct ssh_connection *ssh_connection_free(struct ssh_connection *connection)
 {
         if (!connection)

@@ -23,17 +23,21 @@ static int export_entry(ssh_session session, struct ssh_host_key *ret, struct er
 {
         char *entry = NULL;
         if (ssh_session_export_known_hosts_entry(session, &entry) != SSH_OK || !entry)
-                return error_set(err, ERROR_INTERNAL, "libssh makes no known_hosts entry of the key");
+                return error_set(err, ERROR_INTERNAL,
+                                 "libssh makes no known_hosts entry of the key");
         ret->entry = xstrndup(entry, strcspn(entry, "\r\n"));
         ssh_string_free_char(entry);
         return 0;
 }
 
-int ssh_enroll_look(const struct ssh_target *target, int64_t timeout_ms, struct ssh_host_key *ret, struct error **err)
+int ssh_enroll_look(const struct ssh_target *target, int64_t timeout_ms, struct ssh_host_key *ret,
+                    struct error **err)
 {
-        _cleanup_(ssh_connection_freep) struct ssh_connection *connection = ssh_connection_to_stranger(target, timeout_ms, err);
+        _cleanup_(ssh_connection_freep) struct ssh_connection *connection =
+                ssh_connection_to_stranger(target, timeout_ms, err);
         _cleanup_ssh_host_key_ struct ssh_host_key key = { 0 };
-        if (!connection || ssh_hostkey_read(connection->session, &key.type, &key.fingerprint, err) < 0 ||
+        if (!connection ||
+            ssh_hostkey_read(connection->session, &key.type, &key.fingerprint, err) < 0 ||
             export_entry(connection->session, &key, err) < 0)
                 return -1;
         enum ssh_known_hosts_e state = ssh_session_is_known_server(connection->session);
@@ -45,7 +49,8 @@ int ssh_enroll_look(const struct ssh_target *target, int64_t timeout_ms, struct 
         return unknown ? ENROLL_UNKNOWN : ENROLL_KNOWN;
 }
 
-/* What a person edited may lack its last line's end: one is put before, and an empty line is none. */
+/* What a person edited may lack its last line's end: one is put before, and an empty line is
+ * none. */
 int ssh_enroll_enter(const char *known_hosts, const struct ssh_host_key *key, struct error **err)
 {
         _cleanup_free_ char *folder = path_directory(known_hosts);
@@ -61,5 +66,7 @@ int ssh_enroll_enter(const char *known_hosts, const struct ssh_host_key *key, st
         _cleanup_free_ char *line = xasprintf("%s%s\n", last == '\n' ? "" : "\n", key->entry);
         if (fs_write_all(fd, line, strlen(line), err) < 0)
                 return error_prefix(err, "%s", known_hosts);
-        return fsync(fd) < 0 ? error_set_errno(err, ERROR_INTERNAL, errno, "cannot write %s to the disk", known_hosts) : 0;
+        return fsync(fd) < 0 ? error_set_errno(err, ERROR_INTERNAL, errno,
+                                               "cannot write %s to the disk", known_hosts)
+                             : 0;
 }

@@ -1,7 +1,8 @@
 /* Implements transports/ssh/ssh-exec.h.
  *
- * What arrives is taken by libssh's callbacks, so that end-of-file is an event and not a length of 0. They only store: the user's
- * callbacks are called from our own loop, outside of libssh, and may therefore use the connection themselves. */
+ * What arrives is taken by libssh's callbacks, so that end-of-file is an event and not a length of
+ * 0. They only store: the user's callbacks are called from our own loop, outside of libssh, and may
+ * therefore use the connection themselves. */
 #include "transports/ssh/ssh-exec.h"
 
 #include <assert.h>
@@ -39,8 +40,8 @@ static void keep(struct strbuf *buf, size_t max, const void *data, size_t length
         strbuf_append(buf, data, length < room ? length : room);
 }
 
-static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data, uint32_t length, int is_stderr,
-                   void *user)
+static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data,
+                   uint32_t length, int is_stderr, void *user)
 {
         struct running *running = user;
         keep(is_stderr ? &running->errors : &running->output, running->max_output, data, length);
@@ -55,7 +56,8 @@ static void on_close(ssh_session session _unused_, ssh_channel channel _unused_,
         running->closed = true;
 }
 
-static void on_exit_status(ssh_session session _unused_, ssh_channel channel _unused_, int status, void *user)
+static void on_exit_status(ssh_session session _unused_, ssh_channel channel _unused_, int status,
+                           void *user)
 {
         struct running *running = user;
         running->status = status;
@@ -68,9 +70,10 @@ static int signal_number(const char *name)
                 const char *name;
                 int number;
         } signals[] = {
-                { "ABRT", SIGABRT }, { "ALRM", SIGALRM }, { "FPE", SIGFPE },   { "HUP", SIGHUP },   { "ILL", SIGILL },
-                { "INT", SIGINT },   { "KILL", SIGKILL }, { "PIPE", SIGPIPE }, { "QUIT", SIGQUIT }, { "SEGV", SIGSEGV },
-                { "TERM", SIGTERM }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },
+                { "ABRT", SIGABRT }, { "ALRM", SIGALRM }, { "FPE", SIGFPE },   { "HUP", SIGHUP },
+                { "ILL", SIGILL },   { "INT", SIGINT },   { "KILL", SIGKILL }, { "PIPE", SIGPIPE },
+                { "QUIT", SIGQUIT }, { "SEGV", SIGSEGV }, { "TERM", SIGTERM }, { "USR1", SIGUSR1 },
+                { "USR2", SIGUSR2 },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(signals); i++)
                 if (streq(name, signals[i].name))
@@ -78,14 +81,16 @@ static int signal_number(const char *name)
         return 127;
 }
 
-static void on_exit_signal(ssh_session session _unused_, ssh_channel channel _unused_, const char *name, int core _unused_,
-                           const char *message _unused_, const char *language _unused_, void *user)
+static void on_exit_signal(ssh_session session _unused_, ssh_channel channel _unused_,
+                           const char *name, int core _unused_, const char *message _unused_,
+                           const char *language _unused_, void *user)
 {
         struct running *running = user;
         running->status = 128 + signal_number(name);
 }
 
-/* Lets a moment pass in which libssh does its work; fails when the connection, the deadline or the user ends the command. */
+/* Lets a moment pass in which libssh does its work; fails when the connection, the deadline or the
+ * user ends the command. */
 static int go_on(void *data, struct error **err)
 {
         struct running *running = data;
@@ -101,22 +106,27 @@ static int go_on(void *data, struct error **err)
                 return 0;
         if (ssh_connection_is_lost(connection)) {
                 _cleanup_free_ char *reason = ssh_reason(connection->session);
-                return error_set(err, ERROR_UNREACHABLE, "the SSH connection broke while '%s' ran: %s", running->what, reason);
+                return error_set(err, ERROR_UNREACHABLE,
+                                 "the SSH connection broke while '%s' ran: %s", running->what,
+                                 reason);
         }
         if (running->options->cancelled && running->options->cancelled(running->options->data))
                 return error_set(err, ERROR_CANCELLED, "'%s' was cancelled", running->what);
         if (deadline_passed(running->deadline)) {
                 _cleanup_free_ char *limit = format_duration_ms(running->options->timeout_ms);
-                return error_set(err, ERROR_TIMEOUT, "'%s' did not end within %s", running->what, limit);
+                return error_set(err, ERROR_TIMEOUT, "'%s' did not end within %s", running->what,
+                                 limit);
         }
         return 0;
 }
 
-/* Sends as much of stdin as the other side's window takes now, and its end. A command that does not read its stdin is no error. */
+/* Sends as much of stdin as the other side's window takes now, and its end. A command that does not
+ * read its stdin is no error. */
 static void feed(struct running *running)
 {
         while (running->input_left && ssh_channel_window_size(running->channel) > 0) {
-                size_t piece = running->input_left < INPUT_PIECE ? running->input_left : INPUT_PIECE;
+                size_t piece =
+                        running->input_left < INPUT_PIECE ? running->input_left : INPUT_PIECE;
                 int written = ssh_channel_write(running->channel, running->input, (uint32_t)piece);
                 if (written <= 0)
                         break;
@@ -129,7 +139,8 @@ static void feed(struct running *running)
         }
 }
 
-/* A command that is given up may still have its channel open over there: data for it must find no callbacks of ours. */
+/* A command that is given up may still have its channel open over there: data for it must find no
+ * callbacks of ours. */
 static void stop(struct running *running)
 {
         if (running->channel) {
@@ -145,8 +156,8 @@ static void stop(struct running *running)
 static int run(struct running *running, const char *command, bool *ret_sent, struct error **err)
 {
         running->channel = ssh_channel_new(running->connection->session);
-        if (ssh_start_command(running->connection, running->channel, &running->callbacks, command, go_on, running, ret_sent, err) <
-            0)
+        if (ssh_start_command(running->connection, running->channel, &running->callbacks, command,
+                              go_on, running, ret_sent, err) < 0)
                 return -1;
         do {
                 if (!running->closed)
@@ -157,8 +168,9 @@ static int run(struct running *running, const char *command, bool *ret_sent, str
         return 0;
 }
 
-int ssh_exec(struct ssh_connection *connection, const char *what, const char *command, const struct exec_options *options,
-             bool *ret_sent, struct exec_result *ret, struct error **err)
+int ssh_exec(struct ssh_connection *connection, const char *what, const char *command,
+             const struct exec_options *options, bool *ret_sent, struct exec_result *ret,
+             struct error **err)
 {
         assert(options->timeout_ms > 0);
         *ret_sent = false;
@@ -182,7 +194,8 @@ int ssh_exec(struct ssh_connection *connection, const char *what, const char *co
         };
         _cleanup_error_ struct error *error = NULL;
         if (run(&running, command, ret_sent, &error) < 0) {
-                /* What hangs holds one of the few channels that the server allows: don't build on this connection any more. */
+                /* What hangs holds one of the few channels that the server allows: don't build on
+                 * this connection any more. */
                 if (error->kind == ERROR_TIMEOUT && connection->n_running == 1)
                         connection->lost = true;
                 return error_propagate(err, TAKE_PTR(error));

@@ -1,5 +1,5 @@
-/* Verification of host keys: only a key that stands in our own known_hosts file is believed, and a refusal says how a person can
- * check the key and enter it. Nothing is ever entered by itself. */
+/* Verification of host keys: only a key that stands in our own known_hosts file is believed, and a
+ * refusal says how a person can check the key and enter it. Nothing is ever entered by itself. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "transports/ssh/ssh-internal.h"
@@ -24,7 +24,9 @@ static int read_server_key(ssh_session session, struct server_key *ret, struct e
         if (ssh_get_server_publickey(session, &key) != SSH_OK)
                 return error_set(err, ERROR_AUTH, "the SSH server showed no host key");
         int r = ssh_get_publickey_hash(key, SSH_PUBLICKEY_HASH_SHA256, &hash, &length);
-        char *fingerprint = r == SSH_OK ? ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, length) : NULL;
+        char *fingerprint =
+                r == SSH_OK ? ssh_get_fingerprint_hash(SSH_PUBLICKEY_HASH_SHA256, hash, length)
+                            : NULL;
         ret->type = xstrdup(ssh_key_type_to_char(ssh_key_type(key)));
         ret->fingerprint = xstrdup(fingerprint ? fingerprint : "unknown");
         ssh_string_free_char(fingerprint);
@@ -33,7 +35,8 @@ static int read_server_key(ssh_session session, struct server_key *ret, struct e
         return 0;
 }
 
-int ssh_hostkey_read(ssh_session session, char **ret_type, char **ret_fingerprint, struct error **err)
+int ssh_hostkey_read(ssh_session session, char **ret_type, char **ret_fingerprint,
+                     struct error **err)
 {
         struct server_key key = { 0 };
         if (read_server_key(session, &key, err) < 0)
@@ -47,7 +50,8 @@ int ssh_hostkey_read(ssh_session session, char **ret_type, char **ret_fingerprin
 static char *enter_command(const struct ssh_target *target)
 {
         _cleanup_free_ char *port = xasprintf("%u", target->port);
-        _cleanup_free_ char *scan = shell_join((const char *const[]){ "ssh-keyscan", "-p", port, target->address, NULL });
+        _cleanup_free_ char *scan = shell_join(
+                (const char *const[]){ "ssh-keyscan", "-p", port, target->address, NULL });
         _cleanup_free_ char *file = shell_quote(target->known_hosts);
         return xasprintf("%s >> %s", scan, file);
 }
@@ -55,37 +59,47 @@ static char *enter_command(const struct ssh_target *target)
 /* The command that removes the host's old keys. */
 static char *remove_command(const struct ssh_target *target)
 {
-        _cleanup_free_ char *host =
-                target->port == 22 ? xstrdup(target->address) : xasprintf("[%s]:%u", target->address, target->port);
-        return shell_join((const char *const[]){ "ssh-keygen", "-f", target->known_hosts, "-R", host, NULL });
+        _cleanup_free_ char *host = target->port == 22
+                                            ? xstrdup(target->address)
+                                            : xasprintf("[%s]:%u", target->address, target->port);
+        return shell_join(
+                (const char *const[]){ "ssh-keygen", "-f", target->known_hosts, "-R", host, NULL });
 }
 
 static const char *where_to_compare(const struct ssh_target *target)
 {
         return target->is_appliance ? "what the appliance's console shows of its SSH key"
-                                    : "`ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub` on the hypervisor's console";
+                                    : "`ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub` on the "
+                                      "hypervisor's console";
 }
 
-static int refuse_unknown(const struct ssh_target *target, const struct server_key *key, struct error **err)
+static int refuse_unknown(const struct ssh_target *target, const struct server_key *key,
+                          struct error **err)
 {
         _cleanup_free_ char *enter = enter_command(target);
         return error_set(err, ERROR_AUTH,
-                         "its host key is not known: %s has no entry for %s port %u. The server showed the %s key %s. Compare it "
+                         "its host key is not known: %s has no entry for %s port %u. The server "
+                         "showed the %s key %s. Compare it "
                          "with %s; if it is the same, %s: %s",
-                         target->known_hosts, target->address, target->port, key->type, key->fingerprint, where_to_compare(target),
-                         target->is_appliance ? "type" : "`orch hypervisor enroll` enters it, as does", enter);
+                         target->known_hosts, target->address, target->port, key->type,
+                         key->fingerprint, where_to_compare(target),
+                         target->is_appliance ? "type"
+                                              : "`orch hypervisor enroll` enters it, as does",
+                         enter);
 }
 
-static int refuse_changed(const struct ssh_target *target, const struct server_key *key, struct error **err)
+static int refuse_changed(const struct ssh_target *target, const struct server_key *key,
+                          struct error **err)
 {
         _cleanup_free_ char *enter = enter_command(target);
         _cleanup_free_ char *remove = remove_command(target);
-        return error_set(
-                err, ERROR_AUTH,
-                "its host key has CHANGED: the server showed the %s key %s, which is not the one that %s has for %s port %u. "
-                "Somebody may be in between. Only if it was reinstalled (compare with %s), type: %s && %s",
-                key->type, key->fingerprint, target->known_hosts, target->address, target->port, where_to_compare(target), remove,
-                enter);
+        return error_set(err, ERROR_AUTH,
+                         "its host key has CHANGED: the server showed the %s key %s, which is not "
+                         "the one that %s has for %s port %u. "
+                         "Somebody may be in between. Only if it was reinstalled (compare with "
+                         "%s), type: %s && %s",
+                         key->type, key->fingerprint, target->known_hosts, target->address,
+                         target->port, where_to_compare(target), remove, enter);
 }
 
 int ssh_hostkey_verify(ssh_session session, const struct ssh_target *target, struct error **err)
@@ -98,7 +112,8 @@ int ssh_hostkey_verify(ssh_session session, const struct ssh_target *target, str
                 return -1;
         switch (state) {
         case SSH_KNOWN_HOSTS_CHANGED:
-        case SSH_KNOWN_HOSTS_OTHER: /* known by a key of another type: what an attacker would show */
+        /* known by a key of another type: what an attacker would show */
+        case SSH_KNOWN_HOSTS_OTHER:
                 return refuse_changed(target, &key, err);
         case SSH_KNOWN_HOSTS_UNKNOWN:
         case SSH_KNOWN_HOSTS_NOT_FOUND:
@@ -106,7 +121,8 @@ int ssh_hostkey_verify(ssh_session session, const struct ssh_target *target, str
         case SSH_KNOWN_HOSTS_ERROR:
         default: {
                 _cleanup_free_ char *reason = ssh_reason(session);
-                return error_set(err, ERROR_AUTH, "its host key (%s, %s) cannot be checked against %s: %s", key.type,
+                return error_set(err, ERROR_AUTH,
+                                 "its host key (%s, %s) cannot be checked against %s: %s", key.type,
                                  key.fingerprint, target->known_hosts, reason);
         }
         }

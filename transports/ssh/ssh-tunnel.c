@@ -1,7 +1,7 @@
 /* Implements transports/ssh/ssh-tunnel.h.
  *
- * A thread moves the bytes; from its start to its end the SSH connection is its alone. Everything in it is non-blocking, so it hears
- * of a cut at once. It ends when either side closes. */
+ * A thread moves the bytes; from its start to its end the SSH connection is its alone. Everything
+ * in it is non-blocking, so it hears of a cut at once. It ends when either side closes. */
 #include "transports/ssh/ssh-tunnel.h"
 
 #include <errno.h>
@@ -41,8 +41,8 @@ struct ssh_tunnel {
         bool has_thread;
 };
 
-static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data, uint32_t length, int is_stderr,
-                   void *user)
+static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data,
+                   uint32_t length, int is_stderr, void *user)
 {
         struct ssh_tunnel *tunnel = user;
         size_t room = MAX_ERRORS - tunnel->errors.length;
@@ -64,13 +64,16 @@ static int wait_for_start(void *data, struct error **err)
         struct ssh_wait *wait = data;
         ssh_event_dopoll(wait->connection->event, deadline_left_ms(wait->deadline));
         if (deadline_passed(wait->deadline))
-                return error_set(err, ERROR_TIMEOUT, "its SSH server did not start a command in time");
+                return error_set(err, ERROR_TIMEOUT,
+                                 "its SSH server did not start a command in time");
         return 0;
 }
 
-static int start_command(struct ssh_tunnel *tunnel, const char *command, int64_t timeout_ms, struct error **err)
+static int start_command(struct ssh_tunnel *tunnel, const char *command, int64_t timeout_ms,
+                         struct error **err)
 {
-        struct ssh_wait wait = { .connection = tunnel->connection, .deadline = deadline_in_ms(timeout_ms) };
+        struct ssh_wait wait = { .connection = tunnel->connection,
+                                 .deadline = deadline_in_ms(timeout_ms) };
         bool sent;
         tunnel->callbacks = (struct ssh_channel_callbacks_struct){
                 .userdata = tunnel,
@@ -79,27 +82,33 @@ static int start_command(struct ssh_tunnel *tunnel, const char *command, int64_t
                 .channel_close_function = on_end,
         };
         tunnel->channel = ssh_channel_new(tunnel->connection->session);
-        return ssh_start_command(tunnel->connection, tunnel->channel, &tunnel->callbacks, command, wait_for_start, &wait, &sent,
-                                 err);
+        return ssh_start_command(tunnel->connection, tunnel->channel, &tunnel->callbacks, command,
+                                 wait_for_start, &wait, &sent, err);
 }
 
 static int listen_locally(struct ssh_tunnel *tunnel, struct error **err)
 {
         const char *parent = getenv("TMPDIR");
-        _cleanup_free_ char *directory = xasprintf("%s/orch-XXXXXX", str_empty(parent) ? "/tmp" : parent);
+        _cleanup_free_ char *directory =
+                xasprintf("%s/orch-XXXXXX", str_empty(parent) ? "/tmp" : parent);
         if (!mkdtemp(directory))
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the folder %s", directory);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the folder %s",
+                                       directory);
         tunnel->directory = TAKE_PTR(directory);
         tunnel->path = xasprintf("%s/libvirt", tunnel->directory);
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s", tunnel->path) >= sizeof address.sun_path)
-                return error_set(err, ERROR_CONFIG, "%s is too long for a socket's path: set TMPDIR to a shorter one",
+        if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s", tunnel->path) >=
+            sizeof address.sun_path)
+                return error_set(err, ERROR_CONFIG,
+                                 "%s is too long for a socket's path: set TMPDIR to a shorter one",
                                  tunnel->path);
         tunnel->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         tunnel->cut = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        if (tunnel->listener < 0 || tunnel->cut < 0 || bind(tunnel->listener, (struct sockaddr *)&address, sizeof address) < 0 ||
+        if (tunnel->listener < 0 || tunnel->cut < 0 ||
+            bind(tunnel->listener, (struct sockaddr *)&address, sizeof address) < 0 ||
             listen(tunnel->listener, 1) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot listen on the socket %s", tunnel->path);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot listen on the socket %s",
+                                       tunnel->path);
         return 0;
 }
 
@@ -107,12 +116,14 @@ static int listen_locally(struct ssh_tunnel *tunnel, struct error **err)
 static bool is_this_process(int fd)
 {
         struct ucred peer;
-        return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){ sizeof peer }) == 0 && peer.pid == getpid();
+        return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &(socklen_t){ sizeof peer }) == 0 &&
+               peer.pid == getpid();
 }
 
 static void take_connection(struct ssh_tunnel *tunnel)
 {
-        _cleanup_close_ int fd = accept4(tunnel->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        _cleanup_close_ int fd =
+                accept4(tunnel->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
         if (fd < 0 || !is_this_process(fd))
                 return;
         tunnel->local = TAKE_FD(fd);
@@ -131,7 +142,8 @@ static bool read_local(struct ssh_tunnel *tunnel)
 
 static bool write_local(struct ssh_tunnel *tunnel)
 {
-        ssize_t n = send(tunnel->local, tunnel->to_local.data, tunnel->to_local.length, MSG_NOSIGNAL);
+        ssize_t n =
+                send(tunnel->local, tunnel->to_local.data, tunnel->to_local.length, MSG_NOSIGNAL);
         if (n > 0)
                 strbuf_consume(&tunnel->to_local, (size_t)n);
         return n > 0 || errno == EAGAIN || errno == EINTR;
@@ -158,7 +170,8 @@ static bool move_bytes(struct ssh_tunnel *tunnel)
                 { .fd = connection->fd, .events = (short)(POLLIN | (ssh_writes ? POLLOUT : 0)) },
                 { .fd = tunnel->listener, .events = POLLIN },
                 { .fd = tunnel->local,
-                  .events = (short)((tunnel->to_remote.length ? 0 : POLLIN) | (tunnel->to_local.length ? POLLOUT : 0)) },
+                  .events = (short)((tunnel->to_remote.length ? 0 : POLLIN) |
+                                    (tunnel->to_local.length ? POLLOUT : 0)) },
         };
         if (poll(ready, ARRAY_LENGTH(ready), -1) < 0)
                 return errno == EINTR;
@@ -168,7 +181,8 @@ static bool move_bytes(struct ssh_tunnel *tunnel)
                 ssh_event_dopoll(connection->event, 0);
         if (ready[2].revents)
                 take_connection(tunnel);
-        if ((ready[3].revents & (POLLIN | POLLHUP | POLLERR)) && !tunnel->to_remote.length && !read_local(tunnel))
+        if ((ready[3].revents & (POLLIN | POLLHUP | POLLERR)) && !tunnel->to_remote.length &&
+            !read_local(tunnel))
                 return false;
         if (tunnel->local >= 0 && tunnel->to_local.length && !write_local(tunnel))
                 return false;
@@ -198,12 +212,14 @@ static int start_thread(struct ssh_tunnel *tunnel, struct error **err)
         return r == 0 ? 0 : error_set_errno(err, ERROR_INTERNAL, r, "cannot start a thread");
 }
 
-struct ssh_tunnel *ssh_tunnel_open(struct ssh_connection *connection, const char *command, int64_t timeout_ms, struct error **err)
+struct ssh_tunnel *ssh_tunnel_open(struct ssh_connection *connection, const char *command,
+                                   int64_t timeout_ms, struct error **err)
 {
         _cleanup_(ssh_tunnel_freep) struct ssh_tunnel *tunnel = xcalloc(1, sizeof *tunnel);
         tunnel->connection = connection;
         tunnel->listener = tunnel->local = tunnel->cut = -1;
-        if (start_command(tunnel, command, timeout_ms, err) < 0 || listen_locally(tunnel, err) < 0 || start_thread(tunnel, err) < 0)
+        if (start_command(tunnel, command, timeout_ms, err) < 0 ||
+            listen_locally(tunnel, err) < 0 || start_thread(tunnel, err) < 0)
                 return NULL;
         return TAKE_PTR(tunnel);
 }

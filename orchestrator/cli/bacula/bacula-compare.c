@@ -1,6 +1,7 @@
-/* Implements bacula_config_compare(): resource by resource, as that is what a reader can do something about. A resource is what stands
- * between a line "Type {" and a line "}", and is named by its type and its Name. Only the generated layout is read: in a file of another one,
- * resources are missing, which is true of it. */
+/* Implements bacula_config_compare(): resource by resource, as that is what a reader can do
+ * something about. A resource is what stands between a line "Type {" and a line "}", and is named
+ * by its type and its Name. Only the generated layout is read: in a file of another one, resources
+ * are missing, which is true of it. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -52,13 +53,16 @@ static void read_resources(const char *text, struct resources *resources)
         const char *begin = NULL;
         for (const char *line = text; *line; line += line_length(line)) {
                 size_t length = strcspn(line, "\n");
-                if (!begin && length > 2 && line[0] >= 'A' && line[0] <= 'Z' && memcmp(line + length - 2, " {", 2) == 0)
+                if (!begin && length > 2 && line[0] >= 'A' && line[0] <= 'Z' &&
+                    memcmp(line + length - 2, " {", 2) == 0)
                         begin = line;
                 if (!begin || !line_is(line, "}"))
                         continue;
-                resources->items = xrealloc_array(resources->items, resources->count + 1, sizeof *resources->items);
+                resources->items = xrealloc_array(resources->items, resources->count + 1,
+                                                  sizeof *resources->items);
                 size_t whole = (size_t)(line - begin) + length;
-                resources->items[resources->count++] = (struct resource){ name_resource(begin, whole), begin, whole };
+                resources->items[resources->count++] =
+                        (struct resource){ name_resource(begin, whole), begin, whole };
                 begin = NULL;
         }
 }
@@ -79,17 +83,20 @@ static char *shown_line(const char *line)
         return str_one_line(text, SHOWN_BYTES);
 }
 
-static void report_difference(const struct resource *wanted, const struct resource *found, char ***report)
+static void report_difference(const struct resource *wanted, const struct resource *found,
+                              char ***report)
 {
         const char *ours = wanted->text;
         const char *theirs = found->text;
-        while (line_length(ours) == line_length(theirs) && memcmp(ours, theirs, line_length(ours)) == 0) {
+        while (line_length(ours) == line_length(theirs) &&
+               memcmp(ours, theirs, line_length(ours)) == 0) {
                 ours += line_length(ours);
                 theirs += line_length(theirs);
         }
         _cleanup_free_ char *wanted_line = shown_line(ours);
         _cleanup_free_ char *found_line = shown_line(theirs);
-        strv_addf(report, "%s differs: it has `%s` where `%s` is wanted", wanted->name, found_line, wanted_line);
+        strv_addf(report, "%s differs: it has `%s` where `%s` is wanted", wanted->name, found_line,
+                  wanted_line);
 }
 
 static void report_first_line(const char *wanted, const char *found, char ***report)
@@ -126,7 +133,8 @@ char **bacula_config_compare(const char *wanted, const char *found)
                 const struct resource *other = find(&theirs, ours.items[i].name);
                 if (!other)
                         strv_addf(&report, "%s is missing", ours.items[i].name);
-                else if (other->length != ours.items[i].length || memcmp(other->text, ours.items[i].text, other->length) != 0)
+                else if (other->length != ours.items[i].length ||
+                         memcmp(other->text, ours.items[i].text, other->length) != 0)
                         report_difference(&ours.items[i], other, &report);
         }
         for (size_t i = 0; i < theirs.count; i++)

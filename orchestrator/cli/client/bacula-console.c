@@ -1,5 +1,6 @@
-/* Implements cli/client/bacula-console.h. `.api 2` makes the Director answer in lines of KEY=VALUE, which no translation touches; a job's lines
- * begin with its jobid, and its status is one letter: A for cancelled. */
+/* Implements cli/client/bacula-console.h. `.api 2` makes the Director answer in lines of KEY=VALUE,
+ * which no translation touches; a job's lines begin with its jobid, and its status is one letter: A
+ * for cancelled. */
 #include "cli/client/bacula-console.h"
 
 #include <string.h>
@@ -42,9 +43,11 @@ int bacula_console_is_cancelled(const char *config, const char *job, struct erro
         if (child_run(argv, &options, &result, err) < 0)
                 return -1;
         if (result.status != 0 || !strstr(result.output, "1000 OK")) {
-                _cleanup_free_ char *said = str_one_line(*result.errors ? result.errors : result.output, 200);
-                return error_set(err, ERROR_UNREACHABLE, "bconsole -c %s does not tell which jobs run (exit %d): %s", config,
-                                 result.status, said);
+                _cleanup_free_ char *said =
+                        str_one_line(*result.errors ? result.errors : result.output, 200);
+                return error_set(err, ERROR_UNREACHABLE,
+                                 "bconsole -c %s does not tell which jobs run (exit %d): %s",
+                                 config, result.status, said);
         }
         return bacula_console_says_cancelled(result.output, job);
 }

@@ -1,6 +1,8 @@
-/* Implements cli/client/client.h by libcurl's multi interface: one transfer at a time, so that the wait for it can also watch a signalfd.
+/* Implements cli/client/client.h by libcurl's multi interface: one transfer at a time, so that the
+ * wait for it can also watch a signalfd.
  *
- * An answer with status 200 to a stream call goes line by line to the caller; every other body is collected and parsed at the end. */
+ * An answer with status 200 to a stream call goes line by line to the caller; every other body is
+ * collected and parsed at the end. */
 #include "cli/client/client.h"
 
 #include <curl/curl.h>
@@ -90,7 +92,8 @@ static void transfer_done(struct transfer *transfer)
 /* An exit status from outside: only those that a failure can have. */
 static int sane_status(int64_t status)
 {
-        return status >= STATUS_JOB_FAILED && status <= STATUS_CANCELLED ? (int)status : STATUS_JOB_FAILED;
+        return status >= STATUS_JOB_FAILED && status <= STATUS_CANCELLED ? (int)status
+                                                                         : STATUS_JOB_FAILED;
 }
 
 static void take_line(struct transfer *transfer, const char *text, size_t length)
@@ -108,7 +111,8 @@ static void take_line(struct transfer *transfer, const char *text, size_t length
                 int64_t status = value_integer(line, "exit_status", STATUS_JOB_FAILED);
                 transfer->end_status = status == STATUS_OK ? STATUS_OK : sane_status(status);
         }
-        if (!streq(event, "keepalive") && transfer->stream->on_line(line, transfer->stream->data) == CLIENT_STOP)
+        if (!streq(event, "keepalive") &&
+            transfer->stream->on_line(line, transfer->stream->data) == CLIENT_STOP)
                 transfer->stopped = true;
         json_decref(line);
 }
@@ -120,7 +124,8 @@ static void take_stream(struct transfer *transfer, const char *data, size_t leng
                 const char *newline = memchr(data, '\n', length);
                 size_t piece = newline ? (size_t)(newline - data) : length;
                 if (!transfer->skipping && transfer->buffer.length + piece > MAX_LINE_BYTES) {
-                        log_warning("the daemon sent a line of more than %d bytes; it is skipped", (int)MAX_LINE_BYTES);
+                        log_warning("the daemon sent a line of more than %d bytes; it is skipped",
+                                    (int)MAX_LINE_BYTES);
                         transfer->skipping = true;
                         strbuf_reset(&transfer->buffer);
                 }
@@ -170,7 +175,8 @@ static void transfer_prepare(struct transfer *transfer, const char *path, const 
         curl_easy_setopt(transfer->easy, CURLOPT_WRITEDATA, transfer);
         if (body) {
                 transfer->body = json_dumps(body, JSON_COMPACT);
-                transfer->headers = curl_slist_append(transfer->headers, "Content-Type: application/json");
+                transfer->headers =
+                        curl_slist_append(transfer->headers, "Content-Type: application/json");
                 transfer->headers = curl_slist_append(transfer->headers, "Expect:");
                 curl_easy_setopt(transfer->easy, CURLOPT_POSTFIELDS, transfer->body);
                 curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->headers);
@@ -193,7 +199,8 @@ static enum outcome transfer_result(struct transfer *transfer, CURLcode *ret_cod
         return OUTCOME_BROKEN;
 }
 
-/* Ticks when it is time to. Returns how long may be waited for what comes next, at most `left_ms`. */
+/* Ticks when it is time to. Returns how long may be waited for what comes next, at most
+ * `left_ms`. */
 static int tick(struct transfer *transfer, int left_ms)
 {
         const struct client_stream *stream = transfer->stream;
@@ -210,7 +217,8 @@ static int tick(struct transfer *transfer, int left_ms)
         return until_tick < left_ms ? until_tick : left_ms;
 }
 
-/* Drives the transfer until it is over, a signal comes on signal_fd (-1: none is watched), or silence has lasted too long. */
+/* Drives the transfer until it is over, a signal comes on signal_fd (-1: none is watched), or
+ * silence has lasted too long. */
 static enum outcome transfer_drive(struct transfer *transfer, int signal_fd, CURLcode *ret_code)
 {
         for (;;) {
@@ -239,7 +247,8 @@ static enum outcome transfer_drive(struct transfer *transfer, int signal_fd, CUR
 static void set_gone(const struct transfer *transfer, struct error **err)
 {
         error_set(err, ERROR_UNREACHABLE,
-                  "the orch daemon at %s went away before it was done: what became of it is not known. `orch status` tells once "
+                  "the orch daemon at %s went away before it was done: what became of it is not "
+                  "known. `orch status` tells once "
                   "the daemon is back, and a later `orch run` takes what is still due",
                   transfer->client->socket);
 }
@@ -250,14 +259,17 @@ static void set_unreachable(const struct transfer *transfer, CURLcode code, stru
         curl_easy_getinfo(transfer->easy, CURLINFO_OS_ERRNO, &os_error);
         if (code == CURLE_COULDNT_CONNECT && os_error == EACCES)
                 error_set(err, ERROR_UNREACHABLE,
-                          "cannot reach the orch daemon at %s: permission denied (run this as root or in the group that owns the "
+                          "cannot reach the orch daemon at %s: permission denied (run this as root "
+                          "or in the group that owns the "
                           "socket)",
                           transfer->client->socket);
         else if (code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT)
                 error_set(err, ERROR_UNREACHABLE,
-                          "cannot reach the orch daemon at %s: %s (is it running? `systemctl status orch` tells; `orch daemon` "
+                          "cannot reach the orch daemon at %s: %s (is it running? `systemctl "
+                          "status orch` tells; `orch daemon` "
                           "starts it)",
-                          transfer->client->socket, os_error ? strerror((int)os_error) : curl_easy_strerror(code));
+                          transfer->client->socket,
+                          os_error ? strerror((int)os_error) : curl_easy_strerror(code));
         else
                 set_gone(transfer, err);
 }
@@ -265,28 +277,34 @@ static void set_unreachable(const struct transfer *transfer, CURLcode code, stru
 /* The answer of a failed call: {"error":{"kind","message"},"exit_status"}. */
 static int take_refusal(const struct transfer *transfer, long code, struct error **err)
 {
-        json_t *answer = json_loadb(transfer->buffer.data ? transfer->buffer.data : "", transfer->buffer.length, 0, NULL);
+        json_t *answer = json_loadb(transfer->buffer.data ? transfer->buffer.data : "",
+                                    transfer->buffer.length, 0, NULL);
         const json_t *error = value_object(answer, "error");
         const char *message = value_text(error, "message");
         int status = sane_status(value_integer(answer, "exit_status", STATUS_JOB_FAILED));
         if (*message)
                 error_set(err, error_kind_from_name(value_text(error, "kind")), "%s", message);
         else
-                error_set(err, ERROR_INTERNAL, "the daemon answered with HTTP status %ld and no reason", code);
+                error_set(err, ERROR_INTERNAL,
+                          "the daemon answered with HTTP status %ld and no reason", code);
         json_decref(answer);
         return status;
 }
 
-/* From the end of the transfer to STATUS_OK (a 200 with its body, or an end event seen) or a failure. */
-static int transfer_conclude(const struct transfer *transfer, enum outcome outcome, CURLcode code, struct error **err)
+/* From the end of the transfer to STATUS_OK (a 200 with its body, or an end event seen) or a
+ * failure. */
+static int transfer_conclude(const struct transfer *transfer, enum outcome outcome, CURLcode code,
+                             struct error **err)
 {
         if (transfer->too_large) {
-                error_set(err, ERROR_INTERNAL, "the daemon's answer is larger than %d MiB", (int)(MAX_ANSWER_BYTES / 1024 / 1024));
+                error_set(err, ERROR_INTERNAL, "the daemon's answer is larger than %d MiB",
+                          (int)(MAX_ANSWER_BYTES / 1024 / 1024));
                 return STATUS_NO_DAEMON;
         }
         if (outcome == OUTCOME_MUTE) {
                 error_set(err, ERROR_TIMEOUT,
-                          "the orch daemon at %s has given no sign of life for %ld s: it hangs or is stopped. Jobs may go on; "
+                          "the orch daemon at %s has given no sign of life for %ld s: it hangs or "
+                          "is stopped. Jobs may go on; "
                           "`orch status` tells once it answers again",
                           transfer->client->socket, transfer->client->silence_ms / 1000);
                 return STATUS_NO_DAEMON;
@@ -300,7 +318,8 @@ static int transfer_conclude(const struct transfer *transfer, enum outcome outco
         return http_status == 200 ? STATUS_OK : take_refusal(transfer, http_status, err);
 }
 
-int client_call(struct client *client, const char *path, const json_t *body, json_t **ret, struct error **err)
+int client_call(struct client *client, const char *path, const json_t *body, json_t **ret,
+                struct error **err)
 {
         _cleanup_(transfer_done) struct transfer transfer = { .client = client, .end_status = -1 };
         transfer_prepare(&transfer, path, body);
@@ -310,10 +329,11 @@ int client_call(struct client *client, const char *path, const json_t *body, jso
         if (status != STATUS_OK)
                 return status;
         json_error_t where;
-        json_t *answer =
-                json_loadb(transfer.buffer.data ? transfer.buffer.data : "", transfer.buffer.length, JSON_DECODE_ANY, &where);
+        json_t *answer = json_loadb(transfer.buffer.data ? transfer.buffer.data : "",
+                                    transfer.buffer.length, JSON_DECODE_ANY, &where);
         if (!answer) {
-                error_set(err, ERROR_INTERNAL, "the daemon's answer to %s is no JSON: %s", path, where.text);
+                error_set(err, ERROR_INTERNAL, "the daemon's answer to %s is no JSON: %s", path,
+                          where.text);
                 return STATUS_NO_DAEMON;
         }
         *ret = answer;
@@ -331,7 +351,8 @@ static int watch_signals(sigset_t *ret_before)
         return signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Takes the signals that came off the queue before they are unblocked: they have been dealt with. */
+/* Takes the signals that came off the queue before they are unblocked: they have been dealt
+ * with. */
 static void unwatch_signals(int signal_fd, const sigset_t *before)
 {
         struct signalfd_siginfo info;
@@ -340,10 +361,12 @@ static void unwatch_signals(int signal_fd, const sigset_t *before)
         sigprocmask(SIG_SETMASK, before, NULL);
 }
 
-int client_stream(struct client *client, const char *path, const json_t *body, const struct client_stream *stream,
-                  struct error **err)
+int client_stream(struct client *client, const char *path, const json_t *body,
+                  const struct client_stream *stream, struct error **err)
 {
-        _cleanup_(transfer_done) struct transfer transfer = { .client = client, .stream = stream, .end_status = -1 };
+        _cleanup_(transfer_done) struct transfer transfer = { .client = client,
+                                                              .stream = stream,
+                                                              .end_status = -1 };
         transfer_prepare(&transfer, path, body);
         transfer.tick = deadline_in_ms(stream->tick_ms);
         sigset_t before;

@@ -1,5 +1,6 @@
-/* Implements cli/client/follow.h: one state per stream, fed line by line. Worker events are described by schema/records/messages.h, those of the daemon
- * (queued, started, notice, end) here. When stdout is gone the stream is left: the jobs go on. */
+/* Implements cli/client/follow.h: one state per stream, fed line by line. Worker events are
+ * described by schema/records/messages.h, those of the daemon (queued, started, notice, end) here.
+ * When stdout is gone the stream is left: the jobs go on. */
 #include "cli/client/follow.h"
 
 #include <signal.h>
@@ -37,8 +38,8 @@ static void follow_done(struct follow *follow)
         free(follow->running_vm);
 }
 
-/* The event of a worker that a line carries (in a stream, its type is called "event" and the job's names are added), or NULL when it is
- * none that this version knows. */
+/* The event of a worker that a line carries (in a stream, its type is called "event" and the job's
+ * names are added), or NULL when it is none that this version knows. */
 static struct event *worker_event(const json_t *line)
 {
         json_t *copy = json_copy((json_t *)(uintptr_t)line);
@@ -67,8 +68,8 @@ static char *time_of_day(int64_t time_ms)
 static char *describe_passed_check(const struct event *event, const char *vm)
 {
         _cleanup_free_ char *when = time_of_day(event->time_ms);
-        return xasprintf("%s %s check %s: pass%s%s", when, vm, event->check.name, str_empty(event->check.measured) ? "" : ", ",
-                         event->check.measured);
+        return xasprintf("%s %s check %s: pass%s%s", when, vm, event->check.name,
+                         str_empty(event->check.measured) ? "" : ", ", event->check.measured);
 }
 
 /* True when a line was wanted and stdout is gone. */
@@ -91,21 +92,25 @@ static bool show_worker_event(struct follow *follow, const json_t *line)
         if (follow->cli->verbosity < 0 && !is_result)
                 return false;
         bool passed = event->type == EVENT_CHECK && event->check.verdict == CHECK_PASS;
-        _cleanup_free_ char *text = passed && (follow->options->passed_checks || follow->cli->verbosity > 0)
-                                            ? describe_passed_check(event, vm)
-                                            : event_describe(event, *vm ? vm : NULL);
+        _cleanup_free_ char *text =
+                passed && (follow->options->passed_checks || follow->cli->verbosity > 0)
+                        ? describe_passed_check(event, vm)
+                        : event_describe(event, *vm ? vm : NULL);
         return text && !output_line(text);
 }
 
-/* "12:00:03 " of a line of the daemon's own. One without a time is from now, unless the stream is of the past. The caller frees. */
+/* "12:00:03 " of a line of the daemon's own. One without a time is from now, unless the stream is
+ * of the past. The caller frees. */
 static char *time_prefix(const struct follow *follow, const json_t *line)
 {
-        int64_t time_ms = value_integer(line, "time_ms", follow->options->just_watching ? 0 : clock_realtime_ms());
+        int64_t time_ms = value_integer(line, "time_ms",
+                                        follow->options->just_watching ? 0 : clock_realtime_ms());
         _cleanup_free_ char *when = time_ms ? time_of_day(time_ms) : NULL;
         return xasprintf("%s%s", when ? when : "", when ? " " : "");
 }
 
-/* A line of the daemon's own about a job: "12:00:03 prod-db-01 queued at place 3 (job 20261120-3f9a)". */
+/* A line of the daemon's own about a job: "12:00:03 prod-db-01 queued at place 3 (job
+ * 20261120-3f9a)". */
 static bool show_job_line(struct follow *follow, const json_t *line, const char *what)
 {
         if (follow->cli->verbosity < 0)
@@ -113,22 +118,26 @@ static bool show_job_line(struct follow *follow, const json_t *line, const char 
         _cleanup_free_ char *when = time_prefix(follow, line);
         const char *vm = value_text(line, "vm");
         _cleanup_free_ char *text =
-                xasprintf("%s%s %s (job %s)", when, *vm ? vm : value_text(line, "hypervisor"), what, value_text(line, "job"));
+                xasprintf("%s%s %s (job %s)", when, *vm ? vm : value_text(line, "hypervisor"), what,
+                          value_text(line, "job"));
         return !output_line(text);
 }
 
 static bool show_queued(struct follow *follow, const json_t *line)
 {
         int64_t position = value_integer(line, "position", 0);
-        _cleanup_free_ char *what = position > 0 ? xasprintf("queued at place %lld", (long long)position) : xstrdup("queued");
+        _cleanup_free_ char *what = position > 0
+                                            ? xasprintf("queued at place %lld", (long long)position)
+                                            : xstrdup("queued");
         return show_job_line(follow, line, what);
 }
 
 static bool show_started(struct follow *follow, const json_t *line)
 {
         const char *hypervisor = value_text(line, "hypervisor");
-        _cleanup_free_ char *what =
-                *hypervisor && *value_text(line, "vm") ? xasprintf("started on %s", hypervisor) : xstrdup("started");
+        _cleanup_free_ char *what = *hypervisor && *value_text(line, "vm")
+                                            ? xasprintf("started on %s", hypervisor)
+                                            : xstrdup("started");
         return show_job_line(follow, line, what);
 }
 
@@ -157,9 +166,11 @@ static bool show_notice(struct follow *follow, const json_t *line)
 static bool show_end(struct follow *follow, const json_t *line)
 {
         const char *text = value_text(line, "text");
-        if (follow->options->strict && follow->n_warnings && value_integer(line, "exit_status", STATUS_JOB_FAILED) == STATUS_OK) {
+        if (follow->options->strict && follow->n_warnings &&
+            value_integer(line, "exit_status", STATUS_JOB_FAILED) == STATUS_OK) {
                 _cleanup_free_ char *count = format_count((int64_t)follow->n_warnings, "warning");
-                _cleanup_free_ char *verdict = xasprintf("%s; %s, which --strict counts as a failure", text, count);
+                _cleanup_free_ char *verdict =
+                        xasprintf("%s; %s, which --strict counts as a failure", text, count);
                 return !output_line(verdict);
         }
         return *text && !output_line(text);
@@ -168,8 +179,10 @@ static bool show_end(struct follow *follow, const json_t *line)
 static bool is_warning(const json_t *line)
 {
         const char *kind = value_text(line, "event");
-        return streq(kind, "warning") || (streq(kind, "notice") && streq(value_text(line, "level"), "warning")) ||
-               (streq(kind, "check") && streq(value_text(value_object(line, "check"), "verdict"), "warn"));
+        return streq(kind, "warning") ||
+               (streq(kind, "notice") && streq(value_text(line, "level"), "warning")) ||
+               (streq(kind, "check") &&
+                streq(value_text(value_object(line, "check"), "verdict"), "warn"));
 }
 
 /* What the end and an interruption have to know, whether the line is shown or not. */
@@ -220,13 +233,17 @@ static void on_interrupt(void *data)
         if (follow->options->just_watching)
                 return;
         if (follow->running)
-                log_warning("interrupted, but the daemon goes on with job %s%s%s%s%s. `orch cancel %s` stops it, `orch log %s -f` "
+                log_warning("interrupted, but the daemon goes on with job %s%s%s%s%s. `orch cancel "
+                            "%s` stops it, `orch log %s -f` "
                             "shows it",
                             follow->running, str_empty(follow->running_vm) ? "" : " (",
-                            follow->running_vm ? follow->running_vm : "", str_empty(follow->running_vm) ? "" : ")",
-                            follow->n_waiting ? " and then with those that wait" : "", follow->running, follow->running);
+                            follow->running_vm ? follow->running_vm : "",
+                            str_empty(follow->running_vm) ? "" : ")",
+                            follow->n_waiting ? " and then with those that wait" : "",
+                            follow->running, follow->running);
         else
-                log_warning("interrupted, but the daemon goes on with what it was told. `orch status` shows it, `orch cancel "
+                log_warning("interrupted, but the daemon goes on with what it was told. `orch "
+                            "status` shows it, `orch cancel "
                             "JOB` stops a job");
 }
 
@@ -235,9 +252,13 @@ int follow_read_options(const struct cli *cli, struct follow_options *ret, struc
         const char *job = options_get(cli->options, "bacula-job");
         const char *console = options_get(cli->options, "bacula-console");
         if (job && !name_is_safe(job))
-                return error_set(err, ERROR_CONFIG, "--bacula-job %s: expected the number that Bacula puts in for %%i", job);
+                return error_set(err, ERROR_CONFIG,
+                                 "--bacula-job %s: expected the number that Bacula puts in for %%i",
+                                 job);
         if (console && !job)
-                return error_set(err, ERROR_CONFIG, "--bacula-console: --bacula-job has to say which job is to be looked for");
+                return error_set(
+                        err, ERROR_CONFIG,
+                        "--bacula-console: --bacula-job has to say which job is to be looked for");
         *ret = (struct follow_options){
                 .strict = options_has(cli->options, "strict"),
                 .bacula_job = job,
@@ -246,7 +267,8 @@ int follow_read_options(const struct cli *cli, struct follow_options *ret, struc
         return 0;
 }
 
-/* Goes on following after a cancel: the jobs undo what they did, and the verdict is still to come. */
+/* Goes on following after a cancel: the jobs undo what they did, and the verdict is still to
+ * come. */
 static void ask_bacula(void *data)
 {
         struct follow *follow = data;
@@ -257,7 +279,8 @@ static void ask_bacula(void *data)
         int cancelled = bacula_console_is_cancelled(follow->options->bacula_console, job, &error);
         if (cancelled < 0 && !follow->console_is_bad) {
                 follow->console_is_bad = true;
-                log_warning("whether Bacula's job %s is cancelled cannot be asked now (%s); `orch cancel --bacula-job %s` ends "
+                log_warning("whether Bacula's job %s is cancelled cannot be asked now (%s); `orch "
+                            "cancel --bacula-job %s` ends "
                             "what it started",
                             job, error_message(error), job);
         }
@@ -267,17 +290,20 @@ static void ask_bacula(void *data)
         json_object_set_new(body, "bacula_job", json_string(job));
         _cleanup_json_ json_t *answer = NULL;
         if (client_call(follow->client, "/v1/cancel", body, &answer, &error) != STATUS_OK) {
-                log_warning("Bacula's job %s is cancelled, but orch cannot be told: %s", job, error_message(error));
+                log_warning("Bacula's job %s is cancelled, but orch cannot be told: %s", job,
+                            error_message(error));
                 return;
         }
         follow->cancel_told = true;
         if (follow->cli->json)
                 return;
-        _cleanup_free_ char *line = xasprintf("Bacula's job %s is cancelled: what it started undoes what it did, and ends", job);
+        _cleanup_free_ char *line = xasprintf(
+                "Bacula's job %s is cancelled: what it started undoes what it did, and ends", job);
         output_line(line);
 }
 
-int follow_source(const struct cli *cli, int (*source)(const struct client_stream *stream, void *data, struct error **err),
+int follow_source(const struct cli *cli,
+                  int (*source)(const struct client_stream *stream, void *data, struct error **err),
                   void *data, const struct follow_options *options, struct error **err)
 {
         _cleanup_(follow_done) struct follow follow = { .cli = cli, .options = options };
@@ -285,13 +311,16 @@ int follow_source(const struct cli *cli, int (*source)(const struct client_strea
         signal(SIGPIPE, SIG_IGN);
         int status = source(&stream, data, err);
         output_live(NULL);
-        return status == STATUS_OK && options->strict && follow.n_warnings ? STATUS_JOB_FAILED : status;
+        return status == STATUS_OK && options->strict && follow.n_warnings ? STATUS_JOB_FAILED
+                                                                           : status;
 }
 
 int follow_jobs(const struct cli *cli, struct client *client, const char *path, const json_t *body,
                 const struct follow_options *options, struct error **err)
 {
-        _cleanup_(follow_done) struct follow follow = { .cli = cli, .client = client, .options = options };
+        _cleanup_(follow_done) struct follow follow = { .cli = cli,
+                                                        .client = client,
+                                                        .options = options };
         struct client_stream stream = {
                 .on_line = on_line,
                 .on_interrupt = on_interrupt,
@@ -308,6 +337,8 @@ int follow_jobs(const struct cli *cli, struct client *client, const char *path, 
         output_live(NULL);
         if (status == STATUS_OK && options->strict && follow.n_warnings)
                 return STATUS_JOB_FAILED;
-        return options->just_watching && status != STATUS_NO_DAEMON && status != STATUS_INTERRUPTED && !(err && *err) ? STATUS_OK
-                                                                                                                      : status;
+        return options->just_watching && status != STATUS_NO_DAEMON &&
+                               status != STATUS_INTERRUPTED && !(err && *err)
+                       ? STATUS_OK
+                       : status;
 }

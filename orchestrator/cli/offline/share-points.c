@@ -15,7 +15,8 @@
 
 int share_points_read(const struct settings *settings, struct share_points *ret, struct error **err)
 {
-        ret->repository = repository_open(settings->repository_path, settings->repository_fstype, err);
+        ret->repository =
+                repository_open(settings->repository_path, settings->repository_fstype, err);
         return ret->repository ? points_scan_all(ret->repository, &ret->list, err) : -1;
 }
 
@@ -27,7 +28,8 @@ void share_points_done(struct share_points *points)
 
 json_t *share_points_to_json(const struct share_points *points)
 {
-        struct catalog_list list = { .items = xcalloc(points->list.count + 1, sizeof *list.items), .count = points->list.count };
+        struct catalog_list list = { .items = xcalloc(points->list.count + 1, sizeof *list.items),
+                                     .count = points->list.count };
         for (size_t i = 0; i < points->list.count; i++)
                 catalog_entry_from_point(&points->list.items[i], &list.items[i]);
         _cleanup_free_ char *text = catalog_list_to_json(&list);
@@ -35,7 +37,8 @@ json_t *share_points_to_json(const struct share_points *points)
         return json_loads(text, 0, NULL);
 }
 
-const struct point *share_points_find(const struct share_points *points, const char *vm, const char *word, struct error **err)
+const struct point *share_points_find(const struct share_points *points, const char *vm,
+                                      const char *word, struct error **err)
 {
         _cleanup_json_ json_t *all = share_points_to_json(points);
         for (size_t i = json_array_size(all); i-- > 0;)
@@ -49,12 +52,13 @@ const struct point *share_points_find(const struct share_points *points, const c
 }
 
 /* The point of that name beside this one; NULL when there is none that can be read. */
-static const struct point *beside(const struct share_points *points, const struct point *point, const char *name)
+static const struct point *beside(const struct share_points *points, const struct point *point,
+                                  const char *name)
 {
         for (size_t i = 0; i < points->list.count; i++) {
                 const struct point *other = &points->list.items[i];
-                if (streq(other->hypervisor, point->hypervisor) && streq(other->vm, point->vm) && streq(other->name, name) &&
-                    other->metadata)
+                if (streq(other->hypervisor, point->hypervisor) && streq(other->vm, point->vm) &&
+                    streq(other->name, name) && other->metadata)
                         return other;
         }
         return NULL;
@@ -72,12 +76,14 @@ char **share_points_chain(const struct share_points *points, const struct point 
 }
 
 /* The disk that a relative backing path "../POINT/FILE" names, and its point. */
-static const struct metadata_disk *find_parent(const struct share_points *points, const struct point *child, const char *backing,
+static const struct metadata_disk *find_parent(const struct share_points *points,
+                                               const struct point *child, const char *backing,
                                                const struct point **ret_point)
 {
         const char *file = path_base(backing);
         _cleanup_free_ char *folder = path_directory(backing);
-        const struct point *parent = str_starts_with(folder, "../") ? beside(points, child, folder + 3) : NULL;
+        const struct point *parent =
+                str_starts_with(folder, "../") ? beside(points, child, folder + 3) : NULL;
         for (size_t i = 0; parent && i < parent->metadata->n_disks; i++) {
                 const struct metadata_disk *disk = &parent->metadata->disks[i];
                 if (!disk->file || !streq(disk->file, file) || !file_name_is_safe(disk->file))
@@ -88,23 +94,26 @@ static const struct metadata_disk *find_parent(const struct share_points *points
         return NULL;
 }
 
-static char *image_path(const struct share_points *points, const struct point *point, const struct metadata_disk *disk)
+static char *image_path(const struct share_points *points, const struct point *point,
+                        const struct metadata_disk *disk)
 {
         return xasprintf("%s/%s/%s", repository_path(points->repository), point->path, disk->file);
 }
 
-char *share_points_image(const struct share_points *points, const struct point *point, const struct metadata_disk *disk,
-                         struct error **err)
+char *share_points_image(const struct share_points *points, const struct point *point,
+                         const struct metadata_disk *disk, struct error **err)
 {
         if (!disk->file || !file_name_is_safe(disk->file)) {
-                error_set(err, ERROR_CORRUPT, "%s names a disk's file that orch does not make", point->path);
+                error_set(err, ERROR_CORRUPT, "%s names a disk's file that orch does not make",
+                          point->path);
                 return NULL;
         }
         const struct point *at = point;
         size_t length = 0;
         for (const struct metadata_disk *image = disk; image;) {
                 _cleanup_free_ char *path = image_path(points, at, image);
-                struct image_expectation expected = { .virtual_bytes = image->virtual_bytes, .backing_file = image->backing_file };
+                struct image_expectation expected = { .virtual_bytes = image->virtual_bytes,
+                                                      .backing_file = image->backing_file };
                 if (image_check_header(path, &expected, NULL, NULL, err) < 0)
                         return NULL;
                 if (!image->backing_file)
@@ -113,8 +122,9 @@ char *share_points_image(const struct share_points *points, const struct point *
                 image = find_parent(points, at, backing, &at);
                 if (!image || ++length > points->list.count) {
                         error_set(err, ERROR_CORRUPT,
-                                  "%s is based on %s, which is not there: an older point, or a full one, may be whole", path,
-                                  backing);
+                                  "%s is based on %s, which is not there: an older point, or a "
+                                  "full one, may be whole",
+                                  path, backing);
                         return NULL;
                 }
         }

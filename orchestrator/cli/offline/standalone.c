@@ -17,7 +17,12 @@
 #include "schema/config/inventory.h"
 #include "schema/json/json-fields.h"
 
-enum { CONFIG_MAX_BYTES = 16 * 1024 * 1024, STALL_SLACK_MS = 60000, GRACE_MS = 30000, STUCK_MS = 5000 };
+enum {
+        CONFIG_MAX_BYTES = 16 * 1024 * 1024,
+        STALL_SLACK_MS = 60000,
+        GRACE_MS = 30000,
+        STUCK_MS = 5000
+};
 static const char no_inventory[] = "vms: []\n";
 
 struct standalone {
@@ -57,17 +62,22 @@ static struct inventory *parse(const struct settings *settings, const char *text
         return inventory_parse(text, strlen(text), settings->inventory, &problems);
 }
 
-/* A machine that only restores has no inventory; one that is broken must not keep anybody from a point. */
+/* A machine that only restores has no inventory; one that is broken must not keep anybody from a
+ * point. */
 static void read_inventory(struct standalone *standalone)
 {
         const struct settings *settings = standalone->settings;
         _cleanup_error_ struct error *error = NULL;
-        standalone->inventory_text = fs_read_file(settings->inventory, CONFIG_MAX_BYTES, NULL, &error);
-        standalone->inventory = standalone->inventory_text ? parse(settings, standalone->inventory_text) : NULL;
+        standalone->inventory_text =
+                fs_read_file(settings->inventory, CONFIG_MAX_BYTES, NULL, &error);
+        standalone->inventory =
+                standalone->inventory_text ? parse(settings, standalone->inventory_text) : NULL;
         if (standalone->inventory)
                 return;
         if (!error || error->errnum != ENOENT)
-                log_warning("%s cannot be used (`orch config check` tells why) and is taken as empty", settings->inventory);
+                log_warning(
+                        "%s cannot be used (`orch config check` tells why) and is taken as empty",
+                        settings->inventory);
         xstrdup_replace(&standalone->inventory_text, no_inventory);
         standalone->inventory = parse(settings, no_inventory);
 }
@@ -83,7 +93,8 @@ struct standalone *standalone_new(const struct cli *cli, struct error **err)
         if (!standalone->settings_text)
                 return NULL;
         read_inventory(standalone);
-        standalone->repository = repository_open(settings->repository_path, settings->repository_fstype, err);
+        standalone->repository =
+                repository_open(settings->repository_path, settings->repository_fstype, err);
         return standalone->repository ? TAKE_PTR(standalone) : NULL;
 }
 
@@ -108,11 +119,14 @@ int standalone_lock(struct repository *repository, struct error **err)
         int result = repository_lock(repository, &holder, err);
         if (result != LOCK_HELD_ELSEWHERE)
                 return result == LOCK_TAKEN ? 0 : -1;
-        _cleanup_free_ char *since = holder.since ? clock_format_local(holder.since) : xstrdup("an unknown time");
+        _cleanup_free_ char *since =
+                holder.since ? clock_format_local(holder.since) : xstrdup("an unknown time");
         return error_set(err, ERROR_REFUSED,
-                         "%s is in use: process %lld on %s has locked it since %s. Stop the daemon there first (`orch repository "
+                         "%s is in use: process %lld on %s has locked it since %s. Stop the daemon "
+                         "there first (`orch repository "
                          "unlock` is for one that is dead)",
-                         repository_path(repository), (long long)holder.pid, holder.host ? holder.host : "an unknown host", since);
+                         repository_path(repository), (long long)holder.pid,
+                         holder.host ? holder.host : "an unknown host", since);
 }
 
 /* As the daemon names them: "20261120-3f9a". */
@@ -127,7 +141,8 @@ static char *make_job_id(int64_t now)
         return xasprintf("%04d%02d%02d-%04x", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, random);
 }
 
-struct job_request *standalone_request(const struct standalone *standalone, enum job_action action, const char *vm)
+struct job_request *standalone_request(const struct standalone *standalone, enum job_action action,
+                                       const char *vm)
 {
         const struct settings *settings = standalone->settings;
         struct job_request *request = xcalloc(1, sizeof *request);
@@ -146,7 +161,9 @@ struct job_request *standalone_request(const struct standalone *standalone, enum
 
 static int status_of(const char *word)
 {
-        return streq(word, "cancelled") ? STATUS_CANCELLED : streq(word, "failed") ? STATUS_JOB_FAILED : STATUS_OK;
+        return streq(word, "cancelled") ? STATUS_CANCELLED
+               : streq(word, "failed")  ? STATUS_JOB_FAILED
+                                        : STATUS_OK;
 }
 
 static void cancel(struct run *run)
@@ -203,9 +220,12 @@ static void on_signal(void *data, int signal)
         cancel(run);
 }
 
-static int run_worker(struct run *run, const struct settings *settings, const sigset_t *signals, struct error **err)
+static int run_worker(struct run *run, const struct settings *settings, const sigset_t *signals,
+                      struct error **err)
 {
-        static const struct worker_handlers handlers = { .event = on_event, .stuck = on_over, .ended = on_over };
+        static const struct worker_handlers handlers = { .event = on_event,
+                                                         .stuck = on_over,
+                                                         .ended = on_over };
         _cleanup_free_ char *name = xasprintf("%s %s", run->request->job, run->request->vm);
         const struct worker_options options = {
                 .name = name,
@@ -215,16 +235,18 @@ static int run_worker(struct run *run, const struct settings *settings, const si
                 .last_resort_signal = SIGKILL,
         };
         _cleanup_free_ char *text = job_request_format(run->request);
-        _cleanup_(loop_source_freep) struct loop_source *source = loop_add_signals(run->loop, signals, on_signal, run, err);
-        if (!source || !(run->worker = worker_process_start(run->loop, &options, text, &handlers, run, err)))
+        _cleanup_(loop_source_freep) struct loop_source *source =
+                loop_add_signals(run->loop, signals, on_signal, run, err);
+        if (!source ||
+            !(run->worker = worker_process_start(run->loop, &options, text, &handlers, run, err)))
                 return -1;
         int r = loop_run(run->loop, err);
         run->worker = worker_process_free(run->worker);
         return r;
 }
 
-int standalone_run(struct standalone *standalone, const struct job_request *request, const struct client_stream *stream,
-                   struct error **err)
+int standalone_run(struct standalone *standalone, const struct job_request *request,
+                   const struct client_stream *stream, struct error **err)
 {
         sigset_t signals;
         sigset_t before;

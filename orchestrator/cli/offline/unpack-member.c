@@ -1,6 +1,7 @@
 /* Names and privileges of what comes out of a guest.
  *
- * A set-user-ID program or a device node of a guest is no harm in the guest; on this machine any local user could use it. */
+ * A set-user-ID program or a device node of a guest is no harm in the guest; on this machine any
+ * local user could use it. */
 #include <archive_entry.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -19,18 +20,22 @@ static char *name_here(const struct unpack *unpack, const char *name)
         const char *rest = name + 2;
         size_t rest_length = length - 2;
         if (unpack->is_folder)
-                return rest_length ? xasprintf("%s/%.*s", unpack->name, (int)rest_length, rest) : xstrdup(unpack->name);
-        bool wanted = strlen(unpack->member) == rest_length && strncmp(unpack->member, rest, rest_length) == 0;
+                return rest_length ? xasprintf("%s/%.*s", unpack->name, (int)rest_length, rest)
+                                   : xstrdup(unpack->name);
+        bool wanted = strlen(unpack->member) == rest_length &&
+                      strncmp(unpack->member, rest, rest_length) == 0;
         return wanted ? xstrdup(unpack->name) : NULL;
 }
 
 static int not_asked_for(const char *name, struct error **err)
 {
         _cleanup_free_ char *shown = str_one_line(name ? name : "a name that cannot be read", 200);
-        return error_set(err, ERROR_CORRUPT, "what came out of the disk images is not what was asked for (%s)", shown);
+        return error_set(err, ERROR_CORRUPT,
+                         "what came out of the disk images is not what was asked for (%s)", shown);
 }
 
-static int rename_member(const struct unpack *unpack, struct archive_entry *entry, struct error **err)
+static int rename_member(const struct unpack *unpack, struct archive_entry *entry,
+                         struct error **err)
 {
         const char *name = archive_entry_pathname(entry);
         if (!name || !str_starts_with(name, "./"))
@@ -41,7 +46,8 @@ static int rename_member(const struct unpack *unpack, struct archive_entry *entr
         const char *link = archive_entry_hardlink(entry);
         if (link && !unpack->is_folder)
                 return error_set(err, ERROR_INTERNAL,
-                                 "%s has hard links beside it under names that cannot be told apart from its own; get "
+                                 "%s has hard links beside it under names that cannot be told "
+                                 "apart from its own; get "
                                  "the folder that it is in",
                                  unpack->name);
         if (link) {
@@ -65,7 +71,8 @@ static bool take_off_attributes(struct archive_entry *entry)
 {
         bool capable = false;
         int count = archive_entry_xattr_reset(entry);
-        _cleanup_(entry_freep) struct archive_entry *copy = count > 0 ? archive_entry_clone(entry) : NULL;
+        _cleanup_(entry_freep) struct archive_entry *copy =
+                count > 0 ? archive_entry_clone(entry) : NULL;
         if (!copy)
                 return false;
         archive_entry_xattr_clear(entry);
@@ -92,7 +99,8 @@ static void take_off_privileges(struct archive_entry *entry, struct unpack_tally
                 tally->privileged++;
 }
 
-int unpack_member(const struct unpack *unpack, struct archive_entry *entry, struct unpack_tally *tally, struct error **err)
+int unpack_member(const struct unpack *unpack, struct archive_entry *entry,
+                  struct unpack_tally *tally, struct error **err)
 {
         int verdict = rename_member(unpack, entry, err);
         if (verdict != MEMBER_TAKEN || unpack->privileged)
@@ -114,7 +122,8 @@ void unpack_tell(const struct unpack_tally *tally, struct unpack_result *result)
                 strv_addf(&result->warnings, "%s left out; --privileged takes them too", devices);
         if (tally->privileged)
                 strv_addf(&result->warnings,
-                          "%s without the set-user-ID bits or capabilities that they have in the guest; --privileged "
+                          "%s without the set-user-ID bits or capabilities that they have in the "
+                          "guest; --privileged "
                           "keeps them",
                           privileged);
 }

@@ -1,4 +1,5 @@
-/* In the place of unpack.c where orch is built without libguestfs; opening a point's files says so before this is reached. */
+/* In the place of unpack.c where orch is built without libguestfs; opening a point's files says so
+ * before this is reached. */
 #include "base/strings.h"
 #include "cli/offline/unpack.h"
 
@@ -10,16 +11,18 @@ void unpack_result_done(struct unpack_result *result)
 
 static int not_built(struct error **err)
 {
-        return error_set(err, ERROR_CONFIG, "this orch was built without libarchive, which unpacks files");
+        return error_set(err, ERROR_CONFIG,
+                         "this orch was built without libarchive, which unpacks files");
 }
 
-int unpack_to_folder(const struct unpack *unpack _unused_, const char *folder _unused_, bool replace _unused_,
-                     struct unpack_result *ret _unused_, struct error **err)
+int unpack_to_folder(const struct unpack *unpack _unused_, const char *folder _unused_,
+                     bool replace _unused_, struct unpack_result *ret _unused_, struct error **err)
 {
         return not_built(err);
 }
 
-int unpack_to_tar(const struct unpack *unpack _unused_, int fd _unused_, struct unpack_result *ret _unused_, struct error **err)
+int unpack_to_tar(const struct unpack *unpack _unused_, int fd _unused_,
+                  struct unpack_result *ret _unused_, struct error **err)
 {
         return not_built(err);
 }

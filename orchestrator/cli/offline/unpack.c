@@ -1,7 +1,8 @@
 /* Implements cli/offline/unpack.h.
  *
- * libarchive writes below the current folder, which is a new one of mode 0700 in the target meanwhile: no link that was there before can
- * be on the way, and those that the archive brings are not followed (ARCHIVE_EXTRACT_SECURE_*). */
+ * libarchive writes below the current folder, which is a new one of mode 0700 in the target
+ * meanwhile: no link that was there before can be on the way, and those that the archive brings are
+ * not followed (ARCHIVE_EXTRACT_SECURE_*). */
 #include "cli/offline/unpack.h"
 
 #include <archive.h>
@@ -35,7 +36,8 @@ void unpack_result_done(struct unpack_result *result)
         *result = (struct unpack_result){ 0 };
 }
 
-/* What libarchive's callback needs; the error of the source is kept here on its way around libarchive. */
+/* What libarchive's callback needs; the error of the source is kept here on its way around
+ * libarchive. */
 struct source {
         const struct unpack *unpack;
         struct error *error;
@@ -52,13 +54,15 @@ static la_ssize_t on_read(struct archive *reader, void *data, const void **ret_c
 {
         struct source *source = data;
         *ret_chunk = source->chunk;
-        ssize_t n = source->unpack->read(source->unpack->data, source->chunk, CHUNK_BYTES, &source->error);
+        ssize_t n = source->unpack->read(source->unpack->data, source->chunk, CHUNK_BYTES,
+                                         &source->error);
         if (n < 0)
                 archive_set_error(reader, EIO, "%s", source->error->message);
         return n;
 }
 
-static int archive_failed(struct archive *archive, struct source *source, const char *what, struct error **err)
+static int archive_failed(struct archive *archive, struct source *source, const char *what,
+                          struct error **err)
 {
         if (source->error)
                 return error_propagate(err, TAKE_PTR(source->error));
@@ -83,17 +87,21 @@ static struct archive *open_reader(struct source *source, struct error **err)
         return NULL;
 }
 
-static void add_warning(struct unpack_result *result, struct archive *archive, struct archive_entry *entry)
+static void add_warning(struct unpack_result *result, struct archive *archive,
+                        struct archive_entry *entry)
 {
         if (strv_length(result->warnings) == MOST_WARNINGS)
                 return;
         const char *text = archive_error_string(archive);
-        _cleanup_free_ char *said = str_one_line(text ? text : "not all of its attributes could be kept", 300);
-        _cleanup_free_ char *name = str_one_line(archive_entry_pathname(entry) ? archive_entry_pathname(entry) : "", 300);
+        _cleanup_free_ char *said =
+                str_one_line(text ? text : "not all of its attributes could be kept", 300);
+        _cleanup_free_ char *name = str_one_line(
+                archive_entry_pathname(entry) ? archive_entry_pathname(entry) : "", 300);
         strv_addf(&result->warnings, "%s: %s", name, said);
 }
 
-/* A pax archive that has holes is still given the bytes of them, which libarchive then leaves out. */
+/* A pax archive that has holes is still given the bytes of them, which libarchive then leaves
+ * out. */
 static int write_zeros(struct archive *writer, uint64_t bytes)
 {
         static const char zeros[64 * 1024];
@@ -106,8 +114,8 @@ static int write_zeros(struct archive *writer, uint64_t bytes)
         return ARCHIVE_OK;
 }
 
-static int copy_content(struct archive *reader, struct archive *writer, bool to_tar, uint64_t size, struct source *source,
-                        struct error **err)
+static int copy_content(struct archive *reader, struct archive *writer, bool to_tar, uint64_t size,
+                        struct source *source, struct error **err)
 {
         uint64_t done = 0;
         for (;;) {
@@ -118,10 +126,13 @@ static int copy_content(struct archive *reader, struct archive *writer, bool to_
                 if (status == ARCHIVE_EOF)
                         break;
                 if (status < ARCHIVE_WARN)
-                        return archive_failed(reader, source, "cannot read what came out of the disk images", err);
-                if (!to_tar && archive_write_data_block(writer, block, length, offset) < ARCHIVE_WARN)
+                        return archive_failed(reader, source,
+                                              "cannot read what came out of the disk images", err);
+                if (!to_tar &&
+                    archive_write_data_block(writer, block, length, offset) < ARCHIVE_WARN)
                         return archive_failed(writer, source, "cannot write", err);
-                if (to_tar && ((uint64_t)offset < done || write_zeros(writer, (uint64_t)offset - done) < ARCHIVE_OK ||
+                if (to_tar && ((uint64_t)offset < done ||
+                               write_zeros(writer, (uint64_t)offset - done) < ARCHIVE_OK ||
                                archive_write_data(writer, block, length) < 0))
                         return archive_failed(writer, source, "cannot write", err);
                 done = (uint64_t)offset + length;
@@ -131,11 +142,15 @@ static int copy_content(struct archive *reader, struct archive *writer, bool to_
         return 0;
 }
 
-static int copy_member(struct archive *reader, struct archive *writer, struct archive_entry *entry, bool to_tar,
-                       struct source *source, struct unpack_result *result, struct error **err)
+static int copy_member(struct archive *reader, struct archive *writer, struct archive_entry *entry,
+                       bool to_tar, struct source *source, struct unpack_result *result,
+                       struct error **err)
 {
-        bool has_content = archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
-        uint64_t size = has_content && archive_entry_size_is_set(entry) ? (uint64_t)archive_entry_size(entry) : 0;
+        bool has_content =
+                archive_entry_filetype(entry) == AE_IFREG && !archive_entry_hardlink(entry);
+        uint64_t size = has_content && archive_entry_size_is_set(entry)
+                                ? (uint64_t)archive_entry_size(entry)
+                                : 0;
         int status = archive_write_header(writer, entry);
         if (status < ARCHIVE_WARN)
                 return archive_failed(writer, source, archive_entry_pathname(entry), err);
@@ -154,8 +169,8 @@ static int copy_member(struct archive *reader, struct archive *writer, struct ar
 }
 
 /* From the source to the writer, member by member. */
-static int copy_all(const struct unpack *unpack, struct archive *writer, bool to_tar, struct unpack_result *result,
-                    struct error **err)
+static int copy_all(const struct unpack *unpack, struct archive *writer, bool to_tar,
+                    struct unpack_result *result, struct error **err)
 {
         _cleanup_(source_done) struct source source = { .unpack = unpack };
         _cleanup_(reader_freep) struct archive *reader = open_reader(&source, err);
@@ -168,11 +183,13 @@ static int copy_all(const struct unpack *unpack, struct archive *writer, bool to
                 if (status == ARCHIVE_EOF)
                         break;
                 if (status < ARCHIVE_WARN)
-                        return archive_failed(reader, &source, "cannot read what came out of the disk images", err);
+                        return archive_failed(reader, &source,
+                                              "cannot read what came out of the disk images", err);
                 int verdict = unpack_member(unpack, entry, &tally, err);
                 if (verdict < 0)
                         return -1;
-                if (verdict == MEMBER_TAKEN && copy_member(reader, writer, entry, to_tar, &source, result, err) < 0)
+                if (verdict == MEMBER_TAKEN &&
+                    copy_member(reader, writer, entry, to_tar, &source, result, err) < 0)
                         return -1;
         }
         /* The archive's end is not the source's: only that tells that all went well there. */
@@ -185,18 +202,22 @@ static int copy_all(const struct unpack *unpack, struct archive *writer, bool to
                 return archive_failed(writer, &source, "cannot write", err);
         unpack_tell(&tally, result);
         if (result->files == 0)
-                return error_set(err, ERROR_INTERNAL, "nothing was written: what the path names cannot be got%s",
-                                 tally.devices ? " (it is a device node; --privileged takes it)" : "");
+                return error_set(err, ERROR_INTERNAL,
+                                 "nothing was written: what the path names cannot be got%s",
+                                 tally.devices ? " (it is a device node; --privileged takes it)"
+                                               : "");
         return 0;
 }
 
-int unpack_to_tar(const struct unpack *unpack, int fd, struct unpack_result *ret, struct error **err)
+int unpack_to_tar(const struct unpack *unpack, int fd, struct unpack_result *ret,
+                  struct error **err)
 {
         struct unpack whole = *unpack;
         whole.privileged = true;
         _cleanup_(writer_freep) struct archive *writer = archive_write_new();
         if (!writer || archive_write_set_format_pax(writer) != ARCHIVE_OK ||
-            archive_write_set_bytes_in_last_block(writer, 1) != ARCHIVE_OK || archive_write_open_fd(writer, fd) != ARCHIVE_OK)
+            archive_write_set_bytes_in_last_block(writer, 1) != ARCHIVE_OK ||
+            archive_write_open_fd(writer, fd) != ARCHIVE_OK)
                 return error_set(err, ERROR_INTERNAL, "cannot write an archive: %s",
                                  writer ? archive_error_string(writer) : "out of memory");
         return copy_all(&whole, writer, true, ret, err);
@@ -205,12 +226,14 @@ int unpack_to_tar(const struct unpack *unpack, int fd, struct unpack_result *ret
 /* Into the current folder. */
 static int unpack_here(const struct unpack *unpack, struct unpack_result *ret, struct error **err)
 {
-        int flags = ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_ACL |
-                    ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_SPARSE | ARCHIVE_EXTRACT_NO_OVERWRITE |
-                    ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
+        int flags = ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
+                    ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_SPARSE |
+                    ARCHIVE_EXTRACT_NO_OVERWRITE | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+                    ARCHIVE_EXTRACT_SECURE_NODOTDOT | ARCHIVE_EXTRACT_SECURE_NOABSOLUTEPATHS;
         _cleanup_(writer_freep) struct archive *writer = archive_write_disk_new();
         if (!writer || archive_write_disk_set_options(writer, flags) != ARCHIVE_OK)
-                return error_set(err, ERROR_INTERNAL, "cannot unpack: %s", writer ? archive_error_string(writer) : "out of memory");
+                return error_set(err, ERROR_INTERNAL, "cannot unpack: %s",
+                                 writer ? archive_error_string(writer) : "out of memory");
         return copy_all(unpack, writer, false, ret, err);
 }
 
@@ -235,8 +258,10 @@ static int rename_new(int from_fd, int to_fd, const char *name)
         return errno == EINVAL || errno == ENOSYS ? renameat(from_fd, name, to_fd, name) : -1;
 }
 
-/* From the folder of our own into the target; what was there goes the other way and is removed with that folder. */
-static int move_into_place(int own_fd, int target_fd, const char *folder, const char *name, bool replace, struct error **err)
+/* From the folder of our own into the target; what was there goes the other way and is removed with
+ * that folder. */
+static int move_into_place(int own_fd, int target_fd, const char *folder, const char *name,
+                           bool replace, struct error **err)
 {
         bool there = is_there(target_fd, name);
         if (there && !replace)
@@ -248,17 +273,20 @@ static int move_into_place(int own_fd, int target_fd, const char *folder, const 
         if (new_fd < 0)
                 return -1;
         if (there && renameat(target_fd, name, replaced_fd, name) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot move what is there already aside in %s", folder);
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot move what is there already aside in %s", folder);
         if (rename_new(new_fd, target_fd, name) == 0)
                 return 0;
         int errnum = errno;
         if (there)
                 (void)renameat(replaced_fd, name, target_fd, name);
-        return error_set_errno(err, ERROR_INTERNAL, errnum, "cannot move what was unpacked into %s", folder);
+        return error_set_errno(err, ERROR_INTERNAL, errnum, "cannot move what was unpacked into %s",
+                               folder);
 }
 
 /* Unpacks into <own>/new of an own folder, with that as the current one meanwhile. */
-static int unpack_within(const struct unpack *unpack, int own_fd, struct unpack_result *ret, struct error **err)
+static int unpack_within(const struct unpack *unpack, int own_fd, struct unpack_result *ret,
+                         struct error **err)
 {
         if (fs_make_dir_at(own_fd, "new", 0700, err) < 0)
                 return -1;
@@ -267,29 +295,36 @@ static int unpack_within(const struct unpack *unpack, int own_fd, struct unpack_
         if (new_fd < 0)
                 return -1;
         if (here_fd < 0 || fchdir(new_fd) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot change into the folder to unpack into");
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot change into the folder to unpack into");
         int result = unpack_here(unpack, ret, err);
         if (fchdir(here_fd) < 0 && result == 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot change back into the folder that orch was started in");
+                return error_set_errno(
+                        err, ERROR_INTERNAL, errno,
+                        "cannot change back into the folder that orch was started in");
         return result;
 }
 
-int unpack_to_folder(const struct unpack *unpack, const char *folder, bool replace, struct unpack_result *ret, struct error **err)
+int unpack_to_folder(const struct unpack *unpack, const char *folder, bool replace,
+                     struct unpack_result *ret, struct error **err)
 {
         _cleanup_close_ int target_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (target_fd < 0)
                 return error_set_errno(err, ERROR_CONFIG, errno, "cannot write into %s", folder);
         if (!replace && is_there(target_fd, unpack->name))
                 return already_there(folder, unpack->name, err);
-        _cleanup_free_ char *own = xasprintf(".orch-files-%ld-%lld", (long)getpid(), (long long)clock_realtime_ms());
+        _cleanup_free_ char *own =
+                xasprintf(".orch-files-%ld-%lld", (long)getpid(), (long long)clock_realtime_ms());
         if (mkdirat(target_fd, own, 0700) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the folder %s in %s", own, folder);
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot make the folder %s in %s", own, folder);
         _cleanup_close_ int own_fd = fs_open_dir_at(target_fd, own, err);
         int result = own_fd < 0 ? -1 : unpack_within(unpack, own_fd, ret, err);
         if (result == 0)
                 result = move_into_place(own_fd, target_fd, folder, unpack->name, replace, err);
         _cleanup_error_ struct error *left = NULL;
         if (fs_remove_tree_at(target_fd, own, &left) < 0)
-                strv_addf(&ret->warnings, "%s/%s could not be removed: %s", folder, own, left->message);
+                strv_addf(&ret->warnings, "%s/%s could not be removed: %s", folder, own,
+                          left->message);
         return result;
 }

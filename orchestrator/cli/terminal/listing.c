@@ -16,11 +16,13 @@ static const char *latest(const json_t *points, const char *vm, struct error **e
         for (size_t i = 0; (point = json_array_get(points, i)); i++)
                 if (streq(value_text(point, "status"), "ok") && *value_text(point, "point"))
                         return value_text(point, "point");
-        error_set(err, ERROR_CONFIG, "%s has no good point; `orch list %s --failed` shows what was tried", vm, vm);
+        error_set(err, ERROR_CONFIG,
+                  "%s has no good point; `orch list %s --failed` shows what was tried", vm, vm);
         return NULL;
 }
 
-const char *listing_resolve(const json_t *points, const char *vm, const char *word, struct error **err)
+const char *listing_resolve(const json_t *points, const char *vm, const char *word,
+                            struct error **err)
 {
         if (!word || streq(word, "latest"))
                 return latest(points, vm, err);
@@ -43,10 +45,11 @@ const char *listing_resolve(const json_t *points, const char *vm, const char *wo
         _cleanup_free_ char *shown = str_one_line(word, 80);
         _cleanup_free_ char *names = strv_join(candidates, ", ");
         if (n_found == 0)
-                error_set(err, ERROR_CONFIG, "%s has no point '%s'; `orch list %s` shows its points", vm, shown, vm);
+                error_set(err, ERROR_CONFIG,
+                          "%s has no point '%s'; `orch list %s` shows its points", vm, shown, vm);
         else
-                error_set(err, ERROR_CONFIG, "'%s' could be any of %zu points of %s: %s%s", shown, n_found, vm, names,
-                          n_found > MOST_CANDIDATES_NAMED ? ", …" : "");
+                error_set(err, ERROR_CONFIG, "'%s' could be any of %zu points of %s: %s%s", shown,
+                          n_found, vm, names, n_found > MOST_CANDIDATES_NAMED ? ", …" : "");
         return NULL;
 }
 
@@ -81,7 +84,8 @@ static void cell_notes(struct table *table, const json_t *point)
 /* To the minute. */
 static void cell_proven(struct table *table, const json_t *point)
 {
-        _cleanup_free_ char *when = *value_text(point, "proven") ? value_local_time(point, "proven") : NULL;
+        _cleanup_free_ char *when =
+                *value_text(point, "proven") ? value_local_time(point, "proven") : NULL;
         char *seconds = when ? strrchr(when, ':') : NULL;
         if (seconds)
                 *seconds = '\0';
@@ -114,8 +118,9 @@ static void add_row(struct table *table, const json_t *point)
 
 char *listing_table(const json_t *points)
 {
-        static const char *const headers[] = { "VM",    "POINT",   "STARTED", "STATUS", "LEVEL", "CONSISTENCY",
-                                               ">SIZE", ">STORED", ">TOOK",   "PROVEN", "NOTES", NULL };
+        static const char *const headers[] = { "VM",    "POINT",       "STARTED", "STATUS",
+                                               "LEVEL", "CONSISTENCY", ">SIZE",   ">STORED",
+                                               ">TOOK", "PROVEN",      "NOTES",   NULL };
         _cleanup_table_ struct table *table = table_new(headers);
         const json_t *point;
         for (size_t i = 0; (point = json_array_get(points, i)); i++) {

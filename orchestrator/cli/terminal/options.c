@@ -1,4 +1,5 @@
-/* Implements cli/terminal/options.h. Values and words point into argv, which lives as long as the process. */
+/* Implements cli/terminal/options.h. Values and words point into argv, which lives as long as the
+ * process. */
 #include "cli/terminal/options.h"
 
 #include <assert.h>
@@ -7,7 +8,8 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-static const struct option_spec *find_name(const struct option_spec *table, const char *name, size_t length)
+static const struct option_spec *find_name(const struct option_spec *table, const char *name,
+                                           size_t length)
 {
         for (; table && table->name; table++)
                 if (strlen(table->name) == length && memcmp(table->name, name, length) == 0)
@@ -30,7 +32,8 @@ const struct option_spec *options_find(const struct option_spec *table, const ch
         return word[0] == '-' && word[1] ? find_letter(table, word[1]) : NULL;
 }
 
-int options_unknown(const struct option_spec *first, const struct option_spec *second, const char *word, struct error **err)
+int options_unknown(const struct option_spec *first, const struct option_spec *second,
+                    const char *word, struct error **err)
 {
         _cleanup_free_ char *name = xstrndup(word, strcspn(word, "="));
         _cleanup_free_ char *shown = str_one_line(name, 80);
@@ -39,17 +42,22 @@ int options_unknown(const struct option_spec *first, const struct option_spec *s
         for (size_t i = 0; i < ARRAY_LENGTH(tables); i++)
                 for (const struct option_spec *spec = tables[i]; spec && spec->name; spec++)
                         strv_addf(&names, "--%s", spec->name);
-        const char *nearest = str_starts_with(name, "--") && names ? nearest_word(name, (const char *const *)names) : NULL;
+        const char *nearest = str_starts_with(name, "--") && names
+                                      ? nearest_word(name, (const char *const *)names)
+                                      : NULL;
         if (nearest)
-                return error_set(err, ERROR_CONFIG, "there is no option %s; did you mean %s?", shown, nearest);
+                return error_set(err, ERROR_CONFIG, "there is no option %s; did you mean %s?",
+                                 shown, nearest);
         return error_set(err, ERROR_CONFIG, "there is no option %s", shown);
 }
 
-static int take(struct options *options, const struct option_spec *spec, const char *value, struct error **err)
+static int take(struct options *options, const struct option_spec *spec, const char *value,
+                struct error **err)
 {
         if (spec->value && !spec->repeatable && options_has(options, spec->name))
                 return error_set(err, ERROR_CONFIG, "option --%s is given twice", spec->name);
-        options->given = xrealloc_array(options->given, options->n_given + 1, sizeof *options->given);
+        options->given =
+                xrealloc_array(options->given, options->n_given + 1, sizeof *options->given);
         options->given[options->n_given++] = (struct option_given){ .spec = spec, .value = value };
         return 0;
 }
@@ -60,8 +68,10 @@ static const struct option_spec *find(const struct options *options, const char 
         return spec ? spec : options_find(options->tables[1], word);
 }
 
-/* `next` is the following word, or NULL. Returns how many words were taken by the option: 1, or 2 with its value. */
-static int parse_long(struct options *options, const char *word, const char *next, struct error **err)
+/* `next` is the following word, or NULL. Returns how many words were taken by the option: 1, or 2
+ * with its value. */
+static int parse_long(struct options *options, const char *word, const char *next,
+                      struct error **err)
 {
         const struct option_spec *spec = find(options, word);
         if (!spec)
@@ -72,11 +82,13 @@ static int parse_long(struct options *options, const char *word, const char *nex
         if (!spec->value || equals)
                 return take(options, spec, equals ? equals + 1 : NULL, err) < 0 ? -1 : 1;
         if (!next)
-                return error_set(err, ERROR_CONFIG, "option --%s needs a value: --%s %s", spec->name, spec->name, spec->value);
+                return error_set(err, ERROR_CONFIG, "option --%s needs a value: --%s %s",
+                                 spec->name, spec->name, spec->value);
         return take(options, spec, next, err) < 0 ? -1 : 2;
 }
 
-static int parse_short(struct options *options, const char *word, const char *next, struct error **err)
+static int parse_short(struct options *options, const char *word, const char *next,
+                       struct error **err)
 {
         for (const char *letter = word + 1; *letter; letter++) {
                 const char one[] = { '-', *letter, '\0' };
@@ -91,7 +103,8 @@ static int parse_short(struct options *options, const char *word, const char *ne
                 if (letter[1])
                         return take(options, spec, letter + 1, err) < 0 ? -1 : 1;
                 if (!next)
-                        return error_set(err, ERROR_CONFIG, "option -%c needs a value: -%c %s", *letter, *letter, spec->value);
+                        return error_set(err, ERROR_CONFIG, "option -%c needs a value: -%c %s",
+                                         *letter, *letter, spec->value);
                 return take(options, spec, next, err) < 0 ? -1 : 2;
         }
         return 1;
@@ -99,7 +112,8 @@ static int parse_short(struct options *options, const char *word, const char *ne
 
 static void add_word(struct options *options, const char *word)
 {
-        options->words = xrealloc_array(options->words, options->n_words + 2, sizeof *options->words);
+        options->words =
+                xrealloc_array(options->words, options->n_words + 2, sizeof *options->words);
         options->words[options->n_words++] = word;
         options->words[options->n_words] = NULL;
 }
@@ -117,7 +131,8 @@ static int parse(struct options *options, const char *const argv[], struct error
                         only_words = true;
                         continue;
                 }
-                int taken = (word[1] == '-' ? parse_long : parse_short)(options, word, argv[i + 1], err);
+                int taken = (word[1] == '-' ? parse_long : parse_short)(options, word, argv[i + 1],
+                                                                        err);
                 if (taken < 0)
                         return -1;
                 i += (size_t)taken - 1;
@@ -125,8 +140,8 @@ static int parse(struct options *options, const char *const argv[], struct error
         return 0;
 }
 
-int options_parse(const struct option_spec *first, const struct option_spec *second, const char *const argv[], struct options *ret,
-                  struct error **err)
+int options_parse(const struct option_spec *first, const struct option_spec *second,
+                  const char *const argv[], struct options *ret, struct error **err)
 {
         _cleanup_options_ struct options options = { .tables = { first, second } };
         if (parse(&options, argv, err) < 0)
@@ -143,9 +158,11 @@ void options_done(struct options *options)
         *options = (struct options){ 0 };
 }
 
-static const struct option_given *nth_given(const struct options *options, const char *name, size_t n)
+static const struct option_given *nth_given(const struct options *options, const char *name,
+                                            size_t n)
 {
-        assert(find_name(options->tables[0], name, strlen(name)) || find_name(options->tables[1], name, strlen(name)));
+        assert(find_name(options->tables[0], name, strlen(name)) ||
+               find_name(options->tables[1], name, strlen(name)));
         for (size_t i = 0; i < options->n_given; i++)
                 if (streq(options->given[i].spec->name, name) && n-- == 0)
                         return &options->given[i];

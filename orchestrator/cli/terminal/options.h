@@ -1,5 +1,6 @@
-/* Options on the command line, parsed over tables: `--name`, `--name=VALUE`, `--name VALUE`, `-n`, `-nVALUE`, `-abc`, and `--` which
- * ends them. Options and other words may come in any order. Nothing is guessed: an unknown option is refused with the nearest one. */
+/* Options on the command line, parsed over tables: `--name`, `--name=VALUE`, `--name VALUE`, `-n`,
+ * `-nVALUE`, `-abc`, and `--` which ends them. Options and other words may come in any order.
+ * Nothing is guessed: an unknown option is refused with the nearest one. */
 #pragma once
 
 #include <stdbool.h>
@@ -28,9 +29,10 @@ struct options {
         size_t n_words;
 };
 
-/* Parses argv (without the program's name, NULL-terminated). ERROR_CONFIG for what cannot be understood. */
-int options_parse(const struct option_spec *first, const struct option_spec *second, const char *const argv[], struct options *ret,
-                  struct error **err) _must_check_;
+/* Parses argv (without the program's name, NULL-terminated). ERROR_CONFIG for what cannot be
+ * understood. */
+int options_parse(const struct option_spec *first, const struct option_spec *second,
+                  const char *const argv[], struct options *ret, struct error **err) _must_check_;
 void options_done(struct options *options);
 #define _cleanup_options_ _cleanup_(options_done)
 
@@ -44,5 +46,7 @@ const char *options_nth(const struct options *options, const char *name, size_t 
 
 /* The spec that a word such as "--config", "--config=x" or "-q" names in a table, or NULL. */
 const struct option_spec *options_find(const struct option_spec *table, const char *word);
-/* ERROR_CONFIG for a word that is no option of these tables, with the nearest that is. Returns -1. */
-int options_unknown(const struct option_spec *first, const struct option_spec *second, const char *word, struct error **err);
+/* ERROR_CONFIG for a word that is no option of these tables, with the nearest that is. Returns
+ * -1. */
+int options_unknown(const struct option_spec *first, const struct option_spec *second,
+                    const char *word, struct error **err);

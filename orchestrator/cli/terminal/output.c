@@ -1,4 +1,5 @@
-/* Implements cli/terminal/output.h. The only state is whether the live line is shown: it is the process's one terminal. */
+/* Implements cli/terminal/output.h. The only state is whether the live line is shown: it is the
+ * process's one terminal. */
 #include "cli/terminal/output.h"
 
 #include <errno.h>
@@ -28,7 +29,8 @@ void output_live(const char *text)
 {
         if (!text && !live_is_shown)
                 return;
-        /* Cutting bytes instead of columns errs to the safe side: a line that wraps could not be redrawn. */
+        /* Cutting bytes instead of columns errs to the safe side: a line that wraps could not be
+         * redrawn. */
         _cleanup_free_ char *cut = text ? str_one_line(text, output_columns() - 1) : NULL;
         printf("\r%s\033[K", cut ? cut : "");
         fflush(stdout);

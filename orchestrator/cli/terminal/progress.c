@@ -8,7 +8,8 @@
 
 enum { BAR_COLUMNS = 20 };
 
-/* Adds a part when it still fits. Parts are ASCII but for the VM's and the disk's names, whose bytes are no fewer than columns. */
+/* Adds a part when it still fits. Parts are ASCII but for the VM's and the disk's names, whose
+ * bytes are no fewer than columns. */
 static void add_part(struct strbuf *line, unsigned columns, const char *part)
 {
         if (line->length + 2 + strlen(part) > columns)
@@ -32,15 +33,19 @@ static void add_bar(struct strbuf *line, unsigned columns, double share)
 char *progress_line(const struct event *event, const char *vm, unsigned columns)
 {
         struct strbuf line = { 0 };
-        uint64_t done = event->done_bytes < event->total_bytes ? event->done_bytes : event->total_bytes;
-        _cleanup_free_ char *name = xasprintf("%s%s%s", vm ? vm : "", vm && event->disk ? " " : "", event->disk ? event->disk : "");
+        uint64_t done =
+                event->done_bytes < event->total_bytes ? event->done_bytes : event->total_bytes;
+        _cleanup_free_ char *name = xasprintf("%s%s%s", vm ? vm : "", vm && event->disk ? " " : "",
+                                              event->disk ? event->disk : "");
         _cleanup_free_ char *clean = str_one_line(name, columns > 30 ? columns - 30 : columns);
         strbuf_add(&line, clean);
         if (event->total_bytes)
                 add_bar(&line, columns, (double)done / (double)event->total_bytes);
         _cleanup_free_ char *done_text = format_bytes(event->done_bytes);
         _cleanup_free_ char *total_text = format_bytes(event->total_bytes);
-        _cleanup_free_ char *amount = event->total_bytes ? xasprintf("%s of %s", done_text, total_text) : xstrdup(done_text);
+        _cleanup_free_ char *amount = event->total_bytes
+                                              ? xasprintf("%s of %s", done_text, total_text)
+                                              : xstrdup(done_text);
         add_part(&line, columns, amount);
         if (event->bytes_per_second) {
                 _cleanup_free_ char *rate = format_bytes(event->bytes_per_second);

@@ -1,4 +1,5 @@
-/* Implements cli/terminal/table.h: cells in one row-major vector; widths are found when it is printed. */
+/* Implements cli/terminal/table.h: cells in one row-major vector; widths are found when it is
+ * printed. */
 #include "cli/terminal/table.h"
 
 #include <assert.h>
@@ -72,7 +73,8 @@ static void add_spaces(struct strbuf *out, size_t n)
                 strbuf_add_char(out, ' ');
 }
 
-static void add_row(struct strbuf *out, const struct table *table, const size_t widths[], const char *const cells[], size_t n)
+static void add_row(struct strbuf *out, const struct table *table, const size_t widths[],
+                    const char *const cells[], size_t n)
 {
         for (size_t i = 0; i < n; i++) {
                 bool right = *table->headers[i] == '>';

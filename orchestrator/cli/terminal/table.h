@@ -1,4 +1,5 @@
-/* Tables for people: columns as wide as their content (in characters, not bytes), two spaces between, cells cleaned to one line. */
+/* Tables for people: columns as wide as their content (in characters, not bytes), two spaces
+ * between, cells cleaned to one line. */
 #pragma once
 
 #include <stddef.h>
@@ -7,8 +8,8 @@
 
 struct table;
 
-/* `headers` is ended by NULL and outlives the table; one that starts with '>' makes its column right-aligned (the sign is not shown).
- * The caller frees. */
+/* `headers` is ended by NULL and outlives the table; one that starts with '>' makes its column
+ * right-aligned (the sign is not shown). The caller frees. */
 struct table *table_new(const char *const headers[]);
 struct table *table_free(struct table *table);
 DEFINE_FREEP(struct table, table_free)
@@ -21,5 +22,6 @@ void table_cellf(struct table *table, const char *format, ...) _printf_(2, 3);
 /* How many columns a text takes up: the characters of valid UTF-8. */
 size_t table_text_width(const char *text);
 
-/* The header and the rows, each ended by a newline and without trailing spaces. The caller frees. */
+/* The header and the rows, each ended by a newline and without trailing spaces. The caller
+ * frees. */
 char *table_format(const struct table *table);

@@ -1,4 +1,5 @@
-/* Implements cli/terminal/when.h. Local times go through mktime(), so a day on which the clock is changed has its own length. */
+/* Implements cli/terminal/when.h. Local times go through mktime(), so a day on which the clock is
+ * changed has its own length. */
 #include "cli/terminal/when.h"
 
 #include <ctype.h>
@@ -45,8 +46,8 @@ static bool parse_form(const char *text, const char *form, struct tm *tm)
 
 static bool parse_calendar(const char *text, int64_t *ret)
 {
-        static const char *const forms[] = { "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
-                                             "%Y-%m-%dT%H:%M:%S" };
+        static const char *const forms[] = { "%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S",
+                                             "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S" };
         for (size_t i = 0; i < ARRAY_LENGTH(forms); i++) {
                 struct tm tm = { .tm_isdst = -1 };
                 if (!isdigit((unsigned char)text[0]) || !parse_form(text, forms[i], &tm))
@@ -59,7 +60,8 @@ static bool parse_calendar(const char *text, int64_t *ret)
 }
 
 /* "18:00": today's, or that of the day before or after. */
-static bool parse_time_of_day(const char *text, int64_t now, enum when_direction direction, int64_t *ret)
+static bool parse_time_of_day(const char *text, int64_t now, enum when_direction direction,
+                              int64_t *ret)
 {
         struct tm given = { 0 };
         const char *end = isdigit((unsigned char)text[0]) ? strptime(text, "%H:%M", &given) : NULL;
@@ -82,18 +84,21 @@ static bool parse_time_of_day(const char *text, int64_t now, enum when_direction
         return true;
 }
 
-int when_parse(const char *text, int64_t now, enum when_direction direction, int64_t *ret, struct error **err)
+int when_parse(const char *text, int64_t now, enum when_direction direction, int64_t *ret,
+               struct error **err)
 {
         int64_t span = 0;
         if (parse_span(text, &span)) {
                 *ret = direction == WHEN_PAST ? now - span : now + span;
                 return 0;
         }
-        if (clock_parse_rfc3339(text, ret) || parse_calendar(text, ret) || parse_time_of_day(text, now, direction, ret))
+        if (clock_parse_rfc3339(text, ret) || parse_calendar(text, ret) ||
+            parse_time_of_day(text, now, direction, ret))
                 return 0;
         _cleanup_free_ char *shown = str_one_line(text, 60);
         return error_set(err, ERROR_CONFIG,
-                         "'%s' is no moment: expected a span (90m, 36h, 7d, 2w), a time (18:00), a day (2026-02-01) or both "
+                         "'%s' is no moment: expected a span (90m, 36h, 7d, 2w), a time (18:00), a "
+                         "day (2026-02-01) or both "
                          "(\"2026-02-01 18:00\")",
                          shown);
 }

@@ -10,13 +10,16 @@
 #include "schema/json/json-fields.h"
 
 static const struct option_spec options[] = {
-        { .name = "level", .value = "LEVEL", .help = "full, incremental or differential, instead of what the inventory says" },
+        { .name = "level",
+          .value = "LEVEL",
+          .help = "full, incremental or differential, instead of what the inventory says" },
         { .name = "method",
           .value = "METHOD",
           .help = "quiesce, snapshot, suspend or shutdown, instead of what the inventory says" },
         { .name = "if-due", .help = "only those that are due" },
         { .name = "no-wait", .help = "queue the jobs and end" },
-        { .name = "accept-new-uuid", .help = "back up a VM that was made anew under its old name, and pin its new UUID" },
+        { .name = "accept-new-uuid",
+          .help = "back up a VM that was made anew under its old name, and pin its new UUID" },
         FOLLOW_OPTIONS,
         { 0 },
 };
@@ -26,11 +29,13 @@ const struct verb_manual manual_backup_vm = {
         .min_words = 1,
         .max_words = SIZE_MAX,
         .options = options,
-        .text = "Backs up these VMs now and waits for the end. A NAME may be a glob such as 'prod-*'. While a cycle runs, they "
+        .text = "Backs up these VMs now and waits for the end. A NAME may be a glob such as "
+                "'prod-*'. While a cycle runs, they "
                 "come\n"
                 "behind the job that is running and before all that wait.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
-                 MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
+                 MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch backup vm prod-db-01 --level full",
 };
 
@@ -47,10 +52,13 @@ static int check_choices(const struct cli *cli, struct error **err)
         enum vm_method method;
         const char *text = options_get(cli->options, "level");
         if (text && !vm_level_from_name(text, &level))
-                return error_set(err, ERROR_CONFIG, "--level %s: expected full, incremental or differential", text);
+                return error_set(err, ERROR_CONFIG,
+                                 "--level %s: expected full, incremental or differential", text);
         text = options_get(cli->options, "method");
         if (text && !vm_method_from_name(text, &method))
-                return error_set(err, ERROR_CONFIG, "--method %s: expected quiesce, snapshot, suspend or shutdown", text);
+                return error_set(err, ERROR_CONFIG,
+                                 "--method %s: expected quiesce, snapshot, suspend or shutdown",
+                                 text);
         return 0;
 }
 
@@ -62,9 +70,11 @@ static json_t *make_request(const struct cli *cli)
         set_choice(cli, body, "method");
         json_object_set_new(body, "if_due", json_boolean(options_has(cli->options, "if-due")));
         json_object_set_new(body, "wait", json_boolean(!options_has(cli->options, "no-wait")));
-        json_object_set_new(body, "accept_new_uuid", json_boolean(options_has(cli->options, "accept-new-uuid")));
+        json_object_set_new(body, "accept_new_uuid",
+                            json_boolean(options_has(cli->options, "accept-new-uuid")));
         if (options_has(cli->options, "bacula-job"))
-                json_object_set_new(body, "bacula_job", json_string(options_get(cli->options, "bacula-job")));
+                json_object_set_new(body, "bacula_job",
+                                    json_string(options_get(cli->options, "bacula-job")));
         return body;
 }
 
@@ -78,7 +88,8 @@ static int show_queued(const struct cli *cli, const json_t *answer)
         for (i = 0; (job = json_array_get(value_array(answer, "jobs"), i)); i++) {
                 const char *id = value_text(job, "job");
                 _cleanup_free_ char *line =
-                        xasprintf("%s queued as job %s (`orch log %s -f` follows it)", value_text(job, "vm"), id, id);
+                        xasprintf("%s queued as job %s (`orch log %s -f` follows it)",
+                                  value_text(job, "vm"), id, id);
                 written = written && output_line(line);
         }
         if (i == 0)

@@ -1,4 +1,5 @@
-/* `orch bacula config`: the Director's resources, printed or compared with a file. Needs neither daemon nor Bacula. */
+/* `orch bacula config`: the Director's resources, printed or compared with a file. Needs neither
+ * daemon nor Bacula. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,27 +15,39 @@
 
 static const struct option_spec options[] = {
         { .name = "cycle", .help = "one job `orch-run` for the whole cycle (the default)" },
-        { .name = "split", .help = "one job `backup-vm-NAME` for each VM, which fails and is run again alone" },
-        { .name = "command", .value = "COMMAND", .help = "what the jobs call (default: orch); 'podman exec orch orch', say" },
+        { .name = "split",
+          .help = "one job `backup-vm-NAME` for each VM, which fails and is run again alone" },
+        { .name = "command",
+          .value = "COMMAND",
+          .help = "what the jobs call (default: orch); 'podman exec orch orch', say" },
         { .name = "alert-command",
           .value = "COMMAND",
-          .help = "what tells of a failed job (default: as --command): one that works where the container is gone" },
+          .help = "what tells of a failed job (default: as --command): one that works where the "
+                  "container is gone" },
         { .name = "console",
           .value = "FILE",
-          .help = "bconsole's configuration as COMMAND sees it: a cancel in bconsole then ends the backups" },
-        { .name = "catalog", .value = "NAME", .help = "the Director's Catalog resource (default: MyCatalog)" },
-        { .name = "check", .value = "FILE", .help = "compare with FILE: 0 if it is the same, 1 if not, and say what differs" },
+          .help = "bconsole's configuration as COMMAND sees it: a cancel in bconsole then ends the "
+                  "backups" },
+        { .name = "catalog",
+          .value = "NAME",
+          .help = "the Director's Catalog resource (default: MyCatalog)" },
+        { .name = "check",
+          .value = "FILE",
+          .help = "compare with FILE: 0 if it is the same, 1 if not, and say what differs" },
         { 0 },
 };
 
 const struct verb_manual manual_bacula_config = {
         .arguments = "",
         .options = options,
-        .text = "Prints resources of Bacula's Director, made from vm-list.yaml and cycle.start: Admin jobs that call orch, their\n"
-                "schedules, and what else Bacula wants. The same files give the same text, so that --check tells whether a file\n"
+        .text = "Prints resources of Bacula's Director, made from vm-list.yaml and cycle.start: "
+                "Admin jobs that call orch, their\n"
+                "schedules, and what else Bacula wants. The same files give the same text, so that "
+                "--check tells whether a file\n"
                 "has to be written anew. The text itself says how to install it.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED),
-        .example = "orch bacula config --split --command 'podman exec orch orch' > /etc/bacula/orch.conf",
+        .example = "orch bacula config --split --command 'podman exec orch orch' > "
+                   "/etc/bacula/orch.conf",
 };
 
 enum { FILE_MAX_BYTES = 4 << 20 };
@@ -63,8 +76,9 @@ static int print_comparison(const struct cli *cli, const char *path, char *const
         } else {
                 for (size_t i = 0; differences && differences[i]; i++)
                         written = written && output_line(differences[i]);
-                _cleanup_free_ char *verdict =
-                        xasprintf("%s %s", path, differences ? "has to be made anew" : "is what would be made now");
+                _cleanup_free_ char *verdict = xasprintf("%s %s", path,
+                                                         differences ? "has to be made anew"
+                                                                     : "is what would be made now");
                 written = written && output_line(verdict);
         }
         int printed = cli_printed(written);
@@ -75,7 +89,8 @@ static int print_comparison(const struct cli *cli, const char *path, char *const
 static int check(const struct cli *cli, const char *path, const char *wanted, struct error **err)
 {
         if (access(path, F_OK) < 0 && errno == ENOENT)
-                return print_comparison(cli, path, (char *[]){ (char[]){ "there is no such file" }, NULL });
+                return print_comparison(cli, path,
+                                        (char *[]){ (char[]){ "there is no such file" }, NULL });
         _cleanup_free_ char *found = fs_read_file(path, FILE_MAX_BYTES, NULL, err);
         if (!found)
                 return STATUS_USAGE;
@@ -103,7 +118,8 @@ int verb_bacula_config(const struct cli *cli, struct error **err)
 {
         const struct options *given = cli->options;
         if (options_has(given, "cycle") && options_has(given, "split")) {
-                error_set(err, ERROR_CONFIG, "orch bacula config: --cycle and --split exclude each other");
+                error_set(err, ERROR_CONFIG,
+                          "orch bacula config: --cycle and --split exclude each other");
                 return STATUS_USAGE;
         }
         const char *command = value_of(given, "command", "orch");
@@ -115,7 +131,8 @@ int verb_bacula_config(const struct cli *cli, struct error **err)
                 .catalog = value_of(given, "catalog", "MyCatalog"),
         };
         _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);
-        _cleanup_(inventory_freep) struct inventory *inventory = settings ? load_inventory(settings) : NULL;
+        _cleanup_(inventory_freep) struct inventory *inventory =
+                settings ? load_inventory(settings) : NULL;
         if (!inventory)
                 return STATUS_USAGE;
         _cleanup_free_ char *text = bacula_config_make(inventory, settings, &config, err);

@@ -1,13 +1,14 @@
-/* `orch catalog rebuild|backup`: the index on the share, without a daemon. The repository's lock is held meanwhile, so that they are
- * refused while a daemon runs: it is the only writer of the catalog. */
+/* `orch catalog rebuild|backup`: the index on the share, without a daemon. The repository's lock is
+ * held meanwhile, so that they are refused while a daemon runs: it is the only writer of the
+ * catalog. */
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "catalog/catalog.h"
-#include "cli/terminal/output.h"
 #include "cli/offline/standalone.h"
+#include "cli/terminal/output.h"
 #include "cli/terminal/values.h"
 #include "cli/verbs/verbs.h"
 #include "repository/points.h"
@@ -16,9 +17,11 @@
 
 const struct verb_manual manual_catalog_rebuild = {
         .arguments = "",
-        .text = "Makes the catalog agree with the points on the share; makes it anew where it is lost or damaged (the damaged file "
+        .text = "Makes the catalog agree with the points on the share; makes it anew where it is "
+                "lost or damaged (the damaged file "
                 "is\n"
-                "set aside). Jobs that made no point come back from what metadata/failed on the share keeps of them.\n"
+                "set aside). Jobs that made no point come back from what metadata/failed on the "
+                "share keeps of them.\n"
                 "The daemon has to be stopped.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch catalog rebuild",
@@ -28,12 +31,14 @@ const struct verb_manual manual_catalog_backup = {
         .arguments = "FILE",
         .min_words = 1,
         .max_words = 1,
-        .text = "Writes a consistent copy of the catalog to FILE, which must not exist. The daemon has to be stopped.",
+        .text = "Writes a consistent copy of the catalog to FILE, which must not exist. The daemon "
+                "has to be stopped.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch catalog backup /root/backup-catalog.db",
 };
 
-/* Opens the repository and takes its lock, which lasts as long as the object. NULL with an error otherwise. */
+/* Opens the repository and takes its lock, which lasts as long as the object. NULL with an error
+ * otherwise. */
 static struct repository *open_locked(const struct settings *settings, struct error **err)
 {
         _cleanup_(repository_freep) struct repository *repository =
@@ -43,23 +48,28 @@ static struct repository *open_locked(const struct settings *settings, struct er
         return standalone_lock(repository, err) == 0 ? TAKE_PTR(repository) : NULL;
 }
 
-static struct catalog *open_catalog(const struct repository *repository, bool *ret_new, struct error **err)
+static struct catalog *open_catalog(const struct repository *repository, bool *ret_new,
+                                    struct error **err)
 {
-        _cleanup_free_ char *path = path_join(repository_path(repository), "metadata/backup-catalog.db");
+        _cleanup_free_ char *path =
+                path_join(repository_path(repository), "metadata/backup-catalog.db");
         return catalog_open(path, ret_new, err);
 }
 
-static int print_rebuilt(const struct cli *cli, bool made_new, size_t n_points, size_t added, size_t removed)
+static int print_rebuilt(const struct cli *cli, bool made_new, size_t n_points, size_t added,
+                         size_t removed)
 {
         if (cli->json) {
                 _cleanup_json_ json_t *json =
-                        json_pack("{s:b, s:I, s:I, s:I}", "new", (int)made_new, "points", (json_int_t)n_points, "added",
-                                  (json_int_t)added, "removed", (json_int_t)removed);
+                        json_pack("{s:b, s:I, s:I, s:I}", "new", (int)made_new, "points",
+                                  (json_int_t)n_points, "added", (json_int_t)added, "removed",
+                                  (json_int_t)removed);
                 return cli_printed(output_json(json));
         }
         _cleanup_free_ char *points = format_count((int64_t)n_points, "point");
-        _cleanup_free_ char *line = xasprintf("the catalog%s holds the %s of the share: %zu added, %zu removed",
-                                              made_new ? ", made anew," : "", points, added, removed);
+        _cleanup_free_ char *line =
+                xasprintf("the catalog%s holds the %s of the share: %zu added, %zu removed",
+                          made_new ? ", made anew," : "", points, added, removed);
         return cli_printed(output_line(line));
 }
 
@@ -73,14 +83,16 @@ int verb_catalog_rebuild(const struct cli *cli, struct error **err)
                 return STATUS_FROM_ERROR;
         _cleanup_point_list_ struct point_list points = { 0 };
         _cleanup_failure_list_ struct failure_list failures = { 0 };
-        if (points_scan_all(repository, &points, err) < 0 || points_scan_failures(repository, &failures, err) < 0)
+        if (points_scan_all(repository, &points, err) < 0 ||
+            points_scan_failures(repository, &failures, err) < 0)
                 return STATUS_FROM_ERROR;
         bool made_new = false;
         _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(repository, &made_new, err);
         size_t added = 0;
         size_t removed = 0;
         if (catalog && catalog_set_aside(catalog))
-                log_warning("the catalog was corrupt: it is set aside as %s", catalog_set_aside(catalog));
+                log_warning("the catalog was corrupt: it is set aside as %s",
+                            catalog_set_aside(catalog));
         if (!catalog || catalog_add_failures(catalog, &failures, &added, err) < 0 ||
             catalog_reconcile(catalog, &points, &added, &removed, err) < 0)
                 return STATUS_FROM_ERROR;

@@ -13,11 +13,13 @@ const struct verb_manual manual_check = {
         .arguments = "[VM…]",
         .max_words = SIZE_MAX,
         .options = options,
-        .text = "Makes the checks that come before a backup, for these VMs or for all, and changes nothing. It does not wait "
+        .text = "Makes the checks that come before a backup, for these VMs or for all, and changes "
+                "nothing. It does not wait "
                 "behind\n"
                 "backups.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
-                 MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
+                 MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch check prod-db-01",
 };
 
@@ -28,6 +30,7 @@ int verb_check(const struct cli *cli, struct error **err)
                 return STATUS_USAGE;
         _cleanup_json_ json_t *body = json_object();
         json_object_set_new(body, "vms", cli_words(cli));
-        const struct follow_options follow = { .strict = options_has(cli->options, "strict"), .passed_checks = true };
+        const struct follow_options follow = { .strict = options_has(cli->options, "strict"),
+                                               .passed_checks = true };
         return follow_jobs(cli, client, "/v1/check", body, &follow, err);
 }

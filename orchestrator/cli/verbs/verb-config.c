@@ -1,5 +1,6 @@
-/* `orch config check`: everything that is wrong with orch.yaml and the vm-list.yaml that it names, in one go; and whether the files
- * that they speak of are there and kept from others' eyes (warnings: the daemon may run on another host). */
+/* `orch config check`: everything that is wrong with orch.yaml and the vm-list.yaml that it names,
+ * in one go; and whether the files that they speak of are there and kept from others' eyes
+ * (warnings: the daemon may run on another host). */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -15,9 +16,9 @@
 #include "cli/verbs/verbs.h"
 #include "schema/config/appliance-profile.h"
 #include "schema/config/inventory.h"
+#include "schema/config/secrets.h"
 #include "schema/json/json-fields.h"
 #include "schema/yaml/problems.h"
-#include "schema/config/secrets.h"
 
 static const struct option_spec options[] = {
         { .name = "strict", .help = "warnings make the exit status 1" },
@@ -27,8 +28,10 @@ static const struct option_spec options[] = {
 const struct verb_manual manual_config_check = {
         .arguments = "",
         .options = options,
-        .text = "Checks orch.yaml, the vm-list.yaml that it names, the profiles of appliances that this names, that the key and\n"
-                "the known hosts are where they say, and that secrets.conf can be read. Every mistake is printed as\n"
+        .text = "Checks orch.yaml, the vm-list.yaml that it names, the profiles of appliances that "
+                "this names, that the key and\n"
+                "the known hosts are where they say, and that secrets.conf can be read. Every "
+                "mistake is printed as\n"
                 "FILE:LINE:COLUMN: what was found, what was expected, the nearest valid key.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED),
         .example = "orch config check --config ./orch.yaml",
@@ -38,28 +41,35 @@ static void check_key(const char *path, const char *config, struct problems *pro
 {
         struct stat st;
         if (stat(path, &st) < 0) {
-                problems_add_warning(problems, config, 0, 0, "ssh.key %s: %s", path, strerror(errno));
+                problems_add_warning(problems, config, 0, 0, "ssh.key %s: %s", path,
+                                     strerror(errno));
         } else if (!S_ISREG(st.st_mode)) {
-                problems_add_warning(problems, config, 0, 0, "ssh.key %s is not a regular file", path);
+                problems_add_warning(problems, config, 0, 0, "ssh.key %s is not a regular file",
+                                     path);
         } else if (st.st_mode & 0077) {
-                problems_add_warning(problems, config, 0, 0,
-                                     "ssh.key %s can be read by others (mode %04o); `chmod 600 %s` mends that", path,
-                                     (unsigned)(st.st_mode & 07777), path);
+                problems_add_warning(
+                        problems, config, 0, 0,
+                        "ssh.key %s can be read by others (mode %04o); `chmod 600 %s` mends that",
+                        path, (unsigned)(st.st_mode & 07777), path);
         } else if (access(path, R_OK) < 0) {
-                problems_add_warning(problems, config, 0, 0, "ssh.key %s: %s", path, strerror(errno));
+                problems_add_warning(problems, config, 0, 0, "ssh.key %s: %s", path,
+                                     strerror(errno));
         }
 }
 
-static void check_files(const struct settings *settings, const char *config, struct problems *problems)
+static void check_files(const struct settings *settings, const char *config,
+                        struct problems *problems)
 {
         check_key(settings->ssh.key, config, problems);
         if (access(settings->ssh.known_hosts, R_OK) < 0)
                 problems_add_warning(problems, config, 0, 0,
-                                     "ssh.known_hosts %s: %s; no hypervisor can be reached until it holds their host keys (`orch "
+                                     "ssh.known_hosts %s: %s; no hypervisor can be reached until "
+                                     "it holds their host keys (`orch "
                                      "hypervisor enroll NAME` enters one)",
                                      settings->ssh.known_hosts, strerror(errno));
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_(secrets_freep) struct secrets *secrets = secrets_load(settings->directory, &error);
+        _cleanup_(secrets_freep) struct secrets *secrets =
+                secrets_load(settings->directory, &error);
         if (!secrets)
                 problems_add_warning(problems, config, 0, 0, "%s", error->message);
 }
@@ -69,13 +79,15 @@ static void check_profiles(const struct inventory *inventory, struct problems *p
         for (size_t i = 0; i < inventory->n_vms; i++) {
                 const struct inventory_vm *vm = &inventory->vms[i];
                 if (vm->config_capture)
-                        appliance_profile_free(
-                                appliance_profile_load(inventory->file, vm->line, vm->config_capture->profile, problems));
+                        appliance_profile_free(appliance_profile_load(
+                                inventory->file, vm->line, vm->config_capture->profile, problems));
         }
 }
 
-/* With an orch.yaml that is not valid, the inventory is looked for where it is by default, so that its mistakes are told too. */
-static struct inventory *load_inventory(const struct settings *settings, const char *config, struct problems *problems)
+/* With an orch.yaml that is not valid, the inventory is looked for where it is by default, so that
+ * its mistakes are told too. */
+static struct inventory *load_inventory(const struct settings *settings, const char *config,
+                                        struct problems *problems)
 {
         if (settings)
                 return inventory_load(settings->inventory, NULL, problems);
@@ -99,31 +111,39 @@ static int print_json(const struct problems *problems, const struct inventory *i
                 json_array_append_new(array, entry);
         }
         json_object_set_new(json, "valid", json_boolean(problems->n_errors == 0));
-        json_object_set_new(json, "vms", inventory ? json_integer((json_int_t)inventory->n_vms) : json_null());
-        json_object_set_new(json, "hypervisors", inventory ? json_integer((json_int_t)inventory->n_hypervisors) : json_null());
+        json_object_set_new(json, "vms",
+                            inventory ? json_integer((json_int_t)inventory->n_vms) : json_null());
+        json_object_set_new(json, "hypervisors",
+                            inventory ? json_integer((json_int_t)inventory->n_hypervisors)
+                                      : json_null());
         json_object_set_new(json, "problems", array);
         return cli_printed(output_json(json));
 }
 
-static int print_verdict(const struct cli *cli, const struct settings *settings, const struct inventory *inventory)
+static int print_verdict(const struct cli *cli, const struct settings *settings,
+                         const struct inventory *inventory)
 {
         _cleanup_free_ char *vms = format_count((int64_t)inventory->n_vms, "VM");
-        _cleanup_free_ char *hypervisors = format_count((int64_t)inventory->n_hypervisors, "hypervisor");
-        _cleanup_free_ char *line = xasprintf("%s and %s are valid: %s on %s", path_base(cli->config),
-                                              path_base(settings->inventory), vms, hypervisors);
+        _cleanup_free_ char *hypervisors =
+                format_count((int64_t)inventory->n_hypervisors, "hypervisor");
+        _cleanup_free_ char *line =
+                xasprintf("%s and %s are valid: %s on %s", path_base(cli->config),
+                          path_base(settings->inventory), vms, hypervisors);
         return cli_printed(output_line(line));
 }
 
 int verb_config_check(const struct cli *cli, _unused_ struct error **err)
 {
         _cleanup_problems_ struct problems problems = { 0 };
-        _cleanup_(settings_freep) struct settings *settings = settings_load(cli->config, NULL, &problems);
+        _cleanup_(settings_freep) struct settings *settings =
+                settings_load(cli->config, NULL, &problems);
         _cleanup_error_ struct error *zone = NULL;
         if (settings && clock_set_timezone(settings->cycle_timezone, &zone) < 0)
                 problems_add(&problems, cli->config, 0, 0, "cycle.timezone: %s", zone->message);
         if (settings)
                 check_files(settings, cli->config, &problems);
-        _cleanup_(inventory_freep) struct inventory *inventory = load_inventory(settings, cli->config, &problems);
+        _cleanup_(inventory_freep) struct inventory *inventory =
+                load_inventory(settings, cli->config, &problems);
         if (inventory)
                 check_profiles(inventory, &problems);
 

@@ -1,4 +1,5 @@
-/* `orch discover`: what no list protects. A job for each hypervisor tells its domains; what is missing on either side is found here. */
+/* `orch discover`: what no list protects. A job for each hypervisor tells its domains; what is
+ * missing on either side is found here. */
 #include <signal.h>
 
 #include "base/memory.h"
@@ -12,18 +13,22 @@
 
 static const struct option_spec options[] = {
         { .name = "all", .help = "also the domains that are in the list" },
-        { .name = "strict", .help = "exit status 1 when a domain is not in the list, or a VM of the list is nowhere" },
+        { .name = "strict",
+          .help = "exit status 1 when a domain is not in the list, or a VM of the list is "
+                  "nowhere" },
         { 0 },
 };
 
 const struct verb_manual manual_discover = {
         .arguments = "",
         .options = options,
-        .text = "Asks every hypervisor for its domains and tells which of them are in no VM's entry of the inventory: nobody backs "
+        .text = "Asks every hypervisor for its domains and tells which of them are in no VM's "
+                "entry of the inventory: nobody backs "
                 "them\n"
                 "up. And which VMs of the inventory are on no hypervisor.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
-                 MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
+                 MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch discover",
 };
 
@@ -38,12 +43,15 @@ static enum client_next on_line(const json_t *line, void *data)
         const char *event = value_text(line, "event");
         if (streq(event, "domain")) {
                 json_t *domain = json_copy((json_t *)(uintptr_t)value_object(line, "domain"));
-                json_object_set_new(domain, "hypervisor", json_string(value_text(line, "hypervisor")));
+                json_object_set_new(domain, "hypervisor",
+                                    json_string(value_text(line, "hypervisor")));
                 json_array_append_new(discovery->domains, domain);
         }
         if (streq(event, "result") && !streq(value_text(line, "status"), "ok"))
-                json_array_append_new(discovery->silent, json_pack("{s:s, s:s}", "hypervisor", value_text(line, "hypervisor"),
-                                                                   "error", value_text(line, "error")));
+                json_array_append_new(discovery->silent,
+                                      json_pack("{s:s, s:s}", "hypervisor",
+                                                value_text(line, "hypervisor"), "error",
+                                                value_text(line, "error")));
         return CLIENT_GO_ON;
 }
 
@@ -65,7 +73,9 @@ static json_t *find_missing(const json_t *schedule, const json_t *domains)
 
 static size_t show_domains(const json_t *domains, bool all, bool *written)
 {
-        static const char *const headers[] = { "HYPERVISOR", "DOMAIN", "UUID", "STATE", "VM", NULL };
+        static const char *const headers[] = {
+                "HYPERVISOR", "DOMAIN", "UUID", "STATE", "VM", NULL
+        };
         _cleanup_table_ struct table *table = table_new(headers);
         const json_t *domain;
         size_t unprotected = 0;
@@ -89,25 +99,31 @@ static size_t show_domains(const json_t *domains, bool all, bool *written)
 static bool show(const struct cli *cli, const struct discovery *discovery, const json_t *missing)
 {
         bool written = true;
-        size_t unprotected = show_domains(discovery->domains, options_has(cli->options, "all"), &written);
+        size_t unprotected =
+                show_domains(discovery->domains, options_has(cli->options, "all"), &written);
         const json_t *silent;
         for (size_t i = 0; i < json_array_size(missing); i++) {
                 _cleanup_free_ char *line =
-                        xasprintf("%s is in the inventory, and on no hypervisor%s", json_string_value(json_array_get(missing, i)),
+                        xasprintf("%s is in the inventory, and on no hypervisor%s",
+                                  json_string_value(json_array_get(missing, i)),
                                   json_array_size(discovery->silent) ? " that answered" : "");
                 written = written && output_line(line);
         }
         for (size_t i = 0; (silent = json_array_get(discovery->silent, i)); i++) {
                 _cleanup_free_ char *line =
-                        xasprintf("%s could not be asked: %s", value_text(silent, "hypervisor"), value_text(silent, "error"));
+                        xasprintf("%s could not be asked: %s", value_text(silent, "hypervisor"),
+                                  value_text(silent, "error"));
                 output_complain(line);
         }
-        _cleanup_free_ char *count = format_count((int64_t)json_array_size(discovery->domains), "domain");
+        _cleanup_free_ char *count =
+                format_count((int64_t)json_array_size(discovery->domains), "domain");
         size_t n_silent = json_array_size(discovery->silent);
         _cleanup_free_ char *silent_hosts = format_count((int64_t)n_silent, "hypervisor");
-        _cleanup_free_ char *rest = n_silent ? xasprintf("; those of %s are not known", silent_hosts) : xstrdup("");
-        _cleanup_free_ char *verdict = unprotected ? xasprintf("%s, %zu of them not protected%s", count, unprotected, rest)
-                                                   : xasprintf("%s, all protected%s", count, rest);
+        _cleanup_free_ char *rest =
+                n_silent ? xasprintf("; those of %s are not known", silent_hosts) : xstrdup("");
+        _cleanup_free_ char *verdict =
+                unprotected ? xasprintf("%s, %zu of them not protected%s", count, unprotected, rest)
+                            : xasprintf("%s, all protected%s", count, rest);
         return output_line(verdict) && written;
 }
 
@@ -119,7 +135,8 @@ static bool any_unprotected(const json_t *domains)
         return false;
 }
 
-static int discover(const struct cli *cli, struct client *client, struct discovery *discovery, struct error **err)
+static int discover(const struct cli *cli, struct client *client, struct discovery *discovery,
+                    struct error **err)
 {
         _cleanup_json_ json_t *body = json_object();
         const struct client_stream stream = { .on_line = on_line, .data = discovery };
@@ -134,8 +151,9 @@ static int discover(const struct cli *cli, struct client *client, struct discove
         _cleanup_json_ json_t *missing = find_missing(schedule, discovery->domains);
         bool written = true;
         if (cli->json) {
-                _cleanup_json_ json_t *all = json_pack("{s:O, s:O, s:O}", "domains", discovery->domains, "nowhere", missing,
-                                                       "not_asked", discovery->silent);
+                _cleanup_json_ json_t *all =
+                        json_pack("{s:O, s:O, s:O}", "domains", discovery->domains, "nowhere",
+                                  missing, "not_asked", discovery->silent);
                 written = output_json(all);
         } else {
                 written = show(cli, discovery, missing);

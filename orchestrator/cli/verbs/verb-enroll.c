@@ -1,5 +1,5 @@
-/* `orch hypervisor enroll`: a hypervisor's host key is looked at, shown, and entered into known_hosts when somebody says that it is the
- * right one. */
+/* `orch hypervisor enroll`: a hypervisor's host key is looked at, shown, and entered into
+ * known_hosts when somebody says that it is the right one. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/terminal/output.h"
@@ -11,8 +11,12 @@
 enum { LOOK_TIMEOUT_MS = 15000 };
 
 static const struct option_spec options[] = {
-        { .name = "fingerprint", .value = "SHA256:…", .help = "enter the key only if it is this one; nobody is asked then" },
-        { .name = "yes", .help = "ask nobody; only with --fingerprint, because a key that nobody compared proves nothing" },
+        { .name = "fingerprint",
+          .value = "SHA256:…",
+          .help = "enter the key only if it is this one; nobody is asked then" },
+        { .name = "yes",
+          .help = "ask nobody; only with --fingerprint, because a key that nobody compared proves "
+                  "nothing" },
         { 0 },
 };
 
@@ -21,50 +25,63 @@ const struct verb_manual manual_hypervisor_enroll = {
         .min_words = 1,
         .max_words = 1,
         .options = options,
-        .text = "Connects to a hypervisor of the inventory, shows the fingerprint of its host key, and enters the key into the "
+        .text = "Connects to a hypervisor of the inventory, shows the fingerprint of its host key, "
+                "and enters the key into the "
                 "file that\n"
-                "ssh.known_hosts names, once you say that it is the one that `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub` "
+                "ssh.known_hosts names, once you say that it is the one that `ssh-keygen -l -f "
+                "/etc/ssh/ssh_host_ed25519_key.pub` "
                 "shows on\n"
-                "the hypervisor's own console. A key that contradicts the file is refused. Nothing is sent to the hypervisor.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED),
+                "the hypervisor's own console. A key that contradicts the file is refused. Nothing "
+                "is sent to the hypervisor.",
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED) |
+                 MANUAL_EXIT(STATUS_CANCELLED),
         .example = "orch hypervisor enroll hypervisor-01",
 };
 
-static int tell(const struct cli *cli, const char *name, const struct ssh_host_key *key, bool entered)
+static int tell(const struct cli *cli, const char *name, const struct ssh_host_key *key,
+                bool entered)
 {
         if (cli->json) {
-                _cleanup_json_ json_t *json = json_pack("{s:s, s:s, s:s, s:b}", "hypervisor", name, "type", key->type,
-                                                        "fingerprint", key->fingerprint, "entered", (int)entered);
+                _cleanup_json_ json_t *json =
+                        json_pack("{s:s, s:s, s:s, s:b}", "hypervisor", name, "type", key->type,
+                                  "fingerprint", key->fingerprint, "entered", (int)entered);
                 return cli_printed(output_json(json));
         }
         _cleanup_free_ char *line =
-                xasprintf("%s: the %s key %s %s", name, key->type, key->fingerprint, entered ? "is entered" : "is known already");
+                xasprintf("%s: the %s key %s %s", name, key->type, key->fingerprint,
+                          entered ? "is entered" : "is known already");
         return cli_printed(output_line(line));
 }
 
 /* STATUS_OK: the key is the right one, as far as somebody can tell. */
-static int confirm(const struct cli *cli, const char *name, const struct ssh_host_key *key, struct error **err)
+static int confirm(const struct cli *cli, const char *name, const struct ssh_host_key *key,
+                   struct error **err)
 {
         const char *wanted = options_get(cli->options, "fingerprint");
         if (wanted && streq(wanted, key->fingerprint))
                 return STATUS_OK;
         if (wanted) {
-                error_set(err, ERROR_REFUSED, "%s shows the %s key %s, not %s: nothing was entered. Somebody may be in between",
+                error_set(err, ERROR_REFUSED,
+                          "%s shows the %s key %s, not %s: nothing was entered. Somebody may be in "
+                          "between",
                           name, key->type, key->fingerprint, wanted);
                 return STATUS_REFUSED;
         }
         if (!cli->can_ask) {
-                error_set(err, ERROR_REFUSED, "%s shows the %s key %s. Compare it on its console, then give it with --fingerprint",
+                error_set(err, ERROR_REFUSED,
+                          "%s shows the %s key %s. Compare it on its console, then give it with "
+                          "--fingerprint",
                           name, key->type, key->fingerprint);
                 return STATUS_REFUSED;
         }
         _cleanup_free_ char *question =
-                xasprintf("%s shows the %s key %s. Is it the one that its console shows?", name, key->type, key->fingerprint);
+                xasprintf("%s shows the %s key %s. Is it the one that its console shows?", name,
+                          key->type, key->fingerprint);
         return cli_ask(question) ? STATUS_OK : STATUS_CANCELLED;
 }
 
-static int enroll(const struct cli *cli, const struct settings *settings, const struct inventory_hypervisor *entry,
-                  struct error **err)
+static int enroll(const struct cli *cli, const struct settings *settings,
+                  const struct inventory_hypervisor *entry, struct error **err)
 {
         const struct ssh_target target = {
                 .address = entry->address ? entry->address : entry->name,
@@ -90,14 +107,17 @@ int verb_hypervisor_enroll(const struct cli *cli, struct error **err)
 {
         const char *name = cli->options->words[0];
         if (options_has(cli->options, "yes") && !options_get(cli->options, "fingerprint")) {
-                error_set(err, ERROR_CONFIG, "--yes needs --fingerprint: a host key that nobody compared is not entered");
+                error_set(err, ERROR_CONFIG,
+                          "--yes needs --fingerprint: a host key that nobody compared is not "
+                          "entered");
                 return STATUS_USAGE;
         }
         _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);
         if (!settings)
                 return STATUS_USAGE;
         _cleanup_problems_ struct problems problems = { 0 };
-        _cleanup_(inventory_freep) struct inventory *inventory = inventory_load(settings->inventory, NULL, &problems);
+        _cleanup_(inventory_freep) struct inventory *inventory =
+                inventory_load(settings->inventory, NULL, &problems);
         if (!inventory) {
                 (void)!problems_to_error(&problems, err);
                 return STATUS_USAGE;
@@ -105,7 +125,8 @@ int verb_hypervisor_enroll(const struct cli *cli, struct error **err)
         const struct inventory_hypervisor *entry = inventory_find_hypervisor(inventory, name);
         if (!entry) {
                 _cleanup_free_ char *shown = str_one_line(name, 80);
-                error_set(err, ERROR_CONFIG, "no hypervisor '%s' in the inventory %s", shown, inventory->file);
+                error_set(err, ERROR_CONFIG, "no hypervisor '%s' in the inventory %s", shown,
+                          inventory->file);
                 return STATUS_USAGE;
         }
         return enroll(cli, settings, entry, err);

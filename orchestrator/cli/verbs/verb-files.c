@@ -1,4 +1,5 @@
-/* `orch files ls|get`: single files and folders out of a point, read from the share itself. Nothing is written to the share. */
+/* `orch files ls|get`: single files and folders out of a point, read from the share itself. Nothing
+ * is written to the share. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -9,10 +10,10 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "cli/terminal/output.h"
 #include "cli/offline/share-points.h"
-#include "cli/terminal/table.h"
 #include "cli/offline/unpack.h"
+#include "cli/terminal/output.h"
+#include "cli/terminal/table.h"
 #include "cli/terminal/values.h"
 #include "cli/verbs/verbs.h"
 #include "repository/leases.h"
@@ -21,17 +22,22 @@
 
 enum { OPEN_TIMEOUT_MS = 10 * 60 * 1000, MOST_LIST_BYTES = 256 * 1024 * 1024 };
 
-#define WHICH_OPTIONS                                                                                                         \
-        { .name = "disk", .value = "DISK", .help = "look into this disk of the VM: vda, or vda:2 for its second partition" }, \
-        {                                                                                                                     \
-                .name = "device", .value = "DEVICE", .help = "look into this logical volume: /dev/VG/LV"                      \
+#define WHICH_OPTIONS                                                                        \
+        { .name = "disk",                                                                    \
+          .value = "DISK",                                                                   \
+          .help = "look into this disk of the VM: vda, or vda:2 for its second partition" }, \
+        {                                                                                    \
+                .name = "device", .value = "DEVICE",                                         \
+                .help = "look into this logical volume: /dev/VG/LV"                          \
         }
 
-#define WHICH_TEXT                                                                                                             \
-        "PATH is as the guest has it: its operating system is found and mounted by its own fstab. Where the disks hold none, " \
-        "their\n"                                                                                                              \
-        "only file system is shown, or --disk or --device names one. Nothing on the share is changed; increments are read "    \
-        "through\n"                                                                                                            \
+#define WHICH_TEXT                                                                             \
+        "PATH is as the guest has it: its operating system is found and mounted by its own "   \
+        "fstab. Where the disks hold none, "                                                   \
+        "their\n"                                                                              \
+        "only file system is shown, or --disk or --device names one. Nothing on the share is " \
+        "changed; increments are read "                                                        \
+        "through\n"                                                                            \
         "the points that they are based on."
 
 static const struct option_spec ls_options[] = { WHICH_OPTIONS, { 0 } };
@@ -41,9 +47,11 @@ const struct verb_manual manual_files_ls = {
         .min_words = 3,
         .max_words = 3,
         .options = ls_options,
-        .text = "Lists a folder inside a restore point, or shows one file: mode, owner, size, time, where a symbolic link "
+        .text = "Lists a folder inside a restore point, or shows one file: mode, owner, size, "
+                "time, where a symbolic link "
                 "leads.\n" WHICH_TEXT "\nWhat is not printable in a name is shown as \\n, \\xHH.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED) |
+                 MANUAL_EXIT(STATUS_CANCELLED),
         .example = "orch files ls prod-db-01 latest /etc",
 };
 
@@ -60,12 +68,15 @@ const struct verb_manual manual_files_get = {
         .min_words = 3,
         .max_words = 4,
         .options = get_options,
-        .text = "Copies a file, or a folder with all below it, out of a restore point into FOLDER (default: the current one), "
+        .text = "Copies a file, or a folder with all below it, out of a restore point into FOLDER "
+                "(default: the current one), "
                 "under its\n"
-                "own name. Owners (as numbers), modes, times, symbolic and hard links, holes, access lists and user attributes are "
+                "own name. Owners (as numbers), modes, times, symbolic and hard links, holes, "
+                "access lists and user attributes are "
                 "kept.\n"
                 "What fails leaves nothing.\n" WHICH_TEXT,
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED) |
+                 MANUAL_EXIT(STATUS_CANCELLED),
         .example = "orch files get prod-db-01 latest /etc/postgresql /tmp",
 };
 
@@ -110,19 +121,22 @@ static void images_done(struct images *images)
         free(images->items);
 }
 
-static int find_images(const struct share_points *points, const struct point *point, struct images *images, struct error **err)
+static int find_images(const struct share_points *points, const struct point *point,
+                       struct images *images, struct error **err)
 {
         if (point->problem)
                 log_warning("%s is damaged: %s", point->path, point->problem);
         if (!point->metadata || point->metadata->n_disks == 0)
-                return error_set(err, ERROR_CORRUPT, "%s holds no disk that could be looked into", point->path);
+                return error_set(err, ERROR_CORRUPT, "%s holds no disk that could be looked into",
+                                 point->path);
         images->items = xcalloc(point->metadata->n_disks, sizeof *images->items);
         for (size_t i = 0; i < point->metadata->n_disks; i++) {
                 const struct metadata_disk *disk = &point->metadata->disks[i];
                 char *path = share_points_image(points, point, disk, err);
                 if (!path)
                         return -1;
-                images->items[images->count++] = (struct guest_image){ disk->target, path, "qcow2" };
+                images->items[images->count++] =
+                        (struct guest_image){ disk->target, path, "qcow2" };
         }
         return 0;
 }
@@ -146,8 +160,10 @@ static int take_lease(struct reading *reading, const struct point *point, struct
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_strv_ char **names = share_points_chain(&reading->points, point);
-        _cleanup_free_ char *job = xasprintf("files-%ld-%lld", (long)getpid(), (long long)clock_realtime_ms());
-        reading->lease = lease_take(reading->points.repository, point->hypervisor, point->vm, names, job, LEASE_OF_PROCESS, &error);
+        _cleanup_free_ char *job =
+                xasprintf("files-%ld-%lld", (long)getpid(), (long long)clock_realtime_ms());
+        reading->lease = lease_take(reading->points.repository, point->hypervisor, point->vm, names,
+                                    job, LEASE_OF_PROCESS, &error);
         if (reading->lease)
                 return 0;
         if (!lease_cannot_be_written(error))
@@ -157,7 +173,8 @@ static int take_lease(struct reading *reading, const struct point *point, struct
 }
 
 /* Finds the point and boots on it. */
-static int start_reading(const struct cli *cli, enum guest_files_action action, struct reading *reading, struct error **err)
+static int start_reading(const struct cli *cli, enum guest_files_action action,
+                         struct reading *reading, struct error **err)
 {
         const char **words = cli->options->words;
         if (guest_files_check(err) < 0)
@@ -170,7 +187,8 @@ static int start_reading(const struct cli *cli, enum guest_files_action action, 
                 return -1;
         const struct point *point = share_points_find(&reading->points, words[0], words[1], err);
         watch_signals();
-        if (!point || take_lease(reading, point, err) < 0 || find_images(&reading->points, point, &images, err) < 0)
+        if (!point || take_lease(reading, point, err) < 0 ||
+            find_images(&reading->points, point, &images, err) < 0)
                 return -1;
         struct guest_files_request request = {
                 .action = action,
@@ -207,7 +225,8 @@ static json_t *read_list(struct guest_files *files, struct error **err)
         json_t *list = json_loadb(text.data ? text.data : "", text.length, 0, NULL);
         if (!json_is_array(list)) {
                 json_decref(list);
-                error_set(err, ERROR_CORRUPT, "the list that came out of the disk images is not one");
+                error_set(err, ERROR_CORRUPT,
+                          "the list that came out of the disk images is not one");
                 return NULL;
         }
         return list;
@@ -239,7 +258,8 @@ static void mode_text(const json_t *entry, char text[11])
 
 static char *list_table(const json_t *list)
 {
-        static const char *const headers[] = { "MODE", ">LINKS", "OWNER", ">SIZE", "MODIFIED", "NAME", NULL };
+        static const char *const headers[] = { "MODE",     ">LINKS", "OWNER", ">SIZE",
+                                               "MODIFIED", "NAME",   NULL };
         _cleanup_table_ struct table *table = table_new(headers);
         const json_t *entry;
         for (size_t i = 0; (entry = json_array_get(list, i)); i++) {
@@ -256,7 +276,8 @@ static char *list_table(const json_t *list)
                 else
                         table_cellf(table, "%lld", (long long)value_integer(entry, "size", 0));
                 table_cell(table, modified);
-                table_cellf(table, "%s%s%s", value_text(entry, "name"), *target ? " -> " : "", target);
+                table_cellf(table, "%s%s%s", value_text(entry, "name"), *target ? " -> " : "",
+                            target);
         }
         return table_format(table);
 }
@@ -282,7 +303,8 @@ static ssize_t read_tar(void *data, void *buffer, size_t size, struct error **er
         return guest_files_read(data, buffer, size, err);
 }
 
-/* The last component of a path; NULL where that names no file by itself ("/", "..", "a/."). The caller frees. */
+/* The last component of a path; NULL where that names no file by itself ("/", "..", "a/."). The
+ * caller frees. */
 static char *last_component(const char *path)
 {
         size_t end = strlen(path);
@@ -302,8 +324,9 @@ static int print_got(const struct cli *cli, const char *path, const struct unpac
                 for (size_t i = 0; result->warnings && result->warnings[i]; i++)
                         json_array_append_new(warnings, json_string(result->warnings[i]));
                 _cleanup_free_ char *shown = str_one_line(path, 4096);
-                _cleanup_json_ json_t *json = json_pack("{s:s, s:I, s:I, s:o}", "path", shown, "files", (json_int_t)result->files,
-                                                        "bytes", (json_int_t)result->bytes, "warnings", warnings);
+                _cleanup_json_ json_t *json = json_pack(
+                        "{s:s, s:I, s:I, s:o}", "path", shown, "files", (json_int_t)result->files,
+                        "bytes", (json_int_t)result->bytes, "warnings", warnings);
                 return cli_printed(output_json(json));
         }
         _cleanup_free_ char *bytes = format_bytes(result->bytes);
@@ -312,12 +335,14 @@ static int print_got(const struct cli *cli, const char *path, const struct unpac
         return cli_printed(output_line(line));
 }
 
-static int get_folder_or_file(const struct cli *cli, const struct unpack *unpack, const char *folder, struct error **err)
+static int get_folder_or_file(const struct cli *cli, const struct unpack *unpack,
+                              const char *folder, struct error **err)
 {
         _cleanup_unpack_result_ struct unpack_result result = { 0 };
         bool tar = options_has(cli->options, "tar");
         int status = tar ? unpack_to_tar(unpack, STDOUT_FILENO, &result, err)
-                         : unpack_to_folder(unpack, folder, options_has(cli->options, "force"), &result, err);
+                         : unpack_to_folder(unpack, folder, options_has(cli->options, "force"),
+                                            &result, err);
         warn_of(result.warnings);
         if (status < 0)
                 return STATUS_FROM_ERROR;
@@ -326,22 +351,24 @@ static int get_folder_or_file(const struct cli *cli, const struct unpack *unpack
 }
 
 /* Before anything is started. */
-static int check_target(const struct cli *cli, const char *folder, const char *name, struct error **err)
+static int check_target(const struct cli *cli, const char *folder, const char *name,
+                        struct error **err)
 {
         struct stat st;
         if (options_has(cli->options, "tar")) {
                 if (cli->options->n_words > 3 || cli->json || isatty(STDOUT_FILENO))
-                        return error_set(
-                                err, ERROR_CONFIG,
-                                "--tar writes an archive to standard output: it goes with neither FOLDER nor --json, nor on to "
-                                "a terminal");
+                        return error_set(err, ERROR_CONFIG,
+                                         "--tar writes an archive to standard output: it goes with "
+                                         "neither FOLDER nor --json, nor on to "
+                                         "a terminal");
                 return 0;
         }
         _cleanup_free_ char *path = path_join(folder, name);
         if (stat(folder, &st) < 0 || !S_ISDIR(st.st_mode))
                 return error_set(err, ERROR_CONFIG, "%s is no folder to write into", folder);
         if (!options_has(cli->options, "force") && lstat(path, &st) == 0)
-                return error_set(err, ERROR_REFUSED, "%s is there already; --force replaces it", path);
+                return error_set(err, ERROR_REFUSED, "%s is there already; --force replaces it",
+                                 path);
         return 0;
 }
 
@@ -352,7 +379,8 @@ int verb_files_get(const struct cli *cli, struct error **err)
         _cleanup_free_ char *component = last_component(words[2]);
         const char *name = component ? component : words[0];
         _cleanup_(reading_done) struct reading reading = { 0 };
-        if (check_target(cli, folder, name, err) < 0 || start_reading(cli, GUEST_FILES_TAR, &reading, err) < 0)
+        if (check_target(cli, folder, name, err) < 0 ||
+            start_reading(cli, GUEST_FILES_TAR, &reading, err) < 0)
                 return STATUS_FROM_ERROR;
         bool is_folder = guest_files_is_folder(reading.files);
         struct unpack unpack = {

@@ -17,10 +17,12 @@ const struct verb_manual manual_hold = {
         .min_words = 2,
         .max_words = 2,
         .options = hold_options,
-        .text = "Keeps a point, and what it builds on, from being pruned until it is released. POINT is a name, the unique "
+        .text = "Keeps a point, and what it builds on, from being pruned until it is released. "
+                "POINT is a name, the unique "
                 "beginning\n"
                 "of one, or latest.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch hold prod-db-01 latest --reason 'before the upgrade'",
 };
 
@@ -29,7 +31,8 @@ const struct verb_manual manual_release = {
         .min_words = 2,
         .max_words = 2,
         .text = "Ends a hold: retention decides about the point again.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch release prod-db-01 2026-02-01",
 };
 
@@ -42,8 +45,9 @@ static int ask(const struct cli *cli, const char *verb, const json_t *body, stru
         int status = cli_call(cli, path, body, &answer, err);
         if (!answer)
                 return status;
-        _cleanup_free_ char *line = xasprintf("%s %s is %s", value_text(answer, "vm"), value_text(answer, "point"),
-                                              value_bool(answer, "held") ? "held" : "not held any more");
+        _cleanup_free_ char *line =
+                xasprintf("%s %s is %s", value_text(answer, "vm"), value_text(answer, "point"),
+                          value_bool(answer, "held") ? "held" : "not held any more");
         return cli_printed(output_line(line));
 }
 

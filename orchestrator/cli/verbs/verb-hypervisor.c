@@ -19,17 +19,20 @@ const struct verb_manual manual_hypervisor_list = {
 const struct verb_manual manual_hypervisor_check = {
         .arguments = "[NAME…]",
         .max_words = SIZE_MAX,
-        .text = "Tries each of these hypervisors, or all: its host key, the login, libvirt, the tools that a backup needs there, "
+        .text = "Tries each of these hypervisors, or all: its host key, the login, libvirt, the "
+                "tools that a backup needs there, "
                 "and\n"
                 "whether it sees the same share. Changes nothing.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
-                 MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
+                 MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch hypervisor check hypervisor-01",
 };
 
 static char *format_table(const json_t *hypervisors)
 {
-        static const char *const headers[] = { "HYPERVISOR", "ADDRESS", ">VMS", "LAST CONTACT", "STATE", NULL };
+        static const char *const headers[] = { "HYPERVISOR",   "ADDRESS", ">VMS",
+                                               "LAST CONTACT", "STATE",   NULL };
         _cleanup_table_ struct table *table = table_new(headers);
         const json_t *hypervisor;
         for (size_t i = 0; (hypervisor = json_array_get(hypervisors, i)); i++) {
@@ -39,7 +42,9 @@ static char *format_table(const json_t *hypervisors)
                 table_cell(table, value_text(hypervisor, "address"));
                 table_cellf(table, "%lld", (long long)value_integer(hypervisor, "vms", 0));
                 table_cell(table, when);
-                table_cell(table, !last ? NULL : value_bool(last, "ok") ? "ok" : value_text(last, "error"));
+                table_cell(table, !last                    ? NULL
+                                  : value_bool(last, "ok") ? "ok"
+                                                           : value_text(last, "error"));
         }
         return table_format(table);
 }

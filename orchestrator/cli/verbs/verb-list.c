@@ -1,11 +1,11 @@
-/* `orch list`: restore points, asked of the daemon, or read from the share itself with --standalone. Both give the same JSON, from
- * which the same table is made. */
+/* `orch list`: restore points, asked of the daemon, or read from the share itself with
+ * --standalone. Both give the same JSON, from which the same table is made. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/client/client.h"
+#include "cli/offline/share-points.h"
 #include "cli/terminal/listing.h"
 #include "cli/terminal/output.h"
-#include "cli/offline/share-points.h"
 #include "cli/terminal/values.h"
 #include "cli/verbs/verbs.h"
 #include "schema/json/json-fields.h"
@@ -20,8 +20,10 @@ const struct verb_manual manual_list = {
         .arguments = "[VM…]",
         .max_words = SIZE_MAX,
         .options = options,
-        .text = "Lists restore points, newest first: of these VMs, or of all. A VM may be a glob such as 'prod-*'.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
+        .text = "Lists restore points, newest first: of these VMs, or of all. A VM may be a glob "
+                "such as 'prod-*'.",
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch list prod-db-01 --json",
 };
 
@@ -33,18 +35,21 @@ static int ask_daemon(const struct cli *cli, json_t **ret, struct error **err)
         bool one = cli->options->n_words == 1 && !name_is_glob(cli->options->words[0]);
         _cleanup_free_ char *vm = one ? client_escape(cli->options->words[0]) : NULL;
         bool failed = options_has(cli->options, "failed");
-        _cleanup_free_ char *path = xasprintf("/v1/points%s%s%s%s", vm || failed ? "?" : "", failed ? "failed=1" : "",
-                                              vm && failed ? "&vm="
-                                              : vm         ? "vm="
-                                                           : "",
-                                              vm ? vm : "");
+        _cleanup_free_ char *path =
+                xasprintf("/v1/points%s%s%s%s", vm || failed ? "?" : "", failed ? "failed=1" : "",
+                          vm && failed ? "&vm="
+                          : vm         ? "vm="
+                                       : "",
+                          vm ? vm : "");
         return client_call(client, path, NULL, ret, err);
 }
 
 static int read_share(const struct cli *cli, json_t **ret, struct error **err)
 {
         if (options_has(cli->options, "failed")) {
-                error_set(err, ERROR_CONFIG, "--failed needs the daemon: jobs that made no point are only in its catalog");
+                error_set(err, ERROR_CONFIG,
+                          "--failed needs the daemon: jobs that made no point are only in its "
+                          "catalog");
                 return STATUS_USAGE;
         }
         _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);
@@ -84,7 +89,8 @@ static int say_there_are_none(const struct cli *cli)
 int verb_list(const struct cli *cli, struct error **err)
 {
         _cleanup_json_ json_t *points = NULL;
-        int status = options_has(cli->options, "standalone") ? read_share(cli, &points, err) : ask_daemon(cli, &points, err);
+        int status = options_has(cli->options, "standalone") ? read_share(cli, &points, err)
+                                                             : ask_daemon(cli, &points, err);
         if (status != STATUS_OK)
                 return status;
         filter(points, cli->options);

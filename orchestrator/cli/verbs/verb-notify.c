@@ -1,5 +1,5 @@
-/* `orch notify test|failure`: a message to see whether the channels work; a message that a job of a scheduler failed, with or without a
- * daemon. */
+/* `orch notify test|failure`: a message to see whether the channels work; a message that a job of a
+ * scheduler failed, with or without a daemon. */
 #include <signal.h>
 #include <time.h>
 
@@ -12,25 +12,29 @@
 #include "cli/verbs/verbs.h"
 #include "notify/channel.h"
 #include "notify/state-notices.h"
-#include "schema/json/json-fields.h"
 #include "schema/config/secrets.h"
+#include "schema/json/json-fields.h"
 
 enum { TRIES = 3, PAUSE_SECONDS = 3, PAUSE_MAX_SECONDS = 10, DAEMON_SILENCE_MS = 10000 };
 
 const struct verb_manual manual_notify_test = {
         .arguments = "[CHANNEL]",
         .max_words = 1,
-        .text = "Has the daemon send a test message to a channel, or to all of them, and shows whether it arrived. Ends with 1 "
+        .text = "Has the daemon send a test message to a channel, or to all of them, and shows "
+                "whether it arrived. Ends with 1 "
                 "when one\n"
                 "did not.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch notify test slack-failure",
 };
 
 static const struct option_spec failure_options[] = {
         { .name = "job", .value = "NAME", .help = "the scheduler's job (needed)" },
         { .name = "text", .value = "TEXT", .help = "what is known of the failure (needed)" },
-        { .name = "bacula-job", .value = "ID", .help = "its id in Bacula (%i): by it the daemon knows what it has told already" },
+        { .name = "bacula-job",
+          .value = "ID",
+          .help = "its id in Bacula (%i): by it the daemon knows what it has told already" },
         { .name = "direct", .help = "don't ask the daemon first" },
         { 0 },
 };
@@ -38,9 +42,11 @@ static const struct option_spec failure_options[] = {
 const struct verb_manual manual_notify_failure = {
         .arguments = "",
         .options = failure_options,
-        .text = "Tells the channels for failures that a job of a scheduler (Bacula) failed. A daemon that answers decides whether "
+        .text = "Tells the channels for failures that a job of a scheduler (Bacula) failed. A "
+                "daemon that answers decides whether "
                 "it has\n"
-                "told of that failure already, and else puts the message into its queue. Without one it is sent from here: only\n"
+                "told of that failure already, and else puts the message into its queue. Without "
+                "one it is sent from here: only\n"
                 "orch.yaml and the secrets are needed.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED),
         .example = "orch notify failure --job orch-run --text 'no answer from the daemon'",
@@ -53,10 +59,12 @@ static bool print_results(const json_t *channels, bool *ret_all_ok)
         for (size_t i = 0; (channel = json_array_get(channels, i)); i++) {
                 bool ok = value_bool(channel, "ok");
                 *ret_all_ok &= ok;
-                _cleanup_free_ char *took = format_duration_ms(value_integer(channel, "duration_ms", 0));
+                _cleanup_free_ char *took =
+                        format_duration_ms(value_integer(channel, "duration_ms", 0));
                 _cleanup_free_ char *line =
-                        xasprintf("%s (%s): %s%s%s, %s", value_text(channel, "channel"), value_text(channel, "kind"),
-                                  ok ? "delivered" : "NOT delivered", ok ? "" : ": ", value_text(channel, "error"), took);
+                        xasprintf("%s (%s): %s%s%s, %s", value_text(channel, "channel"),
+                                  value_text(channel, "kind"), ok ? "delivered" : "NOT delivered",
+                                  ok ? "" : ": ", value_text(channel, "error"), took);
                 written = written && output_line(line);
         }
         return written;
@@ -89,8 +97,8 @@ int verb_notify_test(const struct cli *cli, struct error **err)
 }
 
 /* True when the daemon has seen to it. */
-static bool leave_to_daemon(const struct cli *cli, const struct settings *settings, const char *job, const char *text,
-                            int *ret_status)
+static bool leave_to_daemon(const struct cli *cli, const struct settings *settings, const char *job,
+                            const char *text, int *ret_status)
 {
         const char *bacula_job = options_get(cli->options, "bacula-job");
         _cleanup_client_ struct client *client = client_new(settings->socket);
@@ -108,19 +116,24 @@ static bool leave_to_daemon(const struct cli *cli, const struct settings *settin
         *ret_status =
                 cli_printed(cli->json ? output_json(answer)
                                       : output_line(queued ? "the daemon has taken the message"
-                                                           : "the daemon has told of the failure already; nothing more is sent"));
+                                                           : "the daemon has told of the failure "
+                                                             "already; nothing more is sent"));
         return true;
 }
 
 /* A few tries: nobody is there who would try again. */
-static void deliver(const struct channel *channel, const struct notice *notice, struct delivery *ret)
+static void deliver(const struct channel *channel, const struct notice *notice,
+                    struct delivery *ret)
 {
         for (int attempt = 1;; attempt++) {
                 channel_deliver(channel, notice, NULL, NULL, ret);
                 if (ret->outcome != DELIVERY_RETRY || attempt == TRIES)
                         return;
-                int64_t wait = ret->retry_after_seconds > PAUSE_SECONDS ? ret->retry_after_seconds : PAUSE_SECONDS;
-                const struct timespec pause = { .tv_sec = wait < PAUSE_MAX_SECONDS ? wait : PAUSE_MAX_SECONDS };
+                int64_t wait = ret->retry_after_seconds > PAUSE_SECONDS ? ret->retry_after_seconds
+                                                                        : PAUSE_SECONDS;
+                const struct timespec pause = { .tv_sec = wait < PAUSE_MAX_SECONDS
+                                                                  ? wait
+                                                                  : PAUSE_MAX_SECONDS };
                 delivery_done(ret);
                 nanosleep(&pause, NULL);
         }
@@ -138,30 +151,35 @@ static json_t *deliver_to_all(const struct channels *channels, const struct noti
                 deliver(channel, notice, &delivery);
                 json_t *json = json_object();
                 json_object_set_new(json, "channel", json_from_text(channel_name(channel)));
-                json_object_set_new(json, "kind", json_string(notify_kind_name(channel_kind(channel))));
+                json_object_set_new(json, "kind",
+                                    json_string(notify_kind_name(channel_kind(channel))));
                 json_object_set_new(json, "ok", json_boolean(delivery.outcome == DELIVERY_DONE));
                 json_object_set_new(json, "error", json_from_text(delivery.error));
-                json_object_set_new(json, "duration_ms", json_integer(clock_monotonic_ms() - begun));
+                json_object_set_new(json, "duration_ms",
+                                    json_integer(clock_monotonic_ms() - begun));
                 json_array_append_new(results, json);
         }
         return results;
 }
 
-static int send_directly(const struct cli *cli, const struct settings *settings, const char *job, const char *text,
-                         struct error **err)
+static int send_directly(const struct cli *cli, const struct settings *settings, const char *job,
+                         const char *text, struct error **err)
 {
         _cleanup_(secrets_freep) struct secrets *secrets = secrets_load(settings->directory, err);
         if (!secrets)
                 return STATUS_FROM_ERROR;
         _cleanup_channels_ struct channels channels = channels_of(settings, secrets);
-        _cleanup_notice_ struct notice *notice = scheduler_failure_notice(job, text, clock_realtime_s());
+        _cleanup_notice_ struct notice *notice =
+                scheduler_failure_notice(job, text, clock_realtime_s());
         _cleanup_json_ json_t *answer = json_object();
         json_t *results = deliver_to_all(&channels, notice);
         json_object_set_new(answer, "channels", results);
         if (json_array_size(results) == 0) {
-                error_set(err, ERROR_CONFIG, "no channel takes failures%s%s", channels.warnings ? ": " : "",
+                error_set(err, ERROR_CONFIG, "no channel takes failures%s%s",
+                          channels.warnings ? ": " : "",
                           channels.warnings ? channels.warnings[0]
-                                            : "; give the secret SLACK_FAILURE_WEBHOOK, or `notify:` in orch.yaml");
+                                            : "; give the secret SLACK_FAILURE_WEBHOOK, or "
+                                              "`notify:` in orch.yaml");
                 return STATUS_FROM_ERROR;
         }
         bool all_ok = true;
@@ -185,7 +203,8 @@ int verb_notify_failure(const struct cli *cli, struct error **err)
         /* A command may end without reading what it is given. */
         signal(SIGPIPE, SIG_IGN);
         int status = STATUS_OK;
-        if (!options_has(cli->options, "direct") && leave_to_daemon(cli, settings, job, text, &status))
+        if (!options_has(cli->options, "direct") &&
+            leave_to_daemon(cli, settings, job, text, &status))
                 return status;
         return send_directly(cli, settings, job, text, err);
 }

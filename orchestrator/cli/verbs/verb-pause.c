@@ -8,16 +8,20 @@
 #include "schema/json/json-fields.h"
 
 static const struct option_spec pause_options[] = {
-        { .name = "until", .value = "WHEN", .help = "it ends by itself then: 2h, 18:00, \"2026-02-01 18:00\"" },
+        { .name = "until",
+          .value = "WHEN",
+          .help = "it ends by itself then: 2h, 18:00, \"2026-02-01 18:00\"" },
         { 0 },
 };
 
 const struct verb_manual manual_pause = {
         .arguments = "",
         .options = pause_options,
-        .text = "No backup begins any more, until then or until `orch resume`; a restart of the daemon does not end it. What runs "
+        .text = "No backup begins any more, until then or until `orch resume`; a restart of the "
+                "daemon does not end it. What runs "
                 "goes\n"
-                "on, what waits waits, and `orch run` is refused with exit status 4. Checks, recoveries, restores and "
+                "on, what waits waits, and `orch run` is refused with exit status 4. Checks, "
+                "recoveries, restores and "
                 "verifications\n"
                 "are not held up.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON),
@@ -26,7 +30,8 @@ const struct verb_manual manual_pause = {
 
 const struct verb_manual manual_resume = {
         .arguments = "",
-        .text = "Ends a pause. What waited begins; nothing else is made up for: `orch run` takes what is due.",
+        .text = "Ends a pause. What waited begins; nothing else is made up for: `orch run` takes "
+                "what is due.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON),
         .example = "orch resume",
 };
@@ -38,9 +43,11 @@ static int ask(const struct cli *cli, const char *path, const json_t *body, stru
         if (!answer)
                 return status;
         _cleanup_free_ char *until = value_local_time(answer, "until");
-        _cleanup_free_ char *line = !value_bool(answer, "paused") ? xstrdup("backups go on")
-                                    : str_empty(until)            ? xstrdup("backups are paused until `orch resume`")
-                                                       : xasprintf("backups are paused until %s, or `orch resume`", until);
+        _cleanup_free_ char *line =
+                !value_bool(answer, "paused") ? xstrdup("backups go on")
+                : str_empty(until)
+                        ? xstrdup("backups are paused until `orch resume`")
+                        : xasprintf("backups are paused until %s, or `orch resume`", until);
         return cli_printed(output_line(line));
 }
 

@@ -1,4 +1,5 @@
-/* `orch prune`: retention by hand. What would go is shown with the reason for each point, and asked for; only what was shown is removed. */
+/* `orch prune`: retention by hand. What would go is shown with the reason for each point, and asked
+ * for; only what was shown is removed. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/client/client.h"
@@ -10,7 +11,8 @@
 #include "schema/json/json-fields.h"
 
 static const struct option_spec options[] = {
-        { .name = "dry-run", .help = "say what would be removed, what is kept, and why; remove nothing" },
+        { .name = "dry-run",
+          .help = "say what would be removed, what is kept, and why; remove nothing" },
         { .name = "yes", .help = "remove without asking; needed where nobody can be asked" },
         { 0 },
 };
@@ -19,13 +21,17 @@ const struct verb_manual manual_prune = {
         .arguments = "[VM…]",
         .max_words = SIZE_MAX,
         .options = options,
-        .text = "Removes the points that no rule of the inventory keeps any more, of these VMs or of all; a VM may be a glob. "
+        .text = "Removes the points that no rule of the inventory keeps any more, of these VMs or "
+                "of all; a VM may be a glob. "
                 "Each\n"
-                "good backup does the same for its VM. Never removed are the newest good point, one that is held or read, and what "
+                "good backup does the same for its VM. Never removed are the newest good point, "
+                "one that is held or read, and what "
                 "a\n"
-                "kept point builds on. Points of VMs that left the inventory are told and stay: remove their folders by hand.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
-                 MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
+                "kept point builds on. Points of VMs that left the inventory are told and stay: "
+                "remove their folders by hand.",
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
+                 MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch prune --dry-run",
 };
 
@@ -40,7 +46,9 @@ static json_t *make_body(const struct cli *cli, bool dry_run)
 /* What goes; with `kept` also what stays. Adds "VM/POINT" of what goes to `going`. */
 static char *plan_table(const json_t *plan, bool kept, json_t *going, int64_t *bytes)
 {
-        static const char *const headers[] = { "VM", "POINT", "STARTED", ">STORED", "", "WHY", NULL };
+        static const char *const headers[] = {
+                "VM", "POINT", "STARTED", ">STORED", "", "WHY", NULL
+        };
         _cleanup_table_ struct table *table = table_new(headers);
         const json_t *vm;
         const json_t *point;
@@ -49,7 +57,8 @@ static char *plan_table(const json_t *plan, bool kept, json_t *going, int64_t *b
                 for (size_t j = 0; (point = json_array_get(value_array(vm, "points"), j)); j++) {
                         bool remove = value_bool(point, "remove");
                         if (remove) {
-                                _cleanup_free_ char *name = xasprintf("%s/%s", value_text(vm, "vm"), value_text(point, "point"));
+                                _cleanup_free_ char *name = xasprintf("%s/%s", value_text(vm, "vm"),
+                                                                      value_text(point, "point"));
                                 json_array_append_new(going, json_string(name));
                                 *bytes += value_integer(point, "stored_bytes", 0);
                         }
@@ -77,13 +86,15 @@ static bool tell_unlisted(const json_t *plan)
                 _cleanup_free_ char *points = format_count(value_integer(vm, "points", 0), "point");
                 _cleanup_free_ char *bytes = value_bytes(vm, "stored_bytes");
                 _cleanup_free_ char *line =
-                        xasprintf("%s is not in the inventory; its %s (%s) stay", value_text(vm, "vm"), points, bytes);
+                        xasprintf("%s is not in the inventory; its %s (%s) stay",
+                                  value_text(vm, "vm"), points, bytes);
                 written = written && output_line(line);
         }
         return written;
 }
 
-static int remove_them(const struct cli *cli, struct client *client, json_t *going, struct error **err)
+static int remove_them(const struct cli *cli, struct client *client, json_t *going,
+                       struct error **err)
 {
         _cleanup_json_ json_t *body = make_body(cli, false);
         json_object_set(body, "points", going);
@@ -96,9 +107,9 @@ int verb_prune(const struct cli *cli, struct error **err)
         bool dry_run = options_has(cli->options, "dry-run");
         bool yes = options_has(cli->options, "yes");
         if (!dry_run && !yes && !cli->can_ask) {
-                error_set(
-                        err, ERROR_CONFIG,
-                        "orch prune removes points: without a terminal to ask on, and with --json, it needs --yes (or --dry-run)");
+                error_set(err, ERROR_CONFIG,
+                          "orch prune removes points: without a terminal to ask on, and with "
+                          "--json, it needs --yes (or --dry-run)");
                 return STATUS_USAGE;
         }
         _cleanup_client_ struct client *client = cli_connect(cli);
@@ -120,7 +131,9 @@ int verb_prune(const struct cli *cli, struct error **err)
         _cleanup_free_ char *count = format_count((int64_t)json_array_size(going), "point");
         _cleanup_free_ char *size = format_bytes((uint64_t)bytes);
         if (!any)
-                return cli->json ? STATUS_OK : cli_printed(output_line("nothing to remove: every point is kept by a rule"));
+                return cli->json ? STATUS_OK
+                                 : cli_printed(output_line(
+                                           "nothing to remove: every point is kept by a rule"));
         if (dry_run) {
                 _cleanup_free_ char *line = xasprintf("%s (%s) would be removed", count, size);
                 return cli_printed(output_line(line));

@@ -1,5 +1,6 @@
-/* `orch recover`: has the daemon look for what a crash left and undo it, or with --standalone workers of this process's own, one after the
- * other, while it holds the repository's lock. A word may name a VM or a hypervisor: the inventory tells. */
+/* `orch recover`: has the daemon look for what a crash left and undo it, or with --standalone
+ * workers of this process's own, one after the other, while it holds the repository's lock. A word
+ * may name a VM or a hypervisor: the inventory tells. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/client/client.h"
@@ -13,7 +14,8 @@
 
 static const struct option_spec options[] = {
         { .name = "dry-run", .help = "say what would be put right, and change nothing" },
-        { .name = "standalone", .help = "do it here; needs no daemon and no catalog, and no daemon may have the share" },
+        { .name = "standalone",
+          .help = "do it here; needs no daemon and no catalog, and no daemon may have the share" },
         { 0 },
 };
 
@@ -21,15 +23,18 @@ const struct verb_manual manual_recover = {
         .arguments = "[VM|HYPERVISOR…]",
         .max_words = SIZE_MAX,
         .options = options,
-        .text = "Looks on the hypervisors for what a crash left (a frozen guest, an overlay, files of orch's) and undoes it: for "
+        .text = "Looks on the hypervisors for what a crash left (a frozen guest, an overlay, files "
+                "of orch's) and undoes it: for "
                 "these\n"
                 "VMs, for all VMs of these hypervisors, or for all.\n"
                 "\n"
-                "The daemon does this by itself when it starts. --standalone is for when there is none: end what is left of its "
+                "The daemon does this by itself when it starts. --standalone is for when there is "
+                "none: end what is left of its "
                 "workers\n"
                 "(`orch worker`) first.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
-                 MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
+                 MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch recover hypervisor-02",
 };
 
@@ -42,7 +47,8 @@ static bool has_name(const json_t *array, const char *name)
         return false;
 }
 
-static int ask_daemon(const struct cli *cli, const struct follow_options *follow, struct error **err)
+static int ask_daemon(const struct cli *cli, const struct follow_options *follow,
+                      struct error **err)
 {
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
@@ -58,7 +64,8 @@ static int ask_daemon(const struct cli *cli, const struct follow_options *follow
         json_t *hypervisors = json_array();
         for (size_t i = 0; i < cli->options->n_words; i++) {
                 const char *word = cli->options->words[i];
-                json_array_append_new(has_name(known, word) ? hypervisors : vms, json_from_text(word));
+                json_array_append_new(has_name(known, word) ? hypervisors : vms,
+                                      json_from_text(word));
         }
         json_object_set_new(body, "vms", vms);
         json_object_set_new(body, "hypervisors", hypervisors);
@@ -95,8 +102,9 @@ static int recover_each(const struct client_stream *stream, void *data, struct e
                 _cleanup_(job_request_freep) struct job_request *request =
                         standalone_request(alone->standalone, JOB_RECOVER, alone->vms[i]);
                 request->dry_run = alone->dry_run;
-                int result = pin(alone->standalone, request, err) < 0 ? STATUS_FROM_ERROR
-                                                                      : standalone_run(alone->standalone, request, stream, err);
+                int result = pin(alone->standalone, request, err) < 0
+                                     ? STATUS_FROM_ERROR
+                                     : standalone_run(alone->standalone, request, stream, err);
                 if (result == STATUS_FROM_ERROR || result == STATUS_CANCELLED)
                         return result;
                 status = result == STATUS_OK ? status : result;
@@ -109,7 +117,8 @@ static char **choose_vms(const struct inventory *inventory, const struct options
 {
         char **vms = NULL;
         for (size_t i = 0; i < given->n_words; i++)
-                if (!inventory_find_hypervisor(inventory, given->words[i]) && !strv_contains(vms, given->words[i]))
+                if (!inventory_find_hypervisor(inventory, given->words[i]) &&
+                    !strv_contains(vms, given->words[i]))
                         strv_add(&vms, given->words[i]);
         for (size_t i = 0; i < inventory->n_vms; i++) {
                 const struct inventory_vm *vm = &inventory->vms[i];
@@ -122,7 +131,8 @@ static char **choose_vms(const struct inventory *inventory, const struct options
         return vms;
 }
 
-static int recover_here(const struct cli *cli, const struct follow_options *follow, struct error **err)
+static int recover_here(const struct cli *cli, const struct follow_options *follow,
+                        struct error **err)
 {
         _cleanup_(standalone_freep) struct standalone *standalone = standalone_new(cli, err);
         if (!standalone)
@@ -135,12 +145,15 @@ static int recover_here(const struct cli *cli, const struct follow_options *foll
                           standalone_settings(standalone)->inventory);
                 return STATUS_USAGE;
         }
-        struct alone alone = { .standalone = standalone, .vms = vms, .dry_run = options_has(cli->options, "dry-run") };
+        struct alone alone = { .standalone = standalone,
+                               .vms = vms,
+                               .dry_run = options_has(cli->options, "dry-run") };
         return follow_source(cli, recover_each, &alone, follow, err);
 }
 
 int verb_recover(const struct cli *cli, struct error **err)
 {
         const struct follow_options follow = { .strict = false };
-        return options_has(cli->options, "standalone") ? recover_here(cli, &follow, err) : ask_daemon(cli, &follow, err);
+        return options_has(cli->options, "standalone") ? recover_here(cli, &follow, err)
+                                                       : ask_daemon(cli, &follow, err);
 }

@@ -12,21 +12,25 @@ enum { PROBE_TIMEOUT_MS = 15000 };
 
 const struct verb_manual manual_repository_init = {
         .arguments = "",
-        .text = "Makes the share at `repository.path` an orch repository, once: writes its marker with a new UUID. Refused where\n"
-                "nothing is mounted, where the mount is no NFSv4 (unless `repository.fstype: any`), and where a marker is already.",
+        .text = "Makes the share at `repository.path` an orch repository, once: writes its marker "
+                "with a new UUID. Refused where\n"
+                "nothing is mounted, where the mount is no NFSv4 (unless `repository.fstype: "
+                "any`), and where a marker is already.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch repository init",
 };
 
 const struct verb_manual manual_repository_check = {
         .arguments = "",
-        .text = "Tries the share at `repository.path`: is it mounted, of the right type, marked, writable, how much room has it?",
+        .text = "Tries the share at `repository.path`: is it mounted, of the right type, marked, "
+                "writable, how much room has it?",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch repository check",
 };
 
 static const struct option_spec unlock_options[] = {
-        { .name = "force", .help = "also when another host took it; be sure that no orch runs there" },
+        { .name = "force",
+          .help = "also when another host took it; be sure that no orch runs there" },
         { .name = "yes", .help = "with --force: don't ask" },
         { 0 },
 };
@@ -34,9 +38,11 @@ static const struct option_spec unlock_options[] = {
 const struct verb_manual manual_repository_unlock = {
         .arguments = "",
         .options = unlock_options,
-        .text = "Breaks the repository's lock when its holder is dead. Refused while the holder lives, and when it was taken on\n"
+        .text = "Breaks the repository's lock when its holder is dead. Refused while the holder "
+                "lives, and when it was taken on\n"
                 "another host, which this one cannot look into, unless --force is given.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED) |
+                 MANUAL_EXIT(STATUS_CANCELLED),
         .example = "orch repository unlock",
 };
 
@@ -55,17 +61,20 @@ int verb_repository_init(const struct cli *cli, struct error **err)
         if (repository_init(settings->repository_path, settings->repository_fstype, &uuid, err) < 0)
                 return STATUS_FROM_ERROR;
         if (cli->json)
-                return print_json(json_pack("{s:s, s:s}", "path", settings->repository_path, "uuid", uuid));
-        _cleanup_free_ char *line = xasprintf("%s is now an orch repository (%s)", settings->repository_path, uuid);
+                return print_json(
+                        json_pack("{s:s, s:s}", "path", settings->repository_path, "uuid", uuid));
+        _cleanup_free_ char *line =
+                xasprintf("%s is now an orch repository (%s)", settings->repository_path, uuid);
         return cli_printed(output_line(line));
 }
 
 static int print_status(const struct cli *cli, const struct repository_status *status)
 {
         if (cli->json)
-                return print_json(json_pack("{s:s, s:s, s:s, s:b, s:I, s:I}", "path", status->path, "mount_type",
-                                            status->mount_type, "uuid", status->uuid, "writable", (int)status->writable,
-                                            "free_bytes", (json_int_t)status->free_bytes, "total_bytes",
+                return print_json(json_pack("{s:s, s:s, s:s, s:b, s:I, s:I}", "path", status->path,
+                                            "mount_type", status->mount_type, "uuid", status->uuid,
+                                            "writable", (int)status->writable, "free_bytes",
+                                            (json_int_t)status->free_bytes, "total_bytes",
                                             (json_int_t)status->total_bytes));
         _cleanup_free_ char *free_text = format_bytes(status->free_bytes);
         _cleanup_free_ char *total_text = format_bytes(status->total_bytes);
@@ -84,7 +93,8 @@ int verb_repository_check(const struct cli *cli, struct error **err)
         if (!settings)
                 return STATUS_USAGE;
         _cleanup_repository_status_ struct repository_status status = { 0 };
-        if (repository_probe(settings->repository_path, settings->repository_fstype, PROBE_TIMEOUT_MS, &status, err) < 0)
+        if (repository_probe(settings->repository_path, settings->repository_fstype,
+                             PROBE_TIMEOUT_MS, &status, err) < 0)
                 return STATUS_FROM_ERROR;
         int printed = print_status(cli, &status);
         return status.writable ? printed : STATUS_JOB_FAILED;
@@ -93,14 +103,18 @@ int verb_repository_check(const struct cli *cli, struct error **err)
 static int print_unlocked(const struct cli *cli, const char *path, const struct lock_holder *holder)
 {
         if (cli->json) {
-                _cleanup_free_ char *when = holder->since ? clock_format_rfc3339(holder->since) : NULL;
-                return print_json(
-                        json_pack("{s:s?, s:I, s:s?}", "host", holder->host, "pid", (json_int_t)holder->pid, "since", when));
+                _cleanup_free_ char *when =
+                        holder->since ? clock_format_rfc3339(holder->since) : NULL;
+                return print_json(json_pack("{s:s?, s:I, s:s?}", "host", holder->host, "pid",
+                                            (json_int_t)holder->pid, "since", when));
         }
-        _cleanup_free_ char *since = holder->since ? clock_format_local(holder->since) : xstrdup("an unknown time");
-        _cleanup_free_ char *line = holder->host ? xasprintf("%s is unlocked; process %lld on %s had locked it since %s", path,
-                                                             (long long)holder->pid, holder->host, since)
-                                                 : xasprintf("%s is not locked", path);
+        _cleanup_free_ char *since =
+                holder->since ? clock_format_local(holder->since) : xstrdup("an unknown time");
+        _cleanup_free_ char *line =
+                holder->host
+                        ? xasprintf("%s is unlocked; process %lld on %s had locked it since %s",
+                                    path, (long long)holder->pid, holder->host, since)
+                        : xasprintf("%s is not locked", path);
         return cli_printed(output_line(line));
 }
 
@@ -112,10 +126,13 @@ int verb_repository_unlock(const struct cli *cli, struct error **err)
         bool force = options_has(cli->options, "force");
         if (force && !options_has(cli->options, "yes")) {
                 if (!cli->can_ask) {
-                        error_set(err, ERROR_CONFIG, "--force needs --yes where there is no terminal to ask on, and with --json");
+                        error_set(err, ERROR_CONFIG,
+                                  "--force needs --yes where there is no terminal to ask on, and "
+                                  "with --json");
                         return STATUS_USAGE;
                 }
-                if (!cli_ask("Two orchestrators on one share can destroy backups. Is no other orch running on it, on any host?"))
+                if (!cli_ask("Two orchestrators on one share can destroy backups. Is no other orch "
+                             "running on it, on any host?"))
                         return STATUS_CANCELLED;
         }
         _cleanup_(repository_freep) struct repository *repository =

@@ -1,5 +1,6 @@
-/* `orch restore`: brings a VM back from a point, by a job of the daemon's, or with --standalone by a worker of this process's own. What is
- * asked for is checked here too, so that a slip is told before anything is asked. */
+/* `orch restore`: brings a VM back from a point, by a job of the daemon's, or with --standalone by
+ * a worker of this process's own. What is asked for is checked here too, so that a slip is told
+ * before anything is asked. */
 #include <string.h>
 
 #include "base/fs.h"
@@ -14,24 +15,38 @@
 
 static const struct option_spec options[] = {
         { .name = "to", .value = "HYPERVISOR", .help = "restore there, instead of where it lived" },
-        { .name = "name", .value = "NEW", .help = "a second machine of this name beside the original: another UUID, no network" },
+        { .name = "name",
+          .value = "NEW",
+          .help = "a second machine of this name beside the original: another UUID, no network" },
         { .name = "network",
           .value = "NET",
           .repeatable = true,
-          .help = "keep, none, a network for every NIC, or OLD=NEW (default: keep; with --name none)" },
+          .help = "keep, none, a network for every NIC, or OLD=NEW (default: keep; with --name "
+                  "none)" },
         { .name = "disks", .value = "vda,…", .help = "only these disks" },
-        { .name = "images", .value = "DIR|POOL", .help = "put the disks into this folder or libvirt pool of the hypervisor" },
-        { .name = "format", .value = "FORMAT", .help = "qcow2 or raw, instead of what the disks were" },
-        { .name = "start", .help = "start it, and wait until its guest agent answers, where it can have one" },
-        { .name = "instant", .help = "start it at once from the share, and pull its disks off it while it runs" },
-        { .name = "replace", .help = "in place of the VM that is there: it is shut off and kept aside for 7 days" },
-        { .name = "original-gone", .help = "the original, which cannot be asked, does not run any more and never will" },
+        { .name = "images",
+          .value = "DIR|POOL",
+          .help = "put the disks into this folder or libvirt pool of the hypervisor" },
+        { .name = "format",
+          .value = "FORMAT",
+          .help = "qcow2 or raw, instead of what the disks were" },
+        { .name = "start",
+          .help = "start it, and wait until its guest agent answers, where it can have one" },
+        { .name = "instant",
+          .help = "start it at once from the share, and pull its disks off it while it runs" },
+        { .name = "replace",
+          .help = "in place of the VM that is there: it is shut off and kept aside for 7 days" },
+        { .name = "original-gone",
+          .help = "the original, which cannot be asked, does not run any more and never will" },
         { .name = "export",
           .value = "DIR",
-          .help = "only write images and XML into this folder of the machine that orch's daemon runs on" },
+          .help = "only write images and XML into this folder of the machine that orch's daemon "
+                  "runs on" },
         { .name = "standalone",
-          .help = "without daemon and catalog, on any machine that sees the share; DIR is then of this machine" },
-        { .name = "dry-run", .help = "verify and check everything, say what would be done, and end" },
+          .help = "without daemon and catalog, on any machine that sees the share; DIR is then of "
+                  "this machine" },
+        { .name = "dry-run",
+          .help = "verify and check everything, say what would be done, and end" },
         { .name = "yes", .help = "with --replace: do not ask for the VM's name" },
         { 0 },
 };
@@ -41,16 +56,22 @@ const struct verb_manual manual_restore = {
         .min_words = 1,
         .max_words = 2,
         .options = options,
-        .text = "Brings a VM back as it was at POINT (a name, the beginning of one, or latest, the default). The point is "
+        .text = "Brings a VM back as it was at POINT (a name, the beginning of one, or latest, the "
+                "default). The point is "
                 "verified\n"
-                "first (its disks while they are copied, where nobody has touched it since it was last verified); the hypervisor\n"
-                "copies the disks from the share, they are compared with the point, put into place, and the VM is defined.\n"
-                "No file is ever written over. A failure, a cancel or a crash at any step leaves things as they were.\n"
+                "first (its disks while they are copied, where nobody has touched it since it was "
+                "last verified); the hypervisor\n"
+                "copies the disks from the share, they are compared with the point, put into "
+                "place, and the VM is defined.\n"
+                "No file is ever written over. A failure, a cancel or a crash at any step leaves "
+                "things as they were.\n"
                 "\n"
-                "With --instant the VM depends on the share until its disks are pulled: if the share stops answering before "
+                "With --instant the VM depends on the share until its disks are pulled: if the "
+                "share stops answering before "
                 "that, it stalls.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
-                 MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
+                 MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch restore prod-db-01 2026-02-01-220015 --to hypervisor-02 --start",
 };
 
@@ -102,23 +123,28 @@ static json_t *make_options(const struct cli *cli, struct error **err)
 static int confirm(const struct cli *cli, struct error **err)
 {
         const char *vm = cli->options->words[0];
-        if (!options_has(cli->options, "replace") || options_has(cli->options, "yes") || options_has(cli->options, "dry-run"))
+        if (!options_has(cli->options, "replace") || options_has(cli->options, "yes") ||
+            options_has(cli->options, "dry-run"))
                 return STATUS_OK;
         if (!cli->can_ask) {
-                error_set(err, ERROR_CONFIG, "--replace shuts %s off and puts another state of it in its place: say --yes", vm);
+                error_set(err, ERROR_CONFIG,
+                          "--replace shuts %s off and puts another state of it in its place: say "
+                          "--yes",
+                          vm);
                 return STATUS_USAGE;
         }
-        _cleanup_free_ char *question =
-                xasprintf("%s is shut off and replaced by its state of %s; what it is now is kept aside for 7 "
-                          "days.\nType the VM's name to go on: ",
-                          vm, cli->options->words[1]);
+        _cleanup_free_ char *question = xasprintf("%s is shut off and replaced by its state of %s; "
+                                                  "what it is now is kept aside for 7 "
+                                                  "days.\nType the VM's name to go on: ",
+                                                  vm, cli->options->words[1]);
         if (cli_ask_word(question, vm))
                 return STATUS_OK;
         error_set(err, ERROR_CANCELLED, "not confirmed: nothing was changed");
         return STATUS_CANCELLED;
 }
 
-static int ask_daemon(const struct cli *cli, json_t *wanted, const struct follow_options *follow, struct error **err)
+static int ask_daemon(const struct cli *cli, json_t *wanted, const struct follow_options *follow,
+                      struct error **err)
 {
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
@@ -140,17 +166,20 @@ static int restore_alone(const struct client_stream *stream, void *data, struct 
         return standalone_run(alone->standalone, alone->request, stream, err);
 }
 
-static int do_without_daemon(const struct cli *cli, json_t *wanted, const struct follow_options *follow, struct error **err)
+static int do_without_daemon(const struct cli *cli, json_t *wanted,
+                             const struct follow_options *follow, struct error **err)
 {
         const char *vm = cli->options->words[0];
         if (!name_is_safe(vm)) {
-                error_set(err, ERROR_CONFIG, "VM: expected a name of letters, digits, '.', '_' and '-'");
+                error_set(err, ERROR_CONFIG,
+                          "VM: expected a name of letters, digits, '.', '_' and '-'");
                 return STATUS_USAGE;
         }
         _cleanup_(standalone_freep) struct standalone *standalone = standalone_new(cli, err);
         if (!standalone)
                 return err && *err ? STATUS_FROM_ERROR : STATUS_USAGE;
-        _cleanup_(job_request_freep) struct job_request *request = standalone_request(standalone, JOB_RESTORE, vm);
+        _cleanup_(job_request_freep) struct job_request *request =
+                standalone_request(standalone, JOB_RESTORE, vm);
         request->options = json_incref(wanted);
         struct alone alone = { .standalone = standalone, .request = request };
         return follow_source(cli, restore_alone, &alone, follow, err);
@@ -164,7 +193,9 @@ int verb_restore(const struct cli *cli, struct error **err)
         int status = confirm(cli, err);
         if (status != STATUS_OK)
                 return status;
-        const struct follow_options follow = { .passed_checks = options_has(cli->options, "dry-run") };
-        return options_has(cli->options, "standalone") ? do_without_daemon(cli, wanted, &follow, err)
-                                                       : ask_daemon(cli, wanted, &follow, err);
+        const struct follow_options follow = { .passed_checks =
+                                                       options_has(cli->options, "dry-run") };
+        return options_has(cli->options, "standalone")
+                       ? do_without_daemon(cli, wanted, &follow, err)
+                       : ask_daemon(cli, wanted, &follow, err);
 }

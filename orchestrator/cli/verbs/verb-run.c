@@ -1,5 +1,6 @@
-/* `orch run`: one cycle. On a terminal, a run that would back up more than the slot's usual VMs shows its plan and asks first: that is
- * what a slip of the fingers looks like. Never asks elsewhere: Bacula could not answer. */
+/* `orch run`: one cycle. On a terminal, a run that would back up more than the slot's usual VMs
+ * shows its plan and asks first: that is what a slip of the fingers looks like. Never asks
+ * elsewhere: Bacula could not answer. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -14,10 +15,17 @@
 static const struct option_spec options[] = {
         { .name = "all", .help = "also what is not due; leaves out `schedule: manual`" },
         { .name = "tag", .value = "TAG", .repeatable = true, .help = "only VMs with this tag" },
-        { .name = "hypervisor", .value = "NAME", .repeatable = true, .help = "only VMs of this hypervisor" },
-        { .name = "exclude", .value = "GLOB", .repeatable = true, .help = "leave out VMs whose name matches" },
+        { .name = "hypervisor",
+          .value = "NAME",
+          .repeatable = true,
+          .help = "only VMs of this hypervisor" },
+        { .name = "exclude",
+          .value = "GLOB",
+          .repeatable = true,
+          .help = "leave out VMs whose name matches" },
         { .name = "dry-run", .help = "show what would be backed up, in which order, and end" },
-        { .name = "attach", .help = "if a cycle runs already, follow that one instead of refusing" },
+        { .name = "attach",
+          .help = "if a cycle runs already, follow that one instead of refusing" },
         { .name = "yes", .help = "on a terminal: don't ask, however much is to be backed up" },
         FOLLOW_OPTIONS,
         { 0 },
@@ -26,11 +34,13 @@ static const struct option_spec options[] = {
 const struct verb_manual manual_run = {
         .arguments = "",
         .options = options,
-        .text = "Backs up the VMs that are due, one by one in the order of their priority, and waits for the end. A VM that fails "
+        .text = "Backs up the VMs that are due, one by one in the order of their priority, and "
+                "waits for the end. A VM that fails "
                 "does\n"
                 "not stop the others. The last line printed is the verdict.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
-                 MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
+                 MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch run --exclude 'test-*' --dry-run",
 };
 
@@ -53,7 +63,8 @@ static json_t *make_request(const struct cli *cli)
         json_object_set_new(body, "attach", json_boolean(options_has(cli->options, "attach")));
         json_object_set_new(body, "plan_only", json_false());
         if (options_has(cli->options, "bacula-job"))
-                json_object_set_new(body, "bacula_job", json_string(options_get(cli->options, "bacula-job")));
+                json_object_set_new(body, "bacula_job",
+                                    json_string(options_get(cli->options, "bacula-job")));
         return body;
 }
 
@@ -84,14 +95,17 @@ static int show_plan(const struct cli *cli, const json_t *plan)
         int64_t count;
         _cleanup_free_ char *table = format_plan(plan, options_has(cli->options, "all"), &count);
         if (count == 0)
-                return cli_printed(output_line("nothing is due; `orch schedule` tells when what is"));
+                return cli_printed(
+                        output_line("nothing is due; `orch schedule` tells when what is"));
         _cleanup_free_ char *vms = format_count(count, "VM");
-        _cleanup_free_ char *verdict = xasprintf("%s would be backed up, in this order; nothing was done", vms);
+        _cleanup_free_ char *verdict =
+                xasprintf("%s would be backed up, in this order; nothing was done", vms);
         return cli_printed(output_text(table) && output_line(verdict));
 }
 
 /* STATUS_OK to go on, STATUS_CANCELLED when the answer was no, or a failure. */
-static int ask_if_unusual(const struct cli *cli, struct client *client, json_t *body, struct error **err)
+static int ask_if_unusual(const struct cli *cli, struct client *client, json_t *body,
+                          struct error **err)
 {
         _cleanup_json_ json_t *plan = NULL;
         json_object_set_new(body, "plan_only", json_true());
@@ -106,8 +120,8 @@ static int ask_if_unusual(const struct cli *cli, struct client *client, json_t *
                 return STATUS_OK;
         output_text(table);
         _cleanup_free_ char *vms = format_count(count, "VM");
-        _cleanup_free_ char *question =
-                xasprintf("That is %s; usual for this slot: %lld. Back them up now?", vms, (long long)usual);
+        _cleanup_free_ char *question = xasprintf(
+                "That is %s; usual for this slot: %lld. Back them up now?", vms, (long long)usual);
         if (cli_ask(question))
                 return STATUS_OK;
         log_info("nothing was done");
@@ -128,7 +142,8 @@ int verb_run(const struct cli *cli, struct error **err)
                 int status = client_call(client, "/v1/run", body, &plan, err);
                 return status == STATUS_OK ? show_plan(cli, plan) : status;
         }
-        if (cli->can_ask && !options_has(cli->options, "yes") && !options_has(cli->options, "attach")) {
+        if (cli->can_ask && !options_has(cli->options, "yes") &&
+            !options_has(cli->options, "attach")) {
                 int status = ask_if_unusual(cli, client, body, err);
                 if (status != STATUS_OK)
                         return status;

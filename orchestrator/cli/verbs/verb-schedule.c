@@ -8,15 +8,17 @@
 
 const struct verb_manual manual_schedule = {
         .arguments = "",
-        .text = "Shows each VM in the order in which a cycle takes them: whether it is due, why, and when next.",
+        .text = "Shows each VM in the order in which a cycle takes them: whether it is due, why, "
+                "and when next.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch schedule",
 };
 
 static char *format_table(const json_t *schedule)
 {
-        static const char *const headers[] = { "VM",  "HYPERVISOR", ">PRIORITY", "SCHEDULE", "LAST GOOD",
-                                               "DUE", "NEXT",       "REASON",    NULL };
+        static const char *const headers[] = { "VM",       "HYPERVISOR", ">PRIORITY",
+                                               "SCHEDULE", "LAST GOOD",  "DUE",
+                                               "NEXT",     "REASON",     NULL };
         _cleanup_table_ struct table *table = table_new(headers);
         const json_t *entry;
         for (size_t i = 0; (entry = json_array_get(schedule, i)); i++) {
@@ -27,7 +29,9 @@ static char *format_table(const json_t *schedule)
                 table_cellf(table, "%lld", (long long)value_integer(entry, "priority", 0));
                 table_cell(table, value_text(entry, "schedule"));
                 table_cell(table, last_good);
-                table_cell(table, value_bool(entry, "overdue") ? "overdue" : value_bool(entry, "due") ? "yes" : "no");
+                table_cell(table, value_bool(entry, "overdue") ? "overdue"
+                                  : value_bool(entry, "due")   ? "yes"
+                                                               : "no");
                 table_cell(table, next);
                 table_cell(table, value_text(entry, "reason"));
         }

@@ -13,9 +13,11 @@ const struct verb_manual manual_show = {
         .arguments = "VM [POINT]",
         .min_words = 1,
         .max_words = 2,
-        .text = "Shows one restore point: its disks, checks, warnings. POINT is its name, the beginning of its name where that is\n"
+        .text = "Shows one restore point: its disks, checks, warnings. POINT is its name, the "
+                "beginning of its name where that is\n"
                 "enough, or `latest`, the newest good one, which is the default.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch show prod-db-01 2026-02-01",
 };
 
@@ -69,7 +71,9 @@ static void add_summary(struct strbuf *out, const json_t *point)
         add_line(out, "proof", value_text(point, "proof"));
         add_line(out, "because", value_text(point, "proof_reason"));
         for (size_t i = 0; i < json_array_size(value_array(point, "proof_evidence")); i++)
-                add_line(out, i ? "" : "seen", json_string_value(json_array_get(value_array(point, "proof_evidence"), i)));
+                add_line(
+                        out, i ? "" : "seen",
+                        json_string_value(json_array_get(value_array(point, "proof_evidence"), i)));
 }
 
 /* One without rows is left out. */
@@ -100,7 +104,8 @@ static void add_disks(struct strbuf *out, const json_t *metadata)
 
 static void add_configs(struct strbuf *out, const json_t *metadata)
 {
-        static const char *const headers[] = { "CONFIGURATION", ">STORED", "SINCE THE POINT BEFORE", NULL };
+        static const char *const headers[] = { "CONFIGURATION", ">STORED", "SINCE THE POINT BEFORE",
+                                               NULL };
         _cleanup_table_ struct table *table = table_new(headers);
         size_t i;
         const json_t *config;
@@ -108,7 +113,8 @@ static void add_configs(struct strbuf *out, const json_t *metadata)
                 _cleanup_free_ char *stored = value_bytes(config, "stored_bytes");
                 const char *change = value_text(config, "change");
                 _cleanup_free_ char *lines =
-                        xasprintf("changed, %lld lines added, %lld removed", (long long)value_integer(config, "lines_added", 0),
+                        xasprintf("changed, %lld lines added, %lld removed",
+                                  (long long)value_integer(config, "lines_added", 0),
                                   (long long)value_integer(config, "lines_removed", 0));
                 table_cell(table, value_text(config, "file"));
                 table_cell(table, stored);
@@ -121,8 +127,8 @@ static void add_excluded(struct strbuf *out, const json_t *metadata)
 {
         const json_t *disk;
         for (size_t i = 0; (disk = json_array_get(value_array(metadata, "excluded"), i)); i++)
-                strbuf_addf(out, "%sdisk %s is not in it: %s\n", i ? "" : "\n", value_text(disk, "target"),
-                            value_text(disk, "reason"));
+                strbuf_addf(out, "%sdisk %s is not in it: %s\n", i ? "" : "\n",
+                            value_text(disk, "target"), value_text(disk, "reason"));
 }
 
 static void add_checks(struct strbuf *out, const json_t *metadata)
@@ -174,7 +180,8 @@ int verb_show(const struct cli *cli, struct error **err)
         int status = client_call(client, list_path, NULL, &points, err);
         if (status != STATUS_OK)
                 return status;
-        const char *name = listing_resolve(points, vm, cli->options->n_words > 1 ? cli->options->words[1] : NULL, err);
+        const char *name = listing_resolve(
+                points, vm, cli->options->n_words > 1 ? cli->options->words[1] : NULL, err);
         if (!name)
                 return STATUS_USAGE;
         _cleanup_free_ char *point_word = client_escape(name);

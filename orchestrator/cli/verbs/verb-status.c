@@ -23,13 +23,15 @@ static const struct option_spec options[] = {
 const struct verb_manual manual_status = {
         .arguments = "",
         .options = options,
-        .text = "Shows the state of the daemon, the share and the inventory, the jobs that run and wait, and what needs a person:\n"
+        .text = "Shows the state of the daemon, the share and the inventory, the jobs that run and "
+                "wait, and what needs a person:\n"
                 "VMs that are overdue, points that are damaged, jobs that failed.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON),
         .example = "orch status --watch",
 };
 
-/* "cycle  running since 2026-02-07 12:00:03: 3 of 12 done, 1 failed; next slot 2026-02-14 12:00:00" */
+/* "cycle  running since 2026-02-07 12:00:03: 3 of 12 done, 1 failed; next slot 2026-02-14
+ * 12:00:00" */
 static void add_cycle(struct strbuf *out, const json_t *status)
 {
         const json_t *cycle = value_object(status, "cycle");
@@ -37,7 +39,8 @@ static void add_cycle(struct strbuf *out, const json_t *status)
         _cleanup_free_ char *started = value_local_time(cycle, "started");
         _cleanup_free_ char *next = value_local_time(status, "next_slot");
         int64_t failed = value_integer(summary, "failed", 0);
-        int64_t ended = value_integer(summary, "succeeded", 0) + failed + value_integer(summary, "cancelled", 0) +
+        int64_t ended = value_integer(summary, "succeeded", 0) + failed +
+                        value_integer(summary, "cancelled", 0) +
                         value_integer(summary, "skipped", 0);
         strbuf_add(out, "cycle       ");
         if (cycle)
@@ -56,8 +59,9 @@ static void add_head(struct strbuf *out, const json_t *status)
 {
         _cleanup_free_ char *started = value_local_time(status, "started");
         _cleanup_free_ char *until = value_local_time(status, "paused_until");
-        strbuf_addf(out, "daemon      orch %s, process %lld, since %s", value_text(status, "version"),
-                    (long long)value_integer(status, "pid", 0), started);
+        strbuf_addf(out, "daemon      orch %s, process %lld, since %s",
+                    value_text(status, "version"), (long long)value_integer(status, "pid", 0),
+                    started);
         if (value_bool(status, "paused"))
                 strbuf_addf(out, ", PAUSED%s%s", *until ? " until " : "", until);
         strbuf_addf(out, "\n");
@@ -65,7 +69,8 @@ static void add_head(struct strbuf *out, const json_t *status)
         const json_t *repository = value_object(status, "repository");
         _cleanup_free_ char *free_text = value_bytes(repository, "free_bytes");
         _cleanup_free_ char *total_text = value_bytes(repository, "total_bytes");
-        strbuf_addf(out, "repository  %s, %s", value_text(repository, "path"), value_text(repository, "state"));
+        strbuf_addf(out, "repository  %s, %s", value_text(repository, "path"),
+                    value_text(repository, "state"));
         if (*total_text && value_integer(repository, "total_bytes", 0) > 0)
                 strbuf_addf(out, ", %s free of %s", free_text, total_text);
         if (*value_text(repository, "error"))
@@ -91,8 +96,9 @@ static void add_channels(struct strbuf *out, const json_t *channels)
                 int64_t waiting = value_integer(channel, "waiting", 0);
                 _cleanup_free_ char *delivered = value_local_time(channel, "delivered");
                 _cleanup_free_ char *count = format_count(waiting, "message");
-                strbuf_addf(out, "%s%s (%s), %s%s%s", i ? "            " : "messages    ", value_text(channel, "channel"),
-                            value_text(channel, "kind"), waiting ? count : "none", " waiting",
+                strbuf_addf(out, "%s%s (%s), %s%s%s", i ? "            " : "messages    ",
+                            value_text(channel, "channel"), value_text(channel, "kind"),
+                            waiting ? count : "none", " waiting",
                             *delivered ? "; last delivered " : "");
                 strbuf_addf(out, "%s\n", delivered);
         }
@@ -109,13 +115,15 @@ static void cell_progress(struct table *table, const json_t *progress)
         _cleanup_free_ char *rate = value_bytes(progress, "bytes_per_second");
         int64_t left = value_integer(progress, "remaining_seconds", -1);
         _cleanup_free_ char *left_text = left < 0 ? xstrdup("") : format_duration_ms(left * 1000);
-        table_cellf(table, "%s %d%%, %s/s%s%s%s", value_text(progress, "disk"), (int)(100 * ((double)done / (double)total)), rate,
-                    *left_text ? ", " : "", left_text, *left_text ? " left" : "");
+        table_cellf(table, "%s %d%%, %s/s%s%s%s", value_text(progress, "disk"),
+                    (int)(100 * ((double)done / (double)total)), rate, *left_text ? ", " : "",
+                    left_text, *left_text ? " left" : "");
 }
 
 static void add_running(struct strbuf *out, const json_t *jobs)
 {
-        static const char *const headers[] = { "RUNNING", "HYPERVISOR", "ACTION", "SINCE", "STEP", "PROGRESS", "JOB", NULL };
+        static const char *const headers[] = { "RUNNING", "HYPERVISOR", "ACTION", "SINCE",
+                                               "STEP",    "PROGRESS",   "JOB",    NULL };
         if (json_array_size(jobs) == 0)
                 return;
         _cleanup_table_ struct table *table = table_new(headers);
@@ -137,7 +145,8 @@ static void add_running(struct strbuf *out, const json_t *jobs)
 
 static void add_queued(struct strbuf *out, const json_t *jobs)
 {
-        static const char *const headers[] = { "QUEUED", "HYPERVISOR", "ACTION", ">PRIORITY", "TRIGGER", "JOB", NULL };
+        static const char *const headers[] = { "QUEUED",  "HYPERVISOR", "ACTION", ">PRIORITY",
+                                               "TRIGGER", "JOB",        NULL };
         if (json_array_size(jobs) == 0)
                 return;
         _cleanup_table_ struct table *table = table_new(headers);
@@ -162,7 +171,8 @@ static void add_damaged(struct table *table, const char *name)
         table_cell(table, "damaged");
         table_cell(table, vm);
         if (vm)
-                table_cellf(table, "point %s; `orch show %s %s` tells why", slash + 1, vm, slash + 1);
+                table_cellf(table, "point %s; `orch show %s %s` tells why", slash + 1, vm,
+                            slash + 1);
         else
                 table_cell(table, name);
 }
@@ -184,7 +194,8 @@ static void add_trouble(struct strbuf *out, const json_t *status)
                 _cleanup_free_ char *when = value_local_time(entry, "when");
                 table_cell(table, "failed");
                 table_cell(table, value_text(entry, "vm"));
-                table_cellf(table, "%s, job %s: %s", when, value_text(entry, "job"), value_text(entry, "error"));
+                table_cellf(table, "%s, job %s: %s", when, value_text(entry, "job"),
+                            value_text(entry, "error"));
                 n++;
         }
         for (size_t i = 0; (entry = json_array_get(value_array(status, "damaged"), i)); i++) {

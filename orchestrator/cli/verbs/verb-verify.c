@@ -1,5 +1,5 @@
-/* `orch verify`: points read back, by a job of the daemon's for each VM, or with --standalone by workers of this process's own, one after the
- * other. */
+/* `orch verify`: points read back, by a job of the daemon's for each VM, or with --standalone by
+ * workers of this process's own, one after the other. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -13,7 +13,9 @@
 
 static const struct option_spec options[] = {
         { .name = "all", .help = "all points of all VMs, also of those that left the inventory" },
-        { .name = "since", .value = "WHEN", .help = "only points made since then: 7d, 2026-02-01, \"2026-02-01 18:00\"" },
+        { .name = "since",
+          .value = "WHEN",
+          .help = "only points made since then: 7d, 2026-02-01, \"2026-02-01 18:00\"" },
         { .name = "standalone", .help = "read the share itself; needs no daemon and no catalog" },
         { .name = "strict", .help = "warnings make the exit status 1" },
         { 0 },
@@ -23,21 +25,27 @@ const struct verb_manual manual_verify = {
         .arguments = "[VM [POINT]]",
         .max_words = 2,
         .options = options,
-        .text = "Reads points back: every file against its checksum, the metadata and the XML, each image with `qemu-img check`, "
+        .text = "Reads points back: every file against its checksum, the metadata and the XML, "
+                "each image with `qemu-img check`, "
                 "and\n"
-                "the points that an increment builds on. Without a POINT all of that VM's, of which the oldest comes first; a "
+                "the points that an increment builds on. Without a POINT all of that VM's, of "
+                "which the oldest comes first; a "
                 "POINT is\n"
                 "read with what it builds on. A VM may be a glob such as 'prod-*'.\n"
                 "\n"
-                "What is damaged is marked so, with what builds on it: it is listed as damaged, `latest` passes it over, and it "
+                "What is damaged is marked so, with what builds on it: it is listed as damaged, "
+                "`latest` passes it over, and it "
                 "counts\n"
-                "as nobody's last good copy. Bring the files back (from a snapshot of the share, say) and verify again: a point "
+                "as nobody's last good copy. Bring the files back (from a snapshot of the share, "
+                "say) and verify again: a point "
                 "that\n"
-                "passes completely is marked as good. Beside that, the folders are held against the catalog, which then follows "
+                "passes completely is marked as good. Beside that, the folders are held against "
+                "the catalog, which then follows "
                 "them.\n"
                 "It runs beside backups, also of the same VM.",
-        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED) |
-                 MANUAL_EXIT(STATUS_CANCELLED) | MANUAL_EXIT(STATUS_INTERRUPTED),
+        .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
+                 MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
+                 MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch verify prod-db-01 2026-02-01",
 };
 
@@ -53,15 +61,19 @@ static int read_wanted(const struct cli *cli, struct wanted *ret, struct error *
         const char *since = options_get(given, "since");
         bool all = options_has(given, "all");
         if (all == (given->n_words > 0))
-                return error_set(err, ERROR_CONFIG, all ? "--all and a VM exclude each other" : "name a VM, or say --all");
+                return error_set(err, ERROR_CONFIG,
+                                 all ? "--all and a VM exclude each other"
+                                     : "name a VM, or say --all");
         ret->vm = given->n_words > 0 ? given->words[0] : NULL;
         ret->point = given->n_words > 1 ? given->words[1] : NULL;
         if (ret->point && (since || name_is_glob(ret->vm)))
-                return error_set(err, ERROR_CONFIG, "a POINT goes with the name of one VM%s", since ? ", without --since" : "");
+                return error_set(err, ERROR_CONFIG, "a POINT goes with the name of one VM%s",
+                                 since ? ", without --since" : "");
         return since ? cli_moment(cli, since, WHEN_PAST, &ret->since, err) : 0;
 }
 
-static int ask_daemon(const struct cli *cli, const struct wanted *wanted, const struct follow_options *follow, struct error **err)
+static int ask_daemon(const struct cli *cli, const struct wanted *wanted,
+                      const struct follow_options *follow, struct error **err)
 {
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
@@ -89,7 +101,8 @@ static int verify_each(const struct client_stream *stream, void *data, struct er
         struct alone *alone = data;
         int status = STATUS_OK;
         for (size_t i = 0; alone->vms && alone->vms[i]; i++) {
-                const struct verify_options wanted = { .point = (char *)alone->wanted->point, .since = alone->wanted->since };
+                const struct verify_options wanted = { .point = (char *)alone->wanted->point,
+                                                       .since = alone->wanted->since };
                 _cleanup_(job_request_freep) struct job_request *request =
                         standalone_request(alone->standalone, JOB_VERIFY, alone->vms[i]);
                 request->options = verify_options_to_json(&wanted);
@@ -101,7 +114,8 @@ static int verify_each(const struct client_stream *stream, void *data, struct er
         return status;
 }
 
-static int read_share(const struct cli *cli, const struct wanted *wanted, const struct follow_options *follow, struct error **err)
+static int read_share(const struct cli *cli, const struct wanted *wanted,
+                      const struct follow_options *follow, struct error **err)
 {
         _cleanup_(standalone_freep) struct standalone *standalone = standalone_new(cli, err);
         if (!standalone)
@@ -114,8 +128,8 @@ static int read_share(const struct cli *cli, const struct wanted *wanted, const 
                 if (!wanted->vm || name_matches(wanted->vm, all[i]))
                         strv_add(&vms, all[i]);
         if (!vms && wanted->vm) {
-                error_set(err, ERROR_CONFIG, "the share %s has no points of '%s'", standalone_settings(standalone)->repository_path,
-                          wanted->vm);
+                error_set(err, ERROR_CONFIG, "the share %s has no points of '%s'",
+                          standalone_settings(standalone)->repository_path, wanted->vm);
                 return STATUS_USAGE;
         }
         struct alone alone = { .standalone = standalone, .wanted = wanted, .vms = vms };

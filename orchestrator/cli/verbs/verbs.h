@@ -1,4 +1,5 @@
-/* The verbs: each has a file verb-<name>.c with its manual and its function, which are named alike. See `struct verb` in cli.h. */
+/* The verbs: each has a file verb-<name>.c with its manual and its function, which are named alike.
+ * See `struct verb` in cli.h. */
 #pragma once
 
 #include "cli/cli.h"

@@ -17,7 +17,8 @@ static void answer_paused(const struct daemon *daemon, struct api_request *reque
 {
         json_t *json = json_object();
         json_object_set_new(json, "paused", json_boolean(daemon->paused.on));
-        _cleanup_free_ char *until = daemon->paused.until ? clock_format_rfc3339(daemon->paused.until) : NULL;
+        _cleanup_free_ char *until =
+                daemon->paused.until ? clock_format_rfc3339(daemon->paused.until) : NULL;
         json_object_set_new(json, "until", json_from_text(until));
         api_answer_json(request, json);
 }
@@ -26,7 +27,8 @@ void api_pause(struct daemon *daemon, struct api_request *request)
 {
         struct pause_body body = { 0 };
         _cleanup_error_ struct error *error = NULL;
-        if (api_body(request, pause_fields, &body, &error) == 0 && body.until && body.until <= clock_realtime_s())
+        if (api_body(request, pause_fields, &body, &error) == 0 && body.until &&
+            body.until <= clock_realtime_s())
                 error_set(&error, ERROR_CONFIG, "until: expected a moment in the future");
         if (error) {
                 api_answer_error(request, error);
@@ -50,12 +52,15 @@ void api_resume(struct daemon *daemon, struct api_request *request)
 void api_reload(struct daemon *daemon, struct api_request *request)
 {
         _cleanup_error_ struct error *error = NULL;
-        if (api_body(request, no_fields, &error, &error) < 0 || daemon_reload_inventory(daemon, &error) < 0) {
+        if (api_body(request, no_fields, &error, &error) < 0 ||
+            daemon_reload_inventory(daemon, &error) < 0) {
                 api_answer_error(request, error);
                 return;
         }
         cycle_check_trigger(daemon);
         json_t *json = json_object();
-        json_object_set_new(json, "vms", json_integer((json_int_t)inventory_keeper_get(daemon->inventory)->n_vms));
+        json_object_set_new(
+                json, "vms",
+                json_integer((json_int_t)inventory_keeper_get(daemon->inventory)->n_vms));
         api_answer_json(request, json);
 }

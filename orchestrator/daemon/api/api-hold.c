@@ -1,4 +1,5 @@
-/* POST /v1/points/{vm}/{point}/hold and …/release: state.json is changed on the catalog thread, and its row follows. */
+/* POST /v1/points/{vm}/{point}/hold and …/release: state.json is changed on the catalog thread, and
+ * its row follows. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
@@ -14,7 +15,9 @@ struct hold_order {
 };
 
 static const struct json_field hold_fields[] = {
-        { .name = "reason", .type = JSON_FIELD_TEXT, .offset = offsetof(struct hold_order, reason) },
+        { .name = "reason",
+          .type = JSON_FIELD_TEXT,
+          .offset = offsetof(struct hold_order, reason) },
         { 0 },
 };
 static const struct json_field release_fields[] = { { 0 } };
@@ -31,7 +34,8 @@ static void order_free(void *data)
 static void ask(void *data, struct share *share, share_answer_function *told, void *told_data)
 {
         const struct hold_order *order = data;
-        share_hold_point(share, order->vm, order->point, order->hold, order->reason, told, told_data);
+        share_hold_point(share, order->vm, order->point, order->hold, order->reason, told,
+                         told_data);
 }
 
 static const struct api_order_steps hold_steps = { .ask = ask, .free = order_free };
@@ -45,7 +49,8 @@ static void take(struct api_request *request, bool hold)
         _cleanup_error_ struct error *error = NULL;
         if (api_body(request, hold ? hold_fields : release_fields, order, &error) == 0 &&
             (!name_is_safe(order->vm) || !name_is_safe(order->point)))
-                error_set(&error, ERROR_CONFIG, "the name of a VM or point has letters, digits, '.', '_' and '-' only");
+                error_set(&error, ERROR_CONFIG,
+                          "the name of a VM or point has letters, digits, '.', '_' and '-' only");
         if (error) {
                 api_answer_error(request, error);
                 order_free(order);

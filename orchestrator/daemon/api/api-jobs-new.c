@@ -1,12 +1,13 @@
-/* What makes jobs outside of a cycle: POST /v1/backup, /v1/check, /v1/recover, /v1/hypervisors/check. All four: read the body, wait for
- * the share (a worker is told its UUID), choose VMs or hypervisors out of the inventory, make a batch of jobs, answer with its stream. */
+/* What makes jobs outside of a cycle: POST /v1/backup, /v1/check, /v1/recover,
+ * /v1/hypervisors/check. All four: read the body, wait for the share (a worker is told its UUID),
+ * choose VMs or hypervisors out of the inventory, make a batch of jobs, answer with its stream. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
 #include "daemon/api/choose-vms.h"
-#include "daemon/state/state.h"
 #include "daemon/jobs/runner.h"
+#include "daemon/state/state.h"
 #include "policies/due.h"
 
 struct jobs_body {
@@ -22,7 +23,8 @@ struct jobs_body {
 };
 
 #define FIELD(member) .name = #member, .offset = offsetof(struct jobs_body, member)
-#define FIELD_AS(field_name, member) .name = field_name, .offset = offsetof(struct jobs_body, member)
+#define FIELD_AS(field_name, member) \
+        .name = field_name, .offset = offsetof(struct jobs_body, member)
 static const struct json_field backup_fields[] = {
         { FIELD(vms), .type = JSON_FIELD_TEXTS, .required = true },
         { FIELD(method), .type = JSON_FIELD_TEXT },
@@ -49,9 +51,12 @@ static const struct json_field hypervisors_check_fields[] = {
 };
 /* Frees a body whatever it was read by. */
 static const struct json_field all_fields[] = {
-        { FIELD(vms), .type = JSON_FIELD_TEXTS },       { FIELD(hypervisors), .type = JSON_FIELD_TEXTS },
-        { FIELD(method), .type = JSON_FIELD_TEXT },     { FIELD(level), .type = JSON_FIELD_TEXT },
-        { FIELD(bacula_job), .type = JSON_FIELD_TEXT }, { 0 },
+        { FIELD(vms), .type = JSON_FIELD_TEXTS },
+        { FIELD(hypervisors), .type = JSON_FIELD_TEXTS },
+        { FIELD(method), .type = JSON_FIELD_TEXT },
+        { FIELD(level), .type = JSON_FIELD_TEXT },
+        { FIELD(bacula_job), .type = JSON_FIELD_TEXT },
+        { 0 },
 };
 
 struct order {
@@ -69,19 +74,22 @@ static void order_free(void *data)
         free(order);
 }
 
-static int choose_known(const struct inventory *inventory, char *const *words, char ***ret, struct error **err)
+static int choose_known(const struct inventory *inventory, char *const *words, char ***ret,
+                        struct error **err)
 {
         _cleanup_strv_ char **chosen = NULL;
         const char *unknown = choose_vms(inventory, words, &chosen);
         if (unknown && name_is_glob(unknown))
-                return error_set(err, ERROR_CONFIG, "no VM in the inventory %s matches '%s'", inventory->file, unknown);
+                return error_set(err, ERROR_CONFIG, "no VM in the inventory %s matches '%s'",
+                                 inventory->file, unknown);
         if (unknown)
                 return choose_unknown_vm(inventory, unknown, err);
         *ret = TAKE_PTR(chosen);
         return 0;
 }
 
-static int choose_hypervisors(const struct inventory *inventory, char *const *names, char ***ret, struct error **err)
+static int choose_hypervisors(const struct inventory *inventory, char *const *names, char ***ret,
+                              struct error **err)
 {
         _cleanup_strv_ char **chosen = NULL;
         _cleanup_strv_ char **known = NULL;
@@ -90,9 +98,12 @@ static int choose_hypervisors(const struct inventory *inventory, char *const *na
         for (size_t i = 0; names && names[i]; i++) {
                 if (!strv_contains(known, names[i])) {
                         _cleanup_free_ char *shown = str_one_line(names[i], 120);
-                        const char *nearest = known ? nearest_word(names[i], (const char *const *)known) : NULL;
-                        return error_set(err, ERROR_CONFIG, "no hypervisor '%s' in the inventory %s%s%s%s", shown, inventory->file,
-                                         nearest ? "; nearest: '" : "", nearest ? nearest : "", nearest ? "'" : "");
+                        const char *nearest =
+                                known ? nearest_word(names[i], (const char *const *)known) : NULL;
+                        return error_set(err, ERROR_CONFIG,
+                                         "no hypervisor '%s' in the inventory %s%s%s%s", shown,
+                                         inventory->file, nearest ? "; nearest: '" : "",
+                                         nearest ? nearest : "", nearest ? "'" : "");
                 }
                 if (!strv_contains(chosen, names[i]))
                         strv_add(&chosen, names[i]);
@@ -109,26 +120,30 @@ static int check_overrides(const struct jobs_body *body, struct error **err)
         enum vm_level level;
         if (body->method && !vm_method_from_name(body->method, &method)) {
                 const char *nearest = nearest_word(body->method, methods);
-                return error_set(err, ERROR_CONFIG, "unknown method%s%s; expected quiesce, snapshot, suspend or shutdown",
-                                 nearest ? ", nearest: " : "", nearest ? nearest : "");
+                return error_set(
+                        err, ERROR_CONFIG,
+                        "unknown method%s%s; expected quiesce, snapshot, suspend or shutdown",
+                        nearest ? ", nearest: " : "", nearest ? nearest : "");
         }
         if (body->level && !vm_level_from_name(body->level, &level)) {
                 const char *nearest = nearest_word(body->level, levels);
-                return error_set(err, ERROR_CONFIG, "unknown level%s%s; expected full, incremental or differential",
+                return error_set(err, ERROR_CONFIG,
+                                 "unknown level%s%s; expected full, incremental or differential",
                                  nearest ? ", nearest: " : "", nearest ? nearest : "");
         }
         return 0;
 }
 
 /* Whether --if-due leaves this one out; then the streams are told why. */
-static bool not_due(const struct order *order, struct batch *batch, const struct inventory *inventory, const char *name)
+static bool not_due(const struct order *order, struct batch *batch,
+                    const struct inventory *inventory, const char *name)
 {
         if (!order->body.if_due)
                 return false;
         const struct inventory_vm *vm = inventory_find_vm(inventory, name);
         const struct vm_state *state = vm_states_find(&order->daemon->states, name);
-        struct due_verdict verdict =
-                due_decide(vm->schedule, &order->daemon->settings->cycle_start, state ? state->last_good : 0, clock_realtime_s());
+        struct due_verdict verdict = due_decide(vm->schedule, &order->daemon->settings->cycle_start,
+                                                state ? state->last_good : 0, clock_realtime_s());
         if (verdict.due)
                 return false;
         batch_skip(batch, name, verdict.reason);
@@ -141,13 +156,16 @@ static json_t *list_pins(const struct daemon *daemon)
         json_t *pins = json_object();
         for (size_t i = 0; i < daemon->states.n_vms; i++)
                 if (daemon->states.vms[i].pin)
-                        json_object_set_new(pins, daemon->states.vms[i].name, json_from_text(daemon->states.vms[i].pin));
+                        json_object_set_new(pins, daemon->states.vms[i].name,
+                                            json_from_text(daemon->states.vms[i].pin));
         return pins;
 }
 
-static void add_job(const struct order *order, struct batch *batch, const char *vm, const char *hypervisor)
+static void add_job(const struct order *order, struct batch *batch, const char *vm,
+                    const char *hypervisor)
 {
-        /* One of many that Bacula starts at the same moment, each with one VM: orch's order holds among them, not that of their coming. */
+        /* One of many that Bacula starts at the same moment, each with one VM: orch's order holds
+         * among them, not that of their coming. */
         bool scheduled = order->body.bacula_job && order->body.if_due;
         enum job_class class = scheduled ? JOB_CLASS_CYCLE : JOB_CLASS_ADHOC;
         struct job *job = runner_new_job(order->daemon, order->action, class, vm, hypervisor);
@@ -169,14 +187,16 @@ static void answer_with_jobs(const struct order *order, const struct batch *batc
         size_t count = 0;
         struct job *const *jobs = batch_jobs(batch, &count);
         for (size_t i = 0; i < count; i++)
-                json_array_append_new(array, job_to_json(jobs[i], queue_position(&order->daemon->queue, jobs[i])));
+                json_array_append_new(
+                        array,
+                        job_to_json(jobs[i], queue_position(&order->daemon->queue, jobs[i])));
         json_t *json = json_object();
         json_object_set_new(json, "jobs", array);
         api_answer_json(order->request, json);
 }
 
-static void start_batch(const struct order *order, const struct inventory *inventory, const struct error *broken, char *const *vms,
-                        char *const *hypervisors)
+static void start_batch(const struct order *order, const struct inventory *inventory,
+                        const struct error *broken, char *const *vms, char *const *hypervisors)
 {
         struct daemon *daemon = order->daemon;
         daemon->next_sequence++;
@@ -196,14 +216,18 @@ static void start_batch(const struct order *order, const struct inventory *inven
         batch_seal(batch);
 }
 
-/* A name that the inventory does not have is let through to the worker: a restore of such a VM may have been interrupted. */
-static int choose_recoverable(const struct inventory *inventory, char *const *patterns, char ***ret, struct error **err)
+/* A name that the inventory does not have is let through to the worker: a restore of such a VM may
+ * have been interrupted. */
+static int choose_recoverable(const struct inventory *inventory, char *const *patterns, char ***ret,
+                              struct error **err)
 {
         _cleanup_strv_ char **listed = NULL;
         _cleanup_strv_ char **unlisted = NULL;
         _cleanup_strv_ char **chosen = NULL;
         for (size_t i = 0; patterns && patterns[i]; i++)
-                strv_add(name_is_safe(patterns[i]) && !inventory_find_vm(inventory, patterns[i]) ? &unlisted : &listed,
+                strv_add(name_is_safe(patterns[i]) && !inventory_find_vm(inventory, patterns[i])
+                                 ? &unlisted
+                                 : &listed,
                          patterns[i]);
         if ((listed || !unlisted) && choose_known(inventory, listed, &chosen, err) < 0)
                 return -1;
@@ -214,7 +238,8 @@ static int choose_recoverable(const struct inventory *inventory, char *const *pa
 }
 
 /* A recovery of hypervisors is one of every VM that lives there. */
-static int choose_for_recover(const struct inventory *inventory, const struct jobs_body *body, char ***ret, struct error **err)
+static int choose_for_recover(const struct inventory *inventory, const struct jobs_body *body,
+                              char ***ret, struct error **err)
 {
         _cleanup_strv_ char **hypervisors = NULL;
         _cleanup_strv_ char **chosen = NULL;
@@ -224,7 +249,8 @@ static int choose_for_recover(const struct inventory *inventory, const struct jo
             (body->vms && body->vms[0] && choose_known(inventory, body->vms, &chosen, err) < 0))
                 return -1;
         for (size_t i = 0; i < inventory->n_vms; i++)
-                if (inventory->vms[i].hypervisor && strv_contains(hypervisors, inventory->vms[i].hypervisor) &&
+                if (inventory->vms[i].hypervisor &&
+                    strv_contains(hypervisors, inventory->vms[i].hypervisor) &&
                     !strv_contains(chosen, inventory->vms[i].name))
                         strv_add(&chosen, inventory->vms[i].name);
         *ret = TAKE_PTR(chosen);
@@ -247,8 +273,9 @@ static int start(void *data, const char *unused, struct error **err)
         _cleanup_strv_ char **hypervisors = NULL;
         int r = job_action_is_of_hypervisor(order->action)
                         ? choose_hypervisors(inventory, order->body.hypervisors, &hypervisors, err)
-                : order->action == JOB_RECOVER ? choose_for_recover(inventory, &order->body, &vms, err)
-                                               : choose_known(inventory, order->body.vms, &vms, err);
+                : order->action == JOB_RECOVER
+                        ? choose_for_recover(inventory, &order->body, &vms, err)
+                        : choose_known(inventory, order->body.vms, &vms, err);
         if (r < 0 || (order->action == JOB_BACKUP && daemon_refuse_backups(daemon, err) < 0))
                 return -1;
         start_batch(order, inventory, broken, vms, hypervisors);
@@ -257,15 +284,21 @@ static int start(void *data, const char *unused, struct error **err)
 
 static const struct api_order_steps order_steps = { .answer = start, .free = order_free };
 
-static void take_order(struct daemon *daemon, struct api_request *request, enum job_action action, const char *what,
-                       const struct json_field fields[])
+static void take_order(struct daemon *daemon, struct api_request *request, enum job_action action,
+                       const char *what, const struct json_field fields[])
 {
         struct order *order = xcalloc(1, sizeof *order);
-        *order = (struct order){ .daemon = daemon, .request = request, .action = action, .what = what, .body.wait = true };
+        *order = (struct order){ .daemon = daemon,
+                                 .request = request,
+                                 .action = action,
+                                 .what = what,
+                                 .body.wait = true };
         _cleanup_error_ struct error *error = NULL;
-        if (api_body(request, fields, &order->body, &error) < 0 || check_overrides(&order->body, &error) < 0 ||
+        if (api_body(request, fields, &order->body, &error) < 0 ||
+            check_overrides(&order->body, &error) < 0 ||
             batch_check_bacula_job(order->body.bacula_job, &error) < 0 ||
-            (action == JOB_BACKUP && !order->body.vms && error_set(&error, ERROR_CONFIG, "vms: expected at least one name") < 0)) {
+            (action == JOB_BACKUP && !order->body.vms &&
+             error_set(&error, ERROR_CONFIG, "vms: expected at least one name") < 0)) {
                 api_answer_error(request, error);
                 order_free(order);
                 return;

@@ -1,11 +1,11 @@
-/* What is asked of one job: GET /v1/jobs/{id}/log, POST /v1/jobs/{id}/cancel, and POST /v1/cancel for what a job of Bacula
- * has started. */
+/* What is asked of one job: GET /v1/jobs/{id}/log, POST /v1/jobs/{id}/cancel, and POST /v1/cancel
+ * for what a job of Bacula has started. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api.h"
 #include "daemon/cycle/cycle.h"
-#include "daemon/state/state.h"
 #include "daemon/jobs/runner.h"
+#include "daemon/state/state.h"
 
 /* By id, or the newest of a VM. Answers itself when there is none. */
 static struct job *find_job(const struct daemon *daemon, struct api_request *request)
@@ -16,7 +16,8 @@ static struct job *find_job(const struct daemon *daemon, struct api_request *req
                 job = jobs_find_newest(daemon->jobs, word);
         if (!job) {
                 _cleanup_free_ char *shown = str_one_line(word, 120);
-                api_answer_not_found(request, "no job '%s' is known, and no job of a VM of that name", shown);
+                api_answer_not_found(
+                        request, "no job '%s' is known, and no job of a VM of that name", shown);
         }
         return job;
 }
@@ -28,7 +29,8 @@ void api_job_log(struct daemon *daemon, struct api_request *request)
                 return;
         const char *follow = api_query(request, "follow");
         _cleanup_free_ char *end = runner_end_line(job);
-        api_answer_stream(request, jobs_open_log(daemon->jobs, job, follow && !streq(follow, "0"), end));
+        api_answer_stream(request,
+                          jobs_open_log(daemon->jobs, job, follow && !streq(follow, "0"), end));
 }
 
 /* A body that has to be {}. Answers itself when it isn't. */
@@ -43,7 +45,8 @@ static bool body_is_empty(struct api_request *request)
         return false;
 }
 
-/* By a VM's name, a log is rather of what ran than of what waits; but what has ended cannot be cancelled. */
+/* By a VM's name, a log is rather of what ran than of what waits; but what has ended cannot be
+ * cancelled. */
 static struct job *find_waiting(const struct daemon *daemon, const char *vm)
 {
         for (size_t i = 0; i < daemon->queue.count; i++)
@@ -55,7 +58,9 @@ static struct job *find_waiting(const struct daemon *daemon, const char *vm)
 void api_job_cancel(struct daemon *daemon, struct api_request *request)
 {
         struct job *job = body_is_empty(request) ? find_job(daemon, request) : NULL;
-        struct job *waiting = job && job->state == JOB_ENDED ? find_waiting(daemon, api_path_word(request, 0)) : NULL;
+        struct job *waiting = job && job->state == JOB_ENDED
+                                      ? find_waiting(daemon, api_path_word(request, 0))
+                                      : NULL;
         if (waiting)
                 job = waiting;
         if (!job)
@@ -63,7 +68,9 @@ void api_job_cancel(struct daemon *daemon, struct api_request *request)
         if (job->state == JOB_ENDED || job->state == JOB_STUCK) {
                 _cleanup_error_ struct error *error = NULL;
                 error_set(&error, ERROR_REFUSED, "job %s %s", job->id,
-                          job->state == JOB_ENDED ? "has ended already" : "is stuck: its worker does not end even when killed");
+                          job->state == JOB_ENDED
+                                  ? "has ended already"
+                                  : "is stuck: its worker does not end even when killed");
                 api_answer_error(request, error);
                 return;
         }
@@ -78,7 +85,10 @@ struct cancel_body {
         char *bacula_job;
 };
 static const struct json_field cancel_fields[] = {
-        { .name = "bacula_job", .type = JSON_FIELD_TEXT, .required = true, .offset = offsetof(struct cancel_body, bacula_job) },
+        { .name = "bacula_job",
+          .type = JSON_FIELD_TEXT,
+          .required = true,
+          .offset = offsetof(struct cancel_body, bacula_job) },
         { 0 },
 };
 
@@ -98,7 +108,8 @@ void api_cancel(struct daemon *daemon, struct api_request *request)
                 api_answer_error(request, error);
         } else if (!(batch = batch_of_bacula_job(daemon, NULL, body.bacula_job))) {
                 _cleanup_free_ char *shown = str_one_line(body.bacula_job, 120);
-                api_answer_not_found(request, "nothing runs that Bacula's job %s has started", shown);
+                api_answer_not_found(request, "nothing runs that Bacula's job %s has started",
+                                     shown);
         } else {
                 json_t *json = json_object();
                 size_t cancelled = 0;

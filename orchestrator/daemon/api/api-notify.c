@@ -1,15 +1,18 @@
-/* POST /v1/notify/test: a message to one channel, or to all, and what came of it. POST /v1/notify/failure: what a scheduler says. */
+/* POST /v1/notify/test: a message to one channel, or to all, and what came of it. POST
+ * /v1/notify/failure: what a scheduler says. */
 #include "base/memory.h"
 #include "daemon/api/api.h"
 #include "daemon/jobs/batch.h"
-#include "daemon/state/state.h"
 #include "daemon/notices/notices.h"
+#include "daemon/state/state.h"
 
 struct test_body {
         char *channel;
 };
 static const struct json_field test_fields[] = {
-        { .name = "channel", .type = JSON_FIELD_TEXT, .offset = offsetof(struct test_body, channel) },
+        { .name = "channel",
+          .type = JSON_FIELD_TEXT,
+          .offset = offsetof(struct test_body, channel) },
         { 0 },
 };
 
@@ -67,9 +70,17 @@ struct failure_body {
         char *bacula_job;
 };
 static const struct json_field failure_fields[] = {
-        { .name = "job", .type = JSON_FIELD_TEXT, .required = true, .offset = offsetof(struct failure_body, job) },
-        { .name = "text", .type = JSON_FIELD_TEXT, .required = true, .offset = offsetof(struct failure_body, text) },
-        { .name = "bacula_job", .type = JSON_FIELD_TEXT, .offset = offsetof(struct failure_body, bacula_job) },
+        { .name = "job",
+          .type = JSON_FIELD_TEXT,
+          .required = true,
+          .offset = offsetof(struct failure_body, job) },
+        { .name = "text",
+          .type = JSON_FIELD_TEXT,
+          .required = true,
+          .offset = offsetof(struct failure_body, text) },
+        { .name = "bacula_job",
+          .type = JSON_FIELD_TEXT,
+          .offset = offsetof(struct failure_body, bacula_job) },
         { 0 },
 };
 
@@ -78,8 +89,10 @@ void api_notify_failure(struct daemon *daemon, struct api_request *request)
         struct failure_body body = { 0 };
         _cleanup_error_ struct error *error = NULL;
         bool queued = false;
-        if (api_body(request, failure_fields, &body, &error) < 0 || batch_check_bacula_job(body.bacula_job, &error) < 0 ||
-            notices_scheduler_failed(daemon->notices, body.job, body.bacula_job, body.text, &queued, &error) < 0) {
+        if (api_body(request, failure_fields, &body, &error) < 0 ||
+            batch_check_bacula_job(body.bacula_job, &error) < 0 ||
+            notices_scheduler_failed(daemon->notices, body.job, body.bacula_job, body.text, &queued,
+                                     &error) < 0) {
                 api_answer_error(request, error);
         } else {
                 json_t *json = json_object();

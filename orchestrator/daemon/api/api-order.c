@@ -37,13 +37,15 @@ static void ready(void *data, const struct error *unavailable, const char *unuse
                 api_answer_unavailable(waiting->request, unavailable);
                 done(waiting);
         } else if (waiting->steps->ask) {
-                waiting->steps->ask(waiting->order, api_daemon(waiting->request)->share, told, waiting);
+                waiting->steps->ask(waiting->order, api_daemon(waiting->request)->share, told,
+                                    waiting);
         } else {
                 told(waiting, NULL, NULL);
         }
 }
 
-void api_when_share_ready(struct api_request *request, const struct api_order_steps *steps, void *order)
+void api_when_share_ready(struct api_request *request, const struct api_order_steps *steps,
+                          void *order)
 {
         struct waiting *waiting = xcalloc(1, sizeof *waiting);
         *waiting = (struct waiting){ .request = request, .steps = steps, .order = order };

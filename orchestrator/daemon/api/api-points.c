@@ -33,7 +33,8 @@ static void ask(struct api_request *request, const char *vm, const char *point, 
 {
         if ((vm && !name_is_safe(vm)) || (point && !name_is_safe(point))) {
                 _cleanup_error_ struct error *error = NULL;
-                error_set(&error, ERROR_CONFIG, "the name of a VM or point has letters, digits, '.', '_' and '-' only");
+                error_set(&error, ERROR_CONFIG,
+                          "the name of a VM or point has letters, digits, '.', '_' and '-' only");
                 api_answer_error(request, error);
                 return;
         }

@@ -1,12 +1,12 @@
-/* POST /v1/test-restore: VMs of the inventory started from their points, one after the other. Read the body, wait for the share, choose the
- * VMs, make a batch of jobs, answer with its stream. */
+/* POST /v1/test-restore: VMs of the inventory started from their points, one after the other. Read
+ * the body, wait for the share, choose the VMs, make a batch of jobs, answer with its stream. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
 #include "daemon/api/choose-vms.h"
-#include "daemon/state/state.h"
 #include "daemon/cycle/proofs.h"
+#include "daemon/state/state.h"
 
 struct prove_body {
         char **vms; /* names or globs */
@@ -48,7 +48,8 @@ static bool has_point(const struct daemon *daemon, const char *vm)
         return state && state->last_good > 0;
 }
 
-static int choose_named(const struct prove_order *order, const struct inventory *inventory, char ***ret, struct error **err)
+static int choose_named(const struct prove_order *order, const struct inventory *inventory,
+                        char ***ret, struct error **err)
 {
         if (!order->body.vms || !order->body.vms[0])
                 return 0;
@@ -56,7 +57,9 @@ static int choose_named(const struct prove_order *order, const struct inventory 
         if (unknown)
                 return choose_unknown_vm(inventory, unknown, err);
         if (order->body.options.point && strv_length(*ret) > 1)
-                return error_set(err, ERROR_CONFIG, "point: one VM has to be named with it, not %zu", strv_length(*ret));
+                return error_set(err, ERROR_CONFIG,
+                                 "point: one VM has to be named with it, not %zu",
+                                 strv_length(*ret));
         return 0;
 }
 
@@ -65,11 +68,13 @@ static int choose(const struct prove_order *order, char ***ret, struct error **e
         struct daemon *daemon = order->daemon;
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
         if (!inventory)
-                return error_set(err, ERROR_CONFIG, "%s", inventory_keeper_problems(daemon->inventory));
+                return error_set(err, ERROR_CONFIG, "%s",
+                                 inventory_keeper_problems(daemon->inventory));
         if (order->body.random) {
                 const char *chosen = proofs_choose_random(daemon);
                 if (!chosen)
-                        return error_set(err, ERROR_CONFIG, "no VM of the inventory has a good point yet");
+                        return error_set(err, ERROR_CONFIG,
+                                         "no VM of the inventory has a good point yet");
                 strv_add(ret, chosen);
         }
         for (size_t i = 0; order->body.all && i < inventory->n_vms; i++)
@@ -81,11 +86,14 @@ static int choose(const struct prove_order *order, char ***ret, struct error **e
 static void say_why(const struct prove_order *order, struct batch *batch, const char *vm)
 {
         const struct vm_state *state = vm_states_find(&order->daemon->states, vm);
-        _cleanup_free_ char *when = state && state->proven ? clock_format_local(state->proven) : NULL;
+        _cleanup_free_ char *when =
+                state && state->proven ? clock_format_local(state->proven) : NULL;
         if (when)
-                batch_notice(batch, "info", "%s has waited longest for a proof: since %s", vm, when);
+                batch_notice(batch, "info", "%s has waited longest for a proof: since %s", vm,
+                             when);
         else
-                batch_notice(batch, "info", "%s was chosen by lot among the VMs that were never proven", vm);
+                batch_notice(batch, "info",
+                             "%s was chosen by lot among the VMs that were never proven", vm);
 }
 
 static int start(void *data, const char *unused, struct error **err)
@@ -101,7 +109,8 @@ static int start(void *data, const char *unused, struct error **err)
         if (choose(order, &vms, err) < 0)
                 return -1;
         daemon->next_sequence++;
-        struct batch *batch = batch_new(daemon, order->body.options.remove ? "rid of test domains" : "proven", NULL);
+        struct batch *batch = batch_new(
+                daemon, order->body.options.remove ? "rid of test domains" : "proven", NULL);
         api_answer_stream(order->request, batch_subscribe(batch));
         batch_notice_broken_inventory(batch, broken);
         if (order->body.random && vms)
@@ -120,15 +129,22 @@ static int check_body(const struct prove_body *body, struct error **err)
         const struct test_restore_options *options = &body->options;
         bool named = body->vms && body->vms[0];
         if (named + body->all + body->random != 1)
-                return error_set(err, ERROR_CONFIG, "vms: expected at least one name, or all: true, or random: true");
+                return error_set(err, ERROR_CONFIG,
+                                 "vms: expected at least one name, or all: true, or random: true");
         if (options->point && !name_is_safe(options->point))
-                return error_set(err, ERROR_CONFIG, "point: expected the name of a point, the beginning of one, or latest");
+                return error_set(
+                        err, ERROR_CONFIG,
+                        "point: expected the name of a point, the beginning of one, or latest");
         if (options->point && !named && !streq(options->point, "latest"))
                 return error_set(err, ERROR_CONFIG, "point: one VM has to be named with it");
         if (options->network && !test_network_is_sane(options->network))
-                return error_set(err, ERROR_CONFIG, "network: expected none, isolated, or the name of a libvirt network");
-        if (options->remove && (options->keep || options->full || options->point || options->network))
-                return error_set(err, ERROR_CONFIG, "remove: cannot be together with point, network, keep or full");
+                return error_set(
+                        err, ERROR_CONFIG,
+                        "network: expected none, isolated, or the name of a libvirt network");
+        if (options->remove &&
+            (options->keep || options->full || options->point || options->network))
+                return error_set(err, ERROR_CONFIG,
+                                 "remove: cannot be together with point, network, keep or full");
         return 0;
 }
 
@@ -138,7 +154,8 @@ void api_test_restore(struct daemon *daemon, struct api_request *request)
         order->daemon = daemon;
         order->request = request;
         _cleanup_error_ struct error *error = NULL;
-        if (api_body(request, prove_fields, &order->body, &error) < 0 || check_body(&order->body, &error) < 0) {
+        if (api_body(request, prove_fields, &order->body, &error) < 0 ||
+            check_body(&order->body, &error) < 0) {
                 api_answer_error(request, error);
                 order_free(order);
                 return;

@@ -1,5 +1,6 @@
-/* POST /v1/prune: what retention would remove now, VM by VM, with the reason for each point (dry_run), out of the catalog's rows; or jobs
- * that remove it. Points of VMs that left the inventory are told and never removed: nothing says how long they are kept. */
+/* POST /v1/prune: what retention would remove now, VM by VM, with the reason for each point
+ * (dry_run), out of the catalog's rows; or jobs that remove it. Points of VMs that left the
+ * inventory are told and never removed: nothing says how long they are kept. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -7,8 +8,8 @@
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
 #include "daemon/api/choose-vms.h"
-#include "daemon/state/state.h"
 #include "daemon/jobs/runner.h"
+#include "daemon/state/state.h"
 #include "policies/retention.h"
 #include "schema/records/prune-options.h"
 
@@ -50,8 +51,10 @@ static const char *home_of(const struct daemon *daemon, const struct inventory_v
         return vm->hypervisor ? vm->hypervisor : state ? state->pin_hypervisor : NULL;
 }
 
-/* One VM's points, decided. Those that lie under a hypervisor which is not its home are left to a person. */
-static json_t *plan_vm(const struct daemon *daemon, const struct inventory_vm *vm, const json_t *rows)
+/* One VM's points, decided. Those that lie under a hypervisor which is not its home are left to a
+ * person. */
+static json_t *plan_vm(const struct daemon *daemon, const struct inventory_vm *vm,
+                       const json_t *rows)
 {
         const char *home = home_of(daemon, vm);
         size_t count = json_array_size(rows);
@@ -60,7 +63,8 @@ static json_t *plan_vm(const struct daemon *daemon, const struct inventory_vm *v
         size_t n = 0;
         for (size_t i = 0; i < count; i++) {
                 const json_t *row = json_array_get(rows, i);
-                if (!streq(text_of(row, "vm"), vm->name) || !streq(text_of(row, "hypervisor"), home))
+                if (!streq(text_of(row, "vm"), vm->name) ||
+                    !streq(text_of(row, "hypervisor"), home))
                         continue;
                 of[n] = row;
                 struct retention_point *point = &points[n++];
@@ -106,11 +110,13 @@ static void add_unlisted(json_t *unlisted, const json_t *row)
         json_int_t points = json_integer_value(json_object_get(entry, "points"));
         json_int_t bytes = json_integer_value(json_object_get(entry, "stored_bytes"));
         json_object_set_new(entry, "points", json_integer(points + 1));
-        json_object_set_new(entry, "stored_bytes", json_integer(bytes + json_integer_value(json_object_get(row, "stored_bytes"))));
+        json_object_set_new(
+                entry, "stored_bytes",
+                json_integer(bytes + json_integer_value(json_object_get(row, "stored_bytes"))));
 }
 
-static json_t *make_plan(const struct daemon *daemon, const struct inventory *inventory, char *const *vms, bool all,
-                         const json_t *rows)
+static json_t *make_plan(const struct daemon *daemon, const struct inventory *inventory,
+                         char *const *vms, bool all, const json_t *rows)
 {
         json_t *planned = json_array();
         json_t *unlisted = json_array();
@@ -128,19 +134,22 @@ static json_t *make_plan(const struct daemon *daemon, const struct inventory *in
         return json;
 }
 
-static int choose(const struct inventory *inventory, char *const *words, char ***ret, struct error **err)
+static int choose(const struct inventory *inventory, char *const *words, char ***ret,
+                  struct error **err)
 {
         const char *unknown = choose_vms(inventory, words, ret);
         if (!unknown)
                 return 0;
         _cleanup_free_ char *shown = str_one_line(unknown, 120);
         return error_set(err, ERROR_CONFIG,
-                         "no VM '%s' in the inventory %s: nothing says how long the points of such a VM are kept", shown,
-                         inventory->file);
+                         "no VM '%s' in the inventory %s: nothing says how long the points of such "
+                         "a VM are kept",
+                         shown, inventory->file);
 }
 
 /* The names of this VM's points that somebody agreed to; *ret_any: whether there are any. */
-static void agreed_points(const struct prune_order *order, const char *vm, struct prune_options *options, bool *ret_any)
+static void agreed_points(const struct prune_order *order, const char *vm,
+                          struct prune_options *options, bool *ret_any)
 {
         *ret_any = !order->body.points;
         for (size_t i = 0; order->body.points && order->body.points[i]; i++) {
@@ -179,9 +188,11 @@ static int answer(void *data, const char *text, struct error **err)
         struct daemon *daemon = order->daemon;
         _cleanup_strv_ char **vms = NULL;
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
-        /* Never by an old list: what somebody wrote down since may be that a point is kept for longer. */
+        /* Never by an old list: what somebody wrote down since may be that a point is kept for
+         * longer. */
         if (!inventory || inventory_keeper_state(daemon->inventory) != INVENTORY_OK)
-                return error_set(err, ERROR_CONFIG, "%s", inventory_keeper_problems(daemon->inventory));
+                return error_set(err, ERROR_CONFIG, "%s",
+                                 inventory_keeper_problems(daemon->inventory));
         if (daemon->phase != DAEMON_RUNNING)
                 return error_set(err, ERROR_REFUSED, "the daemon is stopping");
         if (choose(inventory, order->body.vms, &vms, err) < 0)
@@ -191,7 +202,8 @@ static int answer(void *data, const char *text, struct error **err)
                 return 0;
         }
         _cleanup_json_ json_t *rows = json_loads(text, 0, NULL);
-        api_answer_json(order->request, make_plan(daemon, inventory, vms, !(order->body.vms && order->body.vms[0]), rows));
+        api_answer_json(order->request, make_plan(daemon, inventory, vms,
+                                                  !(order->body.vms && order->body.vms[0]), rows));
         return 0;
 }
 
@@ -202,7 +214,9 @@ static void ask(void *data, struct share *share, share_answer_function *told, vo
         share_list_points(share, NULL, false, told, told_data);
 }
 
-static const struct api_order_steps prune_steps = { .ask = ask, .answer = answer, .free = order_free };
+static const struct api_order_steps prune_steps = { .ask = ask,
+                                                    .answer = answer,
+                                                    .free = order_free };
 
 void api_prune(struct daemon *daemon, struct api_request *request)
 {

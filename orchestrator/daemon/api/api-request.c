@@ -1,4 +1,5 @@
-/* Implements daemon/api/api.h: routing, bodies and answers. An answer is only stored here; the server sends it when the connection runs on. */
+/* Implements daemon/api/api.h: routing, bodies and answers. An answer is only stored here; the
+ * server sends it when the connection runs on. */
 #include "daemon/api/api-request.h"
 
 #include <assert.h>
@@ -67,7 +68,8 @@ bool api_request_find_route(struct api_request *request, const char *method, con
                 api_answer_status(request, MHD_HTTP_METHOD_NOT_ALLOWED, EXIT_USAGE, "config",
                                   "this path does not take that method");
         else
-                api_answer_status(request, MHD_HTTP_NOT_FOUND, EXIT_USAGE, "config", "the daemon does not know this path");
+                api_answer_status(request, MHD_HTTP_NOT_FOUND, EXIT_USAGE, "config",
+                                  "the daemon does not know this path");
         return false;
 }
 
@@ -102,13 +104,15 @@ static int check_known(json_t *json, const struct json_field fields[], struct er
                         continue;
                 _cleanup_free_ char *shown = str_one_line(key, 60);
                 const char *nearest = nearest_word(key, names);
-                return error_set(err, ERROR_CONFIG, "unknown field '%s' in the request%s%s%s", shown, nearest ? "; nearest: '" : "",
-                                 nearest ? nearest : "", nearest ? "'" : "");
+                return error_set(err, ERROR_CONFIG, "unknown field '%s' in the request%s%s%s",
+                                 shown, nearest ? "; nearest: '" : "", nearest ? nearest : "",
+                                 nearest ? "'" : "");
         }
         return 0;
 }
 
-int api_body(const struct api_request *request, const struct json_field fields[], void *ret, struct error **err)
+int api_body(const struct api_request *request, const struct json_field fields[], void *ret,
+             struct error **err)
 {
         struct error *error = NULL;
         const char *text = request->body.length ? request->body.data : "{}";
@@ -124,7 +128,8 @@ int api_body(const struct api_request *request, const struct json_field fields[]
 }
 
 /* Stores the answer; a connection that waited for it runs on. */
-static void answer(struct api_request *request, unsigned status, const char *content_type, char *text, struct stream *stream)
+static void answer(struct api_request *request, unsigned status, const char *content_type,
+                   char *text, struct stream *stream)
 {
         assert(!request->answered);
         request->answered = true;
@@ -155,7 +160,8 @@ void api_answer_stream(struct api_request *request, struct stream *stream)
         answer(request, MHD_HTTP_OK, "application/x-ndjson", NULL, stream);
 }
 
-void api_answer_status(struct api_request *request, unsigned status, int exit_status, const char *kind, const char *message)
+void api_answer_status(struct api_request *request, unsigned status, int exit_status,
+                       const char *kind, const char *message)
 {
         _cleanup_json_ json_t *json = json_object();
         json_t *error = json_object();
@@ -183,14 +189,16 @@ void api_answer_error(struct api_request *request, const struct error *error)
                 [ERROR_REFUSED] = { MHD_HTTP_CONFLICT, EXIT_REFUSED },
                 [ERROR_INTERNAL] = { MHD_HTTP_INTERNAL_SERVER_ERROR, EXIT_JOB_FAILED },
         };
-        api_answer_status(request, by_kind[error->kind].status, by_kind[error->kind].exit_status, error_kind_name(error->kind),
-                          error->message);
+        api_answer_status(request, by_kind[error->kind].status, by_kind[error->kind].exit_status,
+                          error_kind_name(error->kind), error->message);
 }
 
 void api_answer_unavailable(struct api_request *request, const struct error *error)
 {
-        api_answer_status(request, error->kind == ERROR_REFUSED ? MHD_HTTP_CONFLICT : MHD_HTTP_SERVICE_UNAVAILABLE, EXIT_REFUSED,
-                          error_kind_name(error->kind), error->message);
+        api_answer_status(request,
+                          error->kind == ERROR_REFUSED ? MHD_HTTP_CONFLICT
+                                                       : MHD_HTTP_SERVICE_UNAVAILABLE,
+                          EXIT_REFUSED, error_kind_name(error->kind), error->message);
 }
 
 void api_answer_not_found(struct api_request *request, const char *format, ...)

@@ -1,4 +1,5 @@
-/* The request object behind daemon/api/api.h, for the server (control-api.c) and what answers (api-request.c). */
+/* The request object behind daemon/api/api.h, for the server (control-api.c) and what answers
+ * (api-request.c). */
 #pragma once
 
 #include <microhttpd.h>
@@ -29,6 +30,8 @@ struct api_request {
 
 struct api_request *api_request_new(struct daemon *daemon, struct MHD_Connection *connection);
 struct api_request *api_request_free(struct api_request *request);
-/* Finds the route and fills in the words. Answers itself, with 404 or 405, when there is none (then false). */
+/* Finds the route and fills in the words. Answers itself, with 404 or 405, when there is none (then
+ * false). */
 bool api_request_find_route(struct api_request *request, const char *method, const char *url);
-void api_answer_status(struct api_request *request, unsigned status, int exit_status, const char *kind, const char *message);
+void api_answer_status(struct api_request *request, unsigned status, int exit_status,
+                       const char *kind, const char *message);

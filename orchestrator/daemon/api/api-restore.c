@@ -1,10 +1,11 @@
-/* POST /v1/restore: one VM's point back onto a hypervisor, or out into a folder. What its options mean is checked here, so that a mistake is
- * told at once; what the share and the hypervisors say of it, only the worker can see. */
+/* POST /v1/restore: one VM's point back onto a hypervisor, or out into a folder. What its options
+ * mean is checked here, so that a mistake is told at once; what the share and the hypervisors say
+ * of it, only the worker can see. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
-#include "daemon/state/state.h"
 #include "daemon/jobs/runner.h"
+#include "daemon/state/state.h"
 #include "schema/records/restore-options.h"
 
 struct restore_body {
@@ -14,7 +15,8 @@ struct restore_body {
 
 #define FIELD(member) .name = #member, .offset = offsetof(struct restore_body, member)
 static const struct json_field restore_fields[] = {
-        { FIELD(vm), .type = JSON_FIELD_TEXT, .required = true, .valid = name_is_safe, .expected = "the name of a VM" },
+        { FIELD(vm), .type = JSON_FIELD_TEXT, .required = true, .valid = name_is_safe,
+          .expected = "the name of a VM" },
         { FIELD(options), .type = JSON_FIELD_OBJECT },
         { 0 },
 };
@@ -47,13 +49,16 @@ static int start(void *data, const char *unused, struct error **err)
         if (daemon->phase != DAEMON_RUNNING)
                 return error_set(err, ERROR_REFUSED, "the daemon is stopping");
         daemon->next_sequence++;
-        struct batch *batch = batch_new(daemon, options->export_folder ? "exported" : "restored", NULL);
+        struct batch *batch =
+                batch_new(daemon, options->export_folder ? "exported" : "restored", NULL);
         api_answer_stream(order->request, batch_subscribe(batch));
         batch_notice_broken_inventory(batch, broken);
-        struct job *job = runner_new_job(daemon, JOB_RESTORE, JOB_CLASS_ADHOC, order->body.vm, options->to);
+        struct job *job =
+                runner_new_job(daemon, JOB_RESTORE, JOB_CLASS_ADHOC, order->body.vm, options->to);
         if (options->to || options->export_folder)
                 xstrdup_replace(&job->hypervisor, options->to);
-        job->dry_run = options->dry_run || options->export_folder; /* nothing for a recovery to look for */
+        /* nothing for a recovery to look for */
+        job->dry_run = options->dry_run || options->export_folder;
         job->beside = job->dry_run || options->name;
         job->options = restore_options_write(options);
         batch_add(batch, job);

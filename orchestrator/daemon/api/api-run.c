@@ -1,5 +1,6 @@
-/* What starts a cycle: POST /v1/run. The share is waited for first (nothing can be backed up without), then the inventory is reloaded;
- * in between anything may have happened, so what refuses is asked last. */
+/* What starts a cycle: POST /v1/run. The share is waited for first (nothing can be backed up
+ * without), then the inventory is reloaded; in between anything may have happened, so what refuses
+ * is asked last. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -55,7 +56,8 @@ static json_t *plan_to_json(const struct cycle_plan *plan)
         for (size_t i = 0; i < plan->count; i++) {
                 json_t *item = json_object();
                 json_object_set_new(item, "vm", json_from_text(plan->items[i].vm->name));
-                json_object_set_new(item, "hypervisor", json_from_text(plan->items[i].vm->hypervisor));
+                json_object_set_new(item, "hypervisor",
+                                    json_from_text(plan->items[i].vm->hypervisor));
                 json_object_set_new(item, "priority", json_integer(plan->items[i].vm->priority));
                 json_object_set_new(item, "due", json_boolean(plan->items[i].due));
                 json_object_set_new(item, "reason", json_from_text(plan->items[i].reason));
@@ -75,18 +77,19 @@ static void attach(struct run *run)
         struct stream *stream = batch_subscribe(batch);
         const struct tally *tally = batch_tally(batch);
         _cleanup_free_ char *since = clock_format_local(batch_started(batch));
-        _cleanup_free_ char *notice =
-                line_notice("info", "attached to the cycle that began at %s: %zu of %zu VMs are done", since,
-                            tally->succeeded + tally->failed + tally->cancelled + tally->skipped, tally->total);
+        _cleanup_free_ char *notice = line_notice(
+                "info", "attached to the cycle that began at %s: %zu of %zu VMs are done", since,
+                tally->succeeded + tally->failed + tally->cancelled + tally->skipped, tally->total);
         stream_push(stream, notice, NULL);
         size_t count = 0;
         struct job *const *jobs = batch_jobs(batch, &count);
         for (size_t i = 0; i < count; i++) {
                 if (!job_is_live(jobs[i]))
                         continue;
-                _cleanup_free_ char *line = jobs[i]->state == JOB_QUEUED
-                                                    ? line_queued(jobs[i], queue_position(&run->daemon->queue, jobs[i]))
-                                                    : line_started(jobs[i]);
+                _cleanup_free_ char *line =
+                        jobs[i]->state == JOB_QUEUED
+                                ? line_queued(jobs[i], queue_position(&run->daemon->queue, jobs[i]))
+                                : line_started(jobs[i]);
                 stream_push(stream, line, NULL);
         }
         api_answer_stream(run->request, stream);
@@ -99,8 +102,11 @@ static int refuse_if_running(const struct daemon *daemon, struct error **err)
         struct batch *batch = cycle_batch(daemon->cycle);
         const struct tally *tally = batch_tally(batch);
         _cleanup_free_ char *since = clock_format_local(batch_started(batch));
-        return error_set(err, ERROR_REFUSED, "a cycle is running since %s (%zu of %zu VMs done); `orch run --attach` follows it",
-                         since, tally->succeeded + tally->failed + tally->cancelled + tally->skipped, tally->total);
+        return error_set(
+                err, ERROR_REFUSED,
+                "a cycle is running since %s (%zu of %zu VMs done); `orch run --attach` follows it",
+                since, tally->succeeded + tally->failed + tally->cancelled + tally->skipped,
+                tally->total);
 }
 
 static int start_cycle(struct run *run, const struct error *broken, struct error **err)
@@ -148,8 +154,10 @@ void api_run(struct daemon *daemon, struct api_request *request)
         run->daemon = daemon;
         run->request = request;
         _cleanup_error_ struct error *error = NULL;
-        if (api_body(request, run_fields, &run->body, &error) < 0 || batch_check_bacula_job(run->body.bacula_job, &error) < 0 ||
-            (!run->body.attach && !run->body.dry_run && !run->body.plan_only && refuse_if_running(daemon, &error) < 0)) {
+        if (api_body(request, run_fields, &run->body, &error) < 0 ||
+            batch_check_bacula_job(run->body.bacula_job, &error) < 0 ||
+            (!run->body.attach && !run->body.dry_run && !run->body.plan_only &&
+             refuse_if_running(daemon, &error) < 0)) {
                 api_answer_error(request, error);
                 run_free(run);
         } else if (run->body.attach && daemon->cycle) {

@@ -1,5 +1,6 @@
-/* What is asked and answered at once from what the loop knows: GET /v1/status, /v1/schedule, /v1/hypervisors. Nothing here waits for the
- * share, so a share that hangs shows up in the answer instead of delaying it. */
+/* What is asked and answered at once from what the loop knows: GET /v1/status, /v1/schedule,
+ * /v1/hypervisors. Nothing here waits for the share, so a share that hangs shows up in the answer
+ * instead of delaying it. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -7,8 +8,8 @@
 #include "base/strings.h"
 #include "daemon/api/api.h"
 #include "daemon/cycle/cycle.h"
-#include "daemon/state/state.h"
 #include "daemon/notices/notices.h"
+#include "daemon/state/state.h"
 
 static json_t *from_time(int64_t epoch_seconds)
 {
@@ -36,9 +37,13 @@ static json_t *inventory_json(const struct daemon *daemon)
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
         json_t *json = json_object();
         json_object_set_new(json, "file", json_from_text(inventory_keeper_path(daemon->inventory)));
-        json_object_set_new(json, "vms", json_integer(inventory ? (json_int_t)inventory->n_vms : 0));
-        json_object_set_new(json, "state", json_string(inventory_state_name(inventory_keeper_state(daemon->inventory))));
-        json_object_set_new(json, "problems", json_from_text(inventory_keeper_problems(daemon->inventory)));
+        json_object_set_new(json, "vms",
+                            json_integer(inventory ? (json_int_t)inventory->n_vms : 0));
+        json_object_set_new(
+                json, "state",
+                json_string(inventory_state_name(inventory_keeper_state(daemon->inventory))));
+        json_object_set_new(json, "problems",
+                            json_from_text(inventory_keeper_problems(daemon->inventory)));
         json_object_set_new(json, "loaded", from_time(inventory_keeper_loaded(daemon->inventory)));
         return json;
 }
@@ -91,7 +96,8 @@ static json_t *failed_json(const struct daemon *daemon, const struct cycle_plan 
 {
         json_t *array = json_array();
         for (size_t i = 0; i < plan->count; i++) {
-                const struct vm_state *state = vm_states_find(&daemon->states, plan->items[i].vm->name);
+                const struct vm_state *state =
+                        vm_states_find(&daemon->states, plan->items[i].vm->name);
                 if (!state || !state->failed_job)
                         continue;
                 json_t *item = json_object();
@@ -117,15 +123,20 @@ static json_t *warnings_json(const struct daemon *daemon)
         _cleanup_strv_ char **warnings = NULL;
         _cleanup_share_view_ struct share_view view = share_look(daemon->share);
         if (view.full)
-                strv_add(&warnings, "the share is full: nothing can be backed up before there is room (`orch prune`)");
+                strv_add(&warnings, "the share is full: nothing can be backed up before there is "
+                                    "room (`orch prune`)");
         if (inventory_keeper_state(daemon->inventory) == INVENTORY_LAST_GOOD)
                 strv_add(&warnings, "the inventory is broken; the last good one is used");
         else if (inventory_keeper_state(daemon->inventory) == INVENTORY_NONE)
-                strv_add(&warnings, "the inventory is broken and there is no older one; nothing can be backed up");
+                strv_add(&warnings, "the inventory is broken and there is no older one; nothing "
+                                    "can be backed up");
         for (size_t i = 0; i < daemon->n_busy; i++)
                 if (daemon->busy[i]->state == JOB_STUCK)
-                        strv_addf(&warnings, "the worker of job %s hangs; %s is set aside until it has ended", daemon->busy[i]->id,
-                                  daemon->busy[i]->vm ? daemon->busy[i]->vm : daemon->busy[i]->hypervisor);
+                        strv_addf(&warnings,
+                                  "the worker of job %s hangs; %s is set aside until it has ended",
+                                  daemon->busy[i]->id,
+                                  daemon->busy[i]->vm ? daemon->busy[i]->vm
+                                                      : daemon->busy[i]->hypervisor);
         _cleanup_free_ char *listed = xstrdup(inventory_keeper_warnings(daemon->inventory));
         char *rest = listed;
         for (char *line; (line = strsep(&rest, "\n"));)
@@ -140,7 +151,8 @@ void api_status(struct daemon *daemon, struct api_request *request)
         int64_t now = clock_realtime_s();
         _cleanup_cycle_plan_ struct cycle_plan plan = { 0 };
         /* Without the catalog nothing is known of points: then nobody is called overdue. */
-        if (daemon->states.loaded && cycle_plan(daemon, &(struct cycle_filter){ 0 }, true, now, &plan, NULL) < 0)
+        if (daemon->states.loaded &&
+            cycle_plan(daemon, &(struct cycle_filter){ 0 }, true, now, &plan, NULL) < 0)
                 plan = (struct cycle_plan){ 0 };
         json_t *json = json_object();
         json_object_set_new(json, "version", json_string(ORCH_VERSION));
@@ -172,7 +184,8 @@ static json_t *schedule_json(const struct cycle_plan *plan)
                 json_object_set_new(json, "vm", json_from_text(item->vm->name));
                 json_object_set_new(json, "hypervisor", json_from_text(item->vm->hypervisor));
                 json_object_set_new(json, "priority", json_integer(item->vm->priority));
-                json_object_set_new(json, "schedule", json_string(vm_schedule_name(item->vm->schedule)));
+                json_object_set_new(json, "schedule",
+                                    json_string(vm_schedule_name(item->vm->schedule)));
                 json_object_set_new(json, "due", json_boolean(item->due));
                 json_object_set_new(json, "overdue", json_boolean(item->overdue));
                 json_object_set_new(json, "reason", json_from_text(item->reason));
@@ -194,7 +207,8 @@ static void schedule_when_ready(void *data, const struct error *unavailable, con
         /* What was known before the share went away is still worth telling. */
         if (unavailable && !daemon->states.loaded)
                 api_answer_unavailable(request, unavailable);
-        else if (cycle_plan(daemon, &(struct cycle_filter){ 0 }, true, clock_realtime_s(), &plan, &error) < 0)
+        else if (cycle_plan(daemon, &(struct cycle_filter){ 0 }, true, clock_realtime_s(), &plan,
+                            &error) < 0)
                 api_answer_error(request, error);
         else
                 api_answer_json(request, schedule_json(&plan));

@@ -1,11 +1,12 @@
-/* POST /v1/verify: a verification of each VM that is named, or of all that have points, in the inventory or not. Read the body, wait for the
- * share, ask it who has points and what the catalog knows of them, make a batch with a job for each VM, answer with its stream. */
+/* POST /v1/verify: a verification of each VM that is named, or of all that have points, in the
+ * inventory or not. Read the body, wait for the share, ask it who has points and what the catalog
+ * knows of them, make a batch with a job for each VM, answer with its stream. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
 #include "daemon/api/choose-vms.h"
-#include "daemon/state/state.h"
 #include "daemon/jobs/runner.h"
+#include "daemon/state/state.h"
 #include "schema/records/verify-options.h"
 
 struct verify_body {
@@ -50,11 +51,13 @@ static int unknown_vm(char *const *names, const char *name, struct error **err)
 {
         _cleanup_free_ char *shown = str_one_line(name, 120);
         const char *nearest = names ? nearest_word(name, (const char *const *)names) : NULL;
-        return error_set(err, ERROR_CONFIG, "'%s' has no points%s%s%s; `orch list` shows what there is", shown,
+        return error_set(err, ERROR_CONFIG,
+                         "'%s' has no points%s%s%s; `orch list` shows what there is", shown,
                          nearest ? "; nearest: '" : "", nearest ? nearest : "", nearest ? "'" : "");
 }
 
-static int choose_all(const struct verify_order *order, json_t *known, char ***ret, struct error **err)
+static int choose_all(const struct verify_order *order, json_t *known, char ***ret,
+                      struct error **err)
 {
         _cleanup_strv_ char **names = names_of(known);
         _cleanup_strv_ char **chosen = NULL;
@@ -62,7 +65,9 @@ static int choose_all(const struct verify_order *order, json_t *known, char ***r
         if (unknown)
                 return unknown_vm(names, unknown, err);
         if (order->body.point && strv_length(chosen) > 1)
-                return error_set(err, ERROR_CONFIG, "point: one VM has to be named with it, not %zu", strv_length(chosen));
+                return error_set(err, ERROR_CONFIG,
+                                 "point: one VM has to be named with it, not %zu",
+                                 strv_length(chosen));
         *ret = order->body.all ? TAKE_PTR(names) : TAKE_PTR(chosen);
         return 0;
 }
@@ -75,7 +80,8 @@ static char **texts_of(const json_t *array)
         return texts;
 }
 
-static void add_job(const struct verify_order *order, struct batch *batch, const char *vm, const json_t *known)
+static void add_job(const struct verify_order *order, struct batch *batch, const char *vm,
+                    const json_t *known)
 {
         const struct verify_options options = {
                 .point = order->body.point,
@@ -117,17 +123,23 @@ static void ask(void *data, struct share *share, share_answer_function *told, vo
         share_list_known(share, told, told_data);
 }
 
-static const struct api_order_steps verify_steps = { .ask = ask, .answer = start, .free = order_free };
+static const struct api_order_steps verify_steps = { .ask = ask,
+                                                     .answer = start,
+                                                     .free = order_free };
 
 static int check_body(const struct verify_body *body, struct error **err)
 {
         bool named = body->vms && body->vms[0];
         if (named == body->all)
-                return error_set(err, ERROR_CONFIG, "vms: expected at least one name, or all: true");
+                return error_set(err, ERROR_CONFIG,
+                                 "vms: expected at least one name, or all: true");
         if (body->point && !name_is_safe(body->point))
-                return error_set(err, ERROR_CONFIG, "point: expected the name of a point, the beginning of one, or latest");
+                return error_set(
+                        err, ERROR_CONFIG,
+                        "point: expected the name of a point, the beginning of one, or latest");
         if (body->point && (body->all || body->since))
-                return error_set(err, ERROR_CONFIG, "point: cannot be together with %s", body->all ? "all" : "since");
+                return error_set(err, ERROR_CONFIG, "point: cannot be together with %s",
+                                 body->all ? "all" : "since");
         return 0;
 }
 
@@ -137,7 +149,8 @@ void api_verify(struct daemon *daemon, struct api_request *request)
         order->daemon = daemon;
         order->request = request;
         _cleanup_error_ struct error *error = NULL;
-        if (api_body(request, verify_fields, &order->body, &error) < 0 || check_body(&order->body, &error) < 0) {
+        if (api_body(request, verify_fields, &order->body, &error) < 0 ||
+            check_body(&order->body, &error) < 0) {
                 api_answer_error(request, error);
                 order_free(order);
                 return;

@@ -1,5 +1,6 @@
-/* What a route's handler sees of a request, and how it answers: at once, or later from a callback (the connection is then suspended; a
- * request lives until it has been answered). Exactly one answer a request. */
+/* What a route's handler sees of a request, and how it answers: at once, or later from a callback
+ * (the connection is then suspended; a request lives until it has been answered). Exactly one
+ * answer a request. */
 #pragma once
 
 #include <jansson.h>
@@ -24,9 +25,11 @@ extern const struct api_route api_routes[];
 const char *api_path_word(const struct api_request *request, size_t n);
 /* A query parameter; NULL: not given. */
 const char *api_query(const struct api_request *request, const char *name);
-/* Reads the body, a JSON object (none is an empty one), by a table into `ret` (zeroed). A field that the table does not have is refused
- * with the nearest one that it has. ERROR_CONFIG; json_fields_done() has to be called in any case. */
-int api_body(const struct api_request *request, const struct json_field fields[], void *ret, struct error **err) _must_check_;
+/* Reads the body, a JSON object (none is an empty one), by a table into `ret` (zeroed). A field
+ * that the table does not have is refused with the nearest one that it has. ERROR_CONFIG;
+ * json_fields_done() has to be called in any case. */
+int api_body(const struct api_request *request, const struct json_field fields[], void *ret,
+             struct error **err) _must_check_;
 
 struct daemon *api_daemon(const struct api_request *request);
 

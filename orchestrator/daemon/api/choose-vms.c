@@ -37,6 +37,7 @@ int choose_unknown_vm(const struct inventory *inventory, const char *name, struc
 {
         _cleanup_free_ char *shown = str_one_line(name, 120);
         const char *nearest = inventory_nearest_vm(inventory, name);
-        return error_set(err, ERROR_CONFIG, "no VM '%s' in the inventory %s%s%s%s", shown, inventory->file,
-                         nearest ? "; nearest: '" : "", nearest ? nearest : "", nearest ? "'" : "");
+        return error_set(err, ERROR_CONFIG, "no VM '%s' in the inventory %s%s%s%s", shown,
+                         inventory->file, nearest ? "; nearest: '" : "", nearest ? nearest : "",
+                         nearest ? "'" : "");
 }

@@ -1,7 +1,8 @@
 /* Implements daemon/api/control-api.h over libmicrohttpd in its external epoll mode.
  *
- * A connection is suspended while its request waits for an answer and while its stream has nothing to say. The library can't see a peer
- * leave while it is suspended, hence the keepalives. Every suspended connection has to be resumed before the server is stopped. */
+ * A connection is suspended while its request waits for an answer and while its stream has nothing
+ * to say. The library can't see a peer leave while it is suspended, hence the keepalives. Every
+ * suspended connection has to be resumed before the server is stopped. */
 #include "daemon/api/control-api.h"
 
 #include <errno.h>
@@ -17,11 +18,17 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/api/api-request.h"
-#include "daemon/state/state.h"
 #include "daemon/api/peer.h"
+#include "daemon/state/state.h"
 #include "daemon/state/stream.h"
 
-enum { CONNECTIONS_MAX = 64, IDLE_SECONDS = 60, BLOCK_BYTES = 32768, ROUNDS_PER_TURN = 8, LISTEN_BACKLOG = 64 };
+enum {
+        CONNECTIONS_MAX = 64,
+        IDLE_SECONDS = 60,
+        BLOCK_BYTES = 32768,
+        ROUNDS_PER_TURN = 8,
+        LISTEN_BACKLOG = 64
+};
 
 /* A stream on its way to a client. */
 struct delivery {
@@ -56,8 +63,8 @@ static void delivery_readable(void *data)
 {
         struct delivery *delivery = data;
         if (stream_is_cut(delivery->stream)) {
-                const union MHD_ConnectionInfo *info =
-                        MHD_get_connection_info(delivery->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+                const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+                        delivery->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
                 log_warning("a client of the control API reads too slowly and is cut off");
                 if (info)
                         shutdown(info->connect_fd, SHUT_RDWR);
@@ -108,7 +115,8 @@ static struct MHD_Response *stream_response(struct control_api *api, struct api_
                 api->deliveries->previous = delivery;
         api->deliveries = delivery;
         stream_on_readable(delivery->stream, delivery_readable, delivery);
-        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, delivery_read, delivery, delivery_free);
+        return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES, delivery_read,
+                                                 delivery, delivery_free);
 }
 
 static enum MHD_Result send_answer(struct control_api *api, struct api_request *request)
@@ -118,17 +126,20 @@ static enum MHD_Result send_answer(struct control_api *api, struct api_request *
                 response = stream_response(api, request);
         } else {
                 char *text = TAKE_PTR(request->text);
-                response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+                response =
+                        MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
         }
         if (!response)
                 return MHD_NO;
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, request->content_type);
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                      request->content_type);
         enum MHD_Result r = MHD_queue_response(request->connection, request->status, response);
         MHD_destroy_response(response);
         return r;
 }
 
-static enum MHD_Result check_query_name(void *data, enum MHD_ValueKind kind, const char *name, const char *value)
+static enum MHD_Result check_query_name(void *data, enum MHD_ValueKind kind, const char *name,
+                                        const char *value)
 {
         (void)kind;
         (void)value;
@@ -138,38 +149,45 @@ static enum MHD_Result check_query_name(void *data, enum MHD_ValueKind kind, con
                 return MHD_YES;
         const char *nearest = known ? nearest_word(name, known) : NULL;
         _cleanup_free_ char *shown = str_one_line(name, 60);
-        _cleanup_free_ char *message = xasprintf("unknown query parameter '%s'%s%s%s", shown, nearest ? "; nearest: '" : "",
+        _cleanup_free_ char *message = xasprintf("unknown query parameter '%s'%s%s%s", shown,
+                                                 nearest ? "; nearest: '" : "",
                                                  nearest ? nearest : "", nearest ? "'" : "");
         api_answer_status(request, MHD_HTTP_BAD_REQUEST, EXIT_USAGE, "config", message);
         return MHD_YES;
 }
 
-static void handle(struct control_api *api, struct api_request *request, const char *method, const char *url)
+static void handle(struct control_api *api, struct api_request *request, const char *method,
+                   const char *url)
 {
         request->handled = true;
         _cleanup_error_ struct error *error = NULL;
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         if (peer_check(info->connect_fd, api->group, method, url, &error) < 0) {
                 api_answer_error(request, error);
                 return;
         }
         if (api->daemon->phase >= DAEMON_CLOSING) {
-                api_answer_status(request, MHD_HTTP_SERVICE_UNAVAILABLE, EXIT_REFUSED, "cancelled", "the daemon is stopping");
+                api_answer_status(request, MHD_HTTP_SERVICE_UNAVAILABLE, EXIT_REFUSED, "cancelled",
+                                  "the daemon is stopping");
                 return;
         }
         if (request->body_too_large) {
-                api_answer_status(request, MHD_HTTP_CONTENT_TOO_LARGE, EXIT_USAGE, "config", "the request is larger than 1 MiB");
+                api_answer_status(request, MHD_HTTP_CONTENT_TOO_LARGE, EXIT_USAGE, "config",
+                                  "the request is larger than 1 MiB");
                 return;
         }
         if (!api_request_find_route(request, method, url))
                 return;
-        MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, check_query_name, request);
+        MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, check_query_name,
+                                  request);
         if (!request->answered)
                 request->route->handle(api->daemon, request);
 }
 
-static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *upload, size_t *upload_size, void **request_slot)
+static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **request_slot)
 {
         (void)version;
         struct control_api *api = data;
@@ -196,7 +214,8 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
         return MHD_YES;
 }
 
-static void on_completed(void *data, struct MHD_Connection *connection, void **request_slot, enum MHD_RequestTerminationCode code)
+static void on_completed(void *data, struct MHD_Connection *connection, void **request_slot,
+                         enum MHD_RequestTerminationCode code)
 {
         (void)connection;
         (void)code;
@@ -218,8 +237,10 @@ static int socket_address(const char *path, struct sockaddr_un *ret, struct erro
 {
         *ret = (struct sockaddr_un){ .sun_family = AF_UNIX };
         if (strlen(path) >= sizeof ret->sun_path)
-                return error_set(err, ERROR_CONFIG, "the socket's path %s is longer than the %zu bytes that a socket can have",
-                                 path, sizeof ret->sun_path - 1);
+                return error_set(
+                        err, ERROR_CONFIG,
+                        "the socket's path %s is longer than the %zu bytes that a socket can have",
+                        path, sizeof ret->sun_path - 1);
         memcpy(ret->sun_path, path, strlen(path));
         return 0;
 }
@@ -234,13 +255,16 @@ static int refuse_if_answered(const char *path, struct error **err)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make a socket");
         /* EAGAIN: a listener whose backlog is full listens all the same. */
         if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN)
-                return error_set(err, ERROR_REFUSED, "another daemon answers on %s; `orch status` shows it", path);
+                return error_set(err, ERROR_REFUSED,
+                                 "another daemon answers on %s; `orch status` shows it", path);
         if (errno != ENOENT && errno != ECONNREFUSED)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot tell whether a daemon listens on %s", path);
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot tell whether a daemon listens on %s", path);
         return 0;
 }
 
-/* Listening before it has its name, so that nobody ever finds a socket that refuses; a stale one is replaced by the same rename. */
+/* Listening before it has its name, so that nobody ever finds a socket that refuses; a stale one is
+ * replaced by the same rename. */
 static int bind_socket(struct control_api *api, struct error **err)
 {
         _cleanup_free_ char *temporary = xasprintf("%s.%d", api->path, (int)getpid());
@@ -256,8 +280,9 @@ static int bind_socket(struct control_api *api, struct error **err)
         int errnum = errno;
         umask(old);
         if (r < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errnum, "cannot make the socket %s (is its folder there and writable?)",
-                                       api->path);
+                return error_set_errno(
+                        err, ERROR_INTERNAL, errnum,
+                        "cannot make the socket %s (is its folder there and writable?)", api->path);
         if (listen(api->listen_fd, LISTEN_BACKLOG) < 0 || rename(temporary, api->path) < 0) {
                 error_set_errno(err, ERROR_INTERNAL, errno, "cannot listen on %s", api->path);
                 (void)unlink(temporary);
@@ -282,12 +307,15 @@ struct control_api *control_api_new(struct daemon *daemon, struct error **err)
 
 int control_api_start(struct control_api *api, struct error **err)
 {
-        api->server =
-                MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, on_request, api,
-                                 MHD_OPTION_LISTEN_SOCKET, api->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
-                                 api, MHD_OPTION_EXTERNAL_LOGGER, on_library_message, NULL, MHD_OPTION_END);
-        const union MHD_DaemonInfo *info = api->server ? MHD_get_daemon_info(api->server, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+        api->server = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
+                                       0, NULL, NULL, on_request, api, MHD_OPTION_LISTEN_SOCKET,
+                                       api->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+                                       (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                                       (unsigned)IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
+                                       on_completed, api, MHD_OPTION_EXTERNAL_LOGGER,
+                                       on_library_message, NULL, MHD_OPTION_END);
+        const union MHD_DaemonInfo *info =
+                api->server ? MHD_get_daemon_info(api->server, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
         if (!info)
                 return error_set(err, ERROR_INTERNAL, "cannot start the server of the control API");
         api->source = loop_add_io(api->daemon->loop, info->epoll_fd, EPOLLIN, on_io, api, err);
@@ -298,7 +326,8 @@ int control_api_turn(struct control_api *api)
 {
         if (!api->server)
                 return -1;
-        /* A few rounds, as one sends at most a block to each client; then the loop's other sources have their turn. */
+        /* A few rounds, as one sends at most a block to each client; then the loop's other sources
+         * have their turn. */
         MHD_UNSIGNED_LONG_LONG timeout = 0;
         for (int round = 0; round < ROUNDS_PER_TURN && timeout == 0; round++) {
                 (void)MHD_run(api->server);
@@ -328,8 +357,10 @@ struct control_api *control_api_free(struct control_api *api)
                 return NULL;
         loop_source_free(api->source);
         if (api->server) {
-                /* What a client has not read by now it will not get; nothing may be suspended when the server ends. */
-                for (struct delivery *delivery = api->deliveries; delivery; delivery = delivery->next)
+                /* What a client has not read by now it will not get; nothing may be suspended when
+                 * the server ends. */
+                for (struct delivery *delivery = api->deliveries; delivery;
+                     delivery = delivery->next)
                         stream_cut(delivery->stream);
                 (void)MHD_run(api->server);
                 MHD_stop_daemon(api->server);

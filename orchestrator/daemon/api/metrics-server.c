@@ -1,4 +1,5 @@
-/* Implements daemon/api/metrics-server.h: a second libmicrohttpd server in the loop, whose requests are all answered at once. */
+/* Implements daemon/api/metrics-server.h: a second libmicrohttpd server in the loop, whose requests
+ * are all answered at once. */
 #include "daemon/api/metrics-server.h"
 
 #include <errno.h>
@@ -11,8 +12,8 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/state/state.h"
 #include "daemon/api/metrics.h"
+#include "daemon/state/state.h"
 
 enum { CONNECTIONS_MAX = 16, IDLE_SECONDS = 10, LISTEN_BACKLOG = 16 };
 
@@ -32,7 +33,8 @@ static void on_io(void *data, uint32_t events)
 
 static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, char *text)
 {
-        struct MHD_Response *response = MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
+        struct MHD_Response *response =
+                MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
         if (!response)
                 return MHD_NO;
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, METRICS_CONTENT_TYPE);
@@ -41,8 +43,9 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
         return r;
 }
 
-static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *upload, size_t *upload_size, void **slot)
+static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *upload,
+                                  size_t *upload_size, void **slot)
 {
         (void)version;
         (void)upload;
@@ -67,39 +70,49 @@ static int bind_address(struct metrics_server *server, const char *listen_at, st
 {
         const char *colon = strrchr(listen_at, ':');
         bool brackets = listen_at[0] == '[';
-        _cleanup_free_ char *address = xstrndup(listen_at + brackets, (size_t)(colon - listen_at) - 2 * brackets);
-        const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE, .ai_socktype = SOCK_STREAM };
+        _cleanup_free_ char *address =
+                xstrndup(listen_at + brackets, (size_t)(colon - listen_at) - 2 * brackets);
+        const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+                                        .ai_socktype = SOCK_STREAM };
         struct addrinfo *found = NULL;
         int r = getaddrinfo(address, colon + 1, &hints, &found);
         if (r != 0)
                 return error_set(err, ERROR_CONFIG,
-                                 "metrics.listen: %s: expected a numeric address, such as 127.0.0.1:9188 or [::1]:9188", listen_at);
+                                 "metrics.listen: %s: expected a numeric address, such as "
+                                 "127.0.0.1:9188 or [::1]:9188",
+                                 listen_at);
         const int on = 1;
         server->listen_fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        bool bound = server->listen_fd >= 0 && setsockopt(server->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+        bool bound = server->listen_fd >= 0 &&
+                     setsockopt(server->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
                      bind(server->listen_fd, found->ai_addr, found->ai_addrlen) == 0 &&
                      listen(server->listen_fd, LISTEN_BACKLOG) == 0;
         int errnum = errno;
         freeaddrinfo(found);
-        return bound ? 0 : error_set_errno(err, ERROR_INTERNAL, errnum, "metrics.listen: cannot listen on %s", listen_at);
+        return bound ? 0
+                     : error_set_errno(err, ERROR_INTERNAL, errnum,
+                                       "metrics.listen: cannot listen on %s", listen_at);
 }
 
-struct metrics_server *metrics_server_new(struct daemon *daemon, const char *listen_at, struct error **err)
+struct metrics_server *metrics_server_new(struct daemon *daemon, const char *listen_at,
+                                          struct error **err)
 {
         _cleanup_(metrics_server_freep) struct metrics_server *server = xcalloc(1, sizeof *server);
         server->daemon = daemon;
         server->listen_fd = -1;
         if (bind_address(server, listen_at, err) < 0)
                 return NULL;
-        server->server = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
-                                          server->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
-                                          MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
+        server->server = MHD_start_daemon(
+                MHD_USE_EPOLL, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
+                server->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
+                MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
         if (!server->server) {
                 error_set(err, ERROR_INTERNAL, "cannot start the server on %s", listen_at);
                 return NULL;
         }
         (void)TAKE_FD(server->listen_fd);
-        const union MHD_DaemonInfo *info = MHD_get_daemon_info(server->server, MHD_DAEMON_INFO_EPOLL_FD);
+        const union MHD_DaemonInfo *info =
+                MHD_get_daemon_info(server->server, MHD_DAEMON_INFO_EPOLL_FD);
         server->source = loop_add_io(daemon->loop, info->epoll_fd, EPOLLIN, on_io, server, err);
         return server->source ? TAKE_PTR(server) : NULL;
 }

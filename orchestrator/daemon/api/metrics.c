@@ -1,5 +1,6 @@
-/* Implements daemon/api/metrics.h: what the loop knows; a number that is not known is left out rather than told as 0, and so is a name without
- * any. Document followed: Prometheus' text format 0.0.4. */
+/* Implements daemon/api/metrics.h: what the loop knows; a number that is not known is left out
+ * rather than told as 0, and so is a name without any. Document followed: Prometheus' text format
+ * 0.0.4. */
 #include "daemon/api/metrics.h"
 
 #include "base/clock.h"
@@ -33,18 +34,24 @@ static void add_daemon(struct strbuf *out, const struct daemon *daemon)
         head(out, "orch_repository_available", "gauge", "Whether the share can be used.");
         strbuf_addf(out, "orch_repository_available %d\n", view.state == SHARE_OK);
         if (view.total_bytes) {
-                head(out, "orch_repository_free_bytes", "gauge", "Free space of the share, as last seen.");
-                strbuf_addf(out, "orch_repository_free_bytes %llu\n", (unsigned long long)view.free_bytes);
-                head(out, "orch_repository_size_bytes", "gauge", "Size of the share, as last seen.");
-                strbuf_addf(out, "orch_repository_size_bytes %llu\n", (unsigned long long)view.total_bytes);
+                head(out, "orch_repository_free_bytes", "gauge",
+                     "Free space of the share, as last seen.");
+                strbuf_addf(out, "orch_repository_free_bytes %llu\n",
+                            (unsigned long long)view.free_bytes);
+                head(out, "orch_repository_size_bytes", "gauge",
+                     "Size of the share, as last seen.");
+                strbuf_addf(out, "orch_repository_size_bytes %llu\n",
+                            (unsigned long long)view.total_bytes);
         }
         head(out, "orch_inventory_ok", "gauge", "Whether the inventory file is valid.");
-        strbuf_addf(out, "orch_inventory_ok %d\n", inventory_keeper_state(daemon->inventory) == INVENTORY_OK);
+        strbuf_addf(out, "orch_inventory_ok %d\n",
+                    inventory_keeper_state(daemon->inventory) == INVENTORY_OK);
 }
 
 static void add_failures(struct strbuf *out, const struct daemon *daemon)
 {
-        head(out, "orch_failures_total", "counter", "Jobs that failed since the daemon started, by kind of error.");
+        head(out, "orch_failures_total", "counter",
+             "Jobs that failed since the daemon started, by kind of error.");
         for (enum error_kind kind = 0; kind < _ERROR_KIND_MAX; kind++)
                 strbuf_addf(out, "orch_failures_total{kind=\"%s\"} %llu\n", error_kind_name(kind),
                             (unsigned long long)daemon->failures[kind]);
@@ -131,7 +138,8 @@ static void add_label(struct strbuf *out, const char *value)
         }
 }
 
-static void add_vm_metric(struct strbuf *out, const struct daemon *daemon, const struct vm_metric *metric, int64_t now)
+static void add_vm_metric(struct strbuf *out, const struct daemon *daemon,
+                          const struct vm_metric *metric, int64_t now)
 {
         bool headed = false;
         for (size_t i = 0; i < daemon->states.n_vms; i++) {
@@ -151,7 +159,8 @@ static void add_vm_metric(struct strbuf *out, const struct daemon *daemon, const
 static void add_points(struct strbuf *out, const struct daemon *daemon)
 {
         if (daemon->states.n_vms)
-                head(out, "orch_vm_points", "gauge", "Points on the share, by whether they are damaged.");
+                head(out, "orch_vm_points", "gauge",
+                     "Points on the share, by whether they are damaged.");
         for (size_t i = 0; i < daemon->states.n_vms; i++) {
                 const struct vm_state *state = &daemon->states.vms[i];
                 const struct {
@@ -161,7 +170,8 @@ static void add_points(struct strbuf *out, const struct daemon *daemon)
                 for (size_t p = 0; p < ARRAY_LENGTH(points); p++) {
                         strbuf_add(out, "orch_vm_points{vm=\"");
                         add_label(out, state->name);
-                        strbuf_addf(out, "\",status=\"%s\"} %zu\n", points[p].status, points[p].count);
+                        strbuf_addf(out, "\",status=\"%s\"} %zu\n", points[p].status,
+                                    points[p].count);
                 }
         }
 }
@@ -169,17 +179,24 @@ static void add_points(struct strbuf *out, const struct daemon *daemon)
 static void add_vms(struct strbuf *out, const struct daemon *daemon)
 {
         static const struct vm_metric metrics[] = {
-                { "orch_vm_last_success_timestamp_seconds", "Start of the newest good point.", last_success },
-                { "orch_vm_last_success_age_seconds", "Time since the newest good point began.", last_success_age },
-                { "orch_vm_last_failed", "Whether a backup has failed since the newest good point.", last_failed },
+                { "orch_vm_last_success_timestamp_seconds", "Start of the newest good point.",
+                  last_success },
+                { "orch_vm_last_success_age_seconds", "Time since the newest good point began.",
+                  last_success_age },
+                { "orch_vm_last_failed", "Whether a backup has failed since the newest good point.",
+                  last_failed },
                 { "orch_vm_stored_bytes", "Stored size of the newest good point.", size },
                 { "orch_vm_duration_seconds", "How long the newest good point took.", duration },
                 { "orch_vm_freeze_seconds", "How long the guest was frozen for it.", freeze },
-                { "orch_vm_last_proof_timestamp_seconds", "When a point was last seen booting.", last_proof },
-                { "orch_vm_unproven_age_seconds", "Time since a point was last seen booting; never: since the first good point.",
+                { "orch_vm_last_proof_timestamp_seconds", "When a point was last seen booting.",
+                  last_proof },
+                { "orch_vm_unproven_age_seconds",
+                  "Time since a point was last seen booting; never: since the first good point.",
                   unproven_age },
                 { "orch_vm_verified_age_seconds",
-                  "Time since the good point that was read back longest ago was read back (or published).", verified_age },
+                  "Time since the good point that was read back longest ago was read back (or "
+                  "published).",
+                  verified_age },
         };
         int64_t now = clock_realtime_s();
         for (size_t m = 0; m < ARRAY_LENGTH(metrics); m++)

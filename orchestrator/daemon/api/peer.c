@@ -1,4 +1,5 @@
-/* Implements daemon/api/peer.h. The file's mode has let the peer in already; this is for the day when somebody has opened the mode up. */
+/* Implements daemon/api/peer.h. The file's mode has let the peer in already; this is for the day
+ * when somebody has opened the mode up. */
 #include "daemon/api/peer.h"
 
 #include <errno.h>
@@ -28,16 +29,21 @@ static bool in_supplementary_groups(int connection_fd, gid_t group)
         return false;
 }
 
-int peer_check(int connection_fd, gid_t group, const char *method, const char *url, struct error **err)
+int peer_check(int connection_fd, gid_t group, const char *method, const char *url,
+               struct error **err)
 {
         struct ucred peer = { 0 };
         socklen_t length = sizeof peer;
         if (getsockopt(connection_fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot tell who asks");
-        if (peer.uid != 0 && peer.uid != geteuid() && peer.gid != group && !in_supplementary_groups(connection_fd, group))
-                return error_set(err, ERROR_AUTH, "user %u may not use the control API: it is for root and for group %u",
-                                 (unsigned)peer.uid, (unsigned)group);
+        if (peer.uid != 0 && peer.uid != geteuid() && peer.gid != group &&
+            !in_supplementary_groups(connection_fd, group))
+                return error_set(
+                        err, ERROR_AUTH,
+                        "user %u may not use the control API: it is for root and for group %u",
+                        (unsigned)peer.uid, (unsigned)group);
         if (strcmp(method, "GET") != 0)
-                log_info("%s %s by user %u, process %d", method, url, (unsigned)peer.uid, (int)peer.pid);
+                log_info("%s %s by user %u, process %d", method, url, (unsigned)peer.uid,
+                         (int)peer.pid);
         return 0;
 }

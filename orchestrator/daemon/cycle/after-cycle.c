@@ -1,13 +1,14 @@
-/* Implements daemon/cycle/after-cycle.h by a batch that nobody follows: whenever its one job has ended, the next is chosen. */
+/* Implements daemon/cycle/after-cycle.h by a batch that nobody follows: whenever its one job has
+ * ended, the next is chosen. */
 #include "daemon/cycle/after-cycle.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "daemon/state/state.h"
 #include "daemon/cycle/proofs.h"
-#include "daemon/jobs/runner.h"
 #include "daemon/cycle/scrub.h"
+#include "daemon/jobs/runner.h"
+#include "daemon/state/state.h"
 
 /* In the order in which they have their time. */
 static const struct after_cycle_work *const works[] = { &proof_work, &scrub_work };
@@ -41,7 +42,8 @@ static void leave_work(struct after_cycle *after, const struct after_cycle_work 
 
 static struct job *choose(struct after_cycle *after, char **ret_about)
 {
-        for (const struct after_cycle_work *work; (work = current(after)); leave_work(after, work)) {
+        for (const struct after_cycle_work *work; (work = current(after));
+             leave_work(after, work)) {
                 int64_t whole_seconds = (int64_t)work->budget_minutes(after->daemon->settings) * 60;
                 if (whole_seconds == 0)
                         continue;
@@ -55,7 +57,8 @@ static struct job *choose(struct after_cycle *after, char **ret_about)
                 };
                 struct job *job = work->next(after->daemon, after->points, &budget, ret_about);
                 if (job)
-                        return job; /* cppcheck-suppress returnDanglingLifetime ; the registry owns it */
+                        /* cppcheck-suppress returnDanglingLifetime ; the registry owns it */
+                        return job;
         }
         return NULL;
 }
@@ -65,7 +68,8 @@ static bool next_job(struct batch *batch, void *data)
         struct after_cycle *after = data;
         const struct after_cycle_work *work = current(after);
         if (after->job && work && work->ended)
-                work->ended(after->daemon, after->points, after->job, after->tried[strv_length(after->tried) - 1]);
+                work->ended(after->daemon, after->points, after->job,
+                            after->tried[strv_length(after->tried) - 1]);
         after->job = NULL;
         if (after->cancelled || after->daemon->phase != DAEMON_RUNNING)
                 return false;

@@ -1,5 +1,6 @@
-/* `orch pause`: no new backups, until a moment or until resumed. Kept in <state>/paused, which holds that moment (RFC 3339) or nothing, so
- * that a restart does not end it. Running jobs go on; checks and recoveries start as ever. */
+/* `orch pause`: no new backups, until a moment or until resumed. Kept in <state>/paused, which
+ * holds that moment (RFC 3339) or nothing, so that a restart does not end it. Running jobs go on;
+ * checks and recoveries start as ever. */
 #include <errno.h>
 #include <string.h>
 
@@ -36,7 +37,8 @@ void daemon_resume(struct daemon *daemon)
         daemon->paused.until = 0;
         _cleanup_free_ char *path = file_path(daemon);
         if (unlink(path) < 0 && errno != ENOENT)
-                log_warning("cannot remove %s: %s; the next start of the daemon will be paused", path, strerror(errno));
+                log_warning("cannot remove %s: %s; the next start of the daemon will be paused",
+                            path, strerror(errno));
         log_info("resumed");
         cycle_check_trigger(daemon);
         daemon_changed(daemon);
@@ -66,7 +68,9 @@ int daemon_refuse_backups(const struct daemon *daemon, struct error **err)
                 return error_set(err, ERROR_REFUSED, "the daemon is stopping");
         if (!daemon->paused.on)
                 return 0;
-        _cleanup_free_ char *until = daemon->paused.until ? clock_format_local(daemon->paused.until) : NULL;
-        return error_set(err, ERROR_REFUSED, "backups are paused%s%s; `orch resume` lets them go on", until ? " until " : "",
-                         until ? until : "");
+        _cleanup_free_ char *until =
+                daemon->paused.until ? clock_format_local(daemon->paused.until) : NULL;
+        return error_set(err, ERROR_REFUSED,
+                         "backups are paused%s%s; `orch resume` lets them go on",
+                         until ? " until " : "", until ? until : "");
 }

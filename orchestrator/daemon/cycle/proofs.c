@@ -6,11 +6,12 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/state/state.h"
 #include "daemon/jobs/runner.h"
+#include "daemon/state/state.h"
 #include "policies/proof-due.h"
 
-static struct proof_candidate *list_candidates(const struct daemon *daemon, const struct inventory *inventory)
+static struct proof_candidate *list_candidates(const struct daemon *daemon,
+                                               const struct inventory *inventory)
 {
         struct proof_candidate *candidates = xcalloc(inventory->n_vms + 1, sizeof *candidates);
         for (size_t i = 0; i < inventory->n_vms; i++) {
@@ -28,7 +29,8 @@ static struct proof_candidate *list_candidates(const struct daemon *daemon, cons
 }
 
 /* `wanted` NULL: all. */
-static const char *choose(const struct proof_candidate *candidates, size_t count, const bool *wanted)
+static const char *choose(const struct proof_candidate *candidates, size_t count,
+                          const bool *wanted)
 {
         uint32_t random = 0;
         if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
@@ -58,13 +60,16 @@ static const char *choose_due(const struct daemon *daemon, char *const *tried)
         _cleanup_free_ struct proof_candidate *candidates = list_candidates(daemon, inventory);
         _cleanup_free_ bool *wanted = xcalloc(inventory->n_vms + 1, sizeof *wanted);
         for (size_t i = 0; i < inventory->n_vms; i++)
-                wanted[i] = proof_is_due(&candidates[i], now) && !strv_contains(tried, candidates[i].vm);
+                wanted[i] = proof_is_due(&candidates[i], now) &&
+                            !strv_contains(tried, candidates[i].vm);
         return choose(candidates, inventory->n_vms, wanted);
 }
 
-struct job *proofs_new_job(struct daemon *daemon, const char *vm, const struct test_restore_options *options, bool after_cycle)
+struct job *proofs_new_job(struct daemon *daemon, const char *vm,
+                           const struct test_restore_options *options, bool after_cycle)
 {
-        struct job *job = runner_new_job(daemon, JOB_TEST_RESTORE, after_cycle ? JOB_CLASS_AFTER : JOB_CLASS_ADHOC, vm, NULL);
+        struct job *job = runner_new_job(daemon, JOB_TEST_RESTORE,
+                                         after_cycle ? JOB_CLASS_AFTER : JOB_CLASS_ADHOC, vm, NULL);
         job->beside = true;
         job->options = test_restore_options_write(options);
         return job;
@@ -76,8 +81,8 @@ static unsigned budget_minutes(const struct settings *settings)
 }
 
 /* How long one takes is not known before: none is begun once the time is used up. */
-static struct job *next(struct daemon *daemon, const json_t *points _unused_, const struct after_cycle_budget *budget,
-                        char **ret_about)
+static struct job *next(struct daemon *daemon, const json_t *points _unused_,
+                        const struct after_cycle_budget *budget, char **ret_about)
 {
         const char *vm = budget->left_seconds > 0 ? choose_due(daemon, budget->tried) : NULL;
         if (!vm)
@@ -87,4 +92,6 @@ static struct job *next(struct daemon *daemon, const json_t *points _unused_, co
         return proofs_new_job(daemon, vm, &options, true);
 }
 
-const struct after_cycle_work proof_work = { .what = "VMs test-restored", .budget_minutes = budget_minutes, .next = next };
+const struct after_cycle_work proof_work = { .what = "VMs test-restored",
+                                             .budget_minutes = budget_minutes,
+                                             .next = next };

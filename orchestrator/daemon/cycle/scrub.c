@@ -1,11 +1,12 @@
-/* Implements daemon/cycle/scrub.h: rows to candidates, policies/scrub.h's choice to a job. How fast a point is read is learnt from the one before. */
+/* Implements daemon/cycle/scrub.h: rows to candidates, policies/scrub.h's choice to a job. How fast
+ * a point is read is learnt from the one before. */
 #include "daemon/cycle/scrub.h"
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/state/state.h"
 #include "daemon/jobs/runner.h"
+#include "daemon/state/state.h"
 #include "policies/scrub.h"
 #include "schema/records/verify-options.h"
 
@@ -38,15 +39,18 @@ static struct scrub_candidate make_candidate(const json_t *row, char *const *tri
 
 static struct job *make_job(struct daemon *daemon, const json_t *row)
 {
-        const struct verify_options options = { .point = (char *)text_of(row, "point"), .alone = true };
-        struct job *job = runner_new_job(daemon, JOB_VERIFY, JOB_CLASS_AFTER, text_of(row, "vm"), NULL);
+        const struct verify_options options = { .point = (char *)text_of(row, "point"),
+                                                .alone = true };
+        struct job *job =
+                runner_new_job(daemon, JOB_VERIFY, JOB_CLASS_AFTER, text_of(row, "vm"), NULL);
         xstrdup_replace(&job->hypervisor, NULL);
         job->beside = true;
         job->options = verify_options_to_json(&options);
         return job;
 }
 
-static struct job *next(struct daemon *daemon, const json_t *points, const struct after_cycle_budget *budget, char **ret_about)
+static struct job *next(struct daemon *daemon, const json_t *points,
+                        const struct after_cycle_budget *budget, char **ret_about)
 {
         size_t count = json_array_size(points);
         _cleanup_free_ struct scrub_candidate *candidates = xcalloc(count + 1, sizeof *candidates);
@@ -56,7 +60,8 @@ static struct job *next(struct daemon *daemon, const json_t *points, const struc
                 .whole_seconds = budget->whole_seconds,
                 .left_seconds = budget->left_seconds,
                 .first = !budget->tried,
-                .bytes_per_second = daemon->scrub_bytes_per_second ? daemon->scrub_bytes_per_second : ASSUMED_BYTES_PER_SECOND,
+                .bytes_per_second = daemon->scrub_bytes_per_second ? daemon->scrub_bytes_per_second
+                                                                   : ASSUMED_BYTES_PER_SECOND,
         };
         int chosen = scrub_choose(candidates, count, &left);
         if (chosen < 0)
@@ -67,7 +72,8 @@ static struct job *next(struct daemon *daemon, const json_t *points, const struc
 }
 
 /* One that takes no second tells nothing about speed. */
-static void ended(struct daemon *daemon, const json_t *points, const struct job *job, const char *about)
+static void ended(struct daemon *daemon, const json_t *points, const struct job *job,
+                  const char *about)
 {
         int64_t seconds = job->started ? job->ended - job->started : 0;
         if (job->outcome != JOB_OUTCOME_OK || seconds < 1)

@@ -1,4 +1,5 @@
-/* `verify.budget_minutes`: the points that were verified longest ago are read back after each cycle. */
+/* `verify.budget_minutes`: the points that were verified longest ago are read back after each
+ * cycle. */
 #pragma once
 
 #include "daemon/cycle/after-cycle.h"

@@ -1,14 +1,14 @@
-/* Implements daemon/jobs/batch.h. The invariant: job->batch points here exactly while the job is in `jobs`, so the registry doesn't forget
- * a job that a batch will still read. */
+/* Implements daemon/jobs/batch.h. The invariant: job->batch points here exactly while the job is in
+ * `jobs`, so the registry doesn't forget a job that a batch will still read. */
 #include "daemon/jobs/batch.h"
 
 #include <stdarg.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "daemon/state/state.h"
-#include "daemon/notices/notices.h"
 #include "daemon/jobs/runner.h"
+#include "daemon/notices/notices.h"
+#include "daemon/state/state.h"
 
 struct batch {
         struct daemon *daemon;
@@ -97,7 +97,8 @@ const char *batch_bacula_job(const struct batch *batch)
         return count ? batch->bacula_jobs[count - 1] : NULL;
 }
 
-struct batch *batch_of_bacula_job(const struct daemon *daemon, const struct batch *after, const char *bacula_job)
+struct batch *batch_of_bacula_job(const struct daemon *daemon, const struct batch *after,
+                                  const char *bacula_job)
 {
         struct batch *batch = after ? after->next : daemon->batches;
         while (batch && !strv_contains(batch->bacula_jobs, bacula_job))
@@ -110,7 +111,9 @@ int batch_check_bacula_job(const char *bacula_job, struct error **err)
         if (!bacula_job || name_is_safe(bacula_job))
                 return 0;
         _cleanup_free_ char *shown = str_one_line(bacula_job, 120);
-        return error_set(err, ERROR_CONFIG, "bacula_job: '%s' is no id of a job of Bacula; expected what %%i stands for, a number",
+        return error_set(err, ERROR_CONFIG,
+                         "bacula_job: '%s' is no id of a job of Bacula; expected what %%i stands "
+                         "for, a number",
                          shown);
 }
 
@@ -151,7 +154,9 @@ void batch_notice(struct batch *batch, const char *level, const char *format, ..
 void batch_notice_broken_inventory(struct batch *batch, const struct error *broken)
 {
         if (broken)
-                batch_notice(batch, "error", "the inventory is broken, the last good one is used: %s", broken->message);
+                batch_notice(batch, "error",
+                             "the inventory is broken, the last good one is used: %s",
+                             broken->message);
 }
 
 struct stream *batch_subscribe(struct batch *batch)
@@ -165,7 +170,9 @@ int batch_exit_status(const struct batch *batch)
 {
         if (batch->exit_status >= 0)
                 return batch->exit_status;
-        return batch->tally.failed ? EXIT_JOB_FAILED : batch->tally.cancelled ? EXIT_CANCELLED : EXIT_ALL_GOOD;
+        return batch->tally.failed      ? EXIT_JOB_FAILED
+               : batch->tally.cancelled ? EXIT_CANCELLED
+                                        : EXIT_ALL_GOOD;
 }
 
 static const char *plural(size_t n)
@@ -185,7 +192,8 @@ static char *verdict(const struct batch *batch)
         for (size_t i = 0, told = 0; i < batch->n_jobs && tally->failed && told < 3; i++) {
                 const struct job *job = batch->jobs[i];
                 if (job->outcome == JOB_OUTCOME_FAILED && !job->forgiven)
-                        strbuf_addf(&text, "%s%s", told++ ? ", " : ": ", job->vm ? job->vm : job->hypervisor);
+                        strbuf_addf(&text, "%s%s", told++ ? ", " : ": ",
+                                    job->vm ? job->vm : job->hypervisor);
         }
         if (tally->cancelled)
                 strbuf_addf(&text, "%s%zu cancelled", text.length ? "; " : "", tally->cancelled);
@@ -193,13 +201,15 @@ static char *verdict(const struct batch *batch)
                 strbuf_addf(&text, "%s%zu skipped", text.length ? "; " : "", tally->skipped);
         if (tally->succeeded)
                 strbuf_addf(&text, "%s%zu %s%s %s", text.length ? "; " : "", tally->succeeded,
-                            batch->jobs[0]->vm ? "VM" : "hypervisor", plural(tally->succeeded), batch->what);
+                            batch->jobs[0]->vm ? "VM" : "hypervisor", plural(tally->succeeded),
+                            batch->what);
         if (tally->stored_bytes) {
                 _cleanup_free_ char *bytes = format_bytes(tally->stored_bytes);
                 strbuf_addf(&text, ", %s", bytes);
         }
         if (batch->n_jobs) {
-                _cleanup_free_ char *duration = format_duration_ms(clock_monotonic_ms() - batch->started_ms);
+                _cleanup_free_ char *duration =
+                        format_duration_ms(clock_monotonic_ms() - batch->started_ms);
                 strbuf_addf(&text, " in %s", duration);
         }
         return strbuf_take(&text);

@@ -1,4 +1,5 @@
-/* Implements daemon/jobs/job-record.h. A worker's metadata is read by the strict parser, and taken only when it is about this job's VM. */
+/* Implements daemon/jobs/job-record.h. A worker's metadata is read by the strict parser, and taken
+ * only when it is about this job's VM. */
 #include "daemon/jobs/job-record.h"
 
 #include <string.h>
@@ -33,21 +34,27 @@ static void record_without_metadata(struct daemon *daemon, const struct job *job
         vm_states_note(&daemon->states, &entry);
 }
 
-static int record_metadata(struct daemon *daemon, struct job *job, const json_t *json, struct error **err)
+static int record_metadata(struct daemon *daemon, struct job *job, const json_t *json,
+                           struct error **err)
 {
         _cleanup_free_ char *text = json_write_line(json);
-        _cleanup_(metadata_freep) struct metadata *metadata = metadata_parse(text, strlen(text), err);
+        _cleanup_(metadata_freep) struct metadata *metadata =
+                metadata_parse(text, strlen(text), err);
         if (!metadata)
                 return -1;
         /* A job may fail after it made a good point: its post-backup commands come last. */
         bool made_point = streq(metadata->status, job_outcome_name(JOB_OUTCOME_OK)) &&
-                          (job->outcome == JOB_OUTCOME_OK || (job->outcome == JOB_OUTCOME_FAILED && job->path));
-        if (!streq(metadata->vm, job->vm) || (!made_point && !streq(metadata->status, job_outcome_name(job->outcome))))
-                return error_set(err, ERROR_CORRUPT, "they are of VM %s with status %s", metadata->vm, metadata->status);
+                          (job->outcome == JOB_OUTCOME_OK ||
+                           (job->outcome == JOB_OUTCOME_FAILED && job->path));
+        if (!streq(metadata->vm, job->vm) ||
+            (!made_point && !streq(metadata->status, job_outcome_name(job->outcome))))
+                return error_set(err, ERROR_CORRUPT, "they are of VM %s with status %s",
+                                 metadata->vm, metadata->status);
         if (!made_point)
                 xstrdup_replace(&job->path, NULL);
         else if (!job->path)
-                job->path = xasprintf("%s/%s/%s", metadata->hypervisor, metadata->vm, metadata->point);
+                job->path =
+                        xasprintf("%s/%s/%s", metadata->hypervisor, metadata->vm, metadata->point);
         struct catalog_entry entry = { 0 };
         catalog_entry_from_metadata(metadata, job->path, &entry);
         if (!entry.hypervisor)
@@ -66,7 +73,8 @@ static int record_metadata(struct daemon *daemon, struct job *job, const json_t 
         }
         /* Looked at again behind the row of the new point, which belongs to the VM's points too. */
         for (size_t i = 0; job->removed && job->removed[i]; i++) {
-                _cleanup_free_ char *path = xasprintf("%s/%s/%s", metadata->hypervisor, job->vm, job->removed[i]);
+                _cleanup_free_ char *path =
+                        xasprintf("%s/%s/%s", metadata->hypervisor, job->vm, job->removed[i]);
                 share_refresh_point(daemon->share, job->vm, path);
                 vm_states_forget_point(&daemon->states, job->vm, job->removed[i]);
         }
@@ -81,7 +89,8 @@ void job_record(struct daemon *daemon, struct job *job, const json_t *metadata)
         if (metadata && record_metadata(daemon, job, metadata, &error) == 0)
                 return;
         if (error)
-                log_error("%s: the metadata told by the worker can't be read: %s", job->id, error->message);
+                log_error("%s: the metadata told by the worker can't be read: %s", job->id,
+                          error->message);
         if (job->outcome != JOB_OUTCOME_OK)
                 record_without_metadata(daemon, job);
 }
@@ -111,9 +120,12 @@ void job_record_contact(struct daemon *daemon, const struct job *job)
                 return;
         bool about_it = job->action == JOB_HYPERVISOR_CHECK;
         bool failed = job->outcome == JOB_OUTCOME_FAILED;
-        bool no_way = failed && (job->error_kind == ERROR_UNREACHABLE || job->error_kind == ERROR_AUTH);
+        bool no_way =
+                failed && (job->error_kind == ERROR_UNREACHABLE || job->error_kind == ERROR_AUTH);
         if (job->outcome == JOB_OUTCOME_OK)
-                vm_states_set_hypervisor(&daemon->states, job->hypervisor, NULL, clock_realtime_s());
+                vm_states_set_hypervisor(&daemon->states, job->hypervisor, NULL,
+                                         clock_realtime_s());
         else if (no_way || (failed && about_it))
-                vm_states_set_hypervisor(&daemon->states, job->hypervisor, job->error, clock_realtime_s());
+                vm_states_set_hypervisor(&daemon->states, job->hypervisor, job->error,
+                                         clock_realtime_s());
 }

@@ -1,5 +1,6 @@
-/* Implements daemon/jobs/orphans.h. They are nobody's children any more, so a timer looks for their end while there are some. One that does not
- * end in ORPHAN_PATIENCE_MS hangs, and no longer holds its VM: the recovery finds what it left. */
+/* Implements daemon/jobs/orphans.h. They are nobody's children any more, so a timer looks for their
+ * end while there are some. One that does not end in ORPHAN_PATIENCE_MS hangs, and no longer holds
+ * its VM: the recovery finds what it left. */
 #include "daemon/jobs/orphans.h"
 
 #include <stdio.h>
@@ -26,7 +27,8 @@ struct process_id process_id_of(pid_t pid)
         struct process_id id = { .pid = pid };
         _cleanup_free_ char *path = xasprintf("/proc/%d/stat", (int)pid);
         _cleanup_free_ char *text = fs_read_file(path, 4096, NULL, NULL);
-        /* The second field is a name in brackets that may hold anything; the start is the 20th after it. */
+        /* The second field is a name in brackets that may hold anything; the start is the 20th
+         * after it. */
         char *rest = text ? strrchr(text, ')') : NULL;
         for (int field = 0; rest && field < 20; field++)
                 rest = strchr(rest + 1, ' ');
@@ -58,7 +60,8 @@ static void on_look(void *data)
                         continue;
                 }
                 if (alive)
-                        log_error("the worker (pid %d) that an earlier daemon left on %s does not end; it is no longer waited for",
+                        log_error("the worker (pid %d) that an earlier daemon left on %s does not "
+                                  "end; it is no longer waited for",
                                   (int)orphan->id.pid, orphan->vm);
                 *link = orphan->next;
                 forget(orphan);
@@ -72,7 +75,9 @@ void orphans_add(struct daemon *daemon, const char *vm, struct process_id id)
 {
         if (!process_is_alive(id))
                 return;
-        log_info("the worker (pid %d) that an earlier daemon left on %s is still at work; it is waited for", (int)id.pid, vm);
+        log_info("the worker (pid %d) that an earlier daemon left on %s is still at work; it is "
+                 "waited for",
+                 (int)id.pid, vm);
         struct orphan *orphan = xcalloc(1, sizeof *orphan);
         orphan->vm = xstrdup(vm);
         orphan->id = id;

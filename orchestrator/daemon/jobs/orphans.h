@@ -1,5 +1,6 @@
-/* Workers of a daemon that died: they saw its end and are undoing what they did. Until such a one has ended, nothing else may be done to
- * its VM, not even a recovery: two at once would be worse than waiting. */
+/* Workers of a daemon that died: they saw its end and are undoing what they did. Until such a one
+ * has ended, nothing else may be done to its VM, not even a recovery: two at once would be worse
+ * than waiting. */
 #pragma once
 
 #include <stdbool.h>

@@ -7,12 +7,17 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/state/state.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/jobs/running-files.h"
+#include "daemon/state/state.h"
 
-/* What waits for somebody's doing (a saved VM for its start) may leave a guest frozen once that is done: it is looked at more often. */
-enum { FIRST_DELAY_MS = 15 * 1000, LONGEST_BUSY_DELAY_MS = 60 * 1000, LONGEST_DELAY_MS = 10 * 60 * 1000 };
+/* What waits for somebody's doing (a saved VM for its start) may leave a guest frozen once that is
+ * done: it is looked at more often. */
+enum {
+        FIRST_DELAY_MS = 15 * 1000,
+        LONGEST_BUSY_DELAY_MS = 60 * 1000,
+        LONGEST_DELAY_MS = 10 * 60 * 1000
+};
 
 struct pending {
         char *vm;
@@ -68,11 +73,14 @@ static void forget(struct daemon *daemon, struct pending *pending)
         recoveries->count--;
 }
 
-#define PULL_IS_LEFT (1U << 31) /* the lower bits are those of steps[] in recoveries_note_step() */
+#define PULL_IS_LEFT                                                                \
+        (1U << 31) /* the lower bits are those of steps[] in recoveries_note_step() \
+                    */
 
-/* A VM that runs from the share until its disks are pulled is looked at again until they are; what else is asked for it meanwhile does not
- * wait behind its restore, which does nothing else by then, but is told. A backup and a recovery look at the pulls of all restores before they
- * begin: one that is over says nothing of the others. */
+/* A VM that runs from the share until its disks are pulled is looked at again until they are; what
+ * else is asked for it meanwhile does not wait behind its restore, which does nothing else by then,
+ * but is told. A backup and a recovery look at the pulls of all restores before they begin: one
+ * that is over says nothing of the others. */
 static void note_pull(struct job *job, enum step_state state)
 {
         if (job->action == JOB_RESTORE) {
@@ -83,12 +91,14 @@ static void note_pull(struct job *job, enum step_state state)
                 job->left_undone |= PULL_IS_LEFT;
 }
 
-/* The steps that leave a VM, or its hypervisor, in need when their undoing fails: what worker/ pushes on its undo stack, but for the staging
- * folder, which can wait for the VM's next backup. A restore has one undoing for all of it. */
+/* The steps that leave a VM, or its hypervisor, in need when their undoing fails: what worker/
+ * pushes on its undo stack, but for the staging folder, which can wait for the VM's next backup. A
+ * restore has one undoing for all of it. */
 void recoveries_note_step(struct job *job, const struct event *event)
 {
-        static const char *const steps[] = { "thaw", "disarm",    "resume",     "power-on",   "commit",
-                                             "copy", "increment", "checkpoint", "test-domain" };
+        static const char *const steps[] = { "thaw",      "disarm",     "resume",
+                                             "power-on",  "commit",     "copy",
+                                             "increment", "checkpoint", "test-domain" };
         _Static_assert(ARRAY_LENGTH(steps) < 31, "a step needs a bit of its own");
         if (streq(event->step, "pull")) {
                 note_pull(job, event->state);
@@ -111,12 +121,14 @@ void recoveries_note_step(struct job *job, const struct event *event)
 /* What a person has to decide is not tried again by itself. */
 static bool may_pass(enum error_kind kind)
 {
-        return kind != ERROR_REFUSED && kind != ERROR_CONFIG && kind != ERROR_CORRUPT && kind != ERROR_CANCELLED;
+        return kind != ERROR_REFUSED && kind != ERROR_CONFIG && kind != ERROR_CORRUPT &&
+               kind != ERROR_CANCELLED;
 }
 
 static bool needs_another(const struct job *job)
 {
-        if (job->action == JOB_BACKUP || job->action == JOB_RESTORE || job->action == JOB_TEST_RESTORE)
+        if (job->action == JOB_BACKUP || job->action == JOB_RESTORE ||
+            job->action == JOB_TEST_RESTORE)
                 return job->left_undone != 0;
         if (job->left_undone)
                 return true;
@@ -126,26 +138,31 @@ static bool needs_another(const struct job *job)
 bool recoveries_note_end(struct daemon *daemon, const struct job *job)
 {
         if (!job->vm || job->dry_run ||
-            (job->action != JOB_BACKUP && job->action != JOB_RESTORE && job->action != JOB_TEST_RESTORE &&
-             job->action != JOB_RECOVER))
+            (job->action != JOB_BACKUP && job->action != JOB_RESTORE &&
+             job->action != JOB_TEST_RESTORE && job->action != JOB_RECOVER))
                 return false;
         struct recoveries *recoveries = daemon->recoveries;
         struct pending *pending = find(recoveries, job->vm);
         if (!needs_another(job)) {
-                /* A restore and a test-restore have not looked at what else the VM may be in need of. */
-                bool settled = (job->outcome == JOB_OUTCOME_OK && job->action == JOB_BACKUP) || job->action == JOB_RECOVER;
+                /* A restore and a test-restore have not looked at what else the VM may be in need
+                 * of. */
+                bool settled = (job->outcome == JOB_OUTCOME_OK && job->action == JOB_BACKUP) ||
+                               job->action == JOB_RECOVER;
                 if (pending && settled)
                         forget(daemon, pending);
                 return false;
         }
-        int64_t first_ms = daemon->options.recover_delay_ms ? daemon->options.recover_delay_ms : FIRST_DELAY_MS;
-        int64_t longest_ms = job->error_kind == ERROR_BUSY ? LONGEST_BUSY_DELAY_MS : LONGEST_DELAY_MS;
+        int64_t first_ms = daemon->options.recover_delay_ms ? daemon->options.recover_delay_ms
+                                                            : FIRST_DELAY_MS;
+        int64_t longest_ms =
+                job->error_kind == ERROR_BUSY ? LONGEST_BUSY_DELAY_MS : LONGEST_DELAY_MS;
         int64_t delay_ms = pending ? pending->delay_ms * 2 : first_ms;
         if (delay_ms > longest_ms)
                 delay_ms = longest_ms;
         if (pending)
                 forget(daemon, pending);
-        recoveries->items = xrealloc_array(recoveries->items, recoveries->count + 1, sizeof *recoveries->items);
+        recoveries->items =
+                xrealloc_array(recoveries->items, recoveries->count + 1, sizeof *recoveries->items);
         recoveries->items[recoveries->count++] = (struct pending){
                 .vm = xstrdup(job->vm),
                 .hypervisor = xstrdup(job->hypervisor),
@@ -155,10 +172,12 @@ bool recoveries_note_end(struct daemon *daemon, const struct job *job)
         };
         long long seconds = (long long)recoveries->items[recoveries->count - 1].delay_ms / 1000;
         if (job->left_undone == PULL_IS_LEFT)
-                log_warning("%s: what was restored of %s still runs from the share; its pull is taken up in %lld s", job->id,
-                            job->vm, seconds);
+                log_warning("%s: what was restored of %s still runs from the share; its pull is "
+                            "taken up in %lld s",
+                            job->id, job->vm, seconds);
         else
-                log_warning("%s: %s was not put back whole; its recovery is tried in %lld s", job->id, job->vm, seconds);
+                log_warning("%s: %s was not put back whole; its recovery is tried in %lld s",
+                            job->id, job->vm, seconds);
         return true;
 }
 
@@ -169,6 +188,7 @@ void recoveries_check(struct daemon *daemon)
                 if (pending->queued || !deadline_passed(pending->due))
                         continue;
                 pending->queued = true;
-                runner_queue_recover(daemon, pending->vm, pending->hypervisor, "an earlier job could not put the VM back");
+                runner_queue_recover(daemon, pending->vm, pending->hypervisor,
+                                     "an earlier job could not put the VM back");
         }
 }

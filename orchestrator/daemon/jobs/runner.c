@@ -1,4 +1,5 @@
-/* Implements daemon/jobs/runner.h. `busy` holds exactly the jobs that have a worker process, stuck ones included. */
+/* Implements daemon/jobs/runner.h. `busy` holds exactly the jobs that have a worker process, stuck
+ * ones included. */
 #include "daemon/jobs/runner.h"
 
 #include <string.h>
@@ -7,12 +8,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/state/state.h"
 #include "daemon/jobs/job-record.h"
-#include "daemon/notices/notices.h"
 #include "daemon/jobs/recoveries.h"
 #include "daemon/jobs/running-files.h"
 #include "daemon/loop/worker-process.h"
+#include "daemon/notices/notices.h"
+#include "daemon/state/state.h"
 
 enum {
         OTHERS_AT_ONCE = 4,
@@ -23,14 +24,16 @@ enum {
         STUCK_MS = 5000
 };
 
-struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum job_class class, const char *vm,
-                           const char *hypervisor)
+struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum job_class class,
+                           const char *vm, const char *hypervisor)
 {
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
-        const struct inventory_vm *listed = vm && inventory ? inventory_find_vm(inventory, vm) : NULL;
+        const struct inventory_vm *listed =
+                vm && inventory ? inventory_find_vm(inventory, vm) : NULL;
         const struct vm_state *state = vm ? vm_states_find(&daemon->states, vm) : NULL;
         const char *home = listed && listed->hypervisor ? listed->hypervisor : hypervisor;
-        struct job *job = jobs_add(daemon->jobs, action, vm, home || !state ? home : state->pin_hypervisor);
+        struct job *job =
+                jobs_add(daemon->jobs, action, vm, home || !state ? home : state->pin_hypervisor);
         job->daemon = daemon;
         job->class = class;
         job->priority = listed ? listed->priority : DEFAULT_PRIORITY;
@@ -44,7 +47,8 @@ void runner_follow_inventory(struct daemon *daemon)
         for (size_t i = 0; i < daemon->queue.count; i++) {
                 struct job *job = daemon->queue.items[i];
                 bool at_home = job->action == JOB_BACKUP || job->action == JOB_CHECK;
-                const struct inventory_vm *listed = at_home && inventory ? inventory_find_vm(inventory, job->vm) : NULL;
+                const struct inventory_vm *listed =
+                        at_home && inventory ? inventory_find_vm(inventory, job->vm) : NULL;
                 if (listed && listed->hypervisor)
                         xstrdup_replace(&job->hypervisor, listed->hypervisor);
         }
@@ -65,9 +69,11 @@ char *runner_end_line(const struct job *job)
         tally.cancelled = job->outcome == JOB_OUTCOME_CANCELLED;
         tally.skipped = job->outcome == JOB_OUTCOME_SKIPPED;
         tally.stored_bytes = job->stored_bytes;
-        tally.duration_seconds = job->started && job->ended > job->started ? job->ended - job->started : 0;
-        _cleanup_free_ char *text = xasprintf("job %s of %s: %s", job->id, job->vm ? job->vm : job->hypervisor,
-                                              job->outcome ? job_outcome_name(job->outcome) : job_state_name(job->state));
+        tally.duration_seconds =
+                job->started && job->ended > job->started ? job->ended - job->started : 0;
+        _cleanup_free_ char *text = xasprintf(
+                "job %s of %s: %s", job->id, job->vm ? job->vm : job->hypervisor,
+                job->outcome ? job_outcome_name(job->outcome) : job_state_name(job->state));
         return line_end(EXIT_ALL_GOOD, &tally, text);
 }
 
@@ -76,14 +82,16 @@ static struct log_context log_context_of(const struct job *job)
         return (struct log_context){ .job = job->id, .vm = job->vm, .hypervisor = job->hypervisor };
 }
 
-static void set_outcome(struct job *job, enum job_outcome outcome, enum error_kind kind, const char *error)
+static void set_outcome(struct job *job, enum job_outcome outcome, enum error_kind kind,
+                        const char *error)
 {
         job->outcome = outcome;
         job->error_kind = kind;
         xstrdup_replace(&job->error, error);
 }
 
-/* The outcome is known: recorded, logged once, told to the batch, once. The batch may be gone afterwards. */
+/* The outcome is known: recorded, logged once, told to the batch, once. The batch may be gone
+ * afterwards. */
 static void tell_outcome(struct daemon *daemon, struct job *job)
 {
         if (job->told)
@@ -94,11 +102,14 @@ static void tell_outcome(struct daemon *daemon, struct job *job)
         const struct log_context context = log_context_of(job);
         if (job->outcome == JOB_OUTCOME_FAILED) {
                 daemon->failures[job->error_kind]++;
-                log_write_about(LOG_LEVEL_ERROR, &context, "%s: %s of %s failed: %s", job->id, job_action_name(job->action),
-                                subject, job->error ? job->error : "no reason given");
+                log_write_about(LOG_LEVEL_ERROR, &context, "%s: %s of %s failed: %s", job->id,
+                                job_action_name(job->action), subject,
+                                job->error ? job->error : "no reason given");
         } else {
-                log_write_about(LOG_LEVEL_INFO, &context, "%s: %s of %s: %s%s%s", job->id, job_action_name(job->action), subject,
-                                job_outcome_name(job->outcome), job->error ? ": " : "", job->error ? job->error : "");
+                log_write_about(LOG_LEVEL_INFO, &context, "%s: %s of %s: %s%s%s", job->id,
+                                job_action_name(job->action), subject,
+                                job_outcome_name(job->outcome), job->error ? ": " : "",
+                                job->error ? job->error : "");
         }
         job_record_contact(daemon, job);
         notices_job_ended(daemon->notices, job);
@@ -114,8 +125,8 @@ static void end_job(struct daemon *daemon, struct job *job)
         jobs_end(daemon->jobs, job, line);
 }
 
-/* One that waited and was cancelled is given up, as one that ran; one that could not be started is tried again. The stop leaves both to the
- * next start. */
+/* One that waited and was cancelled is given up, as one that ran; one that could not be started is
+ * tried again. The stop leaves both to the next start. */
 static void settle_unstarted_recovery(struct daemon *daemon, const struct job *job)
 {
         if (daemon->phase != DAEMON_RUNNING || job->dry_run)
@@ -127,7 +138,8 @@ static void settle_unstarted_recovery(struct daemon *daemon, const struct job *j
 }
 
 /* Ends a job that has no worker. */
-static void end_unstarted(struct daemon *daemon, struct job *job, enum job_outcome outcome, enum error_kind kind, const char *error)
+static void end_unstarted(struct daemon *daemon, struct job *job, enum job_outcome outcome,
+                          enum error_kind kind, const char *error)
 {
         queue_remove(&daemon->queue, job);
         set_outcome(job, outcome, kind, error);
@@ -181,7 +193,9 @@ static void on_event(void *data, const struct event *event)
 {
         struct job *job = data;
         _cleanup_free_ char *key =
-                event->type == EVENT_PROGRESS ? xasprintf("%s/%s", job->id, event->disk ? event->disk : "") : NULL;
+                event->type == EVENT_PROGRESS
+                        ? xasprintf("%s/%s", job->id, event->disk ? event->disk : "")
+                        : NULL;
         _cleanup_free_ char *line = line_of_event(job, event);
         if (event->type == EVENT_STEP)
                 on_step(job, event);
@@ -189,9 +203,11 @@ static void on_event(void *data, const struct event *event)
                 on_progress(job, event);
         else if (event->type == EVENT_WARNING && strv_length(job->warnings) < JOB_WARNINGS_KEPT)
                 strv_add(&job->warnings, event->text);
-        else if (event->type == EVENT_REMOVED && name_is_safe(event->text) && strv_length(job->removed) < JOB_REMOVED_MAX)
+        else if (event->type == EVENT_REMOVED && name_is_safe(event->text) &&
+                 strv_length(job->removed) < JOB_REMOVED_MAX)
                 strv_add(&job->removed, event->text);
-        else if (event->type == EVENT_CHECK && event->check.verdict == CHECK_FAIL && !job->failed_check)
+        else if (event->type == EVENT_CHECK && event->check.verdict == CHECK_FAIL &&
+                 !job->failed_check)
                 job->failed_check = xstrdup(event->check.name);
         else if (event->type == EVENT_STATE)
                 job_record_state(job->daemon, job, event);
@@ -217,9 +233,13 @@ static bool is_recovered_after(const struct job *job)
 static void fail_without_result(struct job *job)
 {
         _cleanup_error_ struct error *error = worker_process_failure(job->worker);
-        bool recovered = job->state == JOB_RUNNING && is_recovered_after(job) && job->daemon->phase == DAEMON_RUNNING;
-        _cleanup_free_ char *text = xasprintf("%s%s", error->message, recovered ? "; the VM is being recovered" : "");
-        set_outcome(job, error->kind == ERROR_CANCELLED ? JOB_OUTCOME_CANCELLED : JOB_OUTCOME_FAILED, error->kind, text);
+        bool recovered = job->state == JOB_RUNNING && is_recovered_after(job) &&
+                         job->daemon->phase == DAEMON_RUNNING;
+        _cleanup_free_ char *text =
+                xasprintf("%s%s", error->message, recovered ? "; the VM is being recovered" : "");
+        set_outcome(job,
+                    error->kind == ERROR_CANCELLED ? JOB_OUTCOME_CANCELLED : JOB_OUTCOME_FAILED,
+                    error->kind, text);
         _cleanup_free_ char *line = line_result(job);
         tell(job, line, NULL);
         job_record(job->daemon, job, NULL);
@@ -234,11 +254,14 @@ static void on_stuck(void *data)
         tell_outcome(job->daemon, job);
 }
 
-/* Ahead of everything, unless one waits already. One that somebody asked for may only look, and is not noted for a restart. */
-static void queue_recover(struct daemon *daemon, const char *vm, const char *hypervisor, const char *why, struct process_id after)
+/* Ahead of everything, unless one waits already. One that somebody asked for may only look, and is
+ * not noted for a restart. */
+static void queue_recover(struct daemon *daemon, const char *vm, const char *hypervisor,
+                          const char *why, struct process_id after)
 {
         for (size_t i = 0; i < daemon->queue.count; i++)
-                if (daemon->queue.items[i]->class == JOB_CLASS_RECOVER && streq(daemon->queue.items[i]->vm, vm))
+                if (daemon->queue.items[i]->class == JOB_CLASS_RECOVER &&
+                    streq(daemon->queue.items[i]->vm, vm))
                         return;
         if (daemon->phase != DAEMON_RUNNING)
                 return;
@@ -258,7 +281,8 @@ static void remove_busy(struct daemon *daemon, const struct job *job)
         for (size_t i = 0; i < daemon->n_busy; i++) {
                 if (daemon->busy[i] != job)
                         continue;
-                memmove(daemon->busy + i, daemon->busy + i + 1, (daemon->n_busy - i - 1) * sizeof *daemon->busy);
+                memmove(daemon->busy + i, daemon->busy + i + 1,
+                        (daemon->n_busy - i - 1) * sizeof *daemon->busy);
                 daemon->n_busy--;
                 return;
         }
@@ -267,7 +291,8 @@ static void remove_busy(struct daemon *daemon, const struct job *job)
 /* While stopping: a job whose worker died, and a recovery that was broken off. */
 static bool is_for_next_start(const struct job *job, bool died)
 {
-        bool broken_off = job->action == JOB_RECOVER && job->cancelling && job->outcome != JOB_OUTCOME_OK;
+        bool broken_off =
+                job->action == JOB_RECOVER && job->cancelling && job->outcome != JOB_OUTCOME_OK;
         return job->daemon->phase != DAEMON_RUNNING && (died || broken_off);
 }
 
@@ -282,8 +307,10 @@ static void on_ended(void *data)
         remove_busy(daemon, job);
         /* The file of a VM that is to be recovered later, or after the next start, stays. */
         if (died && is_recovered_after(job))
-                queue_recover(daemon, job->vm, job->hypervisor, job->error, (struct process_id){ 0 });
-        bool later = is_for_next_start(job, died) || ((!died || job->action == JOB_RECOVER) && recoveries_note_end(daemon, job));
+                queue_recover(daemon, job->vm, job->hypervisor, job->error,
+                              (struct process_id){ 0 });
+        bool later = is_for_next_start(job, died) ||
+                     ((!died || job->action == JOB_RECOVER) && recoveries_note_end(daemon, job));
         if (!later)
                 running_file_remove(daemon->state_folder, job->id);
         tell_outcome(daemon, job);
@@ -291,7 +318,8 @@ static void on_ended(void *data)
         daemon_changed(daemon);
 }
 
-/* Those of workers that an earlier daemon left are not among them: nothing is done about their VMs until they have ended. */
+/* Those of workers that an earlier daemon left are not among them: nothing is done about their VMs
+ * until they have ended. */
 static char **other_live_jobs(const struct daemon *daemon, const struct job *job)
 {
         char **ids = NULL;
@@ -331,18 +359,24 @@ static char *make_request(const struct daemon *daemon, const struct job *job)
 
 static int start_worker(struct daemon *daemon, struct job *job, struct error **err)
 {
-        static const struct worker_handlers handlers = { .event = on_event, .stuck = on_stuck, .ended = on_ended };
+        static const struct worker_handlers handlers = { .event = on_event,
+                                                         .stuck = on_stuck,
+                                                         .ended = on_ended };
         const struct daemon_options *given = &daemon->options;
-        _cleanup_free_ char *name = xasprintf("%s %s", job->id, job->vm ? job->vm : job->hypervisor);
+        _cleanup_free_ char *name =
+                xasprintf("%s %s", job->id, job->vm ? job->vm : job->hypervisor);
         struct worker_options options = {
                 .argv = given->worker_argv,
                 .name = name,
                 .about = log_context_of(job),
-                .stall_ms = given->stall_ms ? given->stall_ms
-                                            : (int64_t)daemon->settings->limits.copy_stall_seconds * 1000 + STALL_SLACK_MS,
+                .stall_ms = given->stall_ms
+                                    ? given->stall_ms
+                                    : (int64_t)daemon->settings->limits.copy_stall_seconds * 1000 +
+                                              STALL_SLACK_MS,
                 .grace_ms = given->grace_ms ? given->grace_ms : GRACE_MS,
                 .stuck_ms = given->stuck_ms ? given->stuck_ms : STUCK_MS,
-                .last_resort_signal = given->last_resort_signal ? given->last_resort_signal : SIGKILL,
+                .last_resort_signal =
+                        given->last_resort_signal ? given->last_resort_signal : SIGKILL,
         };
         _cleanup_free_ char *request = make_request(daemon, job);
         job->worker = worker_process_start(daemon->loop, &options, request, &handlers, job, err);
@@ -366,14 +400,16 @@ static void start_job(struct daemon *daemon, struct job *job)
         daemon->busy = xrealloc_array(daemon->busy, daemon->n_busy + 1, sizeof *daemon->busy);
         daemon->busy[daemon->n_busy++] = job;
         const struct log_context context = log_context_of(job);
-        log_write_about(LOG_LEVEL_INFO, &context, "%s: %s of %s started (worker %d)", job->id, job_action_name(job->action),
-                        job->vm ? job->vm : job->hypervisor, (int)worker_process_pid(job->worker));
+        log_write_about(LOG_LEVEL_INFO, &context, "%s: %s of %s started (worker %d)", job->id,
+                        job_action_name(job->action), job->vm ? job->vm : job->hypervisor,
+                        (int)worker_process_pid(job->worker));
         _cleanup_free_ char *line = line_started(job);
         tell(job, line, NULL);
         notices_job_started(daemon->notices, job);
 }
 
-/* What a worker is told has to be known first: the repository's UUID, the inventory, the VM's pin. */
+/* What a worker is told has to be known first: the repository's UUID, the inventory, the VM's
+ * pin. */
 static bool may_start(const struct job *job, void *data)
 {
         const struct daemon *daemon = data;
@@ -394,18 +430,22 @@ static bool may_start(const struct job *job, void *data)
 static const struct job *find_stuck(const struct daemon *daemon, const char *vm)
 {
         for (size_t i = 0; i < daemon->n_busy; i++)
-                if (daemon->busy[i]->state == JOB_STUCK && daemon->busy[i]->vm && vm && streq(daemon->busy[i]->vm, vm))
+                if (daemon->busy[i]->state == JOB_STUCK && daemon->busy[i]->vm && vm &&
+                    streq(daemon->busy[i]->vm, vm))
                         return daemon->busy[i];
         return NULL;
 }
 
-/* A waiting job that can't or needn't run any more: its VM is held by a stuck worker, or was backed up meanwhile. */
+/* A waiting job that can't or needn't run any more: its VM is held by a stuck worker, or was backed
+ * up meanwhile. */
 static bool end_pointless(struct daemon *daemon, struct job *job)
 {
-        const struct job *stuck = job->action == JOB_RECOVER || job->beside ? NULL : find_stuck(daemon, job->vm);
+        const struct job *stuck =
+                job->action == JOB_RECOVER || job->beside ? NULL : find_stuck(daemon, job->vm);
         if (stuck) {
                 _cleanup_free_ char *why =
-                        xasprintf("the VM is set aside: the worker of job %s hangs (is the share reachable?) and has to end "
+                        xasprintf("the VM is set aside: the worker of job %s hangs (is the share "
+                                  "reachable?) and has to end "
                                   "before the VM can be recovered",
                                   stuck->id);
                 end_unstarted(daemon, job, JOB_OUTCOME_FAILED, ERROR_BUSY, why);
@@ -413,12 +453,15 @@ static bool end_pointless(struct daemon *daemon, struct job *job)
         }
         const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
         bool of_cycle = job->class == JOB_CLASS_CYCLE || job->class == JOB_CLASS_RETRY;
-        /* Both are whole seconds: within the same one, a backup that began before this job was asked for must not count. Nor must one that
-         * begins in the future: the clock was set back since. */
+        /* Both are whole seconds: within the same one, a backup that began before this job was
+         * asked for must not count. Nor must one that begins in the future: the clock was set back
+         * since. */
         bool served = state && state->last_good <= clock_realtime_s() &&
-                      ((of_cycle && state->last_good > job->created) || (job->if_due && state->last_good > job->last_good));
+                      ((of_cycle && state->last_good > job->created) ||
+                       (job->if_due && state->last_good > job->last_good));
         if (served) {
-                end_unstarted(daemon, job, JOB_OUTCOME_SKIPPED, ERROR_INTERNAL, "it was backed up meanwhile");
+                end_unstarted(daemon, job, JOB_OUTCOME_SKIPPED, ERROR_INTERNAL,
+                              "it was backed up meanwhile");
                 return true;
         }
         return false;
@@ -436,7 +479,8 @@ void runner_schedule(struct daemon *daemon)
                 .others = OTHERS_AT_ONCE,
                 .verifications = VERIFICATIONS_AT_ONCE,
         };
-        for (struct job *job; (job = queue_next(&daemon->queue, &limits, daemon->busy, daemon->n_busy, may_start, daemon));)
+        for (struct job *job; (job = queue_next(&daemon->queue, &limits, daemon->busy,
+                                                daemon->n_busy, may_start, daemon));)
                 start_job(daemon, job);
 }
 
@@ -451,7 +495,8 @@ void runner_cancel(struct daemon *daemon, struct job *job, const char *why)
         }
 }
 
-void runner_queue_recover(struct daemon *daemon, const char *vm, const char *hypervisor, const char *why)
+void runner_queue_recover(struct daemon *daemon, const char *vm, const char *hypervisor,
+                          const char *why)
 {
         queue_recover(daemon, vm, hypervisor, why, (struct process_id){ 0 });
 }
@@ -459,10 +504,13 @@ void runner_queue_recover(struct daemon *daemon, const char *vm, const char *hyp
 static void recover_interrupted(void *data, const struct running_file *file)
 {
         struct daemon *daemon = data;
-        log_warning("job %s of %s was interrupted by the end of the last daemon; the VM is being recovered", file->job, file->vm);
+        log_warning("job %s of %s was interrupted by the end of the last daemon; the VM is being "
+                    "recovered",
+                    file->job, file->vm);
         notices_job_interrupted(daemon->notices, file);
         orphans_add(daemon, file->vm, file->process);
-        queue_recover(daemon, file->vm, file->hypervisor, "a job was interrupted by the end of the last daemon", file->process);
+        queue_recover(daemon, file->vm, file->hypervisor,
+                      "a job was interrupted by the end of the last daemon", file->process);
 }
 
 void runner_recover_interrupted(struct daemon *daemon)

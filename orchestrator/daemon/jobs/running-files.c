@@ -1,4 +1,5 @@
-/* Implements daemon/jobs/running-files.h. Nothing in a file is trusted: names are checked before use. */
+/* Implements daemon/jobs/running-files.h. Nothing in a file is trusted: names are checked before
+ * use. */
 #include "daemon/jobs/running-files.h"
 
 #include <errno.h>
@@ -25,12 +26,14 @@ void running_file_write(const char *state_folder, const struct job *job)
         json_object_set_new(json, "vm", json_from_text(job->vm));
         json_object_set_new(json, "hypervisor", json_from_text(job->hypervisor));
         json_object_set_new(json, "pid", json_integer(job->process.pid));
-        json_object_set_new(json, "start_ticks", json_integer((json_int_t)job->process.start_ticks));
+        json_object_set_new(json, "start_ticks",
+                            json_integer((json_int_t)job->process.start_ticks));
         _cleanup_free_ char *text = json_write_document(json);
         _cleanup_free_ char *path = file_path(state_folder, job->id);
         _cleanup_free_ char *folder = path_directory(path);
         _cleanup_error_ struct error *error = NULL;
-        if (fs_make_dirs(folder, &error) < 0 || fs_write_file(path, 0640, text, strlen(text), &error) < 0)
+        if (fs_make_dirs(folder, &error) < 0 ||
+            fs_write_file(path, 0640, text, strlen(text), &error) < 0)
                 log_warning("%s: not noted for a crash of the daemon: %s", job->id, error->message);
 }
 
@@ -41,7 +44,8 @@ void running_file_remove(const char *state_folder, const char *job_id)
                 log_warning("cannot remove %s: %s", path, strerror(errno));
 }
 
-static void take_one(int dir_fd, const char *name, void (*found)(void *data, const struct running_file *file), void *data)
+static void take_one(int dir_fd, const char *name,
+                     void (*found)(void *data, const struct running_file *file), void *data)
 {
         size_t length = 0;
         _cleanup_free_ char *text = fs_read_file_at(dir_fd, name, FILE_MAX_BYTES, &length, NULL);
@@ -50,16 +54,20 @@ static void take_one(int dir_fd, const char *name, void (*found)(void *data, con
                 .job = json_string_value(json_object_get(json, "job")),
                 .vm = json_string_value(json_object_get(json, "vm")),
                 .hypervisor = json_string_value(json_object_get(json, "hypervisor")),
-                .is_backup = streq(json_string_value(json_object_get(json, "action")), job_action_name(JOB_BACKUP)),
+                .is_backup = streq(json_string_value(json_object_get(json, "action")),
+                                   job_action_name(JOB_BACKUP)),
                 .process.pid = (pid_t)json_integer_value(json_object_get(json, "pid")),
-                .process.start_ticks = (uint64_t)json_integer_value(json_object_get(json, "start_ticks")),
+                .process.start_ticks =
+                        (uint64_t)json_integer_value(json_object_get(json, "start_ticks")),
         };
-        if (name_is_safe(file.job) && name_is_safe(file.vm) && (!file.hypervisor || name_is_safe(file.hypervisor)))
+        if (name_is_safe(file.job) && name_is_safe(file.vm) &&
+            (!file.hypervisor || name_is_safe(file.hypervisor)))
                 found(data, &file);
         (void)unlinkat(dir_fd, name, 0);
 }
 
-void running_files_take(const char *state_folder, void (*found)(void *data, const struct running_file *file), void *data)
+void running_files_take(const char *state_folder,
+                        void (*found)(void *data, const struct running_file *file), void *data)
 {
         _cleanup_free_ char *folder = path_join(state_folder, "running");
         _cleanup_(closedirp) DIR *dir = opendir(folder);

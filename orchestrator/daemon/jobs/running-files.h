@@ -1,5 +1,6 @@
-/* <state>/running/<job>.json: what was running, for the next daemon if this one dies. Written when a worker that changes something has been
- * started (before it gets its request) and when a recovery is queued; removed when the worker has ended and nothing is left to recover. */
+/* <state>/running/<job>.json: what was running, for the next daemon if this one dies. Written when
+ * a worker that changes something has been started (before it gets its request) and when a recovery
+ * is queued; removed when the worker has ended and nothing is left to recover. */
 #pragma once
 
 #include "daemon/state/jobs.h"
@@ -9,11 +10,14 @@ struct running_file {
         const char *vm;
         const char *hypervisor; /* or NULL */
         bool is_backup;
-        struct process_id process; /* of the worker, or of the one that a queued recovery waits for; zeros: none */
+        /* of the worker, or of the one that a queued recovery waits for; zeros: none */
+        struct process_id process;
 };
 
-/* Both only log when they fail: without the file a crash of the daemon is put right by the VM's next backup. */
+/* Both only log when they fail: without the file a crash of the daemon is put right by the VM's
+ * next backup. */
 void running_file_write(const char *state_folder, const struct job *job);
 void running_file_remove(const char *state_folder, const char *job_id);
 /* Calls `found` for each file there is, then removes that file. */
-void running_files_take(const char *state_folder, void (*found)(void *data, const struct running_file *file), void *data);
+void running_files_take(const char *state_folder,
+                        void (*found)(void *data, const struct running_file *file), void *data);

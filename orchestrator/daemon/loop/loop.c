@@ -1,5 +1,6 @@
-/* Implements daemon/loop/loop.h: level-triggered epoll. A source that is freed while the loop is in a turn goes to a graveyard until the
- * turn's end, since an event that points to it may still be waiting in the array that epoll_wait() filled. */
+/* Implements daemon/loop/loop.h: level-triggered epoll. A source that is freed while the loop is in
+ * a turn goes to a graveyard until the turn's end, since an event that points to it may still be
+ * waiting in the array that epoll_wait() filled. */
 #include "daemon/loop/loop.h"
 
 #include <errno.h>
@@ -78,8 +79,8 @@ static struct loop_source *add(struct loop *loop, int fd, uint32_t events, struc
         return source;
 }
 
-struct loop_source *loop_add_io(struct loop *loop, int fd, uint32_t events, loop_io_function *function, void *data,
-                                struct error **err)
+struct loop_source *loop_add_io(struct loop *loop, int fd, uint32_t events,
+                                loop_io_function *function, void *data, struct error **err)
 {
         struct loop_source *source = add(loop, fd, events, err);
         if (!source)
@@ -95,8 +96,10 @@ void loop_source_set_events(struct loop_source *source, uint32_t events)
         (void)epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
 }
 
-/* The source owns the descriptor, which is closed where this fails; a negative one is what errno says. */
-static struct loop_source *add_own(struct loop *loop, int own_fd, const char *problem, void *data, struct error **err)
+/* The source owns the descriptor, which is closed where this fails; a negative one is what errno
+ * says. */
+static struct loop_source *add_own(struct loop *loop, int own_fd, const char *problem, void *data,
+                                   struct error **err)
 {
         _cleanup_close_ int fd = own_fd;
         if (fd < 0) {
@@ -112,22 +115,25 @@ static struct loop_source *add_own(struct loop *loop, int own_fd, const char *pr
         return source;
 }
 
-static struct loop_source *add_timer(struct loop *loop, clockid_t clock, loop_timer_function *function, void *data,
-                                     struct error **err)
+static struct loop_source *add_timer(struct loop *loop, clockid_t clock,
+                                     loop_timer_function *function, void *data, struct error **err)
 {
         struct loop_source *source =
-                add_own(loop, timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK), "cannot make a timer", data, err);
+                add_own(loop, timerfd_create(clock, TFD_CLOEXEC | TFD_NONBLOCK),
+                        "cannot make a timer", data, err);
         if (source)
                 source->on_timer = function;
         return source;
 }
 
-struct loop_source *loop_add_timer(struct loop *loop, loop_timer_function *function, void *data, struct error **err)
+struct loop_source *loop_add_timer(struct loop *loop, loop_timer_function *function, void *data,
+                                   struct error **err)
 {
         return add_timer(loop, CLOCK_MONOTONIC, function, data, err);
 }
 
-struct loop_source *loop_add_wall_timer(struct loop *loop, loop_timer_function *function, void *data, struct error **err)
+struct loop_source *loop_add_wall_timer(struct loop *loop, loop_timer_function *function,
+                                        void *data, struct error **err)
 {
         return add_timer(loop, CLOCK_REALTIME, function, data, err);
 }
@@ -139,7 +145,8 @@ static struct timespec to_timespec(int64_t ms)
 
 void loop_timer_arm(struct loop_source *timer, int64_t in_ms, int64_t period_ms)
 {
-        struct itimerspec spec = { .it_value = to_timespec(in_ms > 0 ? in_ms : 0), .it_interval = to_timespec(period_ms) };
+        struct itimerspec spec = { .it_value = to_timespec(in_ms > 0 ? in_ms : 0),
+                                   .it_interval = to_timespec(period_ms) };
         if (in_ms <= 0)
                 spec.it_value.tv_nsec = 1; /* all zeros would disarm */
         (void)timerfd_settime(timer->fd, 0, &spec, NULL);
@@ -147,7 +154,8 @@ void loop_timer_arm(struct loop_source *timer, int64_t in_ms, int64_t period_ms)
 
 void loop_timer_arm_at(struct loop_source *timer, int64_t epoch_seconds)
 {
-        struct itimerspec spec = { .it_value = { .tv_sec = epoch_seconds > 0 ? epoch_seconds : 1 } };
+        struct itimerspec spec = { .it_value = { .tv_sec =
+                                                         epoch_seconds > 0 ? epoch_seconds : 1 } };
         (void)timerfd_settime(timer->fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &spec, NULL);
 }
 
@@ -157,11 +165,12 @@ void loop_timer_disarm(struct loop_source *timer)
         (void)timerfd_settime(timer->fd, 0, &spec, NULL);
 }
 
-struct loop_source *loop_add_signals(struct loop *loop, const sigset_t *signals, loop_signal_function *function, void *data,
-                                     struct error **err)
+struct loop_source *loop_add_signals(struct loop *loop, const sigset_t *signals,
+                                     loop_signal_function *function, void *data, struct error **err)
 {
         struct loop_source *source =
-                add_own(loop, signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK), "cannot take signals", data, err);
+                add_own(loop, signalfd(-1, signals, SFD_CLOEXEC | SFD_NONBLOCK),
+                        "cannot take signals", data, err);
         if (source)
                 source->on_signal = function;
         return source;
@@ -194,7 +203,8 @@ static void dispatch_timer(struct loop_source *source)
 {
         uint64_t expirations;
         ssize_t n = read(source->fd, &expirations, sizeof expirations);
-        /* ECANCELED: the wall clock was set; whoever asked for a moment of the calendar looks again. */
+        /* ECANCELED: the wall clock was set; whoever asked for a moment of the calendar looks
+         * again. */
         if (n == (ssize_t)sizeof expirations || (n < 0 && errno == ECANCELED))
                 source->on_timer(source->data);
 }
@@ -228,7 +238,8 @@ int loop_run(struct loop *loop, struct error **err)
                 struct epoll_event events[EVENTS_PER_TURN];
                 int n = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, timeout);
                 if (n < 0 && errno != EINTR)
-                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot wait for events");
+                        return error_set_errno(err, ERROR_INTERNAL, errno,
+                                               "cannot wait for events");
                 loop->in_turn = true;
                 for (int i = 0; i < n; i++)
                         dispatch(events[i].data.ptr, events[i].events);

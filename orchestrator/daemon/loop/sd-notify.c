@@ -22,7 +22,8 @@ void sd_notify_send(const char *state)
         socklen_t length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd >= 0)
-                (void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (const struct sockaddr *)&address, length);
+                (void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL,
+                              (const struct sockaddr *)&address, length);
 }
 
 void sd_notify_status(const char *format, ...)

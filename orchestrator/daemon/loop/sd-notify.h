@@ -1,4 +1,5 @@
-/* What a service manager is told (sd_notify(3)): a datagram to $NOTIFY_SOCKET. Does nothing where nobody asked. */
+/* What a service manager is told (sd_notify(3)): a datagram to $NOTIFY_SOCKET. Does nothing where
+ * nobody asked. */
 #pragma once
 
 #include <stdint.h>

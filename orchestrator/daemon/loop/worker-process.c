@@ -1,6 +1,7 @@
-/* Implements daemon/loop/worker-process.h: posix_spawn, three pipes, a pidfd and one timer in the loop. At most READ_SIZE bytes are taken
- * from a pipe in a turn, so that a worker that floods can't keep the loop from its other sources. Where there is no pidfd (an old kernel,
- * a seccomp filter, valgrind), a second timer looks for the worker's end. */
+/* Implements daemon/loop/worker-process.h: posix_spawn, three pipes, a pidfd and one timer in the
+ * loop. At most READ_SIZE bytes are taken from a pipe in a turn, so that a worker that floods can't
+ * keep the loop from its other sources. Where there is no pidfd (an old kernel, a seccomp filter,
+ * valgrind), a second timer looks for the worker's end. */
 #include "daemon/loop/worker-process.h"
 
 #include <errno.h>
@@ -160,7 +161,9 @@ static void log_line(struct worker_process *worker, const char *line)
         if (worker->n_log_lines++ < LOG_LINES_MAX)
                 log_write_about(level, &worker->options.about, "%s: %s", worker->name, line);
         else if (worker->n_log_lines == LOG_LINES_MAX + 1)
-                log_warning("%s: the worker wrote more than %d lines to stderr; the rest is dropped", worker->name, LOG_LINES_MAX);
+                log_warning(
+                        "%s: the worker wrote more than %d lines to stderr; the rest is dropped",
+                        worker->name, LOG_LINES_MAX);
 }
 
 static void take_errors(struct worker_process *worker)
@@ -192,8 +195,8 @@ static ssize_t read_some(int fd, struct strbuf *buf)
         return n == 0 ? -1 : n;
 }
 
-/* A worker that tells more than PACE_BYTES within PACE_MS waits for the rest of that time: what is told faster, no client could read and no
- * log would keep. No honest worker comes near. */
+/* A worker that tells more than PACE_BYTES within PACE_MS waits for the rest of that time: what is
+ * told faster, no client could read and no log would keep. No honest worker comes near. */
 static void on_pace(void *data)
 {
         struct worker_process *worker = data;
@@ -284,12 +287,14 @@ static void on_exit_ready(void *data, uint32_t events)
 
 static void watch_again(struct worker_process *worker)
 {
-        loop_timer_arm(worker->timer, worker->last_event_ms + worker->options.stall_ms - clock_monotonic_ms(), 0);
+        loop_timer_arm(worker->timer,
+                       worker->last_event_ms + worker->options.stall_ms - clock_monotonic_ms(), 0);
 }
 
 static void kill_it(struct worker_process *worker)
 {
-        log_warning("%s: the worker (pid %d) did not end in time and is killed", worker->name, (int)worker->pid);
+        log_warning("%s: the worker (pid %d) did not end in time and is killed", worker->name,
+                    (int)worker->pid);
         worker->phase = PHASE_KILLED;
         send_signal(worker, worker->options.last_resort_signal);
         loop_timer_arm(worker->timer, worker->options.stuck_ms, 0);
@@ -309,7 +314,8 @@ static void on_timer(void *data)
                         kill_it(worker);
                         return;
                 }
-                log_warning("%s: the worker (pid %d) told nothing for %.0f s and is stopped", worker->name, (int)worker->pid,
+                log_warning("%s: the worker (pid %d) told nothing for %.0f s and is stopped",
+                            worker->name, (int)worker->pid,
                             (double)worker->options.stall_ms / 1000.0);
                 worker->phase = PHASE_ENDING;
                 send_signal(worker, SIGTERM);
@@ -320,7 +326,8 @@ static void on_timer(void *data)
                 return;
         case PHASE_KILLED:
                 worker->phase = PHASE_STUCK;
-                log_error("%s: the worker (pid %d) does not end even when killed (is the share hanging?); it is set aside",
+                log_error("%s: the worker (pid %d) does not end even when killed (is the share "
+                          "hanging?); it is set aside",
                           worker->name, (int)worker->pid);
                 worker->handlers.stuck(worker->data);
                 return;
@@ -338,7 +345,8 @@ static int watch_exit(struct worker_process *worker, struct error **err)
 {
         worker->pidfd = (int)syscall(SYS_pidfd_open, worker->pid, 0);
         if (worker->pidfd >= 0)
-                worker->exit_source = loop_add_io(worker->loop, worker->pidfd, EPOLLIN, on_exit_ready, worker, err);
+                worker->exit_source = loop_add_io(worker->loop, worker->pidfd, EPOLLIN,
+                                                  on_exit_ready, worker, err);
         else if ((worker->exit_source = loop_add_timer(worker->loop, on_look, worker, err)))
                 loop_timer_arm(worker->exit_source, LOOK_MS, LOOK_MS);
         return worker->exit_source ? 0 : -1;
@@ -347,9 +355,12 @@ static int watch_exit(struct worker_process *worker, struct error **err)
 static int watch(struct worker_process *worker, struct error **err)
 {
         if (watch_exit(worker, err) < 0 ||
-            !(worker->input_source = loop_add_io(worker->loop, worker->input_fd, EPOLLOUT, on_input, worker, err)) ||
-            !(worker->output_source = loop_add_io(worker->loop, worker->output_fd, EPOLLIN, on_output, worker, err)) ||
-            !(worker->errors_source = loop_add_io(worker->loop, worker->errors_fd, EPOLLIN, on_errors, worker, err)) ||
+            !(worker->input_source = loop_add_io(worker->loop, worker->input_fd, EPOLLOUT, on_input,
+                                                 worker, err)) ||
+            !(worker->output_source = loop_add_io(worker->loop, worker->output_fd, EPOLLIN,
+                                                  on_output, worker, err)) ||
+            !(worker->errors_source = loop_add_io(worker->loop, worker->errors_fd, EPOLLIN,
+                                                  on_errors, worker, err)) ||
             !(worker->timer = loop_add_timer(worker->loop, on_timer, worker, err)) ||
             !(worker->pace_timer = loop_add_timer(worker->loop, on_pace, worker, err)))
                 return -1;
@@ -358,8 +369,10 @@ static int watch(struct worker_process *worker, struct error **err)
         return 0;
 }
 
-struct worker_process *worker_process_start(struct loop *loop, const struct worker_options *options, const char *request,
-                                            const struct worker_handlers *handlers, void *data, struct error **err)
+struct worker_process *worker_process_start(struct loop *loop, const struct worker_options *options,
+                                            const char *request,
+                                            const struct worker_handlers *handlers, void *data,
+                                            struct error **err)
 {
         _cleanup_(worker_process_freep) struct worker_process *worker = xcalloc(1, sizeof *worker);
         worker->loop = loop;
@@ -372,10 +385,12 @@ struct worker_process *worker_process_start(struct loop *loop, const struct work
         strbuf_add(&worker->request, request);
         strbuf_add_char(&worker->request, '\n');
 
-        if (worker_spawn(options->argv, &worker->pid, &worker->input_fd, &worker->output_fd, &worker->errors_fd, err) < 0)
+        if (worker_spawn(options->argv, &worker->pid, &worker->input_fd, &worker->output_fd,
+                         &worker->errors_fd, err) < 0)
                 return NULL;
         if (watch(worker, err) < 0) {
-                /* Not watched, it must not run: with its life line cut it does nothing, and init's heir reaps it. */
+                /* Not watched, it must not run: with its life line cut it does nothing, and init's
+                 * heir reaps it. */
                 kill(worker->pid, SIGKILL);
                 return NULL;
         }
@@ -405,18 +420,25 @@ struct error *worker_process_failure(const struct worker_process *worker)
 {
         struct error *error = NULL;
         if (worker->overran) {
-                error_set(&error, ERROR_TIMEOUT, "the worker told no progress for %.0f s and was stopped%s",
+                error_set(&error, ERROR_TIMEOUT,
+                          "the worker told no progress for %.0f s and was stopped%s",
                           (double)worker->options.stall_ms / 1000.0,
-                          worker->reaped ? "" : ", but does not end even when killed; its VM is left alone until it has ended");
+                          worker->reaped ? ""
+                                         : ", but does not end even when killed; its VM is left "
+                                           "alone until it has ended");
         } else if (!worker->reaped) {
-                error_set(&error, ERROR_TIMEOUT, "the worker was cancelled but does not end even when killed");
-        } else if (worker->cancelled && worker->end.si_code == CLD_KILLED && worker->end.si_status == SIGTERM) {
+                error_set(&error, ERROR_TIMEOUT,
+                          "the worker was cancelled but does not end even when killed");
+        } else if (worker->cancelled && worker->end.si_code == CLD_KILLED &&
+                   worker->end.si_status == SIGTERM) {
                 error_set(&error, ERROR_CANCELLED, "cancelled before it had begun");
         } else if (worker->end.si_code == CLD_EXITED) {
-                error_set(&error, ERROR_INTERNAL, "the worker ended without a result (exit status %d)", worker->end.si_status);
+                error_set(&error, ERROR_INTERNAL,
+                          "the worker ended without a result (exit status %d)",
+                          worker->end.si_status);
         } else {
-                error_set(&error, ERROR_INTERNAL, "the worker was killed by signal %d (%s)", worker->end.si_status,
-                          strsignal(worker->end.si_status));
+                error_set(&error, ERROR_INTERNAL, "the worker was killed by signal %d (%s)",
+                          worker->end.si_status, strsignal(worker->end.si_status));
         }
         return error;
 }

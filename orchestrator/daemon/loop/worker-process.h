@@ -1,14 +1,17 @@
 /* One worker: a child process that does one job, and the watch over it.
  *
- * The contract with the worker (orchestrator/worker/worker.h): its stdin gets one line, the job request, and then *stays open* as a life
- * line: the daemon writes nothing more, and end of file means that the daemon is gone, upon which the worker cancels itself, undoes
- * what it did, and exits; there is no PR_SET_PDEATHSIG, which would leave no time for the undo. stdout carries events, one JSON object
- * a line, the last one a result; stderr carries log lines. SIGTERM means cancel.
+ * The contract with the worker (orchestrator/worker/worker.h): its stdin gets one line, the job
+ * request, and then *stays open* as a life line: the daemon writes nothing more, and end of file
+ * means that the daemon is gone, upon which the worker cancels itself, undoes what it did, and
+ * exits; there is no PR_SET_PDEATHSIG, which would leave no time for the undo. stdout carries
+ * events, one JSON object a line, the last one a result; stderr carries log lines. SIGTERM means
+ * cancel.
  *
- * The watch: a worker that tells no event for `stall_ms` is sent SIGTERM; if it doesn't end within `grace_ms`, SIGKILL; if that doesn't
- * end it within `stuck_ms` (uninterruptible sleep on a dead share), it is reported as stuck, left alone, and reaped when it ends. One
- * that was cancelled may go on as long as it tells events (a commit takes its time), and is then killed by the same rules. After
- * its result it has `grace_ms` to exit. */
+ * The watch: a worker that tells no event for `stall_ms` is sent SIGTERM; if it doesn't end within
+ * `grace_ms`, SIGKILL; if that doesn't end it within `stuck_ms` (uninterruptible sleep on a dead
+ * share), it is reported as stuck, left alone, and reaped when it ends. One that was cancelled may
+ * go on as long as it tells events (a commit takes its time), and is then killed by the same rules.
+ * After its result it has `grace_ms` to exit. */
 #pragma once
 
 #include <stdbool.h>
@@ -44,8 +47,10 @@ struct worker_handlers {
         void (*ended)(void *data);
 };
 
-struct worker_process *worker_process_start(struct loop *loop, const struct worker_options *options, const char *request,
-                                            const struct worker_handlers *handlers, void *data, struct error **err) _must_check_;
+struct worker_process *worker_process_start(struct loop *loop, const struct worker_options *options,
+                                            const char *request,
+                                            const struct worker_handlers *handlers, void *data,
+                                            struct error **err) _must_check_;
 /* Closes its pipes (so a worker that still lives cancels itself) and forgets it. Returns NULL. */
 struct worker_process *worker_process_free(struct worker_process *worker);
 DEFINE_FREEP(struct worker_process, worker_process_free)
@@ -55,6 +60,7 @@ void worker_process_cancel(struct worker_process *worker);
 pid_t worker_process_pid(const struct worker_process *worker);
 /* Whether it has told a result. */
 bool worker_process_has_result(const struct worker_process *worker);
-/* Once it ended or is stuck without a result: what became of it. TIMEOUT when the watch ended it, CANCELLED when it was cancelled before it
- * could take a signal, else INTERNAL. The caller frees. */
+/* Once it ended or is stuck without a result: what became of it. TIMEOUT when the watch ended
+ * it, CANCELLED when it was cancelled before it could take a signal, else INTERNAL. The caller
+ * frees. */
 struct error *worker_process_failure(const struct worker_process *worker);

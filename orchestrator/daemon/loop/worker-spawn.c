@@ -13,15 +13,18 @@
 static int make_pipes(int in[2], int out[2], int errors[2], struct error **err)
 {
         if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 || pipe2(errors, O_CLOEXEC) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make a pipe for a worker");
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot make a pipe for a worker");
         if (fcntl(in[1], F_SETFL, O_NONBLOCK) < 0 || fcntl(out[0], F_SETFL, O_NONBLOCK) < 0 ||
             fcntl(errors[0], F_SETFL, O_NONBLOCK) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot set up a pipe for a worker");
+                return error_set_errno(err, ERROR_INTERNAL, errno,
+                                       "cannot set up a pipe for a worker");
         return 0;
 }
 
-/* This program, by its name where that leads to the file that runs: under valgrind, the link is valgrind. Once an upgrade has put another
- * file under that name, by the link: it still leads to this version, whose request the worker has to understand. */
+/* This program, by its name where that leads to the file that runs: under valgrind, the link is
+ * valgrind. Once an upgrade has put another file under that name, by the link: it still leads to
+ * this version, whose request the worker has to understand. */
 static const char *own_program(char *buffer, size_t size)
 {
         static const char link[] = "/proc/self/exe";
@@ -32,7 +35,8 @@ static const char *own_program(char *buffer, size_t size)
         return buffer[0] == '/' && !str_ends_with(buffer, " (deleted)") ? buffer : link;
 }
 
-/* In a process group of its own, so that a terminal's Ctrl-C reaches the daemon alone; with default signals, none blocked. */
+/* In a process group of its own, so that a terminal's Ctrl-C reaches the daemon alone; with default
+ * signals, none blocked. */
 static int spawn(const char *const *argv, const int fds[3], pid_t *ret, struct error **err)
 {
         static const char *const own[] = { "orch", "worker", NULL };
@@ -48,21 +52,24 @@ static int spawn(const char *const *argv, const int fds[3], pid_t *ret, struct e
         posix_spawnattr_init(&attributes);
         for (int i = 0; i < 3; i++)
                 posix_spawn_file_actions_adddup2(&actions, fds[i], i);
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                                      POSIX_SPAWN_SETPGROUP);
         posix_spawnattr_setsigmask(&attributes, &none);
         posix_spawnattr_setsigdefault(&attributes, &defaults);
         char buffer[PATH_MAX];
         const char *program = argv ? argv[0] : own_program(buffer, sizeof buffer);
-        int r = posix_spawn(ret, program, &actions, &attributes, (char *const *)(argv ? argv : own), environ);
+        int r = posix_spawn(ret, program, &actions, &attributes, (char *const *)(argv ? argv : own),
+                            environ);
         posix_spawn_file_actions_destroy(&actions);
         posix_spawnattr_destroy(&attributes);
         if (r != 0)
-                return error_set_errno(err, ERROR_INTERNAL, r, "cannot start a worker (%s)", program);
+                return error_set_errno(err, ERROR_INTERNAL, r, "cannot start a worker (%s)",
+                                       program);
         return 0;
 }
 
-int worker_spawn(const char *const *argv, pid_t *ret_pid, int *ret_input_fd, int *ret_output_fd, int *ret_errors_fd,
-                 struct error **err)
+int worker_spawn(const char *const *argv, pid_t *ret_pid, int *ret_input_fd, int *ret_output_fd,
+                 int *ret_errors_fd, struct error **err)
 {
         int in[2] = { -1, -1 };
         int out[2] = { -1, -1 };

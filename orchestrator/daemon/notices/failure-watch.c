@@ -1,14 +1,16 @@
-/* Which failures become messages, and when (daemon/notices/notices.h). A failure that stands for itself is told at once. One that may have its cause
- * in common with others is told at once too, as the alert about that cause, which takes in those that follow within seconds; later ones are
- * only counted until the cause is over. To tell whether the share is the cause it is looked at first, by the thread that does so anyway. */
+/* Which failures become messages, and when (daemon/notices/notices.h). A failure that stands for
+ * itself is told at once. One that may have its cause in common with others is told at once too, as
+ * the alert about that cause, which takes in those that follow within seconds; later ones are only
+ * counted until the cause is over. To tell whether the share is the cause it is looked at first, by
+ * the thread that does so anyway. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/cycle/cycle.h"
-#include "daemon/state/state.h"
 #include "daemon/notices/notices-internal.h"
+#include "daemon/state/state.h"
 
 enum { GATHER_SECONDS = 3, GATHER_MAX_SECONDS = 10, LOG_LINES = 12 };
 
@@ -54,23 +56,28 @@ static char **other_vms(const struct notices *notices, const char *cause, char *
         char **names = NULL;
         for (size_t i = 0; host && inventory && i < inventory->n_vms; i++) {
                 const struct inventory_vm *vm = &inventory->vms[i];
-                if (streq(vm->hypervisor, host + 1) && !strv_contains(failed, vm->name) && vm->schedule != VM_SCHEDULE_MANUAL)
+                if (streq(vm->hypervisor, host + 1) && !strv_contains(failed, vm->name) &&
+                    vm->schedule != VM_SCHEDULE_MANUAL)
                         strv_add(&names, vm->name);
         }
         return names;
 }
 
-static struct notice *make_alert(const struct notices *notices, const struct open_alert *alert, const struct incident *incident)
+static struct notice *make_alert(const struct notices *notices, const struct open_alert *alert,
+                                 const struct incident *incident)
 {
         _cleanup_strv_ char **others = other_vms(notices, alert->cause, incident->vms);
-        return cause_notice(alert->cause, alert->first, incident->vms, others, incident->reason, incident->since);
+        return cause_notice(alert->cause, alert->first, incident->vms, others, incident->reason,
+                            incident->since);
 }
 
-static void begin_alert(struct notices *notices, const char *cause, struct failure *failure, int64_t now)
+static void begin_alert(struct notices *notices, const char *cause, struct failure *failure,
+                        int64_t now)
 {
         char *vms[] = { failure->vm, NULL };
         const struct incident incident = { .reason = failure->error, .vms = vms, .since = now };
-        notices->alerts = xrealloc_array(notices->alerts, notices->n_alerts + 1, sizeof *notices->alerts);
+        notices->alerts =
+                xrealloc_array(notices->alerts, notices->n_alerts + 1, sizeof *notices->alerts);
         struct open_alert *alert = &notices->alerts[notices->n_alerts++];
         *alert = (struct open_alert){ .cause = xstrdup(cause),
                                       .key = xasprintf("%s@%lld", cause, (long long)now),
@@ -82,7 +89,8 @@ static void begin_alert(struct notices *notices, const char *cause, struct failu
                 incidents_add_vm(notices->incidents, cause, failure->vm);
 }
 
-static void add_to_alert(struct notices *notices, const char *cause, const struct failure *failure, int64_t now)
+static void add_to_alert(struct notices *notices, const char *cause, const struct failure *failure,
+                         int64_t now)
 {
         if (failure->vm)
                 incidents_add_vm(notices->incidents, cause, failure->vm);
@@ -90,8 +98,10 @@ static void add_to_alert(struct notices *notices, const char *cause, const struc
         if (!alert)
                 return;
         int64_t left = alert->until - now;
-        _cleanup_notice_ struct notice *notice = make_alert(notices, alert, incidents_find(notices->incidents, cause, now));
-        (void)outbox_change(notices->outbox, alert->key, notice, (unsigned)(left < GATHER_SECONDS ? left : GATHER_SECONDS));
+        _cleanup_notice_ struct notice *notice =
+                make_alert(notices, alert, incidents_find(notices->incidents, cause, now));
+        (void)outbox_change(notices->outbox, alert->key, notice,
+                            (unsigned)(left < GATHER_SECONDS ? left : GATHER_SECONDS));
 }
 
 /* Takes the failure over. */
@@ -130,7 +140,9 @@ static void judge(struct notices *notices, struct failure *failure)
                 return;
         }
         struct unjudged *unjudged = xcalloc(1, sizeof *unjudged);
-        *unjudged = (struct unjudged){ .notices = notices, .failure = failure, .next = notices->unjudged };
+        *unjudged = (struct unjudged){ .notices = notices,
+                                       .failure = failure,
+                                       .next = notices->unjudged };
         notices->unjudged = unjudged;
         share_check(notices->daemon->share, on_share_seen, unjudged);
 }
@@ -138,7 +150,8 @@ static void judge(struct notices *notices, struct failure *failure)
 static char **tags_of(const struct notices *notices, const char *vm)
 {
         const struct inventory *inventory = inventory_keeper_get(notices->daemon->inventory);
-        const struct inventory_vm *listed = inventory && vm ? inventory_find_vm(inventory, vm) : NULL;
+        const struct inventory_vm *listed =
+                inventory && vm ? inventory_find_vm(inventory, vm) : NULL;
         return listed ? strv_copy(listed->tags) : NULL;
 }
 
@@ -156,7 +169,8 @@ static struct failure *failure_of(const struct notices *notices, const struct jo
                 .kind = job->error_kind,
                 .error = xstrdup(job->error),
                 .when = job->ended,
-                .duration_seconds = job->started && job->ended > job->started ? job->ended - job->started : 0,
+                .duration_seconds =
+                        job->started && job->ended > job->started ? job->ended - job->started : 0,
                 .tried_again = daemon->cycle && cycle_tries_again(daemon->cycle, job),
                 .second_try = job->class == JOB_CLASS_RETRY,
                 .tags = tags_of(notices, job->vm),
@@ -177,7 +191,8 @@ static bool is_worth_an_alert(struct notices *notices, const struct job *job)
                 strv_add(&notices->recoveries_told, job->vm);
                 return true;
         }
-        return job->action == JOB_BACKUP || job->action == JOB_VERIFY || job->action == JOB_TEST_RESTORE;
+        return job->action == JOB_BACKUP || job->action == JOB_VERIFY ||
+               job->action == JOB_TEST_RESTORE;
 }
 
 static void forget_recovery(struct notices *notices, const char *vm)
@@ -197,7 +212,8 @@ static bool end_cause(struct notices *notices, const char *cause, const char *vm
         if (!incident)
                 return false;
         bool among = strv_contains(incident->vms, vm);
-        notices_add(notices, cause_over_notice(cause, incident->vms, incident->since, now), NULL, 0);
+        notices_add(notices, cause_over_notice(cause, incident->vms, incident->since, now), NULL,
+                    0);
         incidents_end(notices->incidents, cause);
         return among;
 }
@@ -220,7 +236,8 @@ static void note_success(struct notices *notices, const struct job *job)
         if (job->class != JOB_CLASS_RETRY || told)
                 return;
         _cleanup_strv_ char **tags = tags_of(notices, job->vm);
-        notices_add(notices, second_try_notice(job->vm, job->hypervisor, job->id, tags, now), NULL, 0);
+        notices_add(notices, second_try_notice(job->vm, job->hypervisor, job->id, tags, now), NULL,
+                    0);
 }
 
 void notices_job_started(struct notices *notices, const struct job *job)
@@ -234,7 +251,10 @@ void notices_job_warned(struct notices *notices, const struct job *job, const ch
         if (!job_is_backup(job))
                 return;
         _cleanup_strv_ char **tags = tags_of(notices, job->vm);
-        notices_add(notices, warning_notice(job->vm, job->hypervisor, job->id, text, tags, clock_realtime_s()), NULL, 0);
+        notices_add(
+                notices,
+                warning_notice(job->vm, job->hypervisor, job->id, text, tags, clock_realtime_s()),
+                NULL, 0);
 }
 
 void notices_job_ended(struct notices *notices, const struct job *job)
@@ -257,7 +277,8 @@ void notices_job_interrupted(struct notices *notices, const struct running_file 
                 .action = JOB_BACKUP,
                 .outcome = JOB_OUTCOME_FAILED,
                 .error_kind = ERROR_INTERNAL,
-                .error = (char *)"the daemon ended while it ran, without being asked to; the VM is recovered now",
+                .error = (char *)"the daemon ended while it ran, without being asked to; the VM is "
+                                 "recovered now",
                 .ended = clock_realtime_s(),
         };
         struct job named = job;

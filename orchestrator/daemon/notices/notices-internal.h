@@ -1,5 +1,6 @@
-/* What the files behind daemon/notices/notices.h share: notices.c (the queue in the loop), failure-watch.c (jobs), state-watch.c (share, inventory,
- * clock), week-watch.c (the summary of the week). */
+/* What the files behind daemon/notices/notices.h share: notices.c (the queue in the loop),
+ * failure-watch.c (jobs), state-watch.c (share, inventory, clock), week-watch.c (the summary of the
+ * week). */
 #pragma once
 
 #include "daemon/loop/loop.h"
@@ -10,7 +11,8 @@
 /* A Director runs about ten at once, and each asks as soon as it has failed. */
 enum { TOLD_BACULA_JOBS = 64 };
 
-/* What has to survive a restart beside the queue and the incidents: <state>/notify/state.json. Epoch seconds; 0: never. */
+/* What has to survive a restart beside the queue and the incidents: <state>/notify/state.json.
+ * Epoch seconds; 0: never. */
 struct kept_moments {
         int64_t first_started;   /* of the first daemon with this state folder */
         int64_t last_begun;      /* of any backup */
@@ -64,7 +66,8 @@ struct notices {
 };
 
 /* Puts it into the queue (see outbox_add()) and gets that going. Takes the notice over. */
-void notices_add(struct notices *notices, struct notice *notice, const char *key, unsigned hold_seconds);
+void notices_add(struct notices *notices, struct notice *notice, const char *key,
+                 unsigned hold_seconds);
 void notices_keep(const struct notices *notices);
 char *notices_path(const struct notices *notices, const char *name);
 

@@ -9,11 +9,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/state/state.h"
 #include "daemon/notices/notices-internal.h"
+#include "daemon/state/state.h"
 #include "notify/state-notices.h"
-#include "schema/json/json-fields.h"
 #include "schema/config/secrets.h"
+#include "schema/json/json-fields.h"
 
 #define KEPT_FORMAT 1
 
@@ -26,7 +26,8 @@ struct channel_source {
         struct loop_source *source;
 };
 
-#define KEPT(member) .name = #member, .offset = offsetof(struct kept_moments, member), .type = JSON_FIELD_NUMBER
+#define KEPT(member) \
+        .name = #member, .offset = offsetof(struct kept_moments, member), .type = JSON_FIELD_NUMBER
 static const struct json_field kept_fields[] = {
         { KEPT(first_started) },
         { KEPT(last_begun) },
@@ -56,7 +57,8 @@ static void load_kept(struct notices *notices)
 void notices_keep(const struct notices *notices)
 {
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_json_ json_t *json = json_fields_to_document(KEPT_FORMAT, kept_fields, &notices->kept);
+        _cleanup_json_ json_t *json =
+                json_fields_to_document(KEPT_FORMAT, kept_fields, &notices->kept);
         _cleanup_free_ char *text = json_write_document(json);
         _cleanup_free_ char *path = notices_path(notices, "state.json");
         if (fs_write_file(path, 0640, text, strlen(text), &error) < 0)
@@ -85,7 +87,8 @@ static void on_completion(void *data, uint32_t events)
         turn(source->notices);
 }
 
-void notices_add(struct notices *notices, struct notice *notice, const char *key, unsigned hold_seconds)
+void notices_add(struct notices *notices, struct notice *notice, const char *key,
+                 unsigned hold_seconds)
 {
         log_info("to be told: %s", notice->title);
         outbox_add(notices->outbox, notice, key, hold_seconds);
@@ -97,12 +100,14 @@ static int open_outbox(struct notices *notices, struct error **err)
 {
         const struct settings *settings = notices->daemon->settings;
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_(secrets_freep) struct secrets *secrets = secrets_load(settings->directory, &error);
+        _cleanup_(secrets_freep) struct secrets *secrets =
+                secrets_load(settings->directory, &error);
         if (error)
                 log_error("%s", error->message);
         struct channels channels = channels_of(settings, secrets);
         if (error)
-                strv_addf(&channels.warnings, "no secret was read from secrets.conf: %s", error->message);
+                strv_addf(&channels.warnings, "no secret was read from secrets.conf: %s",
+                          error->message);
         for (size_t i = 0; channels.warnings && channels.warnings[i]; i++)
                 log_warning("%s", channels.warnings[i]);
         notices->outbox = outbox_open(notices->folder, &channels, err);
@@ -117,7 +122,8 @@ static int watch_outbox(struct notices *notices, struct error **err)
         for (size_t i = 0; i < count; i++) {
                 struct channel_source *source = &notices->sources[i];
                 *source = (struct channel_source){ .notices = notices, .index = i };
-                source->source = loop_add_io(loop, outbox_fd(notices->outbox, i), EPOLLIN, on_completion, source, err);
+                source->source = loop_add_io(loop, outbox_fd(notices->outbox, i), EPOLLIN,
+                                             on_completion, source, err);
                 if (!source->source)
                         return -1;
         }
@@ -130,7 +136,8 @@ struct notices *notices_new(struct daemon *daemon, struct error **err)
         _cleanup_(notices_freep) struct notices *notices = xcalloc(1, sizeof *notices);
         notices->daemon = daemon;
         notices->folder = path_join(daemon->state_folder, "notify");
-        if (fs_make_dirs(notices->folder, err) < 0 || open_outbox(notices, err) < 0 || watch_outbox(notices, err) < 0)
+        if (fs_make_dirs(notices->folder, err) < 0 || open_outbox(notices, err) < 0 ||
+            watch_outbox(notices, err) < 0)
                 return NULL;
         _cleanup_free_ char *path = notices_path(notices, "incidents.json");
         notices->incidents = incidents_open(path);
@@ -160,12 +167,13 @@ struct notices *notices_free(struct notices *notices)
         return NULL;
 }
 
-/* What a clock that was wrong for a while has noted must not silence for years what is told by the clock. A clock that is set back by hours
- * must not have told things told again. */
+/* What a clock that was wrong for a while has noted must not silence for years what is told by the
+ * clock. A clock that is set back by hours must not have told things told again. */
 static void forget_the_future(struct notices *notices, int64_t now)
 {
         struct kept_moments *kept = &notices->kept;
-        int64_t *const moments[] = { &kept->first_started, &kept->last_begun, &kept->dead_clock_slot, &kept->summary_told };
+        int64_t *const moments[] = { &kept->first_started, &kept->last_begun,
+                                     &kept->dead_clock_slot, &kept->summary_told };
         bool changed = false;
         for (size_t i = 0; i < ARRAY_LENGTH(moments); i++) {
                 if (*moments[i] <= now + SECONDS_A_DAY)
@@ -209,7 +217,8 @@ void notices_batch_failed(struct notices *notices, char *const *bacula_jobs)
 /* The ids of a Director that is made anew begin again, so an old one says nothing. */
 static bool was_told(const struct notices *notices, const char *bacula_job)
 {
-        if (!notices->batch_failed_ms || clock_monotonic_ms() - notices->batch_failed_ms >= TOLD_ALREADY_MS)
+        if (!notices->batch_failed_ms ||
+            clock_monotonic_ms() - notices->batch_failed_ms >= TOLD_ALREADY_MS)
                 return false;
         for (size_t i = 0; bacula_job && i < TOLD_BACULA_JOBS; i++)
                 if (notices->told_bacula_jobs[i] && streq(notices->told_bacula_jobs[i], bacula_job))
@@ -217,14 +226,15 @@ static bool was_told(const struct notices *notices, const char *bacula_job)
         return !bacula_job;
 }
 
-int notices_scheduler_failed(struct notices *notices, const char *job, const char *bacula_job, const char *text, bool *ret_queued,
-                             struct error **err)
+int notices_scheduler_failed(struct notices *notices, const char *job, const char *bacula_job,
+                             const char *text, bool *ret_queued, struct error **err)
 {
         if (!outbox_has_channel_for(notices->outbox, NOTICE_FAILURE))
                 return error_set(err, ERROR_CONFIG, "no channel takes failures");
         *ret_queued = !was_told(notices, bacula_job);
         if (*ret_queued)
-                notices_add(notices, scheduler_failure_notice(job, text, clock_realtime_s()), NULL, 0);
+                notices_add(notices, scheduler_failure_notice(job, text, clock_realtime_s()), NULL,
+                            0);
         return 0;
 }
 
@@ -247,25 +257,32 @@ static void on_test_done(void *data)
         free(test);
 }
 
-int notices_test(struct notices *notices, const char *channel, void (*result)(void *data, const struct outbox_test *result),
+int notices_test(struct notices *notices, const char *channel,
+                 void (*result)(void *data, const struct outbox_test *result),
                  void (*done)(void *data), void *data, struct error **err)
 {
         _cleanup_strv_ char **names = outbox_names(notices->outbox);
         if (!names)
-                return error_set(
-                        err, ERROR_CONFIG,
-                        "there is no channel: give the secret SLACK_FAILURE_WEBHOOK, or `notify:` in orch.yaml, and start the "
-                        "daemon again");
+                return error_set(err, ERROR_CONFIG,
+                                 "there is no channel: give the secret SLACK_FAILURE_WEBHOOK, or "
+                                 "`notify:` in orch.yaml, and start the "
+                                 "daemon again");
         if (channel && !strv_contains(names, channel)) {
                 _cleanup_free_ char *list = strv_join(names, ", ");
                 _cleanup_free_ char *shown = str_one_line(channel, 60);
-                return error_set(err, ERROR_CONFIG, "there is no channel '%s'; there is: %s", shown, list);
+                return error_set(err, ERROR_CONFIG, "there is no channel '%s'; there is: %s", shown,
+                                 list);
         }
         struct running_test *test = xcalloc(1, sizeof *test);
-        *test = (struct running_test){ .notices = notices, .result = result, .done = done, .data = data, .next = notices->tests };
+        *test = (struct running_test){ .notices = notices,
+                                       .result = result,
+                                       .done = done,
+                                       .data = data,
+                                       .next = notices->tests };
         notices->tests = test;
         _cleanup_notice_ struct notice *notice = test_notice(clock_realtime_s());
-        bool begun = outbox_test(notices->outbox, channel, notice, on_test_result, on_test_done, test);
+        bool begun =
+                outbox_test(notices->outbox, channel, notice, on_test_result, on_test_done, test);
         if (!begun)
                 on_test_done(test);
         return 0;
@@ -311,18 +328,22 @@ json_t *notices_to_json(const struct notices *notices)
 
 void notices_warn(const struct notices *notices, char ***warnings)
 {
-        for (size_t i = 0; outbox_warnings(notices->outbox) && outbox_warnings(notices->outbox)[i]; i++)
+        for (size_t i = 0; outbox_warnings(notices->outbox) && outbox_warnings(notices->outbox)[i];
+             i++)
                 strv_add(warnings, outbox_warnings(notices->outbox)[i]);
         for (size_t i = 0; i < outbox_count(notices->outbox); i++) {
                 struct outbox_lane lane = outbox_look(notices->outbox, i);
                 if (lane.waiting && lane.attempts) {
                         _cleanup_free_ char *since = clock_format_local(lane.oldest);
-                        strv_addf(warnings, "channel %s: %zu message%s not delivered since %s: %s", lane.channel, lane.waiting,
-                                  lane.waiting == 1 ? "" : "s", since, lane.error ? lane.error : "no reason known");
+                        strv_addf(warnings, "channel %s: %zu message%s not delivered since %s: %s",
+                                  lane.channel, lane.waiting, lane.waiting == 1 ? "" : "s", since,
+                                  lane.error ? lane.error : "no reason known");
                 }
                 if (lane.given_up)
-                        strv_addf(warnings, "channel %s: %zu message%s given up in the last week%s%s", lane.channel, lane.given_up,
-                                  lane.given_up == 1 ? " was" : "s were", lane.given_up_error ? ": " : "",
-                                  lane.given_up_error ? lane.given_up_error : "");
+                        strv_addf(
+                                warnings, "channel %s: %zu message%s given up in the last week%s%s",
+                                lane.channel, lane.given_up, lane.given_up == 1 ? " was" : "s were",
+                                lane.given_up_error ? ": " : "",
+                                lane.given_up_error ? lane.given_up_error : "");
         }
 }

@@ -1,6 +1,7 @@
-/* What the daemon tells people, and when: failures at once (many of one cause as one), the share, the inventory and the clock when they fail
- * and when they are well again, the week once. The messages go through notify/outbox.h, which nothing here waits for; a daemon without any
- * channel does the same and tells nobody. */
+/* What the daemon tells people, and when: failures at once (many of one cause as one), the share,
+ * the inventory and the clock when they fail and when they are well again, the week once. The
+ * messages go through notify/outbox.h, which nothing here waits for; a daemon without any channel
+ * does the same and tells nobody. */
 #pragma once
 
 #include <jansson.h>
@@ -28,23 +29,27 @@ void notices_job_ended(struct notices *notices, const struct job *job);
 void notices_job_interrupted(struct notices *notices, const struct running_file *file);
 /* A cycle that had jobs is over. */
 void notices_cycle_ended(struct notices *notices);
-/* A batch has ended, and not all of it went well; `bacula_jobs` are those that started or followed it. */
+/* A batch has ended, and not all of it went well; `bacula_jobs` are those that started or followed
+ * it. */
 void notices_batch_failed(struct notices *notices, char *const *bacula_jobs);
 /* Looks at the share, the inventory, the clock and the calendar; every few seconds. */
 void notices_check(struct notices *notices);
 
-/* Sends a test to a channel (NULL: all), as outbox_test() has it; ERROR_CONFIG when there is none of that name, or none at all. When the
- * daemon stops meanwhile only `done` is called. */
-int notices_test(struct notices *notices, const char *channel, void (*result)(void *data, const struct outbox_test *result),
+/* Sends a test to a channel (NULL: all), as outbox_test() has it; ERROR_CONFIG when there is none
+ * of that name, or none at all. When the daemon stops meanwhile only `done` is called. */
+int notices_test(struct notices *notices, const char *channel,
+                 void (*result)(void *data, const struct outbox_test *result),
                  void (*done)(void *data), void *data, struct error **err) _must_check_;
-/* A scheduler's job failed. *ret_queued is false when it is one whose failures have been told, as its batch has just ended so; where
- * `bacula_job` is NULL, any batch. ERROR_CONFIG when no channel takes failures. */
-int notices_scheduler_failed(struct notices *notices, const char *job, const char *bacula_job, const char *text, bool *ret_queued,
-                             struct error **err) _must_check_;
+/* A scheduler's job failed. *ret_queued is false when it is one whose failures have been told, as
+ * its batch has just ended so; where `bacula_job` is NULL, any batch. ERROR_CONFIG when no channel
+ * takes failures. */
+int notices_scheduler_failed(struct notices *notices, const char *job, const char *bacula_job,
+                             const char *text, bool *ret_queued, struct error **err) _must_check_;
 /* Tests that were asked for get their end. */
 void notices_stop(struct notices *notices);
 
 /* The channels, for GET /v1/status. The caller owns it. */
 json_t *notices_to_json(const struct notices *notices);
-/* What a person should know: messages that wait or were given up, secrets that are missing. Appends to *warnings. */
+/* What a person should know: messages that wait or were given up, secrets that are missing. Appends
+ * to *warnings. */
 void notices_warn(const struct notices *notices, char ***warnings);

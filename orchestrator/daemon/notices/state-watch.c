@@ -1,11 +1,12 @@
-/* What is wrong without any job having failed (daemon/notices/notices.h): the share, the inventory, the clock. Each is an incident: told when it
- * begins and when it is over. The message is in the queue before it is noted as told: a crash between the two tells it twice, not never. */
+/* What is wrong without any job having failed (daemon/notices/notices.h): the share, the inventory,
+ * the clock. Each is an incident: told when it begins and when it is over. The message is in the
+ * queue before it is noted as told: a crash between the two tells it twice, not never. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/cycle/cycle.h"
-#include "daemon/state/state.h"
 #include "daemon/notices/notices-internal.h"
+#include "daemon/state/state.h"
 #include "notify/state-notices.h"
 #include "policies/due.h"
 
@@ -21,15 +22,20 @@ void state_watch_share(struct notices *notices, int64_t now)
         _cleanup_share_view_ struct share_view view = share_look(notices->daemon->share);
         const struct incident *told = incidents_find(notices->incidents, SHARE, now);
         if (view.state == SHARE_UNAVAILABLE && !told) {
-                notices_add(notices, cause_notice(SHARE, NULL, NULL, NULL, view.error, now), NULL, 0);
+                notices_add(notices, cause_notice(SHARE, NULL, NULL, NULL, view.error, now), NULL,
+                            0);
                 (void)incidents_begin(notices->incidents, SHARE, view.error, now);
         } else if (view.state == SHARE_OK && told) {
-                notices_add(notices, cause_over_notice(SHARE, told->vms, told->since, now), NULL, 0);
+                notices_add(notices, cause_over_notice(SHARE, told->vms, told->since, now), NULL,
+                            0);
                 incidents_end(notices->incidents, SHARE);
         }
         /* That it is over, the next backup that goes well tells (failure-watch.c). */
         if (view.full && !incidents_find(notices->incidents, SHARE_FULL, now)) {
-                notices_add(notices, cause_notice(SHARE_FULL, NULL, NULL, NULL, "nothing can be written to it", now), NULL, 0);
+                notices_add(notices,
+                            cause_notice(SHARE_FULL, NULL, NULL, NULL,
+                                         "nothing can be written to it", now),
+                            NULL, 0);
                 (void)incidents_begin(notices->incidents, SHARE_FULL, NULL, now);
         }
 }
@@ -41,13 +47,17 @@ void state_watch_inventory(struct notices *notices, int64_t now)
         const struct incident *told = incidents_find(notices->incidents, INVENTORY, now);
         if (problems && !(told && streq(told->reason, problems))) {
                 bool in_use = inventory_keeper_state(keeper) == INVENTORY_LAST_GOOD;
-                notices_add(notices, inventory_broken_notice(inventory_keeper_path(keeper), problems, in_use, now), NULL, 0);
+                notices_add(notices,
+                            inventory_broken_notice(inventory_keeper_path(keeper), problems, in_use,
+                                                    now),
+                            NULL, 0);
                 incidents_end(notices->incidents, INVENTORY);
                 (void)incidents_begin(notices->incidents, INVENTORY, problems, now);
         } else if (!problems && told) {
                 notices_add(notices,
-                            inventory_mended_notice(inventory_keeper_path(keeper), inventory_keeper_get(keeper)->n_vms, now), NULL,
-                            0);
+                            inventory_mended_notice(inventory_keeper_path(keeper),
+                                                    inventory_keeper_get(keeper)->n_vms, now),
+                            NULL, 0);
                 incidents_end(notices->incidents, INVENTORY);
         }
 }
@@ -79,7 +89,8 @@ static size_t count_due(const struct daemon *daemon, int64_t slot, int64_t now)
         return due;
 }
 
-/* The clock is dead when a slot is half an hour old, something is due, and no backup has begun for it. Judged once a slot. */
+/* The clock is dead when a slot is half an hour old, something is due, and no backup has begun for
+ * it. Judged once a slot. */
 void state_watch_clock(struct notices *notices, int64_t now)
 {
         const struct daemon *daemon = notices->daemon;
@@ -97,7 +108,9 @@ void state_watch_clock(struct notices *notices, int64_t now)
                     slot + BEFORE_THE_FIRST_START_SECONDS > notices->kept.first_started;
         if (dead) {
                 bool own_timer = daemon->settings->cycle_trigger == CYCLE_TRIGGER_INTERNAL;
-                notices_add(notices, dead_clock_notice(slot, notices->kept.last_begun, due, daemon->paused.on, own_timer, now),
+                notices_add(notices,
+                            dead_clock_notice(slot, notices->kept.last_begun, due,
+                                              daemon->paused.on, own_timer, now),
                             NULL, 0);
                 incidents_end(notices->incidents, CLOCK);
                 (void)incidents_begin(notices->incidents, CLOCK, NULL, now);

@@ -1,7 +1,8 @@
-/* The summary of the week (daemon/notices/notices.h): what ran goes into the ledger, and at slack.summary, or after the first cycle of a week, the
- * week is told from it. A moment that was missed is caught up with. `kept.summary_told` is the end of the last week that was told; the
- * message is in the queue, under a key made of that end, before the moment is noted, so that a crash between the two makes neither two
- * summaries nor none. */
+/* The summary of the week (daemon/notices/notices.h): what ran goes into the ledger, and at
+ * slack.summary, or after the first cycle of a week, the week is told from it. A moment that was
+ * missed is caught up with. `kept.summary_told` is the end of the last week that was told; the
+ * message is in the queue, under a key made of that end, before the moment is noted, so that a
+ * crash between the two makes neither two summaries nor none. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -9,15 +10,16 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/cycle/cycle.h"
-#include "daemon/state/state.h"
-#include "daemon/notices/notices-internal.h"
 #include "daemon/jobs/runner.h"
+#include "daemon/notices/notices-internal.h"
+#include "daemon/state/state.h"
 #include "notify/weekly.h"
 #include "policies/due.h"
 
 enum { WEEK_SECONDS = 7 * 86400, EARLY_SECONDS = 12 * 3600 };
 
-/* At a start and with each week that is told: the daemon may run for longer than a ledger can grow. */
+/* At a start and with each week that is told: the daemon may run for longer than a ledger can
+ * grow. */
 static void prune_ledger(const struct notices *notices, int64_t now)
 {
         _cleanup_free_ char *path = notices_path(notices, "ledger.jsonl");
@@ -35,7 +37,8 @@ void week_watch_init(struct notices *notices, int64_t now)
         notices->kept.first_started = now;
         /* The week before there was an orch is not told. */
         if (!settings->slack.summary_after_cycle)
-                notices->kept.summary_told = due_slot_at_or_before(VM_SCHEDULE_WEEKLY, &settings->slack.summary, now);
+                notices->kept.summary_told =
+                        due_slot_at_or_before(VM_SCHEDULE_WEEKLY, &settings->slack.summary, now);
         notices_keep(notices);
 }
 
@@ -55,11 +58,13 @@ void week_watch_record(struct notices *notices, const struct job *job)
                 .finished = job->ended,
         };
         if (ledger_append(path, &row, &error) < 0)
-                log_warning("the summary of the week will lack job %s: %s", job->id, error->message);
+                log_warning("the summary of the week will lack job %s: %s", job->id,
+                            error->message);
 }
 
 /* By what is known without waiting for anybody. */
-static void look_around(const struct daemon *daemon, int64_t now, char ***vms, char ***overdue, char ***unproven)
+static void look_around(const struct daemon *daemon, int64_t now, char ***vms, char ***overdue,
+                        char ***unproven)
 {
         _cleanup_cycle_plan_ struct cycle_plan plan = { 0 };
         if (cycle_plan(daemon, &(struct cycle_filter){ 0 }, false, now, &plan, NULL) < 0)
@@ -129,9 +134,11 @@ static void tell_week(struct notices *notices, int64_t to)
 static bool is_week_without_cycle_over(const struct notices *notices, int64_t now)
 {
         const struct daemon *daemon = notices->daemon;
-        int64_t since =
-                notices->kept.summary_told > notices->kept.first_started ? notices->kept.summary_told : notices->kept.first_started;
-        return !daemon->cycle && daemon->queue.count == 0 && daemon->n_busy == 0 && now >= since + WEEK_SECONDS;
+        int64_t since = notices->kept.summary_told > notices->kept.first_started
+                                ? notices->kept.summary_told
+                                : notices->kept.first_started;
+        return !daemon->cycle && daemon->queue.count == 0 && daemon->n_busy == 0 &&
+               now >= since + WEEK_SECONDS;
 }
 
 void week_watch_check(struct notices *notices, int64_t now)
@@ -157,7 +164,8 @@ void week_watch_cycle_ended(struct notices *notices, int64_t now)
         if (!settings->slack.summary_after_cycle)
                 return;
         /* One a week: a rerun on Monday, or a daily cycle, is told with the next week. */
-        int64_t slot = due_slot_at_or_before(VM_SCHEDULE_WEEKLY, &settings->cycle_start, now + EARLY_SECONDS);
+        int64_t slot = due_slot_at_or_before(VM_SCHEDULE_WEEKLY, &settings->cycle_start,
+                                             now + EARLY_SECONDS);
         if (notices->kept.summary_told < slot - EARLY_SECONDS)
                 tell_week(notices, now);
 }

@@ -1,5 +1,5 @@
-/* Between the loop's side (share.c: opening and watching; share-requests.c: what is asked) and share-work.c (what runs on the catalog
- * thread). */
+/* Between the loop's side (share.c: opening and watching; share-requests.c: what is asked) and
+ * share-work.c (what runs on the catalog thread). */
 #pragma once
 
 #include "daemon/share/share.h"
@@ -13,7 +13,9 @@ struct share_side {
         char *path; /* fixed from the start: the loop reads it too */
         enum repository_fstype fstype;
         struct repository *repository;
-        char *uuid; /* of the repository that was opened first: another in its place is refused until the next start; NULL: none yet */
+        /* of the repository that was opened first: another in its place is refused until the next
+         * start; NULL: none yet */
+        char *uuid;
         bool locked;
         struct catalog *catalog;
 };
@@ -24,7 +26,8 @@ struct share_pin {
         char *hypervisor;
 };
 
-/* A request. Between the post and its completion `work` and all below `names` belong to the catalog thread. */
+/* A request. Between the post and its completion `work` and all below `names` belong to the catalog
+ * thread. */
 struct share_request {
         struct share *share;
         struct share_request *next;
@@ -32,7 +35,8 @@ struct share_request {
         int (*work)(struct share_side *side, struct share_request *request, struct error **err);
         /* In the loop, with `error` NULL or set. */
         void (*completed)(struct share *share, struct share_request *request);
-        share_answer_function *answer; /* NULL: nobody asked, or was told already that it takes too long */
+        /* NULL: nobody asked, or was told already that it takes too long */
+        share_answer_function *answer;
         void *answer_data;
         int64_t posted_ms;
         int64_t deadline_ms;
@@ -62,11 +66,16 @@ int share_work_list(struct share_side *side, struct share_request *request, stru
 int share_work_show(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_record(struct share_side *side, struct share_request *request, struct error **err);
 int share_work_set_pin(struct share_side *side, struct share_request *request, struct error **err);
-int share_work_list_known(struct share_side *side, struct share_request *request, struct error **err);
-int share_work_hold_point(struct share_side *side, struct share_request *request, struct error **err);
-int share_work_refresh_point(struct share_side *side, struct share_request *request, struct error **err);
-int share_work_write_summary(struct share_side *side, struct share_request *request, struct error **err);
-int share_work_load_pins(struct share_side *side, struct share_request *request, struct error **err);
+int share_work_list_known(struct share_side *side, struct share_request *request,
+                          struct error **err);
+int share_work_hold_point(struct share_side *side, struct share_request *request,
+                          struct error **err);
+int share_work_refresh_point(struct share_side *side, struct share_request *request,
+                             struct error **err);
+int share_work_write_summary(struct share_side *side, struct share_request *request,
+                             struct error **err);
+int share_work_load_pins(struct share_side *side, struct share_request *request,
+                         struct error **err);
 
 /* The loop's side. */
 struct share {
@@ -86,7 +95,8 @@ struct share {
         bool stale;                        /* the next opening closes first */
         struct share_request *outstanding; /* oldest first */
         int64_t completed_ms;              /* when the one before them was */
-        struct share_request *kept;        /* to be recorded when it is open again, or has room again; oldest first */
+        /* to be recorded when it is open again, or has room again; oldest first */
+        struct share_request *kept;
         size_t n_kept;
         struct share_waiter *waiters;
         struct loop_source *look_timer;  /* the next look or try */
@@ -99,13 +109,16 @@ struct share {
 };
 
 struct share_request *share_request_new(struct share *share, const char *what,
-                                        int (*work)(struct share_side *side, struct share_request *request, struct error **err));
+                                        int (*work)(struct share_side *side,
+                                                    struct share_request *request,
+                                                    struct error **err));
 struct share_request *share_request_free(struct share_request *request);
 /* Hands it to the thread. */
 void share_request_post(struct share *share, struct share_request *request);
 /* Puts it at the end of a list. */
 void share_request_append(struct share_request **list, struct share_request *request);
-/* Adds what was told of jobs and is not in the catalog yet, which the rows of an opening were read from. */
+/* Adds what was told of jobs and is not in the catalog yet, which the rows of an opening were read
+ * from. */
 void share_add_unrecorded(const struct share *share, struct catalog_list *rows);
 /* `stale`: what is open has to be closed before the next try. */
 void share_became_unavailable(struct share *share, const struct error *error, bool stale);

@@ -1,4 +1,5 @@
-/* What is asked of the share (daemon/share/share.h): each is a request for the catalog thread, with what is done about its failure. */
+/* What is asked of the share (daemon/share/share.h): each is a request for the catalog thread, with
+ * what is done about its failure. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -6,7 +7,8 @@
 
 enum { KEPT_MAX = 1000, ATTEMPTS_MAX = 20 };
 
-static void ask(struct share *share, struct share_request *request, share_answer_function *answer, void *data)
+static void ask(struct share *share, struct share_request *request, share_answer_function *answer,
+                void *data)
 {
         request->answer = answer;
         request->answer_data = data;
@@ -18,26 +20,31 @@ void share_flush(struct share *share, share_answer_function *answer, void *data)
         ask(share, share_request_new(share, "recording", share_work_nothing), answer, data);
 }
 
-void share_list_points(struct share *share, const char *vm, bool failed, share_answer_function *answer, void *data)
+void share_list_points(struct share *share, const char *vm, bool failed,
+                       share_answer_function *answer, void *data)
 {
-        struct share_request *request = share_request_new(share, "listing the points", share_work_list);
+        struct share_request *request =
+                share_request_new(share, "listing the points", share_work_list);
         request->vm = xstrdup(vm);
         request->flag = failed;
         ask(share, request, answer, data);
 }
 
-void share_show_point(struct share *share, const char *vm, const char *point, share_answer_function *answer, void *data)
+void share_show_point(struct share *share, const char *vm, const char *point,
+                      share_answer_function *answer, void *data)
 {
-        struct share_request *request = share_request_new(share, "reading a point", share_work_show);
+        struct share_request *request =
+                share_request_new(share, "reading a point", share_work_show);
         request->vm = xstrdup(vm);
         request->text = xstrdup(point);
         ask(share, request, answer, data);
 }
 
-void share_hold_point(struct share *share, const char *vm, const char *point, bool hold, const char *reason,
-                      share_answer_function *answer, void *data)
+void share_hold_point(struct share *share, const char *vm, const char *point, bool hold,
+                      const char *reason, share_answer_function *answer, void *data)
 {
-        struct share_request *request = share_request_new(share, "holding or releasing a point", share_work_hold_point);
+        struct share_request *request =
+                share_request_new(share, "holding or releasing a point", share_work_hold_point);
         request->vm = xstrdup(vm);
         request->text = xstrdup(point);
         request->flag = hold;
@@ -47,15 +54,19 @@ void share_hold_point(struct share *share, const char *vm, const char *point, bo
 
 void share_list_known(struct share *share, share_answer_function *answer, void *data)
 {
-        ask(share, share_request_new(share, "listing the VMs that have points", share_work_list_known), answer, data);
+        ask(share,
+            share_request_new(share, "listing the VMs that have points", share_work_list_known),
+            answer, data);
 }
 
 static void entry_copy(const struct catalog_entry *from, struct catalog_entry *to)
 {
         *to = *from;
-        char **const texts[] = { &to->vm,     &to->hypervisor, &to->point,       &to->job,   &to->status,
-                                 &to->level,  &to->method,     &to->consistency, &to->path,  &to->uuid,
-                                 &to->parent, &to->error,      &to->error_kind,  &to->proof, &to->proof_reason };
+        char **const texts[] = { &to->vm,         &to->hypervisor,  &to->point,
+                                 &to->job,        &to->status,      &to->level,
+                                 &to->method,     &to->consistency, &to->path,
+                                 &to->uuid,       &to->parent,      &to->error,
+                                 &to->error_kind, &to->proof,       &to->proof_reason };
         for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
                 *texts[i] = xstrdup(*texts[i]);
         to->warnings = strv_copy(from->warnings);
@@ -75,21 +86,24 @@ void share_add_unrecorded(const struct share *share, struct catalog_list *rows)
 {
         const struct share_request *const lists[] = { share->kept, share->outstanding };
         for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
-                for (const struct share_request *request = lists[i]; request; request = request->next) {
+                for (const struct share_request *request = lists[i]; request;
+                     request = request->next) {
                         if (request->work != share_work_record || has_row(rows, &request->entry))
                                 continue;
-                        rows->items = xrealloc_array(rows->items, rows->count + 1, sizeof *rows->items);
+                        rows->items =
+                                xrealloc_array(rows->items, rows->count + 1, sizeof *rows->items);
                         entry_copy(&request->entry, &rows->items[rows->count++]);
                 }
         }
 }
 
-/* What can't be recorded now will be when the share is back; the catalog, which failed, is opened anew. */
+/* What can't be recorded now will be when the share is back; the catalog, which failed, is opened
+ * anew. */
 static void keep_for_later(struct share *share, const struct share_request *request)
 {
         if (share->n_kept >= KEPT_MAX || request->attempts >= ATTEMPTS_MAX) {
-                log_error("%s of %s is given up; `orch catalog rebuild` finds its point", request->what,
-                          request->vm ? request->vm : request->entry.vm);
+                log_error("%s of %s is given up; `orch catalog rebuild` finds its point",
+                          request->what, request->vm ? request->vm : request->entry.vm);
                 return;
         }
         struct share_request *again = share_request_new(share, request->what, request->work);
@@ -132,7 +146,8 @@ static void log_failure(struct share *share, struct share_request *request)
 
 void share_record(struct share *share, const struct catalog_entry *entry)
 {
-        struct share_request *request = share_request_new(share, "recording a job", share_work_record);
+        struct share_request *request =
+                share_request_new(share, "recording a job", share_work_record);
         entry_copy(entry, &request->entry);
         request->completed = record_completed;
         share_request_post(share, request);
@@ -140,7 +155,8 @@ void share_record(struct share *share, const struct catalog_entry *entry)
 
 void share_set_pin(struct share *share, const char *vm, const char *uuid, const char *hypervisor)
 {
-        struct share_request *request = share_request_new(share, "pinning a VM's UUID", share_work_set_pin);
+        struct share_request *request =
+                share_request_new(share, "pinning a VM's UUID", share_work_set_pin);
         request->vm = xstrdup(vm);
         request->uuid = xstrdup(uuid);
         request->text = xstrdup(hypervisor);
@@ -152,14 +168,16 @@ void share_set_pin(struct share *share, const char *vm, const char *uuid, const 
 static void refresh_point_completed(struct share *share, struct share_request *request)
 {
         if (!request->error)
-                share->handlers.point(share->handlers.data, request->vm, request->text, &request->rows);
+                share->handlers.point(share->handlers.data, request->vm, request->text,
+                                      &request->rows);
         else if (!waits_for_room(share, request) && share->state == SHARE_OK)
                 share_became_unavailable(share, request->error, true);
 }
 
 void share_refresh_point(struct share *share, const char *vm, const char *path)
 {
-        struct share_request *request = share_request_new(share, "looking at a point", share_work_refresh_point);
+        struct share_request *request =
+                share_request_new(share, "looking at a point", share_work_refresh_point);
         request->vm = xstrdup(vm);
         request->text = xstrdup(path);
         request->completed = refresh_point_completed;
@@ -168,7 +186,8 @@ void share_refresh_point(struct share *share, const char *vm, const char *path)
 
 void share_write_summary(struct share *share, const char *text)
 {
-        struct share_request *request = share_request_new(share, "writing last-run-summary.json", share_work_write_summary);
+        struct share_request *request =
+                share_request_new(share, "writing last-run-summary.json", share_work_write_summary);
         request->text = xstrdup(text);
         request->completed = log_failure;
         share_request_post(share, request);
@@ -179,14 +198,16 @@ static void load_pins_completed(struct share *share, struct share_request *reque
         if (request->error && share->state == SHARE_OK)
                 share_became_unavailable(share, request->error, true);
         for (size_t i = 0; !request->error && i < request->n_pins; i++)
-                share->handlers.pin(share->handlers.data, request->pins[i].vm, request->pins[i].uuid, request->pins[i].hypervisor);
+                share->handlers.pin(share->handlers.data, request->pins[i].vm,
+                                    request->pins[i].uuid, request->pins[i].hypervisor);
 }
 
 void share_load_pins(struct share *share, char *const *vms)
 {
         if (share->state != SHARE_OK || !vms || !vms[0])
                 return;
-        struct share_request *request = share_request_new(share, "reading pins", share_work_load_pins);
+        struct share_request *request =
+                share_request_new(share, "reading pins", share_work_load_pins);
         request->names = strv_copy(vms);
         request->completed = load_pins_completed;
         share_request_post(share, request);

@@ -1,6 +1,8 @@
-/* The loop's side of daemon/share/share.h. Requests are posted in order and completed in order; `outstanding` holds them. A completion may come
- * long after its asker was told that it takes too long. `state` is what the last opening or look said; on top of it, a request that takes
- * longer than an asker would wait means that the share hangs, whatever was said before; one that only waits behind others does not. */
+/* The loop's side of daemon/share/share.h. Requests are posted in order and completed in order;
+ * `outstanding` holds them. A completion may come long after its asker was told that it takes too
+ * long. `state` is what the last opening or look said; on top of it, a request that takes longer
+ * than an asker would wait means that the share hangs, whatever was said before; one that only
+ * waits behind others does not. */
 #include "daemon/share/share.h"
 
 #include <string.h>
@@ -13,7 +15,13 @@
 #include "base/work-thread.h"
 #include "daemon/share/share-internal.h"
 
-enum { RETRY_MS = 30000, REFRESH_MS = 60000, ANSWER_MS = 20000, CHECK_MS = 500, OPENING_ANSWERS = 10 };
+enum {
+        RETRY_MS = 30000,
+        REFRESH_MS = 60000,
+        ANSWER_MS = 20000,
+        CHECK_MS = 500,
+        OPENING_ANSWERS = 10
+};
 
 struct share_waiter {
         share_answer_function *answer;
@@ -61,7 +69,8 @@ static void unlink_request(struct share_request **list, struct share_request *re
 }
 
 struct share_request *share_request_new(struct share *share, const char *what,
-                                        int (*work)(struct share_side *, struct share_request *, struct error **))
+                                        int (*work)(struct share_side *, struct share_request *,
+                                                    struct error **))
 {
         struct share_request *request = xcalloc(1, sizeof *request);
         request->share = share;
@@ -70,10 +79,12 @@ struct share_request *share_request_new(struct share *share, const char *what,
         return request;
 }
 
-/* An opening begins with looks at the share that have deadlines of their own; then it reads through all that is there. */
+/* An opening begins with looks at the share that have deadlines of their own; then it reads through
+ * all that is there. */
 static int64_t patience_ms(const struct share *share)
 {
-        return share->timing.answer_ms * (share->outstanding->work == share_work_open ? OPENING_ANSWERS : 1);
+        return share->timing.answer_ms *
+               (share->outstanding->work == share_work_open ? OPENING_ANSWERS : 1);
 }
 
 /* How long the request that the thread is at has been waited for when that is too long; else 0. */
@@ -158,7 +169,8 @@ void share_became_unavailable(struct share *share, const struct error *error, bo
 static void remember_space(struct share *share, const struct share_request *request)
 {
         if (request->full && !share->full)
-                log_error("the repository %s is full: nothing can be backed up before there is room (`orch prune`)",
+                log_error("the repository %s is full: nothing can be backed up before there is "
+                          "room (`orch prune`)",
                           share->side.path);
         share->full = request->full;
         share->free_bytes = request->free_bytes;
@@ -194,7 +206,8 @@ static void open_completed(struct share *share, struct share_request *request)
         xstrdup_replace(&share->uuid, request->uuid);
         remember_space(share, request);
         for (size_t i = 0; i < request->n_pins; i++)
-                share->handlers.pin(share->handlers.data, request->pins[i].vm, request->pins[i].uuid, request->pins[i].hypervisor);
+                share->handlers.pin(share->handlers.data, request->pins[i].vm,
+                                    request->pins[i].uuid, request->pins[i].hypervisor);
         share_add_unrecorded(share, &request->rows);
         share->handlers.opened(share->handlers.data, &request->rows);
         record_kept(share);
@@ -207,7 +220,8 @@ static void open_it(struct share *share)
         if (share->opening || share->stopping)
                 return;
         share->opening = true;
-        struct share_request *request = share_request_new(share, "opening the repository", share_work_open);
+        struct share_request *request =
+                share_request_new(share, "opening the repository", share_work_open);
         request->completed = open_completed;
         request->flag = share->stale;
         request->names = share->handlers.pin_names(share->handlers.data);
@@ -222,7 +236,8 @@ static void refresh_completed(struct share *share, struct share_request *request
                 loop_timer_arm(share->look_timer, share->timing.refresh_ms, 0);
                 return;
         }
-        /* A server that is slow to answer doesn't make what is open worthless; anything else does. */
+        /* A server that is slow to answer doesn't make what is open worthless; anything else
+         * does. */
         share_became_unavailable(share, request->error, request->error->kind != ERROR_TIMEOUT);
 }
 
@@ -235,7 +250,8 @@ static void on_look(void *data)
                 open_it(share);
                 return;
         }
-        struct share_request *request = share_request_new(share, "looking at the repository", share_work_refresh);
+        struct share_request *request =
+                share_request_new(share, "looking at the repository", share_work_refresh);
         request->completed = refresh_completed;
         share_request_post(share, request);
 }
@@ -244,8 +260,9 @@ static struct error *takes_too_long(const struct share *share, const char *what)
 {
         struct error *error = NULL;
         error_set(&error, ERROR_TIMEOUT,
-                  "the repository %s did not answer within %.0f s (%s); is the server of the share reachable?", share->side.path,
-                  (double)share->timing.answer_ms / 1000.0, what);
+                  "the repository %s did not answer within %.0f s (%s); is the server of the share "
+                  "reachable?",
+                  share->side.path, (double)share->timing.answer_ms / 1000.0, what);
         return error;
 }
 
@@ -302,8 +319,9 @@ static void on_completions(void *data, uint32_t events)
         work_thread_dispatch(share->thread);
 }
 
-struct share *share_new(struct loop *loop, const struct settings *settings, const struct share_timing *timing,
-                        const struct share_handlers *handlers, struct error **err)
+struct share *share_new(struct loop *loop, const struct settings *settings,
+                        const struct share_timing *timing, const struct share_handlers *handlers,
+                        struct error **err)
 {
         _cleanup_(share_freep) struct share *share = xcalloc(1, sizeof *share);
         share->loop = loop;
@@ -319,7 +337,8 @@ struct share *share_new(struct loop *loop, const struct settings *settings, cons
             !(share->check_timer = loop_add_timer(loop, on_check, share, err)))
                 return NULL;
         if (!(share->thread = work_thread_new(err)) ||
-            !(share->completions = loop_add_io(loop, work_thread_fd(share->thread), EPOLLIN, on_completions, share, err)))
+            !(share->completions = loop_add_io(loop, work_thread_fd(share->thread), EPOLLIN,
+                                               on_completions, share, err)))
                 return NULL;
         return TAKE_PTR(share);
 }
@@ -346,7 +365,8 @@ void share_stop(struct share *share, int64_t timeout_ms, void (*done)(void *data
         tell_waiters(share, error);
         for (struct share_request *request = share->outstanding; request; request = request->next)
                 tell(request, error, NULL);
-        struct share_request *request = share_request_new(share, "closing the repository", share_work_close);
+        struct share_request *request =
+                share_request_new(share, "closing the repository", share_work_close);
         request->completed = close_completed;
         share_request_post(share, request);
 }
@@ -370,7 +390,8 @@ struct share_view share_look(const struct share *share)
         int64_t hangs = hangs_for_ms(share);
         if (hangs) {
                 view.state = SHARE_UNAVAILABLE;
-                view.error = xasprintf("the repository %s does not answer (%s, for %.0f s); is the server of the share reachable?",
+                view.error = xasprintf("the repository %s does not answer (%s, for %.0f s); is the "
+                                       "server of the share reachable?",
                                        view.path, share->outstanding->what, (double)hangs / 1000.0);
         } else if (share->error) {
                 view.error = xstrdup(share->error->message);
@@ -395,7 +416,8 @@ void share_check(struct share *share, share_answer_function *answer, void *data)
                 answer(data, share->error, NULL);
                 return;
         }
-        struct share_request *request = share_request_new(share, "looking at the repository", share_work_refresh);
+        struct share_request *request =
+                share_request_new(share, "looking at the repository", share_work_refresh);
         request->completed = refresh_completed;
         request->answer = answer;
         request->answer_data = data;
@@ -426,7 +448,8 @@ struct share *share_free(struct share *share)
         loop_source_free(share->check_timer);
         loop_source_free(share->completions);
         /* What hangs now has had its time in share_stop(). */
-        bool left_behind = share->thread && !work_thread_stop(share->thread, share->outstanding ? 0 : 1000);
+        bool left_behind =
+                share->thread && !work_thread_stop(share->thread, share->outstanding ? 0 : 1000);
         while (share->kept) {
                 struct share_request *request = share->kept;
                 share->kept = request->next;

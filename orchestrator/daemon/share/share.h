@@ -1,9 +1,11 @@
-/* The daemon's view of the repository. Everything that touches the share or the catalog happens on the catalog thread
- * (base/work-thread.h): opening, the repository-wide lock, reconciling, recording, listing. The loop only posts requests and gets
- * completions; each has a deadline here, past which its asker is told ERROR_TIMEOUT while the thread may still hang in the kernel.
+/* The daemon's view of the repository. Everything that touches the share or the catalog happens on
+ * the catalog thread (base/work-thread.h): opening, the repository-wide lock, reconciling,
+ * recording, listing. The loop only posts requests and gets completions; each has a deadline here,
+ * past which its asker is told ERROR_TIMEOUT while the thread may still hang in the kernel.
  *
- * The share is opened at start, looked at every minute while it is fine, and tried again every 30 s (and whenever somebody needs it)
- * while it is not. What has to be recorded meanwhile is kept and recorded later. */
+ * The share is opened at start, looked at every minute while it is fine, and tried again every 30 s
+ * (and whenever somebody needs it) while it is not. What has to be recorded meanwhile is kept and
+ * recorded later. */
 #pragma once
 
 #include <stdbool.h>
@@ -42,8 +44,10 @@ struct share_handlers {
         void (*opened)(void *data, const struct catalog_list *rows);
         /* A VM's pin became known; uuid NULL: it has none. */
         void (*pin)(void *data, const char *vm, const char *uuid, const char *hypervisor);
-        /* The row of a point was made again from the share, or taken out: all rows of points of its VM as they are now. */
-        void (*point)(void *data, const char *vm, const char *path, const struct catalog_list *rows);
+        /* The row of a point was made again from the share, or taken out: all rows of points of its
+         * VM as they are now. */
+        void (*point)(void *data, const char *vm, const char *path,
+                      const struct catalog_list *rows);
         void *data;
 };
 
@@ -53,14 +57,17 @@ struct share_timing {
         int64_t answer_ms;  /* how long an asker is kept waiting; 0: 20 s */
 };
 
-struct share *share_new(struct loop *loop, const struct settings *settings, const struct share_timing *timing,
-                        const struct share_handlers *handlers, struct error **err) _must_check_;
+struct share *share_new(struct loop *loop, const struct settings *settings,
+                        const struct share_timing *timing, const struct share_handlers *handlers,
+                        struct error **err) _must_check_;
 /* Posts the first opening. */
 void share_start(struct share *share);
-/* Closes catalog and repository, and releases the lock, behind all that is posted already; `done` is called when that has happened or
- * `timeout_ms` have passed. Askers that still wait are told ERROR_CANCELLED. */
+/* Closes catalog and repository, and releases the lock, behind all that is posted already; `done`
+ * is called when that has happened or `timeout_ms` have passed. Askers that still wait are told
+ * ERROR_CANCELLED. */
 void share_stop(struct share *share, int64_t timeout_ms, void (*done)(void *data), void *data);
-/* After share_stop() is done. A thread that hangs on the share is left to the end of the process. */
+/* After share_stop() is done. A thread that hangs on the share is left to the end of the
+ * process. */
 struct share *share_free(struct share *share);
 DEFINE_FREEP(struct share, share_free)
 
@@ -69,33 +76,42 @@ const char *share_state_name(enum share_state state); /* "opening", "ok", "unava
 /* NULL until it was open once. */
 const char *share_uuid(const struct share *share);
 
-/* What an asker is told: an error (owned by the share) or a text (likewise), depending on what was asked. */
+/* What an asker is told: an error (owned by the share) or a text (likewise), depending on what was
+ * asked. */
 typedef void share_answer_function(void *data, const struct error *error, const char *text);
 
 /* Answers without a text as soon as the share is known to be fine: at once, or after a try. */
 void share_when_ready(struct share *share, share_answer_function *answer, void *data);
-/* Looks at the share now, and answers when its state is known anew; at once while it is known to be unavailable. */
+/* Looks at the share now, and answers when its state is known anew; at once while it is known to be
+ * unavailable. */
 void share_check(struct share *share, share_answer_function *answer, void *data);
-/* Answers when all that was posted before has been done (also when it failed), or at the deadline. */
+/* Answers when all that was posted before has been done (also when it failed), or at the
+ * deadline. */
 void share_flush(struct share *share, share_answer_function *answer, void *data);
 /* The JSON array of `orch list --json`; vm NULL: of all. */
-void share_list_points(struct share *share, const char *vm, bool failed, share_answer_function *answer, void *data);
-/* One point's entry with "metadata": a JSON object. `point`: a name, "latest", or a unique prefix. ERROR_CONFIG when there is none. */
-void share_show_point(struct share *share, const char *vm, const char *point, share_answer_function *answer, void *data);
-
-/* Holds a point (`reason` may be NULL), or releases it: state.json, and then its row. Answers with a JSON object: vm, point, path, held,
- * held_reason. `point` as for share_show_point(). */
-void share_hold_point(struct share *share, const char *vm, const char *point, bool hold, const char *reason,
+void share_list_points(struct share *share, const char *vm, bool failed,
+                       share_answer_function *answer, void *data);
+/* One point's entry with "metadata": a JSON object. `point`: a name, "latest", or a unique prefix.
+ * ERROR_CONFIG when there is none. */
+void share_show_point(struct share *share, const char *vm, const char *point,
                       share_answer_function *answer, void *data);
-/* What the catalog knows of each VM that has points, there or on the share: a JSON object of arrays of paths, by VM. */
+
+/* Holds a point (`reason` may be NULL), or releases it: state.json, and then its row. Answers with
+ * a JSON object: vm, point, path, held, held_reason. `point` as for share_show_point(). */
+void share_hold_point(struct share *share, const char *vm, const char *point, bool hold,
+                      const char *reason, share_answer_function *answer, void *data);
+/* What the catalog knows of each VM that has points, there or on the share: a JSON object of arrays
+ * of paths, by VM. */
 void share_list_known(struct share *share, share_answer_function *answer, void *data);
 
-/* These answer nobody; what fails is logged, and the first two are kept for later, on a share that is full the third too. */
+/* These answer nobody; what fails is logged, and the first two are kept for later, on a share that
+ * is full the third too. */
 void share_record(struct share *share, const struct catalog_entry *entry);
 void share_set_pin(struct share *share, const char *vm, const char *uuid, const char *hypervisor);
-/* The point's row is made to say what the share says; taken out where the share has no such point. handlers.point tells. `path` as in a row. */
+/* The point's row is made to say what the share says; taken out where the share has no such point.
+ * handlers.point tells. `path` as in a row. */
 void share_refresh_point(struct share *share, const char *vm, const char *path);
 void share_write_summary(struct share *share, const char *text);
-/* Asks for pins that are not known yet; handlers.pin tells. Names NULL-terminated. Does nothing while the share is unavailable: the next
- * opening asks for all. */
+/* Asks for pins that are not known yet; handlers.pin tells. Names NULL-terminated. Does nothing
+ * while the share is unavailable: the next opening asks for all. */
 void share_load_pins(struct share *share, char *const *vms);

@@ -1,4 +1,5 @@
-/* Implements daemon/state/inventory-keeper.h. The invariant: `inventory` and `text` belong together and were valid when they were taken. */
+/* Implements daemon/state/inventory-keeper.h. The invariant: `inventory` and `text` belong together
+ * and were valid when they were taken. */
 #include "daemon/state/inventory-keeper.h"
 
 #include <string.h>
@@ -44,7 +45,8 @@ struct inventory_keeper *inventory_keeper_free(struct inventory_keeper *keeper)
         return NULL;
 }
 
-static void take(struct inventory_keeper *keeper, struct inventory *inventory, char *text, int64_t loaded)
+static void take(struct inventory_keeper *keeper, struct inventory *inventory, char *text,
+                 int64_t loaded)
 {
         inventory_free(keeper->inventory);
         free(keeper->text);
@@ -60,7 +62,8 @@ static void keep_text(const struct inventory_keeper *keeper)
                 log_warning("the inventory can't be kept for a restart: %s", error->message);
 }
 
-/* At the first load of a broken file: what an earlier daemon kept. It was valid, but perhaps for another version of orch. */
+/* At the first load of a broken file: what an earlier daemon kept. It was valid, but perhaps for
+ * another version of orch. */
 static void fall_back_to_kept(struct inventory_keeper *keeper)
 {
         size_t length = 0;
@@ -79,8 +82,9 @@ static char *warnings_of(const struct problems *problems)
         struct strbuf buf = { 0 };
         for (size_t i = 0; i < problems->count; i++)
                 if (problems->items[i].warning)
-                        strbuf_addf(&buf, "%s%s:%u:%u: %s", buf.length ? "\n" : "", problems->items[i].file,
-                                    problems->items[i].line, problems->items[i].column, problems->items[i].message);
+                        strbuf_addf(&buf, "%s%s:%u:%u: %s", buf.length ? "\n" : "",
+                                    problems->items[i].file, problems->items[i].line,
+                                    problems->items[i].column, problems->items[i].message);
         return strbuf_take(&buf);
 }
 

@@ -1,5 +1,6 @@
-/* The inventory that the daemon goes by: the last one that was good. Each good text is also kept in <state>/vm-list.last-good.yaml, so
- * that a restart with a broken vm-list.yaml goes on with it. Only local files are read here. */
+/* The inventory that the daemon goes by: the last one that was good. Each good text is also kept in
+ * <state>/vm-list.last-good.yaml, so that a restart with a broken vm-list.yaml goes on with it.
+ * Only local files are read here. */
 #pragma once
 
 #include <stdbool.h>
@@ -21,8 +22,8 @@ struct inventory_keeper *inventory_keeper_new(const char *path, const char *stat
 struct inventory_keeper *inventory_keeper_free(struct inventory_keeper *keeper);
 DEFINE_FREEP(struct inventory_keeper, inventory_keeper_free)
 
-/* Reads the file. When it is broken the inventory in use stays (at first: the kept one), and the result is one ERROR_CONFIG that holds
- * all its problems. */
+/* Reads the file. When it is broken the inventory in use stays (at first: the kept one), and the
+ * result is one ERROR_CONFIG that holds all its problems. */
 int inventory_keeper_reload(struct inventory_keeper *keeper, struct error **err) _must_check_;
 
 /* The one in use; NULL only in INVENTORY_NONE. Valid until the next reload. */

@@ -1,5 +1,5 @@
-/* Implements daemon/state/jobs.h. Logs are local files, written line by line with plain write(2); one that cannot be written costs the log,
- * never the job. */
+/* Implements daemon/state/jobs.h. Logs are local files, written line by line with plain write(2);
+ * one that cannot be written costs the log, never the job. */
 #include "daemon/state/jobs.h"
 
 #include <dirent.h>
@@ -84,7 +84,8 @@ static void make_id(const struct jobs *jobs, char id[24])
         } while (!id_is_free(jobs, id));
 }
 
-struct job *jobs_add(struct jobs *jobs, enum job_action action, const char *vm, const char *hypervisor)
+struct job *jobs_add(struct jobs *jobs, enum job_action action, const char *vm,
+                     const char *hypervisor)
 {
         char id[24];
         make_id(jobs, id);
@@ -193,7 +194,8 @@ static void forget_oldest(struct jobs *jobs)
                         continue;
                 }
                 job_free(jobs->items[i]);
-                memmove(jobs->items + i, jobs->items + i + 1, (jobs->count - i - 1) * sizeof *jobs->items);
+                memmove(jobs->items + i, jobs->items + i + 1,
+                        (jobs->count - i - 1) * sizeof *jobs->items);
                 jobs->count--;
                 ended--;
         }
@@ -260,7 +262,9 @@ static bool is_log_name(const char *name)
         if (strlen(name) != sizeof pattern - 1)
                 return false;
         for (size_t i = 0; pattern[i]; i++) {
-                const char *allowed = pattern[i] == 'd' ? "0123456789" : pattern[i] == 'x' ? "0123456789abcdef" : NULL;
+                const char *allowed = pattern[i] == 'd'   ? "0123456789"
+                                      : pattern[i] == 'x' ? "0123456789abcdef"
+                                                          : NULL;
                 if (i >= 13 || !allowed) {
                         if (name[i] != pattern[i])
                                 return false;
@@ -276,7 +280,8 @@ void jobs_prune_logs(const struct jobs *jobs, int64_t now)
         _cleanup_(closedirp) DIR *dir = opendir(jobs->folder);
         for (struct dirent *entry; dir && (entry = readdir(dir));) {
                 struct stat st;
-                if (is_log_name(entry->d_name) && fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+                if (is_log_name(entry->d_name) &&
+                    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
                     st.st_mtime < now - (int64_t)JOBS_LOG_DAYS * 86400)
                         (void)unlinkat(dirfd(dir), entry->d_name, 0);
         }
@@ -291,7 +296,9 @@ static int newest_first(const void *a, const void *b)
 {
         const struct found_log *x = a;
         const struct found_log *y = b;
-        return x->modified > y->modified ? -1 : x->modified < y->modified ? 1 : strcmp(y->name, x->name);
+        return x->modified > y->modified   ? -1
+               : x->modified < y->modified ? 1
+                                           : strcmp(y->name, x->name);
 }
 
 static struct found_log *list_logs(const struct jobs *jobs, size_t *ret_count)
@@ -301,10 +308,12 @@ static struct found_log *list_logs(const struct jobs *jobs, size_t *ret_count)
         _cleanup_(closedirp) DIR *dir = opendir(jobs->folder);
         for (struct dirent *entry; dir && (entry = readdir(dir));) {
                 struct stat st;
-                if (!is_log_name(entry->d_name) || fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+                if (!is_log_name(entry->d_name) ||
+                    fstatat(dirfd(dir), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         continue;
                 found = xrealloc_array(found, count + 1, sizeof *found);
-                found[count++] = (struct found_log){ .name = xstrdup(entry->d_name), .modified = st.st_mtime };
+                found[count++] = (struct found_log){ .name = xstrdup(entry->d_name),
+                                                     .modified = st.st_mtime };
         }
         if (count)
                 qsort(found, count, sizeof *found, newest_first);

@@ -1,6 +1,8 @@
-/* Jobs: one VM (or hypervisor), one action. The registry knows those that wait or run and the last JOBS_KEPT that ended, gives each its
- * id, and keeps each one's log: JSON lines as they were streamed (without progress) in <state>/jobs/<job>.jsonl for JOBS_LOG_DAYS, so
- * that `orch log` works after a restart; the newest lines are held in memory only for a job whose file cannot be written. */
+/* Jobs: one VM (or hypervisor), one action. The registry knows those that wait or run and the last
+ * JOBS_KEPT that ended, gives each its id, and keeps each one's log: JSON lines as they were
+ * streamed (without progress) in <state>/jobs/<job>.jsonl for JOBS_LOG_DAYS, so that `orch log`
+ * works after a restart; the newest lines are held in memory only for a job whose file cannot be
+ * written. */
 #pragma once
 
 #include <stdbool.h>
@@ -32,10 +34,23 @@ enum job_state {
         JOB_ENDED,
 };
 
-/* In the order in which the queue serves them; AFTER: what follows a cycle (daemon/cycle/after-cycle.h). */
-enum job_class { JOB_CLASS_RECOVER, JOB_CLASS_ADHOC, JOB_CLASS_CYCLE, JOB_CLASS_RETRY, JOB_CLASS_AFTER };
+/* In the order in which the queue serves them; AFTER: what follows a cycle
+ * (daemon/cycle/after-cycle.h). */
+enum job_class {
+        JOB_CLASS_RECOVER,
+        JOB_CLASS_ADHOC,
+        JOB_CLASS_CYCLE,
+        JOB_CLASS_RETRY,
+        JOB_CLASS_AFTER
+};
 
-enum job_outcome { JOB_OUTCOME_NONE, JOB_OUTCOME_OK, JOB_OUTCOME_FAILED, JOB_OUTCOME_CANCELLED, JOB_OUTCOME_SKIPPED };
+enum job_outcome {
+        JOB_OUTCOME_NONE,
+        JOB_OUTCOME_OK,
+        JOB_OUTCOME_FAILED,
+        JOB_OUTCOME_CANCELLED,
+        JOB_OUTCOME_SKIPPED
+};
 
 struct job_progress {
         char *disk; /* NULL: there is none */
@@ -50,8 +65,9 @@ struct job {
         enum job_action action;
         enum job_class class;
         enum job_state state;
-        char *vm;         /* NULL for a hypervisor check */
-        char *hypervisor; /* home of the VM, or the one to check; NULL: not known (`hypervisor: auto`) */
+        char *vm; /* NULL for a hypervisor check */
+        /* home of the VM, or the one to check; NULL: not known (`hypervisor: auto`) */
+        char *hypervisor;
         int priority;
         uint64_t sequence; /* of its batch: ad-hoc batches are served in the order they came */
         char *method;      /* overrides or NULL */
@@ -60,9 +76,10 @@ struct job {
         bool dry_run;
         bool if_due;       /* it is pointless once there is a newer point than */
         int64_t last_good; /* that which was known when it was asked for; epoch seconds, 0: none */
-        bool beside;       /* it leaves the VM itself alone (reads a point): it runs beside another job of that VM */
-        bool pulls;        /* an instant restore that only watches its VM, which runs */
-        json_t *options;   /* job_request.options; NULL: none */
+        /* it leaves the VM itself alone (reads a point): it runs beside another job of that VM */
+        bool beside;
+        bool pulls;      /* an instant restore that only watches its VM, which runs */
+        json_t *options; /* job_request.options; NULL: none */
 
         int64_t created; /* epoch seconds */
         int64_t started;
@@ -71,11 +88,13 @@ struct job {
         int64_t step_since;
         struct job_progress progress;
         bool cancelling;
-        struct daemon *daemon;         /* set by the runner */
-        struct process_id process;     /* of its worker; of a queued recovery: of the one that it waits for */
+        struct daemon *daemon; /* set by the runner */
+        /* of its worker; of a queued recovery: of the one that it waits for */
+        struct process_id process;
         struct worker_process *worker; /* while RUNNING or STUCK */
-        struct batch *batch;           /* that asked for it and hears of its end; NULL: nobody does */
-        struct stream_set followers;   /* of its log */
+        /* that asked for it and hears of its end; NULL: nobody does */
+        struct batch *batch;
+        struct stream_set followers; /* of its log */
 
         enum job_outcome outcome;
         enum error_kind error_kind;
@@ -91,7 +110,8 @@ struct job {
         char **warnings; /* the first JOB_WARNINGS_KEPT */
         char **removed;  /* points that retention took */
 
-        char *log_path; /* opened for each line: as many jobs may wait as there are VMs. NULL: no log on disk */
+        /* opened for each line: as many jobs may wait as there are VMs. NULL: no log on disk */
+        char *log_path;
         size_t log_bytes;
         struct strbuf memory_log;
 };
@@ -102,32 +122,38 @@ struct jobs {
         char *folder;
 };
 
-/* Opens <state>/jobs, drops logs that are too old, and makes ended jobs of the newest logs there. */
+/* Opens <state>/jobs, drops logs that are too old, and makes ended jobs of the newest logs
+ * there. */
 struct jobs *jobs_new(const char *state_folder, struct error **err) _must_check_;
 /* Frees all jobs. Returns NULL. */
 struct jobs *jobs_free(struct jobs *jobs);
 DEFINE_FREEP(struct jobs, jobs_free)
 
 /* A new queued job, which the registry owns. Either name may be NULL. */
-struct job *jobs_add(struct jobs *jobs, enum job_action action, const char *vm, const char *hypervisor);
+struct job *jobs_add(struct jobs *jobs, enum job_action action, const char *vm,
+                     const char *hypervisor);
 struct job *jobs_find(const struct jobs *jobs, const char *id);
 /* The newest job of a VM, NULL when none is known. */
 struct job *jobs_find_newest(const struct jobs *jobs, const char *vm);
 /* Whether it waits or has a worker. */
 bool job_is_live(const struct job *job);
 
-/* Closes the log, ends its followers with `end_line`, and forgets jobs past JOBS_KEPT. The job itself may be forgotten only later. */
+/* Closes the log, ends its followers with `end_line`, and forgets jobs past JOBS_KEPT. The job
+ * itself may be forgotten only later. */
 void jobs_end(struct jobs *jobs, struct job *job, const char *end_line);
 /* A line of the job's stream: into its log unless it tells progress, and to its followers. */
 void job_add_line(struct job *job, const char *line, const char *progress_key);
-/* What has been logged so far, then (`follow`, while the job lives) what comes; `end_line` ends it at once otherwise. The caller owns. */
+/* What has been logged so far, then (`follow`, while the job lives) what comes; `end_line` ends it
+ * at once otherwise. The caller owns. */
 struct stream *jobs_open_log(struct jobs *jobs, struct job *job, bool follow, const char *end_line);
-/* The last lines of its log as event_describe() has them, without the VM; "" when there are none. The caller frees. */
+/* The last lines of its log as event_describe() has them, without the VM; "" when there are none.
+ * The caller frees. */
 char *jobs_log_tail(const struct jobs *jobs, const struct job *job, size_t lines);
 /* Removes logs older than JOBS_LOG_DAYS. */
 void jobs_prune_logs(const struct jobs *jobs, int64_t now);
 
-const char *job_state_name(enum job_state state);       /* "queued", "running", "stuck", "ended" */
-const char *job_outcome_name(enum job_outcome outcome); /* "ok", "failed", "cancelled", "skipped"; "" for none */
+const char *job_state_name(enum job_state state); /* "queued", "running", "stuck", "ended" */
+/* "ok", "failed", "cancelled", "skipped"; "" for none */
+const char *job_outcome_name(enum job_outcome outcome);
 /* Whether it goes by limits.jobs. */
 bool job_is_backup(const struct job *job);

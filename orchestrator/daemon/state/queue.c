@@ -1,4 +1,5 @@
-/* Implements daemon/state/queue.h over a sorted vector: queues are as long as an inventory, hundreds at most. */
+/* Implements daemon/state/queue.h over a sorted vector: queues are as long as an inventory,
+ * hundreds at most. */
 #include "daemon/state/queue.h"
 
 #include <string.h>
@@ -33,7 +34,8 @@ void queue_insert(struct queue *queue, struct job *job)
         size_t at = queue->count;
         while (at > 0 && queue_compare(job, queue->items[at - 1]) < 0)
                 at--;
-        memmove(queue->items + at + 1, queue->items + at, (queue->count - at) * sizeof *queue->items);
+        memmove(queue->items + at + 1, queue->items + at,
+                (queue->count - at) * sizeof *queue->items);
         queue->items[at] = job;
         queue->count++;
 }
@@ -43,7 +45,8 @@ void queue_remove(struct queue *queue, const struct job *job)
         size_t position = queue_position(queue, job);
         if (!position)
                 return;
-        memmove(queue->items + position - 1, queue->items + position, (queue->count - position) * sizeof *queue->items);
+        memmove(queue->items + position - 1, queue->items + position,
+                (queue->count - position) * sizeof *queue->items);
         queue->count--;
 }
 
@@ -61,7 +64,14 @@ static bool same_name(const char *a, const char *b)
 }
 
 /* Jobs that go by one limit. */
-enum kind { KIND_BACKUP, KIND_VERIFICATION, KIND_TEST_RESTORE, KIND_RESTORE, KIND_RECOVERY, KIND_OTHER };
+enum kind {
+        KIND_BACKUP,
+        KIND_VERIFICATION,
+        KIND_TEST_RESTORE,
+        KIND_RESTORE,
+        KIND_RECOVERY,
+        KIND_OTHER
+};
 
 static enum kind kind_of(const struct job *job)
 {
@@ -81,7 +91,8 @@ static enum kind kind_of(const struct job *job)
         }
 }
 
-static bool slot_is_free(const struct job *job, const struct queue_limits *limits, struct job *const *busy, size_t n_busy)
+static bool slot_is_free(const struct job *job, const struct queue_limits *limits,
+                         struct job *const *busy, size_t n_busy)
 {
         enum kind kind = kind_of(job);
         unsigned all = 0;
@@ -99,7 +110,8 @@ static bool slot_is_free(const struct job *job, const struct queue_limits *limit
         return all < (kind == KIND_VERIFICATION ? limits->verifications : limits->others);
 }
 
-/* A recovery removes test domains that it knows no living job of: one that was begun under its eyes would be taken for a leftover. */
+/* A recovery removes test domains that it knows no living job of: one that was begun under its eyes
+ * would be taken for a leftover. */
 static bool is_being_recovered(const struct job *job, struct job *const *busy, size_t n_busy)
 {
         for (size_t i = 0; i < n_busy; i++)
@@ -108,7 +120,8 @@ static bool is_being_recovered(const struct job *job, struct job *const *busy, s
         return false;
 }
 
-static bool vm_is_free(const struct queue *queue, const struct job *job, struct job *const *busy, size_t n_busy)
+static bool vm_is_free(const struct queue *queue, const struct job *job, struct job *const *busy,
+                       size_t n_busy)
 {
         if (job->beside)
                 return job->action != JOB_TEST_RESTORE || !is_being_recovered(job, busy, n_busy);
@@ -118,17 +131,20 @@ static bool vm_is_free(const struct queue *queue, const struct job *job, struct 
         if (job->action == JOB_RECOVER)
                 return true;
         for (size_t i = 0; i < queue->count; i++)
-                if (queue->items[i]->action == JOB_RECOVER && same_name(queue->items[i]->vm, job->vm))
+                if (queue->items[i]->action == JOB_RECOVER &&
+                    same_name(queue->items[i]->vm, job->vm))
                         return false;
         return true;
 }
 
-struct job *queue_next(const struct queue *queue, const struct queue_limits *limits, struct job *const *busy, size_t n_busy,
+struct job *queue_next(const struct queue *queue, const struct queue_limits *limits,
+                       struct job *const *busy, size_t n_busy,
                        bool (*ready)(const struct job *job, void *data), void *data)
 {
         for (size_t i = 0; i < queue->count; i++) {
                 struct job *job = queue->items[i];
-                if (slot_is_free(job, limits, busy, n_busy) && vm_is_free(queue, job, busy, n_busy) && (!ready || ready(job, data)))
+                if (slot_is_free(job, limits, busy, n_busy) &&
+                    vm_is_free(queue, job, busy, n_busy) && (!ready || ready(job, data)))
                         return job;
         }
         return NULL;

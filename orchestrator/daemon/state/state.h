@@ -3,13 +3,13 @@
 
 #include <signal.h>
 
-#include "daemon/jobs/batch.h"
 #include "daemon/daemon.h"
+#include "daemon/jobs/batch.h"
+#include "daemon/loop/loop.h"
+#include "daemon/share/share.h"
 #include "daemon/state/inventory-keeper.h"
 #include "daemon/state/jobs.h"
-#include "daemon/loop/loop.h"
 #include "daemon/state/queue.h"
-#include "daemon/share/share.h"
 #include "daemon/state/vm-states.h"
 #include "schema/config/settings.h"
 
@@ -77,7 +77,8 @@ struct daemon {
         struct loop_source *schedule_timer; /* armed by daemon_changed() */
 };
 
-/* Something happened that may let a job start or the daemon end: looked at in the next turn, never from within. */
+/* Something happened that may let a job start or the daemon end: looked at in the next turn, never
+ * from within. */
 void daemon_changed(struct daemon *daemon);
 
 /* Reloads the inventory and asks for pins that are not known. */

@@ -1,4 +1,5 @@
-/* Implements daemon/state/stream-lines.h with jansson; texts from outside are cleaned by json_from_text(). */
+/* Implements daemon/state/stream-lines.h with jansson; texts from outside are cleaned by
+ * json_from_text(). */
 #include "daemon/state/stream-lines.h"
 
 #include <assert.h>
@@ -42,16 +43,16 @@ static char *finish_line(json_t *json)
         return line;
 }
 
-/* The event is valid and written anew, with its type first: that field is called "event" in a stream, and the names can be put before it
- * as they are, being safe. */
+/* The event is valid and written anew, with its type first: that field is called "event" in a
+ * stream, and the names can be put before it as they are, being safe. */
 char *line_of_event(const struct job *job, const struct event *event)
 {
         static const char head[] = "{\"type\":";
         _cleanup_free_ char *text = event_format(event);
         assert(str_starts_with(text, head));
         const char *subject = job->vm ? job->vm : job->hypervisor;
-        return xasprintf("{\"job\":\"%s\",\"%s\":\"%s\",\"event\":%s", job->id, job->vm ? "vm" : "hypervisor", subject,
-                         text + sizeof head - 1);
+        return xasprintf("{\"job\":\"%s\",\"%s\":\"%s\",\"event\":%s", job->id,
+                         job->vm ? "vm" : "hypervisor", subject, text + sizeof head - 1);
 }
 
 struct event *event_of_line(const char *line)

@@ -1,5 +1,5 @@
-/* The JSON lines that the daemon itself puts into streams (schema/openapi.yaml, "Stream"). Each is one line without its newline that the
- * caller frees. */
+/* The JSON lines that the daemon itself puts into streams (schema/openapi.yaml, "Stream"). Each is
+ * one line without its newline that the caller frees. */
 #pragma once
 
 #include <jansson.h>
@@ -7,7 +7,8 @@
 #include "daemon/state/jobs.h"
 #include "daemon/state/queue.h"
 
-/* The worker's event of a line that line_of_event() made; NULL for any other line. The caller frees. */
+/* The worker's event of a line that line_of_event() made; NULL for any other line. The caller
+ * frees. */
 struct event *event_of_line(const char *line);
 /* A worker's event with the job's id and its VM (or hypervisor) added. */
 char *line_of_event(const struct job *job, const struct event *event);

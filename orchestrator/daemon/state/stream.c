@@ -1,5 +1,5 @@
-/* Implements daemon/state/stream.h: a list of lines with a byte count. The head may be read in part; it is then neither replaced nor dropped,
- * so that a reader always gets whole lines. */
+/* Implements daemon/state/stream.h: a list of lines with a byte count. The head may be read in
+ * part; it is then neither replaced nor dropped, so that a reader always gets whole lines. */
 #include "daemon/state/stream.h"
 
 #include <stdint.h>
@@ -119,11 +119,13 @@ void stream_preload(struct stream *stream, char *text, size_t length)
         tell_reader(stream);
 }
 
-/* The waiting line that a new one of the same key makes pointless; the head only while nobody has begun to read it. */
+/* The waiting line that a new one of the same key makes pointless; the head only while nobody has
+ * begun to read it. */
 static struct line *find_progress(struct stream *stream, const char *key)
 {
         for (struct line *line = stream->head; line; line = line->next)
-                if (line->progress_key && strcmp(line->progress_key, key) == 0 && !(line == stream->head && stream->head_read > 0))
+                if (line->progress_key && strcmp(line->progress_key, key) == 0 &&
+                    !(line == stream->head && stream->head_read > 0))
                         return line;
         return NULL;
 }
@@ -189,7 +191,8 @@ void stream_cut(struct stream *stream)
 {
         drop_all(stream);
         stream->cut = true;
-        /* Also when the reader is not waiting: a client that does not read is woken by its connection being shut down. */
+        /* Also when the reader is not waiting: a client that does not read is woken by its
+         * connection being shut down. */
         if (stream->readable)
                 stream->readable(stream->readable_data);
 }

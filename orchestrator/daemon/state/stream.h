@@ -1,8 +1,10 @@
-/* A subscriber of JSON lines: what waits to be read by one client. Its memory is bounded whatever the client does: a progress line
- * replaces the one of the same key that still waits; when the rest exceeds the limit, waiting progress is dropped, and when that is
- * not enough the stream is cut off: it ends without an "end" line. Nothing here blocks or knows of HTTP.
+/* A subscriber of JSON lines: what waits to be read by one client. Its memory is bounded whatever
+ * the client does: a progress line replaces the one of the same key that still waits; when the rest
+ * exceeds the limit, waiting progress is dropped, and when that is not enough the stream is cut
+ * off: it ends without an "end" line. Nothing here blocks or knows of HTTP.
  *
- * Whoever reads (the control API) owns a stream; whoever writes holds it in a set that it leaves by itself when it is freed. */
+ * Whoever reads (the control API) owns a stream; whoever writes holds it in a set that it leaves by
+ * itself when it is freed. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,7 +13,8 @@
 
 #include "base/cleanup.h"
 
-/* What may wait for one client, beside a preload. One line may be longer when nothing else waits. */
+/* What may wait for one client, beside a preload. One line may be longer when nothing else
+ * waits. */
 #define STREAM_LIMIT_BYTES ((size_t)256 << 10)
 
 struct stream;
@@ -26,13 +29,14 @@ struct stream *stream_new(void);
 struct stream *stream_free(struct stream *stream);
 DEFINE_FREEP(struct stream, stream_free)
 
-/* `readable` is called when there is something to read again (data or the end) after stream_read() gave 0, and at a cut in any case. It
- * must not free the stream. */
+/* `readable` is called when there is something to read again (data or the end) after stream_read()
+ * gave 0, and at a cut in any case. It must not free the stream. */
 void stream_on_readable(struct stream *stream, void (*readable)(void *data), void *data);
 
 /* Text that is read before anything else and does not count against the limit; taken over. */
 void stream_preload(struct stream *stream, char *text, size_t length);
-/* Adds one line (without its newline). `progress_key`: NULL, or what the line tells the progress of. Ignored after the end. */
+/* Adds one line (without its newline). `progress_key`: NULL, or what the line tells the progress
+ * of. Ignored after the end. */
 void stream_push(struct stream *stream, const char *line, const char *progress_key);
 /* No more lines come. */
 void stream_end(struct stream *stream);

@@ -162,7 +162,8 @@ void vm_states_forget_point(struct vm_states *states, const char *vm, const char
         states->damaged = kept;
 }
 
-void vm_states_refresh_point(struct vm_states *states, const char *vm, const char *path, const struct catalog_list *rows)
+void vm_states_refresh_point(struct vm_states *states, const char *vm, const char *path,
+                             const struct catalog_list *rows)
 {
         struct vm_state *state = find_or_add(states, vm);
         vm_states_forget_point(states, vm, path_base(path));
@@ -174,12 +175,14 @@ void vm_states_refresh_point(struct vm_states *states, const char *vm, const cha
         for (size_t i = 0; i < rows->count; i++)
                 note_proof(state, &rows->items[i]);
         for (size_t i = 0; i < rows->count; i++)
-                if (streq(rows->items[i].path, path) || (start_over && streq(rows->items[i].status, "ok")))
+                if (streq(rows->items[i].path, path) ||
+                    (start_over && streq(rows->items[i].status, "ok")))
                         take_row(states, &rows->items[i]);
         count_points(find_or_add(states, vm), rows);
 }
 
-void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid, const char *hypervisor)
+void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid,
+                       const char *hypervisor)
 {
         struct vm_state *state = find_or_add(states, vm);
         state->pin_known = true;
@@ -187,7 +190,8 @@ void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uui
         xstrdup_replace(&state->pin_hypervisor, hypervisor);
 }
 
-const struct hypervisor_state *vm_states_find_hypervisor(const struct vm_states *states, const char *name)
+const struct hypervisor_state *vm_states_find_hypervisor(const struct vm_states *states,
+                                                         const char *name)
 {
         for (size_t i = 0; i < states->n_hypervisors; i++)
                 if (streq(states->hypervisors[i].name, name))
@@ -195,14 +199,16 @@ const struct hypervisor_state *vm_states_find_hypervisor(const struct vm_states 
         return NULL;
 }
 
-void vm_states_set_hypervisor(struct vm_states *states, const char *name, const char *error, int64_t when)
+void vm_states_set_hypervisor(struct vm_states *states, const char *name, const char *error,
+                              int64_t when)
 {
         struct hypervisor_state *found = NULL;
         for (size_t i = 0; i < states->n_hypervisors && !found; i++)
                 if (streq(states->hypervisors[i].name, name))
                         found = &states->hypervisors[i];
         if (!found) {
-                states->hypervisors = xrealloc_array(states->hypervisors, states->n_hypervisors + 1, sizeof *states->hypervisors);
+                states->hypervisors = xrealloc_array(states->hypervisors, states->n_hypervisors + 1,
+                                                     sizeof *states->hypervisors);
                 found = &states->hypervisors[states->n_hypervisors++];
                 *found = (struct hypervisor_state){ .name = xstrdup(name) };
         }

@@ -1,5 +1,6 @@
-/* What the daemon remembers of each VM and hypervisor between jobs: filled from the catalog's rows when the share is opened, kept up to
- * date by results. A cache: the catalog and the share are right, this one answers at once. */
+/* What the daemon remembers of each VM and hypervisor between jobs: filled from the catalog's rows
+ * when the share is opened, kept up to date by results. A cache: the catalog and the share are
+ * right, this one answers at once. */
 #pragma once
 
 #include <stdbool.h>
@@ -17,8 +18,9 @@ struct vm_state {
         /* Over all its points, as the catalog had them when it was last read or asked. */
         size_t good_points;
         size_t damaged_points;
-        int64_t first_good;  /* start of the oldest good one; 0: none */
-        int64_t known_whole; /* of the good one that was published or verified longest ago; 0: none */
+        int64_t first_good; /* start of the oldest good one; 0: none */
+        /* of the good one that was published or verified longest ago; 0: none */
+        int64_t known_whole;
         int64_t last_good_finished;
         uint64_t stored_bytes; /* these three of that point */
         int64_t duration_seconds;
@@ -54,14 +56,18 @@ void vm_states_done(struct vm_states *states);
 void vm_states_load(struct vm_states *states, const struct catalog_list *rows);
 /* Takes in one row that was just recorded. */
 void vm_states_note(struct vm_states *states, const struct catalog_entry *row);
-/* A point changed or is gone; rows are those of its VM's points (newest first). What else is known of the VM stays, also of points that were
- * recorded so recently that the rows don't have them. */
-void vm_states_refresh_point(struct vm_states *states, const char *vm, const char *path, const struct catalog_list *rows);
+/* A point changed or is gone; rows are those of its VM's points (newest first). What else is known
+ * of the VM stays, also of points that were recorded so recently that the rows don't have them. */
+void vm_states_refresh_point(struct vm_states *states, const char *vm, const char *path,
+                             const struct catalog_list *rows);
 /* Retention removed a point. */
 void vm_states_forget_point(struct vm_states *states, const char *vm, const char *point);
-void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid, const char *hypervisor);
-void vm_states_set_hypervisor(struct vm_states *states, const char *name, const char *error, int64_t when);
+void vm_states_set_pin(struct vm_states *states, const char *vm, const char *uuid,
+                       const char *hypervisor);
+void vm_states_set_hypervisor(struct vm_states *states, const char *name, const char *error,
+                              int64_t when);
 
 /* NULL when nothing is known of it. */
 const struct vm_state *vm_states_find(const struct vm_states *states, const char *vm);
-const struct hypervisor_state *vm_states_find_hypervisor(const struct vm_states *states, const char *name);
+const struct hypervisor_state *vm_states_find_hypervisor(const struct vm_states *states,
+                                                         const char *name);

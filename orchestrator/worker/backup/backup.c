@@ -1,7 +1,7 @@
 /* The order of a backup's steps, and its end: success, or undoing and telling why.
  *
- * Invariant: when backup_run() returns, the undo stack is empty: every change on the hypervisor and the share was settled or undone, or
- * the result says what could not be. */
+ * Invariant: when backup_run() returns, the undo stack is empty: every change on the hypervisor and
+ * the share was settled or undone, or the result says what could not be. */
 #include "worker/backup/backup.h"
 
 #include <string.h>
@@ -15,8 +15,8 @@
 #include "worker/backup/chain.h"
 #include "worker/job/connect.h"
 #include "worker/job/names.h"
-#include "worker/vm/power.h"
 #include "worker/restore/restore.h"
+#include "worker/vm/power.h"
 
 struct step {
         const char *name; /* as in events; NULL: the step reports its own parts */
@@ -86,8 +86,10 @@ void backup_done(struct backup *backup)
 static int choose_method(struct backup *backup, struct error **err)
 {
         backup->method = backup->vm->method;
-        if (backup->request->method && !vm_method_from_name(backup->request->method, &backup->method))
-                return error_set(err, ERROR_CONFIG, "there is no method '%s' (quiesce, snapshot, suspend, shutdown)",
+        if (backup->request->method &&
+            !vm_method_from_name(backup->request->method, &backup->method))
+                return error_set(err, ERROR_CONFIG,
+                                 "there is no method '%s' (quiesce, snapshot, suspend, shutdown)",
                                  backup->request->method);
         return 0;
 }
@@ -128,34 +130,37 @@ static void fill_versions(struct backup *backup)
 /* Opens orch's own view of the share, before anything else is touched. */
 static int open_repository(struct backup *backup, struct error **err)
 {
-        backup->repository = repository_open(backup->settings->repository_path, backup->settings->repository_fstype, err);
+        backup->repository = repository_open(backup->settings->repository_path,
+                                             backup->settings->repository_fstype, err);
         if (!backup->repository) {
                 report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_FAIL, "%s",
                              error_message(err ? *err : NULL));
                 return -1;
         }
         const char *uuid = repository_uuid(backup->repository);
-        if (worker_check_repository(backup->repository, backup->settings, backup->request, err) < 0) {
+        if (worker_check_repository(backup->repository, backup->settings, backup->request, err) <
+            0) {
                 /* Not even this failure is written to it. */
                 backup->repository = repository_free(backup->repository);
                 return -1;
         }
         xstrdup_replace(&backup->metadata->repository_uuid, uuid);
-        report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_PASS, "%s, %s", repository_path(backup->repository),
-                     uuid);
+        report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_PASS, "%s, %s",
+                     repository_path(backup->repository), uuid);
         if (repository_check_holder(backup->repository, getppid(), err) < 0)
                 return -1;
         backup->tag = names_tag(repository_short_uuid(backup->repository), backup->request->job);
         return 0;
 }
 
-/* A restore that was to replace this VM and was interrupted is undone before the VM is looked for: it may be taken apart. What earlier ones
- * set aside goes when its time is over. */
+/* A restore that was to replace this VM and was interrupted is undone before the VM is looked for:
+ * it may be taken apart. What earlier ones set aside goes when its time is over. */
 static int finish_restores(struct backup *backup, struct error **err)
 {
-        if (restore_recover_for_backup(backup->repository, backup->settings, backup->inventory, backup->vm->name, backup->report,
-                                       err) < 0) {
-                report_step(backup->report, "restores"); /* it is not the share that could not be opened */
+        if (restore_recover_for_backup(backup->repository, backup->settings, backup->inventory,
+                                       backup->vm->name, backup->report, err) < 0) {
+                /* it is not the share that could not be opened */
+                report_step(backup->report, "restores");
                 return error_prefix(err, "left by an interrupted restore");
         }
         return 0;
@@ -184,7 +189,8 @@ static int run_steps(struct backup *backup, struct error **err)
                         report_step_end(backup->report, STEP_DONE, NULL);
                 if (step->run == backup_locate)
                         fill_versions(backup);
-                if (step->run == backup_locate && restore_refuse_backup(backup->repository, backup->uuid, err) < 0)
+                if (step->run == backup_locate &&
+                    restore_refuse_backup(backup->repository, backup->uuid, err) < 0)
                         return -1;
                 if (backup->skipped)
                         return 0;
@@ -206,14 +212,17 @@ static void record_failure(struct backup *backup, const struct error *failure, c
         m->finished = backup_end_time(backup);
         xstrdup_replace(&m->status, status);
         xstrdup_replace(&m->error, failure->message);
-        xstrdup_replace(&m->error_kind, streq(status, "failed") ? error_kind_name(failure->kind) : NULL);
+        xstrdup_replace(&m->error_kind,
+                        streq(status, "failed") ? error_kind_name(failure->kind) : NULL);
         xstrdup_replace(&m->point, NULL);
         if (!backup->repository || backup->request->action != JOB_BACKUP)
                 return;
         _cleanup_error_ struct error *error = NULL;
         if (points_record_failure(backup->repository, backup->request->job, m,
-                                  backup->report->log.data ? backup->report->log.data : "", m->finished, &error) < 0)
-                report_log(backup->report, "the failure could not be recorded on the share: %s", error->message);
+                                  backup->report->log.data ? backup->report->log.data : "",
+                                  m->finished, &error) < 0)
+                report_log(backup->report, "the failure could not be recorded on the share: %s",
+                           error->message);
 }
 
 static int finish_failed(struct backup *backup, struct error *failure)
@@ -221,7 +230,8 @@ static int finish_failed(struct backup *backup, struct error *failure)
         worker_note_cancellation(failure);
         if (backup->report->step)
                 report_step_end(backup->report, STEP_FAILED, "%s", failure->message);
-        undo_run_after(&backup->undo, backup->report, "Putting the VM back", backup->vm->name, &failure);
+        undo_run_after(&backup->undo, backup->report, "Putting the VM back", backup->vm->name,
+                       &failure);
         const char *status = failure->kind == ERROR_CANCELLED ? "cancelled" : "failed";
         if (backup_post_commands(backup, status, failure, NULL) < 0)
                 report_log(backup->report, "a post-backup command failed too");
@@ -246,8 +256,8 @@ static int finish_ok(struct backup *backup)
         return 0;
 }
 
-int backup_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
-               struct report *report)
+int backup_run(const struct job_request *request, const struct settings *settings,
+               const struct inventory *inventory, struct report *report)
 {
         _cleanup_(backup_done) struct backup backup = {
                 .request = request,
@@ -259,14 +269,16 @@ int backup_run(const struct job_request *request, const struct settings *setting
         };
         struct error *failure = NULL;
         if (!backup.vm) {
-                error_set(&failure, ERROR_CONFIG, "the inventory has no VM named %s", request->vm ? request->vm : "(none)");
+                error_set(&failure, ERROR_CONFIG, "the inventory has no VM named %s",
+                          request->vm ? request->vm : "(none)");
                 report_result(report, "failed", NULL, failure);
                 error_free(failure);
                 return 1;
         }
         backup.metadata = metadata_new();
         report->metadata = backup.metadata;
-        backup.home = xstrdup(backup.vm->hypervisor ? backup.vm->hypervisor : request->pinned_hypervisor);
+        backup.home =
+                xstrdup(backup.vm->hypervisor ? backup.vm->hypervisor : request->pinned_hypervisor);
         int r = choose_method(&backup, &failure);
         fill_metadata(&backup);
         if (r == 0)

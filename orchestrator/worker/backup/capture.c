@@ -1,24 +1,29 @@
-/* The moment that a point shows: for quiesce dead-man → freeze → status → snapshot → status → thaw → status → disarm;
- * for snapshot the snapshot alone; for suspend a pause around it; for shutdown the VM goes off and there is none. Consistency is what was
- * observed: `filesystem` only when the guest said frozen before *and* after the snapshot.
+/* The moment that a point shows: for quiesce dead-man → freeze → status → snapshot → status → thaw
+ * → status → disarm; for snapshot the snapshot alone; for suspend a pause around it; for shutdown
+ * the VM goes off and there is none. Consistency is what was observed: `filesystem` only when the
+ * guest said frozen before *and* after the snapshot.
  *
- * Undo order (newest first): thaw, then disarm (only once thawed was seen), then commit of the overlays. */
+ * Undo order (newest first): thaw, then disarm (only once thawed was seen), then commit of the
+ * overlays. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/backup/backup-internal.h"
-#include "worker/vm/commit.h"
 #include "worker/backup/increment.h"
+#include "worker/vm/commit.h"
 #include "worker/vm/power.h"
 
-/* Only while the guest is known to be thawed: before the freeze was sent, or after `thawed` was seen. */
+/* Only while the guest is known to be thawed: before the freeze was sent, or after `thawed` was
+ * seen. */
 static int undo_arm(void *data, struct error **err)
 {
         struct backup *backup = data;
         bool fired = false;
-        return backup_ensure_connection(backup, err) < 0 ? -1 : deadman_disarm(&backup->deadman, backup->host, &fired, err);
+        return backup_ensure_connection(backup, err) < 0
+                       ? -1
+                       : deadman_disarm(&backup->deadman, backup->host, &fired, err);
 }
 
 static int undo_snapshot(void *data, struct error **err)
@@ -34,9 +39,12 @@ static int take_snapshot(struct backup *backup, struct error **err)
         size_t n = backup->n_disks + strv_length(backup->not_snapshotted);
         _cleanup_free_ struct snapshot_disk *disks = xcalloc(n, sizeof *disks);
         for (size_t i = 0; i < backup->n_disks; i++)
-                disks[i] = (struct snapshot_disk){ .target = backup->disks[i].target, .overlay = backup->disks[i].overlay };
+                disks[i] = (struct snapshot_disk){ .target = backup->disks[i].target,
+                                                   .overlay = backup->disks[i].overlay };
         for (size_t i = backup->n_disks; i < n; i++)
-                disks[i] = (struct snapshot_disk){ .target = backup->not_snapshotted[i - backup->n_disks] };
+                disks[i] = (struct snapshot_disk){
+                        .target = backup->not_snapshotted[i - backup->n_disks]
+                };
         _cleanup_free_ char *xml = domain_xml_make_snapshot(backup->tag, disks, n);
         /* From here on an overlay may exist, also when the call fails or its answer is lost. */
         undo_push(&backup->undo, "commit", undo_snapshot, backup);
@@ -44,7 +52,8 @@ static int take_snapshot(struct backup *backup, struct error **err)
         return backup->host->ops->snapshot(backup->host, backup->uuid, xml, err);
 }
 
-/* The moment itself, in one call: a snapshot under which the bases are quiet, or the begin of a job that writes what changed. */
+/* The moment itself, in one call: a snapshot under which the bases are quiet, or the begin of a job
+ * that writes what changed. */
 static int take_moment(struct backup *backup, struct error **err)
 {
         if (backup->level != VM_LEVEL_FULL)
@@ -54,7 +63,8 @@ static int take_moment(struct backup *backup, struct error **err)
         return take_snapshot(backup, err);
 }
 
-/* The undo entries must be run thaw first, and the snapshot's undo is pushed inside the freeze: move it below the freeze's. */
+/* The undo entries must be run thaw first, and the snapshot's undo is pushed inside the freeze:
+ * move it below the freeze's. */
 static void order_undo(struct backup *backup)
 {
         undo_settle(&backup->undo, "thaw");
@@ -65,10 +75,13 @@ static int refuse_foreign_freeze(struct backup *backup, struct error **err)
 {
         enum fsfreeze_status status = FSFREEZE_THAWED;
         if (backup->host->ops->fsfreeze_status(backup->host, backup->uuid, &status, err) < 0)
-                return error_prefix(err, "the guest agent of %s does not say whether the guest is frozen", backup->vm->name);
+                return error_prefix(
+                        err, "the guest agent of %s does not say whether the guest is frozen",
+                        backup->vm->name);
         if (status == FSFREEZE_FROZEN)
                 return error_set(err, ERROR_BUSY,
-                                 "the filesystems of %s are frozen by somebody else: left as they are. If nobody is at work: virsh "
+                                 "the filesystems of %s are frozen by somebody else: left as they "
+                                 "are. If nobody is at work: virsh "
                                  "domfsthaw %s",
                                  backup->vm->name, backup->vm->domain);
         return 0;
@@ -80,7 +93,8 @@ unsigned backup_thaw_deadline_seconds(const struct backup *backup)
                                                  : backup->settings->limits.thaw_deadline_seconds;
 }
 
-/* Freeze; the status must say frozen. Returns 1 frozen, 0 not (with a warning: go on unfrozen), -1. */
+/* Freeze; the status must say frozen. Returns 1 frozen, 0 not (with a warning: go on unfrozen),
+ * -1. */
 static int freeze(struct backup *backup, int64_t *ret_frozen_at_ms, struct error **err)
 {
         struct hypervisor *host = backup->host;
@@ -93,9 +107,12 @@ static int freeze(struct backup *backup, int64_t *ret_frozen_at_ms, struct error
                 return error_prefix(err, "%s could not be frozen", backup->vm->name);
         enum fsfreeze_status status = FSFREEZE_THAWED;
         if (host->ops->fsfreeze_status(host, backup->uuid, &status, err) < 0)
-                return error_prefix(err, "%s gave no freeze status after the freeze", backup->vm->name);
+                return error_prefix(err, "%s gave no freeze status after the freeze",
+                                    backup->vm->name);
         if (status != FSFREEZE_FROZEN)
-                return error_set(err, ERROR_INTERNAL, "%s answered the freeze but says that it is not frozen", backup->vm->name);
+                return error_set(err, ERROR_INTERNAL,
+                                 "%s answered the freeze but says that it is not frozen",
+                                 backup->vm->name);
         report_step_end(backup->report, STEP_DONE, "%d filesystems", filesystems);
         return 0;
 }
@@ -104,7 +121,8 @@ static void note_consistency(struct backup *backup, bool frozen_after)
 {
         if (!frozen_after)
                 report_warning(backup->report,
-                               "%s was thawed by somebody while the snapshot was taken: this point is only crash consistent",
+                               "%s was thawed by somebody while the snapshot was taken: this point "
+                               "is only crash consistent",
                                backup->vm->name);
         xstrdup_replace(&backup->metadata->consistency, frozen_after ? "filesystem" : "crash");
 }
@@ -115,7 +133,8 @@ static int finish_freeze(struct backup *backup, int64_t frozen_at_ms, struct err
         if (backup_thaw(backup, err) < 0)
                 return -1;
         backup->metadata->freeze_milliseconds = clock_monotonic_ms() - frozen_at_ms;
-        report_step_end(backup->report, STEP_DONE, "frozen for %lld ms", (long long)backup->metadata->freeze_milliseconds);
+        report_step_end(backup->report, STEP_DONE, "frozen for %lld ms",
+                        (long long)backup->metadata->freeze_milliseconds);
         undo_settle(&backup->undo, "thaw");
         undo_push(&backup->undo, "disarm", undo_arm, backup);
         bool fired = false;
@@ -126,8 +145,11 @@ static int finish_freeze(struct backup *backup, int64_t frozen_at_ms, struct err
         else
                 undo_settle(&backup->undo, "disarm");
         if (fired) {
-                report_warning(backup->report, "the dead-man timer on %s fired and thawed %s: the freeze took longer than %u s",
-                               backup->host->name, backup->vm->name, backup_thaw_deadline_seconds(backup));
+                report_warning(backup->report,
+                               "the dead-man timer on %s fired and thawed %s: the freeze took "
+                               "longer than %u s",
+                               backup->host->name, backup->vm->name,
+                               backup_thaw_deadline_seconds(backup));
                 xstrdup_replace(&backup->metadata->consistency, "crash");
         }
         return 0;
@@ -141,9 +163,11 @@ static int capture_quiesced(struct backup *backup, struct error **err)
                 return -1;
         /* Its answer may be what gets lost. */
         undo_push(&backup->undo, "disarm", undo_arm, backup);
-        if (deadman_arm(&backup->deadman, host, backup->tag, backup->uuid, backup_thaw_deadline_seconds(backup), err) < 0)
+        if (deadman_arm(&backup->deadman, host, backup->tag, backup->uuid,
+                        backup_thaw_deadline_seconds(backup), err) < 0)
                 return -1;
-        report_step_end(backup->report, STEP_DONE, "thaws after %u s at the latest", backup_thaw_deadline_seconds(backup));
+        report_step_end(backup->report, STEP_DONE, "thaws after %u s at the latest",
+                        backup_thaw_deadline_seconds(backup));
         int64_t frozen_at_ms = 0;
         if (freeze(backup, &frozen_at_ms, err) < 0)
                 return -1;
@@ -154,7 +178,8 @@ static int capture_quiesced(struct backup *backup, struct error **err)
                 return -1;
         backup->metadata->snapshot_at = clock_realtime_s();
         enum fsfreeze_status status = FSFREEZE_THAWED;
-        bool frozen = host->ops->fsfreeze_status(host, backup->uuid, &status, NULL) == 0 && status == FSFREEZE_FROZEN;
+        bool frozen = host->ops->fsfreeze_status(host, backup->uuid, &status, NULL) == 0 &&
+                      status == FSFREEZE_FROZEN;
         report_step_end(backup->report, STEP_DONE, NULL);
         note_consistency(backup, frozen);
         return finish_freeze(backup, frozen_at_ms, err);
@@ -199,10 +224,14 @@ static int capture_suspended(struct backup *backup, struct error **err)
         report_step(backup->report, "resume");
         if (power_unpause(backup, &fired, err) < 0)
                 return -1;
-        report_step_end(backup->report, STEP_DONE, "paused for %lld ms", (long long)(clock_monotonic_ms() - since_ms));
+        report_step_end(backup->report, STEP_DONE, "paused for %lld ms",
+                        (long long)(clock_monotonic_ms() - since_ms));
         if (fired)
-                report_warning(backup->report, "the dead-man timer on %s fired and resumed %s: the snapshot took longer than %u s",
-                               backup->host->name, backup->vm->name, backup_thaw_deadline_seconds(backup));
+                report_warning(backup->report,
+                               "the dead-man timer on %s fired and resumed %s: the snapshot took "
+                               "longer than %u s",
+                               backup->host->name, backup->vm->name,
+                               backup_thaw_deadline_seconds(backup));
         return 0;
 }
 
@@ -215,7 +244,8 @@ static int capture_off(struct backup *backup, struct error **err)
         return 0;
 }
 
-/* The VM must now write to our overlays, each directly on its recorded base: what is copied next is only then quiet. */
+/* The VM must now write to our overlays, each directly on its recorded base: what is copied next is
+ * only then quiet. */
 static int assert_on_overlays(struct backup *backup, struct error **err)
 {
         _cleanup_(domain_xml_freep) struct domain_xml *xml = NULL;
@@ -224,9 +254,12 @@ static int assert_on_overlays(struct backup *backup, struct error **err)
         for (size_t i = 0; i < backup->n_disks; i++) {
                 const struct backup_disk *disk = &backup->disks[i];
                 const struct domain_disk *live = domain_xml_find_disk(xml, disk->target);
-                if (!live || !streq(live->path, disk->overlay) || live->n_backing == 0 || !streq(live->backing[0].path, disk->base))
-                        return error_set(err, ERROR_INTERNAL, "after the snapshot disk %s of %s is not on its overlay %s over %s",
-                                         disk->target, backup->vm->name, disk->overlay, disk->base);
+                if (!live || !streq(live->path, disk->overlay) || live->n_backing == 0 ||
+                    !streq(live->backing[0].path, disk->base))
+                        return error_set(
+                                err, ERROR_INTERNAL,
+                                "after the snapshot disk %s of %s is not on its overlay %s over %s",
+                                disk->target, backup->vm->name, disk->overlay, disk->base);
         }
         return 0;
 }
@@ -235,7 +268,8 @@ int backup_capture(struct backup *backup, struct error **err)
 {
         if (!backup->running || backup->n_disks == 0) {
                 backup->metadata->snapshot_at = clock_realtime_s();
-                xstrdup_replace(&backup->metadata->consistency, backup->running ? "crash" : "offline");
+                xstrdup_replace(&backup->metadata->consistency,
+                                backup->running ? "crash" : "offline");
                 return 0;
         }
         if (backup->method == VM_METHOD_SHUTDOWN)

@@ -1,5 +1,5 @@
-/* Implements worker/backup/chain.h. What a point says of its disks is compared with the disks of now: an increment that would miss anything is not
- * made. */
+/* Implements worker/backup/chain.h. What a point says of its disks is compared with the disks of
+ * now: an increment that would miss anything is not made. */
 #include "worker/backup/chain.h"
 
 #include <string.h>
@@ -38,7 +38,8 @@ static const struct metadata_disk *disk_in(const struct metadata *metadata, cons
 }
 
 /* Why all of this disk has to be written, or NULL. */
-static const char *why_whole(const struct backup_disk *disk, const struct metadata_disk *before, uint64_t virtual_bytes)
+static const char *why_whole(const struct backup_disk *disk, const struct metadata_disk *before,
+                             uint64_t virtual_bytes)
 {
         if (!before)
                 return "the parent does not have it";
@@ -51,11 +52,12 @@ static const char *why_whole(const struct backup_disk *disk, const struct metada
         return NULL;
 }
 
-static int plan_disk(struct backup *backup, struct backup_disk *disk, const struct metadata *parent, bool *ret_increment,
-                     struct error **err)
+static int plan_disk(struct backup *backup, struct backup_disk *disk, const struct metadata *parent,
+                     bool *ret_increment, struct error **err)
 {
         uint64_t virtual_bytes = 0, allocation = 0;
-        if (backup->host->ops->block_size(backup->host, backup->uuid, disk->target, &virtual_bytes, &allocation, err) < 0)
+        if (backup->host->ops->block_size(backup->host, backup->uuid, disk->target, &virtual_bytes,
+                                          &allocation, err) < 0)
                 return -1;
         const struct metadata_disk *before = disk_in(parent, disk->target);
         const char *why = why_whole(disk, before, virtual_bytes);
@@ -68,12 +70,15 @@ static int plan_disk(struct backup *backup, struct backup_disk *disk, const stru
         return 0;
 }
 
-/* How much it will be, and whether the bitmaps are in order: libvirt tells the size only of such. */
+/* How much it will be, and whether the bitmaps are in order: libvirt tells the size only of
+ * such. */
 static int ask_size(struct backup *backup, struct error **err)
 {
         _cleanup_free_ char *xml = NULL;
-        return backup->host->ops->checkpoint_xml(backup->host, backup->uuid, backup->since, &xml, err) < 0 ||
-                               checkpoint_xml_size(xml, strlen(xml), &backup->estimated_bytes, err) < 0
+        return backup->host->ops->checkpoint_xml(backup->host, backup->uuid, backup->since, &xml,
+                                                 err) < 0 ||
+                               checkpoint_xml_size(xml, strlen(xml), &backup->estimated_bytes,
+                                                   err) < 0
                        ? -1
                        : 0;
 }
@@ -106,7 +111,8 @@ static int plan_increment(struct backup *backup, const struct point *parent, str
         return 0;
 }
 
-static struct level_point *describe(const struct backup *backup, const struct point_list *list, char *const *checkpoints)
+static struct level_point *describe(const struct backup *backup, const struct point_list *list,
+                                    char *const *checkpoints)
 {
         struct level_point *points = xcalloc(list->count + 1, sizeof *points);
         for (size_t i = 0; i < list->count; i++) {
@@ -133,7 +139,8 @@ static int choose(struct backup *backup, enum vm_level wanted, struct error **er
                 return -1;
         _cleanup_free_ struct level_point *points = describe(backup, &list, checkpoints);
         struct level_choice choice;
-        level_decide(wanted, backup->vm->full_every_weeks, points, list.count, backup->request->started, &choice);
+        level_decide(wanted, backup->vm->full_every_weeks, points, list.count,
+                     backup->request->started, &choice);
         backup->level = choice.level;
         if (!choice.parent)
                 become_full(backup, choice.expected, choice.reason);
@@ -159,15 +166,19 @@ int chain_choose(struct backup *backup, struct error **err)
                 (void)vm_level_from_name(backup->request->level, &wanted);
         backup->level = VM_LEVEL_FULL;
         if (wanted != VM_LEVEL_FULL && (!backup->running || backup->method == VM_METHOD_SHUTDOWN))
-                become_full(backup, false, "the VM is off during its backup, and what was written is known only of one that runs");
+                become_full(backup, false,
+                            "the VM is off during its backup, and what was written is known only "
+                            "of one that runs");
         else if (wanted != VM_LEVEL_FULL && !has_qcow2(backup))
-                become_full(backup, false, "no disk of the VM is a qcow2 image: only those note what is written to them");
+                become_full(backup, false,
+                            "no disk of the VM is a qcow2 image: only those note what is written "
+                            "to them");
         else if (wanted != VM_LEVEL_FULL && choose(backup, wanted, err) < 0)
                 return -1;
         xstrdup_replace(&backup->metadata->level, vm_level_name(backup->level));
         xstrdup_replace(&backup->metadata->parent, backup->parent);
-        report_step_end(backup->report, STEP_DONE, "%s%s%s", vm_level_name(backup->level), backup->parent ? " on " : "",
-                        backup->parent ? backup->parent : "");
+        report_step_end(backup->report, STEP_DONE, "%s%s%s", vm_level_name(backup->level),
+                        backup->parent ? " on " : "", backup->parent ? backup->parent : "");
         return 0;
 }
 
@@ -185,23 +196,27 @@ int chain_drop_old(struct backup *backup, struct error **err)
         size_t dropped = 0;
         if (!backup->running)
                 return 0;
-        int r = backup->host->ops->list_checkpoints(backup->host, backup->uuid, &checkpoints, &error);
+        int r = backup->host->ops->list_checkpoints(backup->host, backup->uuid, &checkpoints,
+                                                    &error);
         for (size_t i = 0; r == 0 && checkpoints[i]; i++) {
-                bool needed = streq(checkpoints[i], backup->keeps_chain ? backup->tag : backup->since);
+                bool needed =
+                        streq(checkpoints[i], backup->keeps_chain ? backup->tag : backup->since);
                 if (needed || !is_ours(checkpoints[i], repository_short_uuid(backup->repository)))
                         continue;
-                r = backup->host->ops->checkpoint_delete(backup->host, backup->uuid, checkpoints[i], &error);
+                r = backup->host->ops->checkpoint_delete(backup->host, backup->uuid, checkpoints[i],
+                                                         &error);
                 dropped += r == 0;
         }
         if (r < 0)
-                report_warning(backup->report, "old checkpoints of %s are left for its next backup to remove: %s", backup->vm->name,
-                               error->message);
+                report_warning(backup->report,
+                               "old checkpoints of %s are left for its next backup to remove: %s",
+                               backup->vm->name, error->message);
         report_step_end(backup->report, STEP_DONE, "%zu dropped", dropped);
         return 0;
 }
 
-static int recover_job(struct backup *backup, const char *short_uuid, bool dry_run, void (*says)(void *data, const char *text),
-                       void *data, struct error **err)
+static int recover_job(struct backup *backup, const char *short_uuid, bool dry_run,
+                       void (*says)(void *data, const char *text), void *data, struct error **err)
 {
         struct backup_job job = { 0 };
         _cleanup_free_ char *text = NULL;
@@ -219,12 +234,13 @@ static int recover_job(struct backup *backup, const char *short_uuid, bool dry_r
 }
 
 /* $1 folder, $2 short UUID of the repository, $3 domain UUID, $4 "rm" or "ls". */
-static const char scratch_script[] =
-        "for f in \"$1\"/orch-\"$2\"-*-\"$3\"-*.increment; do [ -e \"$f\" ] || continue; printf '%s\\n' \"$f\"; "
-        "[ \"$4\" = ls ] || rm -f -- \"$f\"; done; exit 0";
+static const char scratch_script[] = "for f in \"$1\"/orch-\"$2\"-*-\"$3\"-*.increment; do [ -e "
+                                     "\"$f\" ] || continue; printf '%s\\n' \"$f\"; "
+                                     "[ \"$4\" = ls ] || rm -f -- \"$f\"; done; exit 0";
 
-static int recover_scratch(struct backup *backup, const char *short_uuid, bool dry_run, void (*says)(void *data, const char *text),
-                           void *data, struct error **err)
+static int recover_scratch(struct backup *backup, const char *short_uuid, bool dry_run,
+                           void (*says)(void *data, const char *text), void *data,
+                           struct error **err)
 {
         const char *const argv[] = { "sh",
                                      "-c",
@@ -240,16 +256,20 @@ static int recover_scratch(struct backup *backup, const char *short_uuid, bool d
                 return -1;
         char *rest = NULL;
         for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-                _cleanup_free_ char *text = xasprintf("the scratch file %s of an interrupted increment: removed", line);
+                _cleanup_free_ char *text =
+                        xasprintf("the scratch file %s of an interrupted increment: removed", line);
                 says(data, text);
         }
         return 0;
 }
 
-static bool has_point(const struct backup *backup, const struct point_list *list, const char *checkpoint)
+static bool has_point(const struct backup *backup, const struct point_list *list,
+                      const char *checkpoint)
 {
         for (size_t i = 0; i < list->count; i++) {
-                _cleanup_free_ char *name = list->items[i].metadata ? checkpoint_of(backup, list->items[i].metadata) : NULL;
+                _cleanup_free_ char *name = list->items[i].metadata
+                                                    ? checkpoint_of(backup, list->items[i].metadata)
+                                                    : NULL;
                 if (streq(name, checkpoint))
                         return true;
         }
@@ -258,7 +278,8 @@ static bool has_point(const struct backup *backup, const struct point_list *list
 
 /* libvirt takes no change of checkpoints while the VM is off; they wait for its next backup. */
 static int recover_checkpoints(struct backup *backup, const char *short_uuid, bool dry_run,
-                               void (*says)(void *data, const char *text), void *data, struct error **err)
+                               void (*says)(void *data, const char *text), void *data,
+                               struct error **err)
 {
         _cleanup_strv_ char **checkpoints = NULL;
         _cleanup_point_list_ struct point_list list = { 0 };
@@ -271,18 +292,21 @@ static int recover_checkpoints(struct backup *backup, const char *short_uuid, bo
         if (points_scan_vm(backup->repository, backup->home, backup->vm->name, &list, err) < 0)
                 return -1;
         for (size_t i = 0; checkpoints[i]; i++) {
-                if (!is_ours(checkpoints[i], short_uuid) || has_point(backup, &list, checkpoints[i]))
+                if (!is_ours(checkpoints[i], short_uuid) ||
+                    has_point(backup, &list, checkpoints[i]))
                         continue;
-                if (!dry_run && backup->host->ops->checkpoint_delete(backup->host, backup->uuid, checkpoints[i], err) < 0)
+                if (!dry_run && backup->host->ops->checkpoint_delete(backup->host, backup->uuid,
+                                                                     checkpoints[i], err) < 0)
                         return -1;
-                _cleanup_free_ char *text = xasprintf("the checkpoint %s of a job that made no point: deleted", checkpoints[i]);
+                _cleanup_free_ char *text = xasprintf(
+                        "the checkpoint %s of a job that made no point: deleted", checkpoints[i]);
                 says(data, text);
         }
         return 0;
 }
 
-int chain_recover(struct backup *backup, const char *short_uuid, bool dry_run, void (*says)(void *data, const char *text),
-                  void *data, struct error **err)
+int chain_recover(struct backup *backup, const char *short_uuid, bool dry_run,
+                  void (*says)(void *data, const char *text), void *data, struct error **err)
 {
         if (recover_job(backup, short_uuid, dry_run, says, data, err) < 0 ||
             recover_scratch(backup, short_uuid, dry_run, says, data, err) < 0)

@@ -1,5 +1,5 @@
-/* The checks before a backup: all of them are made and reported, then the first failure aborts the VM, before anything on
- * the hypervisor was changed. */
+/* The checks before a backup: all of them are made and reported, then the first failure aborts the
+ * VM, before anything on the hypervisor was changed. */
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
@@ -32,24 +32,29 @@ static void check_running(struct backup *backup, struct error **first)
         if (backup->info.state == DOMAIN_STATE_RUNNING) {
                 report_check(backup->report, CHECK_BEFORE, "vm-running", CHECK_PASS, "running");
         } else if (backup->running) {
-                error_set(&error, ERROR_REFUSED, "%s is paused%s: resume it (virsh resume %s), then back it up", name,
-                          backup->info.paused_by_io_error ? " after an I/O error of its disk" : "", backup->vm->domain);
+                error_set(&error, ERROR_REFUSED,
+                          "%s is paused%s: resume it (virsh resume %s), then back it up", name,
+                          backup->info.paused_by_io_error ? " after an I/O error of its disk" : "",
+                          backup->vm->domain);
                 fail(backup, "vm-running", error, first);
         } else if (backup->vm->when_off == VM_WHEN_OFF_SKIP) {
-                report_check(backup->report, CHECK_BEFORE, "vm-running", CHECK_SKIP, "%s, and when_off is skip",
-                             domain_state_name(backup->info.state));
+                report_check(backup->report, CHECK_BEFORE, "vm-running", CHECK_SKIP,
+                             "%s, and when_off is skip", domain_state_name(backup->info.state));
                 backup->skipped = true;
         } else if (backup->vm->when_off == VM_WHEN_OFF_BACKUP && backup->info.has_managed_save) {
                 error_set(&error, ERROR_REFUSED,
-                          "%s is off with a saved memory image: its disks alone are not what it would come back to; start it, or "
+                          "%s is off with a saved memory image: its disks alone are not what it "
+                          "would come back to; start it, or "
                           "drop the image (virsh managedsave-remove %s)",
                           name, backup->vm->domain);
                 fail(backup, "vm-running", error, first);
         } else if (backup->vm->when_off == VM_WHEN_OFF_BACKUP) {
-                report_check(backup->report, CHECK_BEFORE, "vm-running", CHECK_PASS, "%s, and when_off is backup",
-                             domain_state_name(backup->info.state));
+                report_check(backup->report, CHECK_BEFORE, "vm-running", CHECK_PASS,
+                             "%s, and when_off is backup", domain_state_name(backup->info.state));
         } else {
-                error_set(&error, ERROR_REFUSED, "%s is %s on %s: start it, or say when_off: backup (or skip) in the inventory",
+                error_set(&error, ERROR_REFUSED,
+                          "%s is %s on %s: start it, or say when_off: backup (or skip) in the "
+                          "inventory",
                           name, domain_state_name(backup->info.state), backup->host_entry->name);
                 fail(backup, "vm-running", error, first);
         }
@@ -60,7 +65,8 @@ static int foreign_block_job(struct backup *backup, const char **ret_target, str
         *ret_target = NULL;
         for (size_t i = 0; backup->running && i < backup->n_disks; i++) {
                 struct block_job job = { 0 };
-                if (backup->host->ops->block_job(backup->host, backup->uuid, backup->disks[i].target, &job, err) < 0)
+                if (backup->host->ops->block_job(backup->host, backup->uuid,
+                                                 backup->disks[i].target, &job, err) < 0)
                         return -1;
                 if (job.type != BLOCK_JOB_NONE)
                         *ret_target = backup->disks[i].target;
@@ -73,25 +79,33 @@ static void check_no_job(struct backup *backup, struct error **first)
         struct error *error = NULL;
         const char *target = NULL;
         if (backup->info.job)
-                error_set(&error, ERROR_BUSY, "a %s of %s is under way on %s: wait until it has ended (virsh domjobinfo %s)",
-                          backup->info.job, backup->vm->name, backup->host_entry->name, backup->vm->domain);
+                error_set(&error, ERROR_BUSY,
+                          "a %s of %s is under way on %s: wait until it has ended (virsh "
+                          "domjobinfo %s)",
+                          backup->info.job, backup->vm->name, backup->host_entry->name,
+                          backup->vm->domain);
         else if (foreign_block_job(backup, &target, &error) == 0 && target)
-                error_set(&error, ERROR_BUSY, "a block job of somebody else is under way on disk %s of %s (virsh blockjob %s %s)",
+                error_set(&error, ERROR_BUSY,
+                          "a block job of somebody else is under way on disk %s of %s (virsh "
+                          "blockjob %s %s)",
                           target, backup->vm->name, backup->vm->domain, target);
         if (error)
                 fail(backup, "no-other-job", error, first);
         else
-                report_check(backup->report, CHECK_BEFORE, "no-other-job", CHECK_PASS, "no migration, save, backup or block job");
+                report_check(backup->report, CHECK_BEFORE, "no-other-job", CHECK_PASS,
+                             "no migration, save, backup or block job");
 }
 
 static void check_snapshots(struct backup *backup, struct error **first)
 {
         struct error *error = NULL;
         _cleanup_strv_ char **names = NULL;
-        if (backup->host->ops->list_snapshots(backup->host, backup->uuid, &names, &error) == 0 && strv_length(names) > 0) {
+        if (backup->host->ops->list_snapshots(backup->host, backup->uuid, &names, &error) == 0 &&
+            strv_length(names) > 0) {
                 _cleanup_free_ char *list = strv_join(names, ", ");
                 error_set(&error, ERROR_REFUSED,
-                          "%s has snapshots that are not orch's (%s): look at them with: virsh snapshot-list %s; delete or merge "
+                          "%s has snapshots that are not orch's (%s): look at them with: virsh "
+                          "snapshot-list %s; delete or merge "
                           "them first",
                           backup->vm->name, list, backup->vm->domain);
         }
@@ -101,14 +115,16 @@ static void check_snapshots(struct backup *backup, struct error **first)
                 report_check(backup->report, CHECK_BEFORE, "no-snapshots", CHECK_PASS, "none");
 }
 
-/* One that answers but cannot say how a freeze stands (it is forbidden to, in the guest) would fail the capture each time. */
+/* One that answers but cannot say how a freeze stands (it is forbidden to, in the guest) would fail
+ * the capture each time. */
 static int ask_agent(struct backup *backup, enum agent_state *ret, struct error **err)
 {
         enum fsfreeze_status status = FSFREEZE_THAWED;
         _cleanup_error_ struct error *error = NULL;
         if (backup->host->ops->agent_state(backup->host, backup->uuid, ret, err) < 0)
                 return -1;
-        if (*ret != AGENT_ANSWERS || backup->host->ops->fsfreeze_status(backup->host, backup->uuid, &status, &error) == 0)
+        if (*ret != AGENT_ANSWERS ||
+            backup->host->ops->fsfreeze_status(backup->host, backup->uuid, &status, &error) == 0)
                 return 0;
         if (error->kind == ERROR_UNREACHABLE || error->kind == ERROR_AUTH)
                 return error_propagate(err, TAKE_PTR(error));
@@ -119,20 +135,22 @@ static int ask_agent(struct backup *backup, enum agent_state *ret, struct error 
 
 static void check_agent(struct backup *backup, struct error **first)
 {
-        if (backup->method != VM_METHOD_QUIESCE || backup->info.state != DOMAIN_STATE_RUNNING || !backup->n_disks) {
+        if (backup->method != VM_METHOD_QUIESCE || backup->info.state != DOMAIN_STATE_RUNNING ||
+            !backup->n_disks) {
                 report_check(backup->report, CHECK_BEFORE, "guest-agent", CHECK_SKIP, "not needed");
                 return;
         }
-        static const enum fallback_agent of_state[] = {
-                [AGENT_ANSWERS] = FALLBACK_AGENT_ANSWERS, [AGENT_ABSENT] = FALLBACK_AGENT_ABSENT, [AGENT_MUTE] = FALLBACK_AGENT_MUTE
-        };
+        static const enum fallback_agent of_state[] = { [AGENT_ANSWERS] = FALLBACK_AGENT_ANSWERS,
+                                                        [AGENT_ABSENT] = FALLBACK_AGENT_ABSENT,
+                                                        [AGENT_MUTE] = FALLBACK_AGENT_MUTE };
         struct error *error = NULL;
         enum agent_state state = AGENT_MUTE;
         if (ask_agent(backup, &state, &error) < 0) {
                 fail(backup, "guest-agent", error, first);
                 return;
         }
-        const char *what = state == AGENT_ABSENT ? "the guest agent is not there" : "the guest agent does not answer";
+        const char *what = state == AGENT_ABSENT ? "the guest agent is not there"
+                                                 : "the guest agent does not answer";
         enum fallback_verdict verdict = fallback_decide(backup->vm->fallback, of_state[state]);
         void (*tell)(struct report * report, const char *format, ...) _printf_(2, 3) =
                 verdict == FALLBACK_SNAPSHOT_AND_ALERT ? report_alert : report_warning;
@@ -143,12 +161,16 @@ static void check_agent(struct backup *backup, struct error **first)
         case FALLBACK_SNAPSHOT:
         case FALLBACK_SNAPSHOT_AND_ALERT:
                 report_check(backup->report, CHECK_BEFORE, "guest-agent", CHECK_WARN, "%s", what);
-                tell(backup->report, "%s of %s: falling back from quiesce to snapshot, so this point is only crash consistent",
+                tell(backup->report,
+                     "%s of %s: falling back from quiesce to snapshot, so this point is only crash "
+                     "consistent",
                      what, backup->vm->name);
                 backup->method = VM_METHOD_SNAPSHOT;
                 return;
         case FALLBACK_FAIL:
-                error_set(&error, ERROR_REFUSED, "%s of %s, and fallback is fail (in the guest: systemctl status qemu-guest-agent)",
+                error_set(&error, ERROR_REFUSED,
+                          "%s of %s, and fallback is fail (in the guest: systemctl status "
+                          "qemu-guest-agent)",
                           what, backup->vm->name);
                 fail(backup, "guest-agent", error, first);
                 return;
@@ -160,56 +182,73 @@ static void check_share(struct backup *backup, const struct host_probe *probe, s
         const char *host = backup->host_entry->name;
         const char *path = backup->host_repository;
         struct error *error = NULL;
-        bool nfs_missing = backup->settings->repository_fstype == REPOSITORY_FSTYPE_NFS && probe->mount_type &&
-                           !streq(probe->mount_type, "nfs4");
+        bool nfs_missing = backup->settings->repository_fstype == REPOSITORY_FSTYPE_NFS &&
+                           probe->mount_type && !streq(probe->mount_type, "nfs4");
         if (!probe->mount_type)
-                error_set(&error, ERROR_REFUSED, "%s is not a mount point on %s: the share is not mounted there", path, host);
+                error_set(&error, ERROR_REFUSED,
+                          "%s is not a mount point on %s: the share is not mounted there", path,
+                          host);
         else if (nfs_missing)
-                error_set(&error, ERROR_REFUSED, "%s on %s is a %s mount, and repository.fstype wants NFSv4", path, host,
+                error_set(&error, ERROR_REFUSED,
+                          "%s on %s is a %s mount, and repository.fstype wants NFSv4", path, host,
                           probe->mount_type);
         if (error)
                 fail(backup, "share-mounted", error, first);
         else
-                report_check(backup->report, CHECK_BEFORE, "share-mounted", CHECK_PASS, "%s on %s, %s", path, host,
-                             probe->mount_type);
+                report_check(backup->report, CHECK_BEFORE, "share-mounted", CHECK_PASS,
+                             "%s on %s, %s", path, host, probe->mount_type);
         if (error)
                 return;
         if (!streq(probe->repository_uuid, repository_uuid(backup->repository))) {
-                error_set(&error, ERROR_REFUSED, "%s on %s is another share than orch's own %s: its marker says %s, orch's says %s",
+                error_set(&error, ERROR_REFUSED,
+                          "%s on %s is another share than orch's own %s: its marker says %s, "
+                          "orch's says %s",
                           path, host, repository_path(backup->repository),
-                          probe->repository_uuid ? probe->repository_uuid : "nothing", repository_uuid(backup->repository));
+                          probe->repository_uuid ? probe->repository_uuid : "nothing",
+                          repository_uuid(backup->repository));
                 fail(backup, "share-marker", error, first);
                 return;
         }
-        report_check(backup->report, CHECK_BEFORE, "share-marker", CHECK_PASS, "%s", probe->repository_uuid);
+        report_check(backup->report, CHECK_BEFORE, "share-marker", CHECK_PASS, "%s",
+                     probe->repository_uuid);
         if (probe->write_problem) {
-                error_set(&error, ERROR_REFUSED, "%s cannot write to the share %s: %s", host, path, probe->write_problem);
+                error_set(&error, ERROR_REFUSED, "%s cannot write to the share %s: %s", host, path,
+                          probe->write_problem);
                 fail(backup, "share-writable", error, first);
                 return;
         }
-        report_check(backup->report, CHECK_BEFORE, "share-writable", CHECK_PASS, "written, synced and removed by %s", host);
+        report_check(backup->report, CHECK_BEFORE, "share-writable", CHECK_PASS,
+                     "written, synced and removed by %s", host);
 }
 
-static void check_share_space(struct backup *backup, const struct host_probe *probe, uint64_t allocated, struct error **first)
+static void check_share_space(struct backup *backup, const struct host_probe *probe,
+                              uint64_t allocated, struct error **first)
 {
         if (!probe->mount_type)
                 return;
-        uint64_t needed = (uint64_t)((double)allocated * backup->settings->checks.repository_free_factor);
+        uint64_t needed =
+                (uint64_t)((double)allocated * backup->settings->checks.repository_free_factor);
         _cleanup_free_ char *free_text = format_bytes(probe->share_free_bytes);
         _cleanup_free_ char *needed_text = format_bytes(needed);
         if (probe->share_free_bytes >= needed) {
-                report_check(backup->report, CHECK_BEFORE, "share-space", CHECK_PASS, "%s free, %s needed", free_text, needed_text);
+                report_check(backup->report, CHECK_BEFORE, "share-space", CHECK_PASS,
+                             "%s free, %s needed", free_text, needed_text);
                 return;
         }
         struct error *error = NULL;
-        error_set(&error, ERROR_NOSPACE, "the share has %s free, and the backup of %s needs %s (%.1f × what its disks take up)",
-                  free_text, backup->vm->name, needed_text, backup->settings->checks.repository_free_factor);
+        error_set(&error, ERROR_NOSPACE,
+                  "the share has %s free, and the backup of %s needs %s (%.1f × what its disks "
+                  "take up)",
+                  free_text, backup->vm->name, needed_text,
+                  backup->settings->checks.repository_free_factor);
         fail(backup, "share-space", error, first);
 }
 
-static void check_host_space(struct backup *backup, const struct host_probe *probe, char *const *folders, struct error **first)
+static void check_host_space(struct backup *backup, const struct host_probe *probe,
+                             char *const *folders, struct error **first)
 {
-        uint64_t needed = (uint64_t)backup->settings->checks.hypervisor_free_gib * gib + backup->estimated_bytes;
+        uint64_t needed = (uint64_t)backup->settings->checks.hypervisor_free_gib * gib +
+                          backup->estimated_bytes;
         uint64_t least = UINT64_MAX;
         const char *where = "no overlay needed";
         assert(folders || !probe->n_folders);
@@ -223,17 +262,20 @@ static void check_host_space(struct backup *backup, const struct host_probe *pro
         _cleanup_free_ char *needed_text = format_bytes(needed);
         if (probe->n_folders && least == UINT64_MAX) {
                 struct error *error = NULL;
-                error_set(&error, ERROR_INTERNAL, "the free space of %s on %s cannot be told", folders[0],
-                          backup->host_entry->name);
+                error_set(&error, ERROR_INTERNAL, "the free space of %s on %s cannot be told",
+                          folders[0], backup->host_entry->name);
                 fail(backup, "hypervisor-space", error, first);
         } else if (least > needed || !probe->n_folders) {
-                report_check(backup->report, CHECK_BEFORE, "hypervisor-space", CHECK_PASS, "%s free in %s, more than %s needed",
+                report_check(backup->report, CHECK_BEFORE, "hypervisor-space", CHECK_PASS,
+                             "%s free in %s, more than %s needed",
                              probe->n_folders ? free_text : "enough", where, needed_text);
         } else {
                 struct error *error = NULL;
                 error_set(&error, ERROR_NOSPACE,
-                          "%s has %s free in %s, and more than %s are needed for the writes of %s during its backup",
-                          backup->host_entry->name, free_text, where, needed_text, backup->vm->name);
+                          "%s has %s free in %s, and more than %s are needed for the writes of %s "
+                          "during its backup",
+                          backup->host_entry->name, free_text, where, needed_text,
+                          backup->vm->name);
                 fail(backup, "hypervisor-space", error, first);
         }
 }
@@ -247,27 +289,33 @@ static void check_tools(struct backup *backup, const struct host_probe *probe, s
         struct error *error = NULL;
         _cleanup_free_ char *list = strv_join(probe->missing_tools, ", ");
         error_set(&error, ERROR_CONFIG,
-                  "%s lacks %s: install the package that has it (qemu-img, libvirt-client, coreutils, util-linux)",
+                  "%s lacks %s: install the package that has it (qemu-img, libvirt-client, "
+                  "coreutils, util-linux)",
                   backup->host_entry->name, list);
         fail(backup, "host-tools", error, first);
 }
 
-/* Sizes: virtual from libvirt, allocated from the files of the whole chain, because the copy is flattened. */
-static int measure_disks(struct backup *backup, const struct host_probe *probe, uint64_t *ret_allocated, struct error **err)
+/* Sizes: virtual from libvirt, allocated from the files of the whole chain, because the copy is
+ * flattened. */
+static int measure_disks(struct backup *backup, const struct host_probe *probe,
+                         uint64_t *ret_allocated, struct error **err)
 {
         size_t file = 0;
         uint64_t total = 0;
         for (size_t i = 0; i < backup->n_disks; i++) {
                 struct backup_disk *disk = &backup->disks[i];
                 uint64_t allocation = 0;
-                if (backup->host->ops->block_size(backup->host, backup->uuid, disk->target, &disk->virtual_bytes, &allocation,
-                                                  err) < 0)
+                if (backup->host->ops->block_size(backup->host, backup->uuid, disk->target,
+                                                  &disk->virtual_bytes, &allocation, err) < 0)
                         return -1;
-                /* QEMU sees whole sectors; of a VM that is off libvirt tells a raw file's very length. */
-                disk->virtual_bytes = (disk->virtual_bytes + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES;
+                /* QEMU sees whole sectors; of a VM that is off libvirt tells a raw file's very
+                 * length. */
+                disk->virtual_bytes =
+                        (disk->virtual_bytes + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES;
                 for (size_t layer = 0; layer < strv_length(disk->chain); layer++)
                         disk->allocated_bytes += probe->file_bytes[file++];
-                /* A block device has no blocks of its own to count: what it can hold is what it may hold. */
+                /* A block device has no blocks of its own to count: what it can hold is what it may
+                 * hold. */
                 if (disk->is_block || disk->allocated_bytes == 0)
                         disk->allocated_bytes += allocation ? allocation : disk->virtual_bytes;
                 total += disk->allocated_bytes;
@@ -283,7 +331,8 @@ static void list_paths(const struct backup *backup, char ***folders, char ***fil
         for (size_t i = 0; i < backup->n_disks; i++) {
                 const struct backup_disk *disk = &backup->disks[i];
                 _cleanup_free_ char *folder = path_directory(disk->overlay);
-                if (backup->running && backup->level == VM_LEVEL_FULL && !strv_contains(*folders, folder))
+                if (backup->running && backup->level == VM_LEVEL_FULL &&
+                    !strv_contains(*folders, folder))
                         strv_add(folders, folder);
                 for (size_t layer = 0; disk->chain[layer]; layer++)
                         strv_add(files, disk->chain[layer]);
@@ -297,7 +346,8 @@ static int check_host(struct backup *backup, struct error **first)
         list_paths(backup, &folders, &files);
         struct host_probe probe = { 0 };
         struct error *error = NULL;
-        if (host_probe_run(backup->host, backup->host_repository, backup->tag, true, folders, files, &probe, &error) < 0)
+        if (host_probe_run(backup->host, backup->host_repository, backup->tag, true, folders, files,
+                           &probe, &error) < 0)
                 return fail(backup, "share-mounted", error, first);
         uint64_t allocated = 0;
         if (measure_disks(backup, &probe, &allocated, &error) < 0)
@@ -305,7 +355,9 @@ static int check_host(struct backup *backup, struct error **first)
         xstrdup_replace(&backup->metadata->host_kernel, probe.kernel);
         check_tools(backup, &probe, first);
         check_share(backup, &probe, first);
-        check_share_space(backup, &probe, backup->level == VM_LEVEL_FULL ? allocated : backup->estimated_bytes, first);
+        check_share_space(backup, &probe,
+                          backup->level == VM_LEVEL_FULL ? allocated : backup->estimated_bytes,
+                          first);
         check_host_space(backup, &probe, folders, first);
         host_probe_done(&probe);
         return 0;
@@ -314,16 +366,20 @@ static int check_host(struct backup *backup, struct error **first)
 static void check_no_mirror(struct backup *backup, struct error **first)
 {
         for (size_t i = 0; i < backup->n_disks; i++) {
-                const struct domain_disk *live = domain_xml_find_disk(backup->live, backup->disks[i].target);
+                const struct domain_disk *live =
+                        domain_xml_find_disk(backup->live, backup->disks[i].target);
                 if (!live || !live->has_mirror)
                         continue;
                 struct error *error = NULL;
-                error_set(&error, ERROR_BUSY, "a block copy or commit of disk %s of %s is under way (virsh blockjob %s %s)",
+                error_set(&error, ERROR_BUSY,
+                          "a block copy or commit of disk %s of %s is under way (virsh blockjob %s "
+                          "%s)",
                           live->target, backup->vm->name, backup->vm->domain, live->target);
                 fail(backup, "no-block-copy", error, first);
                 return;
         }
-        report_check(backup->report, CHECK_BEFORE, "no-block-copy", CHECK_PASS, "no disk is being mirrored");
+        report_check(backup->report, CHECK_BEFORE, "no-block-copy", CHECK_PASS,
+                     "no disk is being mirrored");
 }
 
 int backup_check_before(struct backup *backup, struct error **err)

@@ -1,8 +1,10 @@
-/* The configuration of an appliance (config_capture in the inventory): a step between the pre-commands and the capture of the disks. It logs
- * in over the appliance's own SSH, has the running configuration saved, and stores what the appliance says of itself as configs/ in the
+/* The configuration of an appliance (config_capture in the inventory): a step between the
+ * pre-commands and the capture of the disks. It logs in over the appliance's own SSH, has the
+ * running configuration saved, and stores what the appliance says of itself as configs/ in the
  * point. Only complete outputs are stored. `orch check` logs in and nothing else.
  *
- * A failure is what on_error says, except where the configuration is all that the point would hold. */
+ * A failure is what on_error says, except where the configuration is all that the point would
+ * hold. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -47,35 +49,43 @@ static bool is_given_up(void *data)
         return worker_cancelled(NULL);
 }
 
-static int find_secret(const struct secrets *secrets, const char *name, const char *key, struct secret **ret, struct error **err)
+static int find_secret(const struct secrets *secrets, const char *name, const char *key,
+                       struct secret **ret, struct error **err)
 {
         if (!name)
                 return 0;
         *ret = secrets_get(secrets, name);
         return *ret ? 0
                     : error_set(err, ERROR_CONFIG,
-                                "config_capture: %s names the secret %s, which neither the environment nor "
+                                "config_capture: %s names the secret %s, which neither the "
+                                "environment nor "
                                 "secrets.conf has",
                                 key, name);
 }
 
-static int find_secrets(struct session *session, const struct vm_config_capture *capture, struct error **err)
+static int find_secrets(struct session *session, const struct vm_config_capture *capture,
+                        struct error **err)
 {
-        _cleanup_(secrets_freep) struct secrets *secrets = secrets_load(session->backup->settings->directory, err);
+        _cleanup_(secrets_freep) struct secrets *secrets =
+                secrets_load(session->backup->settings->directory, err);
         if (!secrets)
                 return -1;
-        return find_secret(secrets, capture->password_env, "password_env", &session->password, err) < 0 ||
-                               find_secret(secrets, capture->enable_password_env, "enable_password_env", &session->enable_password,
+        return find_secret(secrets, capture->password_env, "password_env", &session->password,
+                           err) < 0 ||
+                               find_secret(secrets, capture->enable_password_env,
+                                           "enable_password_env", &session->enable_password,
                                            err) < 0
                        ? -1
                        : 0;
 }
 
-static int load_profile(struct session *session, const struct vm_config_capture *capture, struct error **err)
+static int load_profile(struct session *session, const struct vm_config_capture *capture,
+                        struct error **err)
 {
         const struct backup *backup = session->backup;
         _cleanup_problems_ struct problems problems = { 0 };
-        session->profile = appliance_profile_load(backup->inventory->file, backup->vm->line, capture->profile, &problems);
+        session->profile = appliance_profile_load(backup->inventory->file, backup->vm->line,
+                                                  capture->profile, &problems);
         return session->profile ? 0 : problems_to_error(&problems, err);
 }
 
@@ -84,7 +94,8 @@ static void resolve_key(struct session *session, const struct vm_config_capture 
         if (!capture->key)
                 return;
         _cleanup_free_ char *directory = path_directory(session->backup->inventory->file);
-        session->key = capture->key[0] == '/' ? xstrdup(capture->key) : path_join(directory, capture->key);
+        session->key =
+                capture->key[0] == '/' ? xstrdup(capture->key) : path_join(directory, capture->key);
 }
 
 static int prepare(struct session *session, struct error **err)
@@ -117,14 +128,17 @@ static struct appliance_shell *log_in(struct session *session, struct error **er
         const struct vm_config_capture *capture = session->backup->vm->config_capture;
         struct report *report = session->backup->report;
         session->doing = "logging in at the appliance";
-        struct appliance_shell *shell = prepare(session, err) < 0 ? NULL : appliance_shell_open(&session->options, err);
+        struct appliance_shell *shell =
+                prepare(session, err) < 0 ? NULL : appliance_shell_open(&session->options, err);
         if (shell)
-                report_check(report, CHECK_BEFORE, "appliance-login", CHECK_PASS, "%s@%s, prompt %s", capture->user,
-                             capture->address, appliance_shell_prompt(shell));
+                report_check(report, CHECK_BEFORE, "appliance-login", CHECK_PASS,
+                             "%s@%s, prompt %s", capture->user, capture->address,
+                             appliance_shell_prompt(shell));
         return shell;
 }
 
-static int store(struct session *session, const struct appliance_capture *capture, const char *text, struct error **err)
+static int store(struct session *session, const struct appliance_capture *capture, const char *text,
+                 struct error **err)
 {
         struct backup *backup = session->backup;
         _cleanup_free_ char *file = xasprintf("configs/%s", capture->file);
@@ -148,7 +162,8 @@ static int capture_all(struct session *session, char ***texts, struct error **er
                 return -1;
         const struct appliance_profile *profile = session->profile;
         session->doing = profile->save_command ? profile->save_command : "";
-        if (session->backup->vm->config_capture->write_memory && appliance_shell_save(shell, err) < 0)
+        if (session->backup->vm->config_capture->write_memory &&
+            appliance_shell_save(shell, err) < 0)
                 return -1;
         for (size_t i = 0; i < profile->n_captures; i++) {
                 _cleanup_free_ char *text = NULL;
@@ -162,12 +177,15 @@ static int capture_all(struct session *session, char ***texts, struct error **er
 }
 
 /* Whether a failure ends the job; else it was told and is no error any more. */
-static int settle_failure(struct backup *backup, const char *check, struct error *error, struct error **err)
+static int settle_failure(struct backup *backup, const char *check, struct error *error,
+                          struct error **err)
 {
         enum command_on_error on_error = backup->vm->config_capture->on_error;
-        bool fails = on_error == COMMAND_ON_ERROR_FAIL || backup->vm->config_only || error->kind == ERROR_CANCELLED;
+        bool fails = on_error == COMMAND_ON_ERROR_FAIL || backup->vm->config_only ||
+                     error->kind == ERROR_CANCELLED;
         error_prefix(&error, "the configuration of %s", backup->vm->name);
-        report_check(backup->report, CHECK_BEFORE, check, fails ? CHECK_FAIL : CHECK_WARN, "%s", error->message);
+        report_check(backup->report, CHECK_BEFORE, check, fails ? CHECK_FAIL : CHECK_WARN, "%s",
+                     error->message);
         if (fails)
                 return error_propagate(err, error);
         if (on_error == COMMAND_ON_ERROR_WARN)
@@ -201,13 +219,15 @@ int backup_capture_configs(struct backup *backup, struct error **err)
         if (capture_all(&session, &texts, &error) < 0) {
                 if (settle_failure(backup, "configs-captured", error, err) < 0)
                         return -1;
-                report_step_end(backup->report, STEP_SKIPPED, "%zu files", backup->metadata->n_configs);
+                report_step_end(backup->report, STEP_SKIPPED, "%zu files",
+                                backup->metadata->n_configs);
         } else {
                 _cleanup_free_ char *size = format_bytes(metadata_stored_bytes(backup->metadata));
-                report_check(backup->report, CHECK_BEFORE, "configs-captured", CHECK_PASS, "%zu files, %s, complete",
-                             backup->metadata->n_configs, size);
+                report_check(backup->report, CHECK_BEFORE, "configs-captured", CHECK_PASS,
+                             "%zu files, %s, complete", backup->metadata->n_configs, size);
         }
-        if (backup->metadata->n_configs && config_changes_note(backup, session.profile, texts, err) < 0)
+        if (backup->metadata->n_configs &&
+            config_changes_note(backup, session.profile, texts, err) < 0)
                 return -1;
         report_step_end(backup->report, STEP_DONE, "%zu files", backup->metadata->n_configs);
         return 0;

@@ -1,5 +1,6 @@
-/* Implements worker/backup/config-changes.h. Whether something changed is decided here, by the lines that count; the diff itself is diff(1)'s, over
- * the files as they are, in a child that can be ended. */
+/* Implements worker/backup/config-changes.h. Whether something changed is decided here, by the
+ * lines that count; the diff itself is diff(1)'s, over the files as they are, in a child that can
+ * be ended. */
 #include "worker/backup/config-changes.h"
 
 #include <errno.h>
@@ -12,7 +13,11 @@
 #include "repository/points.h"
 #include "transports/appliance/appliance-text.h"
 
-enum { MAX_CONFIG_BYTES = 64 * 1024 * 1024, MAX_DIFF_BYTES = 16 * 1024 * 1024, DIFF_TIMEOUT_MS = 60 * 1000 };
+enum {
+        MAX_CONFIG_BYTES = 64 * 1024 * 1024,
+        MAX_DIFF_BYTES = 16 * 1024 * 1024,
+        DIFF_TIMEOUT_MS = 60 * 1000
+};
 
 static const char diff_name[] = "configs/changes.diff";
 
@@ -48,17 +53,18 @@ static void count_lines(const char *diff, struct metadata_config *config)
         }
 }
 
-static int run_diff(struct comparison *comparison, struct metadata_config *config, struct error **err)
+static int run_diff(struct comparison *comparison, struct metadata_config *config,
+                    struct error **err)
 {
         const struct backup *backup = comparison->backup;
         _cleanup_free_ char *old_label = xasprintf("%s/%s", comparison->before->name, config->file);
         _cleanup_free_ char *new_label = xasprintf("%s/%s", backup->point, config->file);
-        _cleanup_free_ char *old_folder = path_join(repository_path(backup->repository), comparison->before->path);
+        _cleanup_free_ char *old_folder =
+                path_join(repository_path(backup->repository), comparison->before->path);
         _cleanup_free_ char *old_path = path_join(old_folder, config->file);
         _cleanup_free_ char *new_path = path_join(staging_path(backup->staging), config->file);
-        const char *const argv[] = {
-                "diff", "-a", "-u", "--label", old_label, "--label", new_label, "--", old_path, new_path, NULL
-        };
+        const char *const argv[] = { "diff",    "-a", "-u",     "--label", old_label, "--label",
+                                     new_label, "--", old_path, new_path,  NULL };
         struct child_options options = { .timeout_ms = DIFF_TIMEOUT_MS,
                                          .max_output = MAX_DIFF_BYTES,
                                          .cancelled = worker_cancelled };
@@ -67,7 +73,8 @@ static int run_diff(struct comparison *comparison, struct metadata_config *confi
                 return -1;
         if (result.status != 1) {
                 _cleanup_free_ char *reason = str_one_line(result.errors, 200);
-                return error_set(err, ERROR_INTERNAL, "diff ended with status %d: %s", result.status, reason);
+                return error_set(err, ERROR_INTERNAL, "diff ended with status %d: %s",
+                                 result.status, reason);
         }
         count_lines(result.output, config);
         size_t room = MAX_DIFF_BYTES - comparison->diff.length;
@@ -76,12 +83,14 @@ static int run_diff(struct comparison *comparison, struct metadata_config *confi
         return 0;
 }
 
-static int compare_file(struct comparison *comparison, struct metadata_config *config, const char *text, struct error **err)
+static int compare_file(struct comparison *comparison, struct metadata_config *config,
+                        const char *text, struct error **err)
 {
         struct backup *backup = comparison->backup;
         _cleanup_error_ struct error *error = NULL;
         _cleanup_free_ char *before =
-                points_read_file(backup->repository, comparison->before->path, config->file, MAX_CONFIG_BYTES, NULL, &error);
+                points_read_file(backup->repository, comparison->before->path, config->file,
+                                 MAX_CONFIG_BYTES, NULL, &error);
         if (!before && error->errnum == ENOENT)
                 return 0;
         if (!before)
@@ -92,8 +101,9 @@ static int compare_file(struct comparison *comparison, struct metadata_config *c
                 return 0;
         if (run_diff(comparison, config, err) < 0)
                 return -1;
-        report_log(backup->report, "%s has changed since %s: %llu lines added, %llu removed", config->file,
-                   comparison->before->name, (unsigned long long)config->lines_added, (unsigned long long)config->lines_removed);
+        report_log(backup->report, "%s has changed since %s: %llu lines added, %llu removed",
+                   config->file, comparison->before->name, (unsigned long long)config->lines_added,
+                   (unsigned long long)config->lines_removed);
         return 0;
 }
 
@@ -106,7 +116,8 @@ static int write_diff(struct comparison *comparison, struct error **err)
                 return 0;
         if (staging_write_file(backup->staging, diff_name, 0600, diff->data, diff->length, err) < 0)
                 return -1;
-        _cleanup_free_ char *sha256 = staging_hash_file(backup->staging, diff_name, NULL, &bytes, err);
+        _cleanup_free_ char *sha256 =
+                staging_hash_file(backup->staging, diff_name, NULL, &bytes, err);
         if (!sha256)
                 return -1;
         backup->metadata->configs_diff = xstrdup(diff_name);
@@ -115,20 +126,24 @@ static int write_diff(struct comparison *comparison, struct error **err)
 
 static void warn(struct backup *backup, const struct error *error)
 {
-        report_warning(backup->report, "what changed in the configuration of %s cannot be told: %s", backup->vm->name,
-                       error_message(error));
+        report_warning(backup->report, "what changed in the configuration of %s cannot be told: %s",
+                       backup->vm->name, error_message(error));
 }
 
-int config_changes_note(struct backup *backup, const struct appliance_profile *profile, char *const *texts, struct error **err)
+int config_changes_note(struct backup *backup, const struct appliance_profile *profile,
+                        char *const *texts, struct error **err)
 {
         struct metadata *metadata = backup->metadata;
         _cleanup_error_ struct error *error = NULL;
         _cleanup_point_list_ struct point_list points = { 0 };
-        if (points_scan_vm(backup->repository, backup->home, backup->vm->name, &points, &error) < 0) {
+        if (points_scan_vm(backup->repository, backup->home, backup->vm->name, &points, &error) <
+            0) {
                 warn(backup, error);
                 return 0;
         }
-        struct comparison comparison = { .backup = backup, .profile = profile, .before = newest_with_configs(&points) };
+        struct comparison comparison = { .backup = backup,
+                                         .profile = profile,
+                                         .before = newest_with_configs(&points) };
         if (!comparison.before)
                 return 0;
         xstrdup_replace(&metadata->configs_compared_with, comparison.before->name);

@@ -1,6 +1,7 @@
-/* The copy: `qemu-img convert` on the hypervisor from the quiet base to the staging folder, disk after disk, never with -U.
- * It runs as a named unit, so that it can be stopped from a new connection, and is watched: a copy that moves nothing for
- * copy_stall_seconds, or overlays that fill their file system below the low-water mark, end it. */
+/* The copy: `qemu-img convert` on the hypervisor from the quiet base to the staging folder, disk
+ * after disk, never with -U. It runs as a named unit, so that it can be stopped from a new
+ * connection, and is watched: a copy that moves nothing for copy_stall_seconds, or overlays that
+ * fill their file system below the low-water mark, end it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,10 +10,10 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/backup/backup-internal.h"
-#include "worker/job/connect.h"
+#include "worker/backup/increment.h"
 #include "worker/host/convert.h"
 #include "worker/host/host-probe.h"
-#include "worker/backup/increment.h"
+#include "worker/job/connect.h"
 
 enum {
         WATCH_INTERVAL_MS = 5000,
@@ -25,7 +26,8 @@ struct copy {
         struct backup *backup;
         const struct backup_disk *disk;
         struct deadline next_watch;
-        struct hypervisor *watcher; /* a second connection, opened when the copy takes long enough to need it */
+        /* a second connection, opened when the copy takes long enough to need it */
+        struct hypervisor *watcher;
         int watch_failures;
         struct error *reason; /* why the copy is being given up */
 };
@@ -35,7 +37,8 @@ static int free_for_overlays(struct copy *copy, uint64_t *ret_bytes, struct erro
 {
         struct backup *backup = copy->backup;
         if (!copy->watcher) {
-                copy->watcher = worker_connect(backup->settings, backup->host_entry, WATCH_CONNECT_MS, err);
+                copy->watcher =
+                        worker_connect(backup->settings, backup->host_entry, WATCH_CONNECT_MS, err);
                 if (!copy->watcher)
                         return -1;
         }
@@ -50,14 +53,17 @@ static int free_for_overlays(struct copy *copy, uint64_t *ret_bytes, struct erro
 static void watch_overlays(struct copy *copy)
 {
         struct backup *backup = copy->backup;
-        uint64_t low = (uint64_t)backup->settings->checks.hypervisor_low_water_gib * 1024 * 1024 * 1024;
+        uint64_t low =
+                (uint64_t)backup->settings->checks.hypervisor_low_water_gib * 1024 * 1024 * 1024;
         uint64_t free_bytes = 0;
         _cleanup_error_ struct error *error = NULL;
         if (free_for_overlays(copy, &free_bytes, &error) < 0) {
                 copy->watcher = hypervisor_free(copy->watcher);
                 if (++copy->watch_failures >= WATCH_FAILURES_MAX) {
                         copy->reason = TAKE_PTR(error);
-                        error_prefix(&copy->reason, "the copy of disk %s is given up: its hypervisor does not answer any more",
+                        error_prefix(&copy->reason,
+                                     "the copy of disk %s is given up: its hypervisor does not "
+                                     "answer any more",
                                      copy->disk->target);
                 }
                 return;
@@ -67,7 +73,8 @@ static void watch_overlays(struct copy *copy)
                 return;
         _cleanup_free_ char *free_text = format_bytes(free_bytes);
         error_set(&copy->reason, ERROR_NOSPACE,
-                  "the copy of disk %s is given up: %s has only %s left where the overlays of %s grow (low-water mark: %u GiB)",
+                  "the copy of disk %s is given up: %s has only %s left where the overlays of %s "
+                  "grow (low-water mark: %u GiB)",
                   copy->disk->target, backup->host->name, free_text, backup->vm->name,
                   backup->settings->checks.hypervisor_low_water_gib);
 }
@@ -97,9 +104,11 @@ static int undo_copy(void *data, struct error **err)
         return backup->host->ops->stop_unit(backup->host, unit, err);
 }
 
-/* convert, then the target made durable: its status is convert's or sync's. An increment is read from its scratch file, only as far as that
- * itself has something, and stands on its parent by a path that holds wherever the share is mounted. */
-static char **copy_argv(const struct backup *backup, const struct backup_disk *disk, const char *target)
+/* convert, then the target made durable: its status is convert's or sync's. An increment is read
+ * from its scratch file, only as far as that itself has something, and stands on its parent by a
+ * path that holds wherever the share is mounted. */
+static char **copy_argv(const struct backup *backup, const struct backup_disk *disk,
+                        const char *target)
 {
         char **argv = NULL;
         strv_add(&argv, "sh");
@@ -107,7 +116,8 @@ static char **copy_argv(const struct backup *backup, const struct backup_disk *d
         strv_add(&argv, "target=$1; shift; umask 077; \"$@\" && exec sync \"$target\"");
         strv_add(&argv, "orch-copy");
         strv_add(&argv, target);
-        static const char *const convert[] = { "qemu-img", "convert", "-p", "-O", "qcow2", "-m", "16" };
+        static const char *const convert[] = { "qemu-img", "convert", "-p", "-O",
+                                               "qcow2",    "-m",      "16" };
         for (size_t i = 0; i < ARRAY_LENGTH(convert); i++)
                 strv_add(&argv, convert[i]);
         /* qemu-img refuses out-of-order writes together with compression. */
@@ -116,7 +126,8 @@ static char **copy_argv(const struct backup *backup, const struct backup_disk *d
         } else {
                 strv_add(&argv, "-c");
                 strv_add(&argv, "-o");
-                strv_addf(&argv, "compression_type=%s", vm_compression_name(backup->vm->compression));
+                strv_addf(&argv, "compression_type=%s",
+                          vm_compression_name(backup->vm->compression));
         }
         if (backup->settings->limits.bandwidth_mib_s) {
                 strv_add(&argv, "-r");
@@ -160,13 +171,16 @@ static int run_copy(struct backup *backup, struct copy *copy, struct error **err
                 return 0;
         bool full = errors && strstr(errors, "No space left on device");
         _cleanup_free_ char *said = str_one_line(errors ? errors : "", 600);
-        return error_set(err, full ? ERROR_NOSPACE : ERROR_INTERNAL, "%s to %s failed on %s (status %d): %s", what, target,
-                         backup->host->name, status, said);
+        return error_set(err, full ? ERROR_NOSPACE : ERROR_INTERNAL,
+                         "%s to %s failed on %s (status %d): %s", what, target, backup->host->name,
+                         status, said);
 }
 
 static int copy_disk(struct backup *backup, const struct backup_disk *disk, struct error **err)
 {
-        struct copy copy = { .backup = backup, .disk = disk, .next_watch = deadline_in_ms(WATCH_INTERVAL_MS) };
+        struct copy copy = { .backup = backup,
+                             .disk = disk,
+                             .next_watch = deadline_in_ms(WATCH_INTERVAL_MS) };
         undo_push(&backup->undo, "copy", undo_copy, backup);
         int r = run_copy(backup, &copy, err);
         if (r == 0)
@@ -175,8 +189,9 @@ static int copy_disk(struct backup *backup, const struct backup_disk *disk, stru
         return r;
 }
 
-/* Hours may have gone by in which libvirt was asked nothing: what forgets idle connections has forgotten its own, which is no reason to fail.
- * The patience of the undoing is not spent by that. */
+/* Hours may have gone by in which libvirt was asked nothing: what forgets idle connections has
+ * forgotten its own, which is no reason to fail. The patience of the undoing is not spent by
+ * that. */
 static int see_connection(struct backup *backup, struct error **err)
 {
         if (backup_ensure_connection(backup, err) < 0)

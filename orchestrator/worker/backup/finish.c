@@ -1,5 +1,6 @@
-/* From the copied disks to a published point: staging, the configuration, the checks after, the reading back, publishing. Nothing here
- * runs between the freeze and the commit, so a share that hangs under this host can never hold up a guest. */
+/* From the copied disks to a published point: staging, the configuration, the checks after, the
+ * reading back, publishing. Nothing here runs between the freeze and the commit, so a share that
+ * hangs under this host can never hold up a guest. */
 #include <string.h>
 #include <unistd.h>
 
@@ -30,7 +31,8 @@ static bool check_is_given_up(void *data)
 
 int backup_stage(struct backup *backup, struct error **err)
 {
-        backup->staging = staging_create(backup->repository, backup->home, backup->vm->name, backup->request->job, err);
+        backup->staging = staging_create(backup->repository, backup->home, backup->vm->name,
+                                         backup->request->job, err);
         if (!backup->staging) {
                 report_check(backup->report, CHECK_BEFORE, "destination-folder", CHECK_FAIL, "%s",
                              error_message(err ? *err : NULL));
@@ -38,16 +40,21 @@ int backup_stage(struct backup *backup, struct error **err)
         }
         undo_push(&backup->undo, "staging", undo_staging, backup);
         staging_set_cancelled(backup->staging, check_is_given_up, backup);
-        backup->staging_on_host = xasprintf("%s/%s", backup->host_repository, staging_relative_path(backup->staging));
+        backup->staging_on_host =
+                xasprintf("%s/%s", backup->host_repository, staging_relative_path(backup->staging));
         backup->point = staging_choose_point_name(backup->staging, backup->request->started, err);
         if (!backup->point)
                 return -1;
         xstrdup_replace(&backup->metadata->point, backup->point);
-        const char *const argv[] = { "test", "-d", backup->staging_on_host, "-a", "-w", backup->staging_on_host, NULL };
+        const char *const argv[] = { "test", "-d", backup->staging_on_host,
+                                     "-a",   "-w", backup->staging_on_host,
+                                     NULL };
         if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
-                return error_prefix(err, "%s does not see the folder %s that orch made on the share", backup->host->name,
-                                    backup->staging_on_host);
-        report_check(backup->report, CHECK_BEFORE, "destination-folder", CHECK_PASS, "%s", staging_relative_path(backup->staging));
+                return error_prefix(err,
+                                    "%s does not see the folder %s that orch made on the share",
+                                    backup->host->name, backup->staging_on_host);
+        report_check(backup->report, CHECK_BEFORE, "destination-folder", CHECK_PASS, "%s",
+                     staging_relative_path(backup->staging));
         return 0;
 }
 
@@ -55,7 +62,8 @@ int backup_stage(struct backup *backup, struct error **err)
 static int fetch(struct backup *backup, const char *from, const char *to, struct error **err)
 {
         _cleanup_free_ char *target = path_join(backup->staging_on_host, to);
-        static const char script[] = "umask 077; cp -R --sparse=always -- \"$1\" \"$2\" && find \"$2\" -type f -exec sync {} +";
+        static const char script[] = "umask 077; cp -R --sparse=always -- \"$1\" \"$2\" && find "
+                                     "\"$2\" -type f -exec sync {} +";
         const char *const argv[] = { "sh", "-c", script, "orch-fetch", from, target, NULL };
         if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
                 return error_prefix(err, "%s of %s cannot be copied", from, backup->vm->name);
@@ -65,14 +73,19 @@ static int fetch(struct backup *backup, const char *from, const char *to, struct
 /* A guest that never ran has none. */
 static int save_tpm(struct backup *backup, const struct domain_xml *xml, struct error **err)
 {
-        _cleanup_free_ char *from = xml->tpm_state ? xstrdup(xml->tpm_state) : xasprintf("/var/lib/libvirt/swtpm/%s", backup->uuid);
-        static const char script[] = "if [ -d \"$1\" ]; then echo folder; elif [ -e \"$1\" ]; then echo file; fi";
+        _cleanup_free_ char *from = xml->tpm_state
+                                            ? xstrdup(xml->tpm_state)
+                                            : xasprintf("/var/lib/libvirt/swtpm/%s", backup->uuid);
+        static const char script[] =
+                "if [ -d \"$1\" ]; then echo folder; elif [ -e \"$1\" ]; then echo file; fi";
         const char *const argv[] = { "sh", "-c", script, "orch-tpm", from, NULL };
         _cleanup_free_ char *kind = NULL;
         if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, &kind, err) < 0)
                 return -1;
         if (!streq(kind, "folder")) {
-                report_warning(backup->report, "the TPM of %s has no folder of state at %s: a restored VM starts with an empty TPM",
+                report_warning(backup->report,
+                               "the TPM of %s has no folder of state at %s: a restored VM starts "
+                               "with an empty TPM",
                                backup->vm->name, from);
                 return 0;
         }
@@ -96,16 +109,20 @@ int backup_save_configuration(struct backup *backup, struct error **err)
         _cleanup_free_ char *text = NULL;
         if (backup->host->ops->get_xml(backup->host, backup->uuid, true, true, &text, err) < 0)
                 return -1;
-        _cleanup_(domain_xml_freep) struct domain_xml *xml = domain_xml_parse(text, strlen(text), err);
+        _cleanup_(domain_xml_freep) struct domain_xml *xml =
+                domain_xml_parse(text, strlen(text), err);
         if (!xml)
                 return error_prefix(err, "the XML of %s cannot be read", backup->vm->name);
         _cleanup_free_ char *name = xasprintf("%s.xml", backup->vm->name);
-        if (staging_write_file(backup->staging, name, 0600, text, strlen(text), err) < 0 || save_firmware(backup, xml, err) < 0 ||
-            backup->host->ops->get_autostart(backup->host, backup->uuid, &backup->metadata->autostart, err) < 0)
+        if (staging_write_file(backup->staging, name, 0600, text, strlen(text), err) < 0 ||
+            save_firmware(backup, xml, err) < 0 ||
+            backup->host->ops->get_autostart(backup->host, backup->uuid,
+                                             &backup->metadata->autostart, err) < 0)
                 return -1;
-        report_check(backup->report, CHECK_AFTER, "xml-saved", CHECK_PASS, "%zu bytes, %zu disks, parses", strlen(text),
-                     xml->n_disks);
-        report_step_end(backup->report, STEP_DONE, "XML%s%s", xml->nvram ? ", NVRAM" : "", xml->has_tpm_emulator ? ", TPM" : "");
+        report_check(backup->report, CHECK_AFTER, "xml-saved", CHECK_PASS,
+                     "%zu bytes, %zu disks, parses", strlen(text), xml->n_disks);
+        report_step_end(backup->report, STEP_DONE, "XML%s%s", xml->nvram ? ", NVRAM" : "",
+                        xml->has_tpm_emulator ? ", TPM" : "");
         return 0;
 }
 
@@ -119,22 +136,28 @@ static int check_vm_after(struct backup *backup, struct error **err)
         bool was_running = backup->was_running;
         const char *state = found ? domain_state_name(current.state) : "gone";
         bool as_before = found && (current.state == DOMAIN_STATE_RUNNING) == was_running;
-        report_check(backup->report, CHECK_AFTER, "vm-running", as_before ? CHECK_PASS : CHECK_WARN, "%s", state);
+        report_check(backup->report, CHECK_AFTER, "vm-running", as_before ? CHECK_PASS : CHECK_WARN,
+                     "%s", state);
         if (!as_before)
-                report_warning(backup->report, "%s was %s before its backup and is %s after it (orch did not do that)",
-                               backup->vm->name, was_running ? "running" : "off", state);
+                report_warning(
+                        backup->report,
+                        "%s was %s before its backup and is %s after it (orch did not do that)",
+                        backup->vm->name, was_running ? "running" : "off", state);
         if (!was_running || !as_before || backup->method != VM_METHOD_QUIESCE) {
-                report_check(backup->report, CHECK_AFTER, "vm-responsive", CHECK_SKIP, "no guest agent is in use");
+                report_check(backup->report, CHECK_AFTER, "vm-responsive", CHECK_SKIP,
+                             "no guest agent is in use");
                 return 0;
         }
         enum agent_state agent = AGENT_MUTE;
         if (backup->host->ops->agent_state(backup->host, backup->uuid, &agent, err) < 0)
                 return -1;
-        report_check(backup->report, CHECK_AFTER, "vm-responsive", agent == AGENT_ANSWERS ? CHECK_PASS : CHECK_WARN,
-                     "the guest agent %s", agent == AGENT_ANSWERS ? "answers" : "does not answer");
+        report_check(backup->report, CHECK_AFTER, "vm-responsive",
+                     agent == AGENT_ANSWERS ? CHECK_PASS : CHECK_WARN, "the guest agent %s",
+                     agent == AGENT_ANSWERS ? "answers" : "does not answer");
         if (agent != AGENT_ANSWERS)
                 report_warning(backup->report,
-                               "the guest agent of %s answered before the backup and does not any more: look at the guest",
+                               "the guest agent of %s answered before the backup and does not any "
+                               "more: look at the guest",
                                backup->vm->name);
         return 0;
 }
@@ -143,9 +166,11 @@ static int check_vm_after(struct backup *backup, struct error **err)
 static int check_nothing_left(struct backup *backup, struct error **err)
 {
         _cleanup_strv_ char **argv = NULL;
-        static const char script[] = "tag=$1; shift; for d; do for f in \"$d\"/*\"$tag\"*; do [ -e \"$f\" ] && printf '%s\\n' "
+        static const char script[] = "tag=$1; shift; for d; do for f in \"$d\"/*\"$tag\"*; do [ -e "
+                                     "\"$f\" ] && printf '%s\\n' "
                                      "\"$f\"; done; done; exit 0";
-        const char *const head[] = { "sh", "-c", script, "orch-left", backup->tag, "/run/orch", "/var/lib/orch" };
+        const char *const head[] = { "sh",        "-c",        script,         "orch-left",
+                                     backup->tag, "/run/orch", "/var/lib/orch" };
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);
         for (size_t i = 0; i < backup->n_disks; i++) {
@@ -153,7 +178,8 @@ static int check_nothing_left(struct backup *backup, struct error **err)
                 strv_add(&argv, folder);
         }
         _cleanup_free_ char *left = NULL;
-        if (hypervisor_run(backup->host, (const char *const *)argv, FILES_TIMEOUT_MS, &left, err) < 0)
+        if (hypervisor_run(backup->host, (const char *const *)argv, FILES_TIMEOUT_MS, &left, err) <
+            0)
                 return -1;
         _cleanup_(domain_xml_freep) struct domain_xml *xml = NULL;
         if (backup_read_xml(backup, !backup->running, &xml, err) < 0)
@@ -161,14 +187,17 @@ static int check_nothing_left(struct backup *backup, struct error **err)
         for (size_t i = 0; i < backup->n_disks; i++) {
                 const struct domain_disk *disk = domain_xml_find_disk(xml, backup->disks[i].target);
                 if (!disk || !streq(disk->path, backup->disks[i].base))
-                        return error_set(err, ERROR_INTERNAL, "disk %s of %s is on %s after the backup, not on %s",
-                                         backup->disks[i].target, backup->vm->name, disk && disk->path ? disk->path : "nothing",
+                        return error_set(err, ERROR_INTERNAL,
+                                         "disk %s of %s is on %s after the backup, not on %s",
+                                         backup->disks[i].target, backup->vm->name,
+                                         disk && disk->path ? disk->path : "nothing",
                                          backup->disks[i].base);
         }
         if (*left)
-                return error_set(err, ERROR_INTERNAL, "files of this job are left on %s: %s", backup->host->name, left);
-        report_check(backup->report, CHECK_AFTER, "no-overlay-left", CHECK_PASS, "%zu disks on their own files, no file of orch",
-                     backup->n_disks);
+                return error_set(err, ERROR_INTERNAL, "files of this job are left on %s: %s",
+                                 backup->host->name, left);
+        report_check(backup->report, CHECK_AFTER, "no-overlay-left", CHECK_PASS,
+                     "%zu disks on their own files, no file of orch", backup->n_disks);
         return 0;
 }
 
@@ -180,11 +209,16 @@ static void on_hashed(uint64_t done, uint64_t total, void *data)
 
 static int read_back_disk(struct backup *backup, const struct backup_disk *disk, struct error **err)
 {
-        struct staging_progress progress = { .on_bytes = on_hashed, .cancelled = worker_cancelled, .data = backup };
+        struct staging_progress progress = { .on_bytes = on_hashed,
+                                             .cancelled = worker_cancelled,
+                                             .data = backup };
         uint64_t bytes = 0;
-        _cleanup_free_ char *sha256 = staging_hash_file(backup->staging, disk->file, &progress, &bytes, err);
-        _cleanup_free_ char *backing = disk->parent_file ? xasprintf("../%s/%s", backup->parent, disk->parent_file) : NULL;
-        if (!sha256 || staging_check_image(backup->staging, disk->file, disk->virtual_bytes, backing, err) < 0)
+        _cleanup_free_ char *sha256 =
+                staging_hash_file(backup->staging, disk->file, &progress, &bytes, err);
+        _cleanup_free_ char *backing =
+                disk->parent_file ? xasprintf("../%s/%s", backup->parent, disk->parent_file) : NULL;
+        if (!sha256 ||
+            staging_check_image(backup->staging, disk->file, disk->virtual_bytes, backing, err) < 0)
                 return -1;
         struct metadata_disk *entry = metadata_add_disk(backup->metadata);
         entry->target = xstrdup(disk->target);
@@ -208,12 +242,14 @@ static int read_back(struct backup *backup, struct error **err)
                         return -1;
         uint64_t stored = metadata_stored_bytes(backup->metadata);
         _cleanup_free_ char *size = format_bytes(stored);
-        report_check(backup->report, CHECK_AFTER, "files-present", CHECK_PASS, "%zu disk files, none empty, %s", backup->n_disks,
-                     size);
-        report_check(backup->report, CHECK_AFTER, "checksums-verified", CHECK_PASS, "SHA-256 of %s read back through %s", size,
+        report_check(backup->report, CHECK_AFTER, "files-present", CHECK_PASS,
+                     "%zu disk files, none empty, %s", backup->n_disks, size);
+        report_check(backup->report, CHECK_AFTER, "checksums-verified", CHECK_PASS,
+                     "SHA-256 of %s read back through %s", size,
                      repository_path(backup->repository));
         report_check(backup->report, CHECK_AFTER, "images-checked", CHECK_PASS,
-                     "qemu-img check of %zu images, virtual sizes as the source's", backup->n_disks);
+                     "qemu-img check of %zu images, virtual sizes as the source's",
+                     backup->n_disks);
         return 0;
 }
 
@@ -222,11 +258,13 @@ int backup_verify(struct backup *backup, struct error **err)
         if (check_vm_after(backup, err) < 0 || backup_disarm(backup, err) < 0)
                 return -1;
         if (check_nothing_left(backup, err) < 0) {
-                report_check(backup->report, CHECK_AFTER, "no-overlay-left", CHECK_FAIL, "%s", error_message(err ? *err : NULL));
+                report_check(backup->report, CHECK_AFTER, "no-overlay-left", CHECK_FAIL, "%s",
+                             error_message(err ? *err : NULL));
                 return -1;
         }
         if (read_back(backup, err) < 0) {
-                report_check(backup->report, CHECK_AFTER, "checksums-verified", CHECK_FAIL, "%s", error_message(err ? *err : NULL));
+                report_check(backup->report, CHECK_AFTER, "checksums-verified", CHECK_FAIL, "%s",
+                             error_message(err ? *err : NULL));
                 return -1;
         }
         return 0;
@@ -237,12 +275,15 @@ static int write_metadata(struct backup *backup, struct error **err)
         backup->metadata->finished = backup_end_time(backup);
         xstrdup_replace(&backup->metadata->status, "ok");
         _cleanup_free_ char *draft = metadata_format(backup->metadata);
-        _cleanup_(metadata_freep) struct metadata *again = metadata_parse(draft, strlen(draft), err);
+        _cleanup_(metadata_freep) struct metadata *again =
+                metadata_parse(draft, strlen(draft), err);
         if (!again)
                 return error_prefix(err, "the metadata of this backup cannot be read back");
-        report_check(backup->report, CHECK_AFTER, "metadata-created", CHECK_PASS, "reads back, format %d", again->format);
+        report_check(backup->report, CHECK_AFTER, "metadata-created", CHECK_PASS,
+                     "reads back, format %d", again->format);
         _cleanup_free_ char *text = metadata_format(backup->metadata);
-        return staging_write_file(backup->staging, "backup-metadata.json", 0644, text, strlen(text), err);
+        return staging_write_file(backup->staging, "backup-metadata.json", 0644, text, strlen(text),
+                                  err);
 }
 
 static int hash_named(struct backup *backup, const char *name, struct error **err)
@@ -258,27 +299,35 @@ static int write_small_files(struct backup *backup, struct error **err)
         if (write_metadata(backup, err) < 0)
                 return -1;
         _cleanup_free_ char *restore = restore_text_make(backup->metadata, backup->host_repository);
-        if (staging_write_file(backup->staging, "RESTORE.txt", 0644, restore, strlen(restore), err) < 0)
+        if (staging_write_file(backup->staging, "RESTORE.txt", 0644, restore, strlen(restore),
+                               err) < 0)
                 return -1;
         report_log(backup->report, "verified; to be published as %s", backup->point);
-        if (staging_write_file(backup->staging, "backup.log", 0640, backup->report->log.data, backup->report->log.length, err) < 0)
+        if (staging_write_file(backup->staging, "backup.log", 0640, backup->report->log.data,
+                               backup->report->log.length, err) < 0)
                 return -1;
         _cleanup_free_ char *xml_name = xasprintf("%s.xml", backup->vm->name);
-        const char *const names[] = { "backup-metadata.json", "RESTORE.txt", "backup.log", xml_name };
+        const char *const names[] = { "backup-metadata.json", "RESTORE.txt", "backup.log",
+                                      xml_name };
         for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
                 if (hash_named(backup, names[i], err) < 0)
                         return -1;
-        if (backup->metadata->nvram_file && hash_named(backup, backup->metadata->nvram_file, err) < 0)
+        if (backup->metadata->nvram_file &&
+            hash_named(backup, backup->metadata->nvram_file, err) < 0)
                 return -1;
-        return backup->metadata->tpm_folder ? staging_hash_folder(backup->staging, backup->metadata->tpm_folder, err) : 0;
+        return backup->metadata->tpm_folder
+                       ? staging_hash_folder(backup->staging, backup->metadata->tpm_folder, err)
+                       : 0;
 }
 
-/* An orch that has taken the share over meanwhile takes what this job has left on the hypervisor for an interrupted one's, and puts it right
- * under its hands: then nobody can say what was copied. */
+/* An orch that has taken the share over meanwhile takes what this job has left on the hypervisor
+ * for an interrupted one's, and puts it right under its hands: then nobody can say what was
+ * copied. */
 int backup_publish(struct backup *backup, struct error **err)
 {
-        if (write_small_files(backup, err) < 0 || staging_write_checksums(backup->staging, err) < 0 ||
-            worker_check_cancelled(err) < 0 || repository_check_holder(backup->repository, getppid(), err) < 0 ||
+        if (write_small_files(backup, err) < 0 ||
+            staging_write_checksums(backup->staging, err) < 0 || worker_check_cancelled(err) < 0 ||
+            repository_check_holder(backup->repository, getppid(), err) < 0 ||
             staging_publish(backup->staging, backup->point, err) < 0)
                 return -1;
         backup->published = true;

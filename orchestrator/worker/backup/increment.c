@@ -1,5 +1,6 @@
-/* Implements worker/backup/increment.h. Undone, newest first: the job is ended and its scratch files go, then the new checkpoint goes. The
- * checkpoint stays on the undo stack until the point is published: one without a point would make the next increment start too late. */
+/* Implements worker/backup/increment.h. Undone, newest first: the job is ended and its scratch
+ * files go, then the new checkpoint goes. The checkpoint stays on the undo stack until the point is
+ * published: one without a point would make the next increment start too late. */
 #include "worker/backup/increment.h"
 
 #include <stdlib.h>
@@ -22,7 +23,8 @@ enum {
 
 char *increment_scratch(const struct backup *backup, const char *tag, const char *target)
 {
-        return xasprintf("%s/%s-%s-%s.increment", backup->host_entry->scratch, tag, backup->uuid, target);
+        return xasprintf("%s/%s-%s-%s.increment", backup->host_entry->scratch, tag, backup->uuid,
+                         target);
 }
 
 /* An entry for every disk of the domain. The targets are the backup's. */
@@ -35,10 +37,13 @@ static struct checkpoint_disk *list_disks(const struct backup *backup, size_t *r
                 disks[i] = (struct checkpoint_disk){ .target = disk->target,
                                                      .bitmap = streq(disk->format, "qcow2"),
                                                      .scratch = disk->scratch,
-                                                     .since = disk->parent_file ? backup->since : NULL };
+                                                     .since = disk->parent_file ? backup->since
+                                                                                : NULL };
         }
         for (size_t i = backup->n_disks; i < n; i++)
-                disks[i] = (struct checkpoint_disk){ .target = backup->not_snapshotted[i - backup->n_disks] };
+                disks[i] = (struct checkpoint_disk){
+                        .target = backup->not_snapshotted[i - backup->n_disks]
+                };
         *ret_count = n;
         return disks;
 }
@@ -49,8 +54,9 @@ static int undo_checkpoint(void *data, struct error **err)
         if (backup_ensure_connection(backup, err) < 0)
                 return -1;
         if (backup->host->ops->checkpoint_delete(backup->host, backup->uuid, backup->tag, err) < 0)
-                return error_prefix(err, "the checkpoint %s of %s is left (virsh checkpoint-delete %s %s)", backup->tag,
-                                    backup->vm->name, backup->vm->domain, backup->tag);
+                return error_prefix(
+                        err, "the checkpoint %s of %s is left (virsh checkpoint-delete %s %s)",
+                        backup->tag, backup->vm->name, backup->vm->domain, backup->tag);
         return 0;
 }
 
@@ -64,7 +70,9 @@ void increment_mark(struct backup *backup)
         if (backup->host->ops->checkpoint_create(backup->host, backup->uuid, xml, &error) == 0)
                 return;
         backup->keeps_chain = false;
-        report_warning(backup->report, "no increment can build on this point, the next one is a full again: %s", error->message);
+        report_warning(backup->report,
+                       "no increment can build on this point, the next one is a full again: %s",
+                       error->message);
 }
 
 static int remove_scratch(struct backup *backup, struct error **err)
@@ -76,8 +84,10 @@ static int remove_scratch(struct backup *backup, struct error **err)
         for (size_t i = 0; i < backup->n_disks; i++)
                 if (backup->disks[i].scratch)
                         strv_add(&argv, backup->disks[i].scratch);
-        if (hypervisor_run(backup->host, (const char *const *)argv, FILES_TIMEOUT_MS, NULL, err) < 0)
-                return error_prefix(err, "the increment's scratch files on %s cannot be removed", backup->host->name);
+        if (hypervisor_run(backup->host, (const char *const *)argv, FILES_TIMEOUT_MS, NULL, err) <
+            0)
+                return error_prefix(err, "the increment's scratch files on %s cannot be removed",
+                                    backup->host->name);
         return 0;
 }
 
@@ -95,7 +105,8 @@ static int undo_increment(void *data, struct error **err)
                 if (job.state != BACKUP_JOB_RUNNING || !text || !strstr(text, backup->tag))
                         return remove_scratch(backup, err);
                 if (deadline_passed(deadline))
-                        return error_set(err, ERROR_TIMEOUT, "the backup job of %s does not end (virsh domjobabort %s)",
+                        return error_set(err, ERROR_TIMEOUT,
+                                         "the backup job of %s does not end (virsh domjobabort %s)",
                                          backup->vm->name, backup->vm->domain);
                 if (backup->host->ops->backup_abort(backup->host, backup->uuid, err) < 0)
                         return -1;
@@ -108,14 +119,16 @@ int increment_begin(struct backup *backup, struct error **err)
         size_t n = 0;
         _cleanup_free_ struct checkpoint_disk *disks = list_disks(backup, &n);
         _cleanup_free_ char *xml = backup_xml_make(disks, n);
-        _cleanup_free_ char *checkpoint = backup->keeps_chain ? checkpoint_xml_make(backup->tag, disks, n) : NULL;
+        _cleanup_free_ char *checkpoint =
+                backup->keeps_chain ? checkpoint_xml_make(backup->tag, disks, n) : NULL;
         if (checkpoint)
                 undo_push(&backup->undo, "checkpoint", undo_checkpoint, backup);
         undo_push(&backup->undo, "increment", undo_increment, backup);
         return backup->host->ops->backup_begin(backup->host, backup->uuid, xml, checkpoint, err);
 }
 
-/* ERROR_NOSPACE when the file system of the scratch files fills up: QEMU's own way to end is an I/O error of the job. */
+/* ERROR_NOSPACE when the file system of the scratch files fills up: QEMU's own way to end is an I/O
+ * error of the job. */
 static int watch_scratch(struct backup *backup, struct error **err)
 {
         char *const folders[] = { backup->host_entry->scratch, NULL };
@@ -126,8 +139,11 @@ static int watch_scratch(struct backup *backup, struct error **err)
         if (bytes >= low)
                 return 0;
         _cleanup_free_ char *text = format_bytes(bytes);
-        return error_set(err, ERROR_NOSPACE, "the increment is given up: %s has only %s left in %s (low-water mark: %u GiB)",
-                         backup->host->name, text, backup->host_entry->scratch, backup->settings->checks.hypervisor_low_water_gib);
+        return error_set(
+                err, ERROR_NOSPACE,
+                "the increment is given up: %s has only %s left in %s (low-water mark: %u GiB)",
+                backup->host->name, text, backup->host_entry->scratch,
+                backup->settings->checks.hypervisor_low_water_gib);
 }
 
 static int wait_for_job(struct backup *backup, struct error **err)
@@ -146,19 +162,25 @@ static int wait_for_job(struct backup *backup, struct error **err)
                         return 0;
                 if (job.state == BACKUP_JOB_RUNNING && text && !strstr(text, backup->tag))
                         return error_set(err, ERROR_BUSY,
-                                         "a backup job of somebody else runs on %s: nobody can tell any more how orch's own ended",
+                                         "a backup job of somebody else runs on %s: nobody can "
+                                         "tell any more how orch's own ended",
                                          backup->vm->name);
                 if (job.state != BACKUP_JOB_RUNNING)
-                        return error_set(err, ERROR_INTERNAL, "the backup job of %s did not succeed: %s", backup->vm->name,
-                                         text && *text ? text : "somebody ended it, or QEMU could not write its scratch files");
+                        return error_set(err, ERROR_INTERNAL,
+                                         "the backup job of %s did not succeed: %s",
+                                         backup->vm->name,
+                                         text && *text ? text
+                                                       : "somebody ended it, or QEMU could not "
+                                                         "write its scratch files");
                 report_progress(backup->report, "increment", job.done_bytes, job.total_bytes);
                 if (job.done_bytes != last) {
                         last = job.done_bytes;
                         stall = deadline_in_ms(stall_ms);
                 }
                 if (deadline_passed(stall))
-                        return error_set(err, ERROR_TIMEOUT, "the backup job of %s has not moved for %lld s", backup->vm->name,
-                                         (long long)stall_ms / 1000);
+                        return error_set(err, ERROR_TIMEOUT,
+                                         "the backup job of %s has not moved for %lld s",
+                                         backup->vm->name, (long long)stall_ms / 1000);
                 if (deadline_passed(watch)) {
                         if (watch_scratch(backup, err) < 0)
                                 return -1;
@@ -168,18 +190,24 @@ static int wait_for_job(struct backup *backup, struct error **err)
         }
 }
 
-/* libvirt names the live disk as the scratch file's backing, which a reader of it would open. Prints the file's size. */
+/* libvirt names the live disk as the scratch file's backing, which a reader of it would open.
+ * Prints the file's size. */
 static int stand_on_parent(struct backup *backup, struct backup_disk *disk, struct error **err)
 {
-        static const char script[] =
-                "set -e; [ -z \"$2\" ] || qemu-img rebase -u -b \"$2\" -F qcow2 \"$1\"; stat -c '%b %B' -- \"$1\"";
-        _cleanup_free_ char *parent = disk->parent_file ? xasprintf("%s/%s/%s/%s/%s", backup->host_repository, backup->home,
-                                                                    backup->vm->name, backup->parent, disk->parent_file)
-                                                        : xstrdup("");
-        const char *const argv[] = { "sh", "-c", script, "orch-rebase", disk->scratch, parent, NULL };
+        static const char script[] = "set -e; [ -z \"$2\" ] || qemu-img rebase -u -b \"$2\" -F "
+                                     "qcow2 \"$1\"; stat -c '%b %B' -- \"$1\"";
+        _cleanup_free_ char *parent =
+                disk->parent_file
+                        ? xasprintf("%s/%s/%s/%s/%s", backup->host_repository, backup->home,
+                                    backup->vm->name, backup->parent, disk->parent_file)
+                        : xstrdup("");
+        const char *const argv[] = {
+                "sh", "-c", script, "orch-rebase", disk->scratch, parent, NULL
+        };
         _cleanup_free_ char *output = NULL;
         if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
-                return error_prefix(err, "the increment of disk %s cannot be put on its parent", disk->target);
+                return error_prefix(err, "the increment of disk %s cannot be put on its parent",
+                                    disk->target);
         char *end = NULL;
         uint64_t blocks = strtoull(output, &end, 10);
         disk->allocated_bytes = blocks * strtoull(end, NULL, 10);

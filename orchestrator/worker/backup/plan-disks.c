@@ -1,5 +1,6 @@
-/* Which disks go into the point, which are left out with a note, and which make the backup impossible: decided from the live XML before
- * anything is touched. A snapshot has to name every disk, so those left out are remembered too. */
+/* Which disks go into the point, which are left out with a note, and which make the backup
+ * impossible: decided from the live XML before anything is touched. A snapshot has to name every
+ * disk, so those left out are remembered too. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -27,9 +28,11 @@ static const char *refused_because(const struct domain_disk *disk)
         if (disk->shareable)
                 return "shared between VMs: a snapshot of one VM is none of its shared disk";
         if (disk->transient)
-                return "transient: libvirt throws its content away at power-off and cannot snapshot it";
+                return "transient: libvirt throws its content away at power-off and cannot "
+                       "snapshot it";
         if (disk->source == DISK_SOURCE_NETWORK)
-                return "a network disk (RBD, iSCSI, NBD, …): it has no file on the hypervisor that could be copied";
+                return "a network disk (RBD, iSCSI, NBD, …): it has no file on the hypervisor that "
+                       "could be copied";
         if (disk->source != DISK_SOURCE_FILE && disk->source != DISK_SOURCE_BLOCK)
                 return "neither a file nor a block device of the hypervisor";
         if (!disk->path || disk->path[0] != '/')
@@ -51,8 +54,8 @@ static void add_disk(struct backup *backup, const struct domain_disk *disk)
                 .is_block = disk->source == DISK_SOURCE_BLOCK,
                 .file = xasprintf("%s-%s.qcow2", backup->vm->name, disk->target),
         };
-        planned->overlay = names_overlay(disk->path, planned->is_block, backup->host_entry->scratch, backup->vm->name, disk->target,
-                                         backup->tag);
+        planned->overlay = names_overlay(disk->path, planned->is_block, backup->host_entry->scratch,
+                                         backup->vm->name, disk->target, backup->tag);
         strv_add(&planned->chain, disk->path);
         for (size_t i = 0; i < disk->n_backing; i++)
                 if (disk->backing[i].path)
@@ -70,13 +73,15 @@ static void warn_of_excluded_that_do_not_exist(struct backup *backup)
 {
         for (size_t i = 0; backup->vm->exclude_disks && backup->vm->exclude_disks[i]; i++)
                 if (!domain_xml_find_disk(backup->live, backup->vm->exclude_disks[i]))
-                        report_warning(backup->report, "exclude_disks names %s, but the VM has no such disk",
+                        report_warning(backup->report,
+                                       "exclude_disks names %s, but the VM has no such disk",
                                        backup->vm->exclude_disks[i]);
 }
 
 static int read_domain(struct backup *backup, struct error **err)
 {
-        if (backup->host->ops->get_xml(backup->host, backup->uuid, !backup->running, false, &backup->live_xml, err) < 0)
+        if (backup->host->ops->get_xml(backup->host, backup->uuid, !backup->running, false,
+                                       &backup->live_xml, err) < 0)
                 return -1;
         backup->live = domain_xml_parse(backup->live_xml, strlen(backup->live_xml), err);
         return backup->live ? 0 : -1;
@@ -92,7 +97,8 @@ int backup_plan_disks(struct backup *backup, struct error **err)
         backup->metadata->boot_order = strv_copy(backup->live->boot_order);
         for (size_t i = 0; backup->live->host_devices && backup->live->host_devices[i]; i++)
                 report_warning(backup->report,
-                               "%s is passed through to the VM: it is named in the XML but its content is not backed up",
+                               "%s is passed through to the VM: it is named in the XML but its "
+                               "content is not backed up",
                                backup->live->host_devices[i]);
         warn_of_excluded_that_do_not_exist(backup);
         _cleanup_strbuf_ struct strbuf refused = { 0 };
@@ -106,18 +112,23 @@ int backup_plan_disks(struct backup *backup, struct error **err)
                 else if (backup->vm->config_only)
                         leave_out(backup, disk->target, "config_only: no disks are backed up");
                 else if (why_not)
-                        strbuf_addf(&refused, "%sdisk %s is %s", refused.length ? "; " : "", disk->target, why_not);
+                        strbuf_addf(&refused, "%sdisk %s is %s", refused.length ? "; " : "",
+                                    disk->target, why_not);
                 else
                         add_disk(backup, disk);
         }
         if (!refused.length && !backup->n_disks && !backup->vm->config_only)
-                strbuf_add(&refused, "the VM has no disk to back up (with config_only: true its configuration alone is saved)");
+                strbuf_add(&refused, "the VM has no disk to back up (with config_only: true its "
+                                     "configuration alone is saved)");
         if (refused.length) {
-                report_check(backup->report, CHECK_BEFORE, "disks-protectable", CHECK_FAIL, "%s", refused.data);
-                return error_set(err, ERROR_REFUSED, "%s: %s. Name such disks in exclude_disks to back up the VM without them",
-                                 backup->vm->name, refused.data);
+                report_check(backup->report, CHECK_BEFORE, "disks-protectable", CHECK_FAIL, "%s",
+                             refused.data);
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "%s: %s. Name such disks in exclude_disks to back up the VM without them",
+                        backup->vm->name, refused.data);
         }
-        report_check(backup->report, CHECK_BEFORE, "disks-protectable", CHECK_PASS, "%zu of %zu disks go into the point",
-                     backup->n_disks, backup->live->n_disks);
+        report_check(backup->report, CHECK_BEFORE, "disks-protectable", CHECK_PASS,
+                     "%zu of %zu disks go into the point", backup->n_disks, backup->live->n_disks);
         return 0;
 }

@@ -8,7 +8,8 @@
 #include "worker/backup/backup-internal.h"
 
 enum {
-        LONGEST_MS = 7 * 24 * 3600 * 1000, /* the deadline is on progress; this only bounds a unit that lost its watcher */
+        /* the deadline is on progress; this only bounds a unit that lost its watcher */
+        LONGEST_MS = 7 * 24 * 3600 * 1000,
         TAIL_MAX = 32,
 };
 
@@ -28,7 +29,8 @@ static bool is_written_back(const struct run *run)
 
 static unsigned patience_seconds(const struct run *run)
 {
-        return is_written_back(run) ? run->convert->write_back_seconds : run->convert->stall_seconds;
+        return is_written_back(run) ? run->convert->write_back_seconds
+                                    : run->convert->stall_seconds;
 }
 
 static void reset_stall(struct run *run)
@@ -48,7 +50,8 @@ static void on_percent(struct run *run, const char *text)
                 reset_stall(run);
         }
         uint64_t total = run->convert->total_bytes;
-        report_progress(run->convert->report, run->convert->disk, (uint64_t)((double)total * percent / 100.0), total);
+        report_progress(run->convert->report, run->convert->disk,
+                        (uint64_t)((double)total * percent / 100.0), total);
 }
 
 static void on_output(const char *data, size_t length, void *pointer)
@@ -74,26 +77,30 @@ static bool must_end(void *pointer)
         if (run->reason)
                 return true;
         if (is_written_back(run))
-                report_life(convert->report, "%s: all is there; %s is still writing it to its disk", convert->what,
-                            convert->host->name);
+                report_life(convert->report, "%s: all is there; %s is still writing it to its disk",
+                            convert->what, convert->host->name);
         if (worker_cancelled(NULL))
                 error_set(&run->reason, ERROR_CANCELLED, "cancelled during %s", convert->what);
         else if (deadline_passed(run->stall))
                 error_set(&run->reason, ERROR_TIMEOUT,
-                          "%s has not moved for %u s (%.1f %% done): the share or the disk of %s is stuck", convert->what,
-                          patience_seconds(run), run->percent, convert->host->name);
+                          "%s has not moved for %u s (%.1f %% done): the share or the disk of %s "
+                          "is stuck",
+                          convert->what, patience_seconds(run), run->percent, convert->host->name);
         else if (convert->must_end)
                 return convert->must_end(convert->data, &run->reason);
         return run->reason != NULL;
 }
 
-int convert_run(const struct convert *convert, const char *const argv[], int *ret_status, char **ret_errors, struct error **err)
+int convert_run(const struct convert *convert, const char *const argv[], int *ret_status,
+                char **ret_errors, struct error **err)
 {
         struct run run = { .convert = convert };
         reset_stall(&run);
-        struct exec_options options = {
-                .timeout_ms = LONGEST_MS, .unit = convert->unit, .on_output = on_output, .cancelled = must_end, .data = &run
-        };
+        struct exec_options options = { .timeout_ms = LONGEST_MS,
+                                        .unit = convert->unit,
+                                        .on_output = on_output,
+                                        .cancelled = must_end,
+                                        .data = &run };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         _cleanup_error_ struct error *error = NULL;
         if (convert->host->ops->exec(convert->host, argv, &options, &result, &error) < 0) {

@@ -1,5 +1,5 @@
-/* Implements worker/host/host-probe.h: one shell script, whose lines "key<TAB>value" are read back. mountinfo is read before the share is
- * touched, so a share that is not mounted never hangs. */
+/* Implements worker/host/host-probe.h: one shell script, whose lines "key<TAB>value" are read back.
+ * mountinfo is read before the share is touched, so a share that is not mounted never hangs. */
 #include "worker/host/host-probe.h"
 
 #include <inttypes.h>
@@ -11,27 +11,33 @@
 
 enum { PROBE_TIMEOUT_MS = 20000 };
 
-/* $1 the share, $2 the share as mountinfo spells it, $3 tag, $4 "write" or "", then d:FOLDER and f:FILE. */
-static const char script[] =
-        "share=$1; escaped=$2; tag=$3; write=$4; shift 4; export LC_ALL=C\n"
-        "printf 'kernel\\t%s\\n' \"$(uname -r)\"\n"
-        "for t in qemu-img timeout setsid sync stat virsh cp cut; do command -v $t >/dev/null || printf 'missing\\t%s\\n' $t; "
-        "done\n"
-        "free() { stat -f -c '%a %S' -- \"$1\" 2>/dev/null | while read -r a s; do printf '%s\\n' $((a * s)); done; }\n"
-        "for w; do case $w in\n"
-        "  d:*) printf 'folder\\t%s\\n' \"$(free \"${w#d:}\")\";;\n"
-        "  f:*) n=$(stat -L -c '%b %B' -- \"${w#f:}\" 2>/dev/null); printf 'file\\t%s\\n' \"${n:+$(( ${n% *} * ${n#* } ))}\";;\n"
-        "esac; done\n"
-        "type=; while read -r _ _ _ _ point rest; do [ \"$point\" = \"$escaped\" ] && { type=${rest#* - }; type=${type%% *}; }; "
-        "done < /proc/self/mountinfo\n"
-        "printf 'mount\\t%s\\n' \"$type\"\n"
-        "[ -n \"$type\" ] || exit 0\n"
-        "while read -r k v; do [ \"$k\" = uuid: ] && printf 'uuid\\t%s\\n' \"$v\"; done < \"$share/.orch-repository\" 2>/dev/null\n"
-        "printf 'share\\t%s\\n' \"$(free \"$share\")\"\n"
-        "[ -n \"$write\" ] || exit 0\n"
-        "p=$share/.orch-probe-$tag\n"
-        "why=$( { printf x > \"$p\" && sync \"$p\" && rm -f \"$p\"; } 2>&1 ) || printf 'write\\t%s\\n' \"${why:-failed}\"\n"
-        "exit 0\n";
+/* $1 the share, $2 the share as mountinfo spells it, $3 tag, $4 "write" or "", then d:FOLDER and
+ * f:FILE. */
+static const char script[] = "share=$1; escaped=$2; tag=$3; write=$4; shift 4; export LC_ALL=C\n"
+                             "printf 'kernel\\t%s\\n' \"$(uname -r)\"\n"
+                             "for t in qemu-img timeout setsid sync stat virsh cp cut; do command "
+                             "-v $t >/dev/null || printf 'missing\\t%s\\n' $t; "
+                             "done\n"
+                             "free() { stat -f -c '%a %S' -- \"$1\" 2>/dev/null | while read -r a "
+                             "s; do printf '%s\\n' $((a * s)); done; }\n"
+                             "for w; do case $w in\n"
+                             "  d:*) printf 'folder\\t%s\\n' \"$(free \"${w#d:}\")\";;\n"
+                             "  f:*) n=$(stat -L -c '%b %B' -- \"${w#f:}\" 2>/dev/null); printf "
+                             "'file\\t%s\\n' \"${n:+$(( ${n% *} * ${n#* } ))}\";;\n"
+                             "esac; done\n"
+                             "type=; while read -r _ _ _ _ point rest; do [ \"$point\" = "
+                             "\"$escaped\" ] && { type=${rest#* - }; type=${type%% *}; }; "
+                             "done < /proc/self/mountinfo\n"
+                             "printf 'mount\\t%s\\n' \"$type\"\n"
+                             "[ -n \"$type\" ] || exit 0\n"
+                             "while read -r k v; do [ \"$k\" = uuid: ] && printf 'uuid\\t%s\\n' "
+                             "\"$v\"; done < \"$share/.orch-repository\" 2>/dev/null\n"
+                             "printf 'share\\t%s\\n' \"$(free \"$share\")\"\n"
+                             "[ -n \"$write\" ] || exit 0\n"
+                             "p=$share/.orch-probe-$tag\n"
+                             "why=$( { printf x > \"$p\" && sync \"$p\" && rm -f \"$p\"; } 2>&1 ) "
+                             "|| printf 'write\\t%s\\n' \"${why:-failed}\"\n"
+                             "exit 0\n";
 
 /* mountinfo writes space, tab, newline and backslash as octal escapes (proc(5)). */
 static char *mountinfo_escape(const char *path)
@@ -68,10 +74,12 @@ static void take_line(struct host_probe *probe, const char *key, const char *val
         else if (streq(key, "share"))
                 probe->share_free_bytes = number_or(value, 0);
         else if (streq(key, "folder")) {
-                probe->folder_free_bytes = xrealloc_array(probe->folder_free_bytes, probe->n_folders + 1, sizeof(uint64_t));
+                probe->folder_free_bytes = xrealloc_array(probe->folder_free_bytes,
+                                                          probe->n_folders + 1, sizeof(uint64_t));
                 probe->folder_free_bytes[probe->n_folders++] = number_or(value, UINT64_MAX);
         } else if (streq(key, "file")) {
-                probe->file_bytes = xrealloc_array(probe->file_bytes, probe->n_files + 1, sizeof(uint64_t));
+                probe->file_bytes =
+                        xrealloc_array(probe->file_bytes, probe->n_files + 1, sizeof(uint64_t));
                 probe->file_bytes[probe->n_files++] = number_or(value, 0);
         }
 }
@@ -87,12 +95,14 @@ static void parse(struct host_probe *probe, char *output)
         }
 }
 
-int host_probe_run(struct hypervisor *host, const char *repository, const char *tag, bool write_test, char *const *folders,
-                   char *const *files, struct host_probe *ret, struct error **err)
+int host_probe_run(struct hypervisor *host, const char *repository, const char *tag,
+                   bool write_test, char *const *folders, char *const *files,
+                   struct host_probe *ret, struct error **err)
 {
         _cleanup_strv_ char **argv = NULL;
         _cleanup_free_ char *escaped = mountinfo_escape(repository);
-        const char *const head[] = { "sh", "-c", script, "orch-probe", repository, escaped, tag, write_test ? "write" : "" };
+        const char *const head[] = { "sh",       "-c",    script, "orch-probe",
+                                     repository, escaped, tag,    write_test ? "write" : "" };
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);
         for (size_t i = 0; folders && folders[i]; i++)
@@ -101,19 +111,23 @@ int host_probe_run(struct hypervisor *host, const char *repository, const char *
                 strv_addf(&argv, "f:%s", files[i]);
         _cleanup_free_ char *output = NULL;
         _cleanup_error_ struct error *error = NULL;
-        if (hypervisor_run(host, (const char *const *)argv, PROBE_TIMEOUT_MS, &output, &error) < 0) {
+        if (hypervisor_run(host, (const char *const *)argv, PROBE_TIMEOUT_MS, &output, &error) <
+            0) {
                 if (error->kind == ERROR_TIMEOUT)
                         return error_set(err, ERROR_TIMEOUT,
-                                         "%s did not tell the state of the share %s within %d s: its NFS mount probably hangs "
+                                         "%s did not tell the state of the share %s within %d s: "
+                                         "its NFS mount probably hangs "
                                          "(try: ssh %s stat -f %s)",
-                                         host->name, repository, PROBE_TIMEOUT_MS / 1000, host->address, repository);
+                                         host->name, repository, PROBE_TIMEOUT_MS / 1000,
+                                         host->address, repository);
                 return error_propagate(err, TAKE_PTR(error));
         }
         struct host_probe probe = { 0 };
         parse(&probe, output);
         if (probe.n_folders != strv_length(folders) || probe.n_files != strv_length(files)) {
                 host_probe_done(&probe);
-                return error_set(err, ERROR_INTERNAL, "%s gave an answer to the probe of its state that cannot be read",
+                return error_set(err, ERROR_INTERNAL,
+                                 "%s gave an answer to the probe of its state that cannot be read",
                                  host->name);
         }
         *ret = probe;
@@ -132,7 +146,8 @@ void host_probe_done(struct host_probe *probe)
         *probe = (struct host_probe){ 0 };
 }
 
-int host_free_bytes(struct hypervisor *host, char *const *folders, int64_t timeout_ms, uint64_t *ret, struct error **err)
+int host_free_bytes(struct hypervisor *host, char *const *folders, int64_t timeout_ms,
+                    uint64_t *ret, struct error **err)
 {
         static const char *const head[] = { "stat", "-f", "-c", "%a %S", "--" };
         _cleanup_strv_ char **argv = NULL;
@@ -152,7 +167,8 @@ int host_free_bytes(struct hypervisor *host, char *const *folders, int64_t timeo
                         *ret = bytes;
         }
         if (*ret == UINT64_MAX)
-                return error_set(err, ERROR_CORRUPT, "stat -f said nothing about the free room of %s",
+                return error_set(err, ERROR_CORRUPT,
+                                 "stat -f said nothing about the free room of %s",
                                  folders && folders[0] ? folders[0] : "no folder");
         return 0;
 }

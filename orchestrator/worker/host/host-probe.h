@@ -1,4 +1,5 @@
-/* What a hypervisor says of itself before a backup, in one command: the share as it sees it, room, tools. */
+/* What a hypervisor says of itself before a backup, in one command: the share as it sees it, room,
+ * tools. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,19 +14,22 @@ struct host_probe {
         char *write_problem;   /* NULL: the share can be written to */
         uint64_t share_free_bytes;
         char *kernel;
-        char **missing_tools;        /* NULL: none */
-        uint64_t *folder_free_bytes; /* of each folder asked for; UINT64_MAX where it could not be told */
-        uint64_t *file_bytes;        /* taken up by each file asked for; 0 where it could not be told */
+        char **missing_tools; /* NULL: none */
+        /* of each folder asked for; UINT64_MAX where it could not be told */
+        uint64_t *folder_free_bytes;
+        /* taken up by each file asked for; 0 where it could not be told */
+        uint64_t *file_bytes;
         size_t n_folders;
         size_t n_files;
 };
 
-/* `folders` and `files` are NULL-terminated absolute paths. ERROR_TIMEOUT when the share does not answer there. `write_test` makes and
- * removes a small file on the share, named by `tag`. */
-int host_probe_run(struct hypervisor *host, const char *repository, const char *tag, bool write_test, char *const *folders,
-                   char *const *files, struct host_probe *ret, struct error **err) _must_check_;
+/* `folders` and `files` are NULL-terminated absolute paths. ERROR_TIMEOUT when the share does not
+ * answer there. `write_test` makes and removes a small file on the share, named by `tag`. */
+int host_probe_run(struct hypervisor *host, const char *repository, const char *tag,
+                   bool write_test, char *const *folders, char *const *files,
+                   struct host_probe *ret, struct error **err) _must_check_;
 void host_probe_done(struct host_probe *probe);
 
 /* The least that is free on the file systems of these folders. */
-int host_free_bytes(struct hypervisor *host, char *const *folders, int64_t timeout_ms, uint64_t *ret,
-                    struct error **err) _must_check_;
+int host_free_bytes(struct hypervisor *host, char *const *folders, int64_t timeout_ms,
+                    uint64_t *ret, struct error **err) _must_check_;

@@ -1,22 +1,27 @@
-/* From the inventory's entry of a hypervisor and the settings to a connection; and to the share, as the daemon knew it. */
+/* From the inventory's entry of a hypervisor and the settings to a connection; and to the share, as
+ * the daemon knew it. */
 #pragma once
 
 #include "repository/repository.h"
 #include "schema/config/inventory.h"
-#include "schema/records/messages.h"
 #include "schema/config/settings.h"
+#include "schema/records/messages.h"
 #include "transports/hypervisor.h"
 
 /* The caller frees. `timeout_ms` bounds connecting; 0: the transport's default. */
-struct hypervisor *worker_connect(const struct settings *settings, const struct inventory_hypervisor *entry, int64_t timeout_ms,
+struct hypervisor *worker_connect(const struct settings *settings,
+                                  const struct inventory_hypervisor *entry, int64_t timeout_ms,
                                   struct error **err) _must_check_;
 
 /* The share as that hypervisor sees it. */
-const char *worker_host_repository(const struct settings *settings, const struct inventory_hypervisor *entry);
+const char *worker_host_repository(const struct settings *settings,
+                                   const struct inventory_hypervisor *entry);
 
-/* repository_open() of the settings' share, which has to be the one that the job is about. The caller frees. */
-struct repository *worker_open_repository(const struct settings *settings, const struct job_request *request,
+/* repository_open() of the settings' share, which has to be the one that the job is about. The
+ * caller frees. */
+struct repository *worker_open_repository(const struct settings *settings,
+                                          const struct job_request *request,
                                           struct error **err) _must_check_;
 /* ERROR_REFUSED when it is another one than the job is about. */
-int worker_check_repository(const struct repository *repository, const struct settings *settings, const struct job_request *request,
-                            struct error **err) _must_check_;
+int worker_check_repository(const struct repository *repository, const struct settings *settings,
+                            const struct job_request *request, struct error **err) _must_check_;

@@ -27,9 +27,11 @@ char *names_tag(const char *short_uuid, const char *job)
         return xasprintf("orch-%s-%s", short_uuid, job);
 }
 
-char *names_overlay(const char *base, bool base_is_block, const char *scratch, const char *vm, const char *target, const char *tag)
+char *names_overlay(const char *base, bool base_is_block, const char *scratch, const char *vm,
+                    const char *target, const char *tag)
 {
-        if (!base_is_block && strlen(path_base(base)) + 1 + strlen(tag) + MARKER_ROOM <= FILE_NAME_MAX)
+        if (!base_is_block &&
+            strlen(path_base(base)) + 1 + strlen(tag) + MARKER_ROOM <= FILE_NAME_MAX)
                 return xasprintf("%s.%s", base, tag);
         _cleanup_free_ char *name = xasprintf("%s-%s.%s", vm, target, tag);
         return path_join(scratch, name);
@@ -42,7 +44,8 @@ static bool is_hex(const char *text, size_t length)
 
 bool names_is_job(const char *job)
 {
-        return job && strlen(job) == JOB_LENGTH && strspn(job, "0123456789") == 8 && job[8] == '-' && is_hex(job + 9, 4);
+        return job && strlen(job) == JOB_LENGTH && strspn(job, "0123456789") == 8 &&
+               job[8] == '-' && is_hex(job + 9, 4);
 }
 
 /* The tag's part after ".orch-" at the very end of the path, or NULL. */
@@ -56,7 +59,8 @@ static const char *overlay_suffix(const char *path)
         if (memcmp(suffix, marker, sizeof marker - 1) != 0)
                 return NULL;
         suffix += sizeof marker - 1;
-        return is_hex(suffix, SHORT_UUID_LENGTH) && suffix[SHORT_UUID_LENGTH] == '-' && names_is_job(suffix + SHORT_UUID_LENGTH + 1)
+        return is_hex(suffix, SHORT_UUID_LENGTH) && suffix[SHORT_UUID_LENGTH] == '-' &&
+                               names_is_job(suffix + SHORT_UUID_LENGTH + 1)
                        ? suffix
                        : NULL;
 }

@@ -1,5 +1,5 @@
-/* Implements worker/job/report.h. Every event goes out with one write(2). A closed stdout (the daemon died) is remembered and never ends
- * the worker: it has a VM to put back first. */
+/* Implements worker/job/report.h. Every event goes out with one write(2). A closed stdout (the
+ * daemon died) is remembered and never ends the worker: it has a VM to put back first. */
 #include "worker/job/report.h"
 
 #include <errno.h>
@@ -15,7 +15,9 @@ enum { PROGRESS_INTERVAL_MS = 500, LIFE_INTERVAL_MS = 60 * 1000 };
 void report_init(struct report *report, const char *vm, struct metadata *metadata)
 {
         int64_t now = clock_monotonic_ms();
-        *report = (struct report){ .vm = vm, .metadata = metadata, .job_started_ms = now, .sent_ms = now };
+        *report = (struct report){
+                .vm = vm, .metadata = metadata, .job_started_ms = now, .sent_ms = now
+        };
 }
 
 void report_done(struct report *report)
@@ -41,7 +43,8 @@ static void send_event(struct report *report, struct event *event)
                 report->daemon_gone = true;
 }
 
-static void send_step(struct report *report, const char *step, enum step_state state, const char *text, int64_t duration_ms)
+static void send_step(struct report *report, const char *step, enum step_state state,
+                      const char *text, int64_t duration_ms)
 {
         _cleanup_(event_freep) struct event *event = event_new(EVENT_STEP);
         event->step = xstrdup(step);
@@ -82,11 +85,12 @@ void report_step_end(struct report *report, enum step_state state, const char *f
 
 void report_undone(struct report *report, const char *step, const struct error *error)
 {
-        send_step(report, step, error ? STEP_FAILED : STEP_UNDONE, error ? error->message : NULL, 0);
+        send_step(report, step, error ? STEP_FAILED : STEP_UNDONE, error ? error->message : NULL,
+                  0);
 }
 
-void report_check(struct report *report, enum check_phase phase, const char *name, enum check_verdict verdict, const char *format,
-                  ...)
+void report_check(struct report *report, enum check_phase phase, const char *name,
+                  enum check_verdict verdict, const char *format, ...)
 {
         va_list ap;
         va_start(ap, format);
@@ -103,7 +107,8 @@ void report_check(struct report *report, enum check_phase phase, const char *nam
         /* A passed check is no line on a terminal, but backup.log has all of them. */
         if (verdict == CHECK_PASS) {
                 _cleanup_free_ char *clean = str_one_line(measured, 400);
-                strbuf_addf(&report->log, "         %s check %s: passed, %s\n", report->vm, name, clean);
+                strbuf_addf(&report->log, "         %s check %s: passed, %s\n", report->vm, name,
+                            clean);
         }
 }
 
@@ -162,7 +167,8 @@ void report_life(struct report *report, const char *format, ...)
         send_text(report, EVENT_LOG, text);
 }
 
-void report_progress(struct report *report, const char *disk, uint64_t done_bytes, uint64_t total_bytes)
+void report_progress(struct report *report, const char *disk, uint64_t done_bytes,
+                     uint64_t total_bytes)
 {
         int64_t now = clock_monotonic_ms();
         int64_t since = now - report->progress_sent_ms;
@@ -173,10 +179,12 @@ void report_progress(struct report *report, const char *disk, uint64_t done_byte
         event->done_bytes = done_bytes;
         event->total_bytes = total_bytes;
         if (report->progress_sent_ms && done_bytes > report->progress_bytes && since < 60000)
-                event->bytes_per_second = (done_bytes - report->progress_bytes) * 1000 / (uint64_t)since;
-        event->remaining_seconds = event->bytes_per_second && total_bytes >= done_bytes
-                                           ? (int64_t)((total_bytes - done_bytes) / event->bytes_per_second)
-                                           : -1;
+                event->bytes_per_second =
+                        (done_bytes - report->progress_bytes) * 1000 / (uint64_t)since;
+        event->remaining_seconds =
+                event->bytes_per_second && total_bytes >= done_bytes
+                        ? (int64_t)((total_bytes - done_bytes) / event->bytes_per_second)
+                        : -1;
         report->progress_sent_ms = now;
         report->progress_bytes = done_bytes;
         send_event(report, event);
@@ -187,7 +195,8 @@ void report_removed(struct report *report, const char *point)
         send_text(report, EVENT_REMOVED, point);
 }
 
-void report_domain(struct report *report, const char *name, const char *uuid, const char *state, const char *vm)
+void report_domain(struct report *report, const char *name, const char *uuid, const char *state,
+                   const char *vm)
 {
         _cleanup_(event_freep) struct event *event = event_new(EVENT_DOMAIN);
         event->domain.name = xstrdup(name);
@@ -205,7 +214,8 @@ void report_state(struct report *report, const char *path, const struct point_st
         send_event(report, event);
 }
 
-void report_result(struct report *report, const char *status, const char *path, const struct error *error)
+void report_result(struct report *report, const char *status, const char *path,
+                   const struct error *error)
 {
         if (report->step)
                 report_step_end(report, error ? STEP_FAILED : STEP_DONE, NULL);

@@ -1,5 +1,5 @@
-/* What a worker tells: events for the daemon, the text of backup.log, and the checks and warnings of the metadata, each from one
- * call, so that the three never disagree. */
+/* What a worker tells: events for the daemon, the text of backup.log, and the checks and warnings
+ * of the metadata, each from one call, so that the three never disagree. */
 #pragma once
 
 #include <stdbool.h>
@@ -29,23 +29,29 @@ void report_done(struct report *report);
 /* A step begins; the one before, if it is still open, ends as done. */
 void report_step(struct report *report, const char *step);
 /* Ends the step under way. `detail` may be NULL. */
-void report_step_end(struct report *report, enum step_state state, const char *format, ...) _printf_(3, 4);
+void report_step_end(struct report *report, enum step_state state, const char *format, ...)
+        _printf_(3, 4);
 /* A step that was undone, or whose undo failed. */
 void report_undone(struct report *report, const char *step, const struct error *error);
-void report_check(struct report *report, enum check_phase phase, const char *name, enum check_verdict verdict, const char *format,
-                  ...) _printf_(5, 6);
+void report_check(struct report *report, enum check_phase phase, const char *name,
+                  enum check_verdict verdict, const char *format, ...) _printf_(5, 6);
 void report_warning(struct report *report, const char *format, ...) _printf_(2, 3);
 /* A warning that a person should know at once. */
 void report_alert(struct report *report, const char *format, ...) _printf_(2, 3);
 void report_log(struct report *report, const char *format, ...) _printf_(2, 3);
-/* A sign of life while something takes long, as often as it may be called: a line in the log, when nothing at all has been told for a minute. The
- * daemon takes a worker that tells nothing for stuck. */
+/* A sign of life while something takes long, as often as it may be called: a line in the log, when
+ * nothing at all has been told for a minute. The daemon takes a worker that tells nothing for
+ * stuck. */
 void report_life(struct report *report, const char *format, ...) _printf_(2, 3);
-void report_progress(struct report *report, const char *disk, uint64_t done_bytes, uint64_t total_bytes);
+void report_progress(struct report *report, const char *disk, uint64_t done_bytes,
+                     uint64_t total_bytes);
 void report_removed(struct report *report, const char *point);
 /* A domain of a hypervisor; `vm` is the VM of the inventory that it is, NULL: none. */
-void report_domain(struct report *report, const char *name, const char *uuid, const char *state, const char *vm);
-/* What state.json of a point now says, by the point's path relative to the repository; NULL: there is no such point (any more). */
+void report_domain(struct report *report, const char *name, const char *uuid, const char *state,
+                   const char *vm);
+/* What state.json of a point now says, by the point's path relative to the repository; NULL: there
+ * is no such point (any more). */
 void report_state(struct report *report, const char *path, const struct point_state *state);
 /* The last event. `path` and `error` may be NULL. */
-void report_result(struct report *report, const char *status, const char *path, const struct error *error);
+void report_result(struct report *report, const char *status, const char *path,
+                   const struct error *error);

@@ -4,10 +4,12 @@
 #include <assert.h>
 #include <string.h>
 
-void undo_push(struct undo_stack *stack, const char *name, int (*undo)(void *data, struct error **err), void *data)
+void undo_push(struct undo_stack *stack, const char *name,
+               int (*undo)(void *data, struct error **err), void *data)
 {
         assert(stack->count < UNDO_MAX);
-        stack->entries[stack->count++] = (struct undo_entry){ .name = name, .undo = undo, .data = data };
+        stack->entries[stack->count++] =
+                (struct undo_entry){ .name = name, .undo = undo, .data = data };
 }
 
 void undo_settle(struct undo_stack *stack, const char *name)
@@ -15,7 +17,8 @@ void undo_settle(struct undo_stack *stack, const char *name)
         for (size_t i = stack->count; i-- > 0;) {
                 if (strcmp(stack->entries[i].name, name) != 0)
                         continue;
-                memmove(&stack->entries[i], &stack->entries[i + 1], (stack->count - i - 1) * sizeof stack->entries[0]);
+                memmove(&stack->entries[i], &stack->entries[i + 1],
+                        (stack->count - i - 1) * sizeof stack->entries[0]);
                 stack->count--;
                 return;
         }
@@ -35,15 +38,16 @@ int undo_run(struct undo_stack *stack, struct report *report, struct error **err
         return first ? error_propagate(err, first) : 0;
 }
 
-void undo_run_after(struct undo_stack *stack, struct report *report, const char *what, const char *vm, struct error **failure)
+void undo_run_after(struct undo_stack *stack, struct report *report, const char *what,
+                    const char *vm, struct error **failure)
 {
         _cleanup_error_ struct error *error = NULL;
         if (undo_run(stack, report, &error) == 0)
                 return;
         struct error *both = NULL;
         error_set(&both, (*failure)->kind == ERROR_CANCELLED ? error->kind : (*failure)->kind,
-                  "%s. %s did not end well either: %s. To try again: orch recover %s", (*failure)->message, what, error->message,
-                  vm);
+                  "%s. %s did not end well either: %s. To try again: orch recover %s",
+                  (*failure)->message, what, error->message, vm);
         error_free(*failure);
         *failure = both;
 }

@@ -1,5 +1,6 @@
-/* The undo stack: a step that changes something pushes how to undo it before it begins; success settles entries one by one; failure,
- * cancel and shutdown run what is left, newest first. Every undo looks at reality and is harmless when nothing is to be undone. */
+/* The undo stack: a step that changes something pushes how to undo it before it begins; success
+ * settles entries one by one; failure, cancel and shutdown run what is left, newest first. Every
+ * undo looks at reality and is harmless when nothing is to be undone. */
 #pragma once
 
 #include <stddef.h>
@@ -20,11 +21,16 @@ struct undo_stack {
         size_t count;
 };
 
-void undo_push(struct undo_stack *stack, const char *name, int (*undo)(void *data, struct error **err), void *data);
-/* Takes the newest entry of that name off without running it: what it would undo is settled. None is fine. */
+void undo_push(struct undo_stack *stack, const char *name,
+               int (*undo)(void *data, struct error **err), void *data);
+/* Takes the newest entry of that name off without running it: what it would undo is settled. None
+ * is fine. */
 void undo_settle(struct undo_stack *stack, const char *name);
-/* Runs and removes all, newest first, going on after a failure. Returns -1 with the first failure's error when one failed. */
+/* Runs and removes all, newest first, going on after a failure. Returns -1 with the first failure's
+ * error when one failed. */
 int undo_run(struct undo_stack *stack, struct report *report, struct error **err) _must_check_;
-/* The same after a job's failure: what cannot be undone is added to the job's error, because a person needs to know it most of all. `what` is
- * the undoing ("Putting the VM back"), `vm` whose recovery tries it again. */
-void undo_run_after(struct undo_stack *stack, struct report *report, const char *what, const char *vm, struct error **failure);
+/* The same after a job's failure: what cannot be undone is added to the job's error, because a
+ * person needs to know it most of all. `what` is the undoing ("Putting the VM back"), `vm` whose
+ * recovery tries it again. */
+void undo_run_after(struct undo_stack *stack, struct report *report, const char *what,
+                    const char *vm, struct error **failure);

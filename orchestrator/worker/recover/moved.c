@@ -1,6 +1,8 @@
-/* Part of a recovery (worker/recover/recovery.h): the VM was moved to this hypervisor while a job of ours had it frozen on another one.
+/* Part of a recovery (worker/recover/recovery.h): the VM was moved to this hypervisor while a job
+ * of ours had it frozen on another one.
  *
- * The timer of that job stayed behind, where it can thaw nothing any more; its file tells that a freeze here is ours. */
+ * The timer of that job stayed behind, where it can thaw nothing any more; its file tells that a
+ * freeze here is ours. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/job/connect.h"
@@ -19,24 +21,30 @@ static int disarm(struct hypervisor *host, char *const *tags, struct error **err
         return 0;
 }
 
-static int settle(struct recovery *recovery, struct hypervisor *host, const struct deadman_traces *traces, struct error **err)
+static int settle(struct recovery *recovery, struct hypervisor *host,
+                  const struct deadman_traces *traces, struct error **err)
 {
         struct backup *backup = recovery->backup;
         if ((traces->armed || traces->stale) && backup->running && recover_thaw(recovery, err) < 0)
                 return -1;
         if (!recovery->dry_run &&
-            (disarm(host, traces->armed, err) < 0 || disarm(host, traces->stale, err) < 0 || disarm(host, traces->fired, err) < 0))
+            (disarm(host, traces->armed, err) < 0 || disarm(host, traces->stale, err) < 0 ||
+             disarm(host, traces->fired, err) < 0))
                 return -1;
-        recovery_says(recovery, "the dead-man timer of an interrupted job was left on %s, where %s ran: disarmed", host->name,
-                      backup->vm->name);
+        recovery_says(
+                recovery,
+                "the dead-man timer of an interrupted job was left on %s, where %s ran: disarmed",
+                host->name, backup->vm->name);
         return 0;
 }
 
 static int look_there(struct recovery *recovery, const char *name, struct error **err)
 {
         struct backup *backup = recovery->backup;
-        const struct inventory_hypervisor *entry = inventory_find_hypervisor(backup->inventory, name);
-        _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(backup->settings, entry, CONNECT_MS, err);
+        const struct inventory_hypervisor *entry =
+                inventory_find_hypervisor(backup->inventory, name);
+        _cleanup_(hypervisor_freep) struct hypervisor *host =
+                worker_connect(backup->settings, entry, CONNECT_MS, err);
         struct deadman_traces traces = { 0 };
         if (!host || deadman_find(host, recovery->short_uuid, backup->uuid, &traces, err) < 0)
                 return -1;

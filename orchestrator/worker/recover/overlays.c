@@ -1,18 +1,20 @@
-/* Parts of a recovery (worker/recover/recovery.h): overlays of ours that disks of the VM are on, and overlay files that none uses.
+/* Parts of a recovery (worker/recover/recovery.h): overlays of ours that disks of the VM are on,
+ * and overlay files that none uses.
  *
- * An overlay is recognised by its name, in an XML of the domain or beside a disk of it; its base is the layer directly below it, as the
- * chain itself says. An overlay that no disk uses and that nobody saw committed may hold the only copy of writes: it is removed only when
- * the QEMU that began its pivot still runs on the base, when it holds nothing of its own, or when it holds the same data as the base of a VM
- * that is off. */
+ * An overlay is recognised by its name, in an XML of the domain or beside a disk of it; its base is
+ * the layer directly below it, as the chain itself says. An overlay that no disk uses and that
+ * nobody saw committed may hold the only copy of writes: it is removed only when the QEMU that
+ * began its pivot still runs on the base, when it holds nothing of its own, or when it holds the
+ * same data as the base of a VM that is off. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/strings.h"
+#include "worker/host/overlay.h"
+#include "worker/job/names.h"
+#include "worker/recover/recovery.h"
 #include "worker/vm/commit-offline.h"
 #include "worker/vm/commit.h"
-#include "worker/job/names.h"
-#include "worker/host/overlay.h"
-#include "worker/recover/recovery.h"
 
 enum { COMMAND_TIMEOUT_MS = 30 * 1000 };
 
@@ -36,7 +38,8 @@ static int add_disk(struct recovery *recovery, const struct domain_disk *disk, s
                 return -1;
         }
         struct backup *leftover = &recovery->leftover;
-        leftover->disks = xrealloc_array(leftover->disks, leftover->n_disks + 1, sizeof *leftover->disks);
+        leftover->disks =
+                xrealloc_array(leftover->disks, leftover->n_disks + 1, sizeof *leftover->disks);
         leftover->disks[leftover->n_disks++] = (struct backup_disk){
                 .target = xstrdup(disk->target),
                 .base = TAKE_PTR(base),
@@ -56,16 +59,20 @@ static int take_disk(struct recovery *recovery, const struct domain_disk *disk, 
                 return is_listed(recovery, disk->path) ? 0 : add_disk(recovery, disk, err);
         }
         if (names_is_an_overlay(disk->path))
-                report_warning(backup->report, "disk %s of %s is on an overlay of another orch (%s): left alone", disk->target,
-                               backup->vm->name, disk->path);
+                report_warning(backup->report,
+                               "disk %s of %s is on an overlay of another orch (%s): left alone",
+                               disk->target, backup->vm->name, disk->path);
         for (size_t i = 0; i < disk->n_backing; i++)
                 if (names_is_our_overlay(disk->backing[i].path, recovery->short_uuid, NULL))
                         report_warning(backup->report,
-                                       "disk %s of %s has an overlay of an interrupted job (%s) in the middle of its chain, below "
+                                       "disk %s of %s has an overlay of an interrupted job (%s) in "
+                                       "the middle of its chain, below "
                                        "%s, which is not orch's: left alone. "
-                                       "To merge it (on %s): virsh blockcommit %s %s --top '%s' --base '%s' --wait",
-                                       disk->target, backup->vm->name, disk->backing[i].path, disk->path, backup->host->name,
-                                       backup->vm->domain, disk->target, disk->backing[i].path,
+                                       "To merge it (on %s): virsh blockcommit %s %s --top '%s' "
+                                       "--base '%s' --wait",
+                                       disk->target, backup->vm->name, disk->backing[i].path,
+                                       disk->path, backup->host->name, backup->vm->domain,
+                                       disk->target, disk->backing[i].path,
                                        i + 1 < disk->n_backing ? disk->backing[i + 1].path : "?");
         return 0;
 }
@@ -81,7 +88,8 @@ int recover_read_disks(struct recovery *recovery, struct error **err)
                         return -1;
         for (size_t i = 0; i < recovery->inactive->n_disks; i++) {
                 const struct domain_disk *disk = &recovery->inactive->disks[i];
-                const struct domain_disk *live = recovery->live ? domain_xml_find_disk(recovery->live, disk->target) : NULL;
+                const struct domain_disk *live =
+                        recovery->live ? domain_xml_find_disk(recovery->live, disk->target) : NULL;
                 if (!(live && streq(live->path, disk->path)) && take_disk(recovery, disk, err) < 0)
                         return -1;
         }
@@ -92,8 +100,9 @@ static const char *how_to_commit(const struct backup *backup)
 {
         if (backup->running)
                 return "to be committed while it runs";
-        return backup->info.has_managed_save ? "left until the VM, which was saved on it, has been started"
-                                             : "to be committed without starting the VM";
+        return backup->info.has_managed_save
+                       ? "left until the VM, which was saved on it, has been started"
+                       : "to be committed without starting the VM";
 }
 
 void recover_overlays(struct recovery *recovery)
@@ -104,11 +113,13 @@ void recover_overlays(struct recovery *recovery)
         for (size_t i = 0; i < leftover->n_disks; i++) {
                 const struct backup_disk *disk = &leftover->disks[i];
                 if (recovery->dry_run)
-                        recovery_says(recovery, "disk %s is on the overlay %s of an interrupted job: %s", disk->target,
-                                      disk->overlay, how_to_commit(backup));
+                        recovery_says(recovery,
+                                      "disk %s is on the overlay %s of an interrupted job: %s",
+                                      disk->target, disk->overlay, how_to_commit(backup));
                 else
-                        report_warning(backup->report, "disk %s is on the overlay %s of an interrupted job: %s", disk->target,
-                                       disk->overlay, how_to_commit(backup));
+                        report_warning(backup->report,
+                                       "disk %s is on the overlay %s of an interrupted job: %s",
+                                       disk->target, disk->overlay, how_to_commit(backup));
         }
         if (!leftover->n_disks || recovery->dry_run)
                 return;
@@ -119,10 +130,11 @@ void recover_overlays(struct recovery *recovery)
 }
 
 /* For each prefix of an overlay's name, the files that have it. */
-static const char list_script[] =
-        "for p; do for f in \"$p\"orch-*; do { [ -e \"$f\" ] || [ -L \"$f\" ]; } && printf '%s\\n' \"$f\"; done; done; exit 0";
+static const char list_script[] = "for p; do for f in \"$p\"orch-*; do { [ -e \"$f\" ] || [ -L "
+                                  "\"$f\" ]; } && printf '%s\\n' \"$f\"; done; done; exit 0";
 
-static void add_prefixes(const struct recovery *recovery, const struct domain_xml *xml, char ***argv)
+static void add_prefixes(const struct recovery *recovery, const struct domain_xml *xml,
+                         char ***argv)
 {
         const struct backup *backup = recovery->backup;
         for (size_t i = 0; xml && i < xml->n_disks; i++) {
@@ -130,9 +142,11 @@ static void add_prefixes(const struct recovery *recovery, const struct domain_xm
                 const char *own = disk->path;
                 for (size_t layer = 0; names_is_an_overlay(own) && layer < disk->n_backing; layer++)
                         own = disk->backing[layer].path;
-                _cleanup_free_ char *beside = own && own[0] == '/' && !names_is_an_overlay(own) ? xasprintf("%s.", own) : NULL;
-                _cleanup_free_ char *in_scratch =
-                        xasprintf("%s/%s-%s.", backup->host_entry->scratch, backup->vm->name, disk->target);
+                _cleanup_free_ char *beside = own && own[0] == '/' && !names_is_an_overlay(own)
+                                                      ? xasprintf("%s.", own)
+                                                      : NULL;
+                _cleanup_free_ char *in_scratch = xasprintf(
+                        "%s/%s-%s.", backup->host_entry->scratch, backup->vm->name, disk->target);
                 if (beside && !strv_contains(*argv, beside))
                         strv_add(argv, beside);
                 if (!strv_contains(*argv, in_scratch))
@@ -156,7 +170,8 @@ static int list_files(struct recovery *recovery, char ***ret, struct error **err
         add_prefixes(recovery, recovery->live, &argv);
         add_prefixes(recovery, recovery->inactive, &argv);
         _cleanup_free_ char *output = NULL;
-        if (hypervisor_run(recovery->backup->host, (const char *const *)argv, COMMAND_TIMEOUT_MS, &output, err) < 0)
+        if (hypervisor_run(recovery->backup->host, (const char *const *)argv, COMMAND_TIMEOUT_MS,
+                           &output, err) < 0)
                 return -1;
         char *rest = NULL;
         for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
@@ -190,7 +205,8 @@ static const struct domain_disk *disk_on(const struct domain_xml *xml, const cha
 }
 
 /* Why an overlay that no disk uses can go, or NULL. */
-static int reason_to_remove(struct recovery *recovery, const char *path, const struct backup_disk *disk, const char **ret_reason,
+static int reason_to_remove(struct recovery *recovery, const char *path,
+                            const struct backup_disk *disk, const char **ret_reason,
                             struct error **err)
 {
         struct backup *backup = recovery->backup;
@@ -207,7 +223,8 @@ static int reason_to_remove(struct recovery *recovery, const char *path, const s
         if (backup->running) {
                 bool unwritten = false;
                 if (facts.pivoting && facts.same_qemu)
-                        *ret_reason = "had been committed: the QEMU that began to pivot it still runs, on its base";
+                        *ret_reason = "had been committed: the QEMU that began to pivot it still "
+                                      "runs, on its base";
                 else if (overlay_is_unwritten(backup->host, path, &unwritten, err) < 0)
                         return -1;
                 else if (unwritten)
@@ -228,7 +245,8 @@ static void keep(struct recovery *recovery, const char *path, const struct backu
         const char *const words[] = { path, NULL };
         _cleanup_free_ char *quoted = shell_join(words);
         report_warning(backup->report,
-                       "%s, an overlay of an interrupted job, is not used by %s and nobody saw it being committed: kept, it may "
+                       "%s, an overlay of an interrupted job, is not used by %s and nobody saw it "
+                       "being committed: kept, it may "
                        "hold the only copy of some "
                        "writes",
                        path, backup->vm->name);
@@ -236,10 +254,12 @@ static void keep(struct recovery *recovery, const char *path, const struct backu
                 const char *const bases[] = { disk->base, NULL };
                 _cleanup_free_ char *base = shell_join(bases);
                 report_log(backup->report,
-                           "to see what it has that its base has not, on %s, with %s off: qemu-img compare -f %s -F qcow2 %s %s",
+                           "to see what it has that its base has not, on %s, with %s off: qemu-img "
+                           "compare -f %s -F qcow2 %s %s",
                            backup->host->name, backup->vm->name, disk->format, base, quoted);
         }
-        report_log(backup->report, "when nothing in it is needed, on %s: rm %s", backup->host->name, quoted);
+        report_log(backup->report, "when nothing in it is needed, on %s: rm %s", backup->host->name,
+                   quoted);
 }
 
 static void settle_orphan(struct recovery *recovery, const char *path)
@@ -248,7 +268,8 @@ static void settle_orphan(struct recovery *recovery, const char *path)
         struct backup_disk disk = { .overlay = xstrdup(path) };
         struct error *error = NULL;
         if (overlay_ask_base(backup->host, path, &disk.base, &disk.format, NULL) == 0) {
-                const struct domain_disk *found = disk_on(recovery->live ? recovery->live : recovery->inactive, disk.base);
+                const struct domain_disk *found =
+                        disk_on(recovery->live ? recovery->live : recovery->inactive, disk.base);
                 disk.target = found ? xstrdup(found->target) : NULL;
         }
         const char *reason = NULL;
@@ -259,7 +280,8 @@ static void settle_orphan(struct recovery *recovery, const char *path)
         } else if (!recovery->dry_run && overlay_remove(backup->host, path, &error) < 0) {
                 recovery_fails(recovery, error);
         } else if (*reason) {
-                recovery_says(recovery, "the overlay %s of an interrupted job %s: removed", path, reason);
+                recovery_says(recovery, "the overlay %s of an interrupted job %s: removed", path,
+                              reason);
         }
         backup_disk_done(&disk);
 }
@@ -272,14 +294,15 @@ void recover_orphans(struct recovery *recovery)
         if (list_files(recovery, &files, &error) < 0)
                 recovery_fails(recovery, error);
         for (size_t i = 0; files && files[i]; i++) {
-                if (is_used_in(recovery->live, files[i]) || is_used_in(recovery->inactive, files[i]) ||
-                    is_listed(recovery, files[i]))
+                if (is_used_in(recovery->live, files[i]) ||
+                    is_used_in(recovery->inactive, files[i]) || is_listed(recovery, files[i]))
                         continue;
                 if (names_is_our_overlay(files[i], recovery->short_uuid, NULL))
                         settle_orphan(recovery, files[i]);
                 else
                         report_warning(backup->report,
-                                       "%s was left, or is being used, by another orch (of another repository): left alone",
+                                       "%s was left, or is being used, by another orch (of another "
+                                       "repository): left alone",
                                        files[i]);
         }
 }

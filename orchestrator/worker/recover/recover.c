@@ -1,7 +1,8 @@
 /* Implements worker/recover/recover.h: the order, and the job `orch recover`.
  *
- * Order: look → stop what still copies (a commit must never meet a reader of its base) → power state → thaw → commit → thaw, where the guest was paused
- * until then → leftover files → the share. The share comes last and may be missing: nothing that a guest needs waits for it. */
+ * Order: look → stop what still copies (a commit must never meet a reader of its base) → power
+ * state → thaw → commit → thaw, where the guest was paused until then → leftover files → the share.
+ * The share comes last and may be missing: nothing that a guest needs waits for it. */
 #include "worker/recover/recover.h"
 
 #include <stdarg.h>
@@ -80,30 +81,37 @@ static void recover_staging(struct recovery *recovery)
         if (!backup->repository)
                 return;
         if (staging_list(backup->repository, backup->home, backup->vm->name, &jobs, &error) < 0 ||
-            (!recovery->dry_run && staging_sweep(backup->repository, backup->home, backup->vm->name, &removed, &error) < 0)) {
+            (!recovery->dry_run && staging_sweep(backup->repository, backup->home, backup->vm->name,
+                                                 &removed, &error) < 0)) {
                 recovery_fails(recovery, error);
                 return;
         }
         size_t count = recovery->dry_run ? strv_length(jobs) : removed;
         if (count)
-                recovery_says(recovery, "unfinished folders of interrupted jobs on the share (%zu) are removed", count);
+                recovery_says(
+                        recovery,
+                        "unfinished folders of interrupted jobs on the share (%zu) are removed",
+                        count);
         /* Once they are removed, so that none is run twice. */
         for (size_t i = 0; !recovery->dry_run && jobs && jobs[i]; i++)
                 if (names_is_job(jobs[i]))
                         backup_post_commands_of_interrupted(backup, jobs[i]);
 }
 
-/* A point that nobody reads any more is retention's again: nothing that a person needs to be told. */
+/* A point that nobody reads any more is retention's again: nothing that a person needs to be
+ * told. */
 static void sweep_leases(struct recovery *recovery)
 {
         struct backup *backup = recovery->backup;
         struct error *error = NULL;
         size_t removed = 0;
-        if (backup->repository && leases_sweep(backup->repository, backup->home, backup->vm->name, clock_realtime_s(),
-                                               recovery->dry_run, &removed, &error) < 0)
+        if (backup->repository &&
+            leases_sweep(backup->repository, backup->home, backup->vm->name, clock_realtime_s(),
+                         recovery->dry_run, &removed, &error) < 0)
                 recovery_fails(recovery, error);
         if (removed)
-                report_log(backup->report, "%zu leases of points by processes that are gone", removed);
+                report_log(backup->report, "%zu leases of points by processes that are gone",
+                           removed);
 }
 
 static int look(struct recovery *recovery, struct error **err)
@@ -157,13 +165,17 @@ int backup_repair(struct backup *backup, struct error **err)
                 return error_prefix(err, "left by an interrupted job");
         /* The repair may have changed what the VM is doing. */
         domain_info_done(&backup->info);
-        int found = backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &backup->info, err);
+        int found = backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &backup->info,
+                                                   err);
         if (found == 0)
-                return error_set(err, ERROR_REFUSED, "%s vanished from %s", backup->vm->name, backup->host->name);
+                return error_set(err, ERROR_REFUSED, "%s vanished from %s", backup->vm->name,
+                                 backup->host->name);
         if (found > 0)
                 backup->running = backup->was_running =
-                        backup->info.state == DOMAIN_STATE_RUNNING || backup->info.state == DOMAIN_STATE_PAUSED;
-        report_step_end(backup->report, STEP_DONE, "%zu leftovers %s", repaired, backup->request->dry_run ? "found" : "put right");
+                        backup->info.state == DOMAIN_STATE_RUNNING ||
+                        backup->info.state == DOMAIN_STATE_PAUSED;
+        report_step_end(backup->report, STEP_DONE, "%zu leftovers %s", repaired,
+                        backup->request->dry_run ? "found" : "put right");
         return found < 0 ? -1 : 0;
 }
 
@@ -173,7 +185,8 @@ static void open_share(struct backup *backup, struct error **ret_problem)
         report_step(backup->report, "open-share");
         backup->repository = worker_open_repository(backup->settings, backup->request, ret_problem);
         if (*ret_problem)
-                report_step_end(backup->report, STEP_FAILED, "%s; what was left on hypervisors is looked for all the same",
+                report_step_end(backup->report, STEP_FAILED,
+                                "%s; what was left on hypervisors is looked for all the same",
                                 (*ret_problem)->message);
 }
 
@@ -184,8 +197,9 @@ static int recover_restores(struct backup *backup, struct error **err)
         if (!backup->repository)
                 return 0;
         report_step(backup->report, "restores");
-        if (restore_recover(backup->repository, backup->settings, backup->inventory, backup->request->vm, backup->request->dry_run,
-                            backup->report, &repaired, err) < 0)
+        if (restore_recover(backup->repository, backup->settings, backup->inventory,
+                            backup->request->vm, backup->request->dry_run, backup->report,
+                            &repaired, err) < 0)
                 return -1;
         report_step_end(backup->report, STEP_DONE, "%zu interrupted", repaired);
         return 0;
@@ -205,7 +219,10 @@ static int recover_unlisted(struct backup *backup, struct error **err)
                 return -1;
         if (journals.count == 0) {
                 report_step(backup->report, "restores"); /* the share is open */
-                return error_set(err, ERROR_CONFIG, "the inventory has no VM named %s, and no restore of one is unfinished", name);
+                return error_set(
+                        err, ERROR_CONFIG,
+                        "the inventory has no VM named %s, and no restore of one is unfinished",
+                        name);
         }
         return recover_restores(backup, err);
 }
@@ -256,8 +273,8 @@ static int recover_vm(struct backup *backup, struct error **err)
         return no_share ? error_propagate(err, TAKE_PTR(no_share)) : 0;
 }
 
-int recover_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
-                struct report *report)
+int recover_run(const struct job_request *request, const struct settings *settings,
+                const struct inventory *inventory, struct report *report)
 {
         _cleanup_(backup_done) struct backup backup = {
                 .request = request,
@@ -269,8 +286,10 @@ int recover_run(const struct job_request *request, const struct settings *settin
         _cleanup_error_ struct error *failure = NULL;
         backup.metadata = metadata_new();
         if (backup.vm)
-                backup.home = xstrdup(backup.vm->hypervisor ? backup.vm->hypervisor : request->pinned_hypervisor);
-        if ((backup.vm ? recover_vm(&backup, &failure) : recover_unlisted(&backup, &failure)) < 0 && report->step)
+                backup.home = xstrdup(backup.vm->hypervisor ? backup.vm->hypervisor
+                                                            : request->pinned_hypervisor);
+        if ((backup.vm ? recover_vm(&backup, &failure) : recover_unlisted(&backup, &failure)) < 0 &&
+            report->step)
                 report_step_end(report, STEP_FAILED, "%s", failure->message);
         report_result(report, failure ? "failed" : "ok", NULL, failure);
         return failure ? 1 : 0;

@@ -1,5 +1,6 @@
-/* One recovery of one VM: what its parts share (recover.c has their order). Each part looks at reality, tells what it finds, puts right what
- * is ours unless `dry_run`, and remembers the first problem without keeping the others from their work. */
+/* One recovery of one VM: what its parts share (recover.c has their order). Each part looks at
+ * reality, tells what it finds, puts right what is ours unless `dry_run`, and remembers the first
+ * problem without keeping the others from their work. */
 #pragma once
 
 #include "base/error.h"
@@ -9,9 +10,10 @@
 struct recovery {
         struct backup *backup;
         bool dry_run;
-        char *short_uuid;       /* of the repository: what carries it is ours */
-        struct backup leftover; /* borrows all but its disks: those on our overlays, for commit_all() */
-        char **jobs;            /* interrupted jobs of ours that had to do with this VM */
+        char *short_uuid; /* of the repository: what carries it is ours */
+        /* borrows all but its disks: those on our overlays, for commit_all() */
+        struct backup leftover;
+        char **jobs; /* interrupted jobs of ours that had to do with this VM */
         struct deadman_traces deadmen;
         bool thaw_waits;         /* the guest is paused: to be thawed once it runs */
         struct domain_xml *live; /* of a VM that is off: NULL */
@@ -20,7 +22,8 @@ struct recovery {
         struct error *problem;
 };
 
-/* Tells what is being put right: a warning; in a dry run a line with "would: " in front. Counts it. */
+/* Tells what is being put right: a warning; in a dry run a line with "would: " in front. Counts
+ * it. */
 void recovery_says(struct recovery *recovery, const char *format, ...) _printf_(2, 3);
 /* Takes over `error`: the first one is the recovery's, later ones are warnings. NULL is fine. */
 void recovery_fails(struct recovery *recovery, struct error *error);
@@ -29,12 +32,14 @@ void recovery_fails(struct recovery *recovery, struct error *error);
 int recover_read_disks(struct recovery *recovery, struct error **err) _must_check_;
 /* Commits the overlays that are in use. */
 void recover_overlays(struct recovery *recovery);
-/* Overlay files that no disk uses: removed where they were seen committed or hold nothing that their base has not; else kept and told. */
+/* Overlay files that no disk uses: removed where they were seen committed or hold nothing that
+ * their base has not; else kept and told. */
 void recover_orphans(struct recovery *recovery);
 
-/* Removes test domains of this VM that interrupted jobs left on its home, with `kept_too` also those that were to stay; *ret_count: how many
- * were, or in a dry run would be. */
-int recover_tests(struct backup *backup, bool kept_too, size_t *ret_count, struct error **err) _must_check_;
+/* Removes test domains of this VM that interrupted jobs left on its home, with `kept_too` also
+ * those that were to stay; *ret_count: how many were, or in a dry run would be. */
+int recover_tests(struct backup *backup, bool kept_too, size_t *ret_count,
+                  struct error **err) _must_check_;
 
 /* Copies and commands of our interrupted jobs that still run there. */
 void recover_units(struct recovery *recovery);

@@ -1,33 +1,39 @@
-/* Part of a recovery (worker/recover/recovery.h): test domains of interrupted jobs of ours on the VM's home. One whose job has a worker now
- * is in use; one that was kept stays. They are not the VM's: this is done also when the VM itself cannot be found. */
+/* Part of a recovery (worker/recover/recovery.h): test domains of interrupted jobs of ours on the
+ * VM's home. One whose job has a worker now is in use; one that was kept stays. They are not the
+ * VM's: this is done also when the VM itself cannot be found. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/strings.h"
 #include "repository/leases.h"
+#include "worker/host/test-traces.h"
 #include "worker/job/connect.h"
 #include "worker/job/names.h"
 #include "worker/recover/recovery.h"
-#include "worker/host/test-traces.h"
 
 static bool concerns(const struct backup *backup, const struct test_trace *trace)
 {
-        return (!trace->vm || streq(trace->vm, backup->vm->name)) && !strv_contains(backup->request->live_jobs, trace->job) &&
+        return (!trace->vm || streq(trace->vm, backup->vm->name)) &&
+               !strv_contains(backup->request->live_jobs, trace->job) &&
                !streq(trace->job, backup->request->job);
 }
 
 /* 1 removed, 0 left alone. */
-static int settle(struct backup *backup, struct hypervisor *host, const struct inventory_hypervisor *entry,
-                  const struct test_trace *trace, bool kept_too, struct error **err)
+static int settle(struct backup *backup, struct hypervisor *host,
+                  const struct inventory_hypervisor *entry, const struct test_trace *trace,
+                  bool kept_too, struct error **err)
 {
         if (trace->kept && !kept_too) {
                 report_log(backup->report,
-                           "the test domain %s on %s was kept on purpose; to remove it: orch test-restore --remove %s", trace->name,
-                           host->name, backup->vm->name);
+                           "the test domain %s on %s was kept on purpose; to remove it: orch "
+                           "test-restore --remove %s",
+                           trace->name, host->name, backup->vm->name);
                 return 0;
         }
         if (backup->request->dry_run) {
-                report_log(backup->report, "would be put right: the test domain %s of an interrupted job is left on %s",
+                report_log(backup->report,
+                           "would be put right: the test domain %s of an interrupted job is left "
+                           "on %s",
                            trace->name, host->name);
                 return 1;
         }
@@ -37,15 +43,18 @@ static int settle(struct backup *backup, struct hypervisor *host, const struct i
             leases_drop(backup->repository, backup->home, backup->vm->name, trace->job, err) < 0)
                 return -1;
         if (trace->kept)
-                report_log(backup->report, "the test domain %s is removed from %s", trace->name, host->name);
+                report_log(backup->report, "the test domain %s is removed from %s", trace->name,
+                           host->name);
         else
-                report_warning(backup->report, "the test domain %s of an interrupted job was left on %s: removed", trace->name,
-                               host->name);
+                report_warning(backup->report,
+                               "the test domain %s of an interrupted job was left on %s: removed",
+                               trace->name, host->name);
         return 1;
 }
 
-static int settle_all(struct backup *backup, struct hypervisor *host, const struct inventory_hypervisor *entry, bool kept_too,
-                      size_t *ret_count, struct error **err)
+static int settle_all(struct backup *backup, struct hypervisor *host,
+                      const struct inventory_hypervisor *entry, bool kept_too, size_t *ret_count,
+                      struct error **err)
 {
         _cleanup_free_ char *short_uuid = names_short_uuid(backup->request->repository_uuid);
         struct test_trace_list traces = { 0 };
@@ -63,12 +72,14 @@ static int settle_all(struct backup *backup, struct hypervisor *host, const stru
 
 int recover_tests(struct backup *backup, bool kept_too, size_t *ret_count, struct error **err)
 {
-        const struct inventory_hypervisor *home = backup->home ? inventory_find_hypervisor(backup->inventory, backup->home) : NULL;
+        const struct inventory_hypervisor *home =
+                backup->home ? inventory_find_hypervisor(backup->inventory, backup->home) : NULL;
         *ret_count = 0;
         if (!home)
                 return 0;
         if (backup->host && backup->host_entry == home)
                 return settle_all(backup, backup->host, home, kept_too, ret_count, err);
-        _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(backup->settings, home, 0, err);
+        _cleanup_(hypervisor_freep) struct hypervisor *host =
+                worker_connect(backup->settings, home, 0, err);
         return host ? settle_all(backup, host, home, kept_too, ret_count, err) : -1;
 }

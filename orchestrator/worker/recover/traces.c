@@ -1,32 +1,39 @@
-/* Parts of a recovery (worker/recover/recovery.h): what interrupted jobs left running on the hypervisor, and what they froze.
+/* Parts of a recovery (worker/recover/recovery.h): what interrupted jobs left running on the
+ * hypervisor, and what they froze.
  *
- * A guest is thawed only while a dead-man of ours is armed for the QEMU that it runs in, or that its memory came from: without one, a
- * freeze is somebody else's. A dead-man is disarmed only after `thawed` was seen, or when the guest that it was armed for is gone; one
- * that waits in a saved image is not. */
+ * A guest is thawed only while a dead-man of ours is armed for the QEMU that it runs in, or that
+ * its memory came from: without one, a freeze is somebody else's. A dead-man is disarmed only after
+ * `thawed` was seen, or when the guest that it was armed for is gone; one that waits in a saved
+ * image is not. */
 #include <string.h>
 
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/backup/chain.h"
 #include "worker/job/names.h"
-#include "worker/vm/power.h"
 #include "worker/recover/recovery.h"
+#include "worker/vm/power.h"
 
 enum { COMMAND_TIMEOUT_MS = 30 * 1000 };
 
-/* $1 short UUID, $2 how the paths of this VM's staging folders begin. Prints units of ours, "mine" for one whose command line names such a
- * folder or whose process is gone, "unknown" for others (they may be a live job's of another VM). */
+/* $1 short UUID, $2 how the paths of this VM's staging folders begin. Prints units of ours, "mine"
+ * for one whose command line names such a folder or whose process is gone, "unknown" for others
+ * (they may be a live job's of another VM). */
 static const char units_script[] =
         "say() { case $2 in *\"$3\"*) echo \"mine $1\";; *) echo \"unknown $1\";; esac; }\n"
         "if [ -d /run/systemd/system ]; then\n"
-        "  for u in $(systemctl list-units --all --plain --no-legend --no-pager \"orch-$1-*.service\" 2>/dev/null | cut -d' ' "
+        "  for u in $(systemctl list-units --all --plain --no-legend --no-pager "
+        "\"orch-$1-*.service\" 2>/dev/null | cut -d' ' "
         "-f1); do\n"
-        "    say \"${u%.service}\" \"$(systemctl show -p ExecStart --value \"$u\" 2>/dev/null)\" \"$2\"\n"
+        "    say \"${u%.service}\" \"$(systemctl show -p ExecStart --value \"$u\" 2>/dev/null)\" "
+        "\"$2\"\n"
         "  done\n"
         "else\n"
-        "  for f in /run/orch/orch-\"$1\"-*.pid; do case $f in *.thaw.pid|*.resume.pid) continue;; esac\n"
+        "  for f in /run/orch/orch-\"$1\"-*.pid; do case $f in *.thaw.pid|*.resume.pid) continue;; "
+        "esac\n"
         "    [ -e \"$f\" ] && read -r p t < \"$f\" || continue; n=${f##*/}; n=${n%.pid}\n"
-        "    if [ -r \"/proc/$p/cmdline\" ]; then say \"$n\" \"$(tr '\\0' ' ' < \"/proc/$p/cmdline\" 2>/dev/null)\" \"$2\"; else "
+        "    if [ -r \"/proc/$p/cmdline\" ]; then say \"$n\" \"$(tr '\\0' ' ' < "
+        "\"/proc/$p/cmdline\" 2>/dev/null)\" \"$2\"; else "
         "echo \"mine $n\"; fi\n"
         "  done\n"
         "fi; exit 0";
@@ -52,18 +59,22 @@ static void stop_one(struct recovery *recovery, const char *unit)
         struct backup *backup = recovery->backup;
         struct error *error = NULL;
         if (!recovery->dry_run && backup->host->ops->stop_unit(backup->host, unit, &error) < 0) {
-                error_prefix(&error, "%s of an interrupted job still runs on %s", unit, backup->host->name);
+                error_prefix(&error, "%s of an interrupted job still runs on %s", unit,
+                             backup->host->name);
                 recovery_fails(recovery, error);
                 return;
         }
-        recovery_says(recovery, "%s of an interrupted job still ran on %s: stopped", unit, backup->host->name);
+        recovery_says(recovery, "%s of an interrupted job still ran on %s: stopped", unit,
+                      backup->host->name);
 }
 
 void recover_units(struct recovery *recovery)
 {
         struct backup *backup = recovery->backup;
-        _cleanup_free_ char *folder = xasprintf("%s/%s/%s/.staging-", backup->host_repository, backup->home, backup->vm->name);
-        const char *const argv[] = { "sh", "-c", units_script, "orch-units", recovery->short_uuid, folder, NULL };
+        _cleanup_free_ char *folder = xasprintf("%s/%s/%s/.staging-", backup->host_repository,
+                                                backup->home, backup->vm->name);
+        const char *const argv[] = { "sh",   "-c", units_script, "orch-units", recovery->short_uuid,
+                                     folder, NULL };
         _cleanup_free_ char *output = NULL;
         struct error *error = NULL;
         if (hypervisor_run(backup->host, argv, COMMAND_TIMEOUT_MS, &output, &error) < 0) {
@@ -99,18 +110,21 @@ static void says(void *data, const char *text)
 void recover_chain(struct recovery *recovery)
 {
         struct error *error = NULL;
-        if (chain_recover(recovery->backup, recovery->short_uuid, recovery->dry_run, says, recovery, &error) < 0)
+        if (chain_recover(recovery->backup, recovery->short_uuid, recovery->dry_run, says, recovery,
+                          &error) < 0)
                 recovery_fails(recovery, error);
 }
 
 int recover_find_freezes(struct recovery *recovery, struct error **err)
 {
         struct backup *backup = recovery->backup;
-        if (deadman_find(backup->host, recovery->short_uuid, backup->uuid, &recovery->deadmen, err) < 0)
+        if (deadman_find(backup->host, recovery->short_uuid, backup->uuid, &recovery->deadmen,
+                         err) < 0)
                 return -1;
         for (size_t i = 0; recovery->deadmen.foreign && recovery->deadmen.foreign[i]; i++)
-                report_warning(backup->report, "another orch has a dead-man timer armed for %s (%s): left alone", backup->vm->name,
-                               recovery->deadmen.foreign[i]);
+                report_warning(backup->report,
+                               "another orch has a dead-man timer armed for %s (%s): left alone",
+                               backup->vm->name, recovery->deadmen.foreign[i]);
         return 0;
 }
 
@@ -122,10 +136,13 @@ static void disarm(struct recovery *recovery, char ***tags, const char *what)
                 struct deadman deadman = { .tag = (*tags)[i], .armed = true };
                 struct error *error = NULL;
                 bool fired = false;
-                if (!recovery->dry_run && deadman_disarm(&deadman, backup->host, &fired, &error) < 0)
+                if (!recovery->dry_run &&
+                    deadman_disarm(&deadman, backup->host, &fired, &error) < 0)
                         recovery_fails(recovery, error);
                 else
-                        recovery_says(recovery, "%s%s", what, fired && tags == &recovery->deadmen.armed ? " (it had fired)" : "");
+                        recovery_says(recovery, "%s%s", what,
+                                      fired && tags == &recovery->deadmen.armed ? " (it had fired)"
+                                                                                : "");
         }
         *tags = strv_free(*tags);
 }
@@ -136,15 +153,18 @@ int recover_thaw(struct recovery *recovery, struct error **err)
         enum fsfreeze_status status = FSFREEZE_THAWED;
         if (backup->host->ops->fsfreeze_status(backup->host, backup->uuid, &status, err) < 0)
                 return error_prefix(err,
-                                    "an interrupted job may have frozen %s, and its agent does not answer; the dead-man timer on "
+                                    "an interrupted job may have frozen %s, and its agent does not "
+                                    "answer; the dead-man timer on "
                                     "%s goes on trying. By hand, "
                                     "once the agent answers (on %s): virsh domfsthaw %s",
-                                    backup->vm->name, backup->host->name, backup->host->name, backup->vm->domain);
+                                    backup->vm->name, backup->host->name, backup->host->name,
+                                    backup->vm->domain);
         if (status == FSFREEZE_THAWED)
                 return 0;
         if (!recovery->dry_run && backup_thaw(backup, err) < 0)
                 return -1;
-        recovery_says(recovery, "%s was still frozen by an interrupted job: thawed", backup->vm->name);
+        recovery_says(recovery, "%s was still frozen by an interrupted job: thawed",
+                      backup->vm->name);
         return 0;
 }
 
@@ -152,11 +172,13 @@ void recover_freezes(struct recovery *recovery)
 {
         struct backup *backup = recovery->backup;
         struct deadman_traces *deadmen = &recovery->deadmen;
-        _cleanup_free_ char *fired = xasprintf("the dead-man timer on %s had fired and thawed %s: its job did not thaw it in time",
-                                               backup->host->name, backup->vm->name);
+        _cleanup_free_ char *fired = xasprintf(
+                "the dead-man timer on %s had fired and thawed %s: its job did not thaw it in time",
+                backup->host->name, backup->vm->name);
         disarm(recovery, &deadmen->fired, fired);
         disarm(recovery, &deadmen->stale,
-               "the guest that an interrupted job may have frozen is gone: its dead-man timer is removed");
+               "the guest that an interrupted job may have frozen is gone: its dead-man timer is "
+               "removed");
         if (!deadmen->armed)
                 return;
         _cleanup_domain_info_ struct domain_info info = { 0 };
@@ -167,11 +189,13 @@ void recover_freezes(struct recovery *recovery)
                 return;
         }
         bool has_guest = found == 1 && !domain_state_is_off(info.state);
-        /* A paused guest cannot answer. When its overlay's I/O error was the cause, it is asked again after the commit. */
+        /* A paused guest cannot answer. When its overlay's I/O error was the cause, it is asked
+         * again after the commit. */
         if (has_guest && info.state == DOMAIN_STATE_PAUSED) {
                 if (recovery->thaw_waits)
                         report_warning(backup->report,
-                                       "%s is paused and may be frozen: the dead-man timer on %s thaws it once it runs",
+                                       "%s is paused and may be frozen: the dead-man timer on %s "
+                                       "thaws it once it runs",
                                        backup->vm->name, backup->host->name);
                 recovery->thaw_waits = true;
                 return;
@@ -185,5 +209,6 @@ void recover_freezes(struct recovery *recovery)
                 recovery_fails(recovery, error);
                 return;
         }
-        disarm(recovery, &deadmen->armed, "the dead-man timer of an interrupted job was still armed: disarmed");
+        disarm(recovery, &deadmen->armed,
+               "the dead-man timer of an interrupted job was still armed: disarmed");
 }

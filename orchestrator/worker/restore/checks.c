@@ -1,4 +1,5 @@
-/* What has to be true of the target before a byte is copied; every failing one is told, and the first is the error. */
+/* What has to be true of the target before a byte is copied; every failing one is told, and the
+ * first is the error. */
 #include <string.h>
 
 #include "base/fs.h"
@@ -9,7 +10,8 @@
 
 #define GIB (UINT64_C(1) << 30)
 
-static void verdict(struct restore *restore, const char *name, struct error *problem, struct error **first)
+static void verdict(struct restore *restore, const char *name, struct error *problem,
+                    struct error **first)
 {
         if (!problem)
                 return;
@@ -20,23 +22,28 @@ static void verdict(struct restore *restore, const char *name, struct error *pro
                 *first = problem;
 }
 
-static void check_share(struct restore *restore, const struct host_probe *probe, struct error **first)
+static void check_share(struct restore *restore, const struct host_probe *probe,
+                        struct error **first)
 {
         struct error *problem = NULL;
         const char *host = restore->entry->name;
         if (!probe->mount_type)
-                error_set(&problem, ERROR_REFUSED, "the share is not mounted on %s at %s", host, restore->host_repository);
+                error_set(&problem, ERROR_REFUSED, "the share is not mounted on %s at %s", host,
+                          restore->host_repository);
         else if (!streq(probe->repository_uuid, repository_uuid(restore->repository)))
-                error_set(&problem, ERROR_REFUSED, "%s on %s is another share (%s) than this orch's (%s)", restore->host_repository,
-                          host, probe->repository_uuid ? probe->repository_uuid : "no repository",
+                error_set(&problem, ERROR_REFUSED,
+                          "%s on %s is another share (%s) than this orch's (%s)",
+                          restore->host_repository, host,
+                          probe->repository_uuid ? probe->repository_uuid : "no repository",
                           repository_uuid(restore->repository));
         else
-                report_check(restore->report, CHECK_BEFORE, "share-on-hypervisor", CHECK_PASS, "%s, %s", restore->host_repository,
-                             probe->mount_type);
+                report_check(restore->report, CHECK_BEFORE, "share-on-hypervisor", CHECK_PASS,
+                             "%s, %s", restore->host_repository, probe->mount_type);
         verdict(restore, "share-on-hypervisor", problem, first);
 }
 
-static void check_tools(struct restore *restore, const struct host_probe *probe, struct error **first)
+static void check_tools(struct restore *restore, const struct host_probe *probe,
+                        struct error **first)
 {
         struct error *problem = NULL;
         _cleanup_free_ char *missing = strv_join(probe->missing_tools, ", ");
@@ -47,8 +54,10 @@ static void check_tools(struct restore *restore, const struct host_probe *probe,
         verdict(restore, "host-tools", problem, first);
 }
 
-/* Folders that tell the same free bytes are taken for one file system: at worst more is asked for than needed. */
-static void check_room(struct restore *restore, const struct host_probe *probe, struct error **first)
+/* Folders that tell the same free bytes are taken for one file system: at worst more is asked for
+ * than needed. */
+static void check_room(struct restore *restore, const struct host_probe *probe,
+                       struct error **first)
 {
         uint64_t low = (uint64_t)restore->settings->checks.hypervisor_low_water_gib * GIB;
         for (size_t i = 0; i < restore->n_disks; i++) {
@@ -62,16 +71,18 @@ static void check_room(struct restore *restore, const struct host_probe *probe, 
                 _cleanup_free_ char *free_text = format_bytes(free_bytes);
                 _cleanup_free_ char *needed_text = format_bytes(needed);
                 if (free_bytes == UINT64_MAX)
-                        error_set(&problem, ERROR_CONFIG, "the folder %s does not exist on %s", folder, restore->entry->name);
+                        error_set(&problem, ERROR_CONFIG, "the folder %s does not exist on %s",
+                                  folder, restore->entry->name);
                 else if (free_bytes < needed + low)
                         error_set(&problem, ERROR_NOSPACE,
-                                  "%s has %s free in %s, but %s are needed and %u GiB are to stay free: name another place with "
+                                  "%s has %s free in %s, but %s are needed and %u GiB are to stay "
+                                  "free: name another place with "
                                   "--images",
                                   restore->entry->name, free_text, folder, needed_text,
                                   restore->settings->checks.hypervisor_low_water_gib);
                 else
-                        report_check(restore->report, CHECK_BEFORE, "room", CHECK_PASS, "%s: %s free, %s needed", folder, free_text,
-                                     needed_text);
+                        report_check(restore->report, CHECK_BEFORE, "room", CHECK_PASS,
+                                     "%s: %s free, %s needed", folder, free_text, needed_text);
                 bool failed = problem != NULL;
                 verdict(restore, "room", problem, first);
                 if (failed)
@@ -79,36 +90,44 @@ static void check_room(struct restore *restore, const struct host_probe *probe, 
         }
 }
 
-static void check_path(struct restore *restore, char kind, const char *path, bool may_be_set_aside, struct error **first)
+static void check_path(struct restore *restore, char kind, const char *path, bool may_be_set_aside,
+                       struct error **first)
 {
         struct error *problem = NULL;
         if (kind != '-' && !may_be_set_aside)
                 error_set(&problem, ERROR_REFUSED,
-                          "%s has %s already, and nothing is written over it: move it away, or name another place with --images",
+                          "%s has %s already, and nothing is written over it: move it away, or "
+                          "name another place with --images",
                           restore->entry->name, path);
         verdict(restore, "paths-free", problem, first);
 }
 
-/* What lies in the way of firmware state is an older one of the same machine, which is set aside; of one of another name it may be anybody's. What
- * is set aside lies where the replaced machine is. */
+/* What lies in the way of firmware state is an older one of the same machine, which is set
+ * aside; of one of another name it may be anybody's. What is set aside lies where the replaced
+ * machine is. */
 static bool may_set_aside(const struct restore *restore)
 {
-        return !restore->new_machine && (!restore->original_xml || streq(restore->original_entry->name, restore->entry->name));
+        return !restore->new_machine &&
+               (!restore->original_xml ||
+                streq(restore->original_entry->name, restore->entry->name));
 }
 
-static void check_firmware_path(struct restore *restore, char kind, struct restore_firmware *firmware, struct error **first)
+static void check_firmware_path(struct restore *restore, char kind,
+                                struct restore_firmware *firmware, struct error **first)
 {
         struct error *problem = NULL;
         firmware->replaces = kind != '-';
         if (firmware->replaces && !may_set_aside(restore))
                 error_set(&problem, ERROR_REFUSED,
-                          "%s has %s already, which may be another VM's %s state: move it away when nobody needs it, and restore "
+                          "%s has %s already, which may be another VM's %s state: move it away "
+                          "when nobody needs it, and restore "
                           "again",
                           restore->entry->name, firmware->path, firmware->what);
         verdict(restore, "paths-free", problem, first);
 }
 
-/* Nothing that is there is written over: what belongs to the replaced machine is set aside; else it is refused. */
+/* Nothing that is there is written over: what belongs to the replaced machine is set aside; else it
+ * is refused. */
 static int check_paths(struct restore *restore, struct error **first, struct error **err)
 {
         _cleanup_strv_ char **paths = NULL;
@@ -122,8 +141,8 @@ static int check_paths(struct restore *restore, struct error **first, struct err
         if (!kinds)
                 return -1;
         for (size_t i = 0; i < restore->n_disks; i++)
-                check_path(restore, kinds[i], restore->disks[i].path, streq(restore->disks[i].replaced, restore->disks[i].path),
-                           first);
+                check_path(restore, kinds[i], restore->disks[i].path,
+                           streq(restore->disks[i].replaced, restore->disks[i].path), first);
         size_t at = restore->n_disks;
         if (restore->nvram.what)
                 check_firmware_path(restore, kinds[at++], &restore->nvram, first);
@@ -136,24 +155,29 @@ static int check_paths(struct restore *restore, struct error **first, struct err
 }
 
 /* All missing ones at once: the list is what the user has to do something about. */
-static int check_networks(struct restore *restore, const struct domain_needs *needs, struct error **first, struct error **err)
+static int check_networks(struct restore *restore, const struct domain_needs *needs,
+                          struct error **first, struct error **err)
 {
         _cleanup_strv_ char **missing = NULL;
         _cleanup_strv_ char **links = NULL;
         for (size_t i = 0; needs->networks && needs->networks[i]; i++) {
                 bool active = false;
-                int found = restore->host->ops->find_network(restore->host, needs->networks[i], &active, err);
+                int found = restore->host->ops->find_network(restore->host, needs->networks[i],
+                                                             &active, err);
                 if (found < 0)
                         return -1;
                 if (found == 0)
                         strv_addf(&missing, "network %s", needs->networks[i]);
                 else if (!active && (restore->options.start || restore->options.instant))
-                        strv_addf(&missing, "active network %s (virsh net-start %s)", needs->networks[i], needs->networks[i]);
+                        strv_addf(&missing, "active network %s (virsh net-start %s)",
+                                  needs->networks[i], needs->networks[i]);
                 else if (!active)
                         report_warning(restore->report,
-                                       "network %s of %s is not active: the VM cannot start before it is (virsh net-start "
+                                       "network %s of %s is not active: the VM cannot start before "
+                                       "it is (virsh net-start "
                                        "%s)",
-                                       needs->networks[i], restore->entry->name, needs->networks[i]);
+                                       needs->networks[i], restore->entry->name,
+                                       needs->networks[i]);
         }
         for (size_t i = 0; needs->bridges && needs->bridges[i]; i++)
                 strv_addf(&links, "/sys/class/net/%s", needs->bridges[i]);
@@ -165,24 +189,27 @@ static int check_networks(struct restore *restore, const struct domain_needs *ne
                 return -1;
         for (size_t i = 0; links && links[i]; i++)
                 if (kinds[i] != 'd')
-                        strv_addf(&missing, "%s %s", i < n_bridges ? "bridge" : "network interface", path_base(links[i]));
+                        strv_addf(&missing, "%s %s", i < n_bridges ? "bridge" : "network interface",
+                                  path_base(links[i]));
         struct error *problem = NULL;
         _cleanup_free_ char *list = strv_join(missing, ", ");
         if (missing)
                 error_set(&problem, ERROR_REFUSED,
-                          "%s has no %s, which the VM is connected to: make it there, or say --network none, --network NET or "
+                          "%s has no %s, which the VM is connected to: make it there, or say "
+                          "--network none, --network NET or "
                           "--network "
                           "OLD=NEW",
                           restore->entry->name, list);
         else
                 report_check(restore->report, CHECK_BEFORE, "networks", CHECK_PASS,
-                             "%zu networks and %zu bridges or interfaces are there", strv_length(needs->networks),
-                             strv_length(links));
+                             "%zu networks and %zu bridges or interfaces are there",
+                             strv_length(needs->networks), strv_length(links));
         verdict(restore, "networks", problem, first);
         return 0;
 }
 
-static int check_files(struct restore *restore, const struct domain_needs *needs, struct error **first, struct error **err)
+static int check_files(struct restore *restore, const struct domain_needs *needs,
+                       struct error **first, struct error **err)
 {
         _cleanup_free_ char *kinds = restore_look(restore->host, needs->files, err);
         _cleanup_strv_ char **missing = NULL;
@@ -194,16 +221,19 @@ static int check_files(struct restore *restore, const struct domain_needs *needs
         struct error *problem = NULL;
         _cleanup_free_ char *list = strv_join(missing, ", ");
         if (missing)
-                error_set(&problem, ERROR_REFUSED, "%s lacks files that the VM is started with: %s", restore->entry->name, list);
+                error_set(&problem, ERROR_REFUSED, "%s lacks files that the VM is started with: %s",
+                          restore->entry->name, list);
         else
                 report_check(restore->report, CHECK_BEFORE, "host-files", CHECK_PASS,
-                             "%zu files (emulator, firmware, kernel) are there", strv_length(needs->files));
+                             "%zu files (emulator, firmware, kernel) are there",
+                             strv_length(needs->files));
         verdict(restore, "host-files", problem, first);
         return 0;
 }
 
 /* Without it neither libvirt nor a copy of hours would say so before the VM is started. */
-static int check_tpm(struct restore *restore, const struct domain_needs *needs, struct error **first, struct error **err)
+static int check_tpm(struct restore *restore, const struct domain_needs *needs,
+                     struct error **first, struct error **err)
 {
         static const char *const argv[] = { "sh", "-c", "command -v swtpm || echo none", NULL };
         _cleanup_free_ char *swtpm = NULL;
@@ -213,16 +243,21 @@ static int check_tpm(struct restore *restore, const struct domain_needs *needs, 
         if (hypervisor_run(restore->host, argv, RESTORE_COMMAND_MS, &swtpm, err) < 0)
                 return -1;
         if (streq(swtpm, "none"))
-                error_set(&problem, ERROR_REFUSED, "%s lacks swtpm, which emulates the TPM %s that the VM has: install it there",
+                error_set(&problem, ERROR_REFUSED,
+                          "%s lacks swtpm, which emulates the TPM %s that the VM has: install it "
+                          "there",
                           restore->entry->name, needs->tpm_version);
         else
-                report_check(restore->report, CHECK_BEFORE, "tpm", CHECK_PASS, "%s is there", swtpm);
+                report_check(restore->report, CHECK_BEFORE, "tpm", CHECK_PASS, "%s is there",
+                             swtpm);
         verdict(restore, "tpm", problem, first);
         return 0;
 }
 
-/* A CD-ROM image that the target hasn't would keep the VM from starting: its drive is left empty. */
-static int check_media(struct restore *restore, const struct domain_needs *needs, struct error **err)
+/* A CD-ROM image that the target hasn't would keep the VM from starting: its drive is left
+ * empty. */
+static int check_media(struct restore *restore, const struct domain_needs *needs,
+                       struct error **err)
 {
         _cleanup_free_ char *kinds = restore_look(restore->host, needs->media, err);
         if (!kinds)
@@ -239,7 +274,8 @@ static int check_needs(struct restore *restore, struct error **first, struct err
                 return -1;
         _cleanup_domain_needs_ struct domain_needs needs = { 0 };
         if (domain_needs_read(restore->definition, strlen(restore->definition), &needs, err) < 0 ||
-            check_networks(restore, &needs, first, err) < 0 || check_files(restore, &needs, first, err) < 0 ||
+            check_networks(restore, &needs, first, err) < 0 ||
+            check_files(restore, &needs, first, err) < 0 ||
             check_tpm(restore, &needs, first, err) < 0 || check_media(restore, &needs, err) < 0)
                 return -1;
         return restore_make_definition(restore, true, err);
@@ -260,7 +296,8 @@ int restore_check(struct restore *restore, struct error **err)
         struct host_probe probe = { 0 };
         _cleanup_strv_ char **folders = folders_of(restore);
         _cleanup_error_ struct error *first = NULL;
-        if (host_probe_run(restore->host, restore->host_repository, restore->tag, false, folders, NULL, &probe, err) < 0)
+        if (host_probe_run(restore->host, restore->host_repository, restore->tag, false, folders,
+                           NULL, &probe, err) < 0)
                 return -1;
         check_share(restore, &probe, &first);
         check_tools(restore, &probe, &first);

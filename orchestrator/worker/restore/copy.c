@@ -1,9 +1,11 @@
-/* The copy: `qemu-img convert` by the hypervisor from the share to temporary files beside their places, chains flattened; then
- * `qemu-img compare` of each with the point, and what is compared is durable.
+/* The copy: `qemu-img convert` by the hypervisor from the share to temporary files beside their
+ * places, chains flattened; then `qemu-img compare` of each with the point, and what is compared is
+ * durable.
  *
- * A file is written back while it is copied: its end has not to wait for gigabytes in memory, and the host's other machines not for a burst
- * of writes. The last of it goes on while the copy is compared. Each failure to write back is told once by the kernel, to whoever asks
- * first: none of these questions may go unheard. */
+ * A file is written back while it is copied: its end has not to wait for gigabytes in memory, and
+ * the host's other machines not for a burst of writes. The last of it goes on while the copy is
+ * compared. Each failure to write back is told once by the kernel, to whoever asks first: none of
+ * these questions may go unheard. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -12,11 +14,12 @@
 #include "worker/host/convert.h"
 #include "worker/restore/restore-internal.h"
 
-/* A host with much memory may hold more of a copy than its disk writes in the time in which a copy has to move. */
+/* A host with much memory may hold more of a copy than its disk writes in the time in which a copy
+ * has to move. */
 enum { WRITE_BACK_PATIENCE = 6 };
 
-static int run(struct restore *restore, const struct restore_disk *disk, const char *what, const char *const argv[],
-               int *ret_status, char **ret_errors, struct error **err)
+static int run(struct restore *restore, const struct restore_disk *disk, const char *what,
+               const char *const argv[], int *ret_status, char **ret_errors, struct error **err)
 {
         _cleanup_free_ char *unit = xasprintf("%s-copy", restore->tag);
         const struct convert convert = {
@@ -27,15 +30,16 @@ static int run(struct restore *restore, const struct restore_disk *disk, const c
                 .disk = disk->saved->target,
                 .total_bytes = disk->needed_bytes,
                 .stall_seconds = restore->settings->limits.copy_stall_seconds,
-                .write_back_seconds = WRITE_BACK_PATIENCE * restore->settings->limits.copy_stall_seconds,
+                .write_back_seconds =
+                        WRITE_BACK_PATIENCE * restore->settings->limits.copy_stall_seconds,
                 .must_end = restore_reading_failed,
                 .data = restore,
         };
         return convert_run(&convert, argv, ret_status, ret_errors, err);
 }
 
-/* $1 the file, then the command. Its status; what cannot be written back ends it, with 1. Twice a second: each time the disk is made to
- * flush, and more often that costs more than it saves. */
+/* $1 the file, then the command. Its status; what cannot be written back ends it, with 1. Twice a
+ * second: each time the disk is made to flush, and more often that costs more than it saves. */
 #define WITH_WRITE_BACK                                               \
         "target=$1; shift; umask 077\n"                               \
         "\"$@\" & copy=$!; n=0\n"                                     \
@@ -55,10 +59,21 @@ static int run(struct restore *restore, const struct restore_disk *disk, const c
 
 static char **copy_argv(const struct restore *restore, const struct restore_disk *disk)
 {
-        const char *const head[] = {
-                "sh", "-c", WITH_WRITE_BACK, "orch-restore", disk->temporary, "qemu-img", "convert", "-p", "-W", "-m",
-                "16", "-f", "qcow2",         "-O",           disk->format
-        };
+        const char *const head[] = { "sh",
+                                     "-c",
+                                     WITH_WRITE_BACK,
+                                     "orch-restore",
+                                     disk->temporary,
+                                     "qemu-img",
+                                     "convert",
+                                     "-p",
+                                     "-W",
+                                     "-m",
+                                     "16",
+                                     "-f",
+                                     "qcow2",
+                                     "-O",
+                                     disk->format };
         char **argv = NULL;
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);
@@ -83,29 +98,37 @@ static int copy_disk(struct restore *restore, const struct restore_disk *disk, s
                 return 0;
         bool full = errors && strstr(errors, "No space left on device");
         _cleanup_free_ char *said = str_one_line(errors ? errors : "", 600);
-        return error_set(err, full ? ERROR_NOSPACE : ERROR_INTERNAL, "%s to %s failed on %s (status %d): %s", what, disk->path,
+        return error_set(err, full ? ERROR_NOSPACE : ERROR_INTERNAL,
+                         "%s to %s failed on %s (status %d): %s", what, disk->path,
                          restore->host->name, status, said);
 }
 
-/* swtpm runs as a user of its own, and libvirt gives it the folder but not always what is in it: it becomes the owner that the state of other VMs
- * there has, else the one that libvirt is told to use, or uses by itself. $1 what was copied. */
-#define GIVE_TO_SWTPM                                                                                                       \
-        "own=; for d in /var/lib/libvirt/swtpm/*/tpm*; do [ -d \"$d\" ] && own=$(stat -c %u:%g -- \"$d\") && break; done\n" \
-        "word() { sed -n \"s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\\\"\\{0,1\\}\\([^\\\"[:space:]]*\\).*/\\1/p\" "       \
-        "/etc/libvirt/qemu.conf 2>/dev/null | tail -n 1; }\n"                                                               \
-        "if [ -z \"$own\" ]; then u=$(word swtpm_user); g=$(word swtpm_group)\n"                                            \
-        "  for n in tss swtpm root; do [ -n \"$u\" ] || { id \"$n\" >/dev/null 2>&1 && u=$n; }; done\n"                     \
-        "  own=$u:${g:-$(id -g -n \"$u\")}; fi\n"                                                                           \
+/* swtpm runs as a user of its own, and libvirt gives it the folder but not always what is in it: it
+ * becomes the owner that the state of other VMs there has, else the one that libvirt is told to
+ * use, or uses by itself. $1 what was copied. */
+#define GIVE_TO_SWTPM                                                                             \
+        "own=; for d in /var/lib/libvirt/swtpm/*/tpm*; do [ -d \"$d\" ] && own=$(stat -c %u:%g "  \
+        "-- \"$d\") && break; done\n"                                                             \
+        "word() { sed -n "                                                                        \
+        "\"s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\\\"\\{0,1\\}\\([^\\\"[:space:]]*\\).*/\\1/" \
+        "p\" "                                                                                    \
+        "/etc/libvirt/qemu.conf 2>/dev/null | tail -n 1; }\n"                                     \
+        "if [ -z \"$own\" ]; then u=$(word swtpm_user); g=$(word swtpm_group)\n"                  \
+        "  for n in tss swtpm root; do [ -n \"$u\" ] || { id \"$n\" >/dev/null 2>&1 && u=$n; }; " \
+        "done\n"                                                                                  \
+        "  own=$u:${g:-$(id -g -n \"$u\")}; fi\n"                                                 \
         "chmod 711 -- \"$2\" && chown -R -- \"$own\" \"$2\"/* || exit\n"
 
 /* A folder is copied with what is in it; the folder that it goes to is made where it is missing. */
-static int copy_firmware(struct restore *restore, const struct restore_firmware *firmware, struct error **err)
+static int copy_firmware(struct restore *restore, const struct restore_firmware *firmware,
+                         struct error **err)
 {
         if (!firmware->what)
                 return 0;
-        static const char script[] = "umask 077; mkdir -p -m 711 -- \"${2%/*}\" && cp -R -T -- \"$1\" \"$2\" || exit\n"
-                                     "if [ -d \"$2\" ] && [ \"$3\" = run ]; then\n" GIVE_TO_SWTPM "fi\n"
-                                     "find \"$2\" -type f -exec sync {} +";
+        static const char script[] =
+                "umask 077; mkdir -p -m 711 -- \"${2%/*}\" && cp -R -T -- \"$1\" \"$2\" || exit\n"
+                "if [ -d \"$2\" ] && [ \"$3\" = run ]; then\n" GIVE_TO_SWTPM "fi\n"
+                "find \"$2\" -type f -exec sync {} +";
         const char *const argv[] = { "sh",
                                      "-c",
                                      script,
@@ -115,19 +138,27 @@ static int copy_firmware(struct restore *restore, const struct restore_firmware 
                                      restore->options.export_folder ? "keep" : "run",
                                      NULL };
         _cleanup_free_ char *unit = xasprintf("%s-copy", restore->tag);
-        const struct exec_options options = { .timeout_ms = RESTORE_COMMAND_MS, .unit = unit, .cancelled = worker_cancelled };
+        const struct exec_options options = { .timeout_ms = RESTORE_COMMAND_MS,
+                                              .unit = unit,
+                                              .cancelled = worker_cancelled };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         if (restore->host->ops->exec(restore->host, argv, &options, &result, err) < 0)
-                return error_prefix(err, "the %s state cannot be copied to %s", firmware->what, restore->host->name);
+                return error_prefix(err, "the %s state cannot be copied to %s", firmware->what,
+                                    restore->host->name);
         _cleanup_free_ char *said = str_one_line(result.errors ? result.errors : "", 400);
-        return result.status == 0 ? 0
-                                  : error_set(err, ERROR_INTERNAL, "the %s state cannot be copied to %s (status %d): %s",
-                                              firmware->what, restore->host->name, result.status, said);
+        return result.status == 0
+                       ? 0
+                       : error_set(err, ERROR_INTERNAL,
+                                   "the %s state cannot be copied to %s (status %d): %s",
+                                   firmware->what, restore->host->name, result.status, said);
 }
 
 int restore_copy_firmware(struct restore *restore, struct error **err)
 {
-        return copy_firmware(restore, &restore->nvram, err) < 0 || copy_firmware(restore, &restore->tpm, err) < 0 ? -1 : 0;
+        return copy_firmware(restore, &restore->nvram, err) < 0 ||
+                               copy_firmware(restore, &restore->tpm, err) < 0
+                       ? -1
+                       : 0;
 }
 
 int restore_copy(struct restore *restore, struct error **err)
@@ -138,17 +169,30 @@ int restore_copy(struct restore *restore, struct error **err)
                 report_step(restore->report, "copy");
                 if (copy_disk(restore, disk, err) < 0)
                         return -1;
-                report_step_end(restore->report, STEP_DONE, "disk %s, %s", disk->saved->target, size);
+                report_step_end(restore->report, STEP_DONE, "disk %s, %s", disk->saved->target,
+                                size);
         }
         return restore_copy_firmware(restore, err);
 }
 
-static int compare_disk(struct restore *restore, const struct restore_disk *disk, struct error **err)
+static int compare_disk(struct restore *restore, const struct restore_disk *disk,
+                        struct error **err)
 {
-        const char *const argv[] = {
-                "sh",    "-c", WHILE_WRITTEN_BACK, "orch-restore", disk->temporary, "qemu-img", "compare", "-p", "-f",
-                "qcow2", "-F", disk->format,       disk->image,    disk->temporary, NULL
-        };
+        const char *const argv[] = { "sh",
+                                     "-c",
+                                     WHILE_WRITTEN_BACK,
+                                     "orch-restore",
+                                     disk->temporary,
+                                     "qemu-img",
+                                     "compare",
+                                     "-p",
+                                     "-f",
+                                     "qcow2",
+                                     "-F",
+                                     disk->format,
+                                     disk->image,
+                                     disk->temporary,
+                                     NULL };
         _cleanup_free_ char *what = xasprintf("the comparison of disk %s", disk->saved->target);
         _cleanup_free_ char *errors = NULL;
         int status = 0;
@@ -159,10 +203,12 @@ static int compare_disk(struct restore *restore, const struct restore_disk *disk
         _cleanup_free_ char *said = str_one_line(errors ? errors : "", 600);
         if (status == 1)
                 return error_set(err, ERROR_CORRUPT,
-                                 "the copy of disk %s on %s differs from the point: the disk of %s, its memory or the "
+                                 "the copy of disk %s on %s differs from the point: the disk of "
+                                 "%s, its memory or the "
                                  "way to the share is not to be trusted",
                                  disk->saved->target, restore->host->name, restore->host->name);
-        return error_set(err, ERROR_INTERNAL, "%s failed on %s (status %d): %s", what, restore->host->name, status, said);
+        return error_set(err, ERROR_INTERNAL, "%s failed on %s (status %d): %s", what,
+                         restore->host->name, status, said);
 }
 
 int restore_compare(struct restore *restore, struct error **err)
@@ -170,6 +216,7 @@ int restore_compare(struct restore *restore, struct error **err)
         for (size_t i = 0; i < restore->n_disks; i++)
                 if (compare_disk(restore, &restore->disks[i], err) < 0)
                         return -1;
-        report_check(restore->report, CHECK_AFTER, "compared", CHECK_PASS, "%zu disks hold what the point holds", restore->n_disks);
+        report_check(restore->report, CHECK_AFTER, "compared", CHECK_PASS,
+                     "%zu disks hold what the point holds", restore->n_disks);
         return 0;
 }

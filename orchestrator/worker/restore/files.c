@@ -1,5 +1,6 @@
-/* Renaming on the hypervisor: what is replaced out of the way, the new files into place, and both back again. Each script looks at what is
- * there and does only what isn't done, so that it may run again after it was broken off anywhere; none ever renames over a file. */
+/* Renaming on the hypervisor: what is replaced out of the way, the new files into place, and both
+ * back again. Each script looks at what is there and does only what isn't done, so that it may run
+ * again after it was broken off anywhere; none ever renames over a file. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,34 +8,43 @@
 #include "base/strings.h"
 #include "worker/restore/restore-internal.h"
 
-/* Renames $1 to $2, which must not be there. `mv -n` says success when it left $2 alone, so the outcome is looked at. */
-#define RENAME_NEW                                                                                              \
-        "rename_new() { if [ -e \"$2\" ] || [ -L \"$2\" ]; then echo \"$2 is there already\" >&2; exit 3; fi; " \
-        "mv -nT -- \"$1\" \"$2\" && [ ! -e \"$1\" ] || { echo \"$1 cannot be renamed to $2\" >&2; exit 3; }; "  \
+/* Renames $1 to $2, which must not be there. `mv -n` says success when it left $2 alone, so the
+ * outcome is looked at. */
+#define RENAME_NEW                                                                             \
+        "rename_new() { if [ -e \"$2\" ] || [ -L \"$2\" ]; then echo \"$2 is there already\" " \
+        ">&2; exit 3; fi; "                                                                    \
+        "mv -nT -- \"$1\" \"$2\" && [ ! -e \"$1\" ] || { echo \"$1 cannot be renamed to $2\" " \
+        ">&2; exit 3; }; "                                                                     \
         "sync -- \"${2%/*}\"; }\n"
 #define HAS_INODE "has_inode() { [ \"$(stat -c %i -- \"$1\" 2>/dev/null)\" = \"$2\" ]; }\n"
 
 static const char set_aside_script[] =
-        RENAME_NEW "while [ $# -ge 2 ]; do if [ -e \"$1\" ]; then rename_new \"$1\" \"$2\"; elif [ ! -e \"$2\" ]; then "
+        RENAME_NEW "while [ $# -ge 2 ]; do if [ -e \"$1\" ]; then rename_new \"$1\" \"$2\"; elif [ "
+                   "! -e \"$2\" ]; then "
                    "echo \"$1 is gone\" >&2; exit 3; fi; shift 2; done";
-static const char put_back_script[] =
-        RENAME_NEW "while [ $# -ge 2 ]; do if [ -e \"$2\" ]; then rename_new \"$2\" \"$1\"; fi; shift 2; done";
+static const char put_back_script[] = RENAME_NEW
+        "while [ $# -ge 2 ]; do if [ -e \"$2\" ]; then rename_new \"$2\" \"$1\"; fi; shift 2; done";
 /* Temporary, path, inode. */
-static const char move_script[] = RENAME_NEW HAS_INODE "while [ $# -ge 3 ]; do if has_inode \"$2\" \"$3\"; then :; elif has_inode "
-                                                       "\"$1\" \"$3\"; then rename_new \"$1\" \"$2\"; else "
-                                                       "echo \"$1 is gone\" >&2; exit 3; fi; shift 3; done";
-static const char remove_script[] = HAS_INODE "while [ $# -ge 3 ]; do rm -rf -- \"$1\"; if [ \"$3\" != 0 ] && has_inode \"$2\" "
-                                              "\"$3\"; then rm -rf -- \"$2\"; fi; shift 3; done";
-/* Somebody may have gone back to what was set aside: what a definition names, that of a VM that runs included, is not removed. */
+static const char move_script[] = RENAME_NEW HAS_INODE
+        "while [ $# -ge 3 ]; do if has_inode \"$2\" \"$3\"; then :; elif has_inode "
+        "\"$1\" \"$3\"; then rename_new \"$1\" \"$2\"; else "
+        "echo \"$1 is gone\" >&2; exit 3; fi; shift 3; done";
+static const char remove_script[] =
+        HAS_INODE "while [ $# -ge 3 ]; do rm -rf -- \"$1\"; if [ \"$3\" != 0 ] && has_inode \"$2\" "
+                  "\"$3\"; then rm -rf -- \"$2\"; fi; shift 3; done";
+/* Somebody may have gone back to what was set aside: what a definition names, that of a VM that
+ * runs included, is not removed. */
 static const char remove_asides_script[] =
         "n=0; for f; do n=$((n+1)); [ $((n%2)) = 0 ] && [ -e \"$f\" ] || continue\n"
-        "  user=$(grep -lsF -- \"$f\" /etc/libvirt/qemu/*.xml /run/libvirt/qemu/*.xml | head -n 1)\n"
+        "  user=$(grep -lsF -- \"$f\" /etc/libvirt/qemu/*.xml /run/libvirt/qemu/*.xml | head -n "
+        "1)\n"
         "  [ -z \"$user\" ] || { echo \"$f is used by a VM, says $user\" >&2; exit 3; }\n"
         "done\n"
         "while [ $# -ge 2 ]; do rm -rf -- \"$2\"; shift 2; done";
 
 /* As a unit, so that one whose worker died is ended before what it did is undone. */
-static int run_script(const struct restore_journal *journal, struct hypervisor *host, char *const *argv, struct error **err)
+static int run_script(const struct restore_journal *journal, struct hypervisor *host,
+                      char *const *argv, struct error **err)
 {
         _cleanup_free_ char *unit = xasprintf("%s-move", journal->tag);
         const struct exec_options options = { .timeout_ms = RESTORE_COMMAND_MS, .unit = unit };
@@ -44,8 +54,9 @@ static int run_script(const struct restore_journal *journal, struct hypervisor *
         if (result.status == 0)
                 return 0;
         _cleanup_free_ char *said = str_one_line(result.errors ? result.errors : "", 400);
-        return error_set(err, ERROR_INTERNAL, "the files of the restore on %s cannot be changed (status %d): %s", host->name,
-                         result.status, said);
+        return error_set(err, ERROR_INTERNAL,
+                         "the files of the restore on %s cannot be changed (status %d): %s",
+                         host->name, result.status, said);
 }
 
 static char **argv_of(const char *script)
@@ -57,7 +68,8 @@ static char **argv_of(const char *script)
         return argv;
 }
 
-static int run_on_items(const char *script, const struct restore_journal *journal, struct hypervisor *host, struct error **err)
+static int run_on_items(const char *script, const struct restore_journal *journal,
+                        struct hypervisor *host, struct error **err)
 {
         _cleanup_strv_ char **argv = argv_of(script);
         for (size_t i = 0; i < journal->n_items; i++) {
@@ -68,7 +80,8 @@ static int run_on_items(const char *script, const struct restore_journal *journa
         return run_script(journal, host, argv, err);
 }
 
-static int run_on_asides(const char *script, const struct restore_journal *journal, struct hypervisor *host, struct error **err)
+static int run_on_asides(const char *script, const struct restore_journal *journal,
+                         struct hypervisor *host, struct error **err)
 {
         if (journal->n_asides == 0)
                 return 0;
@@ -80,27 +93,32 @@ static int run_on_asides(const char *script, const struct restore_journal *journ
         return run_script(journal, host, argv, err);
 }
 
-int restore_set_aside(const struct restore_journal *journal, struct hypervisor *host, struct error **err)
+int restore_set_aside(const struct restore_journal *journal, struct hypervisor *host,
+                      struct error **err)
 {
         return run_on_asides(set_aside_script, journal, host, err);
 }
 
-int restore_put_back(const struct restore_journal *journal, struct hypervisor *host, struct error **err)
+int restore_put_back(const struct restore_journal *journal, struct hypervisor *host,
+                     struct error **err)
 {
         return run_on_asides(put_back_script, journal, host, err);
 }
 
-int restore_remove_asides(const struct restore_journal *journal, struct hypervisor *host, struct error **err)
+int restore_remove_asides(const struct restore_journal *journal, struct hypervisor *host,
+                          struct error **err)
 {
         return run_on_asides(remove_asides_script, journal, host, err);
 }
 
-int restore_move_items(const struct restore_journal *journal, struct hypervisor *host, struct error **err)
+int restore_move_items(const struct restore_journal *journal, struct hypervisor *host,
+                       struct error **err)
 {
         return run_on_items(move_script, journal, host, err);
 }
 
-int restore_remove_items(const struct restore_journal *journal, struct hypervisor *host, struct error **err)
+int restore_remove_items(const struct restore_journal *journal, struct hypervisor *host,
+                         struct error **err)
 {
         return run_on_items(remove_script, journal, host, err);
 }
@@ -115,28 +133,32 @@ static int read_inodes(struct restore *restore, struct error **err)
         for (size_t i = 0; i < restore->journal->n_items; i++)
                 strv_add(&argv, restore->journal->items[i].temporary);
         _cleanup_free_ char *output = NULL;
-        if (hypervisor_run(restore->host, (const char *const *)argv, RESTORE_COMMAND_MS, &output, err) < 0)
+        if (hypervisor_run(restore->host, (const char *const *)argv, RESTORE_COMMAND_MS, &output,
+                           err) < 0)
                 return -1;
         char *rest = output;
         for (size_t i = 0; i < restore->journal->n_items; i++) {
                 const char *line = strsep(&rest, "\n");
                 restore->journal->items[i].inode = line ? strtoull(line, NULL, 10) : 0;
                 if (restore->journal->items[i].inode == 0)
-                        return error_set(err, ERROR_INTERNAL, "%s did not tell what %s is", restore->host->name,
-                                         restore->journal->items[i].temporary);
+                        return error_set(err, ERROR_INTERNAL, "%s did not tell what %s is",
+                                         restore->host->name, restore->journal->items[i].temporary);
         }
         return 0;
 }
 
 int restore_move(struct restore *restore, struct error **err)
 {
-        struct hypervisor *aside_host = restore->original_xml ? restore->original_host : restore->host;
+        struct hypervisor *aside_host =
+                restore->original_xml ? restore->original_host : restore->host;
         if ((restore->original_xml && restore_check_off(restore, err) < 0) ||
             (restore->journal->n_items && read_inodes(restore, err) < 0))
                 return -1;
-        if (restore_enter_phase(restore, RESTORE_MOVING, err) < 0 || restore_set_aside(restore->journal, aside_host, err) < 0)
+        if (restore_enter_phase(restore, RESTORE_MOVING, err) < 0 ||
+            restore_set_aside(restore->journal, aside_host, err) < 0)
                 return -1;
         for (size_t i = 0; i < restore->journal->n_asides; i++)
-                report_log(restore->report, "set aside on %s: %s", aside_host->name, restore->journal->asides[i].aside);
+                report_log(restore->report, "set aside on %s: %s", aside_host->name,
+                           restore->journal->asides[i].aside);
         return restore_move_items(restore->journal, restore->host, err);
 }

@@ -1,9 +1,11 @@
-/* `--instant`: the machine starts from the point itself, and its blocks come after. Each disk is an overlay at its final place that stands on
- * the point's image on the share; QEMU pulls what is below into it while the guest runs.
+/* `--instant`: the machine starts from the point itself, and its blocks come after. Each disk is an
+ * overlay at its final place that stands on the point's image on the share; QEMU pulls what is
+ * below into it while the guest runs.
  *
- * The point is not written, chowned or relabelled: its images are opened read-only, below an overlay, by a QEMU that runs as root for as long
- * as this lasts, and libvirt is told to leave owners and labels alone (schema/libvirt/domain-isolate.h). A lease keeps it from being pruned until no
- * disk stands on it, whatever becomes of this process. */
+ * The point is not written, chowned or relabelled: its images are opened read-only, below an
+ * overlay, by a QEMU that runs as root for as long as this lasts, and libvirt is told to leave
+ * owners and labels alone (schema/libvirt/domain-isolate.h). A lease keeps it from being pruned
+ * until no disk stands on it, whatever becomes of this process. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -15,24 +17,29 @@
 
 enum { CAPABILITIES_MAX_BYTES = 4 * 1024 * 1024 };
 
-/* The images that a disk stands on, nearest first: each header says what the metadata says, so that QEMU opens nothing else. */
+/* The images that a disk stands on, nearest first: each header says what the metadata says, so that
+ * QEMU opens nothing else. */
 static int find_layers(struct restore *restore, struct restore_disk *disk, struct error **err)
 {
         const struct metadata_disk *image = disk->saved;
         for (size_t i = 0; restore->chain[i]; i++) {
                 const struct point *point = restore_chain_point(restore, i);
-                _cleanup_free_ char *here = xasprintf("%s/%s/%s", repository_path(restore->repository), point->path, image->file);
+                _cleanup_free_ char *here = xasprintf(
+                        "%s/%s/%s", repository_path(restore->repository), point->path, image->file);
                 const struct image_expectation expected = { .virtual_bytes = image->virtual_bytes,
                                                             .backing_file = image->backing_file };
                 if (image_check_header(here, &expected, worker_cancelled, NULL, err) < 0)
                         return -1;
-                strv_addf(&disk->layers, "%s/%s/%s", restore->host_repository, point->path, image->file);
+                strv_addf(&disk->layers, "%s/%s/%s", restore->host_repository, point->path,
+                          image->file);
                 if (!image->backing_file)
                         return 0;
-                const struct point *parent = restore->chain[i + 1] ? restore_chain_point(restore, i + 1) : NULL;
+                const struct point *parent =
+                        restore->chain[i + 1] ? restore_chain_point(restore, i + 1) : NULL;
                 _cleanup_free_ char *folder = xasprintf("../%s/", parent ? parent->name : "");
-                const char *file =
-                        parent && str_starts_with(image->backing_file, folder) ? image->backing_file + strlen(folder) : NULL;
+                const char *file = parent && str_starts_with(image->backing_file, folder)
+                                           ? image->backing_file + strlen(folder)
+                                           : NULL;
                 image = NULL;
                 for (size_t j = 0; file && j < parent->metadata->n_disks; j++)
                         if (streq(parent->metadata->disks[j].file, file))
@@ -40,11 +47,13 @@ static int find_layers(struct restore *restore, struct restore_disk *disk, struc
                 if (!image)
                         break;
         }
-        return error_set(err, ERROR_CORRUPT, "%s does not stand on a disk of the points that %s is based on", disk->saved->file,
-                         restore->point->name);
+        return error_set(err, ERROR_CORRUPT,
+                         "%s does not stand on a disk of the points that %s is based on",
+                         disk->saved->file, restore->point->name);
 }
 
-/* Security models of the hypervisor: with one that owns files, QEMU has to be told to leave the point's alone. */
+/* Security models of the hypervisor: with one that owns files, QEMU has to be told to leave the
+ * point's alone. */
 static int read_models(struct restore *restore, struct error **err)
 {
         const char *const argv[] = { "virsh", "-q", "-c", "qemu:///system", "capabilities", NULL };
@@ -52,7 +61,9 @@ static int read_models(struct restore *restore, struct error **err)
         if (hypervisor_run(restore->host, argv, RESTORE_COMMAND_MS, &xml, err) < 0)
                 return -1;
         if (strlen(xml) > CAPABILITIES_MAX_BYTES)
-                return error_set(err, ERROR_CORRUPT, "%s tells more of its capabilities than can be", restore->host->name);
+                return error_set(err, ERROR_CORRUPT,
+                                 "%s tells more of its capabilities than can be",
+                                 restore->host->name);
         return capabilities_read_models(xml, strlen(xml), &restore->models, err);
 }
 
@@ -61,28 +72,34 @@ int restore_find_layers(struct restore *restore, struct error **err)
         if (!restore->options.instant)
                 return 0;
         if (restore->n_disks == 0)
-                return error_set(err, ERROR_REFUSED, "%s has no disk to start from", restore->point->path);
+                return error_set(err, ERROR_REFUSED, "%s has no disk to start from",
+                                 restore->point->path);
         for (size_t i = 0; i < restore->n_disks; i++)
                 if (find_layers(restore, &restore->disks[i], err) < 0)
                         return error_prefix(err, "disk %s", restore->disks[i].saved->target);
         if (read_models(restore, err) < 0)
                 return -1;
         report_warning(restore->report,
-                       "%s runs from the share until its disks are pulled to %s: if the share stops answering before that, the "
-                       "guest stalls; no backup of it is made meanwhile; its QEMU runs as root until it is next started",
+                       "%s runs from the share until its disks are pulled to %s: if the share "
+                       "stops answering before that, the "
+                       "guest stalls; no backup of it is made meanwhile; its QEMU runs as root "
+                       "until it is next started",
                        restore->name, restore->host->name);
         return 0;
 }
 
 int restore_lay_overlays(struct restore *restore, struct error **err)
 {
-        static const char script[] = "umask 077; qemu-img create -q -f qcow2 -F qcow2 -b \"$1\" \"$2\" && exec sync \"$2\"";
+        static const char script[] = "umask 077; qemu-img create -q -f qcow2 -F qcow2 -b \"$1\" "
+                                     "\"$2\" && exec sync \"$2\"";
         for (size_t i = 0; i < restore->n_disks; i++) {
                 const struct restore_disk *disk = &restore->disks[i];
-                const char *const argv[] = { "sh", "-c", script, "orch-overlay", disk->layers[0], disk->temporary, NULL };
+                const char *const argv[] = {
+                        "sh", "-c", script, "orch-overlay", disk->layers[0], disk->temporary, NULL
+                };
                 if (hypervisor_run(restore->host, argv, RESTORE_COMMAND_MS, NULL, err) < 0)
-                        return error_prefix(err, "disk %s cannot be laid over the point on %s", disk->saved->target,
-                                            restore->host->name);
+                        return error_prefix(err, "disk %s cannot be laid over the point on %s",
+                                            disk->saved->target, restore->host->name);
         }
         return restore_copy_firmware(restore, err);
 }
@@ -99,5 +116,6 @@ struct rewrite_layer *restore_rewrite_layers(const struct restore_disk *disk, si
 
 char *restore_borrowed(const struct restore *restore, const char *definition, struct error **err)
 {
-        return domain_borrow(definition, strlen(definition), (const char *const *)restore->models, err);
+        return domain_borrow(definition, strlen(definition), (const char *const *)restore->models,
+                             err);
 }

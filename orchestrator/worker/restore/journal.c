@@ -1,4 +1,5 @@
-/* The journal of a running restore: begun with its lock before anything is made, and moved on before each phase. */
+/* The journal of a running restore: begun with its lock before anything is made, and moved on
+ * before each phase. */
 #include <string.h>
 #include <unistd.h>
 
@@ -26,7 +27,8 @@ static void plan_aside(struct restore *restore, const char *path)
         _cleanup_free_ char *folder = path_directory(path);
         const char *base = path_base(path);
         int keep = (int)(strlen(base) > 180 ? 180 : strlen(base));
-        _cleanup_free_ char *aside = xasprintf("%s/%.*s.replaced-%.10s-%s", folder, keep, base, date, restore->tag);
+        _cleanup_free_ char *aside =
+                xasprintf("%s/%.*s.replaced-%.10s-%s", folder, keep, base, date, restore->tag);
         restore_journal_add_aside(restore->journal, path, aside);
 }
 
@@ -36,7 +38,8 @@ static void plan_asides(struct restore *restore)
                 if (restore->disks[i].replaced)
                         plan_aside(restore, restore->disks[i].replaced);
         /* Those of a machine on another host lie there. */
-        bool elsewhere = restore->original_xml && !streq(restore->original_entry->name, restore->entry->name);
+        bool elsewhere = restore->original_xml &&
+                         !streq(restore->original_entry->name, restore->entry->name);
         for (size_t i = 0; elsewhere && i < restore->original_xml->n_disks; i++) {
                 const struct domain_disk *disk = &restore->original_xml->disks[i];
                 if (disk->source == DISK_SOURCE_FILE && disk->device == DISK_DEVICE_DISK &&
@@ -54,7 +57,8 @@ int restore_ensure_connection(struct hypervisor *host, const char *uuid, struct 
         static const char *const true_argv[] = { "true", NULL };
         _cleanup_domain_info_ struct domain_info info = { 0 };
         struct deadline deadline = deadline_in_ms(RECONNECT_PATIENCE_MS);
-        if (host->ops->find_domain(host, uuid, NULL, &info, NULL) >= 0 && hypervisor_run(host, true_argv, 15000, NULL, NULL) == 0)
+        if (host->ops->find_domain(host, uuid, NULL, &info, NULL) >= 0 &&
+            hypervisor_run(host, true_argv, 15000, NULL, NULL) == 0)
                 return 0;
         for (;;) {
                 _cleanup_error_ struct error *error = NULL;
@@ -62,10 +66,11 @@ int restore_ensure_connection(struct hypervisor *host, const char *uuid, struct 
                         return 0;
                 if (deadline_passed(deadline)) {
                         error_propagate(err, TAKE_PTR(error));
-                        return error_prefix(err, "%s could not be reached again within %d s", host->name,
-                                            RECONNECT_PATIENCE_MS / 1000);
+                        return error_prefix(err, "%s could not be reached again within %d s",
+                                            host->name, RECONNECT_PATIENCE_MS / 1000);
                 }
-                usleep(1000 * 1000); /* bounded by the deadline above: nothing else is to be waited for */
+                /* bounded by the deadline above: nothing else is to be waited for */
+                usleep(1000 * 1000);
         }
 }
 
@@ -77,7 +82,8 @@ static int undo_restore(void *data, struct error **err)
              restore_ensure_connection(restore->original_host, restore->uuid, err) < 0))
                 return -1;
         return restore_roll_back(restore->repository, restore->journal, restore->host,
-                                 restore->original_xml ? restore->original_host : NULL, restore->report, err);
+                                 restore->original_xml ? restore->original_host : NULL,
+                                 restore->report, err);
 }
 
 static struct restore_journal *new_journal(const struct restore *restore)
@@ -95,7 +101,8 @@ static struct restore_journal *new_journal(const struct restore *restore)
                 .instant = restore->options.instant,
         };
         for (size_t i = 0; i < restore->n_disks; i++)
-                restore_journal_add_item(journal, restore->disks[i].temporary, restore->disks[i].path);
+                restore_journal_add_item(journal, restore->disks[i].temporary,
+                                         restore->disks[i].path);
         if (restore->nvram.what)
                 restore_journal_add_item(journal, restore->nvram.temporary, restore->nvram.path);
         if (restore->tpm.what)
@@ -111,18 +118,24 @@ static int note_original(struct restore *restore, struct error **err)
         journal->original_hypervisor = xstrdup(restore->original_entry->name);
         journal->original_uuid = xstrdup(uuid);
         journal->original_file = xasprintf("%s-original.xml", journal->job);
-        journal->original_ran =
-                restore->original_info.state == DOMAIN_STATE_RUNNING || restore->original_info.state == DOMAIN_STATE_PAUSED;
-        if (restore->original_host->ops->get_autostart(restore->original_host, uuid, &journal->original_autostart, err) < 0)
+        journal->original_ran = restore->original_info.state == DOMAIN_STATE_RUNNING ||
+                                restore->original_info.state == DOMAIN_STATE_PAUSED;
+        if (restore->original_host->ops->get_autostart(restore->original_host, uuid,
+                                                       &journal->original_autostart, err) < 0)
                 return -1;
-        return restores_write_original(restore->repository, journal, restore->original_xml_text, err);
+        return restores_write_original(restore->repository, journal, restore->original_xml_text,
+                                       err);
 }
 
 int restore_begin(struct restore *restore, struct error **err)
 {
-        int locked = restores_lock(restore->repository, restore->request->job, &restore->journal_fd, err);
+        int locked = restores_lock(restore->repository, restore->request->job, &restore->journal_fd,
+                                   err);
         if (locked <= 0)
-                return locked < 0 ? -1 : error_set(err, ERROR_BUSY, "a restore of the job %s runs already", restore->request->job);
+                return locked < 0
+                               ? -1
+                               : error_set(err, ERROR_BUSY, "a restore of the job %s runs already",
+                                           restore->request->job);
         restore->journal = new_journal(restore);
         undo_push(&restore->undo, "restore", undo_restore, restore);
         plan_asides(restore);
@@ -131,8 +144,8 @@ int restore_begin(struct restore *restore, struct error **err)
         return restore_enter_phase(restore, RESTORE_COPYING, err);
 }
 
-/* The journal says the last phase. A machine that runs is complete, whether that can be noted or not: it is not ended for a share that is
- * away, and a recovery sees that it runs. */
+/* The journal says the last phase. A machine that runs is complete, whether that can be noted or
+ * not: it is not ended for a share that is away, and a recovery sees that it runs. */
 static int note_completion(struct restore *restore, struct error **err)
 {
         struct restore_journal *journal = restore->journal;
@@ -146,9 +159,10 @@ static int note_completion(struct restore *restore, struct error **err)
         if (before != RESTORE_STARTING)
                 return -1;
         undo_settle(&restore->undo, "restore");
-        return error_prefix(
-                err, "%s is restored and started on %s, which cannot be noted on the share (once it is there: orch recover %s)",
-                restore->name, restore->host->name, restore->request->vm);
+        return error_prefix(err,
+                            "%s is restored and started on %s, which cannot be noted on the share "
+                            "(once it is there: orch recover %s)",
+                            restore->name, restore->host->name, restore->request->vm);
 }
 
 /* With nothing set aside, and nothing to be pulled, there is nothing left to know. */
@@ -156,7 +170,8 @@ int restore_complete(struct restore *restore, struct error **err)
 {
         struct restore_journal *journal = restore->journal;
         bool keeps = journal->n_asides || journal->original_file;
-        journal->keep_until = keeps ? clock_realtime_s() + (int64_t)RESTORE_KEEP_DAYS * SECONDS_A_DAY : 0;
+        journal->keep_until =
+                keeps ? clock_realtime_s() + (int64_t)RESTORE_KEEP_DAYS * SECONDS_A_DAY : 0;
         if (note_completion(restore, err) < 0)
                 return -1;
         if (!keeps && journal->instant)
@@ -166,12 +181,15 @@ int restore_complete(struct restore *restore, struct error **err)
         _cleanup_free_ char *until = clock_format_local(journal->keep_until);
         for (size_t i = 0; i < journal->n_asides; i++)
                 report_log(restore->report, "kept until %s on %s: %s", until,
-                           journal->original_hypervisor ? journal->original_hypervisor : journal->hypervisor,
+                           journal->original_hypervisor ? journal->original_hypervisor
+                                                        : journal->hypervisor,
                            journal->asides[i].aside);
         if (journal->original_file)
                 report_warning(restore->report,
-                               "what was replaced is kept until %s: %zu files on %s (named .replaced-…), the "
+                               "what was replaced is kept until %s: %zu files on %s (named "
+                               ".replaced-…), the "
                                "definition in metadata/restores/%s on the share",
-                               until, journal->n_asides, journal->original_hypervisor, journal->original_file);
+                               until, journal->n_asides, journal->original_hypervisor,
+                               journal->original_file);
         return 0;
 }

@@ -1,5 +1,6 @@
-/* Where the machine is that the point shows, and who else bears the name that the restored one gets: every hypervisor of the inventory is asked
- * at once, with a short deadline. One that does not answer may have it: that is never taken for "it is gone". */
+/* Where the machine is that the point shows, and who else bears the name that the restored one
+ * gets: every hypervisor of the inventory is asked at once, with a short deadline. One that does
+ * not answer may have it: that is never taken for "it is gone". */
 #include <pthread.h>
 #include <string.h>
 
@@ -29,13 +30,16 @@ static void *inquire(void *data)
 {
         struct inquiry *inquiry = data;
         inquiry->has_uuid = inquiry->has_name = -1;
-        inquiry->host = worker_connect(inquiry->settings, inquiry->entry, CONNECT_MS, &inquiry->error);
+        inquiry->host =
+                worker_connect(inquiry->settings, inquiry->entry, CONNECT_MS, &inquiry->error);
         if (!inquiry->host)
                 return NULL;
         const struct hypervisor_operations *ops = inquiry->host->ops;
-        inquiry->has_uuid = ops->find_domain(inquiry->host, inquiry->uuid, NULL, &inquiry->by_uuid, &inquiry->error);
+        inquiry->has_uuid = ops->find_domain(inquiry->host, inquiry->uuid, NULL, &inquiry->by_uuid,
+                                             &inquiry->error);
         if (inquiry->has_uuid >= 0)
-                inquiry->has_name = ops->find_domain(inquiry->host, NULL, inquiry->name, &inquiry->by_name, &inquiry->error);
+                inquiry->has_name = ops->find_domain(inquiry->host, NULL, inquiry->name,
+                                                     &inquiry->by_name, &inquiry->error);
         return NULL;
 }
 
@@ -50,11 +54,13 @@ static void inquiries_free(struct inquiry *inquiries, size_t count)
         free(inquiries);
 }
 
-/* All of the inventory, and beside them the target and where the machine lived, if the inventory does not have them (any more). */
+/* All of the inventory, and beside them the target and where the machine lived, if the inventory
+ * does not have them (any more). */
 static struct inquiry *list_inquiries(struct restore *restore, size_t *ret_count)
 {
         const struct inventory *inventory = restore->inventory;
-        const char *const others[] = { restore->options.to, restore->metadata->hypervisor, restore->metadata->ran_on };
+        const char *const others[] = { restore->options.to, restore->metadata->hypervisor,
+                                       restore->metadata->ran_on };
         size_t count = inventory->n_hypervisors;
         struct inquiry *inquiries = xcalloc(count + ARRAY_LENGTH(others), sizeof *inquiries);
         for (size_t i = 0; i < count; i++)
@@ -64,7 +70,8 @@ static struct inquiry *list_inquiries(struct restore *restore, size_t *ret_count
                 for (size_t j = 0; !listed && j < count; j++)
                         listed = streq(inquiries[j].entry->name, others[i]);
                 if (!listed)
-                        inquiries[count++].entry = restore_host_entry(inventory, others[i], &restore->own_entries[i]);
+                        inquiries[count++].entry =
+                                restore_host_entry(inventory, others[i], &restore->own_entries[i]);
         }
         *ret_count = count;
         return inquiries;
@@ -87,30 +94,39 @@ static struct inquiry *ask_everywhere(struct restore *restore, size_t *ret_count
         return inquiries;
 }
 
-/* A namesake that is another machine is in the way always: nothing of it is touched, whatever is asked for. */
-static int check_namesakes(const struct restore *restore, const struct inquiry *inquiries, size_t count, struct error **err)
+/* A namesake that is another machine is in the way always: nothing of it is touched, whatever is
+ * asked for. */
+static int check_namesakes(const struct restore *restore, const struct inquiry *inquiries,
+                           size_t count, struct error **err)
 {
         for (size_t i = 0; i < count; i++) {
                 const struct inquiry *inquiry = &inquiries[i];
-                if (inquiry->has_name != 1 || (!restore->new_machine && streq(inquiry->by_name.uuid, restore->xml->uuid)))
+                if (inquiry->has_name != 1 ||
+                    (!restore->new_machine && streq(inquiry->by_name.uuid, restore->xml->uuid)))
                         continue;
                 return error_set(err, ERROR_REFUSED,
-                                 "%s has a VM named %s already (UUID %s, %s)%s: restore under a name that is free: orch restore %s "
+                                 "%s has a VM named %s already (UUID %s, %s)%s: restore under a "
+                                 "name that is free: orch restore %s "
                                  "%s --name NEW",
                                  inquiry->entry->name, restore->name, inquiry->by_name.uuid,
                                  domain_state_name(inquiry->by_name.state),
-                                 restore->new_machine ? "" : ", which is another machine than the one in the backup",
+                                 restore->new_machine
+                                         ? ""
+                                         : ", which is another machine than the one in the backup",
                                  restore->request->vm, restore->point->name);
         }
         return 0;
 }
 
-/* Of a machine that is gone the addresses are free, unless another one was given them since: restored under another name, say.
- * *ret_holder: who has one, on the host of that inquiry; NULL: nobody. */
-static int find_address_holder(const struct restore *restore, const struct inquiry *inquiry, char **ret_holder, struct error **err)
+/* Of a machine that is gone the addresses are free, unless another one was given them since:
+ * restored under another name, say. *ret_holder: who has one, on the host of that inquiry; NULL:
+ * nobody. */
+static int find_address_holder(const struct restore *restore, const struct inquiry *inquiry,
+                               char **ret_holder, struct error **err)
 {
-        static const char script[] = "for m; do set -- \"$@\" -e \"$m\"; shift; done\n"
-                                     "grep -lisF \"$@\" -- /etc/libvirt/qemu/*.xml /run/libvirt/qemu/*.xml | head -n 1";
+        static const char script[] =
+                "for m; do set -- \"$@\" -e \"$m\"; shift; done\n"
+                "grep -lisF \"$@\" -- /etc/libvirt/qemu/*.xml /run/libvirt/qemu/*.xml | head -n 1";
         _cleanup_strv_ char **argv = NULL;
         const char *const head[] = { "sh", "-c", script, "orch-addresses" };
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
@@ -118,7 +134,8 @@ static int find_address_holder(const struct restore *restore, const struct inqui
         for (size_t i = 0; restore->xml->macs[i]; i++)
                 strv_add(&argv, restore->xml->macs[i]);
         _cleanup_free_ char *file = NULL;
-        if (hypervisor_run(inquiry->host, (const char *const *)argv, RESTORE_COMMAND_MS, &file, err) < 0)
+        if (hypervisor_run(inquiry->host, (const char *const *)argv, RESTORE_COMMAND_MS, &file,
+                           err) < 0)
                 return -1;
         file[strcspn(file, "\n")] = '\0';
         if (str_ends_with(file, ".xml"))
@@ -127,24 +144,31 @@ static int find_address_holder(const struct restore *restore, const struct inqui
         return 0;
 }
 
-/* No address twice: a second machine gets new ones then, and the original does not come back beside who has its own. */
-static int check_addresses(struct restore *restore, const struct inquiry *inquiries, size_t count, struct error **err)
+/* No address twice: a second machine gets new ones then, and the original does not come back beside
+ * who has its own. */
+static int check_addresses(struct restore *restore, const struct inquiry *inquiries, size_t count,
+                           struct error **err)
 {
         _cleanup_free_ char *holder = NULL;
-        if (restore->original != ORIGINAL_GONE || !restore->xml->macs || restore_drops_cards(restore))
+        if (restore->original != ORIGINAL_GONE || !restore->xml->macs ||
+            restore_drops_cards(restore))
                 return 0;
         for (size_t i = 0; i < count && !holder; i++)
-                if (inquiries[i].host && find_address_holder(restore, &inquiries[i], &holder, err) < 0)
+                if (inquiries[i].host &&
+                    find_address_holder(restore, &inquiries[i], &holder, err) < 0)
                         return -1;
         restore->addresses_taken = holder != NULL;
         if (!holder)
                 return 0;
         if (!restore->new_machine)
                 return error_set(err, ERROR_REFUSED,
-                                 "an address of the network cards of %s is that of %s meanwhile: give that one another, or restore "
+                                 "an address of the network cards of %s is that of %s meanwhile: "
+                                 "give that one another, or restore "
                                  "with --network none, or beside it: --name NEW",
                                  restore->request->vm, holder);
-        report_log(restore->report, "its network cards get new addresses: those of the point are used by %s", holder);
+        report_log(restore->report,
+                   "its network cards get new addresses: those of the point are used by %s",
+                   holder);
         return 0;
 }
 
@@ -157,24 +181,30 @@ static void take_original(struct restore *restore, struct inquiry *inquiry)
         inquiry->by_uuid = (struct domain_info){ 0 };
 }
 
-static int judge(struct restore *restore, struct inquiry *inquiries, size_t count, struct error **err)
+static int judge(struct restore *restore, struct inquiry *inquiries, size_t count,
+                 struct error **err)
 {
         struct inquiry *found = NULL;
         for (size_t i = 0; i < count; i++) {
                 struct inquiry *inquiry = &inquiries[i];
                 if (inquiry->has_uuid == 1 && found && !restore->new_machine)
-                        return error_set(err, ERROR_REFUSED, "both %s and %s have %s (UUID %s): clear up first which one it is",
-                                         found->entry->name, inquiry->entry->name, restore->request->vm, restore->xml->uuid);
+                        return error_set(
+                                err, ERROR_REFUSED,
+                                "both %s and %s have %s (UUID %s): clear up first which one it is",
+                                found->entry->name, inquiry->entry->name, restore->request->vm,
+                                restore->xml->uuid);
                 if (inquiry->has_uuid == 1)
                         found = inquiry;
                 else if (inquiry->has_uuid < 0 && !restore->unknown_because)
                         restore->unknown_because =
-                                xasprintf("%s does not answer (%s)", inquiry->entry->name, error_message(inquiry->error));
+                                xasprintf("%s does not answer (%s)", inquiry->entry->name,
+                                          error_message(inquiry->error));
         }
         if (found)
                 take_original(restore, found);
         else if (restore->unknown_because)
-                restore->original = restore->options.original_gone ? ORIGINAL_GONE : ORIGINAL_UNKNOWN;
+                restore->original =
+                        restore->options.original_gone ? ORIGINAL_GONE : ORIGINAL_UNKNOWN;
         if (check_namesakes(restore, inquiries, count, err) < 0)
                 return -1;
         return check_addresses(restore, inquiries, count, err);
@@ -188,54 +218,62 @@ static int refuse_second(const struct restore *restore, struct error **err)
         if (restore->new_machine)
                 return 0;
         if (restore->original == ORIGINAL_PRESENT && !restore->options.replace)
-                return error_set(
-                        err, ERROR_REFUSED,
-                        "%s is on %s (UUID %s, %s). To restore beside it: orch restore %s %s --name NEW. To replace it: orch "
-                        "restore %s %s --replace",
-                        restore->original_info.name, restore->original_entry->name, restore->xml->uuid,
-                        domain_state_name(restore->original_info.state), vm, point, vm, point);
+                return error_set(err, ERROR_REFUSED,
+                                 "%s is on %s (UUID %s, %s). To restore beside it: orch restore %s "
+                                 "%s --name NEW. To replace it: orch "
+                                 "restore %s %s --replace",
+                                 restore->original_info.name, restore->original_entry->name,
+                                 restore->xml->uuid,
+                                 domain_state_name(restore->original_info.state), vm, point, vm,
+                                 point);
         if (restore->original == ORIGINAL_UNKNOWN)
                 return error_set(
                         err, ERROR_REFUSED,
-                        "whether %s still runs cannot be learnt: %s. To restore beside it: orch restore %s %s --name NEW. If you "
+                        "whether %s still runs cannot be learnt: %s. To restore beside it: orch "
+                        "restore %s %s --name NEW. If you "
                         "know that it does not run any more and never will: --original-gone",
                         vm, restore->unknown_because, vm, point);
         return 0;
 }
 
 /* What would make replacing it lose something that is not set aside. */
-static int check_settled(const struct restore *restore, const struct domain_info *info, struct error **err)
+static int check_settled(const struct restore *restore, const struct domain_info *info,
+                         struct error **err)
 {
         const char *vm = restore->request->vm;
         _cleanup_strv_ char **snapshots = NULL;
         if (info->has_managed_save)
-                return error_set(
-                        err, ERROR_REFUSED,
-                        "%s on %s has a saved memory state, which fits its present disks only: start it, or drop the state there "
-                        "(virsh managedsave-remove %s), and restore then",
-                        vm, restore->original_entry->name, info->name);
+                return error_set(err, ERROR_REFUSED,
+                                 "%s on %s has a saved memory state, which fits its present disks "
+                                 "only: start it, or drop the state there "
+                                 "(virsh managedsave-remove %s), and restore then",
+                                 vm, restore->original_entry->name, info->name);
         if (info->job)
-                return error_set(err, ERROR_BUSY, "%s on %s is being worked on (%s): restore when that is over", vm,
+                return error_set(err, ERROR_BUSY,
+                                 "%s on %s is being worked on (%s): restore when that is over", vm,
                                  restore->original_entry->name, info->job);
-        if (restore->original_host->ops->list_snapshots(restore->original_host, restore->xml->uuid, &snapshots, err) < 0)
+        if (restore->original_host->ops->list_snapshots(restore->original_host, restore->xml->uuid,
+                                                        &snapshots, err) < 0)
                 return -1;
         if (snapshots && snapshots[0])
-                return error_set(
-                        err, ERROR_REFUSED,
-                        "%s on %s has snapshots (%s), which fit its present disks only: remove them first (virsh snapshot-list %s)",
-                        vm, restore->original_entry->name, snapshots[0], info->name);
+                return error_set(err, ERROR_REFUSED,
+                                 "%s on %s has snapshots (%s), which fit its present disks only: "
+                                 "remove them first (virsh snapshot-list %s)",
+                                 vm, restore->original_entry->name, snapshots[0], info->name);
         return 0;
 }
 
 static int check_replaceable(struct restore *restore, struct error **err)
 {
-        if (restore_refuse_pulled(restore->repository, restore->xml->uuid, "it is not replaced before", err) < 0 ||
+        if (restore_refuse_pulled(restore->repository, restore->xml->uuid,
+                                  "it is not replaced before", err) < 0 ||
             check_settled(restore, &restore->original_info, err) < 0)
                 return -1;
-        if (restore->original_host->ops->get_xml(restore->original_host, restore->xml->uuid, true, true,
-                                                 &restore->original_xml_text, err) < 0)
+        if (restore->original_host->ops->get_xml(restore->original_host, restore->xml->uuid, true,
+                                                 true, &restore->original_xml_text, err) < 0)
                 return -1;
-        restore->original_xml = domain_xml_parse(restore->original_xml_text, strlen(restore->original_xml_text), err);
+        restore->original_xml = domain_xml_parse(restore->original_xml_text,
+                                                 strlen(restore->original_xml_text), err);
         return restore->original_xml ? 0 : -1;
 }
 
@@ -245,7 +283,8 @@ static bool has_same_files(const struct domain_xml *a, const struct domain_xml *
         bool same = a->n_disks == b->n_disks && streq(a->nvram, b->nvram);
         for (size_t i = 0; same && i < a->n_disks; i++) {
                 const struct domain_disk *other = domain_xml_find_disk(b, a->disks[i].target);
-                same = other && streq(other->path, a->disks[i].path) && streq(other->source_type, a->disks[i].source_type);
+                same = other && streq(other->path, a->disks[i].path) &&
+                       streq(other->source_type, a->disks[i].source_type);
         }
         return same;
 }
@@ -255,48 +294,57 @@ static int look_again(struct restore *restore, const struct domain_info *info, s
 {
         _cleanup_free_ char *text = NULL;
         if (check_settled(restore, info, err) < 0 ||
-            restore->original_host->ops->get_xml(restore->original_host, restore->xml->uuid, true, true, &text, err) < 0)
+            restore->original_host->ops->get_xml(restore->original_host, restore->xml->uuid, true,
+                                                 true, &text, err) < 0)
                 return -1;
-        _cleanup_(domain_xml_freep) struct domain_xml *now = domain_xml_parse(text, strlen(text), err);
+        _cleanup_(domain_xml_freep) struct domain_xml *now =
+                domain_xml_parse(text, strlen(text), err);
         if (!now)
                 return -1;
         if (!has_same_files(restore->original_xml, now))
-                return error_set(err, ERROR_BUSY,
-                                 "the disks of %s on %s are others than when this restore began (a snapshot, a backup by other "
-                                 "means, a change of its definition): restore again when they are settled",
-                                 restore->request->vm, restore->original_entry->name);
-        restore->journal->original_ran = info->state == DOMAIN_STATE_RUNNING || info->state == DOMAIN_STATE_PAUSED;
+                return error_set(
+                        err, ERROR_BUSY,
+                        "the disks of %s on %s are others than when this restore began (a "
+                        "snapshot, a backup by other "
+                        "means, a change of its definition): restore again when they are settled",
+                        restore->request->vm, restore->original_entry->name);
+        restore->journal->original_ran =
+                info->state == DOMAIN_STATE_RUNNING || info->state == DOMAIN_STATE_PAUSED;
         if (streq(text, restore->original_xml_text))
                 return 0;
-        report_log(restore->report, "the definition of %s was changed since this restore began: the newer one is kept",
-                   restore->request->vm);
+        report_log(
+                restore->report,
+                "the definition of %s was changed since this restore began: the newer one is kept",
+                restore->request->vm);
         return restores_write_original(restore->repository, restore->journal, text, err);
 }
 
 int restore_look_again(struct restore *restore, struct error **err)
 {
         _cleanup_domain_info_ struct domain_info info = { 0 };
-        int found = restore->original_host->ops->find_domain(restore->original_host, restore->xml->uuid, NULL, &info, err);
+        int found = restore->original_host->ops->find_domain(restore->original_host,
+                                                             restore->xml->uuid, NULL, &info, err);
         if (found == 0)
                 error_set(err, ERROR_REFUSED, "it is not there any more");
         if (found <= 0 || look_again(restore, &info, err) < 0)
-                return error_prefix(err, "%s on %s is not replaced, and was left as it is", restore->request->vm,
-                                    restore->original_entry->name);
+                return error_prefix(err, "%s on %s is not replaced, and was left as it is",
+                                    restore->request->vm, restore->original_entry->name);
         return 0;
 }
 
 int restore_check_off(const struct restore *restore, struct error **err)
 {
         _cleanup_domain_info_ struct domain_info info = { 0 };
-        int found = restore->original_host->ops->find_domain(restore->original_host, restore->xml->uuid, NULL, &info, err);
+        int found = restore->original_host->ops->find_domain(restore->original_host,
+                                                             restore->xml->uuid, NULL, &info, err);
         if (found <= 0)
                 return found;
         if (!domain_state_is_off(info.state))
-                return error_set(
-                        err, ERROR_REFUSED,
-                        "%s on %s was shut off to be replaced, and somebody started it again (a cluster manager?): see that "
-                        "nobody does, and restore again",
-                        restore->request->vm, restore->original_entry->name);
+                return error_set(err, ERROR_REFUSED,
+                                 "%s on %s was shut off to be replaced, and somebody started it "
+                                 "again (a cluster manager?): see that "
+                                 "nobody does, and restore again",
+                                 restore->request->vm, restore->original_entry->name);
         return info.has_managed_save ? check_settled(restore, &info, err) : 0;
 }
 
@@ -314,11 +362,13 @@ int restore_find_original(struct restore *restore, struct error **err)
         if (replaces && check_replaceable(restore, err) < 0)
                 return -1;
         if (restore->original == ORIGINAL_PRESENT)
-                report_step_end(restore->report, STEP_DONE, "%s is on %s, %s%s", restore->original_info.name,
-                                restore->original_entry->name, domain_state_name(restore->original_info.state),
+                report_step_end(restore->report, STEP_DONE, "%s is on %s, %s%s",
+                                restore->original_info.name, restore->original_entry->name,
+                                domain_state_name(restore->original_info.state),
                                 replaces ? ": it is replaced" : "");
         else if (restore->original == ORIGINAL_UNKNOWN)
-                report_step_end(restore->report, STEP_DONE, "it counts as running: %s", restore->unknown_because);
+                report_step_end(restore->report, STEP_DONE, "it counts as running: %s",
+                                restore->unknown_because);
         else
                 report_step_end(restore->report, STEP_DONE, "no hypervisor%s has it",
                                 restore->unknown_because ? " that answers" : "");

@@ -1,5 +1,6 @@
-/* Where everything goes: the hypervisor, the name and UUID, a path for each disk and for firmware state. Disks go where they were, as long as
- * that folder is there; with another name, format or folder their names are made from the VM's and the disk's. */
+/* Where everything goes: the hypervisor, the name and UUID, a path for each disk and for firmware
+ * state. Disks go where they were, as long as that folder is there; with another name, format or
+ * folder their names are made from the VM's and the disk's. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -13,19 +14,22 @@
 #define TPM_FOLDER "/var/lib/libvirt/swtpm"
 #define NVRAM_FOLDER "/var/lib/libvirt/qemu/nvram"
 
-const struct inventory_hypervisor *restore_host_entry(const struct inventory *inventory, const char *name,
+const struct inventory_hypervisor *restore_host_entry(const struct inventory *inventory,
+                                                      const char *name,
                                                       struct inventory_hypervisor *fallback)
 {
         const struct inventory_hypervisor *entry = inventory_find_hypervisor(inventory, name);
         if (entry)
                 return entry;
-        *fallback = (struct inventory_hypervisor){ .name = (char *)(uintptr_t)name,
-                                                   .address = (char *)(uintptr_t)name,
-                                                   .scratch = (char *)(uintptr_t) "/var/lib/libvirt/images" };
+        *fallback = (struct inventory_hypervisor){
+                .name = (char *)(uintptr_t)name,
+                .address = (char *)(uintptr_t)name,
+                .scratch = (char *)(uintptr_t) "/var/lib/libvirt/images"
+        };
         return fallback;
 }
 
-/* -- the hypervisor --------------------------------------------------------------------------------------------------- */
+/* -- the hypervisor -- */
 
 static const struct inventory_hypervisor *choose_entry(struct restore *restore)
 {
@@ -45,7 +49,8 @@ int restore_choose_target(struct restore *restore, struct error **err)
         restore->entry = choose_entry(restore);
         if (!restore->entry)
                 return error_set(err, ERROR_CONFIG,
-                                 "%s lived on %s, which the inventory does not have any more: name a hypervisor with --to",
+                                 "%s lived on %s, which the inventory does not have any more: name "
+                                 "a hypervisor with --to",
                                  restore->request->vm, restore->metadata->hypervisor);
         restore->host_repository = worker_host_repository(restore->settings, restore->entry);
         if (restore->original_host && streq(restore->original_entry->name, restore->entry->name))
@@ -57,18 +62,22 @@ int restore_choose_target(struct restore *restore, struct error **err)
         struct hypervisor_versions versions = { 0 };
         if (restore->host->ops->versions(restore->host, &versions, err) < 0)
                 return -1;
-        report_step_end(restore->report, STEP_DONE, "%s, libvirt %lu.%lu, QEMU %lu.%lu (the backup: %s, %s)", restore->entry->name,
-                        versions.libvirt / 1000000, versions.libvirt / 1000 % 1000, versions.qemu / 1000000,
-                        versions.qemu / 1000 % 1000, restore->metadata->libvirt_version ? restore->metadata->libvirt_version : "?",
-                        restore->metadata->qemu_version ? restore->metadata->qemu_version : "?");
+        report_step_end(
+                restore->report, STEP_DONE,
+                "%s, libvirt %lu.%lu, QEMU %lu.%lu (the backup: %s, %s)", restore->entry->name,
+                versions.libvirt / 1000000, versions.libvirt / 1000 % 1000, versions.qemu / 1000000,
+                versions.qemu / 1000 % 1000,
+                restore->metadata->libvirt_version ? restore->metadata->libvirt_version : "?",
+                restore->metadata->qemu_version ? restore->metadata->qemu_version : "?");
         return 0;
 }
 
 char *restore_look(struct hypervisor *host, char *const *paths, struct error **err)
 {
-        static const char script[] =
-                "for p; do if [ -d \"$p\" ]; then printf d; elif [ -b \"$p\" ]; then printf b; elif [ -f \"$p\" ]; "
-                "then printf f; elif [ -e \"$p\" ] || [ -L \"$p\" ]; then printf o; else printf -; fi; done";
+        static const char script[] = "for p; do if [ -d \"$p\" ]; then printf d; elif [ -b \"$p\" "
+                                     "]; then printf b; elif [ -f \"$p\" ]; "
+                                     "then printf f; elif [ -e \"$p\" ] || [ -L \"$p\" ]; then "
+                                     "printf o; else printf -; fi; done";
         _cleanup_strv_ char **argv = NULL;
         const char *const head[] = { "sh", "-c", script, "orch-look" };
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
@@ -79,13 +88,15 @@ char *restore_look(struct hypervisor *host, char *const *paths, struct error **e
         if (hypervisor_run(host, (const char *const *)argv, RESTORE_COMMAND_MS, &kinds, err) < 0)
                 return NULL;
         if (strlen(kinds) != strv_length(paths)) {
-                error_set(err, ERROR_INTERNAL, "%s gave an answer that cannot be read when asked what is there", host->name);
+                error_set(err, ERROR_INTERNAL,
+                          "%s gave an answer that cannot be read when asked what is there",
+                          host->name);
                 return NULL;
         }
         return TAKE_PTR(kinds);
 }
 
-/* -- disks ------------------------------------------------------------------------------------------------------------ */
+/* -- disks -- */
 
 static char random_hex(void)
 {
@@ -107,7 +118,8 @@ static char *new_uuid(void)
 
 static bool is_wanted(const struct restore *restore, const char *target)
 {
-        return !restore->options.disks || !restore->options.disks[0] || strv_contains(restore->options.disks, target);
+        return !restore->options.disks || !restore->options.disks[0] ||
+               strv_contains(restore->options.disks, target);
 }
 
 static int check_wanted_disks(const struct restore *restore, struct error **err)
@@ -117,12 +129,14 @@ static int check_wanted_disks(const struct restore *restore, struct error **err)
                 _cleanup_strv_ char **has = NULL;
                 for (size_t j = 0; j < restore->metadata->n_disks; j++) {
                         strv_add(&has, restore->metadata->disks[j].target);
-                        found = found || streq(restore->metadata->disks[j].target, restore->options.disks[i]);
+                        found = found || streq(restore->metadata->disks[j].target,
+                                               restore->options.disks[i]);
                 }
                 _cleanup_free_ char *list = strv_join(has, ", ");
                 if (!found)
-                        return error_set(err, ERROR_CONFIG, "the point %s has no disk %s; it has: %s", restore->point->name,
-                                         restore->options.disks[i], list);
+                        return error_set(err, ERROR_CONFIG,
+                                         "the point %s has no disk %s; it has: %s",
+                                         restore->point->name, restore->options.disks[i], list);
         }
         return 0;
 }
@@ -137,8 +151,10 @@ static int find_folder(struct restore *restore, struct error **err)
         _cleanup_free_ char *xml = NULL;
         int found = restore->host->ops->find_pool(restore->host, images, &xml, err);
         if (found == 0)
-                return error_set(err, ERROR_CONFIG, "%s has no storage pool named %s (virsh pool-list --all shows them)",
-                                 restore->host->name, images);
+                return error_set(
+                        err, ERROR_CONFIG,
+                        "%s has no storage pool named %s (virsh pool-list --all shows them)",
+                        restore->host->name, images);
         if (found < 0)
                 return -1;
         free(restore->folder);
@@ -146,27 +162,32 @@ static int find_folder(struct restore *restore, struct error **err)
         return restore->folder ? 0 : error_prefix(err, "%s: %s", restore->host->name, images);
 }
 
-static char *made_path(const struct restore *restore, const char *folder, const struct restore_disk *disk)
+static char *made_path(const struct restore *restore, const char *folder,
+                       const struct restore_disk *disk)
 {
-        return xasprintf("%s/%s-%s.%s", folder, restore->name, disk->saved->target, streq(disk->format, "qcow2") ? "qcow2" : "raw");
+        return xasprintf("%s/%s-%s.%s", folder, restore->name, disk->saved->target,
+                         streq(disk->format, "qcow2") ? "qcow2" : "raw");
 }
 
 /* Where the replaced machine has this disk in a file on the target; else NULL. */
 static const char *replaced_file(const struct restore *restore, const char *target)
 {
-        const struct domain_disk *disk = restore->original_xml ? domain_xml_find_disk(restore->original_xml, target) : NULL;
+        const struct domain_disk *disk =
+                restore->original_xml ? domain_xml_find_disk(restore->original_xml, target) : NULL;
         bool here = disk && streq(restore->original_entry->name, restore->entry->name);
         return here && disk->source == DISK_SOURCE_FILE ? disk->path : NULL;
 }
 
 /* `kinds`: of the folders where the disks were, in their order. */
-static char *choose_path(const struct restore *restore, const struct restore_disk *disk, char folder_kind)
+static char *choose_path(const struct restore *restore, const struct restore_disk *disk,
+                         char folder_kind)
 {
         const struct metadata_disk *saved = disk->saved;
         const char *was = replaced_file(restore, saved->target);
         if (!was && !streq(saved->source_type, "block"))
                 was = saved->source_path;
-        bool folder_is_there = was && (folder_kind == 'd' || was == replaced_file(restore, saved->target));
+        bool folder_is_there =
+                was && (folder_kind == 'd' || was == replaced_file(restore, saved->target));
         if (restore->options.images || !folder_is_there)
                 return made_path(restore, restore->folder, disk);
         if (!restore->new_machine && streq(disk->format, saved->source_format))
@@ -183,17 +204,20 @@ static char *temporary_path(const struct restore *restore, const char *path, con
 
 static uint64_t needed_bytes(const struct metadata_disk *saved)
 {
-        uint64_t bytes = saved->allocated_bytes > saved->stored_bytes ? saved->allocated_bytes : saved->stored_bytes;
+        uint64_t bytes = saved->allocated_bytes > saved->stored_bytes ? saved->allocated_bytes
+                                                                      : saved->stored_bytes;
         return bytes ? bytes : saved->virtual_bytes;
 }
 
 static void plan_disk(struct restore *restore, const struct metadata_disk *saved, char folder_kind)
 {
-        restore->disks = xrealloc_array(restore->disks, restore->n_disks + 1, sizeof *restore->disks);
+        restore->disks =
+                xrealloc_array(restore->disks, restore->n_disks + 1, sizeof *restore->disks);
         struct restore_disk *disk = &restore->disks[restore->n_disks++];
         *disk = (struct restore_disk){
                 .saved = saved,
-                .image = xasprintf("%s/%s/%s", restore->host_repository, restore->point->path, saved->file),
+                .image = xasprintf("%s/%s/%s", restore->host_repository, restore->point->path,
+                                   saved->file),
                 .format = xstrdup(restore->options.instant  ? "qcow2"
                                   : restore->options.format ? restore->options.format
                                                             : saved->source_format),
@@ -209,7 +233,8 @@ static int plan_disks(struct restore *restore, struct error **err)
         _cleanup_strv_ char **folders = NULL;
         for (size_t i = 0; i < restore->metadata->n_disks; i++) {
                 const char *was = restore->metadata->disks[i].source_path;
-                _cleanup_free_ char *folder = path_directory(was && was[0] == '/' ? was : "/nowhere/");
+                _cleanup_free_ char *folder =
+                        path_directory(was && was[0] == '/' ? was : "/nowhere/");
                 strv_add(&folders, folder);
         }
         _cleanup_free_ char *kinds = restore_look(restore->host, folders, err);
@@ -229,20 +254,23 @@ const struct restore_disk *restore_find_disk(const struct restore *restore, cons
         return NULL;
 }
 
-/* Disks of a replaced machine that are not restored and still are what the saved definition names: they stay in it. */
+/* Disks of a replaced machine that are not restored and still are what the saved definition names:
+ * they stay in it. */
 static void find_kept(struct restore *restore)
 {
         for (size_t i = 0; restore->original_xml && i < restore->xml->n_disks; i++) {
                 const struct domain_disk *saved = &restore->xml->disks[i];
-                const struct domain_disk *now = domain_xml_find_disk(restore->original_xml, saved->target);
+                const struct domain_disk *now =
+                        domain_xml_find_disk(restore->original_xml, saved->target);
                 bool here = streq(restore->original_entry->name, restore->entry->name);
-                if (here && now && !restore_find_disk(restore, saved->target) && streq(now->path, saved->path) &&
-                    streq(now->source_type, saved->source_type) && streq(now->format, saved->format))
+                if (here && now && !restore_find_disk(restore, saved->target) &&
+                    streq(now->path, saved->path) && streq(now->source_type, saved->source_type) &&
+                    streq(now->format, saved->format))
                         strv_add(&restore->keep, saved->target);
         }
 }
 
-/* -- firmware --------------------------------------------------------------------------------------------------------- */
+/* -- firmware -- */
 
 static char *saved_on_host(const struct restore *restore, const char *file)
 {
@@ -255,11 +283,13 @@ static void plan_nvram(struct restore *restore)
         if (!metadata->nvram_file || !restore->xml->nvram)
                 return;
         bool has_path = metadata->nvram_path && metadata->nvram_path[0] == '/';
-        _cleanup_free_ char *folder = has_path ? path_directory(metadata->nvram_path) : xstrdup(NVRAM_FOLDER);
+        _cleanup_free_ char *folder =
+                has_path ? path_directory(metadata->nvram_path) : xstrdup(NVRAM_FOLDER);
         restore->nvram.what = "NVRAM";
         restore->nvram.saved = saved_on_host(restore, metadata->nvram_file);
-        restore->nvram.path = has_path && !restore->new_machine ? xstrdup(metadata->nvram_path)
-                                                                : xasprintf("%s/%s_VARS.fd", folder, restore->name);
+        restore->nvram.path = has_path && !restore->new_machine
+                                      ? xstrdup(metadata->nvram_path)
+                                      : xasprintf("%s/%s_VARS.fd", folder, restore->name);
         restore->nvram.temporary = temporary_path(restore, restore->nvram.path, "nvram");
 }
 
@@ -276,21 +306,25 @@ static void plan_tpm(struct restore *restore)
 int restore_plan(struct restore *restore, struct error **err)
 {
         restore->uuid = restore->new_machine ? new_uuid() : xstrdup(restore->xml->uuid);
-        if (check_wanted_disks(restore, err) < 0 || find_folder(restore, err) < 0 || plan_disks(restore, err) < 0)
+        if (check_wanted_disks(restore, err) < 0 || find_folder(restore, err) < 0 ||
+            plan_disks(restore, err) < 0)
                 return -1;
         find_kept(restore);
         if (restore->n_disks == 0 && !restore->keep)
-                return error_set(
-                        err, ERROR_REFUSED,
-                        "the point %s holds the configuration alone (config_only), and a VM without disks is none: its XML is to "
-                        "be had by --export, all of it in the folder %s of the share",
-                        restore->point->name, restore->point->path);
+                return error_set(err, ERROR_REFUSED,
+                                 "the point %s holds the configuration alone (config_only), and a "
+                                 "VM without disks is none: its XML is to "
+                                 "be had by --export, all of it in the folder %s of the share",
+                                 restore->point->name, restore->point->path);
         plan_nvram(restore);
         plan_tpm(restore);
         for (size_t i = 0; i < restore->n_disks; i++)
-                report_log(restore->report, "disk %s goes to %s as %s%s%s", restore->disks[i].saved->target, restore->disks[i].path,
-                           restore->disks[i].format, restore->disks[i].replaced ? "; set aside: " : "",
+                report_log(restore->report, "disk %s goes to %s as %s%s%s",
+                           restore->disks[i].saved->target, restore->disks[i].path,
+                           restore->disks[i].format,
+                           restore->disks[i].replaced ? "; set aside: " : "",
                            restore->disks[i].replaced ? restore->disks[i].replaced : "");
-        report_step_end(restore->report, STEP_DONE, "%s, UUID %s, %zu disks", restore->name, restore->uuid, restore->n_disks);
+        report_step_end(restore->report, STEP_DONE, "%s, UUID %s, %zu disks", restore->name,
+                        restore->uuid, restore->n_disks);
         return 0;
 }

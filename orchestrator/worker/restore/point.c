@@ -1,5 +1,6 @@
-/* The point that is restored: which one it is, whether it and all that it builds on are whole, and the lease that keeps it while it is read.
- * Nothing is copied from a point that was not read back right before, or that has been touched since it was (restore-reading.c). */
+/* The point that is restored: which one it is, whether it and all that it builds on are whole, and
+ * the lease that keeps it while it is read. Nothing is copied from a point that was not read back
+ * right before, or that has been touched since it was (restore-reading.c). */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -13,8 +14,10 @@
 
 enum { XML_MAX_BYTES = 8 * 1024 * 1024 };
 
-/* Whether it can be offered: it and all that it builds on are there and whole, as far as is known. `bad`: what was just found damaged. */
-static bool is_good(const struct restore *restore, const struct point *point, const struct point *bad)
+/* Whether it can be offered: it and all that it builds on are there and whole, as far as is known.
+ * `bad`: what was just found damaged. */
+static bool is_good(const struct restore *restore, const struct point *point,
+                    const struct point *bad)
 {
         for (size_t i = 0; point && i <= restore->points.count; i++) {
                 if (point == bad || point->problem || !point->metadata || point->state.damaged)
@@ -33,19 +36,22 @@ static char *older_good_point(const struct restore *restore, const struct point 
         for (size_t i = 0; i < restore->points.count; i++) {
                 const struct point *point = &restore->points.items[i];
                 if (past && is_good(restore, point, bad))
-                        return xasprintf("the next older good point: orch restore %s %s", restore->request->vm, point->name);
+                        return xasprintf("the next older good point: orch restore %s %s",
+                                         restore->request->vm, point->name);
                 past = past || point == restore->point;
         }
         return xasprintf("there is no older good point of %s", restore->request->vm);
 }
 
 /* Short enough that the end of it, which says what to do, is not cut off anywhere. */
-static int refuse_point(const struct restore *restore, const struct point *bad, const char *problem, struct error **err)
+static int refuse_point(const struct restore *restore, const struct point *bad, const char *problem,
+                        struct error **err)
 {
         _cleanup_free_ char *older = older_good_point(restore, bad);
         _cleanup_free_ char *cut = str_one_line(problem, 200);
-        return error_set(err, ERROR_CORRUPT, "the point %s is not whole: %s. Nothing was %s; %s", restore->point->name, cut,
-                         restore->reading ? "put in place" : "copied", older);
+        return error_set(err, ERROR_CORRUPT, "the point %s is not whole: %s. Nothing was %s; %s",
+                         restore->point->name, cut, restore->reading ? "put in place" : "copied",
+                         older);
 }
 
 /* The point, its parent, and so on; as many as there are points at most, so that a circle ends. */
@@ -59,18 +65,20 @@ static int find_chain(struct restore *restore, struct error **err)
                         return 0;
                 const struct point *next = points_find_beside(&restore->points, point, parent);
                 if (!next) {
-                        _cleanup_free_ char *problem =
-                                xasprintf("%s builds on the point %s, which is missing", point->name, parent);
+                        _cleanup_free_ char *problem = xasprintf(
+                                "%s builds on the point %s, which is missing", point->name, parent);
                         return refuse_point(restore, NULL, problem, err);
                 }
                 if (next->problem || !next->metadata) {
-                        _cleanup_free_ char *problem = xasprintf("it builds on the point %s, which is damaged: %s", next->name,
-                                                                 next->problem ? next->problem : "it has no metadata");
+                        _cleanup_free_ char *problem = xasprintf(
+                                "it builds on the point %s, which is damaged: %s", next->name,
+                                next->problem ? next->problem : "it has no metadata");
                         return refuse_point(restore, NULL, problem, err);
                 }
                 point = next;
         }
-        return refuse_point(restore, NULL, "the points that it builds on go round in a circle", err);
+        return refuse_point(restore, NULL, "the points that it builds on go round in a circle",
+                            err);
 }
 
 static int choose(struct restore *restore, struct error **err)
@@ -78,42 +86,54 @@ static int choose(struct restore *restore, struct error **err)
         if (points_scan_named(restore->repository, restore->request->vm, &restore->points, err) < 0)
                 return -1;
         if (restore->points.count == 0)
-                return error_set(err, ERROR_CONFIG, "there is no point of %s on the share %s (`orch list` shows what there is)",
-                                 restore->request->vm, repository_path(restore->repository));
-        restore->point = points_choose(&restore->points, restore->request->vm, restore->options.point, err);
+                return error_set(
+                        err, ERROR_CONFIG,
+                        "there is no point of %s on the share %s (`orch list` shows what there is)",
+                        restore->request->vm, repository_path(restore->repository));
+        restore->point =
+                points_choose(&restore->points, restore->request->vm, restore->options.point, err);
         return restore->point ? 0 : -1;
 }
 
 static int read_xml(struct restore *restore, struct error **err)
 {
-        _cleanup_free_ char *path =
-                xasprintf("%s/%s/%s.xml", repository_path(restore->repository), restore->point->path, restore->request->vm);
+        _cleanup_free_ char *path = xasprintf("%s/%s/%s.xml", repository_path(restore->repository),
+                                              restore->point->path, restore->request->vm);
         _cleanup_error_ struct error *error = NULL;
         restore->xml_text = fs_read_file(path, XML_MAX_BYTES, NULL, &error);
         if (restore->xml_text)
-                restore->xml = domain_xml_parse(restore->xml_text, strlen(restore->xml_text), &error);
+                restore->xml =
+                        domain_xml_parse(restore->xml_text, strlen(restore->xml_text), &error);
         if (restore->xml)
                 return 0;
         error_prefix(&error, "%s.xml", restore->request->vm);
         return refuse_point(restore, restore->point, error_message(error), err);
 }
 
-/* A share that is read-only for this machine, such as a snapshot of it, or full, can be exported from all the same. */
+/* A share that is read-only for this machine, such as a snapshot of it, or full, can be exported
+ * from all the same. */
 static int take_lease(struct restore *restore, struct error **err)
 {
         const struct point *point = restore->point;
         _cleanup_error_ struct error *error = NULL;
-        restore->lease = lease_take(restore->repository, point->hypervisor, point->vm, restore->chain, restore->request->job,
-                                    restore->options.instant ? LEASE_UNTIL_DROPPED : LEASE_OF_PROCESS, &error);
+        restore->lease = lease_take(
+                restore->repository, point->hypervisor, point->vm, restore->chain,
+                restore->request->job,
+                restore->options.instant ? LEASE_UNTIL_DROPPED : LEASE_OF_PROCESS, &error);
         if (restore->lease)
                 return 0;
         if (!lease_cannot_be_written(error))
                 return error_propagate(err, TAKE_PTR(error));
         if (!restore->options.export_folder)
                 return error_set(err, error->kind,
-                                 "%s: a share that cannot be written to can only be exported from (--export DIR)%s", error->message,
-                                 error->kind == ERROR_NOSPACE ? "; `orch prune` makes room on it" : "");
-        report_warning(restore->report, "the point is not kept from being pruned while it is read: %s", error->message);
+                                 "%s: a share that cannot be written to can only be exported from "
+                                 "(--export DIR)%s",
+                                 error->message,
+                                 error->kind == ERROR_NOSPACE ? "; `orch prune` makes room on it"
+                                                              : "");
+        report_warning(restore->report,
+                       "the point is not kept from being pruned while it is read: %s",
+                       error->message);
         return 0;
 }
 
@@ -129,8 +149,9 @@ int restore_choose_point(struct restore *restore, struct error **err)
                 return -1;
         if (!restore->dry_run && take_lease(restore, err) < 0)
                 return -1;
-        report_step_end(restore->report, STEP_DONE, "%s, %s%s%s", point->path, point->metadata->level,
-                        point->metadata->parent ? ", builds on " : "", point->metadata->parent ? point->metadata->parent : "");
+        report_step_end(restore->report, STEP_DONE, "%s, %s%s%s", point->path,
+                        point->metadata->level, point->metadata->parent ? ", builds on " : "",
+                        point->metadata->parent ? point->metadata->parent : "");
         return read_xml(restore, err);
 }
 
@@ -142,40 +163,49 @@ static void on_bytes(uint64_t done, uint64_t total, void *data)
 
 const struct point *restore_chain_point(const struct restore *restore, size_t index)
 {
-        const struct point *point = points_find_beside(&restore->points, restore->point, restore->chain[index]);
+        const struct point *point =
+                points_find_beside(&restore->points, restore->point, restore->chain[index]);
         assert(point); /* find_chain() has seen it */
         return point;
 }
 
 /* Marks nothing: that is for `orch verify`, which reads twice. */
-int restore_refuse_damaged(struct restore *restore, const struct point *point, char *const *damage, struct error **err)
+int restore_refuse_damaged(struct restore *restore, const struct point *point, char *const *damage,
+                           struct error **err)
 {
         bool own = point == restore->point;
         _cleanup_free_ char *all = strv_join(damage, "; ");
-        _cleanup_free_ char *problem = xasprintf("%s%s%s%s", own ? "" : "it builds on the point ", own ? "" : point->name,
-                                                 own ? "" : ", which is damaged: ", all);
-        report_check(restore->report, restore->reading ? CHECK_AFTER : CHECK_BEFORE, "checksums", CHECK_FAIL, "%s", problem);
+        _cleanup_free_ char *problem =
+                xasprintf("%s%s%s%s", own ? "" : "it builds on the point ", own ? "" : point->name,
+                          own ? "" : ", which is damaged: ", all);
+        report_check(restore->report, restore->reading ? CHECK_AFTER : CHECK_BEFORE, "checksums",
+                     CHECK_FAIL, "%s", problem);
         return refuse_point(restore, point, problem, err);
 }
 
-static int verify_one(struct restore *restore, const struct point *point, enum points_depth depth, uint64_t *bytes,
-                      struct error **err)
+static int verify_one(struct restore *restore, const struct point *point, enum points_depth depth,
+                      uint64_t *bytes, struct error **err)
 {
-        const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = worker_cancelled, .data = restore };
+        const struct staging_progress progress = { .on_bytes = on_bytes,
+                                                   .cancelled = worker_cancelled,
+                                                   .data = restore };
         _cleanup_strv_ char **damage = NULL;
         uint64_t read = 0;
-        if (points_verify(restore->repository, point, &restore->points, depth, &progress, &read, &damage, err) < 0)
+        if (points_verify(restore->repository, point, &restore->points, depth, &progress, &read,
+                          &damage, err) < 0)
                 return -1;
         *bytes += read;
         return damage ? restore_refuse_damaged(restore, point, damage, err) : 0;
 }
 
-/* Whether no file of the chain was touched since all of it was last read back; what cannot be found out counts as touched. */
+/* Whether no file of the chain was touched since all of it was last read back; what cannot be found
+ * out counts as touched. */
 static bool chain_is_untouched(const struct restore *restore)
 {
         for (size_t i = 0; restore->chain[i]; i++) {
                 const struct point *point = restore_chain_point(restore, i);
-                _cleanup_free_ char *now = points_stat_digest(restore->repository, point->path, NULL);
+                _cleanup_free_ char *now =
+                        points_stat_digest(restore->repository, point->path, NULL);
                 if (!now || !streq(now, point->state.stat_digest))
                         return false;
         }
@@ -187,7 +217,8 @@ void restore_tell_checksums(struct restore *restore, enum check_phase phase, uin
         size_t count = strv_length(restore->chain);
         const char *points = count == 1 ? "point" : "points";
         _cleanup_free_ char *size = format_bytes(bytes);
-        report_check(restore->report, phase, "checksums", CHECK_PASS, "%zu %s, %s read back and as published", count, points, size);
+        report_check(restore->report, phase, "checksums", CHECK_PASS,
+                     "%zu %s, %s read back and as published", count, points, size);
         report_step_end(restore->report, STEP_DONE, "%s in %zu %s", size, count, points);
 }
 
@@ -197,14 +228,18 @@ int restore_verify_point(struct restore *restore, struct error **err)
         bool beside = !restore->dry_run && chain_is_untouched(restore);
         uint64_t bytes = 0;
         for (size_t i = strv_length(restore->chain); i-- > 0;)
-                if (verify_one(restore, restore_chain_point(restore, i), beside ? POINTS_BUT_DISKS : POINTS_WHOLE, &bytes, err) < 0)
+                if (verify_one(restore, restore_chain_point(restore, i),
+                               beside ? POINTS_BUT_DISKS : POINTS_WHOLE, &bytes, err) < 0)
                         return -1;
         if (!beside) {
                 restore_tell_checksums(restore, CHECK_BEFORE, bytes);
                 return 0;
         }
         report_check(restore->report, CHECK_BEFORE, "untouched", CHECK_PASS,
-                     "no file was touched since all were last read back; the disks are read once more while they are copied");
-        report_step_end(restore->report, STEP_DONE, "untouched since it was read back; the disks are read while they are copied");
+                     "no file was touched since all were last read back; the disks are read once "
+                     "more while they are copied");
+        report_step_end(
+                restore->report, STEP_DONE,
+                "untouched since it was read back; the disks are read while they are copied");
         return restore_begin_reading(restore, err);
 }

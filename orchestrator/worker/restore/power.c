@@ -9,16 +9,19 @@
 #include "worker/restore/restore-internal.h"
 
 enum {
-        SHUTDOWN_MS = 90 * 1000, /* a guest that takes longer is powered off: what it holds is being replaced */
+        /* a guest that takes longer is powered off: what it holds is being replaced */
+        SHUTDOWN_MS = 90 * 1000,
         ANSWER_MS = 300 * 1000,
         RUN_MS = 5 * 1000, /* of one that has no agent to answer */
         WORD_INTERVAL_MS = 30 * 1000,
         LOOK_INTERVAL_US = 500 * 1000,
 };
 
-static int read_original_state(const struct restore *restore, enum domain_state *ret, struct error **err)
+static int read_original_state(const struct restore *restore, enum domain_state *ret,
+                               struct error **err)
 {
-        return hypervisor_domain_state(restore->original_host, restore->xml->uuid, restore->original_info.name, ret, err);
+        return hypervisor_domain_state(restore->original_host, restore->xml->uuid,
+                                       restore->original_info.name, ret, err);
 }
 
 static int wait_until_off(const struct restore *restore, bool *ret_off, struct error **err)
@@ -26,7 +29,8 @@ static int wait_until_off(const struct restore *restore, bool *ret_off, struct e
         struct deadline deadline = deadline_in_ms(SHUTDOWN_MS);
         for (*ret_off = false; !*ret_off && !deadline_passed(deadline);) {
                 enum domain_state state = DOMAIN_STATE_OTHER;
-                if (worker_check_cancelled(err) < 0 || read_original_state(restore, &state, err) < 0)
+                if (worker_check_cancelled(err) < 0 ||
+                    read_original_state(restore, &state, err) < 0)
                         return -1;
                 *ret_off = domain_state_is_off(state);
                 if (!*ret_off)
@@ -44,7 +48,8 @@ int restore_stop_original(struct restore *restore, struct error **err)
         if (!restore->original_xml)
                 return 0;
         report_step(restore->report, "stop-original");
-        if (restore_look_again(restore, err) < 0 || restore_enter_phase(restore, RESTORE_STOPPING, err) < 0 ||
+        if (restore_look_again(restore, err) < 0 ||
+            restore_enter_phase(restore, RESTORE_STOPPING, err) < 0 ||
             read_original_state(restore, &state, err) < 0)
                 return -1;
         if (domain_state_is_off(state)) {
@@ -57,16 +62,19 @@ int restore_stop_original(struct restore *restore, struct error **err)
                 return -1;
         if (!off && host->ops->destroy(host, uuid, err) < 0)
                 return -1;
-        report_step_end(restore->report, STEP_DONE, "%s on %s", off ? "shut down" : "powered off", host->name);
+        report_step_end(restore->report, STEP_DONE, "%s on %s", off ? "shut down" : "powered off",
+                        host->name);
         return 0;
 }
 
-/* A guest may run for a moment and end: what counts is that it is still there when it was seen answering. */
+/* A guest may run for a moment and end: what counts is that it is still there when it was seen
+ * answering. */
 int restore_start(struct restore *restore, struct error **err)
 {
         if (restore_enter_phase(restore, RESTORE_STARTING, err) < 0 ||
             restore->host->ops->start(restore->host, restore->uuid, false, err) < 0)
-                return error_prefix(err, "%s was put in place on %s and cannot be started", restore->name, restore->host->name);
+                return error_prefix(err, "%s was put in place on %s and cannot be started",
+                                    restore->name, restore->host->name);
         return 0;
 }
 
@@ -79,7 +87,9 @@ static int await_answer(struct restore *restore, struct error **err)
         for (;;) {
                 /* A worker that says nothing for long is taken for stuck. */
                 if (deadline_passed(next_word)) {
-                        report_log(restore->report, "%s is started; its guest agent does not answer yet", restore->name);
+                        report_log(restore->report,
+                                   "%s is started; its guest agent does not answer yet",
+                                   restore->name);
                         next_word = deadline_in_ms(WORD_INTERVAL_MS);
                 }
                 enum domain_state state = DOMAIN_STATE_OTHER;
@@ -101,7 +111,9 @@ static int await_answer(struct restore *restore, struct error **err)
                 usleep(LOOK_INTERVAL_US);
         }
         if (may_answer)
-                report_warning(restore->report, "%s runs on %s, but no guest agent has answered within %d s: look at its console",
+                report_warning(restore->report,
+                               "%s runs on %s, but no guest agent has answered within %d s: look "
+                               "at its console",
                                restore->name, host->name, ANSWER_MS / 1000);
         report_step_end(restore->report, STEP_DONE, "it runs%s",
                         may_answer ? "" : "; it has no channel for a guest agent to answer");
@@ -113,5 +125,6 @@ int restore_await(struct restore *restore, struct error **err)
 {
         if (await_answer(restore, err) == 0)
                 return 0;
-        return error_prefix(err, "%s is restored and was started on %s", restore->name, restore->host->name);
+        return error_prefix(err, "%s is restored and was started on %s", restore->name,
+                            restore->host->name);
 }

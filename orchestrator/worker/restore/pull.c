@@ -1,8 +1,10 @@
-/* The second half of an instant restore: what its disks still have below them is pulled into them, one disk after the other, by QEMU itself.
+/* The second half of an instant restore: what its disks still have below them is pulled into them,
+ * one disk after the other, by QEMU itself.
  *
- * Nothing is remembered but the journal: which disks still stand on the share is read from libvirt each time, so that this may be taken up
- * by any process at any moment, after a crash of orch, of libvirtd or of the guest. It is over when neither what runs nor what the next
- * start uses names a file of the share; then the lease goes, and the machine's files are libvirt's to own again. */
+ * Nothing is remembered but the journal: which disks still stand on the share is read from libvirt
+ * each time, so that this may be taken up by any process at any moment, after a crash of orch, of
+ * libvirtd or of the guest. It is over when neither what runs nor what the next start uses names a
+ * file of the share; then the lease goes, and the machine's files are libvirt's to own again. */
 #include <string.h>
 #include <unistd.h>
 
@@ -63,10 +65,12 @@ static bool needs_share(const struct pull *pull, const struct domain_disk *disk)
         return lies_in(pull->share, disk->path);
 }
 
-static struct domain_xml *read_xml(const struct pull *pull, bool inactive, char **ret_text, struct error **err)
+static struct domain_xml *read_xml(const struct pull *pull, bool inactive, char **ret_text,
+                                   struct error **err)
 {
         _cleanup_free_ char *text = NULL;
-        if (pull->host->ops->get_xml(pull->host, pull->journal->uuid, inactive, inactive, &text, err) < 0)
+        if (pull->host->ops->get_xml(pull->host, pull->journal->uuid, inactive, inactive, &text,
+                                     err) < 0)
                 return NULL;
         struct domain_xml *xml = domain_xml_parse(text, strlen(text), err);
         if (xml && ret_text)
@@ -74,8 +78,10 @@ static struct domain_xml *read_xml(const struct pull *pull, bool inactive, char 
         return xml;
 }
 
-/* The first disk that still stands on the share; NULL when there is none. An image in a drive may lie there, and is nobody's to pull. */
-static const struct domain_disk *first_in_need(const struct pull *pull, const struct domain_xml *xml)
+/* The first disk that still stands on the share; NULL when there is none. An image in a drive may
+ * lie there, and is nobody's to pull. */
+static const struct domain_disk *first_in_need(const struct pull *pull,
+                                               const struct domain_xml *xml)
 {
         for (size_t i = 0; i < xml->n_disks; i++)
                 if (xml->disks[i].device == DISK_DEVICE_DISK && needs_share(pull, &xml->disks[i]))
@@ -100,15 +106,17 @@ static int push_on(struct pull *pull, const char *target, struct error **err)
                 return 0;
         }
         if (pull->starts++ == MOST_STARTS)
-                return error_set(
-                        err, ERROR_INTERNAL,
-                        "the pull of disk %s ends before its time again and again: can %s read the share, and is there room for "
-                        "the disk? (%s: /var/log/libvirt/qemu/%s.log)",
-                        target, pull->host->name, pull->host->name, pull->journal->name);
-        return pull->host->ops->block_pull(pull->host, pull->journal->uuid, target, pull->bandwidth_mib_s, err);
+                return error_set(err, ERROR_INTERNAL,
+                                 "the pull of disk %s ends before its time again and again: can %s "
+                                 "read the share, and is there room for "
+                                 "the disk? (%s: /var/log/libvirt/qemu/%s.log)",
+                                 target, pull->host->name, pull->host->name, pull->journal->name);
+        return pull->host->ops->block_pull(pull->host, pull->journal->uuid, target,
+                                           pull->bandwidth_mib_s, err);
 }
 
-/* What the next start uses: the disks stand alone, and libvirt owns its files again. Says so only when it has seen it. */
+/* What the next start uses: the disks stand alone, and libvirt owns its files again. Says so only
+ * when it has seen it. */
 static int settle(struct pull *pull, struct error **err)
 {
         _cleanup_free_ char *text = NULL;
@@ -120,15 +128,18 @@ static int settle(struct pull *pull, struct error **err)
                 if (is_ours(pull->journal, &xml->disks[i]))
                         strv_add(&targets, xml->disks[i].target);
         char *none[] = { NULL };
-        _cleanup_free_ char *settled = domain_settle(text, strlen(text), targets ? targets : none, err);
+        _cleanup_free_ char *settled =
+                domain_settle(text, strlen(text), targets ? targets : none, err);
         _cleanup_free_ char *uuid = NULL;
         if (!settled || pull->host->ops->define(pull->host, settled, &uuid, err) < 0)
                 return error_prefix(err, "the definition of %s", pull->journal->name);
         _cleanup_(domain_xml_freep) struct domain_xml *now = read_xml(pull, true, NULL, err);
         const struct domain_disk *left = now ? first_in_need(pull, now) : NULL;
         if (left)
-                return error_set(err, ERROR_INTERNAL, "disk %s of %s was pulled, and its definition still names the share",
-                                 left->target, pull->journal->name);
+                return error_set(
+                        err, ERROR_INTERNAL,
+                        "disk %s of %s was pulled, and its definition still names the share",
+                        left->target, pull->journal->name);
         pull->state = PULL_DONE;
         return now ? 0 : -1;
 }
@@ -156,11 +167,13 @@ static void split_point(const struct restore_journal *journal, char **ret_hyperv
 {
         const char *first = strchr(journal->point, '/');
         const char *second = first ? strchr(first + 1, '/') : NULL;
-        *ret_hypervisor = first ? xstrndup(journal->point, (size_t)(first - journal->point)) : xstrdup("");
+        *ret_hypervisor =
+                first ? xstrndup(journal->point, (size_t)(first - journal->point)) : xstrdup("");
         *ret_vm = second ? xstrndup(first + 1, (size_t)(second - first - 1)) : xstrdup("");
 }
 
-int restore_drop_lease(struct repository *repository, const struct restore_journal *journal, struct error **err)
+int restore_drop_lease(struct repository *repository, const struct restore_journal *journal,
+                       struct error **err)
 {
         _cleanup_free_ char *hypervisor = NULL;
         _cleanup_free_ char *vm = NULL;
@@ -170,22 +183,25 @@ int restore_drop_lease(struct repository *repository, const struct restore_journ
         return leases_drop(repository, hypervisor, vm, journal->job, err);
 }
 
-int restore_renew_lease(struct repository *repository, const struct restore_journal *journal, struct error **err)
+int restore_renew_lease(struct repository *repository, const struct restore_journal *journal,
+                        struct error **err)
 {
         _cleanup_free_ char *hypervisor = NULL;
         _cleanup_free_ char *vm = NULL;
         split_point(journal, &hypervisor, &vm);
         if (!name_is_safe(hypervisor) || !name_is_safe(vm))
-                return error_set(err, ERROR_CORRUPT, "the journal names %s, which is no point", journal->point);
+                return error_set(err, ERROR_CORRUPT, "the journal names %s, which is no point",
+                                 journal->point);
         return leases_renew(repository, hypervisor, vm, journal->job, err);
 }
 
-/* -- the job itself ----------------------------------------------------------------------------------------------------- */
+/* -- the job itself -- */
 
 int restore_leave_pulling(struct restore *restore, struct error **err)
 {
         if (restore->report->step && !streq(restore->report->step, "pull"))
-                report_step_end(restore->report, STEP_FAILED, "%s", error_message(err ? *err : NULL));
+                report_step_end(restore->report, STEP_FAILED, "%s",
+                                error_message(err ? *err : NULL));
         if (!restore->report->step)
                 report_step(restore->report, "pull");
         return -1;
@@ -200,7 +216,8 @@ static int verify_late(struct restore *restore, struct error **ret_damage, struc
                 return error_propagate(err, TAKE_PTR(error));
         if (error) {
                 error_set(ret_damage, ERROR_CORRUPT,
-                          "%s was started from a point that is damaged: what it runs on is not what was backed up. %s",
+                          "%s was started from a point that is damaged: what it runs on is not "
+                          "what was backed up. %s",
                           restore->name, error->message);
                 report_step_end(restore->report, STEP_FAILED, "%s", error->message);
                 report_warning(restore->report, "%s", (*ret_damage)->message);
@@ -223,11 +240,11 @@ static int look_again(struct restore *restore, struct pull *pull, struct error *
 
 static int still_off(const struct restore *restore, struct error **err)
 {
-        return error_set(
-                err, ERROR_BUSY,
-                "%s is off and its disks stand on the point %s: it can be started as it is, and the pull goes on then. Until it is "
-                "over the share has to be there. To take it up at once: orch recover %s",
-                restore->name, restore->point->name, restore->request->vm);
+        return error_set(err, ERROR_BUSY,
+                         "%s is off and its disks stand on the point %s: it can be started as it "
+                         "is, and the pull goes on then. Until it is "
+                         "over the share has to be there. To take it up at once: orch recover %s",
+                         restore->name, restore->point->name, restore->request->vm);
 }
 
 static int wait_until_pulled(struct restore *restore, struct pull *pull, struct error **err)
@@ -236,12 +253,15 @@ static int wait_until_pulled(struct restore *restore, struct pull *pull, struct 
         struct deadline renew = deadline_in_ms(RENEW_INTERVAL_MS);
         while (pull->state != PULL_DONE) {
                 if (worker_check_cancelled(err) < 0)
-                        return error_prefix(err, "%s stands on the share until it is pulled, which orch goes on with",
+                        return error_prefix(err,
+                                            "%s stands on the share until it is pulled, which orch "
+                                            "goes on with",
                                             restore->name);
                 if (look_again(restore, pull, err) < 0)
                         return -1;
                 if (pull->state == PULL_GONE)
-                        return error_set(err, ERROR_REFUSED, "%s is not on %s any more", restore->name, restore->host->name);
+                        return error_set(err, ERROR_REFUSED, "%s is not on %s any more",
+                                         restore->name, restore->host->name);
                 if (pull->state != PULL_OFF)
                         off = deadline_in_ms(OFF_PATIENCE_MS);
                 else if (deadline_passed(off))
@@ -252,7 +272,8 @@ static int wait_until_pulled(struct restore *restore, struct pull *pull, struct 
                         renew = deadline_in_ms(RENEW_INTERVAL_MS);
                 }
                 if (pull->state == PULL_RUNS && pull->total_bytes)
-                        report_progress(restore->report, pull->target, pull->done_bytes, pull->total_bytes);
+                        report_progress(restore->report, pull->target, pull->done_bytes,
+                                        pull->total_bytes);
                 if (pull->state != PULL_DONE)
                         usleep(LOOK_INTERVAL_US);
         }
@@ -271,7 +292,8 @@ int restore_pull(struct restore *restore, struct error **err)
         struct error *damage = NULL;
         report_step(restore->report, "pull");
         if (look_again(restore, &pull, err) < 0 || verify_late(restore, &damage, err) < 0 ||
-            wait_until_pulled(restore, &pull, err) < 0 || restore_close_pulled(restore->repository, restore->journal, err) < 0) {
+            wait_until_pulled(restore, &pull, err) < 0 ||
+            restore_close_pulled(restore->repository, restore->journal, err) < 0) {
                 error_free(damage);
                 return restore_leave_pulling(restore, err);
         }
@@ -279,9 +301,10 @@ int restore_pull(struct restore *restore, struct error **err)
         return damage ? error_propagate(err, damage) : 0;
 }
 
-/* -- later, and from elsewhere -------------------------------------------------------------------------------------------- */
+/* -- later, and from elsewhere -- */
 
-int restore_close_pulled(struct repository *repository, struct restore_journal *journal, struct error **err)
+int restore_close_pulled(struct repository *repository, struct restore_journal *journal,
+                         struct error **err)
 {
         if (restore_drop_lease(repository, journal, err) < 0)
                 return -1;
@@ -291,51 +314,65 @@ int restore_close_pulled(struct repository *repository, struct restore_journal *
         return restores_write(repository, journal, err);
 }
 
-int restore_resume_pull(struct repository *repository, struct restore_journal *journal, struct hypervisor *host, const char *share,
-                        uint64_t bandwidth_mib_s, bool dry_run, struct report *report, struct error **err)
+int restore_resume_pull(struct repository *repository, struct restore_journal *journal,
+                        struct hypervisor *host, const char *share, uint64_t bandwidth_mib_s,
+                        bool dry_run, struct report *report, struct error **err)
 {
-        struct pull pull = { .journal = journal, .host = host, .share = share, .bandwidth_mib_s = bandwidth_mib_s };
+        struct pull pull = {
+                .journal = journal, .host = host, .share = share, .bandwidth_mib_s = bandwidth_mib_s
+        };
         if (dry_run) {
-                report_log(report, "the instant restore %s of %s: its disks are still pulled from the share, or to be settled",
+                report_log(report,
+                           "the instant restore %s of %s: its disks are still pulled from the "
+                           "share, or to be settled",
                            journal->job, journal->vm);
                 return 0;
         }
         report_step(report, "pull");
-        if (look(&pull, err) < 0 ||
-            (pull.state != PULL_DONE && pull.state != PULL_GONE && restore_renew_lease(repository, journal, err) < 0))
+        if (look(&pull, err) < 0 || (pull.state != PULL_DONE && pull.state != PULL_GONE &&
+                                     restore_renew_lease(repository, journal, err) < 0))
                 return -1;
         if (pull.state == PULL_DONE || pull.state == PULL_GONE) {
                 if (pull.state == PULL_GONE)
-                        report_warning(report, "%s of the instant restore %s is on no hypervisor of the inventory any more",
+                        report_warning(report,
+                                       "%s of the instant restore %s is on no hypervisor of the "
+                                       "inventory any more",
                                        journal->name, journal->job);
                 if (restore_close_pulled(repository, journal, err) < 0)
                         return -1;
-                report_step_end(report, STEP_DONE, "nothing of %s is on the share any more", journal->name);
+                report_step_end(report, STEP_DONE, "nothing of %s is on the share any more",
+                                journal->name);
                 return 0;
         }
         _cleanup_free_ char *done = format_bytes(pull.done_bytes);
         _cleanup_free_ char *total = format_bytes(pull.total_bytes);
         if (pull.state == PULL_OFF)
-                report_step_end(report, STEP_SKIPPED, "%s is off; its disks still stand on the share", journal->name);
+                report_step_end(report, STEP_SKIPPED,
+                                "%s is off; its disks still stand on the share", journal->name);
         else
-                report_step_end(report, STEP_SKIPPED, "%s still runs from the share: disk %s, %s of %s", journal->name, pull.target,
-                                done, total);
+                report_step_end(report, STEP_SKIPPED,
+                                "%s still runs from the share: disk %s, %s of %s", journal->name,
+                                pull.target, done, total);
         return 0;
 }
 
-int restore_refuse_pulled(struct repository *repository, const char *uuid, const char *what, struct error **err)
+int restore_refuse_pulled(struct repository *repository, const char *uuid, const char *what,
+                          struct error **err)
 {
         _cleanup_restore_journals_ struct restore_journals list = { 0 };
         if (restores_scan(repository, NULL, &list, err) < 0)
                 return -1;
         for (size_t i = 0; i < list.count; i++) {
                 const struct restore_journal *journal = list.items[i];
-                if (journal->instant && journal->phase != RESTORE_DONE && streq(journal->uuid, uuid))
-                        return error_set(
-                                err, ERROR_BUSY,
-                                "%s runs from its restore point %s until the instant restore %s has pulled its disks off the "
-                                "share: %s (`orch status`; to take the pull up again: orch recover %s)",
-                                journal->name, journal->point, journal->job, what, journal->vm);
+                if (journal->instant && journal->phase != RESTORE_DONE &&
+                    streq(journal->uuid, uuid))
+                        return error_set(err, ERROR_BUSY,
+                                         "%s runs from its restore point %s until the instant "
+                                         "restore %s has pulled its disks off the "
+                                         "share: %s (`orch status`; to take the pull up again: "
+                                         "orch recover %s)",
+                                         journal->name, journal->point, journal->job, what,
+                                         journal->vm);
         }
         return 0;
 }

@@ -1,9 +1,11 @@
-/* The disks' checksums, read while they are copied, for a point whose files nobody has touched since all of it was last read back: what can
- * be wrong with it then is the storage, and that is told before anything is put in its place. For any other point all is read before a
- * byte is copied (restore-point.c).
+/* The disks' checksums, read while they are copied, for a point whose files nobody has touched
+ * since all of it was last read back: what can be wrong with it then is the storage, and that is
+ * told before anything is put in its place. For any other point all is read before a byte is copied
+ * (restore-point.c).
  *
- * One thread reads; it is lent the share and the points of this restore, which nobody changes meanwhile, and tells how far it is by counters.
- * Its end is seen in the dispatch of its work, on the restore's own thread, which alone tells and decides. */
+ * One thread reads; it is lent the share and the points of this restore, which nobody changes
+ * meanwhile, and tells how far it is by counters. Its end is seen in the dispatch of its work, on
+ * the restore's own thread, which alone tells and decides. */
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -53,12 +55,15 @@ static bool is_stopped(void *data)
 static void read_disks(void *data)
 {
         struct restore_reading *reading = data;
-        const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = is_stopped, .data = reading };
+        const struct staging_progress progress = { .on_bytes = on_bytes,
+                                                   .cancelled = is_stopped,
+                                                   .data = reading };
         for (size_t i = 0; i < reading->count && !reading->damage; i++) {
                 uint64_t bytes = 0;
                 reading->damaged = reading->chain[i];
-                if (points_verify(reading->repository, reading->chain[i], &reading->points, POINTS_DISKS_ONLY, &progress, &bytes,
-                                  &reading->damage, &reading->error) < 0)
+                if (points_verify(reading->repository, reading->chain[i], &reading->points,
+                                  POINTS_DISKS_ONLY, &progress, &bytes, &reading->damage,
+                                  &reading->error) < 0)
                         return;
                 reading->before_bytes += bytes;
         }
@@ -98,8 +103,8 @@ int restore_begin_reading(struct restore *restore, struct error **err)
         return 0;
 }
 
-/* What it has come to, as far as it has ended: 0 or -1. The same each time it is asked: a copy that ends in that moment drops what it was
- * told. */
+/* What it has come to, as far as it has ended: 0 or -1. The same each time it is asked: a copy that
+ * ends in that moment drops what it was told. */
 static int judge(struct restore *restore, struct error **err)
 {
         struct restore_reading *reading = restore->reading;
@@ -108,7 +113,8 @@ static int judge(struct restore *restore, struct error **err)
                 return 0;
         if (reading->damage)
                 return restore_refuse_damaged(restore, reading->damaged, reading->damage, err);
-        return reading->error ? error_set(err, reading->error->kind, "%s", reading->error->message) : 0;
+        return reading->error ? error_set(err, reading->error->kind, "%s", reading->error->message)
+                              : 0;
 }
 
 bool restore_reading_failed(void *data, struct error **ret_reason)
@@ -135,8 +141,10 @@ static int await_reading(struct restore *restore, struct error **err)
                 seen = done;
                 if (deadline_passed(stall))
                         return error_set(err, ERROR_TIMEOUT,
-                                         "reading %s back has not moved for %u s: the share does not answer at %s",
-                                         restore->point->name, patience_s, repository_path(restore->repository));
+                                         "reading %s back has not moved for %u s: the share does "
+                                         "not answer at %s",
+                                         restore->point->name, patience_s,
+                                         repository_path(restore->repository));
                 report_progress(restore->report, "checksums", done, reading->total_bytes);
                 struct pollfd ended = { .fd = work_thread_fd(reading->thread), .events = POLLIN };
                 (void)poll(&ended, 1, ASK_MS);

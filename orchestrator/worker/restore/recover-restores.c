@@ -1,5 +1,6 @@
-/* What interrupted restores left (worker/restore/restore.h): the journals on the share are gone through, each under its lock, so that one that runs is
- * never touched and two recoveries do not meet. */
+/* What interrupted restores left (worker/restore/restore.h): the journals on the share are gone
+ * through, each under its lock, so that one that runs is never touched and two recoveries do not
+ * meet. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -21,10 +22,12 @@ struct recovery_of_restores {
         size_t repaired;
 };
 
-static struct hypervisor *connect_to(const struct recovery_of_restores *recovery, const char *name, struct error **err)
+static struct hypervisor *connect_to(const struct recovery_of_restores *recovery, const char *name,
+                                     struct error **err)
 {
         struct inventory_hypervisor fallback;
-        return worker_connect(recovery->settings, restore_host_entry(recovery->inventory, name, &fallback), 0, err);
+        return worker_connect(recovery->settings,
+                              restore_host_entry(recovery->inventory, name, &fallback), 0, err);
 }
 
 static void tell(struct recovery_of_restores *recovery, char *text)
@@ -37,34 +40,44 @@ static void tell(struct recovery_of_restores *recovery, char *text)
         free(text);
 }
 
-static int remove_asides(struct recovery_of_restores *recovery, const struct restore_journal *journal, const char *host_name,
+static int remove_asides(struct recovery_of_restores *recovery,
+                         const struct restore_journal *journal, const char *host_name,
                          struct error **err)
 {
         _cleanup_(hypervisor_freep) struct hypervisor *host = connect_to(recovery, host_name, err);
-        return !host || restore_remove_asides(journal, host, err) < 0 ? -1 : restores_remove(recovery->repository, journal, err);
+        return !host || restore_remove_asides(journal, host, err) < 0
+                       ? -1
+                       : restores_remove(recovery->repository, journal, err);
 }
 
 /* Files that nobody needs any more hold nothing up, also when their host never comes back. */
-static int remove_expired(struct recovery_of_restores *recovery, const struct restore_journal *journal)
+static int remove_expired(struct recovery_of_restores *recovery,
+                          const struct restore_journal *journal)
 {
-        const char *name = journal->original_hypervisor ? journal->original_hypervisor : journal->hypervisor;
+        const char *name =
+                journal->original_hypervisor ? journal->original_hypervisor : journal->hypervisor;
         _cleanup_error_ struct error *error = NULL;
         if (journal->keep_until > clock_realtime_s())
                 return 0;
         if (!recovery->dry_run && remove_asides(recovery, journal, name, &error) < 0)
                 report_warning(recovery->report,
-                               "what the restore %s of %s replaced on %s is kept no longer and cannot be removed: %s. It is tried "
-                               "again; if that host is gone for good, or they are to stay, remove metadata/restores/%s.json from "
+                               "what the restore %s of %s replaced on %s is kept no longer and "
+                               "cannot be removed: %s. It is tried "
+                               "again; if that host is gone for good, or they are to stay, remove "
+                               "metadata/restores/%s.json from "
                                "the share",
                                journal->job, journal->vm, name, error->message, journal->job);
         else
-                report_log(recovery->report, "what the restore %s of %s replaced on %s was kept for %d days and is removed",
+                report_log(recovery->report,
+                           "what the restore %s of %s replaced on %s was kept for %d days and is "
+                           "removed",
                            journal->job, journal->vm, name, RESTORE_KEEP_DAYS);
         return 0;
 }
 
 /* A machine that was seen running had everything in its place. */
-static int is_complete(const struct restore_journal *journal, struct hypervisor *host, struct error **err)
+static int is_complete(const struct restore_journal *journal, struct hypervisor *host,
+                       struct error **err)
 {
         if (journal->phase != RESTORE_STARTING)
                 return 0;
@@ -73,10 +86,12 @@ static int is_complete(const struct restore_journal *journal, struct hypervisor 
         return found <= 0 ? found : info.state == DOMAIN_STATE_RUNNING;
 }
 
-static int close_complete(struct recovery_of_restores *recovery, struct restore_journal *journal, struct error **err)
+static int close_complete(struct recovery_of_restores *recovery, struct restore_journal *journal,
+                          struct error **err)
 {
-        tell(recovery, xasprintf("the restore %s of %s was interrupted when all was done: %s runs on %s", journal->job, journal->vm,
-                                 journal->name, journal->hypervisor));
+        tell(recovery,
+             xasprintf("the restore %s of %s was interrupted when all was done: %s runs on %s",
+                       journal->job, journal->vm, journal->name, journal->hypervisor));
         if (recovery->dry_run)
                 return 0;
         if (journal->n_asides == 0 && !journal->original_file && !journal->instant)
@@ -87,19 +102,22 @@ static int close_complete(struct recovery_of_restores *recovery, struct restore_
 }
 
 /* 1 it runs there, 0 not, -1 with an error: it may. */
-static int runs_on(const struct recovery_of_restores *recovery, const struct inventory_hypervisor *entry, const char *uuid,
-                   bool *ret_is_there, struct error **err)
+static int runs_on(const struct recovery_of_restores *recovery,
+                   const struct inventory_hypervisor *entry, const char *uuid, bool *ret_is_there,
+                   struct error **err)
 {
         _cleanup_domain_info_ struct domain_info info = { 0 };
-        _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(recovery->settings, entry, SEARCH_CONNECT_MS, err);
+        _cleanup_(hypervisor_freep) struct hypervisor *host =
+                worker_connect(recovery->settings, entry, SEARCH_CONNECT_MS, err);
         int found = host ? host->ops->find_domain(host, uuid, NULL, &info, err) : -1;
         *ret_is_there = found > 0;
         return found <= 0 ? found : !domain_state_is_off(info.state);
 }
 
-/* A machine that was migrated stands on the share from another host: *ret, else NULL. One that no host has is only taken for gone when all have
- * been asked: its lease goes then. */
-static int find_moved(const struct recovery_of_restores *recovery, const struct restore_journal *journal, bool is_gone,
+/* A machine that was migrated stands on the share from another host: *ret, else NULL. One that no
+ * host has is only taken for gone when all have been asked: its lease goes then. */
+static int find_moved(const struct recovery_of_restores *recovery,
+                      const struct restore_journal *journal, bool is_gone,
                       const struct inventory_hypervisor **ret, struct error **err)
 {
         _cleanup_error_ struct error *first = NULL;
@@ -122,18 +140,21 @@ static int find_moved(const struct recovery_of_restores *recovery, const struct 
         if (!first || !is_gone)
                 return 0;
         error_propagate(err, TAKE_PTR(first));
-        return error_prefix(err, "%s, which stands on the point %s, is not on %s any more and may be elsewhere", journal->name,
-                            journal->point, journal->hypervisor);
+        return error_prefix(
+                err, "%s, which stands on the point %s, is not on %s any more and may be elsewhere",
+                journal->name, journal->point, journal->hypervisor);
 }
 
-/* Where the machine is now. The journal goes on naming where it was made: its definition has the paths of that host, also for the share. The
- * caller frees. */
-static struct hypervisor *find_pulled(const struct recovery_of_restores *recovery, const struct restore_journal *journal,
+/* Where the machine is now. The journal goes on naming where it was made: its definition has the
+ * paths of that host, also for the share. The caller frees. */
+static struct hypervisor *find_pulled(const struct recovery_of_restores *recovery,
+                                      const struct restore_journal *journal,
                                       const struct inventory_hypervisor *entry, struct error **err)
 {
         _cleanup_domain_info_ struct domain_info info = { 0 };
         const struct inventory_hypervisor *moved = NULL;
-        _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(recovery->settings, entry, 0, err);
+        _cleanup_(hypervisor_freep) struct hypervisor *host =
+                worker_connect(recovery->settings, entry, 0, err);
         int found = host ? host->ops->find_domain(host, journal->uuid, NULL, &info, err) : -1;
         if (found < 0)
                 return NULL;
@@ -143,32 +164,42 @@ static struct hypervisor *find_pulled(const struct recovery_of_restores *recover
                 return NULL;
         if (!moved)
                 return TAKE_PTR(host);
-        report_log(recovery->report, "%s of the instant restore %s was moved from %s to %s: its disks are pulled there",
-                   journal->name, journal->job, journal->hypervisor, moved->name);
+        report_log(
+                recovery->report,
+                "%s of the instant restore %s was moved from %s to %s: its disks are pulled there",
+                journal->name, journal->job, journal->hypervisor, moved->name);
         return worker_connect(recovery->settings, moved, 0, err);
 }
 
 /* The lease first: a host that is away for longer than a lease lasts still needs the point. */
-static int resume(struct recovery_of_restores *recovery, struct restore_journal *journal, struct error **err)
+static int resume(struct recovery_of_restores *recovery, struct restore_journal *journal,
+                  struct error **err)
 {
         struct inventory_hypervisor fallback;
-        const struct inventory_hypervisor *entry = restore_host_entry(recovery->inventory, journal->hypervisor, &fallback);
+        const struct inventory_hypervisor *entry =
+                restore_host_entry(recovery->inventory, journal->hypervisor, &fallback);
         /* One that is lost is told once the machine is seen. */
         if (!recovery->dry_run)
                 (void)!restore_renew_lease(recovery->repository, journal, NULL);
-        _cleanup_(hypervisor_freep) struct hypervisor *host = find_pulled(recovery, journal, entry, err);
-        if (!host || restore_resume_pull(recovery->repository, journal, host, worker_host_repository(recovery->settings, entry),
-                                         recovery->settings->limits.bandwidth_mib_s, recovery->dry_run, recovery->report, err) < 0)
+        _cleanup_(hypervisor_freep) struct hypervisor *host =
+                find_pulled(recovery, journal, entry, err);
+        if (!host || restore_resume_pull(recovery->repository, journal, host,
+                                         worker_host_repository(recovery->settings, entry),
+                                         recovery->settings->limits.bandwidth_mib_s,
+                                         recovery->dry_run, recovery->report, err) < 0)
                 return -1;
         return 0;
 }
 
-static int undo(struct recovery_of_restores *recovery, struct restore_journal *journal, struct error **err)
+static int undo(struct recovery_of_restores *recovery, struct restore_journal *journal,
+                struct error **err)
 {
-        _cleanup_(hypervisor_freep) struct hypervisor *host = connect_to(recovery, journal->hypervisor, err);
+        _cleanup_(hypervisor_freep) struct hypervisor *host =
+                connect_to(recovery, journal->hypervisor, err);
         if (!host)
                 return -1;
-        bool elsewhere = journal->original_hypervisor && !streq(journal->original_hypervisor, journal->hypervisor);
+        bool elsewhere = journal->original_hypervisor &&
+                         !streq(journal->original_hypervisor, journal->hypervisor);
         _cleanup_(hypervisor_freep) struct hypervisor *other =
                 elsewhere ? connect_to(recovery, journal->original_hypervisor, err) : NULL;
         if (elsewhere && !other)
@@ -180,29 +211,39 @@ static int undo(struct recovery_of_restores *recovery, struct restore_journal *j
                 return -1;
         if (complete)
                 return journal->instant && !recovery->dry_run ? resume(recovery, journal, err) : 0;
-        struct hypervisor *original = !journal->original_hypervisor ? NULL : elsewhere ? other : host;
-        if (!recovery->dry_run && restore_roll_back(recovery->repository, journal, host, original, recovery->report, err) < 0)
+        struct hypervisor *original = !journal->original_hypervisor ? NULL
+                                      : elsewhere                   ? other
+                                                                    : host;
+        if (!recovery->dry_run && restore_roll_back(recovery->repository, journal, host, original,
+                                                    recovery->report, err) < 0)
                 return -1;
-        tell(recovery, xasprintf("the restore %s of %s to %s was interrupted: undone%s", journal->job, journal->vm,
-                                 journal->hypervisor, original ? ", and what it was to replace is as it was" : ""));
+        tell(recovery, xasprintf("the restore %s of %s to %s was interrupted: undone%s",
+                                 journal->job, journal->vm, journal->hypervisor,
+                                 original ? ", and what it was to replace is as it was" : ""));
         return 0;
 }
 
-/* It may have ended, or gone on, between the listing and the lock: what counts is what it says now. */
-static int recover_locked(struct recovery_of_restores *recovery, const struct restore_journal *listed, struct error **err)
+/* It may have ended, or gone on, between the listing and the lock: what counts is what it says
+ * now. */
+static int recover_locked(struct recovery_of_restores *recovery,
+                          const struct restore_journal *listed, struct error **err)
 {
         _cleanup_restore_journals_ struct restore_journals now = { 0 };
         if (restores_scan(recovery->repository, listed->vm, &now, err) < 0)
                 return -1;
         for (size_t i = 0; i < now.count; i++)
                 if (streq(now.items[i]->job, listed->job))
-                        return now.items[i]->phase == RESTORE_DONE      ? remove_expired(recovery, now.items[i])
-                               : now.items[i]->phase == RESTORE_PULLING ? resume(recovery, now.items[i], err)
-                                                                        : undo(recovery, now.items[i], err);
-        return recovery->dry_run ? 0 : restores_remove(recovery->repository, listed, err); /* its lock file came back */
+                        return now.items[i]->phase == RESTORE_DONE
+                                       ? remove_expired(recovery, now.items[i])
+                               : now.items[i]->phase == RESTORE_PULLING
+                                       ? resume(recovery, now.items[i], err)
+                                       : undo(recovery, now.items[i], err);
+        /* its lock file came back */
+        return recovery->dry_run ? 0 : restores_remove(recovery->repository, listed, err);
 }
 
-static int recover_one(struct recovery_of_restores *recovery, const struct restore_journal *journal, struct error **err)
+static int recover_one(struct recovery_of_restores *recovery, const struct restore_journal *journal,
+                       struct error **err)
 {
         _cleanup_close_ int fd = -1;
         int locked = restores_lock(recovery->repository, journal->job, &fd, err);
@@ -213,10 +254,13 @@ static int recover_one(struct recovery_of_restores *recovery, const struct resto
         return 0;
 }
 
-/* A backup waits for a restore that has the machine in pieces. One that made another machine, or is over, concerns it little. */
-static bool must_succeed(const struct recovery_of_restores *recovery, const struct restore_journal *journal)
+/* A backup waits for a restore that has the machine in pieces. One that made another machine, or is
+ * over, concerns it little. */
+static bool must_succeed(const struct recovery_of_restores *recovery,
+                         const struct restore_journal *journal)
 {
-        return !recovery->for_backup || (journal->original_file && journal->phase < RESTORE_PULLING);
+        return !recovery->for_backup ||
+               (journal->original_file && journal->phase < RESTORE_PULLING);
 }
 
 static int recover_all(struct recovery_of_restores *recovery, const char *vm, struct error **err)
@@ -239,22 +283,28 @@ static int recover_all(struct recovery_of_restores *recovery, const char *vm, st
         return first ? error_propagate(err, TAKE_PTR(first)) : 0;
 }
 
-int restore_recover(struct repository *repository, const struct settings *settings, const struct inventory *inventory,
-                    const char *vm, bool dry_run, struct report *report, size_t *ret_repaired, struct error **err)
+int restore_recover(struct repository *repository, const struct settings *settings,
+                    const struct inventory *inventory, const char *vm, bool dry_run,
+                    struct report *report, size_t *ret_repaired, struct error **err)
 {
-        struct recovery_of_restores recovery = {
-                .repository = repository, .settings = settings, .inventory = inventory, .report = report, .dry_run = dry_run
-        };
+        struct recovery_of_restores recovery = { .repository = repository,
+                                                 .settings = settings,
+                                                 .inventory = inventory,
+                                                 .report = report,
+                                                 .dry_run = dry_run };
         int r = recover_all(&recovery, vm, err);
         *ret_repaired = recovery.repaired;
         return r;
 }
 
-int restore_recover_for_backup(struct repository *repository, const struct settings *settings, const struct inventory *inventory,
-                               const char *vm, struct report *report, struct error **err)
+int restore_recover_for_backup(struct repository *repository, const struct settings *settings,
+                               const struct inventory *inventory, const char *vm,
+                               struct report *report, struct error **err)
 {
-        struct recovery_of_restores recovery = {
-                .repository = repository, .settings = settings, .inventory = inventory, .report = report, .for_backup = true
-        };
+        struct recovery_of_restores recovery = { .repository = repository,
+                                                 .settings = settings,
+                                                 .inventory = inventory,
+                                                 .report = report,
+                                                 .for_backup = true };
         return recover_all(&recovery, vm, err);
 }

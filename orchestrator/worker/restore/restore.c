@@ -1,8 +1,9 @@
-/* The order of a restore's steps, and its end. Until the copies are compared nothing is changed but temporary files; then, for one that
- * replaces a machine, that one is shut off, set aside, and the new one takes its place.
+/* The order of a restore's steps, and its end. Until the copies are compared nothing is changed but
+ * temporary files; then, for one that replaces a machine, that one is shut off, set aside, and the
+ * new one takes its place.
  *
- * Invariant: when restore_run() returns, the undo stack is empty: the restore is complete, or all of it was undone, or the result says what
- * could not be and its journal stays for a recovery. */
+ * Invariant: when restore_run() returns, the undo stack is empty: the restore is complete, or all
+ * of it was undone, or the result says what could not be and its journal stays for a recovery. */
 #include "worker/restore/restore.h"
 
 #include <string.h>
@@ -129,7 +130,8 @@ static int run_step(struct restore *restore, const struct step *step, struct err
         return 0;
 }
 
-/* A machine that replaces another is kept only once it has been started, where that was asked for. */
+/* A machine that replaces another is kept only once it has been started, where that was asked
+ * for. */
 static int bring_to_life(struct restore *restore, struct error **err)
 {
         bool starts = restore->options.start || restore->options.instant;
@@ -169,7 +171,8 @@ static int finish_failed(struct restore *restore, struct error *failure)
         worker_note_cancellation(failure);
         if (restore->report->step)
                 report_step_end(restore->report, STEP_FAILED, "%s", failure->message);
-        undo_run_after(&restore->undo, restore->report, "Undoing the restore", restore->request->vm, &failure);
+        undo_run_after(&restore->undo, restore->report, "Undoing the restore", restore->request->vm,
+                       &failure);
         bool cancelled = failure->kind == ERROR_CANCELLED;
         report_result(restore->report, cancelled ? "cancelled" : "failed", NULL, failure);
         error_free(failure);
@@ -181,15 +184,16 @@ static int finish_ok(struct restore *restore)
         if (restore->dry_run)
                 report_log(restore->report, "nothing was changed: this was a dry run");
         else if (!restore->options.export_folder)
-                report_log(restore->report, "%s is restored from %s as %s on %s%s", restore->request->vm, restore->point->name,
-                           restore->name, restore->host->name,
+                report_log(restore->report, "%s is restored from %s as %s on %s%s",
+                           restore->request->vm, restore->point->name, restore->name,
+                           restore->host->name,
                            restore->options.start || restore->options.instant ? "" : "; it is off");
         report_result(restore->report, "ok", restore->point->path, NULL);
         return 0;
 }
 
-int restore_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
-                struct report *report)
+int restore_run(const struct job_request *request, const struct settings *settings,
+                const struct inventory *inventory, struct report *report)
 {
         _cleanup_(restore_done) struct restore restore = {
                 .request = request,

@@ -1,8 +1,10 @@
-/* The definition of the machine of a test-restore, and its start (worker/test-restore/test-restore-internal.h).
+/* The definition of the machine of a test-restore, and its start
+ * (worker/test-restore/test-restore-internal.h).
  *
- * A point's files are root's, 0600: QEMU runs as root for this one machine, and libvirt is told to leave owners and modes alone, so that
- * nothing about the point has to change for it to be read. The domain is a transient one that libvirt destroys when its holder ends: no reset of
- * a host and no death of orch leaves it running for long. */
+ * A point's files are root's, 0600: QEMU runs as root for this one machine, and libvirt is told to
+ * leave owners and modes alone, so that nothing about the point has to change for it to be read.
+ * The domain is a transient one that libvirt destroys when its holder ends: no reset of a host and
+ * no death of orch leaves it running for long. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -11,8 +13,8 @@
 #include "base/strings.h"
 #include "schema/libvirt/domain-isolate.h"
 #include "schema/libvirt/domain-rewrite.h"
-#include "worker/test-restore/test-restore-internal.h"
 #include "worker/host/test-traces.h"
+#include "worker/test-restore/test-restore-internal.h"
 
 enum {
         COMMAND_MS = 60 * 1000,
@@ -25,38 +27,47 @@ static int read_models(struct test_restore *test, char ***ret, struct error **er
 {
         static const char script[] = SHELL_VIRSH "v capabilities";
         const char *const argv[] = { "sh", "-c", script, NULL };
-        struct exec_options options = { .timeout_ms = COMMAND_MS, .max_output = CAPABILITIES_MAX_BYTES };
+        struct exec_options options = { .timeout_ms = COMMAND_MS,
+                                        .max_output = CAPABILITIES_MAX_BYTES };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         if (test->job.host->ops->exec(test->job.host, argv, &options, &result, err) < 0)
                 return -1;
         if (result.status != 0)
-                return error_set(err, ERROR_INTERNAL, "%s: virsh capabilities failed with status %d", test->job.host->name,
-                                 result.status);
+                return error_set(err, ERROR_INTERNAL,
+                                 "%s: virsh capabilities failed with status %d",
+                                 test->job.host->name, result.status);
         return capabilities_read_models(result.output, strlen(result.output), ret, err);
 }
 
 /* Each disk's layers, as paths on the hypervisor: one block, freed with what is in it. */
-static struct rewrite_layer *make_layers(const struct test_restore *test, const struct test_disk *disk, char ***paths)
+static struct rewrite_layer *make_layers(const struct test_restore *test,
+                                         const struct test_disk *disk, char ***paths)
 {
         size_t n = strv_length(disk->layers);
         struct rewrite_layer *layers = xcalloc(n, sizeof *layers);
         for (size_t i = 0; i < n; i++) {
                 strv_addf(paths, "%s/%s", test->base, disk->layers[i]);
-                layers[i] = (struct rewrite_layer){ .path = (*paths)[strv_length(*paths) - 1], .format = "qcow2" };
+                layers[i] = (struct rewrite_layer){ .path = (*paths)[strv_length(*paths) - 1],
+                                                    .format = "qcow2" };
         }
         return layers;
 }
 
-static char *rewrite(struct test_restore *test, const struct rewrite_disk *disks, struct error **err)
+static char *rewrite(struct test_restore *test, const struct rewrite_disk *disks,
+                     struct error **err)
 {
-        const struct rewrite_network_map map = { .to = test_restore_wants_own_network(test) ? test->name : test->options.network };
-        _cleanup_free_ char *nvram = test->point->metadata->nvram_file ? path_join(test->work, "nvram.fd") : NULL;
+        const struct rewrite_network_map map = { .to = test_restore_wants_own_network(test)
+                                                               ? test->name
+                                                               : test->options.network };
+        _cleanup_free_ char *nvram =
+                test->point->metadata->nvram_file ? path_join(test->work, "nvram.fd") : NULL;
         _cleanup_free_ char *console = test_traces_console(test->name);
         const struct rewrite wanted = {
                 .name = test->name,
                 .uuid = test->job.uuid,
                 .new_macs = true,
-                .network = test_restore_wants_network(test) ? REWRITE_NETWORK_MAP : REWRITE_NETWORK_NONE,
+                .network = test_restore_wants_network(test) ? REWRITE_NETWORK_MAP
+                                                            : REWRITE_NETWORK_NONE,
                 .map = &map,
                 .n_map = test_restore_wants_network(test) ? 1 : 0,
                 .disks = disks,
@@ -67,7 +78,8 @@ static char *rewrite(struct test_restore *test, const struct rewrite_disk *disks
                 .serial_log = console,
         };
         _cleanup_strv_ char **notes = NULL;
-        _cleanup_free_ char *xml = domain_rewrite(test->xml, strlen(test->xml), &wanted, &notes, err);
+        _cleanup_free_ char *xml =
+                domain_rewrite(test->xml, strlen(test->xml), &wanted, &notes, err);
         for (size_t i = 0; xml && notes && notes[i]; i++)
                 report_log(test->job.report, "the test domain: %s", notes[i]);
         _cleanup_strv_ char **models = NULL;
@@ -85,7 +97,9 @@ static char *make_xml(struct test_restore *test, struct error **err)
         for (size_t i = 0; i < test->n_disks; i++) {
                 _cleanup_free_ char *top = test_restore_disk_path(test, &test->disks[i]);
                 strv_add(&tops, top);
-                disks[i] = (struct rewrite_disk){ .target = test->disks[i].target, .path = tops[i], .format = "qcow2" };
+                disks[i] = (struct rewrite_disk){ .target = test->disks[i].target,
+                                                  .path = tops[i],
+                                                  .format = "qcow2" };
                 if (test->options.full)
                         continue;
                 layers[i] = make_layers(test, &test->disks[i], &paths);
@@ -102,33 +116,41 @@ static char *make_xml(struct test_restore *test, struct error **err)
 }
 
 /* $1 folder, $2 name. A network without forwarding and without an address of the host on it. */
-static const char network_script[] =
-        SHELL_VIRSH "umask 077; printf '<network><name>%s</name></network>\\n' \"$2\" > \"$1/network.xml\"\n"
-                    "out=$(v net-create \"$1/network.xml\" 2>&1) || { printf '%s' \"$out\" | tr '\\n' ' ' >&2; exit 1; }";
+static const char network_script[] = SHELL_VIRSH
+        "umask 077; printf '<network><name>%s</name></network>\\n' \"$2\" > \"$1/network.xml\"\n"
+        "out=$(v net-create \"$1/network.xml\" 2>&1) || { printf '%s' \"$out\" | tr '\\n' ' ' >&2; "
+        "exit 1; }";
 
-/* $1 folder, $2 name, $3 seconds that it may live, $4 "keep" or "". The XML, with the guest's passwords, comes by stdin. The holder of a
- * domain that is not kept is one virsh, whose end makes libvirt destroy it; it also counts the resets. */
-static const char start_script[] = SHELL_VIRSH
-        "cd \"$1\" && umask 077 && cat > domain.xml || exit 1\n"
-        "c='create --autodestroy domain.xml'; [ \"$4\" ] && c='create domain.xml'\n"
-        "setsid sh -c 'echo \"$$ $(cut -d\" \" -f22 /proc/$$/stat)\" > hold.tmp; mv hold.tmp hold.pid; exec timeout \"$2\" virsh "
-        "-q -c "
-        "qemu:///system \"$3; event --domain $1 --event reboot --loop --timeout $2\" > events 2>&1' orch-hold \"$2\" \"$3\" \"$c\" "
-        "</dev/null >/dev/null 2>&1 &\n"
-        "n=0; while [ $n -lt 1200 ]; do n=$((n+1))\n"
-        "  [ \"$(v domstate \"$2\" 2>/dev/null)\" = running ] && exit 0\n"
-        "  if [ -s hold.pid ] && read -r p s < hold.pid && [ \"$(cut -d' ' -f22 \"/proc/$p/stat\" 2>/dev/null)\" != \"$s\" ]; "
-        "then\n"
-        "    tr '\\n' ' ' < events >&2; exit 1\n"
-        "  fi; sleep 0.1\n"
-        "done; echo 'it did not start' >&2; exit 1\n";
+/* $1 folder, $2 name, $3 seconds that it may live, $4 "keep" or "". The XML, with the guest's
+ * passwords, comes by stdin. The holder of a domain that is not kept is one virsh, whose end makes
+ * libvirt destroy it; it also counts the resets. */
+static const char start_script[] =
+        SHELL_VIRSH "cd \"$1\" && umask 077 && cat > domain.xml || exit 1\n"
+                    "c='create --autodestroy domain.xml'; [ \"$4\" ] && c='create domain.xml'\n"
+                    "setsid sh -c 'echo \"$$ $(cut -d\" \" -f22 /proc/$$/stat)\" > hold.tmp; mv "
+                    "hold.tmp hold.pid; exec timeout \"$2\" virsh "
+                    "-q -c "
+                    "qemu:///system \"$3; event --domain $1 --event reboot --loop --timeout $2\" > "
+                    "events 2>&1' orch-hold \"$2\" \"$3\" \"$c\" "
+                    "</dev/null >/dev/null 2>&1 &\n"
+                    "n=0; while [ $n -lt 1200 ]; do n=$((n+1))\n"
+                    "  [ \"$(v domstate \"$2\" 2>/dev/null)\" = running ] && exit 0\n"
+                    "  if [ -s hold.pid ] && read -r p s < hold.pid && [ \"$(cut -d' ' -f22 "
+                    "\"/proc/$p/stat\" 2>/dev/null)\" != \"$s\" ]; "
+                    "then\n"
+                    "    tr '\\n' ' ' < events >&2; exit 1\n"
+                    "  fi; sleep 0.1\n"
+                    "done; echo 'it did not start' >&2; exit 1\n";
 
 static int create_domain(struct test_restore *test, const char *xml, struct error **err)
 {
         struct backup *job = &test->job;
-        _cleanup_free_ char *seconds = xasprintf("%u", job->settings->test_restore.boot_seconds + LIFE_SLACK_SECONDS);
-        const char *const argv[] = { "sh",       "-c",       start_script, "orch-start",
-                                     test->work, test->name, seconds,      test->options.keep ? "keep" : "",
+        _cleanup_free_ char *seconds =
+                xasprintf("%u", job->settings->test_restore.boot_seconds + LIFE_SLACK_SECONDS);
+        const char *const argv[] = { "sh",         "-c",
+                                     start_script, "orch-start",
+                                     test->work,   test->name,
+                                     seconds,      test->options.keep ? "keep" : "",
                                      NULL };
         struct exec_options options = { .timeout_ms = START_MS, .input = xml };
         _cleanup_exec_result_ struct exec_result result = { 0 };
@@ -137,7 +159,8 @@ static int create_domain(struct test_restore *test, const char *xml, struct erro
         if (result.status == 0)
                 return 0;
         _cleanup_free_ char *said = str_one_line(result.errors ? result.errors : "", 600);
-        return error_set(err, ERROR_INTERNAL, "%s could not start the test domain %s: %s", job->host->name, test->name, said);
+        return error_set(err, ERROR_INTERNAL, "%s could not start the test domain %s: %s",
+                         job->host->name, test->name, said);
 }
 
 int test_restore_start(struct test_restore *test, struct error **err)
@@ -146,8 +169,11 @@ int test_restore_start(struct test_restore *test, struct error **err)
         _cleanup_free_ char *xml = make_xml(test, err);
         if (!xml)
                 return -1;
-        const char *const network[] = { "sh", "-c", network_script, "orch-network", test->work, test->name, NULL };
-        if (test_restore_wants_own_network(test) && hypervisor_run(job->host, network, COMMAND_MS, NULL, err) < 0)
+        const char *const network[] = {
+                "sh", "-c", network_script, "orch-network", test->work, test->name, NULL
+        };
+        if (test_restore_wants_own_network(test) &&
+            hypervisor_run(job->host, network, COMMAND_MS, NULL, err) < 0)
                 return error_prefix(err, "the isolated network %s cannot be made", test->name);
         job->info.name = xstrdup(test->name);
         test->started_ms = clock_monotonic_ms();

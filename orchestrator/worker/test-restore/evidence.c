@@ -1,18 +1,20 @@
-/* What a test-restore leaves behind: the screen and the console as files in the point's folder proof, the verdict in its state.json
- * (worker/test-restore/test-restore-internal.h). Evidence that cannot be had is told as such and changes no verdict. */
+/* What a test-restore leaves behind: the screen and the console as files in the point's folder
+ * proof, the verdict in its state.json (worker/test-restore/test-restore-internal.h). Evidence that
+ * cannot be had is told as such and changes no verdict. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/test-restore/test-restore-internal.h"
 #include "worker/host/test-traces.h"
+#include "worker/test-restore/test-restore-internal.h"
 
 enum { SCREENSHOT_MS = 60 * 1000, SCREENSHOT_MAX_BYTES = 32 * 1024 * 1024 };
 
 /* $1 name, $2 folder. The picture on stdout; why there is none on stderr. */
 static const char screenshot_script[] =
-        "export LC_ALL=C; timeout 30 virsh -q -c qemu:///system screenshot \"$1\" \"$2/screen\" >/dev/null && cat \"$2/screen\"";
+        "export LC_ALL=C; timeout 30 virsh -q -c qemu:///system screenshot \"$1\" \"$2/screen\" "
+        ">/dev/null && cat \"$2/screen\"";
 
 struct picture {
         struct strbuf data;
@@ -31,10 +33,13 @@ static const char *picture_name(const struct picture *picture)
         static const char png[] = "\x89PNG";
         if (picture->data.length > 8 && memcmp(picture->data.data, png, 4) == 0)
                 return "screenshot.png";
-        return picture->data.length > 8 && memcmp(picture->data.data, "P6", 2) == 0 ? "screenshot.ppm" : NULL;
+        return picture->data.length > 8 && memcmp(picture->data.data, "P6", 2) == 0
+                       ? "screenshot.ppm"
+                       : NULL;
 }
 
-static int save(struct test_restore *test, const char *name, const void *data, size_t length, struct error **err)
+static int save(struct test_restore *test, const char *name, const void *data, size_t length,
+                struct error **err)
 {
         return points_write_proof(test->job.repository, test->point->path, name, data, length, err);
 }
@@ -42,9 +47,13 @@ static int save(struct test_restore *test, const char *name, const void *data, s
 static void save_screenshot(struct test_restore *test)
 {
         struct backup *job = &test->job;
-        const char *const argv[] = { "sh", "-c", screenshot_script, "orch-screenshot", test->name, test->work, NULL };
+        const char *const argv[] = {
+                "sh", "-c", screenshot_script, "orch-screenshot", test->name, test->work, NULL
+        };
         struct picture picture = { 0 };
-        struct exec_options options = { .timeout_ms = SCREENSHOT_MS, .on_output = take_picture, .data = &picture };
+        struct exec_options options = { .timeout_ms = SCREENSHOT_MS,
+                                        .on_output = take_picture,
+                                        .data = &picture };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         _cleanup_error_ struct error *error = NULL;
         static const char *const names[] = { "screenshot.png", "screenshot.ppm" };
@@ -57,7 +66,10 @@ static void save_screenshot(struct test_restore *test)
         if (name && save(test, name, picture.data.data, picture.data.length, &error) == 0) {
                 test_restore_saw(test, "screenshot", CHECK_PASS, POINT_PROOF_FOLDER "/%s", name);
         } else {
-                _cleanup_free_ char *why = str_one_line(error ? error->message : result.errors ? result.errors : "", 200);
+                _cleanup_free_ char *why = str_one_line(error           ? error->message
+                                                        : result.errors ? result.errors
+                                                                        : "",
+                                                        200);
                 test_restore_saw(test, "screenshot", CHECK_SKIP, "none%s%s", *why ? ": " : "", why);
         }
         strbuf_done(&picture.data);
@@ -67,7 +79,8 @@ static void save_console(struct test_restore *test)
 {
         _cleanup_error_ struct error *error = NULL;
         bool any = test->console.length > 0;
-        if (save(test, "console.log", any ? test->console.data : NULL, test->console.length, &error) < 0)
+        if (save(test, "console.log", any ? test->console.data : NULL, test->console.length,
+                 &error) < 0)
                 test_restore_saw(test, "console-log", CHECK_SKIP, "not saved: %s", error->message);
         else
                 test_restore_saw(test, "console-log", any ? CHECK_PASS : CHECK_SKIP, "%s",
@@ -83,7 +96,8 @@ void test_restore_save_evidence(struct test_restore *test)
                 save_screenshot(test);
 }
 
-/* The strongest first: what a test command found comes after the signs of the boot, and says more than they do. The caller frees. */
+/* The strongest first: what a test command found comes after the signs of the boot, and says more
+ * than they do. The caller frees. */
 static char **by_strength(char *const *evidence)
 {
         char **sorted = NULL;
@@ -103,7 +117,9 @@ static void apply(struct point_state *state, void *data)
         bool proven = test->booted && test->tests_passed;
         state->proof_at = clock_realtime_s();
         state->proven = proven ? state->proof_at : 0;
-        xstrdup_replace(&state->proof, proven ? "booted" : test->booted ? "tests-failed" : "not-bootable");
+        xstrdup_replace(&state->proof, proven         ? "booted"
+                                       : test->booted ? "tests-failed"
+                                                      : "not-bootable");
         xstrdup_replace(&state->proof_reason, test->reason);
         xstrdup_replace(&state->proof_job, test->job.request->job);
         state->boot_milliseconds = test->up_ms;
@@ -114,7 +130,8 @@ static void apply(struct point_state *state, void *data)
 int test_restore_record(struct test_restore *test, struct error **err)
 {
         _cleanup_point_state_ struct point_state state = { 0 };
-        if (points_change_state(test->job.repository, test->point->path, apply, test, &state, err) < 0)
+        if (points_change_state(test->job.repository, test->point->path, apply, test, &state, err) <
+            0)
                 return error_prefix(err, "the verdict cannot be written into state.json");
         report_state(test->job.report, test->point->path, &state);
         return 0;

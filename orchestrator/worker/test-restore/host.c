@@ -1,5 +1,5 @@
-/* The hypervisor of a test-restore: which one, and whether it has what the machine needs beside the VMs that it is there for
- * (worker/test-restore/test-restore-internal.h). */
+/* The hypervisor of a test-restore: which one, and whether it has what the machine needs beside the
+ * VMs that it is there for (worker/test-restore/test-restore-internal.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,11 +7,11 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "schema/libvirt/domain-isolate.h"
-#include "worker/job/connect.h"
 #include "worker/host/host-probe.h"
+#include "worker/host/test-traces.h"
+#include "worker/job/connect.h"
 #include "worker/job/names.h"
 #include "worker/test-restore/test-restore-internal.h"
-#include "worker/host/test-traces.h"
 
 enum { COMMAND_MS = 60 * 1000 };
 
@@ -20,9 +20,11 @@ enum { COMMAND_MS = 60 * 1000 };
 static const struct inventory_hypervisor *choose_host(const struct test_restore *test)
 {
         const struct backup *job = &test->job;
-        const char *names[] = { job->vm->hypervisor, job->request->pinned_hypervisor, test->point->metadata->ran_on, job->home };
+        const char *names[] = { job->vm->hypervisor, job->request->pinned_hypervisor,
+                                test->point->metadata->ran_on, job->home };
         for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-                const struct inventory_hypervisor *entry = names[i] ? inventory_find_hypervisor(job->inventory, names[i]) : NULL;
+                const struct inventory_hypervisor *entry =
+                        names[i] ? inventory_find_hypervisor(job->inventory, names[i]) : NULL;
                 if (entry)
                         return entry;
         }
@@ -33,8 +35,8 @@ static const struct inventory_hypervisor *choose_host(const struct test_restore 
 static int check_memory(struct test_restore *test, struct error **err)
 {
         struct backup *job = &test->job;
-        static const char script[] =
-                "while read -r k n _; do [ \"$k\" = MemAvailable: ] && echo $((n * 1024)); done < /proc/meminfo; exit 0";
+        static const char script[] = "while read -r k n _; do [ \"$k\" = MemAvailable: ] && echo "
+                                     "$((n * 1024)); done < /proc/meminfo; exit 0";
         const char *const argv[] = { "sh", "-c", script, NULL };
         _cleanup_free_ char *output = NULL;
         if (hypervisor_run(job->host, argv, COMMAND_MS, &output, err) < 0)
@@ -47,7 +49,9 @@ static int check_memory(struct test_restore *test, struct error **err)
         report_check(job->report, CHECK_BEFORE, "host-memory", enough ? CHECK_PASS : CHECK_FAIL,
                      "%s available, more than %s needed", available_text, needed_text);
         return enough ? 0
-                      : error_set(err, ERROR_BUSY, "%s has %s of memory available, and %s would take %s: its VMs come first",
+                      : error_set(err, ERROR_BUSY,
+                                  "%s has %s of memory available, and %s would take %s: its VMs "
+                                  "come first",
                                   job->host->name, available_text, job->vm->name, needed_text);
 }
 
@@ -58,27 +62,34 @@ static int check_room(struct test_restore *test, const struct host_probe *probe,
         for (size_t i = 0; test->options.full && i < test->point->metadata->n_disks; i++)
                 needed += test->point->metadata->disks[i].allocated_bytes;
         uint64_t room = probe->folder_free_bytes[0];
-        _cleanup_free_ char *room_text = room == UINT64_MAX ? xstrdup("unknown") : format_bytes(room);
+        _cleanup_free_ char *room_text =
+                room == UINT64_MAX ? xstrdup("unknown") : format_bytes(room);
         _cleanup_free_ char *needed_text = format_bytes(needed);
         bool enough = room != UINT64_MAX && room > needed;
         report_check(job->report, CHECK_BEFORE, "scratch-space", enough ? CHECK_PASS : CHECK_FAIL,
-                     "%s free in %s, more than %s needed", room_text, job->host_entry->scratch, needed_text);
+                     "%s free in %s, more than %s needed", room_text, job->host_entry->scratch,
+                     needed_text);
         return enough ? 0
-                      : error_set(err, ERROR_NOSPACE, "%s has %s free in %s, more than %s is needed", job->host->name, room_text,
-                                  job->host_entry->scratch, needed_text);
+                      : error_set(err, ERROR_NOSPACE,
+                                  "%s has %s free in %s, more than %s is needed", job->host->name,
+                                  room_text, job->host_entry->scratch, needed_text);
 }
 
-static int check_share(struct test_restore *test, const struct host_probe *probe, struct error **err)
+static int check_share(struct test_restore *test, const struct host_probe *probe,
+                       struct error **err)
 {
         struct backup *job = &test->job;
         if (!probe->mount_type)
-                return error_set(err, ERROR_REFUSED, "%s has nothing mounted at %s", job->host->name, job->host_repository);
+                return error_set(err, ERROR_REFUSED, "%s has nothing mounted at %s",
+                                 job->host->name, job->host_repository);
         if (!streq(probe->repository_uuid, job->request->repository_uuid))
-                return error_set(err, ERROR_REFUSED, "%s on %s is another share (%s) than this orch's (%s)", job->host_repository,
-                                 job->host->name, probe->repository_uuid ? probe->repository_uuid : "no marker",
+                return error_set(err, ERROR_REFUSED,
+                                 "%s on %s is another share (%s) than this orch's (%s)",
+                                 job->host_repository, job->host->name,
+                                 probe->repository_uuid ? probe->repository_uuid : "no marker",
                                  job->request->repository_uuid);
-        report_check(job->report, CHECK_BEFORE, "share-mounted", CHECK_PASS, "%s on %s, %s", job->host_repository, job->host->name,
-                     probe->mount_type);
+        report_check(job->report, CHECK_BEFORE, "share-mounted", CHECK_PASS, "%s on %s, %s",
+                     job->host_repository, job->host->name, probe->mount_type);
         return 0;
 }
 
@@ -87,7 +98,8 @@ static int check_host(struct test_restore *test, struct error **err)
         struct backup *job = &test->job;
         char *folders[] = { job->host_entry->scratch, NULL };
         struct host_probe probe = { 0 };
-        if (host_probe_run(job->host, job->host_repository, job->tag, false, folders, NULL, &probe, err) < 0)
+        if (host_probe_run(job->host, job->host_repository, job->tag, false, folders, NULL, &probe,
+                           err) < 0)
                 return -1;
         int r = check_share(test, &probe, err) < 0 || check_room(test, &probe, err) < 0 ? -1 : 0;
         host_probe_done(&probe);
@@ -118,8 +130,9 @@ static int check_network(struct test_restore *test, struct error **err)
         for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
                 if (streq(line, test->options.network))
                         return 0;
-        return error_set(err, ERROR_CONFIG, "%s has no active libvirt network '%s' (on it: virsh net-list)", job->host->name,
-                         test->options.network);
+        return error_set(err, ERROR_CONFIG,
+                         "%s has no active libvirt network '%s' (on it: virsh net-list)",
+                         job->host->name, test->options.network);
 }
 
 int test_restore_find_host(struct test_restore *test, struct error **err)
@@ -127,7 +140,9 @@ int test_restore_find_host(struct test_restore *test, struct error **err)
         struct backup *job = &test->job;
         job->host_entry = choose_host(test);
         if (!job->host_entry)
-                return error_set(err, ERROR_CONFIG, "the inventory has none of the hypervisors that %s was on", job->vm->name);
+                return error_set(err, ERROR_CONFIG,
+                                 "the inventory has none of the hypervisors that %s was on",
+                                 job->vm->name);
         const char *short_uuid = repository_short_uuid(job->repository);
         job->tag = names_tag(short_uuid, job->request->job);
         test->name = test_traces_name(short_uuid, job->request->job);

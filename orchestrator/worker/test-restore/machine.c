@@ -1,6 +1,8 @@
-/* The files of the machine of a test-restore: its folder, disks and firmware state (worker/test-restore/test-restore-internal.h).
+/* The files of the machine of a test-restore: its folder, disks and firmware state
+ * (worker/test-restore/test-restore-internal.h).
  *
- * The point is read through a read-only bind mount in the machine's own folder where the host allows one. */
+ * The point is read through a read-only bind mount in the machine's own folder where the host
+ * allows one. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -9,22 +11,28 @@
 #include "base/strings.h"
 #include "base/uuid.h"
 #include "repository/share-files.h"
-#include "worker/test-restore/test-restore-internal.h"
 #include "worker/host/test-traces.h"
+#include "worker/test-restore/test-restore-internal.h"
 
-enum { COMMAND_MS = 60 * 1000, COPY_LONGEST_MS = 7 * 24 * 3600 * 1000, SIGN_OF_LIFE_MS = 60 * 1000 };
+enum {
+        COMMAND_MS = 60 * 1000,
+        COPY_LONGEST_MS = 7 * 24 * 3600 * 1000,
+        SIGN_OF_LIFE_MS = 60 * 1000
+};
 
-/* $1 folder, $2 VM, $3 job, $4 UUID of the domain, $5 the VM's points on the share. Prints "read-only" when $1/point shows them so. */
-static const char prepare_script[] =
-        "set -e; umask 077; export LC_ALL=C; mkdir \"$1\"; printf '%s\\n%s\\n%s\\n' \"$2\" \"$3\" \"$4\" > \"$1/test\"; sync "
-        "\"$1/test\" "
-        "\"$1\"\n"
-        "mkdir \"$1/point\"\n"
-        "if mount --bind -- \"$5\" \"$1/point\" 2>/dev/null; then\n"
-        "  if mount -o remount,bind,ro \"$1/point\" 2>/dev/null && ! [ -w \"$1/point\" ]; then echo read-only; exit 0; fi\n"
-        "  umount \"$1/point\"\n"
-        "fi\n"
-        "rmdir \"$1/point\"\n";
+/* $1 folder, $2 VM, $3 job, $4 UUID of the domain, $5 the VM's points on the share. Prints
+ * "read-only" when $1/point shows them so. */
+static const char prepare_script[] = "set -e; umask 077; export LC_ALL=C; mkdir \"$1\"; printf "
+                                     "'%s\\n%s\\n%s\\n' \"$2\" \"$3\" \"$4\" > \"$1/test\"; sync "
+                                     "\"$1/test\" "
+                                     "\"$1\"\n"
+                                     "mkdir \"$1/point\"\n"
+                                     "if mount --bind -- \"$5\" \"$1/point\" 2>/dev/null; then\n"
+                                     "  if mount -o remount,bind,ro \"$1/point\" 2>/dev/null && ! "
+                                     "[ -w \"$1/point\" ]; then echo read-only; exit 0; fi\n"
+                                     "  umount \"$1/point\"\n"
+                                     "fi\n"
+                                     "rmdir \"$1/point\"\n";
 
 static int undo_machine(void *data, struct error **err)
 {
@@ -38,7 +46,8 @@ static int undo_machine(void *data, struct error **err)
 static int make_folder(struct test_restore *test, struct error **err)
 {
         struct backup *job = &test->job;
-        _cleanup_free_ char *points = xasprintf("%s/%s/%s", job->host_repository, job->home, job->vm->name);
+        _cleanup_free_ char *points =
+                xasprintf("%s/%s/%s", job->host_repository, job->home, job->vm->name);
         job->uuid = uuid_new(err);
         if (!job->uuid)
                 return -1;
@@ -51,10 +60,12 @@ static int make_folder(struct test_restore *test, struct error **err)
                 return -1;
         test->view_is_read_only = streq(output, "read-only");
         test->base = test->view_is_read_only ? path_join(test->work, "point") : TAKE_PTR(points);
-        report_check(job->report, CHECK_BEFORE, "read-only-view", test->view_is_read_only ? CHECK_PASS : CHECK_WARN, "%s",
+        report_check(job->report, CHECK_BEFORE, "read-only-view",
+                     test->view_is_read_only ? CHECK_PASS : CHECK_WARN, "%s",
                      test->view_is_read_only
                              ? "the points are mounted read-only for the test domain"
-                             : "the host does not allow a read-only mount: the points are read as they are mounted");
+                             : "the host does not allow a read-only mount: the points are read as "
+                               "they are mounted");
         return 0;
 }
 
@@ -67,7 +78,8 @@ static int make_overlay(struct test_restore *test, const struct test_disk *disk,
 {
         _cleanup_free_ char *base = path_join(test->base, disk->layers[0]);
         _cleanup_free_ char *path = test_restore_disk_path(test, disk);
-        static const char script[] = "umask 077; exec qemu-img create -q -f qcow2 -F qcow2 -b \"$1\" \"$2\"";
+        static const char script[] =
+                "umask 077; exec qemu-img create -q -f qcow2 -F qcow2 -b \"$1\" \"$2\"";
         const char *const argv[] = { "sh", "-c", script, "orch-overlay", base, path, NULL };
         return hypervisor_run(test->job.host, argv, COMMAND_MS, NULL, err);
 }
@@ -95,12 +107,17 @@ static int make_copy(struct test_restore *test, const struct test_disk *disk, st
         _cleanup_free_ char *base = path_join(test->base, disk->layers[0]);
         _cleanup_free_ char *path = test_restore_disk_path(test, disk);
         _cleanup_free_ char *unit = xasprintf("%s-copy", job->tag);
-        static const char script[] = "umask 077; exec qemu-img convert -p -W -m 16 -f qcow2 -O qcow2 \"$1\" \"$2\"";
+        static const char script[] =
+                "umask 077; exec qemu-img convert -p -W -m 16 -f qcow2 -O qcow2 \"$1\" \"$2\"";
         const char *const argv[] = { "sh", "-c", script, "orch-copy", base, path, NULL };
-        struct full_copy copy = { .report = job->report, .target = disk->target, .told_ms = clock_monotonic_ms() };
-        struct exec_options options = {
-                .timeout_ms = COPY_LONGEST_MS, .unit = unit, .on_output = on_copying, .cancelled = worker_cancelled, .data = &copy
-        };
+        struct full_copy copy = { .report = job->report,
+                                  .target = disk->target,
+                                  .told_ms = clock_monotonic_ms() };
+        struct exec_options options = { .timeout_ms = COPY_LONGEST_MS,
+                                        .unit = unit,
+                                        .on_output = on_copying,
+                                        .cancelled = worker_cancelled,
+                                        .data = &copy };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         if (job->host->ops->exec(job->host, argv, &options, &result, err) < 0)
                 return error_prefix(err, "the copy of disk %s", disk->target);
@@ -108,21 +125,26 @@ static int make_copy(struct test_restore *test, const struct test_disk *disk, st
                 return 0;
         _cleanup_free_ char *said = str_one_line(result.errors ? result.errors : "", 400);
         return error_set(err, strstr(said, "No space left") ? ERROR_NOSPACE : ERROR_INTERNAL,
-                         "the copy of disk %s to %s failed on %s (status %d): %s", disk->target, path, job->host->name,
-                         result.status, said);
+                         "the copy of disk %s to %s failed on %s (status %d): %s", disk->target,
+                         path, job->host->name, result.status, said);
 }
 
-/* $1 the point, $2 NVRAM file in it or "", $3 where it goes, $4 TPM folder in it or "", $5 UUID. swtpm's user is the owner of the other
- * machines' states, else what qemu.conf or the distribution says. */
+/* $1 the point, $2 NVRAM file in it or "", $3 where it goes, $4 TPM folder in it or "", $5 UUID.
+ * swtpm's user is the owner of the other machines' states, else what qemu.conf or the distribution
+ * says. */
 static const char firmware_script[] =
         "set -e; umask 077; export LC_ALL=C\n"
         "if [ \"$2\" ]; then cp --sparse=always -- \"$1/$2\" \"$3\"; chmod 0600 \"$3\"; fi\n"
         "[ \"$4\" ] || exit 0\n"
-        "d=/var/lib/libvirt/swtpm/$5; mkdir -p \"${d%/*}\"; chmod 0711 \"${d%/*}\"; cp -R -- \"$1/$4\" \"$d\"; chmod 0711 \"$d\"\n"
-        "u=; for o in /var/lib/libvirt/swtpm/*/tpm*; do [ -d \"$o\" ] && case $o in \"$d\"/*) ;; *) u=$(stat -c %u \"$o\");; esac; "
+        "d=/var/lib/libvirt/swtpm/$5; mkdir -p \"${d%/*}\"; chmod 0711 \"${d%/*}\"; cp -R -- "
+        "\"$1/$4\" \"$d\"; chmod 0711 \"$d\"\n"
+        "u=; for o in /var/lib/libvirt/swtpm/*/tpm*; do [ -d \"$o\" ] && case $o in \"$d\"/*) ;; "
+        "*) u=$(stat -c %u \"$o\");; esac; "
         "done\n"
-        "[ \"$u\" ] || u=$(sed -n 's/^ *swtpm_user *= *\"\\(.*\\)\".*/\\1/p' /etc/libvirt/qemu.conf | tail -n 1)\n"
-        "for n in \"$u\" tss swtpm; do [ \"$n\" ] && id -u \"$n\" >/dev/null 2>&1 && { chown -R \"$n:\" \"$d\"/tpm*; break; }; "
+        "[ \"$u\" ] || u=$(sed -n 's/^ *swtpm_user *= *\"\\(.*\\)\".*/\\1/p' "
+        "/etc/libvirt/qemu.conf | tail -n 1)\n"
+        "for n in \"$u\" tss swtpm; do [ \"$n\" ] && id -u \"$n\" >/dev/null 2>&1 && { chown -R "
+        "\"$n:\" \"$d\"/tpm*; break; }; "
         "done\n";
 
 static int place_firmware(struct test_restore *test, struct error **err)
@@ -132,7 +154,9 @@ static int place_firmware(struct test_restore *test, struct error **err)
                 return 0;
         if ((metadata->nvram_file && !file_name_is_safe(metadata->nvram_file)) ||
             (metadata->tpm_folder && !file_name_is_safe(metadata->tpm_folder)))
-                return error_set(err, ERROR_CORRUPT, "the metadata of %s name firmware files that cannot be", test->point->path);
+                return error_set(err, ERROR_CORRUPT,
+                                 "the metadata of %s name firmware files that cannot be",
+                                 test->point->path);
         _cleanup_free_ char *point = path_join(test->base, test->point->name);
         _cleanup_free_ char *nvram = path_join(test->work, "nvram.fd");
         const char *const argv[] = { "sh",
@@ -145,7 +169,9 @@ static int place_firmware(struct test_restore *test, struct error **err)
                                      metadata->tpm_folder ? metadata->tpm_folder : "",
                                      test->job.uuid,
                                      NULL };
-        return hypervisor_run(test->job.host, argv, COMMAND_MS, NULL, err) < 0 ? error_prefix(err, "firmware state") : 0;
+        return hypervisor_run(test->job.host, argv, COMMAND_MS, NULL, err) < 0
+                       ? error_prefix(err, "firmware state")
+                       : 0;
 }
 
 int test_restore_prepare(struct test_restore *test, struct error **err)
@@ -153,11 +179,13 @@ int test_restore_prepare(struct test_restore *test, struct error **err)
         if (make_folder(test, err) < 0)
                 return -1;
         for (size_t i = 0; i < test->n_disks; i++)
-                if ((test->options.full ? make_copy(test, &test->disks[i], err) : make_overlay(test, &test->disks[i], err)) < 0)
+                if ((test->options.full ? make_copy(test, &test->disks[i], err)
+                                        : make_overlay(test, &test->disks[i], err)) < 0)
                         return -1;
         if (place_firmware(test, err) < 0)
                 return -1;
         report_step_end(test->job.report, STEP_DONE, "%zu disks %s", test->n_disks,
-                        test->options.full ? "copied" : "straight from the point, through overlays");
+                        test->options.full ? "copied"
+                                           : "straight from the point, through overlays");
         return 0;
 }

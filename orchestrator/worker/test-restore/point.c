@@ -1,6 +1,8 @@
-/* The point of a test-restore: which one, what it builds on, and that it is left alone (worker/test-restore/test-restore-internal.h).
+/* The point of a test-restore: which one, what it builds on, and that it is left alone
+ * (worker/test-restore/test-restore-internal.h).
  *
- * Files are named in metadata, which is not trusted: names are checked before they become part of a path on the hypervisor. */
+ * Files are named in metadata, which is not trusted: names are checked before they become part of a
+ * path on the hypervisor. */
 #include <string.h>
 #include <unistd.h>
 
@@ -8,9 +10,9 @@
 #include "base/strings.h"
 #include "repository/share-files.h"
 #include "repository/staging.h"
+#include "worker/host/test-traces.h"
 #include "worker/job/connect.h"
 #include "worker/test-restore/test-restore-internal.h"
-#include "worker/host/test-traces.h"
 
 enum { XML_MAX_BYTES = 4 * 1024 * 1024, LAYERS_MAX = 1000 };
 
@@ -38,18 +40,23 @@ static void add_to_chain(struct test_restore *test, const struct point *point)
 }
 
 /* "../<point>/<file>" → the point and its disk. */
-static int follow_backing(const struct test_restore *test, const char *backing, const struct point **ret_point,
-                          const struct metadata_disk **ret_disk, struct error **err)
+static int follow_backing(const struct test_restore *test, const char *backing,
+                          const struct point **ret_point, const struct metadata_disk **ret_disk,
+                          struct error **err)
 {
         const char *slash = str_starts_with(backing, "../") ? strchr(backing + 3, '/') : NULL;
-        _cleanup_free_ char *name = slash ? xstrndup(backing + 3, (size_t)(slash - backing - 3)) : NULL;
-        const struct point *point = name ? points_find_beside(&test->points, test->point, name) : NULL;
+        _cleanup_free_ char *name =
+                slash ? xstrndup(backing + 3, (size_t)(slash - backing - 3)) : NULL;
+        const struct point *point =
+                name ? points_find_beside(&test->points, test->point, name) : NULL;
         if (!slash || !file_name_is_safe(slash + 1))
-                return error_set(err, ERROR_CORRUPT, "a disk of %s builds on '%s', which is no file of a point", test->job.vm->name,
-                                 backing);
+                return error_set(err, ERROR_CORRUPT,
+                                 "a disk of %s builds on '%s', which is no file of a point",
+                                 test->job.vm->name, backing);
         if (!point || !point->metadata || !(*ret_disk = find_file(point, slash + 1)))
                 return error_set(err, ERROR_CORRUPT,
-                                 "%s, which the point builds on, is not there or damaged; an older point: orch list %s",
+                                 "%s, which the point builds on, is not there or damaged; an older "
+                                 "point: orch list %s",
                                  backing + 3, test->job.vm->name);
         *ret_point = point;
         return 0;
@@ -62,9 +69,11 @@ static int add_disk(struct test_restore *test, const struct metadata_disk *disk,
         struct test_disk *made = &test->disks[test->n_disks++];
         *made = (struct test_disk){ .target = xstrdup(disk->target) };
         for (size_t n = 0;; n++) {
-                if (!disk->target || !name_is_safe(disk->target) || !disk->file || !file_name_is_safe(disk->file) ||
-                    n == LAYERS_MAX)
-                        return error_set(err, ERROR_CORRUPT, "the metadata of %s name a disk that cannot be one", point->path);
+                if (!disk->target || !name_is_safe(disk->target) || !disk->file ||
+                    !file_name_is_safe(disk->file) || n == LAYERS_MAX)
+                        return error_set(err, ERROR_CORRUPT,
+                                         "the metadata of %s name a disk that cannot be one",
+                                         point->path);
                 strv_addf(&made->layers, "%s/%s", point->name, disk->file);
                 add_to_chain(test, point);
                 if (!disk->backing_file)
@@ -79,7 +88,8 @@ static int take_lease(struct test_restore *test, struct error **err)
         _cleanup_strv_ char **names = NULL;
         for (size_t i = 0; i < test->n_chain; i++)
                 strv_add(&names, test->chain[i]->name);
-        test->lease = lease_take(test->job.repository, test->job.home, test->job.vm->name, names, test->job.request->job,
+        test->lease = lease_take(test->job.repository, test->job.home, test->job.vm->name, names,
+                                 test->job.request->job,
                                  test->options.keep ? LEASE_UNTIL_DROPPED : LEASE_OF_PROCESS, err);
         return test->lease ? 0 : -1;
 }
@@ -90,7 +100,8 @@ static void learn_from_metadata(struct test_restore *test)
         const struct metadata *metadata = test->point->metadata;
         bool froze = streq(metadata->consistency, "filesystem");
         for (size_t i = 0; i < metadata->n_checks; i++)
-                if (streq(metadata->checks[i].name, "guest-agent") && metadata->checks[i].verdict == CHECK_PASS)
+                if (streq(metadata->checks[i].name, "guest-agent") &&
+                    metadata->checks[i].verdict == CHECK_PASS)
                         froze = true;
         test->has_channel = strstr(test->xml, "org.qemu.guest_agent.0") != NULL;
         test->sight.agent_expected = test->has_channel && froze;
@@ -103,14 +114,18 @@ static void learn_from_metadata(struct test_restore *test)
 int test_restore_choose(struct test_restore *test, struct error **err)
 {
         struct backup *job = &test->job;
-        if (open_share(job, err) < 0 || points_scan_named(job->repository, job->vm->name, &test->points, err) < 0)
+        if (open_share(job, err) < 0 ||
+            points_scan_named(job->repository, job->vm->name, &test->points, err) < 0)
                 return -1;
         test->point = points_choose(&test->points, job->vm->name, test->options.point, err);
         if (!test->point)
                 return -1;
         if (test->point->state.damaged || !test->point->metadata)
-                return error_set(err, ERROR_CORRUPT, "%s is damaged (%s); `orch list %s` shows the others", test->point->path,
-                                 test->point->state.damage ? test->point->state.damage : "its metadata cannot be read",
+                return error_set(err, ERROR_CORRUPT,
+                                 "%s is damaged (%s); `orch list %s` shows the others",
+                                 test->point->path,
+                                 test->point->state.damage ? test->point->state.damage
+                                                           : "its metadata cannot be read",
                                  job->vm->name);
         job->home = xstrdup(test->point->hypervisor);
         job->point = xstrdup(test->point->name);
@@ -118,12 +133,15 @@ int test_restore_choose(struct test_restore *test, struct error **err)
                 if (add_disk(test, &test->point->metadata->disks[i], err) < 0)
                         return -1;
         if (!test->n_disks)
-                return error_set(err, ERROR_REFUSED, "%s has no disks: there is nothing to boot from", test->point->path);
+                return error_set(err, ERROR_REFUSED,
+                                 "%s has no disks: there is nothing to boot from",
+                                 test->point->path);
         if (take_lease(test, err) < 0)
                 return -1;
         size_t length = 0;
         _cleanup_free_ char *name = xasprintf("%s.xml", job->vm->name);
-        test->xml = points_read_file(job->repository, test->point->path, name, XML_MAX_BYTES, &length, err);
+        test->xml = points_read_file(job->repository, test->point->path, name, XML_MAX_BYTES,
+                                     &length, err);
         if (!test->xml)
                 return -1;
         learn_from_metadata(test);
@@ -136,9 +154,12 @@ static void on_read(uint64_t done, uint64_t total, void *data)
         report_progress(data, "read-point", done, total);
 }
 
-static int take_fingerprint(struct test_restore *test, const struct point *point, struct fingerprint *ret, struct error **err)
+static int take_fingerprint(struct test_restore *test, const struct point *point,
+                            struct fingerprint *ret, struct error **err)
 {
-        const struct staging_progress progress = { .on_bytes = on_read, .cancelled = worker_cancelled, .data = test->job.report };
+        const struct staging_progress progress = { .on_bytes = on_read,
+                                                   .cancelled = worker_cancelled,
+                                                   .data = test->job.report };
         return fingerprint_take(test->job.repository, point->path, &progress, ret, err);
 }
 
@@ -154,8 +175,8 @@ int test_restore_read_point(struct test_restore *test, struct error **err)
                 files += test->before[i].count;
         }
         _cleanup_free_ char *size = format_bytes(bytes);
-        report_check(test->job.report, CHECK_BEFORE, "point-whole", CHECK_PASS, "SHA-256 of %zu files, %s, of %zu points", files,
-                     size, test->n_chain);
+        report_check(test->job.report, CHECK_BEFORE, "point-whole", CHECK_PASS,
+                     "SHA-256 of %zu files, %s, of %zu points", files, size, test->n_chain);
         return 0;
 }
 
@@ -165,20 +186,25 @@ int test_restore_compare_point(struct test_restore *test, struct error **err)
                 struct fingerprint now = { 0 };
                 _cleanup_error_ struct error *error = NULL;
                 int r = take_fingerprint(test, test->chain[i], &now, &error);
-                _cleanup_free_ char *difference = r < 0 ? xstrdup(error->message) : fingerprint_compare(&test->before[i], &now);
+                _cleanup_free_ char *difference =
+                        r < 0 ? xstrdup(error->message)
+                              : fingerprint_compare(&test->before[i], &now);
                 fingerprint_done(&now);
                 if (r < 0 && error->kind != ERROR_CORRUPT)
                         return error_propagate(err, TAKE_PTR(error));
                 if (!difference)
                         continue;
-                test_restore_saw(test, "point-left-alone", CHECK_FAIL, "%s: %s", test->chain[i]->path, difference);
+                test_restore_saw(test, "point-left-alone", CHECK_FAIL, "%s: %s",
+                                 test->chain[i]->path, difference);
                 return error_set(err, ERROR_CORRUPT,
-                                 "%s was changed while it was being tried: %s. Look at it with `orch verify`, and at who else can "
+                                 "%s was changed while it was being tried: %s. Look at it with "
+                                 "`orch verify`, and at who else can "
                                  "write to the share",
                                  test->chain[i]->path, difference);
         }
-        test_restore_saw(test, "point-left-alone", CHECK_PASS,
-                         "owner, mode, times and SHA-256 of every file are as before (%zu points%s)", test->n_chain,
-                         test->view_is_read_only ? ", seen through a read-only mount" : "");
+        test_restore_saw(
+                test, "point-left-alone", CHECK_PASS,
+                "owner, mode, times and SHA-256 of every file are as before (%zu points%s)",
+                test->n_chain, test->view_is_read_only ? ", seen through a read-only mount" : "");
         return 0;
 }

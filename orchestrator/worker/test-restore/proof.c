@@ -1,5 +1,7 @@
-/* Watching the machine of a test-restore until there is a verdict, then its tests (worker/test-restore/test-restore-internal.h). What is seen is decided
- * upon by policies/boot-verdict.h. A guest may write what it likes to its console: it is capped, and only searched. */
+/* Watching the machine of a test-restore until there is a verdict, then its tests
+ * (worker/test-restore/test-restore-internal.h). What is seen is decided upon by
+ * policies/boot-verdict.h. A guest may write what it likes to its console: it is capped, and only
+ * searched. */
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,8 +10,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/test-restore/test-restore-internal.h"
 #include "worker/host/test-traces.h"
+#include "worker/test-restore/test-restore-internal.h"
 
 enum {
         LOOK_MS = 60 * 1000,
@@ -26,8 +28,10 @@ enum {
 static const char look_script[] =
         "export LC_ALL=C; v() { timeout 20 virsh -q -c qemu:///system \"$@\" 2>/dev/null; }\n"
         "all=$(v list --all --name) || { echo 'libvirt does not answer' >&2; exit 1; }\n"
-        "for n in $all; do [ \"$n\" = \"$1\" ] && printf 'state %s\\n' \"$(v domstate --reason \"$1\")\"; done\n"
-        "read -r p s < \"$2/hold.pid\" && [ \"$(cut -d' ' -f22 \"/proc/$p/stat\" 2>/dev/null)\" = \"$s\" ] && echo 'holder 1'\n"
+        "for n in $all; do [ \"$n\" = \"$1\" ] && printf 'state %s\\n' \"$(v domstate --reason "
+        "\"$1\")\"; done\n"
+        "read -r p s < \"$2/hold.pid\" && [ \"$(cut -d' ' -f22 \"/proc/$p/stat\" 2>/dev/null)\" = "
+        "\"$s\" ] && echo 'holder 1'\n"
         "v domstats --vcpu --block \"$1\"\n"
         "printf 'resets %s\\n' \"$(grep -c \"^event 'reboot'\" \"$2/events\" 2>/dev/null)\"\n"
         "printf 'free %s\\n' \"$(stat -f -c '%a %S' \"$2\")\"\n"
@@ -52,8 +56,10 @@ static void take_statistic(struct look *look, const char *line)
                 return;
         _cleanup_free_ char *name = xstrndup(line, (size_t)(value - line));
         uint64_t number = strtoull(value + 1, NULL, 10);
-        /* What it would have used: on a host that is short of processors a busy guest must not look idle. */
-        if (str_starts_with(name, "vcpu.") && (str_ends_with(name, ".time") || str_ends_with(name, ".delay")))
+        /* What it would have used: on a host that is short of processors a busy guest must not look
+         * idle. */
+        if (str_starts_with(name, "vcpu.") &&
+            (str_ends_with(name, ".time") || str_ends_with(name, ".delay")))
                 look->cpu_ms += (int64_t)(number / 1000000);
         else if (str_starts_with(name, "block.") && str_ends_with(name, ".rd.bytes"))
                 look->read_bytes += number;
@@ -83,7 +89,8 @@ static void take_line(struct look *look, const char *line)
 static int look_at(struct test_restore *test, struct look *ret, struct error **err)
 {
         _cleanup_free_ char *console = test_traces_console(test->name);
-        const char *const argv[] = { "sh", "-c", look_script, "orch-look", test->name, test->work, console, NULL };
+        const char *const argv[] = { "sh",       "-c",       look_script, "orch-look",
+                                     test->name, test->work, console,     NULL };
         _cleanup_free_ char *output = NULL;
         if (hypervisor_run(test->job.host, argv, LOOK_MS, &output, err) < 0)
                 return -1;
@@ -117,10 +124,13 @@ static int read_console(struct test_restore *test, uint64_t bytes, struct error 
         _cleanup_free_ char *from = xasprintf("%llu", (unsigned long long)test->console_offset + 1);
         _cleanup_free_ char *most = xasprintf("%d", CONSOLE_CHUNK_BYTES);
         static const char script[] = "tail -c \"+$2\" \"$1\" 2>/dev/null | head -c \"$3\"";
-        const char *const argv[] = { "sh", "-c", script, "orch-console", console, from, most, NULL };
-        struct exec_options options = {
-                .timeout_ms = LOOK_MS, .max_output = CONSOLE_CHUNK_BYTES, .on_output = take_console, .data = test
+        const char *const argv[] = {
+                "sh", "-c", script, "orch-console", console, from, most, NULL
         };
+        struct exec_options options = { .timeout_ms = LOOK_MS,
+                                        .max_output = CONSOLE_CHUNK_BYTES,
+                                        .on_output = take_console,
+                                        .data = test };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         return test->job.host->ops->exec(test->job.host, argv, &options, &result, err);
 }
@@ -128,7 +138,8 @@ static int read_console(struct test_restore *test, uint64_t bytes, struct error 
 static bool pattern_is_in(const struct test_restore *test)
 {
         regex_t pattern;
-        if (!test->console.data || regcomp(&pattern, test->job.vm->boot_pattern, REG_EXTENDED | REG_NOSUB | REG_NEWLINE) != 0)
+        if (!test->console.data || regcomp(&pattern, test->job.vm->boot_pattern,
+                                           REG_EXTENDED | REG_NOSUB | REG_NEWLINE) != 0)
                 return false;
         bool found = regexec(&pattern, test->console.data, 0, NULL, 0) == 0;
         regfree(&pattern);
@@ -169,21 +180,25 @@ static int check_room(const struct test_restore *test, const struct look *look, 
         if (look->free_bytes >= low)
                 return 0;
         _cleanup_free_ char *room = format_bytes(look->free_bytes);
-        return error_set(err, ERROR_NOSPACE, "the test of %s is given up: %s has only %s left in %s (low-water mark: %u GiB)",
-                         test->job.vm->name, test->job.host->name, room, test->job.host_entry->scratch,
-                         test->job.settings->checks.hypervisor_low_water_gib);
+        return error_set(
+                err, ERROR_NOSPACE,
+                "the test of %s is given up: %s has only %s left in %s (low-water mark: %u GiB)",
+                test->job.vm->name, test->job.host->name, room, test->job.host_entry->scratch,
+                test->job.settings->checks.hypervisor_low_water_gib);
 }
 
-/* libvirt destroys the domain with its holder: then that it is gone says nothing about the guest. */
-static int check_holder(const struct test_restore *test, const struct look *look, struct error **err)
+/* libvirt destroys the domain with its holder: then that it is gone says nothing about the
+ * guest. */
+static int check_holder(const struct test_restore *test, const struct look *look,
+                        struct error **err)
 {
         if (look->state || look->held || test->options.keep)
                 return 0;
-        return error_set(
-                err, ERROR_UNREACHABLE,
-                "the test domain is gone, and so is the virsh that held it: libvirt on %s was restarted, or somebody ended "
-                "it; nothing is known about the point",
-                test->job.host->name);
+        return error_set(err, ERROR_UNREACHABLE,
+                         "the test domain is gone, and so is the virsh that held it: libvirt on %s "
+                         "was restarted, or somebody ended "
+                         "it; nothing is known about the point",
+                         test->job.host->name);
 }
 
 static void take_look(struct test_restore *test, const struct look *look)
@@ -218,26 +233,36 @@ static void tell_signs(struct test_restore *test)
 {
         const struct boot_sight *sight = &test->sight;
         if (sight->agent_answers)
-                test_restore_saw(test, "agent", CHECK_PASS, "answered %.1f s after the start", (double)test->agent_ms / 1000.0);
+                test_restore_saw(test, "agent", CHECK_PASS, "answered %.1f s after the start",
+                                 (double)test->agent_ms / 1000.0);
         else if (sight->agent_expected)
-                test_restore_saw(test, "agent", CHECK_FAIL, "answered when the point was made, and not now");
+                test_restore_saw(test, "agent", CHECK_FAIL,
+                                 "answered when the point was made, and not now");
         else
                 test_restore_saw(test, "agent", CHECK_SKIP, "%s",
                                  test->has_channel ? "none answered, nor when the point was made"
                                                    : "the VM has no channel for one");
         if (sight->pattern_seen)
-                test_restore_saw(test, "boot-pattern", CHECK_PASS, "on the console %.1f s after the start",
+                test_restore_saw(test, "boot-pattern", CHECK_PASS,
+                                 "on the console %.1f s after the start",
                                  (double)test->pattern_ms / 1000.0);
         else if (sight->pattern_wanted)
-                test_restore_saw(test, "boot-pattern", CHECK_FAIL, "never on the console: %s", test->job.vm->boot_pattern);
+                test_restore_saw(test, "boot-pattern", CHECK_FAIL, "never on the console: %s",
+                                 test->job.vm->boot_pattern);
         bool settled = boot_activity_settled(&sight->activity);
-        uint64_t read = sight->activity.count ? sight->activity.samples[sight->activity.count - 1].read_bytes : 0;
+        uint64_t read = sight->activity.count
+                                ? sight->activity.samples[sight->activity.count - 1].read_bytes
+                                : 0;
         _cleanup_free_ char *read_text = format_bytes(read);
         test_restore_saw(test, "activity", CHECK_PASS, "%s read from its disks; %s%s", read_text,
-                         settled ? "disks quiet, processors steady" : "not settled yet when the verdict was reached",
-                         sight->kernel_from_host ? "; its kernel is a file of the host's, not part of the point" : "");
-        test_restore_saw(test, "console", *sight->trouble ? CHECK_FAIL : CHECK_PASS, "%s; %u resets",
-                         *sight->trouble ? sight->trouble : "no failure told", sight->resets);
+                         settled ? "disks quiet, processors steady"
+                                 : "not settled yet when the verdict was reached",
+                         sight->kernel_from_host
+                                 ? "; its kernel is a file of the host's, not part of the point"
+                                 : "");
+        test_restore_saw(test, "console", *sight->trouble ? CHECK_FAIL : CHECK_PASS,
+                         "%s; %u resets", *sight->trouble ? sight->trouble : "no failure told",
+                         sight->resets);
 }
 
 static void conclude(struct test_restore *test, const struct boot_verdict *verdict)
@@ -254,7 +279,8 @@ static void conclude(struct test_restore *test, const struct boot_verdict *verdi
         test->reason = xstrdup(verdict->reason);
         tell_signs(test);
         if (test->booted)
-                report_step_end(test->job.report, STEP_DONE, "up after %.1f s: %s", (double)first / 1000.0, verdict->reason);
+                report_step_end(test->job.report, STEP_DONE, "up after %.1f s: %s",
+                                (double)first / 1000.0, verdict->reason);
         else
                 report_step_end(test->job.report, STEP_FAILED, "%s", verdict->reason);
 }
@@ -267,7 +293,8 @@ int test_restore_watch(struct test_restore *test, struct error **err)
                 if (worker_check_cancelled(err) < 0 || look_once(test, err) < 0)
                         return -1;
                 int64_t now = clock_monotonic_ms();
-                if (test->has_channel && !test->sight.agent_answers && !test->sight.ended && now >= agent_due_ms) {
+                if (test->has_channel && !test->sight.agent_answers && !test->sight.ended &&
+                    now >= agent_due_ms) {
                         if (ask_agent(test, err) < 0)
                                 return -1;
                         agent_due_ms = clock_monotonic_ms() + AGENT_INTERVAL_MS;
@@ -279,8 +306,8 @@ int test_restore_watch(struct test_restore *test, struct error **err)
                 }
                 if (now - told_ms >= SIGN_OF_LIFE_MS) {
                         told_ms = now;
-                        report_log(test->job.report, "%lld s after the start: waiting for %s", (long long)test->sight.up_ms / 1000,
-                                   verdict.reason);
+                        report_log(test->job.report, "%lld s after the start: waiting for %s",
+                                   (long long)test->sight.up_ms / 1000, verdict.reason);
                 }
                 usleep(INTERVAL_MS * 1000); /* bounded by the deadline of the boot */
         }
@@ -288,7 +315,8 @@ int test_restore_watch(struct test_restore *test, struct error **err)
 
 static char *command_text(const struct vm_command *command)
 {
-        _cleanup_free_ char *words = command->shell ? xstrdup(command->shell) : strv_join(command->argv, " ");
+        _cleanup_free_ char *words =
+                command->shell ? xstrdup(command->shell) : strv_join(command->argv, " ");
         return str_one_line(words, 100);
 }
 
@@ -303,16 +331,19 @@ int test_restore_run_tests(struct test_restore *test, struct error **err)
                         test_restore_saw(test, "test-command", CHECK_PASS, "'%s' passed", text);
                         continue;
                 }
-                if (error->kind == ERROR_CANCELLED || (error->kind == ERROR_UNREACHABLE && command->on != COMMAND_ON_GUEST))
+                if (error->kind == ERROR_CANCELLED ||
+                    (error->kind == ERROR_UNREACHABLE && command->on != COMMAND_ON_GUEST))
                         return error_propagate(err, TAKE_PTR(error));
                 bool counts = command->on_error == COMMAND_ON_ERROR_FAIL;
-                test_restore_saw(test, "test-command", counts ? CHECK_FAIL : CHECK_WARN, "%s", error->message);
+                test_restore_saw(test, "test-command", counts ? CHECK_FAIL : CHECK_WARN, "%s",
+                                 error->message);
                 if (!counts)
                         continue;
                 if (test->tests_passed)
                         xstrdup_replace(&test->reason, error->message);
                 test->tests_passed = false;
         }
-        report_step_end(test->job.report, test->tests_passed ? STEP_DONE : STEP_FAILED, "%zu test commands", vm->n_test_commands);
+        report_step_end(test->job.report, test->tests_passed ? STEP_DONE : STEP_FAILED,
+                        "%zu test commands", vm->n_test_commands);
         return 0;
 }

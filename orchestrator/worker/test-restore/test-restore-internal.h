@@ -8,7 +8,8 @@
 #include "schema/records/test-restore-options.h"
 #include "worker/backup/backup-internal.h"
 
-/* A layer of a disk's chain, top first: a point's own file, then those of the parents that it builds on. */
+/* A layer of a disk's chain, top first: a point's own file, then those of the parents that it
+ * builds on. */
 struct test_disk {
         char *target;
         char **layers; /* "<point>/<file>" */
@@ -16,7 +17,9 @@ struct test_disk {
 
 struct test_restore {
         struct backup
-                job; /* request, settings, inventory, vm, report, undo, repository, home, host; uuid and info.name are the test domain's */
+                /* request, settings, inventory, vm, report, undo, repository, home, host; uuid and
+                 * info.name are the test domain's */
+                job;
         struct test_restore_options options;
         struct point_list points;
         const struct point *point;
@@ -29,8 +32,10 @@ struct test_restore {
 
         char *name; /* worker/host/test-traces.h */
         char *work; /* its folder on the hypervisor */
-        char *base; /* the folder of the VM's points as the domain sees it: a read-only view, or the share itself */
-        char *xml;  /* as saved in the point */
+        /* the folder of the VM's points as the domain sees it: a read-only view, or the share
+         * itself */
+        char *base;
+        char *xml; /* as saved in the point */
         bool view_is_read_only;
         bool has_channel; /* for a guest agent */
 
@@ -63,7 +68,8 @@ int test_restore_find_host(struct test_restore *test, struct error **err) _must_
 bool test_restore_wants_network(const struct test_restore *test);
 /* One that is made for it. */
 bool test_restore_wants_own_network(const struct test_restore *test);
-/* Makes disks and firmware state on the hypervisor. From here on there is something to be removed. */
+/* Makes disks and firmware state on the hypervisor. From here on there is something to be
+ * removed. */
 int test_restore_prepare(struct test_restore *test, struct error **err) _must_check_;
 /* Where a disk of the machine lies on the hypervisor; the caller frees. */
 char *test_restore_disk_path(const struct test_restore *test, const struct test_disk *disk);
@@ -79,5 +85,5 @@ void test_restore_save_evidence(struct test_restore *test);
 int test_restore_record(struct test_restore *test, struct error **err) _must_check_;
 
 /* Adds to the evidence, and reports it as a check. */
-void test_restore_saw(struct test_restore *test, const char *check, enum check_verdict verdict, const char *format, ...)
-        _printf_(4, 5);
+void test_restore_saw(struct test_restore *test, const char *check, enum check_verdict verdict,
+                      const char *format, ...) _printf_(4, 5);

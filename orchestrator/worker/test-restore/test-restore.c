@@ -1,7 +1,8 @@
 /* Implements worker/test-restore/test-restore.h: the order of a test-restore, and its end.
  *
- * Invariants: whatever was made on the hypervisor is removed before the result is told, but for a machine that was to be kept; a verdict is
- * only written when there is one: a hypervisor that could not be reached says nothing about a point. */
+ * Invariants: whatever was made on the hypervisor is removed before the result is told, but for a
+ * machine that was to be kept; a verdict is only written when there is one: a hypervisor that could
+ * not be reached says nothing about a point. */
 #include "worker/test-restore/test-restore.h"
 
 #include <stdarg.h>
@@ -10,9 +11,9 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "worker/host/test-traces.h"
 #include "worker/recover/recovery.h"
 #include "worker/test-restore/test-restore-internal.h"
-#include "worker/host/test-traces.h"
 
 struct step {
         const char *name;
@@ -20,8 +21,9 @@ struct step {
 };
 
 static const struct step steps[] = {
-        { "point", test_restore_choose },    { "read-point", test_restore_read_point }, { "hypervisor", test_restore_find_host },
-        { "prepare", test_restore_prepare }, { "start", test_restore_start },           { "boot", test_restore_watch },
+        { "point", test_restore_choose },         { "read-point", test_restore_read_point },
+        { "hypervisor", test_restore_find_host }, { "prepare", test_restore_prepare },
+        { "start", test_restore_start },          { "boot", test_restore_watch },
         { "tests", test_restore_run_tests },
 };
 
@@ -54,7 +56,8 @@ static void test_restore_done(struct test_restore *test)
         backup_done(&test->job);
 }
 
-void test_restore_saw(struct test_restore *test, const char *check, enum check_verdict verdict, const char *format, ...)
+void test_restore_saw(struct test_restore *test, const char *check, enum check_verdict verdict,
+                      const char *format, ...)
 {
         va_list ap;
         va_start(ap, format);
@@ -89,7 +92,8 @@ static int keep(struct test_restore *test, struct error **err)
         undo_settle(&job->undo, "test-domain");
         test->kept = true;
         report_log(job->report,
-                   "%s is kept on %s (its files: %s). It uses the point, which is held for it for %d days. To remove it: orch "
+                   "%s is kept on %s (its files: %s). It uses the point, which is held for it for "
+                   "%d days. To remove it: orch "
                    "test-restore --remove %s",
                    test->name, job->host->name, test->work, LEASE_DAYS, job->vm->name);
         return 0;
@@ -105,7 +109,8 @@ static int remove_and_compare(struct test_restore *test, struct error **err)
         return test_restore_compare_point(test, err);
 }
 
-/* After a verdict: what the guest said is saved, the machine removed, the point looked at; and whatever came of that, the verdict is written. */
+/* After a verdict: what the guest said is saved, the machine removed, the point looked at; and
+ * whatever came of that, the verdict is written. */
 static int conclude(struct test_restore *test, struct error **err)
 {
         struct backup *job = &test->job;
@@ -123,7 +128,8 @@ static int conclude(struct test_restore *test, struct error **err)
         if (test->booted && test->tests_passed)
                 return 0;
         return error_set(err, ERROR_CORRUPT, "%s of %s %s: %s", test->point->name, job->vm->name,
-                         test->booted ? "comes up, but does not pass its tests" : "is NOT BOOTABLE", test->reason);
+                         test->booted ? "comes up, but does not pass its tests" : "is NOT BOOTABLE",
+                         test->reason);
 }
 
 static int finish(struct test_restore *test, struct error *failure)
@@ -138,7 +144,8 @@ static int finish(struct test_restore *test, struct error *failure)
                 worker_note_cancellation(failure);
         if (report->step)
                 report_step_end(report, STEP_FAILED, "%s", failure->message);
-        undo_run_after(&test->job.undo, report, "Removing the test domain", test->job.request->vm, &failure);
+        undo_run_after(&test->job.undo, report, "Removing the test domain", test->job.request->vm,
+                       &failure);
         bool cancelled = failure->kind == ERROR_CANCELLED;
         report_result(report, cancelled ? "cancelled" : "failed", path, failure);
         error_free(failure);
@@ -151,16 +158,18 @@ static int remove_kept(struct test_restore *test, struct error **err)
         struct backup *job = &test->job;
         size_t count = 0;
         report_step(job->report, "remove");
-        job->home = xstrdup(job->vm->hypervisor ? job->vm->hypervisor : job->request->pinned_hypervisor);
-        job->repository = repository_open(job->settings->repository_path, job->settings->repository_fstype, err);
+        job->home = xstrdup(job->vm->hypervisor ? job->vm->hypervisor
+                                                : job->request->pinned_hypervisor);
+        job->repository = repository_open(job->settings->repository_path,
+                                          job->settings->repository_fstype, err);
         if (!job->repository || recover_tests(job, true, &count, err) < 0)
                 return -1;
         report_step_end(job->report, STEP_DONE, "%zu test domains of %s", count, job->vm->name);
         return 0;
 }
 
-int test_restore_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
-                     struct report *report)
+int test_restore_run(const struct job_request *request, const struct settings *settings,
+                     const struct inventory *inventory, struct report *report)
 {
         _cleanup_(test_restore_done) struct test_restore test = {
                 .job = {

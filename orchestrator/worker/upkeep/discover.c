@@ -1,34 +1,38 @@
-/* Implements worker/upkeep/discover.h. A domain is a VM of the inventory by its UUID where that is pinned (the request's options have the pins by VM),
- * else by its name: as a backup finds it. */
+/* Implements worker/upkeep/discover.h. A domain is a VM of the inventory by its UUID where that is
+ * pinned (the request's options have the pins by VM), else by its name: as a backup finds it. */
 #include "worker/upkeep/discover.h"
 
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/backup/backup-internal.h"
-#include "worker/job/connect.h"
 #include "worker/host/test-traces.h"
+#include "worker/job/connect.h"
 
 static const char *pin_of(const struct job_request *request, const char *vm)
 {
         return json_string_value(json_object_get(request->options, vm));
 }
 
-static const char *find_vm(const struct job_request *request, const struct inventory *inventory, const struct domain_info *info)
+static const char *find_vm(const struct job_request *request, const struct inventory *inventory,
+                           const struct domain_info *info)
 {
         for (size_t i = 0; i < inventory->n_vms; i++) {
                 const struct inventory_vm *vm = &inventory->vms[i];
                 const char *pin = pin_of(request, vm->name);
-                if (pin ? streq(pin, info->uuid) : streq(vm->domain ? vm->domain : vm->name, info->name))
+                if (pin ? streq(pin, info->uuid)
+                        : streq(vm->domain ? vm->domain : vm->name, info->name))
                         return vm->name;
         }
         return NULL;
 }
 
-static int list(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
-                const struct inventory_hypervisor *entry, struct report *report, struct error **err)
+static int list(const struct job_request *request, const struct settings *settings,
+                const struct inventory *inventory, const struct inventory_hypervisor *entry,
+                struct report *report, struct error **err)
 {
         report_step(report, "connect");
-        _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(settings, entry, 0, err);
+        _cleanup_(hypervisor_freep) struct hypervisor *host =
+                worker_connect(settings, entry, 0, err);
         if (!host)
                 return -1;
         report_step(report, "list");
@@ -46,25 +50,28 @@ static int list(const struct job_request *request, const struct settings *settin
                 /* One that went meanwhile, or a test-restore's own. */
                 if (!found || test_traces_is_ours(info.name, request->repository_uuid, NULL))
                         continue;
-                report_domain(report, info.name, info.uuid, domain_state_name(info.state), find_vm(request, inventory, &info));
+                report_domain(report, info.name, info.uuid, domain_state_name(info.state),
+                              find_vm(request, inventory, &info));
                 n++;
         }
         report_step_end(report, STEP_DONE, "%zu domains", n);
         return 0;
 }
 
-int discover_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
-                 struct report *report)
+int discover_run(const struct job_request *request, const struct settings *settings,
+                 const struct inventory *inventory, struct report *report)
 {
-        const struct inventory_hypervisor *entry =
-                inventory_find_hypervisor(inventory, request->hypervisor ? request->hypervisor : "");
+        const struct inventory_hypervisor *entry = inventory_find_hypervisor(
+                inventory, request->hypervisor ? request->hypervisor : "");
         _cleanup_error_ struct error *error = NULL;
         if (!entry)
                 error_set(&error, ERROR_CONFIG, "the inventory has no hypervisor named %s",
                           request->hypervisor ? request->hypervisor : "(none)");
         else
                 (void)!list(request, settings, inventory, entry, report, &error);
-        const char *status = !error ? "ok" : error->kind == ERROR_CANCELLED ? "cancelled" : "failed";
+        const char *status = !error                           ? "ok"
+                             : error->kind == ERROR_CANCELLED ? "cancelled"
+                                                              : "failed";
         report_result(report, status, NULL, error);
         return error ? 1 : 0;
 }

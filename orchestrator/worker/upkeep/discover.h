@@ -1,11 +1,12 @@
-/* `orch discover`: which domains a hypervisor has, and which VM of the inventory each is. Changes nothing. */
+/* `orch discover`: which domains a hypervisor has, and which VM of the inventory each is. Changes
+ * nothing. */
 #pragma once
 
 #include "schema/config/inventory.h"
-#include "schema/records/messages.h"
 #include "schema/config/settings.h"
+#include "schema/records/messages.h"
 #include "worker/job/report.h"
 
 /* Reports a domain event for each, and the result. Returns the worker's exit status. */
-int discover_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
-                 struct report *report);
+int discover_run(const struct job_request *request, const struct settings *settings,
+                 const struct inventory *inventory, struct report *report);

@@ -5,22 +5,25 @@
 #include "base/strings.h"
 #include "repository/repository.h"
 #include "transports/hypervisor.h"
-#include "worker/job/connect.h"
 #include "worker/host/host-probe.h"
+#include "worker/job/connect.h"
 #include "worker/job/names.h"
 
-static void check(struct report *report, bool passed, size_t *failures, const char *name, const char *measured)
+static void check(struct report *report, bool passed, size_t *failures, const char *name,
+                  const char *measured)
 {
         report_check(report, CHECK_BEFORE, name, passed ? CHECK_PASS : CHECK_FAIL, "%s", measured);
         *failures += passed ? 0 : 1;
 }
 
-static void check_share(struct report *report, const struct settings *settings, const char *path, const char *our_uuid,
-                        const struct host_probe *probe, size_t *failures)
+static void check_share(struct report *report, const struct settings *settings, const char *path,
+                        const char *our_uuid, const struct host_probe *probe, size_t *failures)
 {
         bool right_type =
-                probe->mount_type && (settings->repository_fstype == REPOSITORY_FSTYPE_ANY || streq(probe->mount_type, "nfs4"));
-        _cleanup_free_ char *mounted = xasprintf("%s: %s", path, probe->mount_type ? probe->mount_type : "not a mount point");
+                probe->mount_type && (settings->repository_fstype == REPOSITORY_FSTYPE_ANY ||
+                                      streq(probe->mount_type, "nfs4"));
+        _cleanup_free_ char *mounted = xasprintf(
+                "%s: %s", path, probe->mount_type ? probe->mount_type : "not a mount point");
         check(report, right_type, failures, "share-mounted", mounted);
         if (!probe->mount_type)
                 return;
@@ -32,31 +35,37 @@ static void check_share(struct report *report, const struct settings *settings, 
         report_check(report, CHECK_BEFORE, "share-space", CHECK_PASS, "%s free", room);
 }
 
-static void check_host(struct report *report, const struct settings *settings, const struct inventory_hypervisor *entry,
-                       const struct host_probe *probe, size_t *failures)
+static void check_host(struct report *report, const struct settings *settings,
+                       const struct inventory_hypervisor *entry, const struct host_probe *probe,
+                       size_t *failures)
 {
         _cleanup_free_ char *missing = strv_join(probe->missing_tools, ", ");
         check(report, !*missing, failures, "host-tools", *missing ? missing : "all there");
         uint64_t needed = (uint64_t)settings->checks.hypervisor_free_gib * 1024 * 1024 * 1024;
         uint64_t room = probe->folder_free_bytes[0];
-        _cleanup_free_ char *room_text = room == UINT64_MAX ? xstrdup("unknown") : format_bytes(room);
-        _cleanup_free_ char *measured = xasprintf("%s free in %s, more than %u GiB needed", room_text, entry->scratch,
-                                                  settings->checks.hypervisor_free_gib);
+        _cleanup_free_ char *room_text =
+                room == UINT64_MAX ? xstrdup("unknown") : format_bytes(room);
+        _cleanup_free_ char *measured =
+                xasprintf("%s free in %s, more than %u GiB needed", room_text, entry->scratch,
+                          settings->checks.hypervisor_free_gib);
         check(report, room != UINT64_MAX && room > needed, failures, "hypervisor-space", measured);
 }
 
-static int probe_all(const struct job_request *request, const struct settings *settings, const struct inventory_hypervisor *entry,
-                     struct report *report, size_t *failures, struct error **err)
+static int probe_all(const struct job_request *request, const struct settings *settings,
+                     const struct inventory_hypervisor *entry, struct report *report,
+                     size_t *failures, struct error **err)
 {
         report_step(report, "connect");
-        _cleanup_(hypervisor_freep) struct hypervisor *host = worker_connect(settings, entry, 0, err);
+        _cleanup_(hypervisor_freep) struct hypervisor *host =
+                worker_connect(settings, entry, 0, err);
         if (!host)
                 return -1;
         struct hypervisor_versions versions = { 0 };
         if (host->ops->versions(host, &versions, err) < 0)
                 return -1;
-        report_step_end(report, STEP_DONE, "libvirt %lu.%lu.%lu, QEMU %lu.%lu.%lu", versions.libvirt / 1000000,
-                        versions.libvirt / 1000 % 1000, versions.libvirt % 1000, versions.qemu / 1000000,
+        report_step_end(report, STEP_DONE, "libvirt %lu.%lu.%lu, QEMU %lu.%lu.%lu",
+                        versions.libvirt / 1000000, versions.libvirt / 1000 % 1000,
+                        versions.libvirt % 1000, versions.qemu / 1000000,
                         versions.qemu / 1000 % 1000, versions.qemu % 1000);
         report_step(report, "probe");
         const char *path = worker_host_repository(settings, entry);
@@ -72,11 +81,11 @@ static int probe_all(const struct job_request *request, const struct settings *s
         return 0;
 }
 
-int host_check_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
-                   struct report *report)
+int host_check_run(const struct job_request *request, const struct settings *settings,
+                   const struct inventory *inventory, struct report *report)
 {
-        const struct inventory_hypervisor *entry =
-                inventory_find_hypervisor(inventory, request->hypervisor ? request->hypervisor : "");
+        const struct inventory_hypervisor *entry = inventory_find_hypervisor(
+                inventory, request->hypervisor ? request->hypervisor : "");
         _cleanup_error_ struct error *error = NULL;
         size_t failures = 0;
         if (!entry)

@@ -1,5 +1,5 @@
-/* Implements worker/upkeep/prune.h. What may go is decided anew on what the share says now (policies/retention.h): what was shown to a person before can
- * only narrow that down. */
+/* Implements worker/upkeep/prune.h. What may go is decided anew on what the share says now
+ * (policies/retention.h): what was shown to a person before can only narrow that down. */
 #include "worker/upkeep/prune.h"
 
 #include <unistd.h>
@@ -15,14 +15,18 @@
 
 enum { CLOCK_AHEAD_MAX_S = 24 * 60 * 60 };
 
-static bool remove_point(const struct prune *prune, const struct retention_point *point, const char *path)
+static bool remove_point(const struct prune *prune, const struct retention_point *point,
+                         const char *path)
 {
         _cleanup_error_ struct error *error = NULL;
-        if (points_remove(prune->repository, prune->home, prune->vm->name, point->name, &error) < 0) {
+        if (points_remove(prune->repository, prune->home, prune->vm->name, point->name, &error) <
+            0) {
                 if (error->kind == ERROR_BUSY)
-                        report_log(prune->report, "the old point %s is kept for now: %s", point->name, error->message);
+                        report_log(prune->report, "the old point %s is kept for now: %s",
+                                   point->name, error->message);
                 else
-                        report_warning(prune->report, "the old point %s cannot be removed: %s", point->name, error->message);
+                        report_warning(prune->report, "the old point %s cannot be removed: %s",
+                                       point->name, error->message);
                 return false;
         }
         report_log(prune->report, "the old point %s was removed: %s", point->name, point->reason);
@@ -38,7 +42,8 @@ static bool may_go(const struct prune *prune, const struct retention_point *deci
         return !prune->agreed || strv_contains(prune->agreed, decided->name);
 }
 
-/* A clock that is ahead makes every point old. The share's server has one of its own to compare it with. */
+/* A clock that is ahead makes every point old. The share's server has one of its own to compare it
+ * with. */
 static int check_clock(const struct prune *prune, struct error **err)
 {
         int64_t now = clock_realtime_s();
@@ -50,14 +55,17 @@ static int check_clock(const struct prune *prune, struct error **err)
         _cleanup_free_ char *ours = clock_format_local(now);
         _cleanup_free_ char *theirs = clock_format_local(server);
         return error_set(err, ERROR_REFUSED,
-                         "this machine's clock says %s and that of the share %s: no point is removed until they agree", ours,
-                         theirs);
+                         "this machine's clock says %s and that of the share %s: no point is "
+                         "removed until they agree",
+                         ours, theirs);
 }
 
-int prune_points(const struct prune *prune, size_t *ret_kept, size_t *ret_removed, struct error **err)
+int prune_points(const struct prune *prune, size_t *ret_kept, size_t *ret_removed,
+                 struct error **err)
 {
         _cleanup_point_list_ struct point_list list = { 0 };
-        if (check_clock(prune, err) < 0 || points_scan_vm(prune->repository, prune->home, prune->vm->name, &list, err) < 0)
+        if (check_clock(prune, err) < 0 ||
+            points_scan_vm(prune->repository, prune->home, prune->vm->name, &list, err) < 0)
                 return -1;
         _cleanup_free_ struct retention_point *points = xcalloc(list.count + 1, sizeof *points);
         for (size_t i = 0; i < list.count; i++) {
@@ -93,34 +101,44 @@ int backup_prune(struct backup *backup, struct error **err)
         size_t kept = 0;
         size_t removed = 0;
         if (prune_points(&prune, &kept, &removed, err) == 0) {
-                report_step_end(backup->report, STEP_DONE, "%zu points kept, %zu removed", kept, removed);
+                report_step_end(backup->report, STEP_DONE, "%zu points kept, %zu removed", kept,
+                                removed);
                 return 0;
         }
-        report_warning(backup->report, "retention was left out: %s", error_message(err ? *err : NULL));
+        report_warning(backup->report, "retention was left out: %s",
+                       error_message(err ? *err : NULL));
         if (err)
                 *err = error_free(*err);
         return 0;
 }
 
-static int run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
-               struct report *report, struct error **err)
+static int run(const struct job_request *request, const struct settings *settings,
+               const struct inventory *inventory, struct report *report, struct error **err)
 {
         _cleanup_prune_options_ struct prune_options options = { 0 };
         _cleanup_(repository_freep) struct repository *repository = NULL;
         const struct inventory_vm *vm = inventory_find_vm(inventory, request->vm);
         if (!vm)
-                return error_set(err, ERROR_CONFIG, "the inventory has no VM named %s: nothing says how long its points are kept",
+                return error_set(err, ERROR_CONFIG,
+                                 "the inventory has no VM named %s: nothing says how long its "
+                                 "points are kept",
                                  request->vm);
         if (prune_options_from_json(request->options, &options, err) < 0)
                 return -1;
         repository = worker_open_repository(settings, request, err);
-        /* Its lock must still be that of this worker's daemon: a stranger's points are nobody's here. */
+        /* Its lock must still be that of this worker's daemon: a stranger's points are nobody's
+         * here. */
         if (!repository || repository_check_holder(repository, getppid(), err) < 0)
                 return -1;
         const char *home = vm->hypervisor ? vm->hypervisor : request->pinned_hypervisor;
         if (!home)
-                return error_set(err, ERROR_CONFIG, "%s has no home yet: it was never backed up", vm->name);
-        const struct prune prune = { .repository = repository, .home = home, .vm = vm, .agreed = options.points, .report = report };
+                return error_set(err, ERROR_CONFIG, "%s has no home yet: it was never backed up",
+                                 vm->name);
+        const struct prune prune = { .repository = repository,
+                                     .home = home,
+                                     .vm = vm,
+                                     .agreed = options.points,
+                                     .report = report };
         size_t kept = 0;
         size_t removed = 0;
         report_step(report, "retention");
@@ -130,12 +148,14 @@ static int run(const struct job_request *request, const struct settings *setting
         return worker_check_cancelled(err);
 }
 
-int prune_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
-              struct report *report)
+int prune_run(const struct job_request *request, const struct settings *settings,
+              const struct inventory *inventory, struct report *report)
 {
         _cleanup_error_ struct error *failure = NULL;
         (void)!run(request, settings, inventory, report, &failure);
-        const char *status = !failure ? "ok" : failure->kind == ERROR_CANCELLED ? "cancelled" : "failed";
+        const char *status = !failure                           ? "ok"
+                             : failure->kind == ERROR_CANCELLED ? "cancelled"
+                                                                : "failed";
         report_result(report, status, NULL, failure);
         return failure ? 1 : 0;
 }

@@ -1,12 +1,13 @@
-/* Retention (P4): the points of a VM that no rule keeps go. After each good backup, and by `orch prune`. */
+/* Retention (P4): the points of a VM that no rule keeps go. After each good backup, and by `orch
+ * prune`. */
 #pragma once
 
 #include <stddef.h>
 
 #include "repository/repository.h"
 #include "schema/config/inventory.h"
-#include "schema/records/messages.h"
 #include "schema/config/settings.h"
+#include "schema/records/messages.h"
 #include "worker/job/report.h"
 
 struct prune {
@@ -18,10 +19,11 @@ struct prune {
         struct report *report;
 };
 
-/* Removes what may go, the newest first, and tells of each; what cannot be removed is a warning. Counts both. -1 when the points cannot be
- * listed. */
-int prune_points(const struct prune *prune, size_t *ret_kept, size_t *ret_removed, struct error **err) _must_check_;
+/* Removes what may go, the newest first, and tells of each; what cannot be removed is a warning.
+ * Counts both. -1 when the points cannot be listed. */
+int prune_points(const struct prune *prune, size_t *ret_kept, size_t *ret_removed,
+                 struct error **err) _must_check_;
 
 /* The worker of `orch prune` for one VM. Returns its exit status. */
-int prune_run(const struct job_request *request, const struct settings *settings, const struct inventory *inventory,
-              struct report *report);
+int prune_run(const struct job_request *request, const struct settings *settings,
+              const struct inventory *inventory, struct report *report);

@@ -1,5 +1,6 @@
-/* Implements worker/upkeep/verify.h. What repository/points-verify.c finds is damage; what it could not find out fails the job and marks nothing.
- * `points` is the VM's points as scanned, newest first; the state in it is kept true while the job goes through them from the end. */
+/* Implements worker/upkeep/verify.h. What repository/points-verify.c finds is damage; what it could
+ * not find out fails the job and marks nothing. `points` is the VM's points as scanned, newest
+ * first; the state in it is kept true while the job goes through them from the end. */
 #include "worker/upkeep/verify.h"
 
 #include "base/clock.h"
@@ -58,7 +59,8 @@ static bool is_on_share(const struct verify *verify, const char *path)
 static bool has_come_or_gone(struct verify *verify, const char *path, bool was_there)
 {
         _cleanup_point_list_ struct point_list now = { 0 };
-        return points_read(verify->repository, path, &now, NULL) == 0 && (now.count > 0) != was_there;
+        return points_read(verify->repository, path, &now, NULL) == 0 &&
+               (now.count > 0) != was_there;
 }
 
 static void compare_with_catalog(struct verify *verify)
@@ -67,19 +69,21 @@ static void compare_with_catalog(struct verify *verify)
         char **known = verify->options.known;
         for (size_t i = 0; i < verify->points.count; i++) {
                 const struct point *point = &verify->points.items[i];
-                if (strv_contains(known, point->path) || has_come_or_gone(verify, point->path, true))
+                if (strv_contains(known, point->path) ||
+                    has_come_or_gone(verify, point->path, true))
                         continue;
-                report_warning(report, "%s is on the share and was not in the catalog; it is now", point->path);
+                report_warning(report, "%s is on the share and was not in the catalog; it is now",
+                               point->path);
                 report_state(report, point->path, &point->state);
         }
         for (size_t i = 0; known && known[i]; i++) {
                 if (is_on_share(verify, known[i]) || has_come_or_gone(verify, known[i], false))
                         continue;
-                report_check(
-                        report, CHECK_AFTER, "folder-present", CHECK_FAIL,
-                        "%s is in the catalog and not on the share: bring the folder back from a snapshot of the share, where it "
-                        "was not removed on purpose",
-                        known[i]);
+                report_check(report, CHECK_AFTER, "folder-present", CHECK_FAIL,
+                             "%s is in the catalog and not on the share: bring the folder back "
+                             "from a snapshot of the share, where it "
+                             "was not removed on purpose",
+                             known[i]);
                 report_state(report, known[i], NULL);
                 note_damaged(verify, path_base(known[i]));
         }
@@ -87,7 +91,9 @@ static void compare_with_catalog(struct verify *verify)
 
 static void choose_ancestors(struct verify *verify, const struct point *point)
 {
-        for (size_t steps = 0; point && point->metadata && point->metadata->parent && steps < verify->points.count; steps++) {
+        for (size_t steps = 0;
+             point && point->metadata && point->metadata->parent && steps < verify->points.count;
+             steps++) {
                 point = points_find_beside(&verify->points, point, point->metadata->parent);
                 if (point)
                         verify->chosen[point - verify->points.items] = true;
@@ -99,7 +105,8 @@ static int choose(struct verify *verify, struct error **err)
         const struct verify_options *options = &verify->options;
         verify->chosen = xcalloc(verify->points.count + 1, sizeof *verify->chosen);
         if (options->point) {
-                const struct point *point = points_choose(&verify->points, verify->request->vm, options->point, err);
+                const struct point *point =
+                        points_choose(&verify->points, verify->request->vm, options->point, err);
                 if (!point)
                         return -1;
                 verify->chosen[point - verify->points.items] = true;
@@ -119,7 +126,8 @@ static int choose(struct verify *verify, struct error **err)
 struct verdict {
         int64_t when;
         const char *damage; /* NULL: whole */
-        /* Of a whole one: taken before it was read, so that what was touched meanwhile counts as touched; or NULL. */
+        /* Of a whole one: taken before it was read, so that what was touched meanwhile counts as
+         * touched; or NULL. */
         const char *stat_digest;
 };
 
@@ -134,14 +142,19 @@ static void apply_verdict(struct point_state *state, void *data)
 }
 
 /* A share that can only be read is still worth verifying: the verdict is told all the same. */
-static void mark(struct verify *verify, struct point *point, const char *damage, const char *stat_digest)
+static void mark(struct verify *verify, struct point *point, const char *damage,
+                 const char *stat_digest)
 {
-        struct verdict verdict = { .when = clock_realtime_s(), .damage = damage, .stat_digest = stat_digest };
+        struct verdict verdict = { .when = clock_realtime_s(),
+                                   .damage = damage,
+                                   .stat_digest = stat_digest };
         _cleanup_error_ struct error *error = NULL;
         struct point_state state = { 0 };
         point->uncertain = false; /* it was judged */
-        if (points_change_state(verify->repository, point->path, apply_verdict, &verdict, &state, &error) < 0) {
-                report_warning(verify->report, "the verdict on %s cannot be kept: %s", point->name, error->message);
+        if (points_change_state(verify->repository, point->path, apply_verdict, &verdict, &state,
+                                &error) < 0) {
+                report_warning(verify->report, "the verdict on %s cannot be kept: %s", point->name,
+                               error->message);
                 apply_verdict(&point->state, &verdict);
                 return;
         }
@@ -172,19 +185,24 @@ static void tell_damaged(struct verify *verify, struct point *point, char *const
         note_damaged(verify, point->name);
         report_step_end(verify->report, STEP_FAILED, "%s is damaged", point->name);
         for (size_t i = 0; damage[i]; i++)
-                report_check(verify->report, CHECK_AFTER, "point-whole", CHECK_FAIL, "%s", damage[i]);
+                report_check(verify->report, CHECK_AFTER, "point-whole", CHECK_FAIL, "%s",
+                             damage[i]);
 }
 
-static void tell_whole(struct verify *verify, struct point *point, uint64_t bytes, const char *stat_digest)
+static void tell_whole(struct verify *verify, struct point *point, uint64_t bytes,
+                       const char *stat_digest)
 {
         _cleanup_free_ char *size = format_bytes(bytes);
         _cleanup_free_ char *before =
-                point->state.damaged ? xstrdup(point->state.damage ? point->state.damage : "no reason") : NULL;
+                point->state.damaged
+                        ? xstrdup(point->state.damage ? point->state.damage : "no reason")
+                        : NULL;
         mark(verify, point, NULL, stat_digest);
         verify->n_verified++;
         report_step_end(verify->report, STEP_DONE, "%s is whole, %s read", point->name, size);
         if (before)
-                report_log(verify->report, "%s was marked as damaged (%s) and is so no more", point->name, before);
+                report_log(verify->report, "%s was marked as damaged (%s) and is so no more",
+                           point->name, before);
 }
 
 /* Retention may take a point while it is read. */
@@ -197,13 +215,15 @@ static bool is_gone(struct verify *verify, const struct point *point)
         return true;
 }
 
-/* What of a point cannot be judged now, as the share does not give it out or a newer orch wrote it: itself, or what it builds on. That is no
- * finding, and marks nothing as damaged. */
+/* What of a point cannot be judged now, as the share does not give it out or a newer orch wrote it:
+ * itself, or what it builds on. That is no finding, and marks nothing as damaged. */
 static const struct point *find_uncertain(const struct verify *verify, const struct point *point)
 {
         if (!point->metadata && point->uncertain)
                 return point;
-        for (size_t steps = 0; point && point->metadata && point->metadata->parent && steps < verify->points.count; steps++) {
+        for (size_t steps = 0;
+             point && point->metadata && point->metadata->parent && steps < verify->points.count;
+             steps++) {
                 point = points_find_beside(&verify->points, point, point->metadata->parent);
                 if (point && point->uncertain)
                         return point;
@@ -211,12 +231,14 @@ static const struct point *find_uncertain(const struct verify *verify, const str
         return NULL;
 }
 
-static void tell_uncertain(struct verify *verify, const struct point *point, const struct point *unread)
+static void tell_uncertain(struct verify *verify, const struct point *point,
+                           const struct point *unread)
 {
-        report_step_end(verify->report, STEP_FAILED, "%s cannot be judged: of %s, %s", point->name, unread->name, unread->problem);
+        report_step_end(verify->report, STEP_FAILED, "%s cannot be judged: of %s, %s", point->name,
+                        unread->name, unread->problem);
         if (!verify->problem)
-                error_set(&verify->problem, ERROR_INTERNAL, "%s cannot be judged: of %s, %s", point->name, unread->name,
-                          unread->problem);
+                error_set(&verify->problem, ERROR_INTERNAL, "%s cannot be judged: of %s, %s",
+                          point->name, unread->name, unread->problem);
 }
 
 static int verify_point(struct verify *verify, struct point *point, struct error **err)
@@ -224,7 +246,9 @@ static int verify_point(struct verify *verify, struct point *point, struct error
         if (worker_check_cancelled(err) < 0)
                 return -1;
         report_step(verify->report, "verify");
-        const struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = is_given_up, .data = verify };
+        const struct staging_progress progress = { .on_bytes = on_bytes,
+                                                   .cancelled = is_given_up,
+                                                   .data = verify };
         _cleanup_error_ struct error *error = NULL;
         _cleanup_strv_ char **damage = NULL;
         uint64_t bytes = 0;
@@ -234,14 +258,17 @@ static int verify_point(struct verify *verify, struct point *point, struct error
                 tell_uncertain(verify, point, unread);
                 return 0;
         }
-        _cleanup_free_ char *stat_digest = points_stat_digest(verify->repository, point->path, NULL);
-        int r = points_verify(verify->repository, point, &verify->points, POINTS_WHOLE, &progress, &bytes, &damage, &error);
+        _cleanup_free_ char *stat_digest =
+                points_stat_digest(verify->repository, point->path, NULL);
+        int r = points_verify(verify->repository, point, &verify->points, POINTS_WHOLE, &progress,
+                              &bytes, &damage, &error);
         if (r < 0 && error->kind == ERROR_CANCELLED)
                 return error_propagate(err, TAKE_PTR(error));
         if ((r < 0 || damage) && is_gone(verify, point))
                 return 0;
         if (r < 0) {
-                report_step_end(verify->report, STEP_FAILED, "%s could not be read: %s", point->name, error->message);
+                report_step_end(verify->report, STEP_FAILED, "%s could not be read: %s",
+                                point->name, error->message);
                 if (!verify->problem)
                         verify->problem = TAKE_PTR(error);
         } else if (damage) {
@@ -252,22 +279,27 @@ static int verify_point(struct verify *verify, struct point *point, struct error
         return 0;
 }
 
-/* What builds on a damaged point cannot be restored either, whether it was to be looked at or not. */
+/* What builds on a damaged point cannot be restored either, whether it was to be looked at or
+ * not. */
 static void mark_children(struct verify *verify)
 {
         for (size_t i = verify->points.count; i-- > 0;) {
                 struct point *point = &verify->points.items[i];
-                if (verify->chosen[i] || !point->metadata || !point->metadata->parent || point->state.damaged)
+                if (verify->chosen[i] || !point->metadata || !point->metadata->parent ||
+                    point->state.damaged)
                         continue;
                 for (size_t j = 0; j < verify->points.count; j++) {
                         const struct point *parent = &verify->points.items[j];
-                        if (!parent->state.damaged || parent->uncertain || !streq(parent->name, point->metadata->parent) ||
+                        if (!parent->state.damaged || parent->uncertain ||
+                            !streq(parent->name, point->metadata->parent) ||
                             !streq(parent->hypervisor, point->hypervisor))
                                 continue;
-                        _cleanup_free_ char *damage = xasprintf("%s builds on %s, which is damaged", point->name, parent->name);
+                        _cleanup_free_ char *damage = xasprintf("%s builds on %s, which is damaged",
+                                                                point->name, parent->name);
                         mark(verify, point, damage, NULL);
                         note_damaged(verify, point->name);
-                        report_check(verify->report, CHECK_AFTER, "point-whole", CHECK_FAIL, "%s", damage);
+                        report_check(verify->report, CHECK_AFTER, "point-whole", CHECK_FAIL, "%s",
+                                     damage);
                         break;
                 }
         }
@@ -278,9 +310,11 @@ static int sum_up(struct verify *verify, struct error **err)
         if (verify->n_damaged) {
                 _cleanup_free_ char *names = strv_join(verify->damaged, ", ");
                 return error_set(err, ERROR_CORRUPT,
-                                 "%zu damaged (%s%s), %zu whole; bring damaged files back from a snapshot of the share and verify "
+                                 "%zu damaged (%s%s), %zu whole; bring damaged files back from a "
+                                 "snapshot of the share and verify "
                                  "again, or rely on another point",
-                                 verify->n_damaged, names, verify->n_damaged > NAMED_MAX ? ", …" : "", verify->n_verified);
+                                 verify->n_damaged, names,
+                                 verify->n_damaged > NAMED_MAX ? ", …" : "", verify->n_verified);
         }
         return verify->problem ? error_propagate(err, TAKE_PTR(verify->problem)) : 0;
 }
@@ -302,7 +336,8 @@ static int run(struct verify *verify, const struct settings *settings, struct er
         if (verify->options.compare)
                 compare_with_catalog(verify);
         if (verify->points.count == 0 && !verify->n_damaged && !verify->options.alone)
-                return error_set(err, ERROR_CONFIG, "%s has no points on the share", verify->request->vm);
+                return error_set(err, ERROR_CONFIG, "%s has no points on the share",
+                                 verify->request->vm);
         verify->gone = verify->options.alone && !has_point(verify, verify->options.point);
         if (verify->gone)
                 return 0;
@@ -315,12 +350,16 @@ static int run(struct verify *verify, const struct settings *settings, struct er
         return sum_up(verify, err);
 }
 
-int verify_run(const struct job_request *request, const struct settings *settings, struct report *report)
+int verify_run(const struct job_request *request, const struct settings *settings,
+               struct report *report)
 {
         _cleanup_(verify_done) struct verify verify = { .request = request, .report = report };
         _cleanup_error_ struct error *failure = NULL;
         (void)!run(&verify, settings, &failure);
-        const char *status = verify.gone ? "skipped" : !failure ? "ok" : failure->kind == ERROR_CANCELLED ? "cancelled" : "failed";
+        const char *status = verify.gone                        ? "skipped"
+                             : !failure                         ? "ok"
+                             : failure->kind == ERROR_CANCELLED ? "cancelled"
+                                                                : "failed";
         report_result(report, status, NULL, failure);
         return failure ? 1 : 0;
 }

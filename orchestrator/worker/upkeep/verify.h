@@ -1,12 +1,15 @@
-/* `orch verify`: reads points of one VM back, oldest first, so that what a point builds on is known to be good before it is looked at.
- * Every verdict goes into state.json of its point: a damaged one is marked with what is wrong, and unmarked when a later verification passes
- * completely. Points that build on a damaged one are marked, too. The VM itself is not touched, and need not be in the inventory. */
+/* `orch verify`: reads points of one VM back, oldest first, so that what a point builds on is known
+ * to be good before it is looked at. Every verdict goes into state.json of its point: a damaged one
+ * is marked with what is wrong, and unmarked when a later verification passes completely. Points
+ * that build on a damaged one are marked, too. The VM itself is not touched, and need not be in the
+ * inventory. */
 #pragma once
 
-#include "schema/records/messages.h"
 #include "schema/config/settings.h"
+#include "schema/records/messages.h"
 #include "worker/job/report.h"
 
-/* Reports steps, states and the result event: failed when a point is damaged or missing (ERROR_CORRUPT), or could not be read. Returns the
- * worker's exit status. */
-int verify_run(const struct job_request *request, const struct settings *settings, struct report *report);
+/* Reports steps, states and the result event: failed when a point is damaged or missing
+ * (ERROR_CORRUPT), or could not be read. Returns the worker's exit status. */
+int verify_run(const struct job_request *request, const struct settings *settings,
+               struct report *report);

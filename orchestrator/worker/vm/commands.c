@@ -1,9 +1,11 @@
-/* Pre- and post-backup commands, and the test commands of a test-restore: a string is run by `sh -c` on the hypervisor; a mapping says where
- * its argv runs: there, in this worker's own container, or in the guest by its agent. All have no stdin, a deadline past which they are
- * killed, and the same variables to know what they are part of.
+/* Pre- and post-backup commands, and the test commands of a test-restore: a string is run by `sh
+ * -c` on the hypervisor; a mapping says where its argv runs: there, in this worker's own container,
+ * or in the guest by its agent. All have no stdin, a deadline past which they are killed, and the
+ * same variables to know what they are part of.
  *
- * A pre command is ended by a cancel. Post commands are not: they put back what a pre command did, so they run whatever happened. A worker
- * that was killed leaves its staging folder behind: the recovery that removes it runs them. */
+ * A pre command is ended by a cancel. Post commands are not: they put back what a pre command did,
+ * so they run whatever happened. A worker that was killed leaves its staging folder behind: the
+ * recovery that removes it runs them. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,14 +52,16 @@ static void add_variable(char ***variables, const char *name, const char *value)
         strv_addf(variables, "%s=%s", name, clean);
 }
 
-static char **list_variables(const struct backup *backup, const char *job, const char *phase, const char *verdict,
-                             const struct error *failure)
+static char **list_variables(const struct backup *backup, const char *job, const char *phase,
+                             const char *verdict, const struct error *failure)
 {
         char **variables = NULL;
         add_variable(&variables, "ORCH_PHASE", phase);
         add_variable(&variables, "ORCH_VM", backup->vm->name);
-        add_variable(&variables, "ORCH_DOMAIN", streq(phase, "test") ? backup->info.name : backup->vm->domain);
-        add_variable(&variables, "ORCH_HYPERVISOR", backup->host_entry ? backup->host_entry->name : backup->home);
+        add_variable(&variables, "ORCH_DOMAIN",
+                     streq(phase, "test") ? backup->info.name : backup->vm->domain);
+        add_variable(&variables, "ORCH_HYPERVISOR",
+                     backup->host_entry ? backup->host_entry->name : backup->home);
         add_variable(&variables, "ORCH_JOB", job);
         add_variable(&variables, "ORCH_POINT", backup->point);
         add_variable(&variables, "ORCH_LEVEL", backup->metadata->level);
@@ -92,7 +96,8 @@ static bool is_given_up(void *data)
         if (now - run->told_ms >= SIGN_OF_LIFE_MS) {
                 run->told_ms = now;
                 _cleanup_free_ char *since = format_duration_ms(now - run->started_ms);
-                report_log(run->backup->report, "%s '%s' has been running for %s", run->kind, run->label, since);
+                report_log(run->backup->report, "%s '%s' has been running for %s", run->kind,
+                           run->label, since);
         }
         return !streq(run->phase, "post") && worker_cancelled(NULL);
 }
@@ -109,7 +114,8 @@ static int run_on_hypervisor(struct run *run, struct exec_result *ret, struct er
         strv_add(&argv, "env");
         add_all(&argv, run->variables);
         add_all(&argv, run->argv);
-        _cleanup_free_ char *tag = names_tag(repository_short_uuid(run->backup->repository), run->job);
+        _cleanup_free_ char *tag =
+                names_tag(repository_short_uuid(run->backup->repository), run->job);
         _cleanup_free_ char *unit = xasprintf("%s-%s-command", tag, run->phase);
         struct exec_options options = {
                 .timeout_ms = timeout_ms(run),
@@ -123,11 +129,12 @@ static int run_on_hypervisor(struct run *run, struct exec_result *ret, struct er
 
 static int run_in_guest(struct run *run, struct exec_result *ret, struct error **err)
 {
-        struct exec_options options = {
-                .timeout_ms = timeout_ms(run), .max_output = MAX_OUTPUT_BYTES, .cancelled = is_given_up, .data = run
-        };
-        return guest_exec(run->backup->host, run->backup->uuid, (const char *const *)run->argv, (const char *const *)run->variables,
-                          &options, ret, err);
+        struct exec_options options = { .timeout_ms = timeout_ms(run),
+                                        .max_output = MAX_OUTPUT_BYTES,
+                                        .cancelled = is_given_up,
+                                        .data = run };
+        return guest_exec(run->backup->host, run->backup->uuid, (const char *const *)run->argv,
+                          (const char *const *)run->variables, &options, ret, err);
 }
 
 /* The environment is made anew: that of the worker may hold secrets. */
@@ -142,13 +149,16 @@ static int run_here(struct run *run, struct exec_result *ret, struct error **err
                         strv_addf(&argv, "%s=%s", inherited[i], getenv(inherited[i]));
         add_all(&argv, run->variables);
         add_all(&argv, run->argv);
-        struct child_options options = {
-                .timeout_ms = timeout_ms(run), .max_output = MAX_OUTPUT_BYTES, .cancelled = is_given_up, .data = run
-        };
+        struct child_options options = { .timeout_ms = timeout_ms(run),
+                                         .max_output = MAX_OUTPUT_BYTES,
+                                         .cancelled = is_given_up,
+                                         .data = run };
         struct child_result result = { 0 };
         if (child_run((const char *const *)argv, &options, &result, err) < 0)
                 return -1;
-        *ret = (struct exec_result){ .status = result.status, .output = result.output, .errors = result.errors };
+        *ret = (struct exec_result){ .status = result.status,
+                                     .output = result.output,
+                                     .errors = result.errors };
         return 0;
 }
 
@@ -170,8 +180,11 @@ static int execute(struct run *run, struct exec_result *ret, struct error **err)
         if (run->command->on == COMMAND_ON_ORCHESTRATOR)
                 return run_here(run, ret, err);
         if (!run->backup->host)
-                return error_set(err, ERROR_UNREACHABLE, "it was not run: the job ended before the VM was found on a hypervisor");
-        return run->command->on == COMMAND_ON_GUEST ? run_in_guest(run, ret, err) : run_on_hypervisor(run, ret, err);
+                return error_set(
+                        err, ERROR_UNREACHABLE,
+                        "it was not run: the job ended before the VM was found on a hypervisor");
+        return run->command->on == COMMAND_ON_GUEST ? run_in_guest(run, ret, err)
+                                                    : run_on_hypervisor(run, ret, err);
 }
 
 /* Line by line, so that the log can be read; a command that prints without end fills no log. */
@@ -182,11 +195,13 @@ static void log_output(const struct run *run, const char *text)
         for (const char *line = text; line && *line; n++) {
                 size_t length = strcspn(line, "\n");
                 if (n < MAX_OUTPUT_LINES)
-                        report_log(report, "%s '%s': %.*s", run->kind, run->label, (int)length, line);
+                        report_log(report, "%s '%s': %.*s", run->kind, run->label, (int)length,
+                                   line);
                 line += length + (line[length] == '\n');
         }
         if (n > MAX_OUTPUT_LINES)
-                report_log(report, "%s '%s': … and %zu more lines", run->kind, run->label, n - MAX_OUTPUT_LINES);
+                report_log(report, "%s '%s': … and %zu more lines", run->kind, run->label,
+                           n - MAX_OUTPUT_LINES);
 }
 
 static int run_to_end(struct run *run, struct error **err)
@@ -198,19 +213,22 @@ static int run_to_end(struct run *run, struct error **err)
         log_output(run, result.errors);
         if (result.status == 0)
                 return 0;
-        _cleanup_free_ char *reason = str_one_line(str_empty(result.errors) ? result.output : result.errors, 300);
-        return error_set(err, ERROR_REFUSED, "%s '%s' ended with status %d on %s%s%s", run->kind, run->label, result.status,
-                         place_of(run), *reason ? ": " : "", reason);
+        _cleanup_free_ char *reason =
+                str_one_line(str_empty(result.errors) ? result.output : result.errors, 300);
+        return error_set(err, ERROR_REFUSED, "%s '%s' ended with status %d on %s%s%s", run->kind,
+                         run->label, result.status, place_of(run), *reason ? ": " : "", reason);
 }
 
 static char *label_of(const struct vm_command *command)
 {
-        _cleanup_free_ char *words = command->shell ? xstrdup(command->shell) : strv_join(command->argv, " ");
+        _cleanup_free_ char *words =
+                command->shell ? xstrdup(command->shell) : strv_join(command->argv, " ");
         return str_one_line(words, LONGEST_LABEL);
 }
 
-static int run_command(struct backup *backup, const struct vm_command *command, const char *job, const char *phase,
-                       const char *verdict, const struct error *failure, struct error **err)
+static int run_command(struct backup *backup, const struct vm_command *command, const char *job,
+                       const char *phase, const char *verdict, const struct error *failure,
+                       struct error **err)
 {
         _cleanup_(run_done) struct run run = {
                 .backup = backup,
@@ -229,7 +247,8 @@ static int run_command(struct backup *backup, const struct vm_command *command, 
         return run_to_end(&run, err);
 }
 
-int backup_run_test_command(struct backup *backup, const struct vm_command *command, struct error **err)
+int backup_run_test_command(struct backup *backup, const struct vm_command *command,
+                            struct error **err)
 {
         return run_command(backup, command, backup->request->job, "test", "", NULL, err);
 }
@@ -239,7 +258,8 @@ int backup_pre_commands(struct backup *backup, struct error **err)
         for (size_t i = 0; i < backup->vm->n_pre_backup_commands; i++) {
                 const struct vm_command *command = &backup->vm->pre_backup_commands[i];
                 _cleanup_error_ struct error *error = NULL;
-                if (run_command(backup, command, backup->request->job, "pre", "", NULL, &error) == 0)
+                if (run_command(backup, command, backup->request->job, "pre", "", NULL, &error) ==
+                    0)
                         continue;
                 if (command->on_error == COMMAND_ON_ERROR_FAIL || error->kind == ERROR_CANCELLED)
                         return error_propagate(err, TAKE_PTR(error));
@@ -258,8 +278,8 @@ static void remember_first(struct error **first, const struct error *error)
                 error_set(first, ERROR_REFUSED, "%s", error->message);
 }
 
-static void run_post_commands(struct backup *backup, const char *job, const char *verdict, const struct error *failure,
-                              struct error **first)
+static void run_post_commands(struct backup *backup, const char *job, const char *verdict,
+                              const struct error *failure, struct error **first)
 {
         for (size_t i = 0; i < backup->vm->n_post_backup_commands; i++) {
                 const struct vm_command *command = &backup->vm->post_backup_commands[i];
@@ -275,7 +295,8 @@ static void run_post_commands(struct backup *backup, const char *job, const char
         }
 }
 
-int backup_post_commands(struct backup *backup, const char *verdict, const struct error *failure, struct error **err)
+int backup_post_commands(struct backup *backup, const char *verdict, const struct error *failure,
+                         struct error **err)
 {
         if (backup->request->action != JOB_BACKUP || !backup->vm->n_post_backup_commands)
                 return 0;
@@ -293,6 +314,7 @@ void backup_post_commands_of_interrupted(struct backup *backup, const char *job)
         _cleanup_error_ struct error *reason = NULL;
         _cleanup_error_ struct error *first = NULL;
         error_set(&reason, ERROR_INTERNAL, "the job's worker was killed, or its host went down");
-        report_log(backup->report, "the post-backup commands of the interrupted job %s are run now", job);
+        report_log(backup->report, "the post-backup commands of the interrupted job %s are run now",
+                   job);
         run_post_commands(backup, job, "interrupted", reason, &first);
 }

@@ -1,5 +1,6 @@
-/* Implements worker/vm/commit-offline.h. qemu-img runs as a named unit, so that it can be stopped from a new connection and outlives nothing; an
- * interrupted commit is harmless: -d leaves the overlay as it was, and doing it again ends the same. */
+/* Implements worker/vm/commit-offline.h. qemu-img runs as a named unit, so that it can be stopped
+ * from a new connection and outlives nothing; an interrupted commit is harmless: -d leaves the
+ * overlay as it was, and doing it again ends the same. */
 #include "worker/vm/commit-offline.h"
 
 #include <string.h>
@@ -7,8 +8,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/job/names.h"
 #include "worker/host/overlay.h"
+#include "worker/job/names.h"
 
 enum { LONGEST_MS = 24 * 3600 * 1000, DATA_DIFFER = 1 };
 
@@ -36,15 +37,18 @@ static bool must_end(void *pointer)
         struct image_work *work = pointer;
         work->stuck = deadline_passed(work->stall);
         if (!work->stuck) {
-                _cleanup_free_ char *since = format_duration_ms(clock_monotonic_ms() - work->begun_ms);
-                report_life(work->report, "qemu-img %s of disk %s has been running for %s", work->verb, work->target, since);
+                _cleanup_free_ char *since =
+                        format_duration_ms(clock_monotonic_ms() - work->begun_ms);
+                report_life(work->report, "qemu-img %s of disk %s has been running for %s",
+                            work->verb, work->target, since);
         }
         return work->stuck;
 }
 
 /* Runs qemu-img with a deadline on its progress. *ret_status is its exit status. */
-static int run_image_tool(struct backup *backup, const struct backup_disk *disk, const char *const argv[], int *ret_status,
-                          char **ret_errors, struct error **err)
+static int run_image_tool(struct backup *backup, const struct backup_disk *disk,
+                          const char *const argv[], int *ret_status, char **ret_errors,
+                          struct error **err)
 {
         int64_t stall_ms = (int64_t)backup->settings->limits.copy_stall_seconds * 1000;
         struct image_work work = { .report = backup->report,
@@ -54,56 +58,66 @@ static int run_image_tool(struct backup *backup, const struct backup_disk *disk,
                                    .stall = deadline_in_ms(stall_ms),
                                    .stall_ms = stall_ms };
         _cleanup_free_ char *unit = names_overlay_unit(disk->overlay);
-        struct exec_options options = {
-                .timeout_ms = LONGEST_MS, .unit = unit, .on_output = on_output, .cancelled = must_end, .data = &work
-        };
+        struct exec_options options = { .timeout_ms = LONGEST_MS,
+                                        .unit = unit,
+                                        .on_output = on_output,
+                                        .cancelled = must_end,
+                                        .data = &work };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         struct error *error = NULL;
         if (backup->host->ops->exec(backup->host, argv, &options, &result, &error) < 0) {
                 if (!work.stuck)
                         return error_propagate(err, error);
                 error_free(error);
-                return error_set(err, ERROR_TIMEOUT, "qemu-img %s of disk %s of %s has not moved for %lld s", argv[1], disk->target,
-                                 backup->vm->name, (long long)stall_ms / 1000);
+                return error_set(err, ERROR_TIMEOUT,
+                                 "qemu-img %s of disk %s of %s has not moved for %lld s", argv[1],
+                                 disk->target, backup->vm->name, (long long)stall_ms / 1000);
         }
         *ret_status = result.status;
         *ret_errors = str_one_line(result.errors ? result.errors : "", 400);
         return 0;
 }
 
-int commit_compare(struct backup *backup, const struct backup_disk *disk, bool *ret_same, struct error **err)
+int commit_compare(struct backup *backup, const struct backup_disk *disk, bool *ret_same,
+                   struct error **err)
 {
-        const char *const argv[] = {
-                "qemu-img", "compare", "-p", "-f", disk->format, "-F", "qcow2", disk->base, disk->overlay, NULL
-        };
+        const char *const argv[] = { "qemu-img", "compare", "-p",       "-f",          disk->format,
+                                     "-F",       "qcow2",   disk->base, disk->overlay, NULL };
         int status = 0;
         _cleanup_free_ char *errors = NULL;
         if (run_image_tool(backup, disk, argv, &status, &errors, err) < 0)
                 return -1;
         if (status != 0 && status != DATA_DIFFER)
-                return error_set(err, ERROR_INTERNAL, "%s and %s cannot be compared on %s (status %d): %s", disk->base,
+                return error_set(err, ERROR_INTERNAL,
+                                 "%s and %s cannot be compared on %s (status %d): %s", disk->base,
                                  disk->overlay, backup->host->name, status, errors);
         *ret_same = status == 0;
         return 0;
 }
 
-/* What a person has to decide, with the lines to type for each way out; each a line of its own, because lines are cut at 480 bytes. */
-static int refuse_to_choose(struct backup *backup, const struct backup_disk *disk, struct error **err)
+/* What a person has to decide, with the lines to type for each way out; each a line of its own,
+ * because lines are cut at 480 bytes. */
+static int refuse_to_choose(struct backup *backup, const struct backup_disk *disk,
+                            struct error **err)
 {
         const char *const base_words[] = { disk->base, NULL };
         const char *const overlay_words[] = { disk->overlay, NULL };
         _cleanup_free_ char *base = shell_join(base_words);
         _cleanup_free_ char *overlay = shell_join(overlay_words);
-        report_log(backup->report, "to see where they differ, on %s: qemu-img compare -f %s -F qcow2 %s %s", backup->host->name,
-                   disk->format, base, overlay);
-        report_log(backup->report, "to keep the overlay's data, on %s: rm %s.pivoting , then here: orch recover %s",
+        report_log(backup->report,
+                   "to see where they differ, on %s: qemu-img compare -f %s -F qcow2 %s %s",
+                   backup->host->name, disk->format, base, overlay);
+        report_log(backup->report,
+                   "to keep the overlay's data, on %s: rm %s.pivoting , then here: orch recover %s",
                    backup->host->name, overlay, backup->vm->name);
         report_log(backup->report,
-                   "to keep the base's data, on %s: virsh edit %s (disk %s: source %s, and without its <backingStore>), then:",
+                   "to keep the base's data, on %s: virsh edit %s (disk %s: source %s, and without "
+                   "its <backingStore>), then:",
                    backup->host->name, backup->vm->domain, disk->target, base);
         report_log(backup->report, "rm %s %s.pivoting", overlay, overlay);
         return error_set(err, ERROR_REFUSED,
-                         "%s went down while disk %s was being pivoted, and base and overlay hold different data: which is newer "
+                         "%s went down while disk %s was being pivoted, and base and overlay hold "
+                         "different data: which is newer "
                          "cannot be told from outside, so both "
                          "are kept. The lines above say what to type",
                          backup->vm->name, disk->target);
@@ -115,16 +129,20 @@ int commit_repoint(struct backup *backup, const struct backup_disk *disk, struct
         _cleanup_free_ char *text = NULL;
         if (host->ops->get_xml(host, backup->uuid, true, true, &text, err) < 0)
                 return -1;
-        _cleanup_(domain_xml_freep) struct domain_xml *xml = domain_xml_parse(text, strlen(text), err);
+        _cleanup_(domain_xml_freep) struct domain_xml *xml =
+                domain_xml_parse(text, strlen(text), err);
         if (!xml)
                 return -1;
         const struct domain_disk *found = domain_xml_find_disk(xml, disk->target);
         /* Taken away, or replaced, by its owner for the next start: left so. */
         if (!found || !streq(found->path, disk->overlay))
                 return 0;
-        _cleanup_free_ char *device = domain_xml_disk_repointed(text, strlen(text), disk->target, disk->base, disk->format, err);
+        _cleanup_free_ char *device = domain_xml_disk_repointed(text, strlen(text), disk->target,
+                                                                disk->base, disk->format, err);
         if (!device || host->ops->update_device(host, backup->uuid, device, err) < 0)
-                return error_prefix(err, "disk %s of %s was committed, but its configuration cannot be put back on %s",
+                return error_prefix(err,
+                                    "disk %s of %s was committed, but its configuration cannot be "
+                                    "put back on %s",
                                     disk->target, backup->vm->name, disk->base);
         return 0;
 }
@@ -134,9 +152,11 @@ int commit_offline(struct backup *backup, struct backup_disk *disk, struct error
         struct overlay_facts facts = { 0 };
         if (backup->info.has_managed_save)
                 return error_set(err, ERROR_BUSY,
-                                 "%s was saved while its disk %s was on an overlay: nothing was touched. Once it has been started "
+                                 "%s was saved while its disk %s was on an overlay: nothing was "
+                                 "touched. Once it has been started "
                                  "(on %s: virsh start %s), run: orch recover %s",
-                                 backup->vm->name, disk->target, backup->host->name, backup->vm->domain, backup->vm->name);
+                                 backup->vm->name, disk->target, backup->host->name,
+                                 backup->vm->domain, backup->vm->name);
         if (overlay_look(backup->host, backup->uuid, disk->overlay, &facts, err) < 0)
                 return -1;
         bool same = true;
@@ -144,15 +164,19 @@ int commit_offline(struct backup *backup, struct backup_disk *disk, struct error
                 return -1;
         if (!same)
                 return refuse_to_choose(backup, disk, err);
-        const char *const argv[] = { "qemu-img", "commit", "-p", "-d", "-f", "qcow2", "-b", disk->base, disk->overlay, NULL };
+        const char *const argv[] = { "qemu-img", "commit", "-p",       "-d",          "-f",
+                                     "qcow2",    "-b",     disk->base, disk->overlay, NULL };
         int status = 0;
         _cleanup_free_ char *errors = NULL;
         if (run_image_tool(backup, disk, argv, &status, &errors, err) < 0)
                 return -1;
         if (status != 0)
-                return error_set(err, strstr(errors, "No space left") ? ERROR_NOSPACE : ERROR_INTERNAL,
-                                 "the overlay of disk %s of %s, which is off, cannot be committed on %s (status %d): %s. Put that "
+                return error_set(err,
+                                 strstr(errors, "No space left") ? ERROR_NOSPACE : ERROR_INTERNAL,
+                                 "the overlay of disk %s of %s, which is off, cannot be committed "
+                                 "on %s (status %d): %s. Put that "
                                  "right, then run: orch recover %s",
-                                 disk->target, backup->vm->name, backup->host->name, status, errors, backup->vm->name);
+                                 disk->target, backup->vm->name, backup->host->name, status, errors,
+                                 backup->vm->name);
         return commit_repoint(backup, disk, err);
 }

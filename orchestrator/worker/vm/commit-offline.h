@@ -6,12 +6,17 @@
 #include "base/error.h"
 #include "worker/backup/backup-internal.h"
 
-/* `qemu-img commit -d`, then the configuration is put back on the base. ERROR_BUSY for a VM with a managed save: its saved image still
- * names the overlay. ERROR_REFUSED when a pivot may have been done unseen and overlay and base differ: the message has what to type. */
-int commit_offline(struct backup *backup, struct backup_disk *disk, struct error **err) _must_check_;
+/* `qemu-img commit -d`, then the configuration is put back on the base. ERROR_BUSY for a VM with a
+ * managed save: its saved image still names the overlay. ERROR_REFUSED when a pivot may have been
+ * done unseen and overlay and base differ: the message has what to type. */
+int commit_offline(struct backup *backup, struct backup_disk *disk,
+                   struct error **err) _must_check_;
 
 /* Whether base and overlay of a VM that is off hold the same data. */
-int commit_compare(struct backup *backup, const struct backup_disk *disk, bool *ret_same, struct error **err) _must_check_;
+int commit_compare(struct backup *backup, const struct backup_disk *disk, bool *ret_same,
+                   struct error **err) _must_check_;
 
-/* Puts the disk's entry in the inactive XML back on its base. Harmless when it is not on the overlay. */
-int commit_repoint(struct backup *backup, const struct backup_disk *disk, struct error **err) _must_check_;
+/* Puts the disk's entry in the inactive XML back on its base. Harmless when it is not on the
+ * overlay. */
+int commit_repoint(struct backup *backup, const struct backup_disk *disk,
+                   struct error **err) _must_check_;

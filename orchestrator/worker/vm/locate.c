@@ -1,6 +1,7 @@
-/* Finds the VM: by its pinned UUID (by name at its first backup), on its home hypervisor first, then on the others, because VMs migrate.
- * The other hypervisors are asked in parallel with a short deadline; two running copies of one UUID are refused: one of them is not
- * the machine that its owner thinks of. */
+/* Finds the VM: by its pinned UUID (by name at its first backup), on its home hypervisor first,
+ * then on the others, because VMs migrate. The other hypervisors are asked in parallel with a short
+ * deadline; two running copies of one UUID are refused: one of them is not the machine that its
+ * owner thinks of. */
 #include <pthread.h>
 #include <string.h>
 
@@ -8,8 +9,8 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/backup/backup-internal.h"
-#include "worker/job/connect.h"
 #include "worker/host/deadman.h"
+#include "worker/job/connect.h"
 #include "worker/job/names.h"
 
 enum { HOME_CONNECT_MS = 15000, OTHERS_CONNECT_MS = 5000, RECONNECT_PATIENCE_MS = 120 * 1000 };
@@ -20,7 +21,8 @@ struct search {
         const char *uuid; /* NULL: by name */
         const char *domain;
         int64_t connect_ms;
-        const char *short_uuid; /* not NULL: where it does not run, traces of freezes are looked for, too */
+        /* not NULL: where it does not run, traces of freezes are looked for, too */
+        const char *short_uuid;
         pthread_t thread;
         int found; /* 1, 0, -1 */
         struct hypervisor *host;
@@ -38,8 +40,9 @@ static bool is_active(const struct domain_info *info)
 static bool find_traces(const struct search *search)
 {
         struct deadman_traces traces = { 0 };
-        bool found = deadman_find(search->host, search->short_uuid, search->uuid, &traces, NULL) == 0 &&
-                     (traces.armed || traces.stale || traces.fired);
+        bool found =
+                deadman_find(search->host, search->short_uuid, search->uuid, &traces, NULL) == 0 &&
+                (traces.armed || traces.stale || traces.fired);
         deadman_traces_done(&traces);
         return found;
 }
@@ -48,10 +51,11 @@ static void *search_one(void *data)
 {
         struct search *search = data;
         search->found = -1;
-        search->host = worker_connect(search->settings, search->entry, search->connect_ms, &search->error);
+        search->host =
+                worker_connect(search->settings, search->entry, search->connect_ms, &search->error);
         if (search->host)
-                search->found =
-                        search->host->ops->find_domain(search->host, search->uuid, search->domain, &search->info, &search->error);
+                search->found = search->host->ops->find_domain(
+                        search->host, search->uuid, search->domain, &search->info, &search->error);
         bool runs_here = search->found == 1 && is_active(&search->info);
         if (search->host && search->uuid && search->short_uuid && !runs_here)
                 search->has_traces = find_traces(search);
@@ -69,20 +73,26 @@ static void searches_free(struct search *searches, size_t count)
 }
 
 /* While a VM is being moved, it is on both, and on one of them does not run yet. */
-static int refuse_two(const struct backup *backup, const struct search *one, const struct search *other, struct error **err)
+static int refuse_two(const struct backup *backup, const struct search *one,
+                      const struct search *other, struct error **err)
 {
         if (streq(one->info.job, "migration") || streq(other->info.job, "migration"))
                 return error_set(err, ERROR_BUSY,
-                                 "%s is being moved between %s and %s: wait until that has ended (virsh domjobinfo %s)",
-                                 backup->vm->name, one->entry->name, other->entry->name, backup->vm->domain);
+                                 "%s is being moved between %s and %s: wait until that has ended "
+                                 "(virsh domjobinfo %s)",
+                                 backup->vm->name, one->entry->name, other->entry->name,
+                                 backup->vm->domain);
         return error_set(err, ERROR_REFUSED,
-                         "%s (UUID %s) runs on both %s and %s: two running copies write to the same disks or are not the same "
+                         "%s (UUID %s) runs on both %s and %s: two running copies write to the "
+                         "same disks or are not the same "
                          "machine; stop the one that is wrong, then run this again",
                          backup->vm->name, other->info.uuid, one->entry->name, other->entry->name);
 }
 
-/* Which of the searches to take: the running copy, else any; -1: none. Two running ones are an error. */
-static int choose(const struct backup *backup, struct search *searches, size_t count, ssize_t *ret_index, struct error **err)
+/* Which of the searches to take: the running copy, else any; -1: none. Two running ones are an
+ * error. */
+static int choose(const struct backup *backup, struct search *searches, size_t count,
+                  ssize_t *ret_index, struct error **err)
 {
         ssize_t best = -1;
         for (size_t i = 0; i < count; i++) {
@@ -97,9 +107,10 @@ static int choose(const struct backup *backup, struct search *searches, size_t c
         return 0;
 }
 
-/* One search per hypervisor of the inventory but the one it was found on, the home first, all at once. `short_uuid`: of the repository, or
- * NULL. */
-static struct search *search_everywhere(struct backup *backup, const char *short_uuid, size_t *ret_count)
+/* One search per hypervisor of the inventory but the one it was found on, the home first, all at
+ * once. `short_uuid`: of the repository, or NULL. */
+static struct search *search_everywhere(struct backup *backup, const char *short_uuid,
+                                        size_t *ret_count)
 {
         size_t n = backup->inventory->n_hypervisors;
         const char *uuid = backup->uuid ? backup->uuid : backup->request->pinned_uuid;
@@ -107,15 +118,19 @@ static struct search *search_everywhere(struct backup *backup, const char *short
         size_t count = 0;
         for (int pass = 0; pass < 2; pass++) {
                 for (size_t i = 0; i < n; i++) {
-                        const struct inventory_hypervisor *entry = &backup->inventory->hypervisors[i];
-                        if (entry != backup->host_entry && streq(entry->name, backup->home) == (pass == 0))
+                        const struct inventory_hypervisor *entry =
+                                &backup->inventory->hypervisors[i];
+                        if (entry != backup->host_entry &&
+                            streq(entry->name, backup->home) == (pass == 0))
                                 searches[count++] =
                                         (struct search){ .settings = backup->settings,
                                                          .entry = entry,
                                                          .uuid = uuid,
                                                          .domain = backup->vm->domain,
                                                          .short_uuid = short_uuid,
-                                                         .connect_ms = pass == 0 ? HOME_CONNECT_MS : OTHERS_CONNECT_MS };
+                                                         .connect_ms =
+                                                                 pass == 0 ? HOME_CONNECT_MS
+                                                                           : OTHERS_CONNECT_MS };
                 }
         }
         for (size_t i = 0; i < count; i++)
@@ -128,29 +143,39 @@ static struct search *search_everywhere(struct backup *backup, const char *short
 }
 
 /* When nobody has that UUID: does a namesake exist? Then say that instead of "not found". */
-static int not_found(struct backup *backup, struct search *searches, size_t count, struct error **err)
+static int not_found(struct backup *backup, struct search *searches, size_t count,
+                     struct error **err)
 {
         const char *name = backup->vm->name;
         for (size_t i = 0; i < count; i++) {
                 if (!searches[i].host || !backup->request->pinned_uuid)
                         continue;
                 _cleanup_domain_info_ struct domain_info info = { 0 };
-                if (searches[i].host->ops->find_domain(searches[i].host, NULL, backup->vm->domain, &info, NULL) == 1)
+                if (searches[i].host->ops->find_domain(searches[i].host, NULL, backup->vm->domain,
+                                                       &info, NULL) == 1)
                         return error_set(err, ERROR_REFUSED,
-                                         "a VM named %s is on %s, but it is another machine: its UUID is %s, and the one backed up "
+                                         "a VM named %s is on %s, but it is another machine: its "
+                                         "UUID is %s, and the one backed up "
                                          "so far is "
-                                         "%s. If it was recreated on purpose, run: orch backup vm %s --accept-new-uuid",
-                                         name, searches[i].entry->name, info.uuid, backup->request->pinned_uuid, name);
+                                         "%s. If it was recreated on purpose, run: orch backup vm "
+                                         "%s --accept-new-uuid",
+                                         name, searches[i].entry->name, info.uuid,
+                                         backup->request->pinned_uuid, name);
         }
         for (size_t i = 0; i < count; i++) {
                 bool is_home = streq(searches[i].entry->name, backup->home);
                 if (searches[i].found < 0 && (is_home || !backup->home)) {
                         error_propagate(err, TAKE_PTR(searches[i].error));
-                        return is_home ? -1 : error_prefix(err, "%s was not found where it could be looked for", name);
+                        return is_home ? -1
+                                       : error_prefix(
+                                                 err,
+                                                 "%s was not found where it could be looked for",
+                                                 name);
                 }
         }
         return error_set(err, ERROR_CONFIG,
-                         "%s has no VM (libvirt domain) named %s, nor has any other hypervisor of the inventory that answers%s%s",
+                         "%s has no VM (libvirt domain) named %s, nor has any other hypervisor of "
+                         "the inventory that answers%s%s",
                          backup->home ? backup->home : "the inventory", backup->vm->domain,
                          backup->request->pinned_uuid ? "; looked for by UUID " : "",
                          backup->request->pinned_uuid ? backup->request->pinned_uuid : "");
@@ -171,23 +196,28 @@ static void adopt(struct backup *backup, struct search *found)
         xstrdup_replace(&backup->metadata->ran_on, found->entry->name);
         xstrdup_replace(&backup->metadata->hypervisor, backup->home);
         if (!streq(backup->home, found->entry->name))
-                report_warning(backup->report, "%s is on %s, not on %s where the inventory has it", backup->vm->name,
-                               found->entry->name, backup->home);
+                report_warning(backup->report, "%s is on %s, not on %s where the inventory has it",
+                               backup->vm->name, found->entry->name, backup->home);
 }
 
 int backup_locate(struct backup *backup, struct error **err)
 {
         size_t count = 0;
-        bool repairs = backup->request->action == JOB_BACKUP || backup->request->action == JOB_RECOVER;
+        bool repairs =
+                backup->request->action == JOB_BACKUP || backup->request->action == JOB_RECOVER;
         _cleanup_free_ char *short_uuid =
-                repairs && backup->request->repository_uuid ? names_short_uuid(backup->request->repository_uuid) : NULL;
+                repairs && backup->request->repository_uuid
+                        ? names_short_uuid(backup->request->repository_uuid)
+                        : NULL;
         struct search *searches = search_everywhere(backup, short_uuid, &count);
         ssize_t chosen = -1;
         int r = choose(backup, searches, count, &chosen, err);
         if (r == 0 && chosen < 0)
                 r = not_found(backup, searches, count, err);
-        /* A home that cannot be asked may run the VM too: a copy elsewhere that is off is then not taken for it. */
-        if (r == 0 && backup->home && searches[0].found < 0 && chosen != 0 && !is_active(&searches[chosen].info))
+        /* A home that cannot be asked may run the VM too: a copy elsewhere that is off is then not
+         * taken for it. */
+        if (r == 0 && backup->home && searches[0].found < 0 && chosen != 0 &&
+            !is_active(&searches[chosen].info))
                 r = error_propagate(err, TAKE_PTR(searches[0].error));
         for (size_t i = 0; r == 0 && i < count; i++)
                 if (searches[i].has_traces && (ssize_t)i != chosen)
@@ -196,8 +226,9 @@ int backup_locate(struct backup *backup, struct error **err)
                 adopt(backup, &searches[chosen]);
         searches_free(searches, count);
         if (r == 0)
-                report_step_end(backup->report, STEP_DONE, "on %s, %s, UUID %s", backup->host_entry->name,
-                                domain_state_name(backup->info.state), backup->uuid);
+                report_step_end(backup->report, STEP_DONE, "on %s, %s, UUID %s",
+                                backup->host_entry->name, domain_state_name(backup->info.state),
+                                backup->uuid);
         return r;
 }
 
@@ -221,20 +252,23 @@ int backup_ensure_connection(struct backup *backup, struct error **err)
         for (;;) {
                 _cleanup_error_ struct error *error = NULL;
                 _cleanup_domain_info_ struct domain_info info = { 0 };
-                if (backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &info, &error) >= 0 &&
+                if (backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &info,
+                                                   &error) >= 0 &&
                     hypervisor_run(backup->host, true_argv, 15000, NULL, &error) == 0)
                         return 0;
                 if (deadline_passed(backup->reconnect_by)) {
                         error_propagate(err, TAKE_PTR(error));
-                        return error_prefix(err, "%s could not be reached again within %d s", backup->host->name,
-                                            RECONNECT_PATIENCE_MS / 1000);
+                        return error_prefix(err, "%s could not be reached again within %d s",
+                                            backup->host->name, RECONNECT_PATIENCE_MS / 1000);
                 }
                 if (backup->host->ops->reconnect(backup->host, NULL) < 0)
-                        usleep(1000 * 1000); /* bounded by the deadline above: nothing else is to be waited for */
+                        /* bounded by the deadline above: nothing else is to be waited for */
+                        usleep(1000 * 1000);
         }
 }
 
-int backup_read_xml(struct backup *backup, bool inactive, struct domain_xml **ret, struct error **err)
+int backup_read_xml(struct backup *backup, bool inactive, struct domain_xml **ret,
+                    struct error **err)
 {
         _cleanup_free_ char *text = NULL;
         if (backup->host->ops->get_xml(backup->host, backup->uuid, inactive, false, &text, err) < 0)

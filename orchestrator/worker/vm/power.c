@@ -1,6 +1,7 @@
-/* Implements worker/vm/power.h. What a guest does with a request to shut down is its own affair: one that was asked may go off minutes after
- * everybody stopped waiting. So the intent outlives the job until either the VM was seen to be off and was started again, or so much time
- * has passed that a shutdown is no longer ours. */
+/* Implements worker/vm/power.h. What a guest does with a request to shut down is its own affair:
+ * one that was asked may go off minutes after everybody stopped waiting. So the intent outlives the
+ * job until either the VM was seen to be off and was started again, or so much time has passed that
+ * a shutdown is no longer ours. */
 #include "worker/vm/power.h"
 
 #include <stdlib.h>
@@ -23,16 +24,18 @@ enum {
 };
 
 /* $1 file, $2 what, $3 UUID. Durable before it returns. */
-static const char announce_script[] =
-        SHELL_QEMU_ID "set -e; umask 077; printf '%s %s %s\\n' \"$2\" \"$3\" \"$(qemu_id \"$3\")\" > \"$1.new\"\n"
-                      "sync \"$1.new\"; mv \"$1.new\" \"$1\"; sync \"${1%/*}\"\n";
+static const char announce_script[] = SHELL_QEMU_ID
+        "set -e; umask 077; printf '%s %s %s\\n' \"$2\" \"$3\" \"$(qemu_id \"$3\")\" > \"$1.new\"\n"
+        "sync \"$1.new\"; mv \"$1.new\" \"$1\"; sync \"${1%/*}\"\n";
 
-/* $1 folder, $2 short UUID of the repository, $3 domain UUID. Prints "FILE WHAT SAME-QEMU AGE-SECONDS" for each intent of ours. */
-static const char find_script[] = SHELL_QEMU_ID "for f in \"$1\"/orch-\"$2\"-*.power; do\n"
-                                                "  [ -e \"$f\" ] && read -r w u q < \"$f\" && [ \"$u\" = \"$3\" ] || continue\n"
-                                                "  s=no; [ \"$(qemu_id \"$3\")\" = \"$q\" ] && s=yes\n"
-                                                "  echo \"${f##*/} $w $s $(($(date +%s) - $(stat -c %Y \"$f\")))\"\n"
-                                                "done; exit 0";
+/* $1 folder, $2 short UUID of the repository, $3 domain UUID. Prints "FILE WHAT SAME-QEMU
+ * AGE-SECONDS" for each intent of ours. */
+static const char find_script[] = SHELL_QEMU_ID
+        "for f in \"$1\"/orch-\"$2\"-*.power; do\n"
+        "  [ -e \"$f\" ] && read -r w u q < \"$f\" && [ \"$u\" = \"$3\" ] || continue\n"
+        "  s=no; [ \"$(qemu_id \"$3\")\" = \"$q\" ] && s=yes\n"
+        "  echo \"${f##*/} $w $s $(($(date +%s) - $(stat -c %Y \"$f\")))\"\n"
+        "done; exit 0";
 
 static char *intent_path(const struct backup *backup)
 {
@@ -42,10 +45,13 @@ static char *intent_path(const struct backup *backup)
 static int announce(struct backup *backup, const char *what, struct error **err)
 {
         _cleanup_free_ char *path = intent_path(backup);
-        const char *const argv[] = { "sh", "-c", announce_script, "orch-intent", path, what, backup->uuid, NULL };
+        const char *const argv[] = { "sh", "-c", announce_script, "orch-intent",
+                                     path, what, backup->uuid,    NULL };
         if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
-                return error_prefix(err, "%s is left running: what would be done to it cannot be noted in %s on %s",
-                                    backup->vm->name, path, backup->host->name);
+                return error_prefix(
+                        err,
+                        "%s is left running: what would be done to it cannot be noted in %s on %s",
+                        backup->vm->name, path, backup->host->name);
         return 0;
 }
 
@@ -71,20 +77,22 @@ static bool is_paused(enum domain_state state)
 }
 
 /* 1: it came to be so, 0: not in time. */
-static int wait_for(struct backup *backup, bool (*so)(enum domain_state state), int64_t patience_ms, bool may_cancel,
-                    struct error **err)
+static int wait_for(struct backup *backup, bool (*so)(enum domain_state state), int64_t patience_ms,
+                    bool may_cancel, struct error **err)
 {
         struct deadline deadline = deadline_in_ms(patience_ms);
         useconds_t pause = POLL_FIRST_US;
         for (;;) {
                 enum domain_state state = DOMAIN_STATE_OTHER;
-                if (read_state(backup, &state, err) < 0 || (may_cancel && worker_check_cancelled(err) < 0))
+                if (read_state(backup, &state, err) < 0 ||
+                    (may_cancel && worker_check_cancelled(err) < 0))
                         return -1;
                 if (so(state))
                         return 1;
                 if (deadline_passed(deadline))
                         return 0;
-                report_life(backup->report, "%s is %s; waiting for that to change", backup->vm->name, domain_state_name(state));
+                report_life(backup->report, "%s is %s; waiting for that to change",
+                            backup->vm->name, domain_state_name(state));
                 usleep(pause);
                 pause = pause * 2 < POLL_LAST_US ? pause * 2 : POLL_LAST_US;
         }
@@ -105,17 +113,20 @@ static int resume(struct backup *backup, struct error **err)
                 return 0;
         if (running == 0)
                 error_set(err, error ? error->kind : ERROR_TIMEOUT,
-                          "%s was paused for its backup and could not be resumed%s%s (the dead-man timer on %s goes on trying; by "
+                          "%s was paused for its backup and could not be resumed%s%s (the dead-man "
+                          "timer on %s goes on trying; by "
                           "hand: "
                           "virsh resume %s)",
-                          backup->vm->name, error ? ": " : "", error ? error->message : "", backup->host->name, backup->vm->domain);
+                          backup->vm->name, error ? ": " : "", error ? error->message : "",
+                          backup->host->name, backup->vm->domain);
         return -1;
 }
 
 static int settle_pause(struct backup *backup, bool *ret_fired, struct error **err)
 {
         _cleanup_free_ char *path = intent_path(backup);
-        return resume(backup, err) < 0 || deadman_disarm(&backup->deadman, backup->host, ret_fired, err) < 0
+        return resume(backup, err) < 0 ||
+                               deadman_disarm(&backup->deadman, backup->host, ret_fired, err) < 0
                        ? -1
                        : withdraw(backup, path, err);
 }
@@ -134,7 +145,8 @@ int power_pause(struct backup *backup, struct error **err)
         undo_push(&backup->undo, "resume", undo_pause, backup);
         backup->deadman.action = DEADMAN_RESUME;
         if (announce(backup, "suspend", err) < 0 ||
-            deadman_arm(&backup->deadman, backup->host, backup->tag, backup->uuid, seconds, err) < 0)
+            deadman_arm(&backup->deadman, backup->host, backup->tag, backup->uuid, seconds, err) <
+                    0)
                 return -1;
         report_step_end(backup->report, STEP_DONE, "resumes after %u s at the latest", seconds);
         report_step(backup->report, "suspend");
@@ -142,7 +154,8 @@ int power_pause(struct backup *backup, struct error **err)
                 return error_prefix(err, "%s could not be paused", backup->vm->name);
         int paused = wait_for(backup, is_paused, STATE_PATIENCE_MS, false, err);
         if (paused == 0)
-                error_set(err, ERROR_INTERNAL, "%s was told to pause and is not paused", backup->vm->name);
+                error_set(err, ERROR_INTERNAL, "%s was told to pause and is not paused",
+                          backup->vm->name);
         if (paused <= 0)
                 return -1;
         report_step_end(backup->report, STEP_DONE, NULL);
@@ -172,8 +185,10 @@ static int start_and_see(struct backup *backup, struct error **err)
                 return 0;
         if (running == 0)
                 error_set(err, error ? error->kind : ERROR_TIMEOUT,
-                          "%s was shut down for its backup and could not be started again%s%s (on %s: virsh start %s)",
-                          backup->vm->name, error ? ": " : "", error ? error->message : "", backup->host->name, backup->vm->domain);
+                          "%s was shut down for its backup and could not be started again%s%s (on "
+                          "%s: virsh start %s)",
+                          backup->vm->name, error ? ": " : "", error ? error->message : "",
+                          backup->host->name, backup->vm->domain);
         return -1;
 }
 
@@ -184,14 +199,15 @@ static int undo_off(void *data, struct error **err)
         if (backup_ensure_connection(backup, err) < 0)
                 return -1;
         _cleanup_free_ char *path = intent_path(backup);
-        int off = wait_for(backup, domain_state_is_off, backup->shutdown_sent ? UNDO_PATIENCE_MS : 0, false, err);
+        int off = wait_for(backup, domain_state_is_off,
+                           backup->shutdown_sent ? UNDO_PATIENCE_MS : 0, false, err);
         if (off < 0)
                 return -1;
         if (off == 0 && backup->shutdown_sent)
-                return error_set(
-                        err, ERROR_BUSY,
-                        "%s was asked to shut down and has not done so: should it go off yet, its next recovery starts it again",
-                        backup->vm->name);
+                return error_set(err, ERROR_BUSY,
+                                 "%s was asked to shut down and has not done so: should it go off "
+                                 "yet, its next recovery starts it again",
+                                 backup->vm->name);
         if (off > 0 && start_and_see(backup, err) < 0)
                 return -1;
         backup->running = true;
@@ -201,8 +217,10 @@ static int undo_off(void *data, struct error **err)
 int power_off(struct backup *backup, struct error **err)
 {
         if (!backup->info.persistent)
-                return error_set(err, ERROR_REFUSED, "%s is a transient domain: once shut down it would be gone from %s",
-                                 backup->vm->name, backup->host->name);
+                return error_set(
+                        err, ERROR_REFUSED,
+                        "%s is a transient domain: once shut down it would be gone from %s",
+                        backup->vm->name, backup->host->name);
         report_step(backup->report, "shutdown");
         undo_push(&backup->undo, "power-on", undo_off, backup);
         if (announce(backup, "shutdown", err) < 0)
@@ -213,7 +231,8 @@ int power_off(struct backup *backup, struct error **err)
         int off = wait_for(backup, domain_state_is_off, SHUTDOWN_PATIENCE_MS, true, err);
         if (off == 0)
                 error_set(err, ERROR_TIMEOUT,
-                          "%s was asked to shut down and is still on after %d s: does its guest heed the power button?",
+                          "%s was asked to shut down and is still on after %d s: does its guest "
+                          "heed the power button?",
                           backup->vm->name, SHUTDOWN_PATIENCE_MS / 1000);
         if (off <= 0)
                 return -1;
@@ -229,7 +248,8 @@ int power_on(struct backup *backup, struct error **err)
         report_step(backup->report, "power-on");
         _cleanup_free_ char *path = intent_path(backup);
         enum domain_state state = DOMAIN_STATE_OTHER;
-        if (read_state(backup, &state, err) < 0 || (domain_state_is_off(state) && start_and_see(backup, err) < 0))
+        if (read_state(backup, &state, err) < 0 ||
+            (domain_state_is_off(state) && start_and_see(backup, err) < 0))
                 return -1;
         backup->running = true;
         if (withdraw(backup, path, err) < 0)
@@ -263,7 +283,8 @@ static int read_intent(char *line, struct intent *ret)
         return 0;
 }
 
-static int recover_pause(struct backup *backup, const struct intent *intent, bool dry_run, char **ret_text, struct error **err)
+static int recover_pause(struct backup *backup, const struct intent *intent, bool dry_run,
+                         char **ret_text, struct error **err)
 {
         _cleanup_free_ char *tag = xstrndup(intent->file, strlen(intent->file) - strlen(".power"));
         struct deadman deadman = { .tag = tag, .action = DEADMAN_RESUME, .armed = true };
@@ -272,16 +293,23 @@ static int recover_pause(struct backup *backup, const struct intent *intent, boo
         if (read_state(backup, &state, err) < 0)
                 return -1;
         bool ours = intent->same_qemu && state == DOMAIN_STATE_PAUSED;
-        if (!dry_run && ((ours && resume(backup, err) < 0) || deadman_disarm(&deadman, backup->host, &fired, err) < 0))
+        if (!dry_run && ((ours && resume(backup, err) < 0) ||
+                         deadman_disarm(&deadman, backup->host, &fired, err) < 0))
                 return -1;
-        *ret_text = ours    ? xasprintf("%s was still paused by an interrupted job: resumed", backup->vm->name)
-                    : fired ? xasprintf("the dead-man timer on %s had resumed %s: its job did not do so in time",
-                                        backup->host->name, backup->vm->name)
-                            : xasprintf("the note of an interrupted job that it would pause %s: removed", backup->vm->name);
+        *ret_text =
+                ours    ? xasprintf("%s was still paused by an interrupted job: resumed",
+                                    backup->vm->name)
+                : fired ? xasprintf("the dead-man timer on %s had resumed %s: its job did not do "
+                                    "so in time",
+                                    backup->host->name, backup->vm->name)
+                        : xasprintf(
+                                  "the note of an interrupted job that it would pause %s: removed",
+                                  backup->vm->name);
         return 0;
 }
 
-static int recover_shutdown(struct backup *backup, const struct intent *intent, bool dry_run, char **ret_text, struct error **err)
+static int recover_shutdown(struct backup *backup, const struct intent *intent, bool dry_run,
+                            char **ret_text, struct error **err)
 {
         enum domain_state state = DOMAIN_STATE_OTHER;
         if (read_state(backup, &state, err) < 0)
@@ -289,27 +317,35 @@ static int recover_shutdown(struct backup *backup, const struct intent *intent, 
         if (domain_state_is_off(state)) {
                 if (!dry_run && start_and_see(backup, err) < 0)
                         return -1;
-                *ret_text = xasprintf("%s was off since an interrupted job had shut it down: started", backup->vm->name);
+                *ret_text =
+                        xasprintf("%s was off since an interrupted job had shut it down: started",
+                                  backup->vm->name);
                 return 0;
         }
         if (intent->same_qemu && intent->age_seconds < SHUTDOWN_IS_OURS_S)
-                return error_set(
-                        err, ERROR_BUSY,
-                        "%s was asked by an interrupted job to shut down and still runs: looked at again later, and started if it "
-                        "goes off",
-                        backup->vm->name);
-        *ret_text = xasprintf("the note of an interrupted job that it would shut down %s: removed, the VM runs", backup->vm->name);
+                return error_set(err, ERROR_BUSY,
+                                 "%s was asked by an interrupted job to shut down and still runs: "
+                                 "looked at again later, and started if it "
+                                 "goes off",
+                                 backup->vm->name);
+        *ret_text = xasprintf(
+                "the note of an interrupted job that it would shut down %s: removed, the VM runs",
+                backup->vm->name);
         return 0;
 }
 
-int power_recover(struct backup *backup, const char *short_uuid, bool dry_run, char **ret_text, struct error **err)
+int power_recover(struct backup *backup, const char *short_uuid, bool dry_run, char **ret_text,
+                  struct error **err)
 {
-        const char *const argv[] = { "sh",       "-c",         find_script, "orch-intents", backup->host_entry->scratch,
-                                     short_uuid, backup->uuid, NULL };
+        const char *const argv[] = {
+                "sh",       "-c",         find_script, "orch-intents", backup->host_entry->scratch,
+                short_uuid, backup->uuid, NULL
+        };
         _cleanup_free_ char *output = NULL;
         *ret_text = NULL;
         if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
-                return error_prefix(err, "the notes about power states on %s cannot be looked at", backup->host->name);
+                return error_prefix(err, "the notes about power states on %s cannot be looked at",
+                                    backup->host->name);
         char *rest = NULL;
         for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
                 struct intent intent;

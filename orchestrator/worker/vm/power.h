@@ -1,25 +1,33 @@
-/* Changes of a VM's power state that are orch's own: the pause of `suspend`, the shutdown of `shutdown`. Each is announced by an
- * intent file on the hypervisor's own disk, `<scratch>/<tag>.power`, written before the change and removed once the state that the owner gave
- * was seen again: that tells our pause or shutdown from an admin's, also after a crash of everything. */
+/* Changes of a VM's power state that are orch's own: the pause of `suspend`, the shutdown of
+ * `shutdown`. Each is announced by an intent file on the hypervisor's own disk,
+ * `<scratch>/<tag>.power`, written before the change and removed once the state that the owner gave
+ * was seen again: that tells our pause or shutdown from an admin's, also after a crash of
+ * everything. */
 #pragma once
 
 #include "base/error.h"
 #include "worker/backup/backup-internal.h"
 
-/* Pauses the VM, with a dead-man armed that resumes it when nobody else does. On the undo stack from the first change on. */
+/* Pauses the VM, with a dead-man armed that resumes it when nobody else does. On the undo stack
+ * from the first change on. */
 int power_pause(struct backup *backup, struct error **err) _must_check_;
-/* Resumes it, sees it running, takes off the dead-man and the intent. *ret_fired: the dead-man had resumed it before. */
+/* Resumes it, sees it running, takes off the dead-man and the intent. *ret_fired: the dead-man had
+ * resumed it before. */
 int power_unpause(struct backup *backup, bool *ret_fired, struct error **err) _must_check_;
 
 /* After a snapshot was taken meanwhile: an undo resumes first and commits then. */
 void power_resume_first(struct backup *backup);
 
-/* Shuts the VM down and waits until it is off. On the undo stack from the first change on. ERROR_TIMEOUT when the guest does not go off;
- * should it do so later, its intent file has it started again by the next recovery. */
+/* Shuts the VM down and waits until it is off. On the undo stack from the first change on.
+ * ERROR_TIMEOUT when the guest does not go off; should it do so later, its intent file has it
+ * started again by the next recovery. */
 int power_off(struct backup *backup, struct error **err) _must_check_;
-/* Starts what power_off() shut down, and sees it running. Does nothing when power_off() was not called. */
+/* Starts what power_off() shut down, and sees it running. Does nothing when power_off() was not
+ * called. */
 int power_on(struct backup *backup, struct error **err) _must_check_;
 
-/* For a recovery: puts the power state back that an interrupted job of this repository changed. `dry_run` only tells. *ret_text is what was
- * (or would be) put right, NULL: nothing; the caller frees. ERROR_BUSY while a guest may still be about to shut down. */
-int power_recover(struct backup *backup, const char *short_uuid, bool dry_run, char **ret_text, struct error **err) _must_check_;
+/* For a recovery: puts the power state back that an interrupted job of this repository changed.
+ * `dry_run` only tells. *ret_text is what was (or would be) put right, NULL: nothing; the caller
+ * frees. ERROR_BUSY while a guest may still be about to shut down. */
+int power_recover(struct backup *backup, const char *short_uuid, bool dry_run, char **ret_text,
+                  struct error **err) _must_check_;

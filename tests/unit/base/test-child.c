@@ -50,8 +50,8 @@ Test(child, a_grandchild_that_keeps_the_pipe_is_not_waited_for)
         cr_assert_lt(clock_monotonic_ms() - before, 15000);
 }
 
-/* The first wait ends at once, because the child can be fed; while that is done (a long input takes a moment to be measured), it says its word
- * and ends. */
+/* The first wait ends at once, because the child can be fed; while that is done (a long input takes
+ * a moment to be measured), it says its word and ends. */
 Test(child, what_it_said_while_nobody_looked_is_read)
 {
         enum { LONG = 256 << 20, TRIES = 5 };

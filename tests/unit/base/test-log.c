@@ -44,7 +44,9 @@ Test(log, is_text_for_a_person)
         unsetenv("JOURNAL_STREAM");
         log_init(LOG_LEVEL_INFO);
         _cleanup_free_ char *text = captured(say_both);
-        cr_expect_str_eq(text, "warning: a \"quoted\" line with \\ and \xef\xbf\xbd\nerror: backup failed\n");
+        cr_expect_str_eq(
+                text,
+                "warning: a \"quoted\" line with \\ and \xef\xbf\xbd\nerror: backup failed\n");
 }
 
 Test(log, is_a_json_object_a_line_by_choice)
@@ -57,9 +59,11 @@ Test(log, is_a_json_object_a_line_by_choice)
         *second++ = '\0';
         cr_expect(str_starts_with(text, "{\"time\":\"20"), "%s", text);
         cr_expect_str_eq(strstr(text, "Z\",") + 3,
-                         "\"level\":\"warning\",\"message\":\"a \\\"quoted\\\" line with \\\\ and \xef\xbf\xbd\"}");
+                         "\"level\":\"warning\",\"message\":\"a \\\"quoted\\\" line with \\\\ and "
+                         "\xef\xbf\xbd\"}");
         cr_expect_str_eq(strstr(second, "Z\",") + 3,
-                         "\"level\":\"error\",\"job\":\"20261120-3f9a\",\"vm\":\"prod-db-01\",\"message\":\"backup failed\"}\n");
+                         "\"level\":\"error\",\"job\":\"20261120-3f9a\",\"vm\":\"prod-db-01\","
+                         "\"message\":\"backup failed\"}\n");
 }
 
 Test(log, goes_to_the_journal_with_fields)

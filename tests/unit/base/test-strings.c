@@ -9,8 +9,9 @@
 
 Test(strings, shell_quote_survives_a_real_shell)
 {
-        static const char *const words[] = { "",       "plain", "with space", "it's", "$(touch x)", "`id`", "a\nb",
-                                             "--flag", "\"q\"", "\\",         "*",    "~",          "é" };
+        static const char *const words[] = { "",     "plain", "with space", "it's",  "$(touch x)",
+                                             "`id`", "a\nb",  "--flag",     "\"q\"", "\\",
+                                             "*",    "~",     "é" };
         for (size_t i = 0; i < ARRAY_LENGTH(words); i++) {
                 const char *const inner[] = { "printf", "%s", words[i], NULL };
                 _cleanup_free_ char *line = shell_join(inner);
@@ -25,7 +26,8 @@ Test(strings, shell_quote_survives_a_real_shell)
 Test(strings, safe_names_are_single_path_components)
 {
         static const char *const good[] = { "a", "prod-db-01", "A.b_c-9", "9" };
-        static const char *const bad[] = { "", ".hidden", "-x", "_x", "a/b", "../etc", "a b", "x; touch pwned", "a\n", "é" };
+        static const char *const bad[] = { "",    ".hidden",        "-x",  "_x", "a/b", "../etc",
+                                           "a b", "x; touch pwned", "a\n", "é" };
         for (size_t i = 0; i < ARRAY_LENGTH(good); i++)
                 cr_assert(name_is_safe(good[i]), "%s", good[i]);
         for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)

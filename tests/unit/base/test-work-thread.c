@@ -53,7 +53,8 @@ static void count(void *data)
 static void note_done(void *data)
 {
         struct counted *counted = data;
-        cr_assert_eq(counted->number, *counted->n_done, "completions come in the order of the posts");
+        cr_assert_eq(counted->number, *counted->n_done,
+                     "completions come in the order of the posts");
         (*counted->n_done)++;
         counted->done_in = pthread_self();
 }
@@ -218,7 +219,8 @@ static void check_mask(void *data)
         (void)data;
         sigset_t blocked;
         cr_assert_eq(pthread_sigmask(SIG_BLOCK, NULL, &blocked), 0);
-        cr_assert(sigismember(&blocked, SIGTERM) && sigismember(&blocked, SIGCHLD) && sigismember(&blocked, SIGHUP));
+        cr_assert(sigismember(&blocked, SIGTERM) && sigismember(&blocked, SIGCHLD) &&
+                  sigismember(&blocked, SIGHUP));
 }
 
 Test(work_thread, takes_no_signals)

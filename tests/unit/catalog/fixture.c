@@ -118,7 +118,8 @@ char *list_text(struct catalog *catalog, const char *vm, bool failed)
 
         assert_ok(catalog_list(catalog, vm, failed, &list, err));
         for (size_t i = 0; i < list.count; i++)
-                strbuf_addf(&text, "%s%s", i ? " " : "", list.items[i].path ? list.items[i].path : list.items[i].job);
+                strbuf_addf(&text, "%s%s", i ? " " : "",
+                            list.items[i].path ? list.items[i].path : list.items[i].job);
         return strbuf_take(&text);
 }
 
@@ -129,7 +130,8 @@ char *query_text(const char *path, const char *sql)
         char *text = NULL;
 
         cr_assert_eq(sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL), SQLITE_OK);
-        cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+        cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &statement, NULL), SQLITE_OK, "%s",
+                     sqlite3_errmsg(db));
         if (sqlite3_step(statement) == SQLITE_ROW)
                 text = xstrdup((const char *)sqlite3_column_text(statement, 0));
         sqlite3_finalize(statement);

@@ -55,8 +55,9 @@ Test(catalog, a_status_that_is_none_is_refused_and_nothing_changes)
 
         record(catalog, "a", 10, "failed");
         cr_assert_eq(catalog_record(catalog, &entry, &error), -1);
-        assert_list(catalog, NULL, true, "job-a-10"); /* the deletion was rolled back with the rest */
-        record(catalog, "a", 20, "ok");               /* and no transaction is left open */
+        /* the deletion was rolled back with the rest */
+        assert_list(catalog, NULL, true, "job-a-10");
+        record(catalog, "a", 20, "ok"); /* and no transaction is left open */
 }
 
 Test(catalog, old_failures_are_forgotten_points_never)
@@ -130,7 +131,8 @@ Test(catalog, a_copy_is_a_whole_catalog_and_overwrites_nothing)
         cr_assert_eq(count_files(""), 4, "., .., the catalog, the copy");
 }
 
-/* A full share: the file may not grow. What was there stays, the error says why, and with room again it goes on. */
+/* A full share: the file may not grow. What was there stays, the error says why, and with room
+ * again it goes on. */
 Test(catalog, a_full_share_is_an_error_that_passes)
 {
         _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(true);

@@ -1,4 +1,5 @@
-/* A writer that is killed at any moment: what it was told is written is there, and the file is whole. */
+/* A writer that is killed at any moment: what it was told is written is there, and the file is
+ * whole. */
 #include <signal.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -10,7 +11,8 @@ TestSuite(crash, .init = make_folder, .fini = remove_folder);
 
 #define ROUNDS 30
 
-/* Records, removes and reconciles without end, and says after each record which one is written. Killed from outside. */
+/* Records, removes and reconciles without end, and says after each record which one is written.
+ * Killed from outside. */
 static void write_for_ever(int fd, int64_t first)
 {
         bool rebuild;
@@ -23,7 +25,8 @@ static void write_for_ever(int fd, int64_t first)
                 entry.job = xasprintf("job-%lld", (long long)i);
                 entry.path = xasprintf("hv/a/%lld", (long long)i);
                 entry.started = i;
-                if (catalog_record(catalog, &entry, NULL) < 0 || write(fd, &i, sizeof i) != sizeof i)
+                if (catalog_record(catalog, &entry, NULL) < 0 ||
+                    write(fd, &i, sizeof i) != sizeof i)
                         break;
                 if (i % 7 == 0 && catalog_set_pin(catalog, "a", entry.job, "hv", NULL) < 0)
                         break;
@@ -31,7 +34,8 @@ static void write_for_ever(int fd, int64_t first)
         _exit(1);
 }
 
-/* Kills the writer some time after it has told of `records` more. Returns the last one that it told of; 0: none. */
+/* Kills the writer some time after it has told of `records` more. Returns the last one that it told
+ * of; 0: none. */
 static int64_t run_and_kill(int64_t first, unsigned records, long after_us)
 {
         int fds[2], status = 0;
@@ -72,7 +76,8 @@ Test(crash, thirty_kills_lose_nothing_that_was_written, .timeout = 100)
                 assert_ok(catalog_list(catalog, NULL, false, &list, err));
                 catalog_free(catalog);
                 rows = (int64_t)list.count;
-                cr_assert(rows == told || rows == told + 1, "%lld rows, but %lld were told", (long long)rows, (long long)told);
+                cr_assert(rows == told || rows == told + 1, "%lld rows, but %lld were told",
+                          (long long)rows, (long long)told);
                 for (int64_t i = 0; i < rows; i++)
                         cr_assert_eq(list.items[i].started, rows - i);
                 _cleanup_free_ char *verdict = query_text(file, "PRAGMA integrity_check");

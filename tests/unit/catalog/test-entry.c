@@ -110,9 +110,11 @@ Test(entry, what_is_not_known_is_null)
 {
         _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(true);
         struct catalog_entry entry = { .vm = (char *)"a", .status = (char *)"failed" };
-        static const char *const nulls[] = { "hypervisor", "point", "job",        "level",    "method", "consistency",
-                                             "path",       "uuid",  "started",    "finished", "parent", "verified",
-                                             "proven",     "error", "error_kind", "proof_at", "proof",  "proof_reason" };
+        static const char *const nulls[] = { "hypervisor", "point",       "job",        "level",
+                                             "method",     "consistency", "path",       "uuid",
+                                             "started",    "finished",    "parent",     "verified",
+                                             "proven",     "error",       "error_kind", "proof_at",
+                                             "proof",      "proof_reason" };
 
         assert_ok(catalog_record(catalog, &entry, err));
         json_t *json = first_of(catalog);
@@ -128,9 +130,10 @@ Test(entry, bytes_that_are_no_text_still_make_json)
 {
         _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(true);
         const char *warnings[] = { "w\377w", NULL };
-        struct catalog_entry entry = {
-                .vm = (char *)"a", .status = (char *)"failed", .error = (char *)"disk \377\376 gone", .warnings = (char **)warnings
-        };
+        struct catalog_entry entry = { .vm = (char *)"a",
+                                       .status = (char *)"failed",
+                                       .error = (char *)"disk \377\376 gone",
+                                       .warnings = (char **)warnings };
 
         assert_ok(catalog_record(catalog, &entry, err));
         json_t *json = first_of(catalog);
@@ -176,7 +179,9 @@ Test(entry, of_a_point_follows_where_it_lies_and_what_its_state_says)
         _cleanup_catalog_entry_ struct catalog_entry entry = { 0 }, damaged = { 0 };
 
         xstrdup_replace(&point->hypervisor, "moved-here");
-        point->state = (struct point_state){ .held = true, .verified = 5, .proven = 6, .proof_at = 7, .proof = xstrdup("booted") };
+        point->state = (struct point_state){
+                .held = true, .verified = 5, .proven = 6, .proof_at = 7, .proof = xstrdup("booted")
+        };
         catalog_entry_from_point(point, &entry);
         cr_assert_eq(entry.proof_at, 7);
         cr_assert_str_eq(entry.proof, "booted");

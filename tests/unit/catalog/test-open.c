@@ -31,8 +31,8 @@ static void make_filled(void)
 static void write_at(long offset, const char *bytes, size_t length)
 {
         FILE *stream = fopen(file, "r+e");
-        cr_assert(stream && fseek(stream, offset, SEEK_SET) == 0 && fwrite(bytes, 1, length, stream) == length &&
-                  fclose(stream) == 0);
+        cr_assert(stream && fseek(stream, offset, SEEK_SET) == 0 &&
+                  fwrite(bytes, 1, length, stream) == length && fclose(stream) == 0);
 }
 
 static void assert_was_set_aside(void)
@@ -95,7 +95,8 @@ Test(open, garbage_is_set_aside_whole)
         cr_assert_str_eq(text, "this is no database, but somebody's letter");
 }
 
-/* A journal that SQLite has no use for (its head is wiped) stays where it is; it must not stay beside the new one. */
+/* A journal that SQLite has no use for (its head is wiped) stays where it is; it must not stay
+ * beside the new one. */
 Test(open, a_journal_beside_garbage_goes_with_it)
 {
         _cleanup_free_ char *journal = xasprintf("%s-journal", file);
@@ -138,7 +139,8 @@ Test(open, an_index_that_disagrees_with_its_table_is_found)
 {
         make_filled();
         run_sql(file, "PRAGMA writable_schema = ON; UPDATE sqlite_master SET rootpage = "
-                      "(SELECT rootpage FROM sqlite_master WHERE name = 'entry_by_start') WHERE name = 'entry_by_vm'");
+                      "(SELECT rootpage FROM sqlite_master WHERE name = 'entry_by_start') WHERE "
+                      "name = 'entry_by_vm'");
         assert_was_set_aside();
 }
 
@@ -202,7 +204,8 @@ Test(open, one_left_in_wal_mode_is_turned_back)
         cr_assert_str_eq(level, "full");
 }
 
-/* Returns in a child whether the catalog opens there, as its exit status: 0 yes, 1 BUSY, 2 another error. */
+/* Returns in a child whether the catalog opens there, as its exit status: 0 yes, 1 BUSY, 2 another
+ * error. */
 static int open_elsewhere(void)
 {
         pid_t pid = fork();

@@ -97,7 +97,8 @@ Test(reconcile, a_row_that_says_something_else_is_corrected)
         assert_reconciled(catalog, &points, 0, 0);
         assert_ok(catalog_list(catalog, NULL, false, &list, err));
         cr_assert_eq(list.count, 1);
-        cr_assert(list.items[0].held && list.items[0].verified == 77 && strv_length(list.items[0].warnings) == 2);
+        cr_assert(list.items[0].held && list.items[0].verified == 77 &&
+                  strv_length(list.items[0].warnings) == 2);
         free_points(&points);
 }
 
@@ -113,7 +114,8 @@ Test(reconcile, what_agrees_is_not_written_again)
         cr_assert_eq(stat(file, &before), 0);
         assert_reconciled(catalog, &points, 0, 0);
         cr_assert_eq(stat(file, &after), 0);
-        cr_assert(before.st_mtim.tv_sec == after.st_mtim.tv_sec && before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
+        cr_assert(before.st_mtim.tv_sec == after.st_mtim.tv_sec &&
+                  before.st_mtim.tv_nsec == after.st_mtim.tv_nsec);
         free_points(&points);
 }
 
@@ -175,7 +177,8 @@ Test(reconcile, pins_come_from_the_newest_good_point_and_never_replace_one)
         assert_pin(catalog, "a", "newest");
 }
 
-/* All of it or nothing: the second point cannot be written, so the first isn't either, and nothing is removed. */
+/* All of it or nothing: the second point cannot be written, so the first isn't either, and nothing
+ * is removed. */
 Test(reconcile, fails_whole)
 {
         _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(true);

@@ -40,9 +40,11 @@ static ssize_t read_script(void *data, _unused_ uint64_t position, char *buffer,
         struct script *script = data;
         const struct api_chunk *chunk = &script->answer->chunks[script->next];
         if (!chunk->text) {
-                while (script->answer->hangs && !__atomic_load_n(&script->server->stopping, __ATOMIC_SEQ_CST))
+                while (script->answer->hangs &&
+                       !__atomic_load_n(&script->server->stopping, __ATOMIC_SEQ_CST))
                         pause_ms(10);
-                return script->answer->breaks ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
+                return script->answer->breaks ? MHD_CONTENT_READER_END_WITH_ERROR
+                                              : MHD_CONTENT_READER_END_OF_STREAM;
         }
         if (script->offset == 0)
                 pause_ms(chunk->after_ms);
@@ -57,14 +59,17 @@ static ssize_t read_script(void *data, _unused_ uint64_t position, char *buffer,
         return (ssize_t)length;
 }
 
-static struct MHD_Response *make_response(struct api_server *server, const struct api_answer *answer)
+static struct MHD_Response *make_response(struct api_server *server,
+                                          const struct api_answer *answer)
 {
         if (answer->chunks) {
                 struct script *script = xcalloc(1, sizeof *script);
                 *script = (struct script){ .server = server, .answer = answer };
-                return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_script, script, free);
+                return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, read_script,
+                                                         script, free);
         }
-        return MHD_create_response_from_buffer(strlen(answer->json), (void *)(uintptr_t)answer->json, MHD_RESPMEM_PERSISTENT);
+        return MHD_create_response_from_buffer(
+                strlen(answer->json), (void *)(uintptr_t)answer->json, MHD_RESPMEM_PERSISTENT);
 }
 
 struct target {
@@ -72,15 +77,16 @@ struct target {
         bool posting;
 };
 
-static void *note_uri(_unused_ void *data, const char *uri, _unused_ struct MHD_Connection *connection)
+static void *note_uri(_unused_ void *data, const char *uri,
+                      _unused_ struct MHD_Connection *connection)
 {
         struct target *target = xcalloc(1, sizeof *target);
         target->path = xstrdup(uri);
         return target;
 }
 
-static void forget_uri(_unused_ void *data, _unused_ struct MHD_Connection *connection, void **context,
-                       _unused_ enum MHD_RequestTerminationCode code)
+static void forget_uri(_unused_ void *data, _unused_ struct MHD_Connection *connection,
+                       void **context, _unused_ enum MHD_RequestTerminationCode code)
 {
         struct target *target = *context;
         if (target)
@@ -93,8 +99,10 @@ static bool is_answer_to(const struct api_answer *answer, const char *path, cons
         return streq(answer->path, path) && (!answer->posted || strstr(posted, answer->posted));
 }
 
-static enum MHD_Result answer_request(void *data, struct MHD_Connection *connection, _unused_ const char *url, const char *method,
-                                      _unused_ const char *version, const char *upload, size_t *upload_size, void **context)
+static enum MHD_Result answer_request(void *data, struct MHD_Connection *connection,
+                                      _unused_ const char *url, const char *method,
+                                      _unused_ const char *version, const char *upload,
+                                      size_t *upload_size, void **context)
 {
         static const struct api_answer not_found = { .status = 404, .json = "{}" };
         struct api_server *server = data;
@@ -116,7 +124,8 @@ static enum MHD_Result answer_request(void *data, struct MHD_Connection *connect
         if (!answer->path)
                 answer = &not_found;
         struct MHD_Response *response = make_response(server, answer);
-        enum MHD_Result result = MHD_queue_response(connection, answer->status ? answer->status : 200, response);
+        enum MHD_Result result =
+                MHD_queue_response(connection, answer->status ? answer->status : 200, response);
         MHD_destroy_response(response);
         return result;
 }
@@ -133,9 +142,10 @@ struct api_server *api_server_start(const struct api_answer answers[])
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         cr_assert_eq(bind(fd, (struct sockaddr *)&address, sizeof address), 0);
         cr_assert_eq(listen(fd, 8), 0);
-        server->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, NULL, NULL,
-                                          answer_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK,
-                                          note_uri, NULL, MHD_OPTION_NOTIFY_COMPLETED, forget_uri, NULL, MHD_OPTION_END);
+        server->daemon = MHD_start_daemon(
+                MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION, 0, NULL, NULL,
+                answer_request, server, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_URI_LOG_CALLBACK,
+                note_uri, NULL, MHD_OPTION_NOTIFY_COMPLETED, forget_uri, NULL, MHD_OPTION_END);
         cr_assert_not_null(server->daemon);
         return server;
 }

@@ -1,4 +1,5 @@
-/* A small HTTP server on a unix socket that answers as a test scripts it: the daemon's place in tests of its client. */
+/* A small HTTP server on a unix socket that answers as a test scripts it: the daemon's place in
+ * tests of its client. */
 #pragma once
 
 #include <stdbool.h>
@@ -13,8 +14,9 @@ struct api_chunk {
 };
 
 struct api_answer {
-        const char *path;               /* "/v1/run", with the query; NULL ends the list */
-        const char *posted;             /* only when this is part of what was posted; NULL: whatever it was */
+        const char *path; /* "/v1/run", with the query; NULL ends the list */
+        /* only when this is part of what was posted; NULL: whatever it was */
+        const char *posted;
         unsigned status;                /* 0: 200 */
         const char *json;               /* a plain answer, or */
         const struct api_chunk *chunks; /* a stream, which then */

@@ -16,13 +16,16 @@ static const struct option_spec options[] = {
         { .name = "disks", .value = "vda,…", .help = "a few" },
         { 0 },
 };
-static const struct verb_manual manual = {
-        .arguments = "[VM]", .max_words = 1, .options = options, .text = "Text.", .example = "orch run"
-};
+static const struct verb_manual manual = { .arguments = "[VM]",
+                                           .max_words = 1,
+                                           .options = options,
+                                           .text = "Text.",
+                                           .example = "orch run" };
 
 static int print_call(const struct cli *cli, _unused_ struct error **err)
 {
-        printf("%s config=%s json=%d verbosity=%d level=%s word=%s\n", cli->verb->name, cli->config, cli->json, cli->verbosity,
+        printf("%s config=%s json=%d verbosity=%d level=%s word=%s\n", cli->verb->name, cli->config,
+               cli->json, cli->verbosity,
                options_get(cli->options, "level") ? options_get(cli->options, "level") : "-",
                cli->options->n_words ? cli->options->words[0] : "-");
         fflush(stdout);
@@ -62,10 +65,15 @@ static int orch(struct capture *capture, const char *const words[])
 Test(cli, global_options_may_stand_anywhere)
 {
         _cleanup_(capture_done) struct capture capture = { 0 };
-        static const char expected[] = "repository init config=/x json=1 verbosity=-1 level=full word=vm1\n";
-        cr_assert_eq(ORCH(capture, "--config", "/x", "repository", "--json", "init", "vm1", "--level", "full", "-q"), 0);
+        static const char expected[] =
+                "repository init config=/x json=1 verbosity=-1 level=full word=vm1\n";
+        cr_assert_eq(ORCH(capture, "--config", "/x", "repository", "--json", "init", "vm1",
+                          "--level", "full", "-q"),
+                     0);
         cr_assert_str_eq(capture.out, expected);
-        cr_assert_eq(ORCH(capture, "-q", "repository", "init", "--level=full", "--json", "--config=/x", "--", "vm1"), 0);
+        cr_assert_eq(ORCH(capture, "-q", "repository", "init", "--level=full", "--json",
+                          "--config=/x", "--", "vm1"),
+                     0);
         cr_assert_str_eq(capture.out, expected);
 }
 
@@ -73,17 +81,24 @@ Test(cli, what_is_no_verb_is_told_with_the_nearest)
 {
         _cleanup_(capture_done) struct capture capture = { 0 };
         cr_assert_eq(ORCH(capture, "rnu"), STATUS_USAGE);
-        cr_assert_str_eq(capture.errors, "error: there is no verb 'rnu'; did you mean `orch run`? `orch --help` lists them all\n");
+        cr_assert_str_eq(capture.errors, "error: there is no verb 'rnu'; did you mean `orch run`? "
+                                         "`orch --help` lists them all\n");
         cr_assert_eq(ORCH(capture, "repository", "chek"), STATUS_USAGE);
-        cr_assert_str_eq(capture.errors, "error: there is no verb 'repository chek'; did you mean `orch repository check`?\n");
+        cr_assert_str_eq(capture.errors, "error: there is no verb 'repository chek'; did you mean "
+                                         "`orch repository check`?\n");
         cr_assert_eq(ORCH(capture, "repostory", "check"), STATUS_USAGE);
-        cr_assert(strstr(capture.errors, "no verb 'repostory'; did you mean `orch repository init|check`?"), "%s", capture.errors);
+        cr_assert(strstr(capture.errors,
+                         "no verb 'repostory'; did you mean `orch repository init|check`?"),
+                  "%s", capture.errors);
         cr_assert_eq(ORCH(capture, "repository", "prune"), STATUS_USAGE);
-        cr_assert_str_eq(capture.errors, "error: there is no verb 'repository prune'; after 'repository' comes: init, check\n");
+        cr_assert_str_eq(capture.errors, "error: there is no verb 'repository prune'; after "
+                                         "'repository' comes: init, check\n");
         cr_assert_eq(ORCH(capture, "repository"), STATUS_USAGE);
-        cr_assert_str_eq(capture.errors, "error: 'orch repository' needs one more word: init, check\n");
+        cr_assert_str_eq(capture.errors,
+                         "error: 'orch repository' needs one more word: init, check\n");
         cr_assert_eq(ORCH(capture, "restore"), STATUS_USAGE);
-        cr_assert_str_eq(capture.errors, "error: there is no verb 'restore'; `orch --help` lists them\n");
+        cr_assert_str_eq(capture.errors,
+                         "error: there is no verb 'restore'; `orch --help` lists them\n");
         cr_assert_eq(ORCH(capture, "--json"), STATUS_USAGE);
         cr_assert(strstr(capture.errors, "a verb is missing"));
         cr_assert_eq(ORCH(capture, "--jsn", "run"), STATUS_USAGE);
@@ -97,7 +112,9 @@ Test(cli, too_many_words_are_refused_with_the_usage)
         cr_assert_eq(ORCH(capture, "run", "a", "b"), STATUS_USAGE);
         cr_assert(strstr(capture.errors, "usage: orch run [options] [VM]"), "%s", capture.errors);
         cr_assert_eq(ORCH(capture, "run", "--levl", "full"), STATUS_USAGE);
-        cr_assert(strstr(capture.errors, "orch run: there is no option --levl; did you mean --level?"), "%s", capture.errors);
+        cr_assert(strstr(capture.errors,
+                         "orch run: there is no option --levl; did you mean --level?"),
+                  "%s", capture.errors);
 }
 
 Test(cli, help_is_printed_for_all_a_group_and_a_verb)
@@ -116,8 +133,10 @@ Test(cli, help_is_printed_for_all_a_group_and_a_verb)
         cr_assert(strstr(capture.out, "usage: orch run [options] [VM]"));
         cr_assert(strstr(capture.out, "--level LEVEL") && strstr(capture.out, "--config FILE") &&
                   strstr(capture.out, "exit status:") && strstr(capture.out, "example:"));
-        cr_assert(strstr(capture.out, "\n  --level LEVEL            a level\n  --disks vda,…            a few\n"), "%s",
-                  capture.out);
+        cr_assert(
+                strstr(capture.out,
+                       "\n  --level LEVEL            a level\n  --disks vda,…            a few\n"),
+                "%s", capture.out);
         cr_assert_eq(ORCH(capture, "--version"), 0);
         cr_assert_str_eq(capture.out, "orch " ORCH_VERSION "\n");
 }
@@ -135,7 +154,8 @@ Test(cli, what_could_not_be_written_is_told)
         __fpurge(stdout);
         capture_end(&capture);
         cr_assert_eq(status, STATUS_JOB_FAILED);
-        cr_assert_str_eq(capture.errors, "error: cannot write to standard output: No space left on device\n");
+        cr_assert_str_eq(capture.errors,
+                         "error: cannot write to standard output: No space left on device\n");
 }
 
 Test(cli, the_kind_of_an_error_gives_the_exit_status)

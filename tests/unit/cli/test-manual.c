@@ -1,4 +1,5 @@
-/* docs/orch.1 and --help name the same verbs and options. Both are taken as they are: the binary's help, the page's source. */
+/* docs/orch.1 and --help name the same verbs and options. Both are taken as they are: the binary's
+ * help, the page's source. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -10,7 +11,8 @@
 static char *orch_says(const char *const words[])
 {
         const char *argv[6] = { getenv("ORCH_BINARY") };
-        cr_assert_not_null(argv[0], "ORCH_BINARY has to name the orch that is tested (meson test sets it)");
+        cr_assert_not_null(argv[0],
+                           "ORCH_BINARY has to name the orch that is tested (meson test sets it)");
         for (size_t i = 0; words[i]; i++)
                 argv[i + 1] = words[i];
         struct child_options options = { .timeout_ms = 20000 };
@@ -36,7 +38,8 @@ static void each_line(char *text, void (*on_line)(const char *line, void *data),
                 on_line(line, data);
 }
 
-/* What is found in either source: "verb" and "verb --option" ("--option" alone for global ones), sorted. */
+/* What is found in either source: "verb" and "verb --option" ("--option" alone for global ones),
+ * sorted. */
 struct found {
         char **items;
         char *verb; /* whose section is being read; "" for the global options; NULL: neither */
@@ -84,12 +87,14 @@ static void take_manual_line(const char *line, void *data)
                 free(found->verb);
                 found->verb = streq(line, ".SH OPTIONS") ? xstrdup("") : NULL;
         } else if (found->verb &&
-                   (str_starts_with(line, ".B \\-") || str_starts_with(line, ".BI \\-") || str_starts_with(line, ".BR \\-"))) {
+                   (str_starts_with(line, ".B \\-") || str_starts_with(line, ".BI \\-") ||
+                    str_starts_with(line, ".BR \\-"))) {
                 struct strbuf option = { 0 };
                 for (const char *p = strstr(line, "\\-\\-"); p && *p && !strchr(" \",", *p); p++)
                         if (*p != '\\')
                                 strbuf_add_char(&option, *p);
-                strv_addf(&found->items, "%s%s%s", found->verb, *found->verb ? " " : "", option.data ? option.data : line);
+                strv_addf(&found->items, "%s%s%s", found->verb, *found->verb ? " " : "",
+                          option.data ? option.data : line);
                 strbuf_done(&option);
         }
 }
@@ -104,7 +109,8 @@ static void take_option_line(const char *line, void *data)
         }
         const char *option = str_starts_with(line, "  -") ? strstr(line, "--") : NULL;
         if (option && found->verb)
-                strv_addf(&found->items, "%s%s%.*s", found->verb, *found->verb ? " " : "", (int)strcspn(option, " "), option);
+                strv_addf(&found->items, "%s%s%.*s", found->verb, *found->verb ? " " : "",
+                          (int)strcspn(option, " "), option);
 }
 
 static void take_verb_line(const char *line, void *data)
@@ -123,7 +129,8 @@ static void take_help_of(const char *verb, struct found *found)
         char *second = strchr(words, ' ');
         if (second)
                 *second++ = '\0';
-        _cleanup_free_ char *help = orch_says((const char *const[]){ words, "--help", second, NULL });
+        _cleanup_free_ char *help =
+                orch_says((const char *const[]){ words, "--help", second, NULL });
         strv_add(&found->items, verb);
         free(found->verb);
         found->verb = xstrdup(verb);

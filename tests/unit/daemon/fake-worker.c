@@ -1,5 +1,6 @@
-/* A worker that plays a part instead of backing anything up: the daemon's supervision is what is tested with it. The part is the VM's name
- * up to its last dash ("dies-1" plays "dies"). Each start and each end is a line in $FAKE_LOG, so that a test sees order and overlap. */
+/* A worker that plays a part instead of backing anything up: the daemon's supervision is what is
+ * tested with it. The part is the VM's name up to its last dash ("dies-1" plays "dies"). Each start
+ * and each end is a line in $FAKE_LOG, so that a test sees order and overlap. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -13,8 +14,8 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "schema/records/messages.h"
 #include "schema/config/settings.h"
+#include "schema/records/messages.h"
 
 static struct job_request *request;
 static volatile sig_atomic_t terminated;
@@ -31,7 +32,8 @@ static void note(const char *what)
         int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
         if (fd < 0)
                 return;
-        dprintf(fd, "%s %s %s %s\n", what, job_action_name(request->action), request->vm ? request->vm : request->hypervisor,
+        dprintf(fd, "%s %s %s %s\n", what, job_action_name(request->action),
+                request->vm ? request->vm : request->hypervisor,
                 request->pinned_uuid ? request->pinned_uuid : "-");
         close(fd);
 }
@@ -172,7 +174,8 @@ static void succeed(void)
         _cleanup_free_ char *file = path_join(folder, "backup-metadata.json");
         _cleanup_free_ char *disk = path_join(folder, metadata->disks[0].file);
         static const char zeros[DISK_BYTES] = "";
-        if (fs_make_dirs(folder, NULL) < 0 || fs_write_file(file, 0640, text, strlen(text), NULL) < 0 ||
+        if (fs_make_dirs(folder, NULL) < 0 ||
+            fs_write_file(file, 0640, text, strlen(text), NULL) < 0 ||
             fs_write_file(disk, 0600, zeros, sizeof zeros, NULL) < 0) {
                 result("failed", ERROR_NOSPACE, "the share can't be written");
                 return;
@@ -230,8 +233,9 @@ static bool work(int tenths)
         return false;
 }
 
-/* A verification: of "rotten-1" finds damage, that of "liar-1" tells of a VM that is none of its business,
- * that of "plodding-1" goes on until it is cancelled, that of "busy-1" tells more than can be recorded at once. */
+/* A verification: of "rotten-1" finds damage, that of "liar-1" tells of a VM that is none of its
+ * business, that of "plodding-1" goes on until it is cancelled, that of "busy-1" tells more than
+ * can be recorded at once. */
 static int play_verification(void)
 {
         const struct point_state unchanged = { 0 };
@@ -272,8 +276,9 @@ static void sleep_for_ever(void)
 
 static int play_garbage(void)
 {
-        static const char garbage[] =
-                "not json\n{\"type\":\"step\"}\n\n\0\0\n[]\n{\"type\":\"result\",\"time_ms\":1,\"status\":\"splendid\"}\n";
+        static const char garbage[] = "not "
+                                      "json\n{\"type\":\"step\"}\n\n\0\0\n[]\n{\"type\":\"result\","
+                                      "\"time_ms\":1,\"status\":\"splendid\"}\n";
         (void)!write(STDOUT_FILENO, garbage, sizeof garbage - 1);
         _cleanup_free_ char *line = xmalloc(2 << 20);
         memset(line, 'x', 2 << 20);
@@ -308,7 +313,8 @@ static int play_chatty(void)
         return 0;
 }
 
-/* A backup whose VM could not be put back; its recovery succeeds the second time. "leaves-thaw" is one whose undoing of `thaw` failed. */
+/* A backup whose VM could not be put back; its recovery succeeds the second time. "leaves-thaw" is
+ * one whose undoing of `thaw` failed. */
 static int play_leaves(const char *part)
 {
         _cleanup_free_ char *marker = xasprintf("%s.%s", getenv("FAKE_LOG"), request->vm);
@@ -320,20 +326,24 @@ static int play_leaves(const char *part)
                 return 0;
         }
         struct event *event = event_new(EVENT_STEP);
-        event->step = xstrdup(str_starts_with(part, "leaves-") ? part + strlen("leaves-") : "commit");
+        event->step =
+                xstrdup(str_starts_with(part, "leaves-") ? part + strlen("leaves-") : "commit");
         event->state = STEP_FAILED;
         say(event);
-        result("failed", request->action == JOB_RECOVER ? ERROR_UNREACHABLE : ERROR_INTERNAL, "host-1 went away");
+        result("failed", request->action == JOB_RECOVER ? ERROR_UNREACHABLE : ERROR_INTERNAL,
+               "host-1 went away");
         return 0;
 }
 
-/* A backup that dies, and its recovery, which goes on until it is cancelled; the next one is quick. */
+/* A backup that dies, and its recovery, which goes on until it is cancelled; the next one is
+ * quick. */
 static int play_convalescent(void)
 {
         _cleanup_free_ char *marker = xasprintf("%s.%s", getenv("FAKE_LOG"), request->vm);
         if (request->action != JOB_RECOVER)
                 return 3;
-        if (access(marker, F_OK) < 0 && close(open(marker, O_CREAT | O_CLOEXEC, 0600)) == 0 && work(100000))
+        if (access(marker, F_OK) < 0 && close(open(marker, O_CREAT | O_CLOEXEC, 0600)) == 0 &&
+            work(100000))
                 result("cancelled", ERROR_CANCELLED, "cancelled");
         else
                 succeed();
@@ -389,7 +399,8 @@ static int play(const char *part)
                 result("cancelled", ERROR_CANCELLED, "cancelled");
         else if (streq(part, "unreachable"))
                 result("failed", ERROR_UNREACHABLE, "no route to host-1");
-        else if (streq(part, "once") && access(marker, F_OK) < 0 && close(open(marker, O_CREAT | O_CLOEXEC, 0600)) == 0)
+        else if (streq(part, "once") && access(marker, F_OK) < 0 &&
+                 close(open(marker, O_CREAT | O_CLOEXEC, 0600)) == 0)
                 result("failed", ERROR_TIMEOUT, "too slow this time");
         else if (streq(part, "wrong"))
                 result("failed", ERROR_REFUSED, "this VM has a foreign snapshot");
@@ -413,10 +424,11 @@ int main(void)
         }
         const char *name = request->vm ? request->vm : request->hypervisor;
         const char *dash = strrchr(name, '-');
-        _cleanup_free_ char *part =
-                request->action == JOB_BACKUP || str_starts_with(name, "leaves-") || str_starts_with(name, "convalescent-")
-                        ? xstrndup(name, (size_t)(dash - name))
-                        : xstrdup("ok");
+        _cleanup_free_ char *part = request->action == JOB_BACKUP ||
+                                                    str_starts_with(name, "leaves-") ||
+                                                    str_starts_with(name, "convalescent-")
+                                            ? xstrndup(name, (size_t)(dash - name))
+                                            : xstrdup("ok");
         struct sigaction action = { .sa_handler = streq(part, "deaf") ? SIG_IGN : on_term };
         if (!streq(part, "hangs"))
                 sigaction(SIGTERM, &action, NULL);

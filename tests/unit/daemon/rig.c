@@ -37,11 +37,12 @@ void rig_prepare(struct rig *rig, const char *more_settings)
         repository_free(share_repository(64));
         *rig = (struct rig){ .folder = "/tmp/orch-daemon-test-XXXXXX" };
         cr_assert(mkdtemp(rig->folder));
-        _cleanup_free_ char *settings = xasprintf("repository: { path: " SHARE ", fstype: any }\n"
-                                                  "inventory: vm-list.yaml\n"
-                                                  "socket: %s/socket\n"
-                                                  "daemon: { state: %s/state, on_stop: cancel }\n%s",
-                                                  rig->folder, rig->folder, more_settings ? more_settings : "");
+        _cleanup_free_ char *settings =
+                xasprintf("repository: { path: " SHARE ", fstype: any }\n"
+                          "inventory: vm-list.yaml\n"
+                          "socket: %s/socket\n"
+                          "daemon: { state: %s/state, on_stop: cancel }\n%s",
+                          rig->folder, rig->folder, more_settings ? more_settings : "");
         rig_write(rig, "orch.yaml", settings);
 }
 
@@ -50,7 +51,9 @@ void rig_set_vms(struct rig *rig, const char *const names[])
         _cleanup_strbuf_ struct strbuf text = { 0 };
         strbuf_add(&text, "vms:\n");
         for (size_t i = 0; names[i]; i++)
-                strbuf_addf(&text, "  - { name: %s, hypervisor: host-1, method: quiesce, priority: %zu, schedule: daily }\n",
+                strbuf_addf(&text,
+                            "  - { name: %s, hypervisor: host-1, method: quiesce, priority: %zu, "
+                            "schedule: daily }\n",
                             names[i], (i + 1) * 10);
         rig_write(rig, "vm-list.yaml", text.data);
 }
@@ -67,7 +70,8 @@ void rig_launch(struct rig *rig)
         setenv("FAKE_LOG", worker_log, 1);
         posix_spawn_file_actions_t actions;
         posix_spawn_file_actions_init(&actions);
-        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, log,
+                                         O_WRONLY | O_CREAT | O_APPEND, 0600);
         int r = posix_spawn(&rig->pid, argv[0], &actions, NULL, (char *const *)argv, environ);
         posix_spawn_file_actions_destroy(&actions);
         cr_assert_eq(r, 0, "%s: %s", argv[0], strerror(r));
@@ -157,12 +161,14 @@ void rig_end(struct rig *rig)
         rig_done(rig);
 }
 
-void call_open(struct rig *rig, struct call *call, const char *method, const char *path, const char *body)
+void call_open(struct rig *rig, struct call *call, const char *method, const char *path,
+               const char *body)
 {
         *call = (struct call){ .fd = connect_to(rig) };
         cr_assert_geq(call->fd, 0, "connect: %s", strerror(errno));
-        _cleanup_free_ char *text = xasprintf("%s %s HTTP/1.0\r\nHost: orch\r\nContent-Length: %zu\r\n\r\n%s", method, path,
-                                              body ? strlen(body) : 0, body ? body : "");
+        _cleanup_free_ char *text =
+                xasprintf("%s %s HTTP/1.0\r\nHost: orch\r\nContent-Length: %zu\r\n\r\n%s", method,
+                          path, body ? strlen(body) : 0, body ? body : "");
         cr_assert_eq(fs_write_all(call->fd, text, strlen(text), NULL), 0);
 }
 
@@ -191,7 +197,8 @@ static bool read_head(struct call *call, struct deadline deadline)
                                 return false;
                         continue;
                 }
-                cr_assert_eq(sscanf(call->in.data, "HTTP/1.%*d %d", &call->status), 1, "%s", call->in.data);
+                cr_assert_eq(sscanf(call->in.data, "HTTP/1.%*d %d", &call->status), 1, "%s",
+                             call->in.data);
                 strbuf_consume(&call->in, (size_t)(end - call->in.data) + 4);
         }
         return true;
@@ -201,7 +208,8 @@ json_t *call_line(struct call *call, int64_t timeout_ms)
 {
         struct deadline deadline = deadline_in_ms(timeout_ms);
         while (read_head(call, deadline)) {
-                char *newline = call->in.length ? memchr(call->in.data, '\n', call->in.length) : NULL;
+                char *newline =
+                        call->in.length ? memchr(call->in.data, '\n', call->in.length) : NULL;
                 if (newline) {
                         size_t length = (size_t)(newline - call->in.data);
                         json_t *json = json_loadb(call->in.data, length, 0, NULL);
@@ -260,7 +268,8 @@ void call_close(struct call *call)
         strbuf_done(&call->in);
 }
 
-json_t *rig_call(struct rig *rig, const char *method, const char *path, const char *body, int *ret_status)
+json_t *rig_call(struct rig *rig, const char *method, const char *path, const char *body,
+                 int *ret_status)
 {
         struct call call;
         call_open(rig, &call, method, path, body);
@@ -274,12 +283,14 @@ json_t *rig_call(struct rig *rig, const char *method, const char *path, const ch
         return json;
 }
 
-static json_t *call_wanting(struct rig *rig, const char *method, const char *path, const char *body, int wanted)
+static json_t *call_wanting(struct rig *rig, const char *method, const char *path, const char *body,
+                            int wanted)
 {
         int status = 0;
         json_t *json = rig_call(rig, method, path, body, &status);
         char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
-        cr_assert_eq(status, wanted, "%s %s: %d %s", path, body ? body : "", status, text ? text : "");
+        cr_assert_eq(status, wanted, "%s %s: %d %s", path, body ? body : "", status,
+                     text ? text : "");
         free(text);
         return json;
 }

@@ -1,5 +1,6 @@
-/* A daemon under test: its own process with a fake worker, on a real share of its own (the repository tests' fixture: root needed, else
- * the test is skipped), with a client that speaks HTTP by hand. */
+/* A daemon under test: its own process with a fake worker, on a real share of its own (the
+ * repository tests' fixture: root needed, else the test is skipped), with a client that speaks HTTP
+ * by hand. */
 #pragma once
 
 #include <jansson.h>
@@ -15,9 +16,11 @@ struct rig {
         const char **options; /* of run-daemon, NULL-terminated; NULL: none */
 };
 
-/* The share, an empty repository on it, and the folder with settings. `more_settings`: further YAML; NULL: none. Nothing runs yet. */
+/* The share, an empty repository on it, and the folder with settings. `more_settings`: further
+ * YAML; NULL: none. Nothing runs yet. */
 void rig_prepare(struct rig *rig, const char *more_settings);
-/* vm-list.yaml with a VM for each name, all of host-1, in this order of priority (10, 20, …), daily. */
+/* vm-list.yaml with a VM for each name, all of host-1, in this order of priority (10, 20, …),
+ * daily. */
 void rig_set_vms(struct rig *rig, const char *const names[]);
 void rig_write(struct rig *rig, const char *name, const char *text);
 char *rig_read(struct rig *rig, const char *name);
@@ -38,8 +41,10 @@ void rig_begin_with(struct rig *rig, const char **options, const char *const nam
 /* Its orderly end: SIGTERM, after which it has to exit with 0; then rig_done(). */
 void rig_end(struct rig *rig);
 
-/* One call at its whole; *ret_status is the HTTP status. The caller owns the JSON (NULL when the answer is none). */
-json_t *rig_call(struct rig *rig, const char *method, const char *path, const char *body, int *ret_status);
+/* One call at its whole; *ret_status is the HTTP status. The caller owns the JSON (NULL when the
+ * answer is none). */
+json_t *rig_call(struct rig *rig, const char *method, const char *path, const char *body,
+                 int *ret_status);
 /* GET that must give 200. */
 json_t *rig_get(struct rig *rig, const char *path);
 /* POST that must give this status. The caller owns the JSON. */
@@ -54,11 +59,12 @@ struct call {
         struct strbuf in;
         bool ended;
 };
-void call_open(struct rig *rig, struct call *call, const char *method, const char *path, const char *body);
+void call_open(struct rig *rig, struct call *call, const char *method, const char *path,
+               const char *body);
 /* The next line, which the caller owns; NULL at the end or when none came within the time. */
 json_t *call_line(struct call *call, int64_t timeout_ms);
-/* Reads until a line with this "event" (and "vm", unless NULL) and gives it; fails the test when it doesn't come,
- * for which a busy machine is given more time than timeout_ms. */
+/* Reads until a line with this "event" (and "vm", unless NULL) and gives it; fails the test when it
+ * doesn't come, for which a busy machine is given more time than timeout_ms. */
 json_t *call_until(struct call *call, const char *event, const char *vm, int64_t timeout_ms);
 /* Reads to the "end" line and closes the call; its exit_status. */
 int call_finish(struct call *call, int64_t timeout_ms);

@@ -1,4 +1,5 @@
-/* The daemon with options that tests need: run-daemon SETTINGS [NAME=VALUE…]. With worker=PATH it starts that instead of itself. */
+/* The daemon with options that tests need: run-daemon SETTINGS [NAME=VALUE…]. With worker=PATH it
+ * starts that instead of itself. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -26,7 +26,8 @@ static void tear_down(void)
 
 TestSuite(api, .init = set_up, .fini = tear_down);
 
-static void assert_refused(const char *method, const char *path, const char *body, int wanted, int exit_status, const char *said)
+static void assert_refused(const char *method, const char *path, const char *body, int wanted,
+                           int exit_status, const char *said)
 {
         int status = 0;
         json_t *json = rig_call(&rig, method, path, body, &status);
@@ -49,13 +50,18 @@ Test(api, refuses_with_a_sentence)
         assert_refused("POST", "/v1/run", "{", 400, 2, "");
         assert_refused("POST", "/v1/backup", "{}", 400, 2, "vms");
         assert_refused("POST", "/v1/backup", "{\"vms\":[]}", 400, 2, "vms");
-        assert_refused("POST", "/v1/backup", "{\"vms\":[\"web-sever-2\"]}", 400, 2, "nearest: 'web-server-2'");
-        assert_refused("POST", "/v1/backup", "{\"vms\":[\"../../etc\"]}", 400, 2, "no VM '../../etc'");
+        assert_refused("POST", "/v1/backup", "{\"vms\":[\"web-sever-2\"]}", 400, 2,
+                       "nearest: 'web-server-2'");
+        assert_refused("POST", "/v1/backup", "{\"vms\":[\"../../etc\"]}", 400, 2,
+                       "no VM '../../etc'");
         assert_refused("POST", "/v1/backup", "{\"vms\":[\"x; touch pwned\\n\"]}", 400, 2, "no VM");
         assert_refused("POST", "/v1/backup", "{\"vms\":[\"db-*\"]}", 400, 2, "matches 'db-*'");
-        assert_refused("POST", "/v1/backup", "{\"vms\":[\"ok-1\"],\"method\":\"snapshto\"}", 400, 2, "nearest: snapshot");
-        assert_refused("POST", "/v1/backup", "{\"vms\":[\"ok-1\"],\"level\":\"complete\"}", 400, 2, "expected full");
-        assert_refused("POST", "/v1/hypervisors/check", "{\"names\":[\"host-l\"]}", 400, 2, "nearest: 'host-1'");
+        assert_refused("POST", "/v1/backup", "{\"vms\":[\"ok-1\"],\"method\":\"snapshto\"}", 400, 2,
+                       "nearest: snapshot");
+        assert_refused("POST", "/v1/backup", "{\"vms\":[\"ok-1\"],\"level\":\"complete\"}", 400, 2,
+                       "expected full");
+        assert_refused("POST", "/v1/hypervisors/check", "{\"names\":[\"host-l\"]}", 400, 2,
+                       "nearest: 'host-1'");
         assert_refused("GET", "/v1/points?vm=../x", NULL, 400, 2, "letters");
         assert_refused("GET", "/v1/points?vn=x", NULL, 400, 2, "nearest: 'vm'");
         assert_refused("GET", "/v1/points/ok-1/latest", NULL, 400, 2, "no good point");
@@ -86,7 +92,8 @@ Test(api, shows_points_jobs_and_hypervisors)
         json_t *point = rig_get(&rig, "/v1/points/ok-1/latest");
         cr_assert_str_eq(text_of(point, "vm"), "ok-1");
         cr_assert_str_eq(text_of(json_object_get(point, "metadata"), "job"), job);
-        _cleanup_free_ char *by_prefix = xasprintf("/v1/points/ok-1/%.12s", text_of(point, "point"));
+        _cleanup_free_ char *by_prefix =
+                xasprintf("/v1/points/ok-1/%.12s", text_of(point, "point"));
         json_t *same = rig_get(&rig, by_prefix);
         cr_assert(json_equal(point, same));
         json_decref(same);
@@ -180,12 +187,14 @@ Test(api, keeps_alive_and_many_clients_do_not_hurt)
 /* Half a request, garbage, and a peer that hangs up in the middle. */
 Test(api, survives_clients_that_do_not_speak_http)
 {
-        static const char *const texts[] = { "",
-                                             "\r\n\r\n",
-                                             "GET",
-                                             "POST /v1/run HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
-                                             "\x16\x03\x01\x02",
-                                             "GET /v1/status HTTP/9.9\r\n\r\n" };
+        static const char *const texts[] = {
+                "",
+                "\r\n\r\n",
+                "GET",
+                "POST /v1/run HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+                "\x16\x03\x01\x02",
+                "GET /v1/status HTTP/9.9\r\n\r\n"
+        };
         for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
                 struct sockaddr_un address = { .sun_family = AF_UNIX };
                 snprintf(address.sun_path, sizeof address.sun_path, "%s/socket", rig.folder);

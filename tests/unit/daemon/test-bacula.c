@@ -1,4 +1,5 @@
-/* What ties a job of Bacula to the jobs that it started or follows: who is cancelled with it, and in which order many of them are served. */
+/* What ties a job of Bacula to the jobs that it started or follows: who is cancelled with it, and
+ * in which order many of them are served. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -15,7 +16,8 @@ Test(bacula, a_job_that_attached_to_a_cycle_can_cancel_it_and_so_can_the_one_tha
                 struct call second;
                 call_open(&rig, &first, "POST", "/v1/run", "{\"bacula_job\":\"7\"}");
                 json_decref(call_until(&first, "progress", "endless-1", 10000));
-                call_open(&rig, &second, "POST", "/v1/run", "{\"attach\":true,\"bacula_job\":\"8\"}");
+                call_open(&rig, &second, "POST", "/v1/run",
+                          "{\"attach\":true,\"bacula_job\":\"8\"}");
                 json_decref(call_until(&second, "queued", "ok-2", 10000));
                 json_t *status = rig_get(&rig, "/v1/status");
                 cr_assert_str_eq(text_of(json_object_get(status, "cycle"), "bacula_job"), "8");
@@ -36,16 +38,20 @@ Test(bacula, cancelling_one_job_leaves_those_of_the_others)
         rig_begin(&rig, NULL, (const char *const[]){ "endless-1", "ok-2", "ok-3", NULL });
         struct call first;
         struct call second;
-        call_open(&rig, &first, "POST", "/v1/backup", "{\"vms\":[\"endless-1\",\"ok-3\"],\"bacula_job\":\"21\"}");
+        call_open(&rig, &first, "POST", "/v1/backup",
+                  "{\"vms\":[\"endless-1\",\"ok-3\"],\"bacula_job\":\"21\"}");
         json_decref(call_until(&first, "progress", "endless-1", 10000));
-        call_open(&rig, &second, "POST", "/v1/backup", "{\"vms\":[\"ok-2\"],\"bacula_job\":\"22\"}");
+        call_open(&rig, &second, "POST", "/v1/backup",
+                  "{\"vms\":[\"ok-2\"],\"bacula_job\":\"22\"}");
         json_decref(call_until(&second, "queued", "ok-2", 10000));
         json_decref(rig_post(&rig, "/v1/cancel", "{\"bacula_job\":\"2\"}", 404));
         json_decref(rig_post(&rig, "/v1/cancel", "{\"bacula_job\":\"21\"}", 200));
         cr_assert_eq(call_finish(&first, 20000), 5);
         cr_assert_eq(call_finish(&second, 20000), 0);
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert_str_eq(history, "start backup endless-1,end backup endless-1,start backup ok-2,end backup ok-2");
+        cr_assert_str_eq(
+                history,
+                "start backup endless-1,end backup endless-1,start backup ok-2,end backup ok-2");
         rig_end(&rig);
 }
 
@@ -69,8 +75,9 @@ Test(bacula, scheduled_jobs_of_single_vms_are_served_by_priority_whatever_order_
                 cr_assert_eq(call_finish(&calls[i], 30000), 0);
         }
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert_str_eq(history, "start backup slow-1,end backup slow-1,start backup ok-3,end backup ok-3,"
-                                  "start backup ok-2,end backup ok-2,start backup ok-4,end backup ok-4");
+        cr_assert_str_eq(history,
+                         "start backup slow-1,end backup slow-1,start backup ok-3,end backup ok-3,"
+                         "start backup ok-2,end backup ok-2,start backup ok-4,end backup ok-4");
         rig_end(&rig);
 }
 
@@ -81,9 +88,11 @@ Test(bacula, one_that_waited_for_a_backup_of_its_vm_is_not_due_any_more)
         rig_begin(&rig, NULL, (const char *const[]){ "slow-1", NULL });
         struct call first;
         struct call second;
-        call_open(&rig, &first, "POST", "/v1/backup", "{\"vms\":[\"slow-1\"],\"if_due\":true,\"bacula_job\":\"1\"}");
+        call_open(&rig, &first, "POST", "/v1/backup",
+                  "{\"vms\":[\"slow-1\"],\"if_due\":true,\"bacula_job\":\"1\"}");
         json_decref(call_until(&first, "started", "slow-1", 10000));
-        call_open(&rig, &second, "POST", "/v1/backup", "{\"vms\":[\"slow-1\"],\"if_due\":true,\"bacula_job\":\"2\"}");
+        call_open(&rig, &second, "POST", "/v1/backup",
+                  "{\"vms\":[\"slow-1\"],\"if_due\":true,\"bacula_job\":\"2\"}");
         json_decref(call_until(&second, "queued", "slow-1", 10000));
         cr_assert_eq(call_finish(&first, 30000), 0);
         json_t *result = call_until(&second, "result", "slow-1", 20000);
@@ -105,25 +114,35 @@ static bool is_queued(struct rig *rig, const char *body)
         return queued;
 }
 
-/* Many jobs of Bacula end within a minute: that the failure of one was told says nothing of the next. */
+/* Many jobs of Bacula end within a minute: that the failure of one was told says nothing of the
+ * next. */
 Test(bacula, only_the_failure_that_was_told_is_not_told_again)
 {
         struct rig rig;
-        rig_prepare(&rig, "notify: [ { name: sink, kind: command, command: [sh, -c, 'cat >/dev/null'] } ]\n");
+        rig_prepare(
+                &rig,
+                "notify: [ { name: sink, kind: command, command: [sh, -c, 'cat >/dev/null'] } ]\n");
         rig_set_vms(&rig, (const char *const[]){ "wrong-1", "ok-2", NULL });
         rig_start(&rig);
         struct call call;
-        call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"wrong-1\"],\"bacula_job\":\"31\"}");
+        call_open(&rig, &call, "POST", "/v1/backup",
+                  "{\"vms\":[\"wrong-1\"],\"bacula_job\":\"31\"}");
         cr_assert_eq(call_finish(&call, 30000), 1);
         call_close(&call);
         call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"ok-2\"],\"bacula_job\":\"32\"}");
         cr_assert_eq(call_finish(&call, 30000), 0);
         call_close(&call);
-        cr_expect_not(is_queued(&rig, "{\"job\":\"backup-vm-wrong-1\",\"text\":\"x\",\"bacula_job\":\"31\"}"));
-        cr_expect(is_queued(&rig, "{\"job\":\"backup-vm-ok-2\",\"text\":\"its client was killed\",\"bacula_job\":\"32\"}"));
-        cr_expect(is_queued(&rig, "{\"job\":\"backup-vm-gone\",\"text\":\"no such VM\",\"bacula_job\":\"33\"}"));
-        cr_expect_not(is_queued(&rig, "{\"job\":\"of another scheduler\",\"text\":\"x\"}"), "it names no job: just now is meant");
-        json_decref(rig_post(&rig, "/v1/notify/failure", "{\"job\":\"a\",\"text\":\"b\",\"bacula_job\":\"1; rm\"}", 400));
+        cr_expect_not(is_queued(
+                &rig, "{\"job\":\"backup-vm-wrong-1\",\"text\":\"x\",\"bacula_job\":\"31\"}"));
+        cr_expect(is_queued(&rig, "{\"job\":\"backup-vm-ok-2\",\"text\":\"its client was "
+                                  "killed\",\"bacula_job\":\"32\"}"));
+        cr_expect(is_queued(
+                &rig,
+                "{\"job\":\"backup-vm-gone\",\"text\":\"no such VM\",\"bacula_job\":\"33\"}"));
+        cr_expect_not(is_queued(&rig, "{\"job\":\"of another scheduler\",\"text\":\"x\"}"),
+                      "it names no job: just now is meant");
+        json_decref(rig_post(&rig, "/v1/notify/failure",
+                             "{\"job\":\"a\",\"text\":\"b\",\"bacula_job\":\"1; rm\"}", 400));
         rig_end(&rig);
 }
 

@@ -28,8 +28,8 @@ Test(daemon, starts_backs_up_by_priority_and_stops)
         json_decref(call_until(&call, "result", "aa-3", 20000));
         cr_assert_eq(call_finish(&call, 10000), 0);
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert_str_eq(history,
-                         "start backup zz-1,end backup zz-1,start backup ok-2,end backup ok-2,start backup aa-3,end backup aa-3");
+        cr_assert_str_eq(history, "start backup zz-1,end backup zz-1,start backup ok-2,end backup "
+                                  "ok-2,start backup aa-3,end backup aa-3");
 
         json_t *points = rig_get(&rig, "/v1/points");
         cr_assert_eq(json_array_size(points), 3);

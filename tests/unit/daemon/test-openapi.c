@@ -14,7 +14,8 @@ static struct yaml_document *read_openapi(void)
         size_t length = 0;
         _cleanup_free_ char *text = yaml_read_file(getenv("OPENAPI"), &length, &problems);
         cr_assert(text, "%s", getenv("OPENAPI"));
-        struct yaml_document *document = yaml_document_parse(text, length, "openapi.yaml", &problems);
+        struct yaml_document *document =
+                yaml_document_parse(text, length, "openapi.yaml", &problems);
         _cleanup_free_ char *said = problems_format(&problems);
         cr_assert_eq(problems.n_errors, 0, "%s", said);
         return document;
@@ -51,12 +52,13 @@ Test(openapi, has_exactly_the_routes)
                 char method[8] = "";
                 for (size_t i = 0; route->method[i]; i++)
                         method[i] = (char)tolower((unsigned char)route->method[i]);
-                const struct yaml_node *call = yaml_mapping_get(yaml_mapping_get(paths, route->path), method);
+                const struct yaml_node *call =
+                        yaml_mapping_get(yaml_mapping_get(paths, route->path), method);
                 cr_assert(call, "%s %s is not described", route->method, route->path);
                 size_t n = 0;
                 for (; route->query && route->query[n]; n++)
-                        cr_assert(parameter_is_listed(call, route->query[n]), "%s: query parameter %s", route->path,
-                                  route->query[n]);
+                        cr_assert(parameter_is_listed(call, route->query[n]),
+                                  "%s: query parameter %s", route->path, route->query[n]);
                 cr_assert_eq(count_query_parameters(call), n, "%s", route->path);
         }
         cr_assert_eq(described, routes, "something is described that is no route");

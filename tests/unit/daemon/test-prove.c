@@ -7,9 +7,11 @@
 #include "rig.h"
 
 /* Each with its test_restore. */
-static const char *const vms[][2] = {
-        { "ok-1", "after-each" }, { "dead-2", "weekly" }, { "ok-3", "never" }, { "ok-4", "monthly" }, { NULL }
-};
+static const char *const vms[][2] = { { "ok-1", "after-each" },
+                                      { "dead-2", "weekly" },
+                                      { "ok-3", "never" },
+                                      { "ok-4", "monthly" },
+                                      { NULL } };
 
 static void begin(struct rig *rig, const char *more_settings)
 {
@@ -17,7 +19,8 @@ static void begin(struct rig *rig, const char *more_settings)
         strbuf_add(&text, "hypervisors:\n  - { name: host-1, address: 127.0.0.1 }\nvms:\n");
         for (int i = 0; vms[i][0]; i++)
                 strbuf_addf(&text,
-                            "  - { name: %s, hypervisor: host-1, priority: %d, schedule: daily, keep_last: 9, test_restore: %s }\n",
+                            "  - { name: %s, hypervisor: host-1, priority: %d, schedule: daily, "
+                            "keep_last: 9, test_restore: %s }\n",
                             vms[i][0], i, vms[i][1]);
         rig_prepare(rig, more_settings);
         rig_write(rig, "vm-list.yaml", text.data);
@@ -28,13 +31,15 @@ static void begin(struct rig *rig, const char *more_settings)
 static char *begun(struct rig *rig, size_t *already)
 {
         _cleanup_free_ char *history = rig_history(rig);
-        _cleanup_free_ char *news = xstrdup(history + (*already < strlen(history) ? *already : strlen(history)));
+        _cleanup_free_ char *news =
+                xstrdup(history + (*already < strlen(history) ? *already : strlen(history)));
         *already = strlen(history);
         struct strbuf starts = { 0 };
         char *rest = NULL;
         for (char *word = strtok_r(news, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
                 if (str_starts_with(word, "start "))
-                        strbuf_addf(&starts, "%s%s", starts.length ? "," : "", word + strlen("start "));
+                        strbuf_addf(&starts, "%s%s", starts.length ? "," : "",
+                                    word + strlen("start "));
         return strbuf_take(&starts);
 }
 
@@ -64,17 +69,22 @@ Test(prove, a_cycle_is_followed_by_those_that_are_due)
         size_t already = 0;
         cr_expect_eq(rig_run(&rig, "/v1/run", "{}"), 0);
         _cleanup_free_ char *first = begun_within(&rig, &already, 7);
-        cr_expect(str_starts_with(first, "backup ok-1,backup dead-2,backup ok-3,backup ok-4,test-restore "), "%s", first);
-        cr_expect(strstr(first, "test-restore ok-1") && strstr(first, "test-restore dead-2") && strstr(first, "test-restore ok-4"),
+        cr_expect(str_starts_with(
+                          first, "backup ok-1,backup dead-2,backup ok-3,backup ok-4,test-restore "),
+                  "%s", first);
+        cr_expect(strstr(first, "test-restore ok-1") && strstr(first, "test-restore dead-2") &&
+                          strstr(first, "test-restore ok-4"),
                   "%s", first);
         cr_expect_not(strstr(first, "test-restore ok-3"), "%s", first);
 
-        /* Nobody is due twice but who wants each point tried, or has a newer one than the one that failed. */
+        /* Nobody is due twice but who wants each point tried, or has a newer one than the one that
+         * failed. */
         poll(NULL, 0, 1100); /* times are whole seconds */
         cr_expect_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"*\"]}"), 0);
         cr_expect_eq(rig_run(&rig, "/v1/run", "{}"), 0);
         _cleanup_free_ char *second = begun_within(&rig, &already, 6);
-        cr_expect(strstr(second, "test-restore ok-1") && strstr(second, "test-restore dead-2"), "%s", second);
+        cr_expect(strstr(second, "test-restore ok-1") && strstr(second, "test-restore dead-2"),
+                  "%s", second);
         poll(NULL, 0, 1000);
         _cleanup_free_ char *more = begun(&rig, &already);
         cr_expect_str_eq(more, "");
@@ -107,7 +117,8 @@ Test(prove, by_name_by_lot_and_all)
         cr_expect_eq(rig_run(&rig, "/v1/test-restore", "{\"vms\":[\"ok-3\"]}"), 0);
         cr_expect_eq(rig_run(&rig, "/v1/test-restore", "{\"all\":true}"), 1);
         _cleanup_free_ char *history = begun(&rig, &already);
-        cr_expect_str_eq(history, "test-restore ok-3,test-restore ok-1,test-restore dead-2,test-restore ok-3,test-restore ok-4");
+        cr_expect_str_eq(history, "test-restore ok-3,test-restore ok-1,test-restore "
+                                  "dead-2,test-restore ok-3,test-restore ok-4");
         /* What did not boot was never proven. */
         cr_expect_eq(rig_run(&rig, "/v1/test-restore", "{\"random\":true}"), 1);
         _cleanup_free_ char *lot = begun(&rig, &already);

@@ -47,15 +47,17 @@ Test(restart, a_second_daemon_is_refused_and_a_stale_socket_is_not_in_the_way)
         cr_assert_eq(rig_wait(&second), 4);
         /* Also with a state folder of its own. */
         _cleanup_free_ char *settings = rig_read(&rig, "orch.yaml");
-        _cleanup_free_ char *other = xasprintf("repository: { path: " SHARE ", fstype: any }\ninventory: vm-list.yaml\n"
-                                               "socket: %s/socket\ndaemon: { state: %s/other }\n",
-                                               rig.folder, rig.folder);
+        _cleanup_free_ char *other =
+                xasprintf("repository: { path: " SHARE ", fstype: any }\ninventory: vm-list.yaml\n"
+                          "socket: %s/socket\ndaemon: { state: %s/other }\n",
+                          rig.folder, rig.folder);
         rig_write(&rig, "orch.yaml", other);
         rig_launch(&second);
         cr_assert_eq(rig_wait(&second), 4);
         rig_write(&rig, "orch.yaml", settings);
         _cleanup_free_ char *log = rig_read(&rig, "daemon.log");
-        cr_assert(strstr(log, "another daemon is running") && strstr(log, "another daemon answers"), "%s", log);
+        cr_assert(strstr(log, "another daemon is running") && strstr(log, "another daemon answers"),
+                  "%s", log);
         json_decref(rig_get(&rig, "/v1/status"));
 
         kill(rig.pid, SIGKILL);
@@ -119,7 +121,9 @@ Test(restart, nothing_is_done_to_a_vm_while_the_worker_of_a_killed_daemon_still_
         cr_assert_eq(call_finish(&call, 10000), 0);
         rig_wait_for_history(&rig, "end recover reluctant-1", 1);
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert(strstr(history, "end backup ok-2,end backup reluctant-1,start recover reluctant-1"), "%s", history);
+        cr_assert(
+                strstr(history, "end backup ok-2,end backup reluctant-1,start recover reluctant-1"),
+                "%s", history);
         rig_end(&rig);
 }
 
@@ -166,9 +170,10 @@ Test(restart, stop_cancels_what_runs)
 static void begin_letting_finish(struct rig *rig, const char *const vms[])
 {
         rig_prepare(rig, NULL);
-        _cleanup_free_ char *settings = xasprintf("repository: { path: " SHARE ", fstype: any }\ninventory: vm-list.yaml\n"
-                                                  "socket: %s/socket\ndaemon: { state: %s/state, on_stop: finish }\n",
-                                                  rig->folder, rig->folder);
+        _cleanup_free_ char *settings =
+                xasprintf("repository: { path: " SHARE ", fstype: any }\ninventory: vm-list.yaml\n"
+                          "socket: %s/socket\ndaemon: { state: %s/state, on_stop: finish }\n",
+                          rig->folder, rig->folder);
         rig_write(rig, "orch.yaml", settings);
         rig_set_vms(rig, vms);
         rig_start(rig);
@@ -195,7 +200,8 @@ Test(restart, stop_lets_finish_when_told_so_and_a_second_signal_cancels)
         kill(rig.pid, SIGTERM);
         json_decref(call_until(&call, "progress", "endless-1", 10000));
         int status = 0;
-        json_t *refusal = rig_call(&rig, "POST", "/v1/backup", "{\"vms\":[\"endless-1\"]}", &status);
+        json_t *refusal =
+                rig_call(&rig, "POST", "/v1/backup", "{\"vms\":[\"endless-1\"]}", &status);
         cr_assert_eq(status, 409);
         json_decref(refusal);
         kill(rig.pid, SIGTERM);
@@ -215,7 +221,8 @@ Test(restart, nothing_new_is_taken_up_while_the_last_job_is_let_finish)
         json_decref(call_until(&call, "progress", "endless-1", 10000));
         kill(rig.pid, SIGTERM);
         json_decref(call_until(&call, "progress", "endless-1", 10000));
-        static const char *const paths[] = { "/v1/check", "/v1/recover", "/v1/discover", "/v1/hypervisors/check" };
+        static const char *const paths[] = { "/v1/check", "/v1/recover", "/v1/discover",
+                                             "/v1/hypervisors/check" };
         for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
                 struct call refused;
                 call_open(&rig, &refused, "POST", paths[i], "{}");
@@ -270,7 +277,8 @@ Test(restart, without_its_share_it_starts_says_why_and_takes_it_when_it_comes)
         rig_end(&rig);
 }
 
-/* Another file system is mounted over the share: it is not taken for the repository at the next look either. */
+/* Another file system is mounted over the share: it is not taken for the repository at the next
+ * look either. */
 Test(restart, another_repository_in_the_place_of_its_own_is_taken_by_a_restart_alone)
 {
         static const char *options[] = { "share_retry_ms=100", "share_refresh_ms=100", NULL };
@@ -289,7 +297,8 @@ Test(restart, another_repository_in_the_place_of_its_own_is_taken_by_a_restart_a
         usleep(1000 * 1000); /* ten more looks */
         json_t *status = rig_get(&rig, "/v1/status");
         const char *said = text_of(json_object_get(status, "repository"), "error");
-        cr_assert(said && strstr(said, "now holds another repository"), "%s", said ? said : "no error");
+        cr_assert(said && strstr(said, "now holds another repository"), "%s",
+                  said ? said : "no error");
         json_decref(status);
         cr_assert_eq(rig_stop(&rig, SIGTERM), 0);
         rig_start(&rig);
@@ -339,7 +348,8 @@ Test(restart, a_share_that_has_much_to_do_is_not_taken_for_one_that_hangs)
         for (int i = 0; i < 200; i++) {
                 json_t *status = rig_get(&rig, "/v1/status");
                 json_t *repository = json_object_get(status, "repository");
-                cr_assert_str_eq(text_of(repository, "state"), "ok", "%s", text_of(repository, "error"));
+                cr_assert_str_eq(text_of(repository, "state"), "ok", "%s",
+                                 text_of(repository, "error"));
                 json_decref(status);
                 usleep(20000);
         }
@@ -347,7 +357,8 @@ Test(restart, a_share_that_has_much_to_do_is_not_taken_for_one_that_hangs)
         rig_end(&rig);
 }
 
-/* A large one is read through and compared with its catalog. What does not answer at all fails by the deadlines of its own. */
+/* A large one is read through and compared with its catalog. What does not answer at all fails by
+ * the deadlines of its own. */
 Test(restart, a_share_whose_opening_takes_its_time_is_not_taken_for_one_that_hangs)
 {
         static const char *options[] = { "share_answer_ms=300", NULL };
@@ -360,7 +371,8 @@ Test(restart, a_share_whose_opening_takes_its_time_is_not_taken_for_one_that_han
         bool taken_for_hanging = false;
         for (int i = 0; i < 80; i++) {
                 json_t *status = rig_get(&rig, "/v1/status");
-                taken_for_hanging |= !streq(text_of(json_object_get(status, "repository"), "state"), "opening");
+                taken_for_hanging |=
+                        !streq(text_of(json_object_get(status, "repository"), "state"), "opening");
                 json_decref(status);
                 usleep(20000);
         }
@@ -373,18 +385,22 @@ Test(restart, a_share_whose_opening_takes_its_time_is_not_taken_for_one_that_han
 /* What makes room has to go through the daemon. */
 Test(restart, a_share_that_is_full_can_be_pruned_and_what_was_to_be_recorded_is_when_there_is_room)
 {
-        static const char *options[] = { "share_retry_ms=200", "share_refresh_ms=200", "keepalive_ms=400", NULL };
+        static const char *options[] = { "share_retry_ms=200", "share_refresh_ms=200",
+                                         "keepalive_ms=400", NULL };
         struct rig rig;
         rig_begin_with(&rig, options, (const char *const[]){ "ok-1", "dies-2", NULL });
         cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"]}"), 0);
         /* What was written settles, and leaves a little room again. */
-        shell("for i in 1 2 3; do dd if=/dev/zero of=" SHARE "/filler$i bs=1k 2>/dev/null; sync; sleep 1; done");
+        shell("for i in 1 2 3; do dd if=/dev/zero of=" SHARE
+              "/filler$i bs=1k 2>/dev/null; sync; sleep 1; done");
         bool warned = false;
         for (int i = 0; i < 2000 && !warned; i++) {
                 json_t *status = rig_get(&rig, "/v1/status");
                 json_t *repository = json_object_get(status, "repository");
-                const char *warning = json_string_value(json_array_get(json_object_get(status, "warnings"), 0));
-                cr_assert_str_eq(text_of(repository, "state"), "ok", "%s", text_of(repository, "error"));
+                const char *warning =
+                        json_string_value(json_array_get(json_object_get(status, "warnings"), 0));
+                cr_assert_str_eq(text_of(repository, "state"), "ok", "%s",
+                                 text_of(repository, "error"));
                 warned = warning && strstr(warning, "is full");
                 json_decref(status);
                 usleep(20000);
@@ -429,7 +445,8 @@ Test(restart, what_fails_while_the_share_is_opened_is_known_afterwards)
         cr_assert(is_away);
         wait_for_share(&rig, "ok");
         json_t *status = rig_get(&rig, "/v1/status");
-        cr_assert_str_eq(text_of(json_array_get(json_object_get(status, "failed"), 0), "vm"), "endless-1");
+        cr_assert_str_eq(text_of(json_array_get(json_object_get(status, "failed"), 0), "vm"),
+                         "endless-1");
         json_decref(status);
         rig_end(&rig);
 }
@@ -466,11 +483,14 @@ Test(restart, the_own_timer_does_not_miss_its_slot_for_a_share_that_hung_a_momen
         struct tm tm;
         gmtime_r(&now, &tm);
         static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-        _cleanup_free_ char *more = xasprintf("cycle: { start: \"%s %02d:%02d\", timezone: UTC, trigger: internal }\n",
-                                              days[tm.tm_wday], tm.tm_hour, tm.tm_min);
+        _cleanup_free_ char *more =
+                xasprintf("cycle: { start: \"%s %02d:%02d\", timezone: UTC, trigger: internal }\n",
+                          days[tm.tm_wday], tm.tm_hour, tm.tm_min);
         rig_prepare(&rig, more);
         rig.options = options;
-        rig_write(&rig, "vm-list.yaml", "vms:\n  - { name: ok-1, hypervisor: host-1, method: quiesce, schedule: manual }\n");
+        rig_write(&rig, "vm-list.yaml",
+                  "vms:\n  - { name: ok-1, hypervisor: host-1, method: quiesce, schedule: manual "
+                  "}\n");
         rig_start(&rig);
         cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"]}"), 0);
         share_freeze();
@@ -488,12 +508,14 @@ Test(restart, the_own_timer_does_not_miss_its_slot_for_a_share_that_hung_a_momen
 
 Test(restart, a_share_that_hangs_never_holds_up_an_answer)
 {
-        static const char *options[] = { "share_answer_ms=1000", "share_retry_ms=500", "share_refresh_ms=500", NULL };
+        static const char *options[] = { "share_answer_ms=1000", "share_retry_ms=500",
+                                         "share_refresh_ms=500", NULL };
         struct rig rig;
         rig_begin_with(&rig, options, (const char *const[]){ "ok-1", "ok-2", NULL });
         wait_for_share(&rig, "ok");
         share_freeze();
-        /* A backup of which the catalog can't be told: its worker fails here, but a record is due all the same. */
+        /* A backup of which the catalog can't be told: its worker fails here, but a record is due
+         * all the same. */
         struct call call;
         call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"ok-1\"]}");
         int64_t slowest = 0;
@@ -504,7 +526,8 @@ Test(restart, a_share_that_hangs_never_holds_up_an_answer)
                 slowest = took > slowest ? took : slowest;
                 usleep(50000);
         }
-        cr_assert_lt(slowest, 3000, "status took %d ms", (int)slowest); /* it would be until the thaw */
+        /* it would be until the thaw */
+        cr_assert_lt(slowest, 3000, "status took %d ms", (int)slowest);
         int code = 0;
         int64_t before = clock_monotonic_ms();
         json_t *answer = rig_call(&rig, "GET", "/v1/points", NULL, &code);
@@ -529,7 +552,8 @@ Test(restart, a_share_that_hangs_does_not_keep_the_daemon_from_ending)
         call_open(&rig, &call, "POST", "/v1/backup", "{\"vms\":[\"dies-1\"],\"wait\":false}");
         sleep(2);
         call_close(&call);
-        /* It says that it has ended; the kernel keeps a process with a thread that sleeps on a frozen file system until that wakes up. */
+        /* It says that it has ended; the kernel keeps a process with a thread that sleeps on a
+         * frozen file system until that wakes up. */
         kill(rig.pid, SIGTERM);
         bool stopped = false;
         for (int i = 0; i < 2400 && !stopped; i++) {

@@ -1,4 +1,5 @@
-/* Workers that misbehave: each makes one failed job, tells what happened, and harms neither the daemon nor the next VM. */
+/* Workers that misbehave: each makes one failed job, tells what happened, and harms neither the
+ * daemon nor the next VM. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
@@ -12,7 +13,8 @@
 /* Longer than a good worker takes to begin, also on a busy machine. */
 static const char *quick[] = { "stall_ms=4000", "grace_ms=500", "stuck_ms=500", NULL };
 
-/* Runs the two VMs; the first plays its part, the second is well. *ret gets the first one's result. */
+/* Runs the two VMs; the first plays its part, the second is well. *ret gets the first one's
+ * result. */
 static int run_with_a_good_one(struct rig *rig, const char *bad, json_t **ret)
 {
         rig_set_vms(rig, (const char *const[]){ bad, "ok-2", NULL });
@@ -52,7 +54,8 @@ static void assert_fails(const char *bad, const char *kind, const char *said, bo
         _cleanup_free_ char *recovery = xasprintf("start recover %s", bad);
         cr_assert_eq(strstr(history, recovery) != NULL, recovered, "%s", history);
         json_t *points = rig_get(&rig, "/v1/points?failed=1");
-        size_t tries = streq(kind, "timeout") ? 2 : 1; /* that one is tried once more at the cycle's end */
+        /* that one is tried once more at the cycle's end */
+        size_t tries = streq(kind, "timeout") ? 2 : 1;
         cr_assert_eq(json_array_size(points), 1 + tries, "the failed jobs are in the catalog too");
         json_decref(points);
         wait_until_idle(&rig);
@@ -91,11 +94,13 @@ Test(supervision, a_vm_that_was_not_put_back_is_recovered_until_it_is)
         json_t *result = NULL;
         cr_assert_eq(run_with_a_good_one(&rig, "leaves-1", &result), 1);
         json_decref(result);
-        rig_wait_for_history(&rig, "start recover leaves-1", 2); /* the first recovery fails, and another is tried */
+        /* the first recovery fails, and another is tried */
+        rig_wait_for_history(&rig, "start recover leaves-1", 2);
         wait_until_idle(&rig);
         usleep(1500 * 1000);
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert_eq(count_of(history, "start recover leaves-1"), 2, "after one that succeeds there is no other");
+        cr_assert_eq(count_of(history, "start recover leaves-1"), 2,
+                     "after one that succeeds there is no other");
         rig_end(&rig);
 }
 
@@ -145,27 +150,33 @@ Test(supervision, a_recovery_that_could_not_be_started_is_tried_again)
         rig_end(&rig);
 }
 
-/* What waits for a VM begins as soon as its instant restore only watches it, not when something else happens to happen. */
+/* What waits for a VM begins as soon as its instant restore only watches it, not when something
+ * else happens to happen. */
 Test(supervision, a_restore_that_begins_to_pull_lets_others_begin)
 {
         struct rig rig;
         rig_begin(&rig, NULL, (const char *const[]){ "pulls-1", NULL });
         struct call restore;
-        call_open(&rig, &restore, "POST", "/v1/restore", "{\"vm\":\"pulls-1\",\"options\":{\"instant\":true,\"start\":true}}");
+        call_open(&rig, &restore, "POST", "/v1/restore",
+                  "{\"vm\":\"pulls-1\",\"options\":{\"instant\":true,\"start\":true}}");
         json_decref(call_until(&restore, "progress", "pulls-1", 10000));
         json_decref(rig_post(&rig, "/v1/backup", "{\"vms\":[\"pulls-1\"],\"wait\":false}", 200));
         rig_wait_for_history(&rig, "end backup pulls-1", 1);
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert_str_eq(history, "start restore pulls-1,pull restore pulls-1,start backup pulls-1,end backup pulls-1");
+        cr_assert_str_eq(history, "start restore pulls-1,pull restore pulls-1,start backup "
+                                  "pulls-1,end backup pulls-1");
         call_close(&restore);
         rig_end(&rig);
 }
 
-/* A VM that stayed off or paused, a backup job or a checkpoint that stayed, a timer: whatever could not be undone. */
+/* A VM that stayed off or paused, a backup job or a checkpoint that stayed, a timer: whatever could
+ * not be undone. */
 Test(supervision, whatever_could_not_be_undone_is_recovered)
 {
-        static const char *const vms[] = { "leaves-power-on-1", "leaves-resume-1", "leaves-increment-1", "leaves-checkpoint-1",
-                                           "leaves-disarm-1",   "leaves-thaw-1",   "leaves-copy-1",      NULL };
+        static const char *const vms[] = { "leaves-power-on-1",  "leaves-resume-1",
+                                           "leaves-increment-1", "leaves-checkpoint-1",
+                                           "leaves-disarm-1",    "leaves-thaw-1",
+                                           "leaves-copy-1",      NULL };
         static const char *options[] = { "keepalive_ms=400", "recover_delay_ms=200", NULL };
         struct rig rig;
         rig_begin_with(&rig, options, vms);
@@ -215,23 +226,27 @@ Test(supervision, a_worker_that_lingers_after_its_result_is_ended_and_the_result
         assert_succeeds("lingers-1");
 }
 
-/* The signal of last resort is one that doesn't end it, as SIGKILL doesn't end a process that sleeps in the kernel. */
+/* The signal of last resort is one that doesn't end it, as SIGKILL doesn't end a process that
+ * sleeps in the kernel. */
 Test(supervision, a_worker_that_cannot_be_killed_is_set_aside_and_its_vm_quarantined)
 {
-        static const char *options[] = { "stall_ms=3000", "grace_ms=300", "stuck_ms=300", "last_resort_signal=18", NULL };
+        static const char *options[] = { "stall_ms=3000", "grace_ms=300", "stuck_ms=300",
+                                         "last_resort_signal=18", NULL };
         struct rig rig;
         rig_prepare(&rig, NULL);
         rig.options = options;
         json_t *result = NULL;
         cr_assert_eq(run_with_a_good_one(&rig, "deaf-1", &result), 1);
         cr_assert_str_eq(text_of(result, "error_kind"), "timeout");
-        cr_assert(strstr(text_of(result, "error"), "does not end even when killed"), "%s", text_of(result, "error"));
+        cr_assert(strstr(text_of(result, "error"), "does not end even when killed"), "%s",
+                  text_of(result, "error"));
         json_decref(result);
 
         json_t *status = rig_get(&rig, "/v1/status");
         json_t *stuck = json_array_get(json_object_get(status, "running"), 0);
         cr_assert_str_eq(text_of(stuck, "state"), "stuck");
-        cr_assert(strstr(json_string_value(json_array_get(json_object_get(status, "warnings"), 0)), "set aside"));
+        cr_assert(strstr(json_string_value(json_array_get(json_object_get(status, "warnings"), 0)),
+                         "set aside"));
         json_decref(status);
 
         struct call call;
@@ -249,7 +264,8 @@ Test(supervision, a_worker_that_cannot_be_killed_is_set_aside_and_its_vm_quarant
 
 Test(supervision, a_stuck_worker_does_not_keep_the_daemon_from_ending)
 {
-        static const char *options[] = { "stall_ms=3000", "grace_ms=300", "stuck_ms=300", "last_resort_signal=18", NULL };
+        static const char *options[] = { "stall_ms=3000", "grace_ms=300", "stuck_ms=300",
+                                         "last_resort_signal=18", NULL };
         struct rig rig;
         rig_prepare(&rig, NULL);
         rig.options = options;
@@ -288,7 +304,9 @@ Test(supervision, cancel_lets_a_worker_undo)
         cr_assert_eq(status, 404);
         json_decref(answer);
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert_str_eq(history, "start backup endless-1,end backup endless-1,start backup ok-2,end backup ok-2");
+        cr_assert_str_eq(
+                history,
+                "start backup endless-1,end backup endless-1,start backup ok-2,end backup ok-2");
         rig_end(&rig);
 }
 

@@ -56,7 +56,8 @@ Test(verify, a_verification_marks_what_is_its_own_and_nothing_else)
 Test(verify, what_follows_a_cycle_reads_each_point_once_and_nobody_waits_for_it)
 {
         struct rig rig;
-        rig_begin(&rig, "verify: { budget_minutes: 10 }\n", (const char *const[]){ "ok-1", "rotten-2", "ok-3", NULL });
+        rig_begin(&rig, "verify: { budget_minutes: 10 }\n",
+                  (const char *const[]){ "ok-1", "rotten-2", "ok-3", NULL });
         cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0);
         rig_wait_for_history(&rig, "end verify", 3);
         usleep(1100000); /* the next points get names of their own */
@@ -64,7 +65,8 @@ Test(verify, what_follows_a_cycle_reads_each_point_once_and_nobody_waits_for_it)
         cr_expect_eq(count_of(history, "start verify"), 3, "%s", history);
         const char *first = strstr(history, "start verify");
         cr_expect_null(strstr(first, "backup"), "only after the cycle: %s", history);
-        cr_expect(!strstr(first, "start verify ok-3") || strstr(first, "start verify ok-1") < strstr(first, "start verify ok-3"),
+        cr_expect(!strstr(first, "start verify ok-3") ||
+                          strstr(first, "start verify ok-1") < strstr(first, "start verify ok-3"),
                   "the oldest first: %s", history);
         assert_point_status(&rig, "rotten-2", "damaged");
         assert_point_status(&rig, "ok-3", "ok");
@@ -81,10 +83,12 @@ Test(verify, what_follows_a_cycle_reads_each_point_once_and_nobody_waits_for_it)
 Test(verify, the_next_cycle_ends_what_follows_the_one_before)
 {
         struct rig rig;
-        rig_begin(&rig, "verify: { budget_minutes: 10 }\n", (const char *const[]){ "plodding-1", "ok-2", NULL });
+        rig_begin(&rig, "verify: { budget_minutes: 10 }\n",
+                  (const char *const[]){ "plodding-1", "ok-2", NULL });
         cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0);
         rig_wait_for_history(&rig, "start verify plodding-1", 1);
-        cr_expect_eq(rig_run(&rig, "/v1/run", "{\"all\":true}"), 0, "a cancelled verification is no failure of the cycle");
+        cr_expect_eq(rig_run(&rig, "/v1/run", "{\"all\":true}"), 0,
+                     "a cancelled verification is no failure of the cycle");
         rig_wait_for_history(&rig, "end verify plodding-1", 1);
         cr_assert_eq(rig_stop(&rig, SIGTERM), 0, "nor does one keep the daemon from ending");
         rig_done(&rig);

@@ -10,7 +10,8 @@ static struct settings *parse(const char *more)
 {
         _cleanup_free_ char *text = xasprintf("repository: {path: /m}\n%s", more);
         _cleanup_problems_ struct problems problems = { 0 };
-        struct settings *settings = settings_parse(text, strlen(text), "/etc/orch/orch.yaml", &problems);
+        struct settings *settings =
+                settings_parse(text, strlen(text), "/etc/orch/orch.yaml", &problems);
         cr_assert(settings);
         return settings;
 }
@@ -37,14 +38,16 @@ Test(channel, without_secrets_there_is_none_and_no_complaint, .init = no_secrets
 Test(channel, slack_that_is_asked_for_without_its_secret_is_a_warning, .init = no_secrets)
 {
         setenv("SLACK_SUCCESS_WEBHOOK", "https://example.invalid/x", 1);
-        _cleanup_channels_ struct channels channels = channels_from("slack: {summary: after-cycle}\n");
+        _cleanup_channels_ struct channels channels =
+                channels_from("slack: {summary: after-cycle}\n");
         cr_assert_eq(channels.count, 1);
         cr_assert_str_eq(channel_name(channels.items[0]), "slack-summary");
         cr_assert_eq(strv_length(channels.warnings), 1);
         cr_assert(strstr(channels.warnings[0], "SLACK_FAILURE_WEBHOOK"));
 }
 
-static bool wants(const struct channels *channels, size_t index, enum notice_severity severity, const char *tag)
+static bool wants(const struct channels *channels, size_t index, enum notice_severity severity,
+                  const char *tag)
 {
         _cleanup_notice_ struct notice *notice = notice_new("x", severity, 1, "t");
         if (tag)
@@ -59,7 +62,8 @@ Test(channel, by_severity_and_tag, .init = no_secrets)
         _cleanup_channels_ struct channels channels =
                 channels_from("notify:\n"
                               "  - {name: all, kind: command, command: [x]}\n"
-                              "  - {name: db, kind: command, command: [x], severities: [failure], tags: [db, sql]}\n");
+                              "  - {name: db, kind: command, command: [x], severities: [failure], "
+                              "tags: [db, sql]}\n");
         cr_assert_eq(channels.count, 4);
         static const struct {
                 size_t channel;
@@ -67,23 +71,29 @@ Test(channel, by_severity_and_tag, .init = no_secrets)
                 const char *tag;
                 bool wanted;
         } cases[] = {
-                { 0, NOTICE_FAILURE, NULL, true },   { 0, NOTICE_WARNING, "db", true }, { 0, NOTICE_RESOLVED, NULL, true },
-                { 0, NOTICE_SUMMARY, NULL, false },  { 1, NOTICE_SUMMARY, NULL, true }, { 1, NOTICE_FAILURE, NULL, false },
-                { 2, NOTICE_SUMMARY, NULL, true },   { 2, NOTICE_FAILURE, "x", true },  { 3, NOTICE_FAILURE, "db", true },
-                { 3, NOTICE_FAILURE, "web", false }, { 3, NOTICE_FAILURE, NULL, true }, { 3, NOTICE_WARNING, "db", false },
+                { 0, NOTICE_FAILURE, NULL, true },  { 0, NOTICE_WARNING, "db", true },
+                { 0, NOTICE_RESOLVED, NULL, true }, { 0, NOTICE_SUMMARY, NULL, false },
+                { 1, NOTICE_SUMMARY, NULL, true },  { 1, NOTICE_FAILURE, NULL, false },
+                { 2, NOTICE_SUMMARY, NULL, true },  { 2, NOTICE_FAILURE, "x", true },
+                { 3, NOTICE_FAILURE, "db", true },  { 3, NOTICE_FAILURE, "web", false },
+                { 3, NOTICE_FAILURE, NULL, true },  { 3, NOTICE_WARNING, "db", false },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-                cr_assert_eq(wants(&channels, cases[i].channel, cases[i].severity, cases[i].tag), cases[i].wanted, "case %zu", i);
+                cr_assert_eq(wants(&channels, cases[i].channel, cases[i].severity, cases[i].tag),
+                             cases[i].wanted, "case %zu", i);
         _cleanup_notice_ struct notice *untagged = notice_new("x", NOTICE_FAILURE, 1, "t");
         notice_add_tags(untagged, NULL);
-        cr_assert_not(channel_wants(channels.items[3], untagged), "it is about a VM, which has no tag");
+        cr_assert_not(channel_wants(channels.items[3], untagged),
+                      "it is about a VM, which has no tag");
 }
 
 /* As every process of orch: a command need not read what it is given. */
 static struct delivery deliver(const char *command)
 {
         signal(SIGPIPE, SIG_IGN);
-        _cleanup_free_ char *more = xasprintf("notify:\n  - {name: c, kind: command, timeout_seconds: 2, command: %s}\n", command);
+        _cleanup_free_ char *more = xasprintf(
+                "notify:\n  - {name: c, kind: command, timeout_seconds: 2, command: %s}\n",
+                command);
         _cleanup_channels_ struct channels channels = channels_from(more);
         _cleanup_notice_ struct notice *notice = make_notice("t");
         struct delivery delivery;
@@ -99,7 +109,8 @@ Test(channel, a_command_gets_the_json, .init = make_folder, .fini = remove_folde
         cr_assert_null(delivery.error);
         _cleanup_free_ char *got = read_file("got");
         _cleanup_notice_ struct notice *notice = make_notice("t");
-        cr_assert(got && strstr(got, "\"title\":\"t\"") && strstr(got, "\"vm\":\"web-01\""), "%s", got);
+        cr_assert(got && strstr(got, "\"title\":\"t\"") && strstr(got, "\"vm\":\"web-01\""), "%s",
+                  got);
 }
 
 Test(channel, a_command_that_fails_is_tried_again)

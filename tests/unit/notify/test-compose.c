@@ -36,7 +36,8 @@ static void check_text(const json_t *object, size_t max)
         cr_assert_leq(characters(text), max, "%zu characters: %s", characters(text), text);
         cr_assert_null(strpbrk(text, "<>"));
         for (const char *c = text; (c = strchr(c, '&')); c++)
-                cr_assert(str_starts_with(c, "&amp;") || str_starts_with(c, "&lt;") || str_starts_with(c, "&gt;"));
+                cr_assert(str_starts_with(c, "&amp;") || str_starts_with(c, "&lt;") ||
+                          str_starts_with(c, "&gt;"));
 }
 
 /* Block Kit's rules, as far as our blocks go. Returns all the text. */
@@ -84,8 +85,10 @@ Test(compose, json_for_any_receiver)
         cr_assert_str_eq(text_of(json, "time"), "2026-02-02T02:40:00Z");
         cr_assert_str_eq(text_of(json, "title"), "t \"quoted\"");
         cr_assert_str_eq(text_of(json_object_get(json, "facts"), "vm"), "web-01");
-        cr_assert_str_eq(text_of(json_array_get(json_object_get(json, "parts"), 0), "text"), "it did");
-        cr_assert_str_eq(json_string_value(json_array_get(json_object_get(json, "tags"), 0)), "prod");
+        cr_assert_str_eq(text_of(json_array_get(json_object_get(json, "parts"), 0), "text"),
+                         "it did");
+        cr_assert_str_eq(json_string_value(json_array_get(json_object_get(json, "tags"), 0)),
+                         "prod");
 }
 
 Test(compose, slack_has_a_header_facts_parts_and_a_foot)
@@ -95,9 +98,14 @@ Test(compose, slack_has_a_header_facts_parts_and_a_foot)
         check_blocks(json);
         const json_t *blocks = json_object_get(json, "blocks");
         cr_assert_eq(json_array_size(blocks), 4);
-        cr_assert_str_eq(text_of(json_object_get(json_array_get(blocks, 0), "text"), "text"), "❌ Backup of web-01 failed");
-        cr_assert_str_eq(text_of(json_array_get(json_object_get(json_array_get(blocks, 1), "fields"), 0), "text"), "*VM*\nweb-01");
-        cr_assert_str_eq(text_of(json_object_get(json_array_get(blocks, 2), "text"), "text"), "*What failed*\n```it did```");
+        cr_assert_str_eq(text_of(json_object_get(json_array_get(blocks, 0), "text"), "text"),
+                         "❌ Backup of web-01 failed");
+        cr_assert_str_eq(
+                text_of(json_array_get(json_object_get(json_array_get(blocks, 1), "fields"), 0),
+                        "text"),
+                "*VM*\nweb-01");
+        cr_assert_str_eq(text_of(json_object_get(json_array_get(blocks, 2), "text"), "text"),
+                         "*What failed*\n```it did```");
         cr_assert(strstr(text_of(json, "text"), "it did"));
 }
 
@@ -107,7 +115,8 @@ Test(compose, noise_becomes_one_valid_harmless_message)
         strbuf_add(&noise, "<!channel> `rm -rf` \"quotes\" 🦄 @here <@U1> &lt; ```\n");
         for (size_t i = 0; i < 4096; i++)
                 strbuf_add_char(&noise, (char)(i * 37 % 255 + 1));
-        _cleanup_notice_ struct notice *notice = notice_new("job-failed", NOTICE_FAILURE, 1, "%s", noise.data);
+        _cleanup_notice_ struct notice *notice =
+                notice_new("job-failed", NOTICE_FAILURE, 1, "%s", noise.data);
         for (int i = 0; i < 23; i++)
                 notice_add_fact(notice, "x", "Label", noise.data);
         notice_add_part(notice, "What failed", true, noise.data);
@@ -131,7 +140,8 @@ Test(compose, noise_becomes_one_valid_harmless_message)
 
 Test(compose, a_long_list_is_parted_between_lines_and_bounded)
 {
-        _cleanup_notice_ struct notice *notice = notice_new("weekly-summary", NOTICE_SUMMARY, 1, "t");
+        _cleanup_notice_ struct notice *notice =
+                notice_new("weekly-summary", NOTICE_SUMMARY, 1, "t");
         struct strbuf list = { 0 };
         for (int i = 0; i < 200; i++)
                 strbuf_addf(&list, "vm-%03d: something went wrong here & there\n", i);
@@ -140,9 +150,12 @@ Test(compose, a_long_list_is_parted_between_lines_and_bounded)
         _cleanup_json_ json_t *json = parse(compose_slack(notice));
         check_blocks(json);
         const json_t *blocks = json_object_get(json, "blocks");
-        cr_assert(strstr(text_of(json_object_get(json_array_get(blocks, 1), "text"), "text"), "vm-000"));
-        cr_assert(str_ends_with(text_of(json_object_get(json_array_get(blocks, 1), "text"), "text"), "&amp; there```"));
+        cr_assert(strstr(text_of(json_object_get(json_array_get(blocks, 1), "text"), "text"),
+                         "vm-000"));
+        cr_assert(str_ends_with(text_of(json_object_get(json_array_get(blocks, 1), "text"), "text"),
+                                "&amp; there```"));
         const json_t *foot = json_array_get(blocks, json_array_size(blocks) - 1);
-        cr_assert(strstr(text_of(json_array_get(json_object_get(foot, "elements"), 0), "text"), "too long"));
+        cr_assert(strstr(text_of(json_array_get(json_object_get(foot, "elements"), 0), "text"),
+                         "too long"));
         strbuf_done(&list);
 }

@@ -117,11 +117,13 @@ Test(failure, what_failed_is_what_is_to_be_done_again)
                 struct failure failure = make_failure();
                 failure.action = cases[i].action;
                 _cleanup_notice_ struct notice *notice = failure_notice(&failure);
-                cr_expect(strstr(part(notice, "What to do"), cases[i].again), "%s", part(notice, "What to do"));
+                cr_expect(strstr(part(notice, "What to do"), cases[i].again), "%s",
+                          part(notice, "What to do"));
                 failure.kind = ERROR_CORRUPT;
                 _cleanup_notice_ struct notice *damage = failure_notice(&failure);
                 bool of_a_point = failure.action != JOB_BACKUP;
-                cr_expect_eq(!!strstr(part(damage, "What to do"), cases[i].again), of_a_point, "%s", part(damage, "What to do"));
+                cr_expect_eq(!!strstr(part(damage, "What to do"), cases[i].again), of_a_point, "%s",
+                             part(damage, "What to do"));
         }
 }
 
@@ -130,7 +132,8 @@ Test(failure, one_that_is_tried_again_says_so)
         struct failure failure = make_failure();
         failure.tried_again = true;
         _cleanup_notice_ struct notice *first = failure_notice(&failure);
-        cr_assert(str_starts_with(part(first, "What to do"), "It is tried once more at the end of this cycle."));
+        cr_assert(str_starts_with(part(first, "What to do"),
+                                  "It is tried once more at the end of this cycle."));
         failure.tried_again = false;
         failure.second_try = true;
         _cleanup_notice_ struct notice *second = failure_notice(&failure);
@@ -155,21 +158,26 @@ Test(failure, one_alert_for_one_cause)
         struct failure failure = make_failure();
         char *vms[] = { (char *)"web-01", (char *)"web-02", NULL };
         char *others[] = { (char *)"web-03", NULL };
-        _cleanup_notice_ struct notice *notice =
-                cause_notice("hypervisor/hv-1", &failure, vms, others, "no route to host", 1770000000);
+        _cleanup_notice_ struct notice *notice = cause_notice(
+                "hypervisor/hv-1", &failure, vms, others, "no route to host", 1770000000);
         cr_assert_str_eq(notice->title, "hv-1 cannot be reached: 2 backups failed");
         cr_assert_str_eq(part(notice, "Failed for this cause (2)"), "web-01, web-02");
         cr_assert_str_eq(part(notice, "May fail for it too (1)"), "web-03");
         cr_assert_str_eq(part(notice, "What failed"), "no route to host");
-        _cleanup_notice_ struct notice *share = cause_notice("share", NULL, NULL, NULL, "not mounted", 1);
+        _cleanup_notice_ struct notice *share =
+                cause_notice("share", NULL, NULL, NULL, "not mounted", 1);
         cr_assert_str_eq(share->title, "The share is not available");
         vms[1] = NULL;
-        _cleanup_notice_ struct notice *single = cause_notice("share-on/hv-1", &failure, vms, NULL, "x", 1);
+        _cleanup_notice_ struct notice *single =
+                cause_notice("share-on/hv-1", &failure, vms, NULL, "x", 1);
         cr_assert_str_eq(single->title, "hv-1 cannot use the share: the backup of web-01 failed");
         failure.action = JOB_TEST_RESTORE;
-        _cleanup_notice_ struct notice *proof = cause_notice("share-on/hv-1", &failure, vms, NULL, "x", 1);
-        cr_assert_str_eq(proof->title, "hv-1 cannot use the share: the test restore of web-01 failed");
-        _cleanup_notice_ struct notice *over = cause_over_notice("share", vms, 1770000000, 1770003600);
+        _cleanup_notice_ struct notice *proof =
+                cause_notice("share-on/hv-1", &failure, vms, NULL, "x", 1);
+        cr_assert_str_eq(proof->title,
+                         "hv-1 cannot use the share: the test restore of web-01 failed");
+        _cleanup_notice_ struct notice *over =
+                cause_over_notice("share", vms, 1770000000, 1770003600);
         cr_assert_str_eq(over->title, "The share is available again");
         cr_assert_eq(over->severity, NOTICE_RESOLVED);
         cr_assert_str_eq(part(over, "Failed meanwhile (1)"), "web-01");
@@ -184,13 +192,14 @@ Test(failure, forty_names_and_more_are_counted)
         struct failure failure = make_failure();
         _cleanup_notice_ struct notice *notice = cause_notice("share", &failure, vms, NULL, "x", 1);
         cr_assert_str_eq(notice->title, "The share is not available: 200 backups failed");
-        cr_assert(str_ends_with(part(notice, "Failed for this cause (200)"), "vm-059 and 140 more"));
+        cr_assert(
+                str_ends_with(part(notice, "Failed for this cause (200)"), "vm-059 and 140 more"));
 }
 
 Test(failure, a_warning_that_cannot_wait)
 {
-        _cleanup_notice_ struct notice *notice =
-                warning_notice("web-01", "hv-1", "20260201-00ab", "the agent is mute", NULL, 1770000000);
+        _cleanup_notice_ struct notice *notice = warning_notice(
+                "web-01", "hv-1", "20260201-00ab", "the agent is mute", NULL, 1770000000);
         cr_assert_eq(notice->severity, NOTICE_WARNING);
         cr_assert_str_eq(notice->title, "A warning about web-01");
         cr_assert_str_eq(part(notice, "What it says"), "the agent is mute");

@@ -48,7 +48,8 @@ Test(incidents, what_lasts_for_a_day_is_told_again, .init = make_folder, .fini =
 
 Test(incidents, a_broken_file_is_an_empty_one, .init = make_folder, .fini = remove_folder)
 {
-        static const char *const texts[] = { "", "{", "{\"format\": 1, \"incidents\": [{\"key\": \"a\"}]}",
+        static const char *const texts[] = { "", "{",
+                                             "{\"format\": 1, \"incidents\": [{\"key\": \"a\"}]}",
                                              "{\"format\": 7, \"incidents\": []}" };
         for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
                 write_file("incidents.json", texts[i]);

@@ -1,4 +1,5 @@
-/* The queue with commands as channels: they write what they get into files, and fail as long as a file says so. */
+/* The queue with commands as channels: they write what they get into files, and fail as long as a
+ * file says so. */
 #include "notify/outbox.h"
 
 #include <poll.h>
@@ -12,7 +13,8 @@
 /* Appends the message's title to <folder>/<name>, unless <folder>/<name>.down exists. */
 #define CHANNEL(name)                                            \
         "  - {name: " name ", kind: command, command: [sh, -c, " \
-        "'test ! -e \"$1/$0.down\" || exit 9; sed \"s/.*\\\"title\\\":\\\"\\([^\\\"]*\\)\\\".*/\\1/\" >>\"$1/$0\"', " name ", "
+        "'test ! -e \"$1/$0.down\" || exit 9; sed "              \
+        "\"s/.*\\\"title\\\":\\\"\\([^\\\"]*\\)\\\".*/\\1/\" >>\"$1/$0\"', " name ", "
 
 static struct outbox *outbox;
 
@@ -20,9 +22,11 @@ static struct outbox *open_it(const char *more)
 {
         unsetenv("SLACK_FAILURE_WEBHOOK");
         unsetenv("SLACK_SUCCESS_WEBHOOK");
-        _cleanup_free_ char *text = xasprintf("repository: {path: /m}\nnotify:\n" CHANNEL("one") "%s]}\n%s", folder, more);
+        _cleanup_free_ char *text = xasprintf(
+                "repository: {path: /m}\nnotify:\n" CHANNEL("one") "%s]}\n%s", folder, more);
         _cleanup_problems_ struct problems problems = { 0 };
-        _cleanup_(settings_freep) struct settings *settings = settings_parse(text, strlen(text), "/o.yaml", &problems);
+        _cleanup_(settings_freep) struct settings *settings =
+                settings_parse(text, strlen(text), "/o.yaml", &problems);
         _cleanup_free_ char *said = problems_format(&problems);
         cr_assert(settings, "%s", said);
         struct channels channels = channels_of(settings, NULL);
@@ -168,8 +172,9 @@ Test(outbox, what_was_tried_is_not_changed_any_more, .init = start, .fini = end)
 
 static void age_all(void)
 {
-        _cleanup_free_ char *command =
-                xasprintf("sed -i 's/\"created\": \"[^\"]*\"/\"created\": \"2020-01-01T00:00:00Z\"/' %s/spool/one/*.json", folder);
+        _cleanup_free_ char *command = xasprintf("sed -i 's/\"created\": \"[^\"]*\"/\"created\": "
+                                                 "\"2020-01-01T00:00:00Z\"/' %s/spool/one/*.json",
+                                                 folder);
         cr_assert_eq(system(command), 0);
 }
 

@@ -24,7 +24,8 @@ static void add(struct spool *spool, const char *title, const char *key)
 static void expect(const struct spool *spool, size_t index, const char *title)
 {
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_notice_ struct notice *notice = spool_read(spool, spool_at(spool, index)->number, &error);
+        _cleanup_notice_ struct notice *notice =
+                spool_read(spool, spool_at(spool, index)->number, &error);
         cr_assert(notice, "%s", error_message(error));
         cr_assert_str_eq(notice->title, title);
 }
@@ -94,13 +95,15 @@ Test(spool, what_is_given_up_is_kept_and_counted, .init = make_folder, .fini = r
         spool_free(spool);
 }
 
-Test(spool, a_torn_file_is_set_aside_and_the_others_go_on, .init = make_folder, .fini = remove_folder)
+Test(spool, a_torn_file_is_set_aside_and_the_others_go_on, .init = make_folder,
+     .fini = remove_folder)
 {
         struct spool *spool = open_it();
         add(spool, "one", NULL);
         spool_free(spool);
         write_file("0000000000000000001.json", "{\"format\": 1, \"crea");
-        write_file("0000000000000000002.json", "{\"format\": 9, \"created\": \"2026-01-01T00:00:00Z\"}");
+        write_file("0000000000000000002.json",
+                   "{\"format\": 9, \"created\": \"2026-01-01T00:00:00Z\"}");
         write_file("note.txt", "not ours");
         spool = open_it();
         cr_assert_eq(spool_count(spool), 1);
@@ -127,7 +130,8 @@ Test(spool, files_are_not_for_everybody, .init = make_folder, .fini = remove_fol
 {
         struct spool *spool = open_it();
         add(spool, "one", NULL);
-        _cleanup_free_ char *path = xasprintf("%s/%019lld.json", folder, (long long)spool_at(spool, 0)->number);
+        _cleanup_free_ char *path =
+                xasprintf("%s/%019lld.json", folder, (long long)spool_at(spool, 0)->number);
         struct stat st;
         cr_assert_eq(stat(path, &st), 0);
         cr_assert_eq(st.st_mode & 0777, 0640);

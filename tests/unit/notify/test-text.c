@@ -3,7 +3,8 @@
 
 #include "fixture.h"
 
-static void check(char *(*function)(const char *, size_t), const char *text, size_t max, const char *expected)
+static void check(char *(*function)(const char *, size_t), const char *text, size_t max,
+                  const char *expected)
 {
         _cleanup_free_ char *got = function(text, max);
         cr_assert_str_eq(got, expected);
@@ -33,7 +34,8 @@ Test(text, is_cut_at_a_characters_border)
         check(text_clean, "🦄", 3, "…");
         check(text_clean, "abc", 2, "");
         for (size_t max = 0; max < 40; max++) {
-                _cleanup_free_ char *cut = text_for_slack("é<🦄&`@here \u4e2d\u6587 <!channel>", max);
+                _cleanup_free_ char *cut =
+                        text_for_slack("é<🦄&`@here \u4e2d\u6587 <!channel>", max);
                 cr_assert_leq(strlen(cut), max);
                 _cleanup_free_ char *clean = str_one_line(cut, SIZE_MAX);
                 cr_assert_str_eq(cut, clean, "it stays valid UTF-8");
@@ -45,7 +47,8 @@ Test(text, nothing_is_markup_for_slack)
         check(text_for_slack, "<!channel> & <@U123> <https://x|y>", 100,
               "&lt;!channel&gt; &amp; &lt;@U123&gt; &lt;https://x|y&gt;");
         check(text_for_slack, "a ``` b `c`", 100, "a \u02CB\u02CB\u02CB b \u02CBc\u02CB");
-        check(text_for_slack, "@here @Channel @everyone @me", 100, "@\u200Bhere @\u200BChannel @\u200Beveryone @me");
+        check(text_for_slack, "@here @Channel @everyone @me", 100,
+              "@\u200Bhere @\u200BChannel @\u200Beveryone @me");
 }
 
 Test(text, an_entity_is_never_cut_in_two)

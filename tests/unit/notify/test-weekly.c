@@ -10,17 +10,19 @@
 
 static struct ledger ledger;
 
-static void add(const char *vm, const char *status, const char *error, int64_t finished, int64_t seconds, uint64_t bytes)
+static void add(const char *vm, const char *status, const char *error, int64_t finished,
+                int64_t seconds, uint64_t bytes)
 {
         ledger.rows = xrealloc_array(ledger.rows, ledger.count + 1, sizeof *ledger.rows);
-        ledger.rows[ledger.count++] = (struct ledger_row){ .vm = xstrdup(vm),
-                                                           .hypervisor = xstrdup("hv-1"),
-                                                           .job = xstrdup("j"),
-                                                           .status = xstrdup(status),
-                                                           .error = xstrdup(error),
-                                                           .stored_bytes = bytes,
-                                                           .started = seconds ? finished - seconds : 0,
-                                                           .finished = finished };
+        ledger.rows[ledger.count++] =
+                (struct ledger_row){ .vm = xstrdup(vm),
+                                     .hypervisor = xstrdup("hv-1"),
+                                     .job = xstrdup("j"),
+                                     .status = xstrdup(status),
+                                     .error = xstrdup(error),
+                                     .stored_bytes = bytes,
+                                     .started = seconds ? finished - seconds : 0,
+                                     .finished = finished };
 }
 
 static void set_up(void)
@@ -36,7 +38,9 @@ static void tear_down(void)
 
 TestSuite(weekly, .init = set_up, .fini = tear_down);
 
-static char *const vms[] = { (char *)"a", (char *)"b", (char *)"c", (char *)"d", (char *)"e", NULL };
+static char *const vms[] = {
+        (char *)"a", (char *)"b", (char *)"c", (char *)"d", (char *)"e", NULL
+};
 
 static struct weekly_input input(void)
 {
@@ -59,13 +63,17 @@ static const char *part(const struct notice *notice, const char *label)
         return "";
 }
 
-/* Names with the facts they have to have, then labels with the texts of parts; each list ends by NULL. */
-static void assert_told(const struct notice *notice, const char *const facts[][2], const char *const parts[][2])
+/* Names with the facts they have to have, then labels with the texts of parts; each list ends by
+ * NULL. */
+static void assert_told(const struct notice *notice, const char *const facts[][2],
+                        const char *const parts[][2])
 {
         for (size_t i = 0; facts[i][0]; i++)
-                cr_expect_str_eq(fact(notice, facts[i][0]), facts[i][1], "%s: %s", facts[i][0], fact(notice, facts[i][0]));
+                cr_expect_str_eq(fact(notice, facts[i][0]), facts[i][1], "%s: %s", facts[i][0],
+                                 fact(notice, facts[i][0]));
         for (size_t i = 0; parts[i][0]; i++)
-                cr_expect_str_eq(part(notice, parts[i][0]), parts[i][1], "%s: %s", parts[i][0], part(notice, parts[i][0]));
+                cr_expect_str_eq(part(notice, parts[i][0]), parts[i][1], "%s: %s", parts[i][0],
+                                 part(notice, parts[i][0]));
 }
 
 Test(weekly, each_vm_counts_once_by_what_became_of_it)
@@ -90,10 +98,12 @@ Test(weekly, each_vm_counts_once_by_what_became_of_it)
                                                 { "not_run", "1" },
                                                 { "jobs", "8, 2 of them failed" },
                                                 { "slowest", "b, 1h06m" },
-                                                { "stored", "5.0 GiB (+5.0 GiB against the week before)" },
+                                                { "stored",
+                                                  "5.0 GiB (+5.0 GiB against the week before)" },
                                                 { NULL } };
         static const char *const parts[][2] = { { "Failed", "c (hv-1): disk vda\nis gone" },
-                                                { "Failed, and succeeded later", "b (hv-1): no way" },
+                                                { "Failed, and succeeded later",
+                                                  "b (hv-1): no way" },
                                                 { "Skipped or cancelled", "d: skipped, it is off" },
                                                 { "Not run", "e" },
                                                 { NULL } };
@@ -104,7 +114,8 @@ Test(weekly, a_week_without_anything_is_told_too)
 {
         struct weekly_input week = input();
         _cleanup_notice_ struct notice *notice = weekly_notice(&week);
-        cr_assert_str_eq(notice->title, "Backups of the week: 0 of 5 VMs succeeded, some need a look");
+        cr_assert_str_eq(notice->title,
+                         "Backups of the week: 0 of 5 VMs succeeded, some need a look");
         static const char *const facts[][2] = {
                 { "not_run", "5" }, { "share", "not available now" }, { "stored", "0 B" }, { NULL }
         };
@@ -122,7 +133,8 @@ Test(weekly, a_good_week)
         week.overdue = NULL;
         _cleanup_notice_ struct notice *notice = weekly_notice(&week);
         cr_assert_str_eq(notice->title, "Backups of the week: 5 of 5 VMs succeeded");
-        static const char *const facts[][2] = { { "stored", "5.0 GiB (−3.0 GiB against the week before)" },
+        static const char *const facts[][2] = { { "stored",
+                                                  "5.0 GiB (−3.0 GiB against the week before)" },
                                                 { "next_cycle", "2026-02-02 04:40:00" },
                                                 { NULL } };
         static const char *const parts[][2] = { { "Failed", "" }, { NULL } };
@@ -137,10 +149,13 @@ Test(weekly, overdue_unproven_and_warnings_are_listed)
         week.overdue = (char *const[]){ (char *)"b: two slots missed", NULL };
         week.unproven = (char *const[]){ (char *)"a", (char *)"b", NULL };
         _cleanup_notice_ struct notice *notice = weekly_notice(&week);
-        static const char *const facts[][2] = { { "overdue", "1" }, { "unproven", "2" }, { "warnings", "1" }, { NULL } };
+        static const char *const facts[][2] = {
+                { "overdue", "1" }, { "unproven", "2" }, { "warnings", "1" }, { NULL }
+        };
         static const char *const parts[][2] = { { "Overdue", "b: two slots missed" },
                                                 { "Never proven by a test restore", "a\nb" },
-                                                { "Warnings of the newest jobs", "a: the agent is mute" },
+                                                { "Warnings of the newest jobs",
+                                                  "a: the agent is mute" },
                                                 { NULL } };
         assert_told(notice, facts, parts);
 }

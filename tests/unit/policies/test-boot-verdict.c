@@ -6,7 +6,8 @@
 
 #define MIB ((uint64_t)1024 * 1024)
 
-/* Seconds of a machine's life, one sample each: `load` in percent of a processor, `read` bytes in each second. */
+/* Seconds of a machine's life, one sample each: `load` in percent of a processor, `read` bytes in
+ * each second. */
 static void live(struct boot_sight *sight, int seconds, int load, uint64_t read)
 {
         struct boot_activity *activity = &sight->activity;
@@ -137,9 +138,11 @@ Test(boot_verdict, what_ends_a_boot_ends_the_waiting)
         expect(&sight, BOOT_NOT_BOOTABLE, "resets itself over and over");
         sight.ended = "crashed";
         expect(&sight, BOOT_NOT_BOOTABLE, "ended by itself within 3 s (crashed)");
-        cr_assert(boot_trouble("[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0) ",
+        cr_assert(boot_trouble("[    1.0] Kernel panic - not syncing: VFS: Unable to mount root fs "
+                               "on unknown-block(0,0) ",
                                sight.trouble));
-        expect(&sight, BOOT_NOT_BOOTABLE, "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)");
+        expect(&sight, BOOT_NOT_BOOTABLE,
+               "Kernel panic - not syncing: VFS: Unable to mount root fs on unknown-block(0,0)");
 }
 
 Test(boot_verdict, trouble_is_known_by_its_text)
@@ -148,7 +151,8 @@ Test(boot_verdict, trouble_is_known_by_its_text)
         cr_assert_not(boot_trouble("Debian GNU/Linux 12 web ttyS0\n\nweb login: ", found));
         cr_assert_not(boot_trouble("", found));
         cr_assert_str_empty(found);
-        cr_assert(boot_trouble("BdsDxe: No bootable option or device was found.\r\nBdsDxe: Press any key", found));
+        cr_assert(boot_trouble(
+                "BdsDxe: No bootable option or device was found.\r\nBdsDxe: Press any key", found));
         cr_assert_str_eq(found, "No bootable option or device was found.");
         cr_assert(boot_trouble("\033[2J grub rescue> ", found));
         cr_assert_str_eq(found, "grub rescue>");
@@ -171,13 +175,17 @@ Test(boot_activity, the_newest_samples_count)
         cr_assert_eq(sight.activity.last_read_ms, 200 * 1000);
 }
 
-/* Looks at a quick host follow each other closely: what is remembered must still reach back far enough. */
+/* Looks at a quick host follow each other closely: what is remembered must still reach back far
+ * enough. */
 Test(boot_activity, settles_however_often_it_is_looked_at)
 {
         for (int64_t interval_ms = 250; interval_ms <= 2000; interval_ms += 50) {
                 struct boot_activity activity = { 0 };
-                for (int64_t at_ms = 0; at_ms <= 30000; at_ms += interval_ms) /* a jitter that is never steady, but idle */
-                        boot_activity_add(&activity, at_ms, at_ms / 50 + at_ms / 5000 % 2 * 50, 64 << 20);
-                cr_assert(boot_activity_settled(&activity), "a look each %lld ms", (long long)interval_ms);
+                /* a jitter that is never steady, but idle */
+                for (int64_t at_ms = 0; at_ms <= 30000; at_ms += interval_ms)
+                        boot_activity_add(&activity, at_ms, at_ms / 50 + at_ms / 5000 % 2 * 50,
+                                          64 << 20);
+                cr_assert(boot_activity_settled(&activity), "a look each %lld ms",
+                          (long long)interval_ms);
         }
 }

@@ -1,12 +1,15 @@
-/* A commit against a guest that goes on writing: when it has stalled, when it only keeps up, when it is given up. */
+/* A commit against a guest that goes on writing: when it has stalled, when it only keeps up, when
+ * it is given up. */
 #include "policies/commit-race.h"
 
 #include <criterion/criterion.h>
 
 enum { STALL_MS = 100 * 1000, NOW_MS = 7 * 1000 };
 
-/* Looks every half second until the state is another than GAINS, or `until_ms` has passed; what came after how long. */
-static enum commit_race_state run(struct commit_race *race, int64_t *at_ms, int64_t until_ms, uint64_t copied, uint64_t written)
+/* Looks every half second until the state is another than GAINS, or `until_ms` has passed; what
+ * came after how long. */
+static enum commit_race_state run(struct commit_race *race, int64_t *at_ms, int64_t until_ms,
+                                  uint64_t copied, uint64_t written)
 {
         uint64_t done = race->done_bytes, total = race->done_bytes + race->least_left_bytes;
         enum commit_race_state first = COMMIT_RACE_GAINS;
@@ -41,7 +44,8 @@ Test(commit_race, one_that_only_keeps_up_is_slow_and_then_lost)
 {
         struct commit_race race = begun(1000 * 1000);
         int64_t at_ms = NOW_MS;
-        cr_assert_eq(run(&race, &at_ms, NOW_MS + STALL_MS / COMMIT_RACE_SLOW_PART, 10, 10), COMMIT_RACE_GAINS);
+        cr_assert_eq(run(&race, &at_ms, NOW_MS + STALL_MS / COMMIT_RACE_SLOW_PART, 10, 10),
+                     COMMIT_RACE_GAINS);
         cr_assert_eq(run(&race, &at_ms, NOW_MS + STALL_MS, 10, 10), COMMIT_RACE_SLOW);
         cr_assert_eq(run(&race, &at_ms, INT64_MAX, 10, 10), COMMIT_RACE_LOST);
         cr_assert_gt(at_ms - NOW_MS, (int64_t)STALL_MS * COMMIT_RACE_LOST_PATIENCE);
@@ -73,7 +77,8 @@ Test(commit_race, what_is_left_counts_from_the_first_byte)
         commit_race_begin(&race, NOW_MS, STALL_MS);
         cr_assert_eq(commit_race_look(&race, NOW_MS, 0, 0), COMMIT_RACE_GAINS);
         cr_assert_eq(commit_race_look(&race, NOW_MS + STALL_MS / 2, 0, 0), COMMIT_RACE_GAINS);
-        cr_assert_eq(commit_race_look(&race, NOW_MS + STALL_MS / 2 + 500, 10, 5000), COMMIT_RACE_GAINS);
+        cr_assert_eq(commit_race_look(&race, NOW_MS + STALL_MS / 2 + 500, 10, 5000),
+                     COMMIT_RACE_GAINS);
         cr_assert_eq(commit_race_look(&race, NOW_MS + STALL_MS, 20, 5000), COMMIT_RACE_GAINS);
         cr_assert_eq(race.least_left_bytes, 4980);
 }

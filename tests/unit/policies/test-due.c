@@ -27,7 +27,8 @@ static void check_rows(const struct row *rows, size_t n_rows)
         for (size_t i = 0; i < n_rows; i++) {
                 const struct row *row = &rows[i];
                 int64_t last_good = row->last_good ? at(row->last_good) : 0;
-                struct due_verdict verdict = due_decide(row->schedule, &saturday_noon, last_good, at(row->now));
+                struct due_verdict verdict =
+                        due_decide(row->schedule, &saturday_noon, last_good, at(row->now));
 
                 cr_assert_str_eq(verdict.reason, row->reason, "row %zu: %s", i, verdict.reason);
                 cr_assert_eq(verdict.due, row->due, "row %zu: due", i);
@@ -40,33 +41,46 @@ static void check_rows(const struct row *rows, size_t n_rows)
 Test(due, weekly)
 {
         static const struct row rows[] = {
-                { VM_SCHEDULE_WEEKLY, NULL, "2026-11-16 09:00", true, true, "2026-11-14 12:00", "2026-11-21 12:00",
-                  "due: no good point yet" },
-                { VM_SCHEDULE_WEEKLY, "2026-11-14 12:03:12", "2026-11-16 09:00", false, false, "2026-11-14 12:00",
-                  "2026-11-21 12:00", "not due: 2026-11-14-120312 serves this slot; next Sat 2026-11-21 12:00" },
-                { VM_SCHEDULE_WEEKLY, "2026-11-07 12:03", "2026-11-16 09:00", true, false, "2026-11-14 12:00", "2026-11-21 12:00",
+                { VM_SCHEDULE_WEEKLY, NULL, "2026-11-16 09:00", true, true, "2026-11-14 12:00",
+                  "2026-11-21 12:00", "due: no good point yet" },
+                { VM_SCHEDULE_WEEKLY, "2026-11-14 12:03:12", "2026-11-16 09:00", false, false,
+                  "2026-11-14 12:00", "2026-11-21 12:00",
+                  "not due: 2026-11-14-120312 serves this slot; next Sat 2026-11-21 12:00" },
+                { VM_SCHEDULE_WEEKLY, "2026-11-07 12:03", "2026-11-16 09:00", true, false,
+                  "2026-11-14 12:00", "2026-11-21 12:00",
                   "due: no good point since Sat 2026-11-14 12:00" },
-                { VM_SCHEDULE_WEEKLY, "2026-11-06 12:03", "2026-11-16 09:00", true, true, "2026-11-14 12:00", "2026-11-21 12:00",
+                { VM_SCHEDULE_WEEKLY, "2026-11-06 12:03", "2026-11-16 09:00", true, true,
+                  "2026-11-14 12:00", "2026-11-21 12:00",
                   "due: no good point since Sat 2026-11-14 12:00" },
-                { VM_SCHEDULE_WEEKLY, "2026-11-07 08:00", "2026-11-16 09:00", true, false, "2026-11-14 12:00", "2026-11-21 12:00",
+                { VM_SCHEDULE_WEEKLY, "2026-11-07 08:00", "2026-11-16 09:00", true, false,
+                  "2026-11-14 12:00", "2026-11-21 12:00",
                   "due: no good point since Sat 2026-11-14 12:00" },
                 /* a Monday rerun doesn't cost next Saturday's */
-                { VM_SCHEDULE_WEEKLY, "2026-11-16 09:00", "2026-11-21 12:00", true, false, "2026-11-21 12:00", "2026-11-28 12:00",
+                { VM_SCHEDULE_WEEKLY, "2026-11-16 09:00", "2026-11-21 12:00", true, false,
+                  "2026-11-21 12:00", "2026-11-28 12:00",
                   "due: no good point since Sat 2026-11-21 12:00" },
                 /* nor does one of Friday evening; one of Saturday morning serves it */
-                { VM_SCHEDULE_WEEKLY, "2026-11-20 23:59:59", "2026-11-21 12:00", true, false, "2026-11-21 12:00",
-                  "2026-11-28 12:00", "due: no good point since Sat 2026-11-21 12:00" },
-                { VM_SCHEDULE_WEEKLY, "2026-11-21 00:00:00", "2026-11-21 12:00", false, false, "2026-11-21 12:00",
-                  "2026-11-28 12:00", "not due: 2026-11-21-000000 serves this slot; next Sat 2026-11-28 12:00" },
+                { VM_SCHEDULE_WEEKLY, "2026-11-20 23:59:59", "2026-11-21 12:00", true, false,
+                  "2026-11-21 12:00", "2026-11-28 12:00",
+                  "due: no good point since Sat 2026-11-21 12:00" },
+                { VM_SCHEDULE_WEEKLY, "2026-11-21 00:00:00", "2026-11-21 12:00", false, false,
+                  "2026-11-21 12:00", "2026-11-28 12:00",
+                  "not due: 2026-11-21-000000 serves this slot; next Sat 2026-11-28 12:00" },
                 /* in the hours before a slot, a run serves it */
-                { VM_SCHEDULE_WEEKLY, "2026-11-14 12:03", "2026-11-20 23:59:59", false, false, "2026-11-14 12:00",
-                  "2026-11-21 12:00", "not due: 2026-11-14-120300 serves this slot; next Sat 2026-11-21 12:00" },
-                { VM_SCHEDULE_WEEKLY, "2026-11-14 12:03", "2026-11-21 00:00", true, false, "2026-11-21 12:00", "2026-11-28 12:00",
+                { VM_SCHEDULE_WEEKLY, "2026-11-14 12:03", "2026-11-20 23:59:59", false, false,
+                  "2026-11-14 12:00", "2026-11-21 12:00",
+                  "not due: 2026-11-14-120300 serves this slot; next Sat 2026-11-21 12:00" },
+                { VM_SCHEDULE_WEEKLY, "2026-11-14 12:03", "2026-11-21 00:00", true, false,
+                  "2026-11-21 12:00", "2026-11-28 12:00",
                   "due early: a run now serves Sat 2026-11-21 12:00" },
-                { VM_SCHEDULE_WEEKLY, "2026-11-21 08:00", "2026-11-21 11:55", false, false, "2026-11-21 12:00", "2026-11-28 12:00",
-                  "not due: 2026-11-21-080000 serves the coming slot, Sat 2026-11-21 12:00; next Sat 2026-11-28 12:00" },
-                { VM_SCHEDULE_WEEKLY, "2026-11-07 12:03", "2026-11-21 11:55", true, false, "2026-11-21 12:00", "2026-11-28 12:00",
-                  "due: no good point since Sat 2026-11-14 12:00; a run now serves Sat 2026-11-21 12:00" },
+                { VM_SCHEDULE_WEEKLY, "2026-11-21 08:00", "2026-11-21 11:55", false, false,
+                  "2026-11-21 12:00", "2026-11-28 12:00",
+                  "not due: 2026-11-21-080000 serves the coming slot, Sat 2026-11-21 12:00; next "
+                  "Sat 2026-11-28 12:00" },
+                { VM_SCHEDULE_WEEKLY, "2026-11-07 12:03", "2026-11-21 11:55", true, false,
+                  "2026-11-21 12:00", "2026-11-28 12:00",
+                  "due: no good point since Sat 2026-11-14 12:00; a run now serves Sat 2026-11-21 "
+                  "12:00" },
         };
 
         use_zone("Europe/Berlin");
@@ -76,24 +90,33 @@ Test(due, weekly)
 Test(due, daily_biweekly_monthly)
 {
         static const struct row rows[] = {
-                { VM_SCHEDULE_DAILY, "2026-11-17 12:01", "2026-11-18 05:59:59", false, false, "2026-11-17 12:00",
-                  "2026-11-18 12:00", "not due: 2026-11-17-120100 serves this slot; next Wed 2026-11-18 12:00" },
-                { VM_SCHEDULE_DAILY, "2026-11-17 12:01", "2026-11-18 06:00", true, false, "2026-11-18 12:00", "2026-11-19 12:00",
+                { VM_SCHEDULE_DAILY, "2026-11-17 12:01", "2026-11-18 05:59:59", false, false,
+                  "2026-11-17 12:00", "2026-11-18 12:00",
+                  "not due: 2026-11-17-120100 serves this slot; next Wed 2026-11-18 12:00" },
+                { VM_SCHEDULE_DAILY, "2026-11-17 12:01", "2026-11-18 06:00", true, false,
+                  "2026-11-18 12:00", "2026-11-19 12:00",
                   "due early: a run now serves Wed 2026-11-18 12:00" },
                 /* the last of a long cycle still has its turn the next day */
-                { VM_SCHEDULE_DAILY, "2026-11-18 01:00", "2026-11-18 12:00", true, false, "2026-11-18 12:00", "2026-11-19 12:00",
+                { VM_SCHEDULE_DAILY, "2026-11-18 01:00", "2026-11-18 12:00", true, false,
+                  "2026-11-18 12:00", "2026-11-19 12:00",
                   "due: no good point since Wed 2026-11-18 12:00" },
-                { VM_SCHEDULE_DAILY, "2026-11-16 12:01", "2026-11-18 12:30", true, true, "2026-11-18 12:00", "2026-11-19 12:00",
+                { VM_SCHEDULE_DAILY, "2026-11-16 12:01", "2026-11-18 12:30", true, true,
+                  "2026-11-18 12:00", "2026-11-19 12:00",
                   "due: no good point since Wed 2026-11-18 12:00" },
-                { VM_SCHEDULE_BIWEEKLY, "2026-11-07 12:01", "2026-11-14 12:00", false, false, "2026-11-07 12:00",
-                  "2026-11-21 12:00", "not due: 2026-11-07-120100 serves this slot; next Sat 2026-11-21 12:00" },
-                { VM_SCHEDULE_BIWEEKLY, "2026-11-07 12:01", "2026-11-21 12:00", true, false, "2026-11-21 12:00", "2026-12-05 12:00",
+                { VM_SCHEDULE_BIWEEKLY, "2026-11-07 12:01", "2026-11-14 12:00", false, false,
+                  "2026-11-07 12:00", "2026-11-21 12:00",
+                  "not due: 2026-11-07-120100 serves this slot; next Sat 2026-11-21 12:00" },
+                { VM_SCHEDULE_BIWEEKLY, "2026-11-07 12:01", "2026-11-21 12:00", true, false,
+                  "2026-11-21 12:00", "2026-12-05 12:00",
                   "due: no good point since Sat 2026-11-21 12:00" },
-                { VM_SCHEDULE_MONTHLY, "2026-11-07 12:01", "2026-12-04 12:00", false, false, "2026-11-07 12:00", "2026-12-05 12:00",
+                { VM_SCHEDULE_MONTHLY, "2026-11-07 12:01", "2026-12-04 12:00", false, false,
+                  "2026-11-07 12:00", "2026-12-05 12:00",
                   "not due: 2026-11-07-120100 serves this slot; next Sat 2026-12-05 12:00" },
-                { VM_SCHEDULE_MONTHLY, "2026-11-07 12:01", "2026-12-05 00:30", true, false, "2026-12-05 12:00", "2027-01-02 12:00",
+                { VM_SCHEDULE_MONTHLY, "2026-11-07 12:01", "2026-12-05 00:30", true, false,
+                  "2026-12-05 12:00", "2027-01-02 12:00",
                   "due early: a run now serves Sat 2026-12-05 12:00" },
-                { VM_SCHEDULE_MONTHLY, "2026-10-03 12:01", "2026-12-05 12:30", true, true, "2026-12-05 12:00", "2027-01-02 12:00",
+                { VM_SCHEDULE_MONTHLY, "2026-10-03 12:01", "2026-12-05 12:30", true, true,
+                  "2026-12-05 12:00", "2027-01-02 12:00",
                   "due: no good point since Sat 2026-12-05 12:00" },
         };
 
@@ -103,7 +126,8 @@ Test(due, daily_biweekly_monthly)
 
 Test(due, manual_is_never_due)
 {
-        struct due_verdict verdict = due_decide(VM_SCHEDULE_MANUAL, &saturday_noon, 0, INT64_C(1794654000));
+        struct due_verdict verdict =
+                due_decide(VM_SCHEDULE_MANUAL, &saturday_noon, 0, INT64_C(1794654000));
         cr_assert_str_eq(verdict.reason, "manual: only when asked for");
         cr_assert(!verdict.due && !verdict.overdue && verdict.slot == 0 && verdict.next_slot == 0);
 }
@@ -112,20 +136,23 @@ Test(due, a_point_from_the_future_serves_nothing_but_a_small_step_of_the_clock_d
 {
         use_zone("Europe/Berlin");
         int64_t now = at("2026-11-16 09:00");
-        struct due_verdict verdict = due_decide(VM_SCHEDULE_WEEKLY, &saturday_noon, at("2031-01-04 12:00"), now);
+        struct due_verdict verdict =
+                due_decide(VM_SCHEDULE_WEEKLY, &saturday_noon, at("2031-01-04 12:00"), now);
         cr_assert(verdict.due && verdict.overdue);
-        cr_assert_str_eq(verdict.reason,
-                         "due: the newest good point is of Sat 2031-01-04 12:00, in the future: was a clock wrong?");
+        cr_assert_str_eq(verdict.reason, "due: the newest good point is of Sat 2031-01-04 12:00, "
+                                         "in the future: was a clock wrong?");
         cr_assert_not(due_decide(VM_SCHEDULE_WEEKLY, &saturday_noon, now + HOUR, now).due);
 }
 
-/* Over a year and a half with all clock changes, in steps of 50 minutes, each schedule, each zone. */
+/* Over a year and a half with all clock changes, in steps of 50 minutes, each schedule, each
+ * zone. */
 #define EACH_MOMENT(now, from) for (int64_t now = (from); now < (from) + 550 * DAY; now += 50 * 60)
 
 static const char *const zones[] = { "Europe/Berlin", "America/New_York", "Australia/Lord_Howe" };
 static const struct week_time starts[] = { { 6, 12, 0 }, { 0, 2, 30 }, { 1, 0, 0 } };
 
-static void check_only_a_point_ends_it(enum vm_schedule schedule, const struct week_time *start, int64_t last_good)
+static void check_only_a_point_ends_it(enum vm_schedule schedule, const struct week_time *start,
+                                       int64_t last_good)
 {
         bool was_due = false;
 
@@ -147,12 +174,15 @@ Test(due, never_ends_by_time_passing)
                 use_zone(zones[z]);
                 for (int schedule = VM_SCHEDULE_DAILY; schedule <= VM_SCHEDULE_MONTHLY; schedule++)
                         for (size_t s = 0; s < ARRAY_LENGTH(starts); s++)
-                                check_only_a_point_ends_it((enum vm_schedule)schedule, &starts[s], 1770000000);
+                                check_only_a_point_ends_it((enum vm_schedule)schedule, &starts[s],
+                                                           1770000000);
         }
 }
 
-/* A run at any moment at which the VM is due makes it not due until the early window of the slot after the one it served. */
-static void check_a_run_serves_one_slot(enum vm_schedule schedule, const struct week_time *start, int64_t now)
+/* A run at any moment at which the VM is due makes it not due until the early window of the slot
+ * after the one it served. */
+static void check_a_run_serves_one_slot(enum vm_schedule schedule, const struct week_time *start,
+                                        int64_t now)
 {
         struct due_verdict before = due_decide(schedule, start, 0, now);
         int64_t again = before.next_slot - due_early_window(schedule);
@@ -175,7 +205,8 @@ Test(due, a_run_serves_exactly_one_slot)
         }
 }
 
-/* An outside clock that starts the cycle within an hour of its time, over a year: each slot is served once, none is left out. */
+/* An outside clock that starts the cycle within an hour of its time, over a year: each slot is
+ * served once, none is left out. */
 Test(due, an_unpunctual_clock_serves_every_slot_once)
 {
         use_zone("Europe/Berlin");
@@ -186,14 +217,18 @@ Test(due, an_unpunctual_clock_serves_every_slot_once)
                 while (slot < at("2027-01-02 11:00")) {
                         slot = due_slot_after((enum vm_schedule)schedule, &saturday_noon, slot);
                         slots++;
-                        for (int64_t called = slot - HOUR + (slots % 7) * 1000; called < slot + 2 * HOUR; called += HOUR) {
-                                if (due_decide((enum vm_schedule)schedule, &saturday_noon, last_good, called).due) {
+                        for (int64_t called = slot - HOUR + (slots % 7) * 1000;
+                             called < slot + 2 * HOUR; called += HOUR) {
+                                if (due_decide((enum vm_schedule)schedule, &saturday_noon,
+                                               last_good, called)
+                                            .due) {
                                         last_good = called;
                                         runs++;
                                 }
                         }
                 }
-                cr_assert_eq(runs, slots, "schedule %d: %u runs in %u slots", schedule, runs, slots);
+                cr_assert_eq(runs, slots, "schedule %d: %u runs in %u slots", schedule, runs,
+                             slots);
         }
 }
 
@@ -205,6 +240,8 @@ Test(due, the_own_timer_begins_a_cycle_once_a_slot_whatever_the_clock_was_before
         cr_assert_not(due_timer_begins(now, now, now + HOUR), "once");
         cr_assert_not(due_timer_begins(now - 12 * HOUR - 1, 0, now), "too late to catch up with");
         cr_assert_not(due_timer_begins(0, 0, now), "nothing is due");
-        cr_assert(due_timer_begins(now, at("2036-02-02 12:00"), now), "a clock that was ten years ahead does not silence it");
-        cr_assert(due_timer_begins(now - 7 * DAY + HOUR, now, now - 7 * DAY + 2 * HOUR), "nor one that was a week ahead");
+        cr_assert(due_timer_begins(now, at("2036-02-02 12:00"), now),
+                  "a clock that was ten years ahead does not silence it");
+        cr_assert(due_timer_begins(now - 7 * DAY + HOUR, now, now - 7 * DAY + 2 * HOUR),
+                  "nor one that was a week ahead");
 }

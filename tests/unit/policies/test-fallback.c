@@ -21,5 +21,6 @@ Test(fallback, the_whole_table)
         };
 
         for (size_t i = 0; i < ARRAY_LENGTH(table); i++)
-                cr_assert_eq(fallback_decide(table[i].fallback, table[i].agent), table[i].verdict, "row %zu", i);
+                cr_assert_eq(fallback_decide(table[i].fallback, table[i].agent), table[i].verdict,
+                             "row %zu", i);
 }

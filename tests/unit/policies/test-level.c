@@ -16,7 +16,8 @@ static void fill(struct level_point points[3])
         points[2] = (struct level_point){ "p1", NULL, NOW - 21 * DAY, true, true, false };
 }
 
-static struct level_choice decide(enum vm_level wanted, unsigned weeks, const struct level_point *points, size_t n)
+static struct level_choice decide(enum vm_level wanted, unsigned weeks,
+                                  const struct level_point *points, size_t n)
 {
         struct level_choice choice;
         level_decide(wanted, weeks, points, n, NOW, &choice);
@@ -40,7 +41,8 @@ Test(level, an_increment_builds_on_the_newest_point_with_a_checkpoint)
         struct level_choice choice = decide(VM_LEVEL_INCREMENTAL, 0, points, 3);
         cr_assert_eq(choice.level, VM_LEVEL_INCREMENTAL);
         cr_assert_str_eq(choice.parent->name, "p3");
-        /* The newest was made while the VM was off: what was written since is known from the older one. */
+        /* The newest was made while the VM was off: what was written since is known from the older
+         * one. */
         points[0].checkpoint = false;
         points[1].checkpoint = true;
         cr_assert_str_eq(decide(VM_LEVEL_INCREMENTAL, 0, points, 3).parent->name, "p2");
@@ -69,7 +71,8 @@ Test(level, a_clock_that_was_set_back_ends_the_chain)
         struct level_choice choice = decide(VM_LEVEL_INCREMENTAL, 0, points, 3);
         cr_assert_eq(choice.level, VM_LEVEL_FULL);
         cr_assert_not(choice.expected);
-        cr_assert_str_eq(choice.reason, "the clock was set back: p3, which it would build on, is of a later time");
+        cr_assert_str_eq(choice.reason,
+                         "the clock was set back: p3, which it would build on, is of a later time");
 }
 
 Test(level, the_first_is_a_full_as_expected)
@@ -101,7 +104,8 @@ Test(level, nothing_builds_on_what_cannot_be_restored_or_is_of_another_machine)
 
 Test(level, a_chain_that_bites_its_own_tail_is_none)
 {
-        struct level_point points[] = { { "a", "b", NOW - DAY, true, true, true }, { "b", "a", NOW - 2 * DAY, true, true, true } };
+        struct level_point points[] = { { "a", "b", NOW - DAY, true, true, true },
+                                        { "b", "a", NOW - 2 * DAY, true, true, true } };
         cr_assert_eq(decide(VM_LEVEL_INCREMENTAL, 0, points, 2).level, VM_LEVEL_FULL);
 }
 

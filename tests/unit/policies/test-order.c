@@ -29,7 +29,8 @@ Test(order, goes_by_priority_and_then_by_name)
 
 Test(order, is_the_same_read_from_either_side)
 {
-        struct inventory_vm a = { .name = (char *)"a", .priority = 1 }, b = { .name = (char *)"b", .priority = 1 };
+        struct inventory_vm a = { .name = (char *)"a", .priority = 1 },
+                            b = { .name = (char *)"b", .priority = 1 };
         const struct inventory_vm *left = &a, *right = &b;
 
         cr_assert_lt(order_compare(&left, &right), 0);

@@ -1,4 +1,5 @@
-/* Retention, by tables for each rule and by properties over many thousand sets made up at random (the seed is fixed). */
+/* Retention, by tables for each rule and by properties over many thousand sets made up at random
+ * (the seed is fixed). */
 #include "policies/retention.h"
 
 #include <criterion/criterion.h>
@@ -13,7 +14,8 @@
 #define WEEK (7 * DAY)
 #define NOW INT64_C(1794654000)
 
-static const struct retention_point *find(const struct retention_point *points, size_t n_points, const char *name)
+static const struct retention_point *find(const struct retention_point *points, size_t n_points,
+                                          const char *name)
 {
         for (size_t i = 0; i < n_points; i++)
                 if (streq(points[i].name, name))
@@ -118,7 +120,8 @@ Test(retention, keep_last)
         assert_kept(&vm, points, NOW, "bad c d e ");
         assert_reason(points, "c", "one of the newest 3 good points (keep_last)");
         assert_reason(points, "a", "no rule keeps it");
-        assert_reason(points, "bad", "damaged, and there is no retention_weeks to say when it may go");
+        assert_reason(points, "bad",
+                      "damaged, and there is no retention_weeks to say when it may go");
         vm.keep_last = 1; /* min_points is the floor */
         assert_kept(&vm, points, NOW, "bad d e ");
 }
@@ -134,14 +137,17 @@ Test(retention, months_and_years_are_local_ones)
                 { .name = "nov", .good = true },          { .name = "nov-late", .good = true },
                 { .name = "nov-bad", .good = false },
         };
-        static const char *const times[] = { "2023-06-01 12:00", "2024-02-01 12:00", "2024-12-31 23:59", "2025-01-01 00:10",
-                                             "2025-11-20 12:00", "2026-09-05 12:00", "2026-10-03 12:00", "2026-10-31 23:30",
-                                             "2026-11-01 00:30", "2026-11-14 12:00", "2026-11-15 12:00" };
+        static const char *const times[] = {
+                "2023-06-01 12:00", "2024-02-01 12:00", "2024-12-31 23:59", "2025-01-01 00:10",
+                "2025-11-20 12:00", "2026-09-05 12:00", "2026-10-03 12:00", "2026-10-31 23:30",
+                "2026-11-01 00:30", "2026-11-14 12:00", "2026-11-15 12:00"
+        };
 
         use_zone("Europe/Berlin"); /* where 23:30 and 00:30 lie in one month, seen from UTC */
         for (size_t i = 0; i < ARRAY_LENGTH(points); i++)
                 points[i].started = at(times[i]);
-        assert_kept(&vm, points, at("2026-11-16 12:00"), "2024-newyear 2025-late sep oct-last nov-late nov-bad ");
+        assert_kept(&vm, points, at("2026-11-16 12:00"),
+                    "2024-newyear 2025-late sep oct-last nov-late nov-bad ");
         assert_reason(points, "oct-last", "the newest good point of 2026-10 (keep_monthly)");
         assert_reason(points, "2024-newyear", "the newest good point of 2024 (keep_yearly)");
 }
@@ -177,7 +183,8 @@ Test(retention, a_chain_stays_whole_to_its_full)
         assert_reason(points, "inc2", "inc3 needs it as its parent");
 }
 
-/* Metadata that cannot be read now may be brought back from a snapshot of the share: then its data must still have what they build on. */
+/* Metadata that cannot be read now may be brought back from a snapshot of the share: then its data
+ * must still have what they build on. */
 Test(retention, what_an_unreadable_point_may_build_on_stays)
 {
         struct inventory_vm vm = { .retention_weeks = 8, .min_points = 1 };
@@ -201,7 +208,8 @@ Test(retention, what_an_unreadable_point_may_build_on_stays)
         assert_reason(points, "full", "first may need it as its parent");
 }
 
-/* The share may only have failed to give the file out this once: the month's point would be gone for good. */
+/* The share may only have failed to give the file out this once: the month's point would be gone
+ * for good. */
 Test(retention, what_builds_on_an_unreadable_point_stays)
 {
         struct inventory_vm vm = { .retention_weeks = 1, .keep_monthly = 12, .min_points = 1 };
@@ -273,7 +281,8 @@ static void make_set(struct set *set)
                 point->unreadable = !point->good && pick(5) == 0;
                 if (point->unreadable && pick(2)) /* its state or a disk, or its metadata */
                         continue;
-                /* mostly an earlier one, now and then anything, also itself or one that does not exist */
+                /* mostly an earlier one, now and then anything, also itself or one that does not
+                 * exist */
                 if (pick(2) == 0)
                         point->parent = pick(10) == 0 ? set->names[pick(ARRAY_LENGTH(set->names))]
                                         : i > 0       ? set->names[pick((unsigned)i)]
@@ -296,12 +305,14 @@ static bool restorable(const struct set *set, const struct retention_point *poin
 {
         if (!point || !point->good || depth > set->count)
                 return false;
-        return !point->parent || restorable(set, find(set->points, set->count, point->parent), depth + 1);
+        return !point->parent ||
+               restorable(set, find(set->points, set->count, point->parent), depth + 1);
 }
 
 static void check_good_ones(const struct inventory_vm *vm, const struct set *set)
 {
-        /* However many good points were younger than a removed one that was good itself, they fill min_points. */
+        /* However many good points were younger than a removed one that was good itself, they fill
+         * min_points. */
         for (size_t i = 0; i < set->count; i++) {
                 const struct retention_point *removed = &set->points[i];
                 unsigned younger_kept = 0;
@@ -309,7 +320,8 @@ static void check_good_ones(const struct inventory_vm *vm, const struct set *set
                         continue;
                 for (size_t j = 0; j < set->count; j++) {
                         const struct retention_point *other = &set->points[j];
-                        younger_kept += !other->remove && other->started <= NOW && other->started >= removed->started &&
+                        younger_kept += !other->remove && other->started <= NOW &&
+                                        other->started >= removed->started &&
                                         restorable(set, other, 0);
                 }
                 cr_assert_geq(younger_kept, vm->min_points > 1 ? vm->min_points : 1);
@@ -323,15 +335,19 @@ static void check_each(const struct inventory_vm *vm, const struct set *set)
 
         for (size_t i = 0; i < set->count; i++) {
                 const struct retention_point *point = &set->points[i];
-                const struct retention_point *parent = point->parent ? find(set->points, set->count, point->parent) : NULL;
+                const struct retention_point *parent =
+                        point->parent ? find(set->points, set->count, point->parent) : NULL;
                 cr_assert(*point->reason);
                 if (point->remove) {
                         cr_assert(!point->good || !parent || !parent->unreadable);
-                        cr_assert(has_rule && !point->held && !point->unreadable && point->started <= NOW);
-                        cr_assert(vm->retention_weeks == 0 || point->started < NOW - vm->retention_weeks * WEEK);
+                        cr_assert(has_rule && !point->held && !point->unreadable &&
+                                  point->started <= NOW);
+                        cr_assert(vm->retention_weeks == 0 ||
+                                  point->started < NOW - vm->retention_weeks * WEEK);
                         cr_assert(point->good || vm->retention_weeks > 0);
                 } else {
-                        cr_assert(!parent || !parent->remove, "%s stays without its parent %s", point->name, point->parent);
+                        cr_assert(!parent || !parent->remove, "%s stays without its parent %s",
+                                  point->name, point->parent);
                 }
         }
 }
@@ -345,10 +361,12 @@ static void check_again_removes_nothing(const struct inventory_vm *vm, const str
                         rest.points[rest.count++] = set->points[i];
         retention_decide(vm, rest.points, rest.count, NOW);
         for (size_t i = 0; i < rest.count; i++)
-                cr_assert_not(rest.points[i].remove, "%s goes only the second time", rest.points[i].name);
+                cr_assert_not(rest.points[i].remove, "%s goes only the second time",
+                              rest.points[i].name);
 }
 
-static void check_the_order_of_points_does_not_matter(const struct inventory_vm *vm, const struct set *set)
+static void check_the_order_of_points_does_not_matter(const struct inventory_vm *vm,
+                                                      const struct set *set)
 {
         struct set turned = { .count = set->count };
 
@@ -395,7 +413,8 @@ Test(retention, a_clock_set_back_removes_no_more)
                 retention_decide(&vm, set.points, set.count, NOW - 200 * DAY);
                 for (size_t i = 0; i < set.count; i++) {
                         cr_assert(!set.points[i].remove || later[i].remove);
-                        cr_assert(!set.points[i].remove || set.points[i].started <= NOW - 200 * DAY);
+                        cr_assert(!set.points[i].remove ||
+                                  set.points[i].started <= NOW - 200 * DAY);
                 }
         }
 }

@@ -8,7 +8,9 @@
 #define MIB (UINT64_C(1) << 20)
 
 /* An hour, at 1 MiB/s. */
-static const struct scrub_budget hour = { .whole_seconds = 3600, .left_seconds = 3600, .first = true, .bytes_per_second = MIB };
+static const struct scrub_budget hour = {
+        .whole_seconds = 3600, .left_seconds = 3600, .first = true, .bytes_per_second = MIB
+};
 
 Test(scrub, the_one_that_was_known_to_be_whole_longest_ago_comes_first)
 {

@@ -1,4 +1,5 @@
-/* Implements share-fixture.h: a share that is a real mount, in a mount namespace of the test's own. */
+/* Implements share-fixture.h: a share that is a real mount, in a mount namespace of the test's
+ * own. */
 #include "share-fixture.h"
 
 #include <criterion/criterion.h>
@@ -32,7 +33,8 @@ int shell(const char *format, ...)
         if (child_run(argv, &options, &result, NULL) < 0)
                 return -1;
         if (result.status)
-                fprintf(stderr, "%s: status %d: %s%s\n", command, result.status, result.output, result.errors);
+                fprintf(stderr, "%s: status %d: %s%s\n", command, result.status, result.output,
+                        result.errors);
         return result.status;
 }
 
@@ -44,8 +46,8 @@ void share_mount(unsigned size_mib)
         cr_assert_eq(unshare(CLONE_NEWNS), 0, "unshare: %s", strerror(errno));
         cr_assert_eq(mount("none", "/", NULL, MS_REC | MS_SLAVE, NULL), 0);
         cr_assert_eq(mount("tmpfs", "/mnt", "tmpfs", 0, NULL), 0);
-        cr_assert_eq(shell("mkdir " SHARE
-                           " && truncate -s %uM /mnt/image && mkfs.ext4 -q -F -m 0 /mnt/image && mount -o loop /mnt/image " SHARE,
+        cr_assert_eq(shell("mkdir " SHARE " && truncate -s %uM /mnt/image && mkfs.ext4 -q -F -m 0 "
+                           "/mnt/image && mount -o loop /mnt/image " SHARE,
                            size_mib),
                      0);
 }
@@ -61,14 +63,16 @@ void share_refuse(int call, unsigned argument, unsigned value, int errnum)
         struct sock_filter program[] = {
                 BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 3),
-                BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)offsetof(struct seccomp_data, args) + argument * 8),
+                BPF_STMT(BPF_LD | BPF_W | BPF_ABS,
+                         (unsigned)offsetof(struct seccomp_data, args) + argument * 8),
                 BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1),
                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)errnum),
                 BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
         };
         struct sock_fprog filter = { .len = ARRAY_LENGTH(program), .filter = program };
         cr_assert_eq(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
-        cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0, "seccomp: %s", strerror(errno));
+        cr_assert_eq(prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter), 0, "seccomp: %s",
+                     strerror(errno));
 }
 
 static int frozen_fd = -1;
@@ -107,7 +111,8 @@ struct repository *share_repository(unsigned size_mib)
         share_mount(size_mib);
         _cleanup_free_ char *uuid = NULL;
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(repository_init(SHARE, REPOSITORY_FSTYPE_ANY, &uuid, &error), 0, "%s", error_message(error));
+        cr_assert_eq(repository_init(SHARE, REPOSITORY_FSTYPE_ANY, &uuid, &error), 0, "%s",
+                     error_message(error));
         struct repository *repository = repository_open(SHARE, REPOSITORY_FSTYPE_ANY, &error);
         cr_assert(repository, "%s", error_message(error));
         return repository;
@@ -163,27 +168,34 @@ static void write_and_hash(struct staging *staging, const char *name, mode_t mod
 {
         _cleanup_error_ struct error *error = NULL;
         uint64_t bytes = 0;
-        cr_assert_eq(staging_write_file(staging, name, mode, text, strlen(text), &error), 0, "%s", error_message(error));
+        cr_assert_eq(staging_write_file(staging, name, mode, text, strlen(text), &error), 0, "%s",
+                     error_message(error));
         _cleanup_free_ char *sha256 = hash(staging, name, &bytes);
         cr_assert_eq(bytes, strlen(text));
 }
 
-static struct staging *stage(struct repository *repository, const char *job, struct metadata *metadata)
+static struct staging *stage(struct repository *repository, const char *job,
+                             struct metadata *metadata)
 {
         _cleanup_error_ struct error *error = NULL;
         struct staging *staging = staging_create(repository, "host-1", "vm-1", job, &error);
         cr_assert(staging, "%s", error_message(error));
         const char *backing = metadata->disks[0].backing_file;
-        cr_assert_eq(shell("umask 022; qemu-img create -q -f qcow2 %s%s %s/vm-1-vda.qcow2 1M", backing ? "-F qcow2 -b " : "",
-                           backing ? backing : "", staging_path(staging)),
+        cr_assert_eq(shell("umask 022; qemu-img create -q -f qcow2 %s%s %s/vm-1-vda.qcow2 1M",
+                           backing ? "-F qcow2 -b " : "", backing ? backing : "",
+                           staging_path(staging)),
                      0);
-        metadata->disks[0].sha256 = hash(staging, "vm-1-vda.qcow2", &metadata->disks[0].stored_bytes);
+        metadata->disks[0].sha256 =
+                hash(staging, "vm-1-vda.qcow2", &metadata->disks[0].stored_bytes);
         _cleanup_free_ char *text = metadata_format(metadata);
         write_and_hash(staging, POINT_METADATA_NAME, 0640, text);
-        write_and_hash(staging, "vm-1.xml", 0600,
-                       "<domain type='kvm'><name>vm-1</name><uuid>0b9a7d1c-1111-4222-8333-444455556666</uuid>"
-                       "<devices><disk type='file' device='disk'><source file='/var/lib/libvirt/images/vm-1.qcow2'/>"
-                       "<target dev='vda' bus='virtio'/></disk></devices></domain>\n");
+        write_and_hash(
+                staging, "vm-1.xml", 0600,
+                "<domain "
+                "type='kvm'><name>vm-1</name><uuid>0b9a7d1c-1111-4222-8333-444455556666</uuid>"
+                "<devices><disk type='file' device='disk'><source "
+                "file='/var/lib/libvirt/images/vm-1.qcow2'/>"
+                "<target dev='vda' bus='virtio'/></disk></devices></domain>\n");
         write_and_hash(staging, "backup.log", 0640, "all went well\n");
         write_and_hash(staging, "configs/version.txt", 0600, "9.16(4)\n");
         return staging;
@@ -198,9 +210,11 @@ struct staging *stage_sample(struct repository *repository, const char *job, con
 void publish_metadata(struct repository *repository, struct metadata *metadata)
 {
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_(staging_freep) struct staging *staging = stage(repository, metadata->point, metadata);
+        _cleanup_(staging_freep) struct staging *staging =
+                stage(repository, metadata->point, metadata);
         cr_assert_eq(staging_write_checksums(staging, &error), 0, "%s", error_message(error));
-        cr_assert_eq(staging_publish(staging, metadata->point, &error), 0, "%s", error_message(error));
+        cr_assert_eq(staging_publish(staging, metadata->point, &error), 0, "%s",
+                     error_message(error));
 }
 
 char *publish_sample(struct repository *repository, int64_t started)

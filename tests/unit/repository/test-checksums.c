@@ -60,7 +60,8 @@ Test(checksums, are_read_strictly)
                 cr_expect_eq(r, cases[i].error ? -1 : 0, "case %zu", i);
                 if (cases[i].error && error) {
                         cr_expect_eq(error->kind, ERROR_CORRUPT);
-                        cr_expect(strstr(error->message, cases[i].error), "case %zu: %s", i, error->message);
+                        cr_expect(strstr(error->message, cases[i].error), "case %zu: %s", i,
+                                  error->message);
                 }
         }
 }

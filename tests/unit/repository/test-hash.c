@@ -28,8 +28,10 @@ Test(hash, of_known_files)
                 uint64_t bytes;
                 const char *sha256;
         } cases[] = {
-                { "printf ''", 0, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
-                { "printf abc", 3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+                { "printf ''", 0,
+                  "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
+                { "printf abc", 3,
+                  "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
                 { "head -c 1000000 /dev/zero | tr '\\0' a", 1000000,
                   "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0" },
         };
@@ -37,7 +39,8 @@ Test(hash, of_known_files)
                 _cleanup_close_ int fd = -1;
                 _cleanup_free_ char *path = make_file(cases[i].command, &fd);
                 uint64_t bytes = 1;
-                _cleanup_free_ char *sha256 = hash_file(fd, path, cases[i].bytes, NULL, &bytes, NULL);
+                _cleanup_free_ char *sha256 =
+                        hash_file(fd, path, cases[i].bytes, NULL, &bytes, NULL);
                 cr_expect_str_eq(sha256, cases[i].sha256);
                 cr_expect_eq(bytes, cases[i].bytes);
         }
@@ -68,7 +71,9 @@ Test(hash, tells_its_progress_and_can_be_cancelled)
         _cleanup_close_ int fd = -1;
         _cleanup_free_ char *path = make_file("head -c 100000000 /dev/zero", &fd);
         struct seen seen = { 0 };
-        struct staging_progress progress = { .on_bytes = on_bytes, .cancelled = is_cancelled, .data = &seen };
+        struct staging_progress progress = { .on_bytes = on_bytes,
+                                             .cancelled = is_cancelled,
+                                             .data = &seen };
         uint64_t bytes = 0;
         int64_t before = clock_monotonic_ms();
         _cleanup_free_ char *sha256 = hash_file(fd, path, 100000000, &progress, &bytes, NULL);

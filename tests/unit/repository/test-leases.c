@@ -20,7 +20,8 @@ enum { STARTED = 1769983215, A_DAY = 24 * 3600 };
 #define JOB "20261120-3f9a"
 #define LEASE VM "/.reading-" JOB
 
-static struct lease *take(struct repository *repository, const char *first, const char *second, enum lease_life life)
+static struct lease *take(struct repository *repository, const char *first, const char *second,
+                          enum lease_life life)
 {
         _cleanup_error_ struct error *error = NULL;
         char *const points[] = { (char *)(uintptr_t)first, (char *)(uintptr_t)second, NULL };
@@ -41,7 +42,8 @@ static size_t sweep(struct repository *repository, int64_t now, bool dry_run)
 {
         size_t removed = 99;
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(leases_sweep(repository, "host-1", "vm-1", now, dry_run, &removed, &error), 0, "%s", error_message(error));
+        cr_assert_eq(leases_sweep(repository, "host-1", "vm-1", now, dry_run, &removed, &error), 0,
+                     "%s", error_message(error));
         return removed;
 }
 
@@ -68,7 +70,8 @@ Test(leases, a_point_that_is_gone_cannot_be_leased, .fini = share_unmount)
         _cleanup_free_ char *point = publish_sample(repository, STARTED);
         char *const points[] = { point, (char *)(uintptr_t) "2026-01-01-000000", NULL };
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_null(lease_take(repository, "host-1", "vm-1", points, JOB, LEASE_OF_PROCESS, &error));
+        cr_assert_null(
+                lease_take(repository, "host-1", "vm-1", points, JOB, LEASE_OF_PROCESS, &error));
         cr_assert_eq(error->kind, ERROR_REFUSED);
         cr_assert(strstr(error->message, "2026-01-01-000000"), "%s", error->message);
         cr_assert_eq(shell("test ! -e " LEASE), 0);

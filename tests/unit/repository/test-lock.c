@@ -70,7 +70,8 @@ Test(lock, a_second_holder_is_told_who_has_it, .fini = share_unmount)
         _cleanup_(lock_holder_done) struct lock_holder nobody = { 0 };
         cr_assert_eq(repository_lock(repository, &nobody, NULL), LOCK_TAKEN, "SIGKILL frees it");
         cr_expect_null(nobody.host);
-        cr_assert_eq(repository_lock(repository, &nobody, NULL), LOCK_TAKEN, "taking it twice is fine");
+        cr_assert_eq(repository_lock(repository, &nobody, NULL), LOCK_TAKEN,
+                     "taking it twice is fine");
         _cleanup_free_ char *text = fs_read_file(LOCK, 4096, NULL, NULL);
         _cleanup_free_ char *line = xasprintf("\npid: %ld\n", (long)getpid());
         cr_expect(strstr(text, line), "%s", text);
@@ -79,11 +80,13 @@ Test(lock, a_second_holder_is_told_who_has_it, .fini = share_unmount)
 Test(lock, is_given_back_by_unlock_and_by_free, .fini = share_unmount)
 {
         _cleanup_(repository_freep) struct repository *first = share_repository(32);
-        _cleanup_(repository_freep) struct repository *second = repository_open(SHARE, REPOSITORY_FSTYPE_ANY, NULL);
+        _cleanup_(repository_freep) struct repository *second =
+                repository_open(SHARE, REPOSITORY_FSTYPE_ANY, NULL);
         struct lock_holder holder = { 0 };
         cr_assert_eq(repository_lock(first, &holder, NULL), LOCK_TAKEN);
         _cleanup_(lock_holder_done) struct lock_holder seen = { 0 };
-        cr_assert_eq(repository_lock(second, &seen, NULL), LOCK_HELD_ELSEWHERE, "two in one process exclude each other as well");
+        cr_assert_eq(repository_lock(second, &seen, NULL), LOCK_HELD_ELSEWHERE,
+                     "two in one process exclude each other as well");
         repository_unlock(first);
         struct stat st;
         cr_assert_eq(stat(LOCK, &st), 0);
@@ -148,10 +151,12 @@ Test(lock, is_not_kept_by_a_probe_that_is_stuck_when_its_holder_dies, .fini = sh
         cr_expect_eq(taken, LOCK_TAKEN);
         cr_expect_eq(held.l_type, F_WRLCK, "it was held");
         cr_expect(answered == 1 && probed == -1, "the probe hung");
-        cr_expect(r == 0 && after.l_type == F_UNLCK, "it is free although the probe's child hangs on");
+        cr_expect(r == 0 && after.l_type == F_UNLCK,
+                  "it is free although the probe's child hangs on");
 }
 
-/* As when a lease has expired: the server has let go of the lock, and the descriptor is there still. */
+/* As when a lease has expired: the server has let go of the lock, and the descriptor is there
+ * still. */
 static void lose_lock(struct repository *repository)
 {
         struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
@@ -197,7 +202,8 @@ Test(check_holder, refuses_when_another_process_holds_it, .fini = share_unmount)
 {
         _cleanup_(repository_freep) struct repository *repository = share_repository(32);
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(repository_check_holder(repository, getpid(), &error), 0, "nobody has ever locked it");
+        cr_assert_eq(repository_check_holder(repository, getpid(), &error), 0,
+                     "nobody has ever locked it");
         pid_t pid = start_holder();
         cr_assert_eq(repository_check_holder(repository, pid, &error), 0);
 
@@ -208,9 +214,11 @@ Test(check_holder, refuses_when_another_process_holds_it, .fini = share_unmount)
 
         overwrite_holder("orch lock\nhost: elsewhere\npid: 1\nboot: another\npid-namespace: 1\n");
         error = error_free(error);
-        cr_assert_eq(repository_check_holder(repository, 1, &error), -1, "a pid of another machine");
+        cr_assert_eq(repository_check_holder(repository, 1, &error), -1,
+                     "a pid of another machine");
         overwrite_holder("");
-        cr_assert_eq(repository_check_holder(repository, getpid(), NULL), 0, "a holder without a name");
+        cr_assert_eq(repository_check_holder(repository, getpid(), NULL), 0,
+                     "a holder without a name");
         end_holder(pid);
         overwrite_holder("orch lock\nhost: elsewhere\npid: 1\n");
         cr_assert_eq(repository_check_holder(repository, getpid(), NULL), 0, "one that is gone");
@@ -255,17 +263,20 @@ Test(break_lock, of_another_host_needs_force, .fini = share_unmount)
 {
         _cleanup_(repository_freep) struct repository *repository = share_repository(32);
         pid_t pid = start_holder();
-        overwrite_holder(
-                "orch lock\nhost: elsewhere\npid: 1\nsince: 2026-02-01T22:00:15Z\nboot: other\npid-namespace: 4026531836\n");
-        expect_break_refused(repository, false, "another host (host elsewhere, pid 1, since 2026-02-01T22:00:15Z)");
+        overwrite_holder("orch lock\nhost: elsewhere\npid: 1\nsince: 2026-02-01T22:00:15Z\nboot: "
+                         "other\npid-namespace: 4026531836\n");
+        expect_break_refused(repository, false,
+                             "another host (host elsewhere, pid 1, since 2026-02-01T22:00:15Z)");
         _cleanup_(lock_holder_done) struct lock_holder holder = { 0 };
         cr_assert_eq(repository_break_lock(repository, true, &holder, NULL), 0);
         cr_expect_str_eq(holder.host, "elsewhere");
         cr_expect_eq(holder.since, 1769983215);
         cr_expect_eq(shell("ls " SHARE "/.orch-lock.broken-*"), 0);
         struct lock_holder nobody = { 0 };
-        cr_expect_eq(repository_lock(repository, &nobody, NULL), LOCK_TAKEN, "although the old one still holds what was renamed");
-        _cleanup_(repository_freep) struct repository *third = repository_open(SHARE, REPOSITORY_FSTYPE_ANY, NULL);
+        cr_expect_eq(repository_lock(repository, &nobody, NULL), LOCK_TAKEN,
+                     "although the old one still holds what was renamed");
+        _cleanup_(repository_freep) struct repository *third =
+                repository_open(SHARE, REPOSITORY_FSTYPE_ANY, NULL);
         _cleanup_(lock_holder_done) struct lock_holder ours = { 0 };
         cr_expect_eq(repository_lock(third, &ours, NULL), LOCK_HELD_ELSEWHERE);
         cr_expect_eq(ours.pid, getpid());
@@ -276,9 +287,10 @@ Test(break_lock, of_another_container_of_this_machine_says_so, .fini = share_unm
 {
         _cleanup_(repository_freep) struct repository *repository = share_repository(32);
         pid_t pid = start_holder();
-        cr_assert_eq(shell("sed 's/^pid-namespace: .*/pid-namespace: 1/; s/^host: .*/host: box/' " LOCK
-                           " >/mnt/text && cat /mnt/text >" LOCK),
-                     0);
+        cr_assert_eq(
+                shell("sed 's/^pid-namespace: .*/pid-namespace: 1/; s/^host: .*/host: box/' " LOCK
+                      " >/mnt/text && cat /mnt/text >" LOCK),
+                0);
         expect_break_refused(repository, false, "another container of this machine (host box");
         end_holder(pid);
 }
@@ -291,7 +303,9 @@ Test(break_lock, that_a_child_of_a_dead_holder_keeps_says_so, .fini = share_unmo
         if (gone == 0)
                 _exit(0);
         waitpid(gone, NULL, 0);
-        cr_assert_eq(shell("sed 's/^pid: .*/pid: %ld/' " LOCK " >/mnt/text && cat /mnt/text >" LOCK, (long)gone), 0);
+        cr_assert_eq(shell("sed 's/^pid: .*/pid: %ld/' " LOCK " >/mnt/text && cat /mnt/text >" LOCK,
+                           (long)gone),
+                     0);
         expect_break_refused(repository, false, "has ended");
         _cleanup_(lock_holder_done) struct lock_holder holder = { 0 };
         cr_expect_eq(repository_break_lock(repository, true, &holder, NULL), 0);

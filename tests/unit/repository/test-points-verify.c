@@ -16,12 +16,14 @@ static char *verify_to(struct repository *repository, const char *name, enum poi
 {
         _cleanup_point_list_ struct point_list list = { 0 };
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(points_scan_named(repository, "vm-1", &list, &error), 0, "%s", error_message(error));
+        cr_assert_eq(points_scan_named(repository, "vm-1", &list, &error), 0, "%s",
+                     error_message(error));
         const struct point *point = points_choose(&list, "vm-1", name, &error);
         cr_assert(point, "%s", error_message(error));
         _cleanup_strv_ char **damage = NULL;
         uint64_t bytes = 0;
-        cr_assert_eq(points_verify(repository, point, &list, depth, NULL, &bytes, &damage, &error), 0, "%s", error_message(error));
+        cr_assert_eq(points_verify(repository, point, &list, depth, NULL, &bytes, &damage, &error),
+                     0, "%s", error_message(error));
         return strv_join(damage, "; ");
 }
 
@@ -45,9 +47,12 @@ Test(points_verify, in_two_halves, .fini = share_unmount)
                 bool rest;
         } cases[] = {
                 { "true", false, false },
-                { "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=60000 conv=notrunc status=none", true, false },
-                { "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=0 conv=notrunc status=none", true, true },
-                { "rm vm-1-vda.qcow2", true, false }, /* the scan of the points tells that at once */
+                { "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=60000 conv=notrunc status=none", true,
+                  false },
+                { "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=0 conv=notrunc status=none", true,
+                  true },
+                /* the scan of the points tells that at once */
+                { "rm vm-1-vda.qcow2", true, false },
                 { "echo >> vm-1.xml", false, true },
                 { "rm configs/version.txt", false, true },
                 { "sed -i /vda/d checksums.sha256", true, true },
@@ -80,8 +85,8 @@ static void hold(struct point_state *state, void *data _unused_)
         state->held = true;
 }
 
-/* What orch and readers do to a point leaves it untouched; whatever else is done to any file of it shows, also where its size and times are
- * put back. */
+/* What orch and readers do to a point leaves it untouched; whatever else is done to any file of it
+ * shows, also where its size and times are put back. */
 Test(points_verify, what_touches_a_point, .fini = share_unmount)
 {
         static const struct {
@@ -90,7 +95,8 @@ Test(points_verify, what_touches_a_point, .fini = share_unmount)
         } cases[] = {
                 { "cat * configs/* > /dev/null; qemu-img check -q vm-1-vda.qcow2", true },
                 { "mkdir proof; echo x > proof/screen", true },
-                { "touch -r vm-1-vda.qcow2 ../when; printf x | dd of=vm-1-vda.qcow2 bs=1 seek=70000 conv=notrunc status=none; "
+                { "touch -r vm-1-vda.qcow2 ../when; printf x | dd of=vm-1-vda.qcow2 bs=1 "
+                  "seek=70000 conv=notrunc status=none; "
                   "touch -r ../when vm-1-vda.qcow2",
                   false },
                 { "cp -p vm-1-vda.qcow2 ../copy; mv ../copy vm-1-vda.qcow2", false },
@@ -106,11 +112,13 @@ Test(points_verify, what_touches_a_point, .fini = share_unmount)
                 cr_assert_eq(points_change_state(repository, path, hold, NULL, NULL, NULL), 0);
                 cr_assert(is_untouched(repository, name));
                 cr_assert_eq(shell("cd " VM "/%s && { %s; }", name, cases[i].command), 0);
-                cr_expect_eq(is_untouched(repository, name), cases[i].untouched, "%s", cases[i].command);
+                cr_expect_eq(is_untouched(repository, name), cases[i].untouched, "%s",
+                             cases[i].command);
         }
 }
 
-/* An increment, a day after the one before; `twist` may make it a wrong one. Returns its name, the caller's. */
+/* An increment, a day after the one before; `twist` may make it a wrong one. Returns its name, the
+ * caller's. */
 static char *publish_child(struct repository *repository, int64_t started, const char *parent,
                            void (*twist)(struct metadata *metadata))
 {
@@ -132,19 +140,25 @@ Test(points_verify, finds_every_kind_of_damage_and_all_of_it_at_once, .fini = sh
                 const char *command; /* in the point's folder */
                 const char *words[3];
         } cases[] = {
-                { "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=70000 conv=notrunc status=none", { "vm-1-vda.qcow2 is damaged" } },
-                { "rm vm-1-vda.qcow2 configs/version.txt", { "vm-1-vda.qcow2 is missing", "configs/version.txt is missing" } },
+                { "printf x | dd of=vm-1-vda.qcow2 bs=1 seek=70000 conv=notrunc status=none",
+                  { "vm-1-vda.qcow2 is damaged" } },
+                { "rm vm-1-vda.qcow2 configs/version.txt",
+                  { "vm-1-vda.qcow2 is missing", "configs/version.txt is missing" } },
                 { "truncate -s 100000 vm-1-vda.qcow2", { "vm-1-vda.qcow2 is damaged" } },
-                { "truncate -s 10 vm-1-vda.qcow2", { "is damaged", "not a qcow2 image that can be opened" } },
+                { "truncate -s 10 vm-1-vda.qcow2",
+                  { "is damaged", "not a qcow2 image that can be opened" } },
                 { "rm checksums.sha256", { "checksums.sha256 is missing" } },
                 { "sed -i /vm-1.xml/d checksums.sha256", { "does not list vm-1.xml" } },
-                { "rm backup-metadata.json", { "backup-metadata.json is missing", "backup-metadata.json" } },
+                { "rm backup-metadata.json",
+                  { "backup-metadata.json is missing", "backup-metadata.json" } },
                 { "sed -i 's/\"vm\": \"vm-1\"/\"vm\": \"vm-2\"/' backup-metadata.json",
                   { "is that of host-1/vm-2/", "backup-metadata.json is damaged" } },
-                { "echo '<domain' >vm-1.xml; sha256sum vm-1.xml >s; sed -i '/vm-1.xml/d' checksums.sha256; cat s "
+                { "echo '<domain' >vm-1.xml; sha256sum vm-1.xml >s; sed -i '/vm-1.xml/d' "
+                  "checksums.sha256; cat s "
                   ">>checksums.sha256",
                   { "vm-1.xml" } },
-                { "sed -i 's/0b9a7d1c/0b9a7d1d/' vm-1.xml", { "vm-1.xml is damaged", "is of the VM 0b9a7d1d" } },
+                { "sed -i 's/0b9a7d1c/0b9a7d1d/' vm-1.xml",
+                  { "vm-1.xml is damaged", "is of the VM 0b9a7d1d" } },
                 { "sed -i 's/vda/vdb/' vm-1.xml", { "has no disk vda" } },
         };
         _cleanup_(repository_freep) struct repository *repository = share_repository(64);
@@ -198,11 +212,13 @@ Test(points_verify, a_chain_is_followed_to_its_parent, .fini = share_unmount)
                 { twist_target, "which has no such disk" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-                _cleanup_free_ char *wrong = publish_child(repository, STARTED + 3 * DAY + (int64_t)i, child, cases[i].twist);
+                _cleanup_free_ char *wrong = publish_child(
+                        repository, STARTED + 3 * DAY + (int64_t)i, child, cases[i].twist);
                 _cleanup_free_ char *damage = verify(repository, wrong);
                 cr_expect(strstr(damage, cases[i].words), "case %zu: %s", i, damage);
         }
-        _cleanup_free_ char *same_second = publish_child(repository, STARTED + 5 * DAY, full, twist_start);
+        _cleanup_free_ char *same_second =
+                publish_child(repository, STARTED + 5 * DAY, full, twist_start);
         assert_whole(repository, same_second);
         _cleanup_free_ char *older = publish_child(repository, STARTED - DAY, full, NULL);
         _cleanup_free_ char *order = verify(repository, older);
@@ -211,9 +227,11 @@ Test(points_verify, a_chain_is_followed_to_its_parent, .fini = share_unmount)
         cr_assert_eq(shell("mv " VM "/%s /mnt/aside", child), 0);
         _cleanup_free_ char *missing = verify(repository, grandchild);
         cr_expect(strstr(missing, "which is missing"), "%s", missing);
-        cr_assert_eq(shell("mv /mnt/aside " VM "/%s && : >" VM "/%s/vm-1-vda.qcow2", child, child), 0);
+        cr_assert_eq(shell("mv /mnt/aside " VM "/%s && : >" VM "/%s/vm-1-vda.qcow2", child, child),
+                     0);
         _cleanup_free_ char *damaged = verify(repository, grandchild);
-        cr_expect(strstr(damaged, "which is damaged: vm-1-vda.qcow2 has 0 bytes where"), "%s", damaged);
+        cr_expect(strstr(damaged, "which is damaged: vm-1-vda.qcow2 has 0 bytes where"), "%s",
+                  damaged);
 }
 
 static bool always(void *data)
@@ -232,7 +250,9 @@ Test(points_verify, a_cancelled_one_finds_nothing, .fini = share_unmount)
         char **damage = NULL;
         uint64_t bytes = 0;
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(points_verify(repository, &list.items[0], &list, POINTS_WHOLE, &progress, &bytes, &damage, &error), -1);
+        cr_assert_eq(points_verify(repository, &list.items[0], &list, POINTS_WHOLE, &progress,
+                                   &bytes, &damage, &error),
+                     -1);
         cr_expect_eq(error->kind, ERROR_CANCELLED);
         cr_expect_null(damage);
 }
@@ -245,9 +265,11 @@ Test(points_verify, a_word_means_a_point, .fini = share_unmount)
         cr_assert_eq(shell("rm " VM "/%s/vm-1-vda.qcow2", new), 0);
         _cleanup_point_list_ struct point_list list = { 0 };
         cr_assert_eq(points_scan_all(repository, &list, NULL), 0);
-        cr_expect_str_eq(points_choose(&list, "vm-1", NULL, NULL)->name, old, "the newest one is damaged");
+        cr_expect_str_eq(points_choose(&list, "vm-1", NULL, NULL)->name, old,
+                         "the newest one is damaged");
         cr_expect_str_eq(points_choose(&list, "vm-1", "latest", NULL)->name, old);
-        cr_expect_str_eq(points_choose(&list, "vm-1", new, NULL)->name, new, "it may be asked for by name");
+        cr_expect_str_eq(points_choose(&list, "vm-1", new, NULL)->name, new,
+                         "it may be asked for by name");
         cr_expect_str_eq(points_choose(&list, "vm-1", "2026-02-02", NULL)->name, new);
         _cleanup_error_ struct error *several = NULL;
         cr_expect_null(points_choose(&list, "vm-1", "2026-02", &several));
@@ -260,8 +282,10 @@ Test(points_verify, vms_are_listed_by_their_folders, .fini = share_unmount)
 {
         _cleanup_(repository_freep) struct repository *repository = share_repository(64);
         free(publish_sample(repository, STARTED));
-        cr_assert_eq(shell("cd " SHARE " && mkdir -p host-2/vm-1/2026-02-01-000000 host-2/a/2026-02-01-000000 host-2/b/latest "
-                           "host-2/.staging/x metadata/z/2026-02-01-000000 && ln -s vm-1 host-1/link && touch host-2/file"),
+        cr_assert_eq(shell("cd " SHARE " && mkdir -p host-2/vm-1/2026-02-01-000000 "
+                           "host-2/a/2026-02-01-000000 host-2/b/latest "
+                           "host-2/.staging/x metadata/z/2026-02-01-000000 && ln -s vm-1 "
+                           "host-1/link && touch host-2/file"),
                      0);
         _cleanup_strv_ char **vms = NULL;
         cr_assert_eq(points_list_vms(repository, &vms, NULL), 0);

@@ -1,5 +1,6 @@
-/* Asks the parsers about a file: `config-verdict orch|vm-list|profile FILE…` prints a line "== FILE: ok" or "== FILE: refused" for each and
- * its problems below. Exits 0 when all were accepted, 2 when one was refused. For tests that compare answers. */
+/* Asks the parsers about a file: `config-verdict orch|vm-list|profile FILE…` prints a line "==
+ * FILE: ok" or "== FILE: refused" for each and its problems below. Exits 0 when all were accepted,
+ * 2 when one was refused. For tests that compare answers. */
 #include <stdio.h>
 
 #include "base/strings.h"
@@ -11,7 +12,8 @@
 static bool is_accepted(const char *kind, const char *path, struct problems *problems)
 {
         if (streq(kind, "orch")) {
-                _cleanup_(settings_freep) struct settings *settings = settings_load(path, NULL, problems);
+                _cleanup_(settings_freep) struct settings *settings =
+                        settings_load(path, NULL, problems);
                 return settings != NULL;
         }
         if (streq(kind, "profile")) {
@@ -21,13 +23,15 @@ static bool is_accepted(const char *kind, const char *path, struct problems *pro
                         text ? appliance_profile_parse(text, length, path, "x", problems) : NULL;
                 return profile != NULL;
         }
-        _cleanup_(inventory_freep) struct inventory *inventory = inventory_load(path, NULL, problems);
+        _cleanup_(inventory_freep) struct inventory *inventory =
+                inventory_load(path, NULL, problems);
         return inventory != NULL;
 }
 
 int main(int argc, char **argv)
 {
-        if (argc < 3 || (!streq(argv[1], "orch") && !streq(argv[1], "vm-list") && !streq(argv[1], "profile"))) {
+        if (argc < 3 ||
+            (!streq(argv[1], "orch") && !streq(argv[1], "vm-list") && !streq(argv[1], "profile"))) {
                 fprintf(stderr, "usage: %s orch|vm-list|profile FILE…\n", argv[0]);
                 return 1;
         }

@@ -1,5 +1,6 @@
-/* For tests/schema/test-message-schemas.py. Without an argument: prints a sample of every kind, one "KIND<tab>JSON" a line. With
- * "parse": reads such lines and answers each with "ok<tab>JSON as written again" or "refused<tab>why". */
+/* For tests/schema/test-message-schemas.py. Without an argument: prints a sample of every kind, one
+ * "KIND<tab>JSON" a line. With "parse": reads such lines and answers each with "ok<tab>JSON as
+ * written again" or "refused<tab>why". */
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
@@ -53,15 +54,19 @@ static char *rewrite(const char *kind, const char *text, struct error **err)
 {
         size_t length = strlen(text);
         if (streq(kind, "backup-metadata")) {
-                _cleanup_(metadata_freep) struct metadata *metadata = metadata_parse(text, length, err);
+                _cleanup_(metadata_freep) struct metadata *metadata =
+                        metadata_parse(text, length, err);
                 return metadata ? metadata_format(metadata) : NULL;
         }
         if (streq(kind, "state")) {
                 _cleanup_point_state_ struct point_state state = { 0 };
-                return point_state_parse(text, length, &state, err) < 0 ? NULL : point_state_format(&state);
+                return point_state_parse(text, length, &state, err) < 0
+                               ? NULL
+                               : point_state_format(&state);
         }
         if (streq(kind, "job-request")) {
-                _cleanup_(job_request_freep) struct job_request *request = job_request_parse(text, length, err);
+                _cleanup_(job_request_freep) struct job_request *request =
+                        job_request_parse(text, length, err);
                 return request ? job_request_format(request) : NULL;
         }
         if (streq(kind, "last-run-summary")) {
@@ -69,7 +74,8 @@ static char *rewrite(const char *kind, const char *text, struct error **err)
                 return summary ? summary_format(summary) : NULL;
         }
         if (streq(kind, "restore-journal")) {
-                _cleanup_(restore_journal_freep) struct restore_journal *journal = restore_journal_parse(text, length, err);
+                _cleanup_(restore_journal_freep) struct restore_journal *journal =
+                        restore_journal_parse(text, length, err);
                 return journal ? restore_journal_format(journal) : NULL;
         }
         _cleanup_(event_freep) struct event *event = event_parse(text, length, err);

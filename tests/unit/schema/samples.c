@@ -11,7 +11,8 @@
 #define SHA256 "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 #define SATURDAY 1769983215 /* 2026-02-01T22:00:15Z */
 
-static void add_disk(struct metadata *metadata, const char *target, const char *source, const char *format, const char *type)
+static void add_disk(struct metadata *metadata, const char *target, const char *source,
+                     const char *format, const char *type)
 {
         struct metadata_disk *disk = metadata_add_disk(metadata);
         disk->target = xstrdup(target);
@@ -48,7 +49,8 @@ struct metadata *sample_metadata(void)
         metadata->point = xstrdup("2026-02-01-230015");
         metadata->status = xstrdup("ok");
         struct metadata_config *config = metadata_add_config(metadata);
-        *config = (struct metadata_config){ xstrdup("configs/running-config.txt"), 2097152, CONFIG_CHANGED, 3, 1 };
+        *config = (struct metadata_config){ xstrdup("configs/running-config.txt"), 2097152,
+                                            CONFIG_CHANGED, 3, 1 };
         metadata->configs_compared_with = xstrdup("2026-01-25-230014");
         metadata->configs_diff = xstrdup("configs/changes.diff");
         metadata->method_used = xstrdup("snapshot");
@@ -71,11 +73,13 @@ struct metadata *sample_metadata(void)
         metadata->nvram_file = xstrdup("prod-db-01-nvram.fd");
         metadata->nvram_path = xstrdup("/var/lib/libvirt/qemu/nvram/prod_VARS.fd");
         metadata->tpm_folder = xstrdup("prod-db-01-tpm");
-        add_disk(metadata, "vda", "/var/lib/libvirt/images/we ird'q $(touch x)&\"ü\".qcow2", "qcow2", "file");
+        add_disk(metadata, "vda", "/var/lib/libvirt/images/we ird'q $(touch x)&\"ü\".qcow2",
+                 "qcow2", "file");
         metadata->disks[0].backing_file = xstrdup("../2026-01-25-230011/prod-db-01-vda.qcow2");
         add_disk(metadata, "vdb", "/dev/vg/db", "raw", "block");
         metadata_add_excluded(metadata, "sda", "a CD-ROM");
-        metadata_add_check(metadata, CHECK_BEFORE, "hypervisor-space", CHECK_PASS, "312.4 GiB free, 50.0 GiB needed");
+        metadata_add_check(metadata, CHECK_BEFORE, "hypervisor-space", CHECK_PASS,
+                           "312.4 GiB free, 50.0 GiB needed");
         metadata_add_check(metadata, CHECK_BEFORE, "guest-agent", CHECK_WARN, "absent");
         metadata_add_check(metadata, CHECK_AFTER, "domain-running", CHECK_FAIL, "paused");
         metadata_add_check(metadata, CHECK_AFTER, "agent-answers", CHECK_SKIP, "");
@@ -104,7 +108,8 @@ struct job_request *sample_request(void)
         request->settings_path = xstrdup("/etc/orch/orch.yaml");
         request->settings_text = xstrdup("repository:\n  path: /mnt/backup # \"the\" share\n");
         request->inventory_path = xstrdup("/etc/orch/vm-list.yaml");
-        request->inventory_text = xstrdup("vms:\n  - { name: prod-db-01, hypervisor: hypervisor-01 }\n");
+        request->inventory_text =
+                xstrdup("vms:\n  - { name: prod-db-01, hypervisor: hypervisor-01 }\n");
         request->repository_uuid = xstrdup(REPOSITORY_UUID);
         request->pinned_uuid = xstrdup(VM_UUID);
         request->pinned_hypervisor = xstrdup("hypervisor-01");
@@ -150,7 +155,8 @@ struct event *sample_event(enum event_type type)
                 event->remaining_seconds = 68719;
                 break;
         case EVENT_CHECK:
-                event->check = (struct metadata_check){ CHECK_BEFORE, xstrdup("repository-space"), CHECK_FAIL,
+                event->check = (struct metadata_check){ CHECK_BEFORE, xstrdup("repository-space"),
+                                                        CHECK_FAIL,
                                                         xstrdup("1.2 GiB free, 5.0 GiB needed") };
                 break;
         case EVENT_WARNING:
@@ -254,6 +260,8 @@ struct restore_journal *sample_journal(void)
         restore_journal_add_item(journal, "/images/.vda.orch-0f0e0d0c-20260201-3f9a.restoring",
                                  "/images/we ird'q $(touch x)&\"ü\".qcow2");
         journal->items[0].inode = 4711;
-        restore_journal_add_aside(journal, "/images/a.qcow2", "/images/a.qcow2.replaced-2026-02-01-orch-0f0e0d0c-20260201-3f9a");
+        restore_journal_add_aside(
+                journal, "/images/a.qcow2",
+                "/images/a.qcow2.replaced-2026-02-01-orch-0f0e0d0c-20260201-3f9a");
         return journal;
 }

@@ -1,4 +1,5 @@
-/* One well-filled object of every kind that schema/ writes as JSON, for its tests. The caller frees. */
+/* One well-filled object of every kind that schema/ writes as JSON, for its tests. The caller
+ * frees. */
 #pragma once
 
 #include "schema/records/messages.h"
@@ -6,7 +7,8 @@
 #include "schema/records/restore-journal.h"
 #include "schema/records/summary.h"
 
-struct metadata *sample_metadata(void);        /* an increment of a VM with two disks, status "ok" */
+/* an increment of a VM with two disks, status "ok" */
+struct metadata *sample_metadata(void);
 struct metadata *sample_failed_metadata(void); /* a job that failed before it found its VM */
 struct job_request *sample_request(void);
 struct event *sample_event(enum event_type type);

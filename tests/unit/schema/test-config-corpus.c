@@ -1,5 +1,6 @@
-/* Each file of tests/corpus/config/bad begins with comments "# expect: LINE:COLUMN: part of the message": the parser must find these
- * problems and no other. Each file of good must be accepted. */
+/* Each file of tests/corpus/config/bad begins with comments "# expect: LINE:COLUMN: part of the
+ * message": the parser must find these problems and no other. Each file of good must be
+ * accepted. */
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <string.h>
@@ -12,11 +13,13 @@
 #include "schema/config/settings.h"
 #include "schema/yaml/yaml-document.h"
 
-static bool is_accepted(const char *folder, const char *name, char **ret_text, struct problems *problems)
+static bool is_accepted(const char *folder, const char *name, char **ret_text,
+                        struct problems *problems)
 {
         _cleanup_free_ char *path = xasprintf(TESTS_DIRECTORY "/corpus/config/%s/%s", folder, name);
         if (str_starts_with(name, "orch-")) {
-                _cleanup_(settings_freep) struct settings *settings = settings_load(path, ret_text, problems);
+                _cleanup_(settings_freep) struct settings *settings =
+                        settings_load(path, ret_text, problems);
                 return settings != NULL;
         }
         if (str_starts_with(name, "profile-")) {
@@ -27,7 +30,8 @@ static bool is_accepted(const char *folder, const char *name, char **ret_text, s
                         *ret_text = TAKE_PTR(text);
                 return profile != NULL;
         }
-        _cleanup_(inventory_freep) struct inventory *inventory = inventory_load(path, ret_text, problems);
+        _cleanup_(inventory_freep) struct inventory *inventory =
+                inventory_load(path, ret_text, problems);
         return inventory != NULL;
 }
 
@@ -36,7 +40,8 @@ static bool is_found(const struct problems *problems, const char *expectation)
         for (size_t i = 0; i < problems->count; i++) {
                 const struct problem *item = &problems->items[i];
                 _cleanup_free_ char *place = xasprintf("%u:%u: ", item->line, item->column);
-                if (!item->warning && str_starts_with(expectation, place) && strstr(item->message, expectation + strlen(place)))
+                if (!item->warning && str_starts_with(expectation, place) &&
+                    strstr(item->message, expectation + strlen(place)))
                         return true;
         }
         return false;
@@ -50,11 +55,13 @@ static void check_expectations(const char *name, char *text, const struct proble
         for (char *line = strtok(text, "\n"); line && line[0] == '#'; line = strtok(NULL, "\n")) {
                 if (!str_starts_with(line, mark))
                         continue;
-                cr_expect(is_found(problems, line + strlen(mark)), "%s: expected %s, found:\n%s", name, line + strlen(mark), found);
+                cr_expect(is_found(problems, line + strlen(mark)), "%s: expected %s, found:\n%s",
+                          name, line + strlen(mark), found);
                 expected++;
         }
         cr_expect_gt(expected, 0, "%s expects nothing", name);
-        cr_expect_eq(problems->n_errors, expected, "%s: expected %zu problems, found:\n%s", name, expected, found);
+        cr_expect_eq(problems->n_errors, expected, "%s: expected %zu problems, found:\n%s", name,
+                     expected, found);
 }
 
 static size_t walk(const char *folder, void (*check)(const char *folder, const char *name))

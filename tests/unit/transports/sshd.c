@@ -1,4 +1,5 @@
-/* Implements sshd.h. What goes wrong here is a fault of the test's surroundings: it fails the test. */
+/* Implements sshd.h. What goes wrong here is a fault of the test's surroundings: it fails the
+ * test. */
 #include "sshd.h"
 
 #include <arpa/inet.h>
@@ -21,9 +22,12 @@
 
 static void make_key(const char *path)
 {
-        const char *const argv[] = { "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path, NULL };
+        const char *const argv[] = {
+                "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path, NULL
+        };
         _cleanup_child_result_ struct child_result result = { 0 };
-        cr_assert_eq(child_run(argv, &(struct child_options){ .timeout_ms = 20000 }, &result, NULL), 0);
+        cr_assert_eq(child_run(argv, &(struct child_options){ .timeout_ms = 20000 }, &result, NULL),
+                     0);
         cr_assert_eq(result.status, 0, "%s", result.errors);
 }
 
@@ -43,11 +47,12 @@ static void write_known_hosts(const struct sshd *sshd, const char *path, const c
 
 static int listen_somewhere(unsigned *ret_port)
 {
-        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct sockaddr_in address = { .sin_family = AF_INET,
+                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
         socklen_t length = sizeof address;
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 5) == 0 &&
-                  getsockname(fd, (struct sockaddr *)&address, &length) == 0);
+        cr_assert(fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0 &&
+                  listen(fd, 5) == 0 && getsockname(fd, (struct sockaddr *)&address, &length) == 0);
         *ret_port = ntohs(address.sin_port);
         return fd;
 }
@@ -103,13 +108,15 @@ void sshd_start(struct sshd *sshd)
         write_known_hosts(sshd, sshd->known_hosts, host_public);
         write_known_hosts(sshd, sshd->changed_hosts, other_public);
         write_file(sshd->unknown_hosts, "");
-        _cleanup_free_ char *text =
-                xasprintf("ListenAddress 127.0.0.1:%u\nHostKey %s\nAuthorizedKeysFile %s.pub\nStrictModes no\nUsePAM no\n"
-                          "PermitRootLogin prohibit-password\nPasswordAuthentication no\nPidFile none\n"
-                          "KbdInteractiveAuthentication no\nMaxStartups 100\n",
-                          sshd->port, host_key, sshd->key);
+        _cleanup_free_ char *text = xasprintf(
+                "ListenAddress 127.0.0.1:%u\nHostKey %s\nAuthorizedKeysFile %s.pub\nStrictModes "
+                "no\nUsePAM no\n"
+                "PermitRootLogin prohibit-password\nPasswordAuthentication no\nPidFile none\n"
+                "KbdInteractiveAuthentication no\nMaxStartups 100\n",
+                sshd->port, host_key, sshd->key);
         write_file(config, text);
-        mkdir("/run/sshd", 0755); /* sshd as root wants it; it is there already where sshd is a service */
+        /* sshd as root wants it; it is there already where sshd is a service */
+        mkdir("/run/sshd", 0755);
         sshd->pid = fork();
         cr_assert(sshd->pid >= 0);
         if (sshd->pid == 0)

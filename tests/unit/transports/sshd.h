@@ -1,4 +1,5 @@
-/* A real sshd on loopback for one test: its own port, its own throw-away keys, gone with sshd_stop(). */
+/* A real sshd on loopback for one test: its own port, its own throw-away keys, gone with
+ * sshd_stop(). */
 #pragma once
 
 #include <sys/types.h>

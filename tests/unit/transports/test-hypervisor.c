@@ -16,8 +16,9 @@ struct answering {
         enum domain_state state;
 };
 
-static int answer(struct hypervisor *hypervisor, const char *const argv[] _unused_, const struct exec_options *options _unused_,
-                  struct exec_result *ret, struct error **err)
+static int answer(struct hypervisor *hypervisor, const char *const argv[] _unused_,
+                  const struct exec_options *options _unused_, struct exec_result *ret,
+                  struct error **err)
 {
         const struct answering *self = (const struct answering *)hypervisor;
         if (self->status == -2)
@@ -26,8 +27,8 @@ static int answer(struct hypervisor *hypervisor, const char *const argv[] _unuse
         return 0;
 }
 
-static int find(struct hypervisor *hypervisor, const char *uuid _unused_, const char *name _unused_, struct domain_info *ret,
-                struct error **err)
+static int find(struct hypervisor *hypervisor, const char *uuid _unused_, const char *name _unused_,
+                struct domain_info *ret, struct error **err)
 {
         const struct answering *self = (const struct answering *)hypervisor;
         if (self->found > 0)
@@ -50,11 +51,14 @@ Test(hypervisor, run_gives_stdout_without_its_last_newline)
 
 Test(hypervisor, run_makes_a_status_an_error_with_the_first_line_of_stderr)
 {
-        struct answering host = { { &operations, host_name, host_name }, 3, "x", "\ncannot open\x1b[2J disk\nmore" };
+        struct answering host = {
+                { &operations, host_name, host_name }, 3, "x", "\ncannot open\x1b[2J disk\nmore"
+        };
         _cleanup_error_ struct error *error = NULL;
         cr_assert_eq(hypervisor_run(&host.hypervisor, argv, 1000, NULL, &error), -1);
         cr_assert_eq(error->kind, ERROR_INTERNAL);
-        cr_assert_str_eq(error->message, "hypervisor-01: 'qemu-img' failed with status 3: cannot open?[2J disk");
+        cr_assert_str_eq(error->message,
+                         "hypervisor-01: 'qemu-img' failed with status 3: cannot open?[2J disk");
 }
 
 Test(hypervisor, run_passes_errors_on)
@@ -84,18 +88,24 @@ Test(hypervisor, a_domain_is_off_when_no_qemu_runs_it)
 
 Test(hypervisor, the_state_of_a_domain_that_is_gone_is_an_error)
 {
-        struct answering host = { { &operations, host_name, host_name }, .found = 1, .state = DOMAIN_STATE_PAUSED };
+        struct answering host = { { &operations, host_name, host_name },
+                                  .found = 1,
+                                  .state = DOMAIN_STATE_PAUSED };
         _cleanup_error_ struct error *gone = NULL;
         _cleanup_error_ struct error *away = NULL;
         enum domain_state state = DOMAIN_STATE_OTHER;
-        cr_assert_eq(hypervisor_domain_state(&host.hypervisor, "1234", "prod-db-01", &state, NULL), 0);
+        cr_assert_eq(hypervisor_domain_state(&host.hypervisor, "1234", "prod-db-01", &state, NULL),
+                     0);
         cr_assert_eq(state, DOMAIN_STATE_PAUSED);
         host.found = 0;
-        cr_assert_eq(hypervisor_domain_state(&host.hypervisor, "1234", "prod-db-01", &state, &gone), -1);
+        cr_assert_eq(hypervisor_domain_state(&host.hypervisor, "1234", "prod-db-01", &state, &gone),
+                     -1);
         cr_assert_eq(gone->kind, ERROR_REFUSED);
-        cr_assert_str_eq(gone->message, "prod-db-01 (UUID 1234) is no longer defined on hypervisor-01");
+        cr_assert_str_eq(gone->message,
+                         "prod-db-01 (UUID 1234) is no longer defined on hypervisor-01");
         host.found = -1;
-        cr_assert_eq(hypervisor_domain_state(&host.hypervisor, "1234", "prod-db-01", &state, &away), -1);
+        cr_assert_eq(hypervisor_domain_state(&host.hypervisor, "1234", "prod-db-01", &state, &away),
+                     -1);
         cr_assert_eq(away->kind, ERROR_UNREACHABLE);
         cr_assert_eq(state, DOMAIN_STATE_PAUSED);
 }

@@ -1,4 +1,5 @@
-/* The lines for hosts without systemd are run here, by a shell of this machine: they need no more than /run, /proc and coreutils. */
+/* The lines for hosts without systemd are run here, by a shell of this machine: they need no more
+ * than /run, /proc and coreutils. */
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <string.h>
@@ -30,12 +31,12 @@ Test(remote_unit, systemd_gets_a_limit_and_no_expansions)
 {
         const char *const argv[] = { "cp", "a b", "$HOME", "${X}$$", NULL };
         _cleanup_free_ char *line = remote_unit_command(systemd, "orch-1", argv, 5500, NULL);
-        cr_assert_str_eq(
-                line,
-                "systemd-run --unit=orch-1 --collect --wait --pipe --quiet --property=TimeoutStopSec=5 --property=IgnoreSIGPIPE=no "
-                "--property=RuntimeMaxSec=7500ms -- /bin/sh -c 'trap : TERM HUP INT PIPE; echo orch: the unit began >&2; "
-                "\"$$@\"; exit $$?' orch "
-                "cp 'a b' '$$HOME' '$${X}$$$$'");
+        cr_assert_str_eq(line, "systemd-run --unit=orch-1 --collect --wait --pipe --quiet "
+                               "--property=TimeoutStopSec=5 --property=IgnoreSIGPIPE=no "
+                               "--property=RuntimeMaxSec=7500ms -- /bin/sh -c 'trap : TERM HUP INT "
+                               "PIPE; echo orch: the unit began >&2; "
+                               "\"$$@\"; exit $$?' orch "
+                               "cp 'a b' '$$HOME' '$${X}$$$$'");
         _cleanup_free_ char *stop = remote_unit_stop_command(systemd, "orch-1", NULL);
         cr_assert_str_eq(stop, "systemctl stop orch-1.service");
 }
@@ -66,12 +67,14 @@ Test(remote_unit, reads_how_a_stop_went)
 /* "1" is also what a comparison says of images that differ. */
 Test(remote_unit, one_that_did_not_begin_has_no_status)
 {
-        char in_use[] = "Failed to start transient service unit: Unit orch-1.service was already loaded or has a fragment file.\n";
+        char in_use[] = "Failed to start transient service unit: Unit orch-1.service was already "
+                        "loaded or has a fragment file.\n";
         _cleanup_error_ struct error *error = NULL;
         cr_assert_eq(remote_unit_result("orch-1", 1, in_use, &error), -1);
         cr_assert_eq(error->kind, ERROR_BUSY);
-        cr_assert(strstr(error->message, "unit orch-1 was not started") && strstr(error->message, "already loaded"), "%s",
-                  error->message);
+        cr_assert(strstr(error->message, "unit orch-1 was not started") &&
+                          strstr(error->message, "already loaded"),
+                  "%s", error->message);
 
         char began[] = "some shell's warning\norch: the unit began\nFailed to do it\n";
         cr_assert_eq(remote_unit_result("orch-1", 1, began, NULL), 0);
@@ -87,12 +90,14 @@ static struct child_result shell(const char *line, const char *input)
         const char *const argv[] = { "sh", "-c", line, NULL };
         struct child_result result = { 0 };
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(child_run(argv, &(struct child_options){ .timeout_ms = 30000, .input = input }, &result, &error), 0, "%s",
-                     error_message(error));
+        cr_assert_eq(child_run(argv, &(struct child_options){ .timeout_ms = 30000, .input = input },
+                               &result, &error),
+                     0, "%s", error_message(error));
         return result;
 }
 
-static struct child_result run_unit(const char *unit, int64_t timeout_ms, const char *script, const char *input)
+static struct child_result run_unit(const char *unit, int64_t timeout_ms, const char *script,
+                                    const char *input)
 {
         const char *const argv[] = { "sh", "-c", script, NULL };
         _cleanup_free_ char *line = remote_unit_command(plain, unit, argv, timeout_ms, NULL);
@@ -122,7 +127,8 @@ static bool has_pidfile(const char *unit)
 Test(remote_unit, passes_streams_and_status_and_leaves_nothing)
 {
         _cleanup_free_ char *unit = unit_name();
-        _cleanup_child_result_ struct child_result result = run_unit(unit, 20000, "cat; echo err >&2; exit 9", "in 'put'\n");
+        _cleanup_child_result_ struct child_result result =
+                run_unit(unit, 20000, "cat; echo err >&2; exit 9", "in 'put'\n");
         cr_assert_eq(result.status, 9);
         cr_assert_str_eq(result.output, "in 'put'\n");
         cr_assert_str_eq(result.errors, "err\n");
@@ -132,7 +138,8 @@ Test(remote_unit, passes_streams_and_status_and_leaves_nothing)
 Test(remote_unit, arguments_arrive_as_they_are)
 {
         _cleanup_free_ char *unit = unit_name();
-        const char *const argv[] = { "printf", "%s|", "a b", "$HOME", "${X}$$", "`id`", "'q\"", "%n", "line\nbreak", "", NULL };
+        const char *const argv[] = { "printf", "%s|", "a b",         "$HOME", "${X}$$", "`id`",
+                                     "'q\"",   "%n",  "line\nbreak", "",      NULL };
         _cleanup_free_ char *line = remote_unit_command(plain, unit, argv, 20000, NULL);
         _cleanup_child_result_ struct child_result result = shell(line, NULL);
         cr_assert_str_eq(result.output, "a b|$HOME|${X}$$|`id`|'q\"|%n|line\nbreak||");
@@ -192,7 +199,8 @@ Test(remote_unit, stop_ends_all_that_it_started)
         cr_assert(is_ended(fd));
         int status;
         cr_assert_eq(waitpid(pid, &status, 0), pid);
-        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) != 0, "what was stopped must not look well");
+        cr_assert(WIFEXITED(status) && WEXITSTATUS(status) != 0,
+                  "what was stopped must not look well");
         cr_assert_lt(clock_monotonic_ms() - since, 10000);
         cr_assert_not(has_pidfile(unit));
 }
@@ -239,7 +247,9 @@ Test(remote_unit, a_pidfile_of_another_process_harms_nobody)
                 _exit(0);
         }
         _cleanup_free_ char *forge =
-                xasprintf("mkdir -p /run/orch && echo %d 12345 > /run/orch/%s.pid", (int)bystander, unit); /* not its start time */
+                /* not its start time */
+                xasprintf("mkdir -p /run/orch && echo %d 12345 > /run/orch/%s.pid", (int)bystander,
+                          unit);
         _cleanup_child_result_ struct child_result forged = shell(forge, NULL);
         cr_assert_eq(stop_unit(unit), 0);
         cr_assert_eq(kill(bystander, 0), 0);

@@ -93,7 +93,8 @@ Test(service_thread, leaves_a_late_call_behind_with_all_it_may_touch)
         cr_assert_eq(service_threads_left_behind(), 1);
         service_call_unref(&doubling->call);
         struct doubling *next = doubling_new(2, NULL, &n_freed);
-        cr_assert_not(service_thread_run(service, &next->call, 10000), "a lost service takes no calls");
+        cr_assert_not(service_thread_run(service, &next->call, 10000),
+                      "a lost service takes no calls");
         service_call_unref(&next->call);
         service_thread_free(service);
         cr_assert_lt(clock_monotonic_ms() - since, 3000, "nothing of this may block");
@@ -133,8 +134,9 @@ static void read_mask(struct service_call *call, void *context _unused_)
 {
         sigset_t mask;
         pthread_sigmask(SIG_SETMASK, NULL, &mask);
-        ((struct doubling *)call)->result =
-                sigismember(&mask, SIGTERM) && sigismember(&mask, SIGPIPE) && sigismember(&mask, SIGCHLD);
+        ((struct doubling *)call)->result = sigismember(&mask, SIGTERM) &&
+                                            sigismember(&mask, SIGPIPE) &&
+                                            sigismember(&mask, SIGCHLD);
 }
 
 Test(service_thread, takes_no_signals)

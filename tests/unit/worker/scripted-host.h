@@ -1,5 +1,6 @@
-/* A hypervisor for tests of single functions: answers every command and every question for XML with what it was given. It asks once whether
- * a command is given up. All other calls are missing, so that a function that makes one crashes the test. */
+/* A hypervisor for tests of single functions: answers every command and every question for XML with
+ * what it was given. It asks once whether a command is given up. All other calls are missing, so
+ * that a function that makes one crashes the test. */
 #pragma once
 
 #include "transports/hypervisor.h"

@@ -1,4 +1,5 @@
-/* A guest agent that lies about the freeze: between the port that the hypervisor talks to and the real agent, which listens on a socket.
+/* A guest agent that lies about the freeze: between the port that the hypervisor talks to and the
+ * real agent, which listens on a socket.
  *
  *   lying-agent PORT SOCKET error     the freeze is done, and answered with an error
  *   lying-agent PORT SOCKET nothing   the freeze is not done, and answered as if it had been
@@ -84,7 +85,8 @@ static void from_agent(int agent, int port)
         if (c != '\n' && length < sizeof line)
                 return;
         if (lie)
-                say(port, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"failed to freeze /data/vda\"}}\n");
+                say(port, "{\"error\": {\"class\": \"GenericError\", \"desc\": \"failed to freeze "
+                          "/data/vda\"}}\n");
         else
                 put(port, line, length);
         lie = false;
@@ -99,7 +101,8 @@ int main(int argc, char **argv)
         int agent = connect_to(argv[2]);
         bool freezes = strcmp(argv[3], "error") == 0;
         for (;;) {
-                struct pollfd fds[] = { { .fd = port, .events = POLLIN }, { .fd = agent, .events = POLLIN } };
+                struct pollfd fds[] = { { .fd = port, .events = POLLIN },
+                                        { .fd = agent, .events = POLLIN } };
                 if (poll(fds, 2, -1) < 0)
                         return 1;
                 if (fds[1].revents)

@@ -1,5 +1,5 @@
-/* Whether a job is cancelled in Bacula: read out of the console's answer, asked of a scripted `bconsole`, and what a client that follows does
- * about it. */
+/* Whether a job is cancelled in Bacula: read out of the console's answer, asked of a scripted
+ * `bconsole`, and what a client that follows does about it. */
 #include "cli/client/bacula-console.h"
 
 #include <criterion/criterion.h>
@@ -16,7 +16,9 @@
 #include "capture.h"
 #include "cli/verbs/verbs.h"
 
-#define HELLO "Connecting to Director 127.0.0.1:9101\n1000 OK: 103 bacula-dir Version: 9.6.7 (10 December 2020)\n"
+#define HELLO                                                                                \
+        "Connecting to Director 127.0.0.1:9101\n1000 OK: 103 bacula-dir Version: 9.6.7 (10 " \
+        "December 2020)\n"
 #define JOB(id, status)                                                            \
         "\njobid=" id "\nlevel= \ntype=D\nstatus=" status                          \
         "\nstatus_desc=x\ncomment=status=A\njob=orch-run.2026-11-20_08.27.41_09\n" \
@@ -41,14 +43,17 @@ Test(bacula_console, a_job_is_cancelled_only_where_its_own_lines_say_so)
                 { "", false },
         };
         for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-                cr_assert_eq(bacula_console_says_cancelled(cases[i].answer, "12"), cases[i].cancelled, "case %zu", i);
+                cr_assert_eq(bacula_console_says_cancelled(cases[i].answer, "12"),
+                             cases[i].cancelled, "case %zu", i);
 }
 
 Test(bacula_console, the_status_of_a_command_line)
 {
         cr_assert(bacula_status_is_cancelled("Canceled"));
         cr_assert(bacula_status_is_cancelled("Cancelled"));
-        static const char *const others[] = { "Error", "Fatal Error", "OK", "OK -- with warnings", "%e", "", "Not Canceled" };
+        static const char *const others[] = {
+                "Error", "Fatal Error", "OK", "OK -- with warnings", "%e", "", "Not Canceled"
+        };
         for (size_t i = 0; i < sizeof others / sizeof *others; i++)
                 cr_assert_not(bacula_status_is_cancelled(others[i]), "%s", others[i]);
 }
@@ -67,13 +72,15 @@ static void put(const struct place *place, const char *name, mode_t mode, const 
 
 static void place_init(struct place *place, const char *bconsole, const struct api_answer answers[])
 {
-        *place = (struct place){ .folder = "/tmp/orch-test-XXXXXX", .server = answers ? api_server_start(answers) : NULL };
+        *place = (struct place){ .folder = "/tmp/orch-test-XXXXXX",
+                                 .server = answers ? api_server_start(answers) : NULL };
         cr_assert_not_null(mkdtemp(place->folder));
         _cleanup_free_ char *script = xasprintf("#!/bin/sh\n%s", bconsole);
         put(place, "bconsole", 0755, script);
         if (answers) {
                 _cleanup_free_ char *settings =
-                        xasprintf("repository: { path: /tmp }\nsocket: %s\n", api_server_socket(place->server));
+                        xasprintf("repository: { path: /tmp }\nsocket: %s\n",
+                                  api_server_socket(place->server));
                 put(place, "orch.yaml", 0600, settings);
         }
         _cleanup_free_ char *path = xasprintf("%s:%s", place->folder, getenv("PATH"));
@@ -88,16 +95,20 @@ static void place_done(struct place *place)
 
 Test(bacula_console, is_asked_in_words_that_no_translation_touches)
 {
-        signal(SIGPIPE, SIG_IGN); /* as a client that follows has it: this bconsole may end before it is asked */
+        /* as a client that follows has it: this bconsole may end before it is asked */
+        signal(SIGPIPE, SIG_IGN);
         _cleanup_(place_done) struct place place;
-        place_init(&place,
-                   "[ \"$1 $2\" = '-c /etc/b c.conf' ] || exit 9\n"
-                   "[ \"$(cat)\" = \"$(printf '.api 2\\n.status dir running\\nquit')\" ] || exit 8\n"
-                   "printf '1000 OK: 103\\nrunning:\\n\\njobid=5\\nstatus=A\\n'",
-                   NULL);
+        place_init(
+                &place,
+                "[ \"$1 $2\" = '-c /etc/b c.conf' ] || exit 9\n"
+                "[ \"$(cat)\" = \"$(printf '.api 2\\n.status dir running\\nquit')\" ] || exit 8\n"
+                "printf '1000 OK: 103\\nrunning:\\n\\njobid=5\\nstatus=A\\n'",
+                NULL);
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(bacula_console_is_cancelled("/etc/b c.conf", "5", &error), 1, "%s", error_message(error));
-        cr_assert_eq(bacula_console_is_cancelled("/etc/b c.conf", "6", &error), 0, "%s", error_message(error));
+        cr_assert_eq(bacula_console_is_cancelled("/etc/b c.conf", "5", &error), 1, "%s",
+                     error_message(error));
+        cr_assert_eq(bacula_console_is_cancelled("/etc/b c.conf", "6", &error), 0, "%s",
+                     error_message(error));
         cr_assert_eq(bacula_console_is_cancelled("/etc/other.conf", "5", &error), -1);
         cr_assert(strstr(error->message, "exit 9"), "%s", error->message);
 }
@@ -106,7 +117,9 @@ Test(bacula_console, one_that_does_not_reach_the_director_says_nothing)
 {
         signal(SIGPIPE, SIG_IGN); /* this bconsole ends without having read what it is asked */
         _cleanup_(place_done) struct place place;
-        place_init(&place, "echo 'Connecting to Director localhost:9101'; echo 'jobid=5'; echo 'status=A'", NULL);
+        place_init(&place,
+                   "echo 'Connecting to Director localhost:9101'; echo 'jobid=5'; echo 'status=A'",
+                   NULL);
         _cleanup_error_ struct error *error = NULL;
         cr_assert_eq(bacula_console_is_cancelled("x", "5", &error), -1);
         cr_assert_eq(error->kind, ERROR_UNREACHABLE);
@@ -131,27 +144,37 @@ static int orch(const struct place *place, struct capture *capture, const char *
         capture_end(capture);
         return status;
 }
-#define ORCH(place, capture, ...) orch(&(place), &(capture), (const char *const[]){ __VA_ARGS__, NULL })
+#define ORCH(place, capture, ...) \
+        orch(&(place), &(capture), (const char *const[]){ __VA_ARGS__, NULL })
 
 /* The client asks once in 10 s: the stream lasts longer. */
-static const struct api_chunk long_run[] = { { "{\"event\":\"notice\",\"level\":\"info\",\"text\":\"begun\"}\n", 0 },
-                                             { "{\"event\":\"keepalive\"}\n", 6000 },
-                                             { "{\"event\":\"end\",\"exit_status\":5,\"text\":\"1 cancelled\"}\n", 10000 },
-                                             { 0 } };
+static const struct api_chunk long_run[] = {
+        { "{\"event\":\"notice\",\"level\":\"info\",\"text\":\"begun\"}\n", 0 },
+        { "{\"event\":\"keepalive\"}\n", 6000 },
+        { "{\"event\":\"end\",\"exit_status\":5,\"text\":\"1 cancelled\"}\n", 10000 },
+        { 0 }
+};
 
-Test(bacula_console, a_cancelled_job_ends_what_it_started_and_the_client_waits_for_the_verdict, .timeout = 60)
+Test(bacula_console, a_cancelled_job_ends_what_it_started_and_the_client_waits_for_the_verdict,
+     .timeout = 60)
 {
         static const struct api_answer answers[] = {
-                { .path = "/v1/cancel", .posted = "{\"bacula_job\":\"5\"}", .json = "{\"jobs\":1,\"state\":\"cancelling\"}" },
+                { .path = "/v1/cancel",
+                  .posted = "{\"bacula_job\":\"5\"}",
+                  .json = "{\"jobs\":1,\"state\":\"cancelling\"}" },
                 { .path = "/v1/backup", .posted = "\"bacula_job\":\"5\"", .chunks = long_run },
                 { 0 },
         };
         _cleanup_(place_done) struct place place;
         _cleanup_(capture_done) struct capture capture = { 0 };
-        place_init(&place, "cat >/dev/null; printf '1000 OK: 103\\nrunning:\\n\\njobid=5\\nstatus=A\\n'", answers);
-        cr_assert_eq(ORCH(place, capture, "backup", "vm", "db", "--bacula-job", "5", "--bacula-console", "x"), STATUS_CANCELLED,
-                     "%s", capture.errors);
-        cr_assert(str_ends_with(capture.out, " begun\nBacula's job 5 is cancelled: what it started undoes what it did, and ends\n"
+        place_init(&place,
+                   "cat >/dev/null; printf '1000 OK: 103\\nrunning:\\n\\njobid=5\\nstatus=A\\n'",
+                   answers);
+        cr_assert_eq(ORCH(place, capture, "backup", "vm", "db", "--bacula-job", "5",
+                          "--bacula-console", "x"),
+                     STATUS_CANCELLED, "%s", capture.errors);
+        cr_assert(str_ends_with(capture.out, " begun\nBacula's job 5 is cancelled: what it started "
+                                             "undoes what it did, and ends\n"
                                              "1 cancelled\n"),
                   "%s", capture.out);
         cr_assert_eq(api_server_requests(place.server), 2);
@@ -160,48 +183,65 @@ Test(bacula_console, a_cancelled_job_ends_what_it_started_and_the_client_waits_f
 
 Test(bacula_console, one_that_cannot_be_asked_is_told_once_and_hurts_nothing, .timeout = 60)
 {
-        static const struct api_chunk good[] = { { "{\"event\":\"keepalive\"}\n", 6000 },
-                                                 { "{\"event\":\"end\",\"exit_status\":0,\"text\":\"fine\"}\n", 10000 },
-                                                 { 0 } };
+        static const struct api_chunk good[] = {
+                { "{\"event\":\"keepalive\"}\n", 6000 },
+                { "{\"event\":\"end\",\"exit_status\":0,\"text\":\"fine\"}\n", 10000 },
+                { 0 }
+        };
         static const struct api_answer answers[] = { { .path = "/v1/run", .chunks = good }, { 0 } };
         _cleanup_(place_done) struct place place;
         _cleanup_(capture_done) struct capture capture = { 0 };
         place_init(&place, "echo no; exit 1", answers);
-        cr_assert_eq(ORCH(place, capture, "run", "--strict", "--bacula-job", "5", "--bacula-console", "x"), STATUS_OK);
+        cr_assert_eq(ORCH(place, capture, "run", "--strict", "--bacula-job", "5",
+                          "--bacula-console", "x"),
+                     STATUS_OK);
         cr_assert_str_eq(capture.out, "fine\n");
-        cr_assert(str_starts_with(capture.errors, "warning: whether Bacula's job 5 is cancelled cannot be asked now ("), "%s",
-                  capture.errors);
+        cr_assert(str_starts_with(
+                          capture.errors,
+                          "warning: whether Bacula's job 5 is cancelled cannot be asked now ("),
+                  "%s", capture.errors);
 }
 
 Test(bacula_console, cancel_takes_a_job_or_a_job_of_bacula)
 {
         static const struct api_answer answers[] = {
-                { .path = "/v1/cancel", .posted = "{\"bacula_job\":\"5\"}", .json = "{\"jobs\":2,\"state\":\"cancelling\"}" },
+                { .path = "/v1/cancel",
+                  .posted = "{\"bacula_job\":\"5\"}",
+                  .json = "{\"jobs\":2,\"state\":\"cancelling\"}" },
                 { .path = "/v1/cancel",
                   .status = 404,
-                  .json = "{\"error\":{\"kind\":\"config\",\"message\":\"nothing runs\"},\"exit_status\":2}" },
+                  .json = "{\"error\":{\"kind\":\"config\",\"message\":\"nothing "
+                          "runs\"},\"exit_status\":2}" },
                 { 0 },
         };
         _cleanup_(place_done) struct place place;
         _cleanup_(capture_done) struct capture capture = { 0 };
         place_init(&place, "exit 1", answers);
         cr_assert_eq(ORCH(place, capture, "cancel", "--bacula-job", "5"), STATUS_OK);
-        cr_assert(str_starts_with(capture.out, "2 jobs of Bacula's job 5 cancelling"), "%s", capture.out);
-        cr_assert_eq(ORCH(place, capture, "cancel", "--bacula-job", "5", "--bacula-status", "Canceled"), STATUS_OK);
+        cr_assert(str_starts_with(capture.out, "2 jobs of Bacula's job 5 cancelling"), "%s",
+                  capture.out);
+        cr_assert_eq(
+                ORCH(place, capture, "cancel", "--bacula-job", "5", "--bacula-status", "Canceled"),
+                STATUS_OK);
         cr_assert(str_starts_with(capture.out, "2 jobs"), "%s", capture.out);
         size_t before = api_server_requests(place.server);
-        cr_assert_eq(ORCH(place, capture, "cancel", "--bacula-job", "5", "--bacula-status", "Fatal Error"), STATUS_OK);
+        cr_assert_eq(ORCH(place, capture, "cancel", "--bacula-job", "5", "--bacula-status",
+                          "Fatal Error"),
+                     STATUS_OK);
         cr_assert_str_eq(capture.out, "");
-        cr_assert_eq(api_server_requests(place.server), before, "a job that failed is no reason to end a cycle");
+        cr_assert_eq(api_server_requests(place.server), before,
+                     "a job that failed is no reason to end a cycle");
         cr_assert_eq(ORCH(place, capture, "cancel", "--bacula-job", "6"), STATUS_USAGE);
-        cr_assert_eq(ORCH(place, capture, "cancel", "--bacula-job", "6", "--bacula-status", "Canceled"), STATUS_OK,
-                     "nothing of it is left, and nobody has to hear of it");
+        cr_assert_eq(
+                ORCH(place, capture, "cancel", "--bacula-job", "6", "--bacula-status", "Canceled"),
+                STATUS_OK, "nothing of it is left, and nobody has to hear of it");
         cr_assert_str_eq(capture.out, "");
         cr_assert_str_eq(capture.errors, "");
         before = api_server_requests(place.server);
         cr_assert_eq(ORCH(place, capture, "cancel"), STATUS_USAGE);
         cr_assert_eq(ORCH(place, capture, "cancel", "j", "--bacula-job", "5"), STATUS_USAGE);
-        cr_assert_eq(ORCH(place, capture, "cancel", "j", "--bacula-status", "Canceled"), STATUS_USAGE);
+        cr_assert_eq(ORCH(place, capture, "cancel", "j", "--bacula-status", "Canceled"),
+                     STATUS_USAGE);
         cr_assert_eq(ORCH(place, capture, "run", "--bacula-console", "x"), STATUS_USAGE);
         cr_assert_eq(ORCH(place, capture, "run", "--bacula-job", "1 2"), STATUS_USAGE);
         cr_assert_eq(api_server_requests(place.server), before);

@@ -20,7 +20,9 @@
 
 Test(client, a_call_gives_the_answer_and_posts_its_body)
 {
-        static const struct api_answer answers[] = { { .path = "/v1/x?a=%2Fb", .json = "{\"n\":7}" }, { 0 } };
+        static const struct api_answer answers[] = {
+                { .path = "/v1/x?a=%2Fb", .json = "{\"n\":7}" }, { 0 }
+        };
         _cleanup_api_server_ struct api_server *server = api_server_start(answers);
         _cleanup_client_ struct client *client = client_new(api_server_socket(server));
         _cleanup_error_ struct error *error = NULL;
@@ -28,7 +30,8 @@ Test(client, a_call_gives_the_answer_and_posts_its_body)
         _cleanup_json_ json_t *answer = NULL;
         _cleanup_free_ char *word = client_escape("/b");
         _cleanup_free_ char *path = xasprintf("/v1/x?a=%s", word);
-        cr_assert_eq(client_call(client, path, body, &answer, &error), STATUS_OK, "%s", error_message(error));
+        cr_assert_eq(client_call(client, path, body, &answer, &error), STATUS_OK, "%s",
+                     error_message(error));
         cr_assert_eq(value_integer(answer, "n", 0), 7);
         cr_assert_str_eq(api_server_posted(server), "{\"key\":\"value\"}");
 }
@@ -38,11 +41,15 @@ Test(client, a_refusal_gives_the_daemons_sentence_and_exit_status)
         static const struct api_answer answers[] = {
                 { .path = "/a",
                   .status = 409,
-                  .json = "{\"error\":{\"kind\":\"refused\",\"message\":\"a cycle runs\"},\"exit_status\":4}" },
+                  .json = "{\"error\":{\"kind\":\"refused\",\"message\":\"a cycle "
+                          "runs\"},\"exit_status\":4}" },
                 { .path = "/b",
                   .status = 400,
-                  .json = "{\"error\":{\"kind\":\"config\",\"message\":\"no such VM\"},\"exit_status\":2}" },
-                { .path = "/odd", .status = 500, .json = "{\"error\":{\"kind\":\"x\",\"message\":\"odd\"},\"exit_status\":0}" },
+                  .json = "{\"error\":{\"kind\":\"config\",\"message\":\"no such "
+                          "VM\"},\"exit_status\":2}" },
+                { .path = "/odd",
+                  .status = 500,
+                  .json = "{\"error\":{\"kind\":\"x\",\"message\":\"odd\"},\"exit_status\":0}" },
                 { .path = "/empty", .status = 500, .json = "<html>" },
                 { .path = "/text", .json = "not JSON" },
                 { 0 },
@@ -57,13 +64,16 @@ Test(client, a_refusal_gives_the_daemons_sentence_and_exit_status)
                 { "/a", STATUS_REFUSED, "a cycle runs" },
                 { "/b", STATUS_USAGE, "no such VM" },
                 { "/odd", STATUS_JOB_FAILED, "odd" }, /* a failure never becomes a success */
-                { "/empty", STATUS_JOB_FAILED, "the daemon answered with HTTP status 500 and no reason" },
-                { "/nowhere", STATUS_JOB_FAILED, "the daemon answered with HTTP status 404 and no reason" },
+                { "/empty", STATUS_JOB_FAILED,
+                  "the daemon answered with HTTP status 500 and no reason" },
+                { "/nowhere", STATUS_JOB_FAILED,
+                  "the daemon answered with HTTP status 404 and no reason" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
                 _cleanup_error_ struct error *error = NULL;
                 json_t *answer = NULL;
-                cr_assert_eq(client_call(client, cases[i].path, NULL, &answer, &error), cases[i].status, "%s", cases[i].path);
+                cr_assert_eq(client_call(client, cases[i].path, NULL, &answer, &error),
+                             cases[i].status, "%s", cases[i].path);
                 cr_assert_str_eq(error->message, cases[i].message);
                 cr_assert_null(answer);
         }
@@ -82,7 +92,8 @@ Test(client, no_daemon_is_told_at_once_with_what_to_do)
         cr_assert_eq(client_call(client, "/v1/status", NULL, &answer, &error), STATUS_NO_DAEMON);
         cr_assert_lt(clock_monotonic_ms() - before, 1000);
         cr_assert(strstr(error->message,
-                         "cannot reach the orch daemon at /tmp/orch-test-no-such.sock: No such file or directory (is it "
+                         "cannot reach the orch daemon at /tmp/orch-test-no-such.sock: No such "
+                         "file or directory (is it "
                          "running?"),
                   "%s", error->message);
 }
@@ -101,7 +112,8 @@ Test(client, a_socket_that_a_dead_daemon_left_is_told_as_refused)
         _cleanup_error_ struct error *error = NULL;
         json_t *answer = NULL;
         cr_assert_eq(client_call(client, "/v1/status", NULL, &answer, &error), STATUS_NO_DAEMON);
-        cr_assert(strstr(error->message, "Connection refused (is it running?"), "%s", error->message);
+        cr_assert(strstr(error->message, "Connection refused (is it running?"), "%s",
+                  error->message);
         unlink(address.sun_path);
         rmdir(folder);
 }
@@ -150,13 +162,16 @@ static void note_interrupt(void *data)
 }
 
 /* Streams what one answer scripts; returns the exit status. */
-static int stream(const struct api_answer *answer, long silence_ms, struct seen *seen, struct error **err)
+static int stream(const struct api_answer *answer, long silence_ms, struct seen *seen,
+                  struct error **err)
 {
         const struct api_answer answers[] = { *answer, { 0 } };
         _cleanup_api_server_ struct api_server *server = api_server_start(answers);
         _cleanup_client_ struct client *client = client_new(api_server_socket(server));
         client_set_silence_ms(client, silence_ms);
-        const struct client_stream handler = { .on_line = note_line, .on_interrupt = note_interrupt, .data = seen };
+        const struct client_stream handler = { .on_line = note_line,
+                                               .on_interrupt = note_interrupt,
+                                               .data = seen };
         return client_stream(client, answer->path, NULL, &handler, err);
 }
 
@@ -174,7 +189,10 @@ static void assert_stream(const struct api_chunk chunks[], int status, const cha
 Test(client, a_stream_comes_line_by_line_and_its_end_gives_the_exit_status)
 {
         static const struct api_chunk one_piece[] = {
-                { "{\"event\":\"a\"}\n{\"event\":\"b\"}\n{\"event\":\"end\",\"exit_status\":1}\n{\"event\":\"late\"}\n", 0 }, { 0 }
+                { "{\"event\":\"a\"}\n{\"event\":\"b\"}\n{\"event\":\"end\",\"exit_status\":1}\n{"
+                  "\"event\":\"late\"}\n",
+                  0 },
+                { 0 }
         };
         assert_stream(one_piece, 1, "a,b,end,");
         static const struct api_chunk torn[] = {
@@ -185,7 +203,9 @@ Test(client, a_stream_comes_line_by_line_and_its_end_gives_the_exit_status)
                 { 0 },
         };
         assert_stream(torn, 0, "a,end,");
-        static const struct api_chunk odd_status[] = { { "{\"event\":\"end\",\"exit_status\":77}\n", 0 }, { 0 } };
+        static const struct api_chunk odd_status[] = {
+                { "{\"event\":\"end\",\"exit_status\":77}\n", 0 }, { 0 }
+        };
         assert_stream(odd_status, 1, "end,");
         static const struct api_chunk no_status[] = { { "{\"event\":\"end\"}\n", 0 }, { 0 } };
         assert_stream(no_status, 1, "end,");
@@ -213,9 +233,11 @@ Test(client, lines_that_are_garbage_or_too_long_are_skipped)
 
 Test(client, a_stream_that_stops_before_its_end_means_that_the_daemon_went_away)
 {
-        static const struct api_chunk begun[] = { { "{\"event\":\"a\"}\n{\"event\":\"en", 0 }, { 0 } };
+        static const struct api_chunk begun[] = { { "{\"event\":\"a\"}\n{\"event\":\"en", 0 },
+                                                  { 0 } };
         static const struct api_answer ways[] = {
-                { .path = "/s", .chunks = begun },                 /* closed in order, but without the end event */
+                /* closed in order, but without the end event */
+                { .path = "/s", .chunks = begun },
                 { .path = "/s", .chunks = begun, .breaks = true }, /* torn */
         };
         for (size_t i = 0; i < ARRAY_LENGTH(ways); i++) {
@@ -224,7 +246,8 @@ Test(client, a_stream_that_stops_before_its_end_means_that_the_daemon_went_away)
                 cr_assert_eq(stream(&ways[i], 5000, &seen, &error), STATUS_NO_DAEMON);
                 cr_assert_str_eq(seen.events.data, "a,");
                 cr_assert(strstr(error->message, "went away"), "%s", error->message);
-                cr_assert(strstr(error->message, "a later `orch run` takes what is still due"), "%s", error->message);
+                cr_assert(strstr(error->message, "a later `orch run` takes what is still due"),
+                          "%s", error->message);
                 strbuf_done(&seen.events);
         }
 }
@@ -254,11 +277,10 @@ Test(client, a_stream_that_falls_silent_is_given_up_but_a_slow_one_is_not)
 
 Test(client, a_refusal_of_a_stream_is_told_like_any_other)
 {
-        const struct api_answer answer = {
-                .path = "/s",
-                .status = 409,
-                .json = "{\"error\":{\"kind\":\"refused\",\"message\":\"a cycle runs\"},\"exit_status\":4}"
-        };
+        const struct api_answer answer = { .path = "/s",
+                                           .status = 409,
+                                           .json = "{\"error\":{\"kind\":\"refused\",\"message\":"
+                                                   "\"a cycle runs\"},\"exit_status\":4}" };
         _cleanup_error_ struct error *error = NULL;
         struct seen seen = { 0 };
         cr_assert_eq(stream(&answer, 5000, &seen, &error), STATUS_REFUSED);
@@ -282,7 +304,9 @@ Test(client, ctrl_c_ends_the_call_at_once_and_not_the_process)
 
 Test(client, the_caller_can_stop_a_stream)
 {
-        static const struct api_chunk chunks[] = { { "{\"event\":\"a\"}\n{\"event\":\"b\"}\n{\"event\":\"end\"}\n", 0 }, { 0 } };
+        static const struct api_chunk chunks[] = {
+                { "{\"event\":\"a\"}\n{\"event\":\"b\"}\n{\"event\":\"end\"}\n", 0 }, { 0 }
+        };
         const struct api_answer answer = { .path = "/s", .chunks = chunks, .hangs = true };
         struct seen seen = { .stop_at = "b" };
         cr_assert_eq(stream(&answer, 60000, &seen, NULL), STATUS_INTERRUPTED);

@@ -1,4 +1,5 @@
-/* Archives as a hostile guest could make them: whatever they name, nothing outside of the folder is written, and what fails leaves nothing. */
+/* Archives as a hostile guest could make them: whatever they name, nothing outside of the folder is
+ * written, and what fails leaves nothing. */
 #include <archive.h>
 #include <archive_entry.h>
 #include <criterion/criterion.h>
@@ -56,7 +57,8 @@ static void make_tar(struct tar *tar, const struct member members[])
                 if (members->type == AE_IFLNK)
                         archive_entry_set_symlink(entry, members->content);
                 archive_entry_set_size(entry, file ? (la_int64_t)strlen(members->content) : 0);
-                cr_assert_eq(archive_write_header(archive, entry), ARCHIVE_OK, "%s", archive_error_string(archive));
+                cr_assert_eq(archive_write_header(archive, entry), ARCHIVE_OK, "%s",
+                             archive_error_string(archive));
                 if (file)
                         archive_write_data(archive, members->content, strlen(members->content));
                 archive_entry_free(entry);
@@ -91,7 +93,8 @@ static void place_done(struct place *place)
         free(place->victim);
 }
 
-static int unpack_members(const struct place *place, const struct member members[], bool replace, struct error **err)
+static int unpack_members(const struct place *place, const struct member members[], bool replace,
+                          struct error **err)
 {
         static struct tar tar;
         tar = (struct tar){ 0 };
@@ -116,11 +119,15 @@ static const struct member folder = { "./", AE_IFDIR, 0755, NULL, false };
 Test(unpack, an_archive_that_leads_outside_is_refused_and_leaves_nothing)
 {
         const struct member attacks[][4] = {
-                { folder, { "./link", AE_IFLNK, 0777, "../../..", false }, { "./link/victim", AE_IFREG, 0644, "theirs", false } },
+                { folder,
+                  { "./link", AE_IFLNK, 0777, "../../..", false },
+                  { "./link/victim", AE_IFREG, 0644, "theirs", false } },
                 { folder, { "../victim", AE_IFREG, 0644, "theirs", false } },
                 { folder, { "./a/../../../../victim", AE_IFREG, 0644, "theirs", false } },
                 { folder, { "/tmp/victim", AE_IFREG, 0644, "theirs", false } },
-                { folder, { "./hard", AE_IFREG, 0644, "../../../victim", true }, { "./hard", AE_IFREG, 0644, "theirs", false } },
+                { folder,
+                  { "./hard", AE_IFREG, 0644, "../../../victim", true },
+                  { "./hard", AE_IFREG, 0644, "theirs", false } },
                 { folder, { "./hard", AE_IFREG, 0644, "./../../../victim", true } },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(attacks); i++) {
@@ -142,7 +149,9 @@ Test(unpack, what_is_there_stays_unless_it_is_to_be_replaced)
         _cleanup_free_ char *got = path_join(place.target, "got");
         _cleanup_free_ char *file = path_join(got, "file");
         cr_assert_eq(symlink(place.top, got), 0);
-        const struct member members[] = { folder, { "./file", AE_IFREG, 0644, "new", false }, { 0 } };
+        const struct member members[] = { folder,
+                                          { "./file", AE_IFREG, 0644, "new", false },
+                                          { 0 } };
         _cleanup_error_ struct error *error = NULL;
         cr_assert_eq(unpack_members(&place, members, false, &error), -1);
         cr_assert_eq(error->kind, ERROR_REFUSED);
@@ -163,8 +172,9 @@ Test(unpack, a_source_that_fails_at_its_end_leaves_what_was_there)
         _cleanup_free_ char *got = path_join(place.target, "got");
         cr_assert_eq(fs_write_file(got, 0600, "old", 3, NULL), 0);
         struct tar *tar = xcalloc(1, sizeof *tar);
-        make_tar(tar, (const struct member[]){
-                              { "./name", AE_IFREG, 0644, "new", false }, { "./other", AE_IFREG, 0644, "no", false }, { 0 } });
+        make_tar(tar, (const struct member[]){ { "./name", AE_IFREG, 0644, "new", false },
+                                               { "./other", AE_IFREG, 0644, "no", false },
+                                               { 0 } });
         struct unpack unpack = { .read = read_tar, .data = tar, .member = "name", .name = "got" };
         _cleanup_unpack_result_ struct unpack_result result = { 0 };
         _cleanup_error_ struct error *error = NULL;

@@ -17,13 +17,15 @@ static const struct option_spec own[] = {
         { 0 },
 };
 
-#define PARSE(options, ...) options_parse(globals, own, (const char *const[]){ __VA_ARGS__, NULL }, &(options), &error)
+#define PARSE(options, ...) \
+        options_parse(globals, own, (const char *const[]){ __VA_ARGS__, NULL }, &(options), &error)
 
 Test(options, every_form_of_an_option_is_understood_anywhere)
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_options_ struct options options = { 0 };
-        cr_assert_eq(PARSE(options, "vm1", "--tag", "a", "-tb", "--tag=c=d", "-t", "-e", "vm2", "--dry-run", "-qv", "--config=/x"),
+        cr_assert_eq(PARSE(options, "vm1", "--tag", "a", "-tb", "--tag=c=d", "-t", "-e", "vm2",
+                           "--dry-run", "-qv", "--config=/x"),
                      0, "%s", error_message(error));
         cr_assert_eq(options.n_words, 2);
         cr_assert_str_eq(options.words[0], "vm1");
@@ -69,10 +71,12 @@ Test(options, what_cannot_be_understood_is_refused_with_the_nearest)
         assert_refused("did you mean --level?", (const char *const[]){ "--lvel=full", NULL });
         assert_refused("there is no option --colour", (const char *const[]){ "--colour", NULL });
         assert_refused("there is no option -x", (const char *const[]){ "-qx", NULL });
-        assert_refused("--level needs a value: --level LEVEL", (const char *const[]){ "--level", NULL });
+        assert_refused("--level needs a value: --level LEVEL",
+                       (const char *const[]){ "--level", NULL });
         assert_refused("-l needs a value", (const char *const[]){ "-l", NULL });
         assert_refused("--dry-run takes no value", (const char *const[]){ "--dry-run=1", NULL });
-        assert_refused("--level is given twice", (const char *const[]){ "--level", "full", "-lfull", NULL });
+        assert_refused("--level is given twice",
+                       (const char *const[]){ "--level", "full", "-lfull", NULL });
         /* Nothing is guessed from a beginning of a name. */
         assert_refused("there is no option --dry", (const char *const[]){ "--dry", NULL });
 }

@@ -21,15 +21,17 @@ Test(progress, a_line_tells_what_how_far_how_fast_and_how_long)
 {
         _cleanup_(event_freep) struct event *event = half_way();
         _cleanup_free_ char *line = progress_line(event, "db", 120);
-        cr_assert_str_eq(line, "db vda  [##########----------]  50%  5.0 GiB of 10.0 GiB  210.0 MiB/s  1m24s left");
+        cr_assert_str_eq(line, "db vda  [##########----------]  50%  5.0 GiB of 10.0 GiB  210.0 "
+                               "MiB/s  1m24s left");
 }
 
 Test(progress, it_never_exceeds_the_columns)
 {
         _cleanup_(event_freep) struct event *event = half_way();
         for (unsigned columns = 20; columns < 120; columns++) {
-                _cleanup_free_ char *line =
-                        progress_line(event, "a-rather-long-name-of-a-virtual-machine-that-nobody-would-like", columns);
+                _cleanup_free_ char *line = progress_line(
+                        event, "a-rather-long-name-of-a-virtual-machine-that-nobody-would-like",
+                        columns);
                 cr_assert_leq(strlen(line), columns);
         }
 }

@@ -28,7 +28,8 @@ Test(table, widths_count_characters_and_cells_are_cleaned)
         table_cell(table, "abcd");
         table_cell(table, "\xff");
         _cleanup_free_ char *text = table_format(table);
-        cr_assert_str_eq(text, "A     B\n\xc3\xa9\xc3\xa9\xc3\xa9   x y?[31m\nabcd  \xef\xbf\xbd\n");
+        cr_assert_str_eq(text,
+                         "A     B\n\xc3\xa9\xc3\xa9\xc3\xa9   x y?[31m\nabcd  \xef\xbf\xbd\n");
 }
 
 Test(table, a_table_without_rows_is_its_header)

@@ -13,7 +13,8 @@ static void assert_means(const char *text, enum when_direction direction, const 
 {
         int64_t when = 0;
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(when_parse(text, NOW, direction, &when, &error), 0, "%s: %s", text, error_message(error));
+        cr_assert_eq(when_parse(text, NOW, direction, &when, &error), 0, "%s: %s", text,
+                     error_message(error));
         _cleanup_free_ char *local = clock_format_local(when);
         cr_expect_str_eq(local, expected, "%s: %s", text, local);
 }
@@ -55,7 +56,8 @@ Test(when, what_is_no_moment_is_refused)
         for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
                 int64_t when = 0;
                 _cleanup_error_ struct error *error = NULL;
-                cr_expect_eq(when_parse(texts[i], NOW, WHEN_PAST, &when, &error), -1, "%s", texts[i]);
+                cr_expect_eq(when_parse(texts[i], NOW, WHEN_PAST, &when, &error), -1, "%s",
+                             texts[i]);
                 cr_expect(error && error->kind == ERROR_CONFIG, "%s", texts[i]);
         }
 }

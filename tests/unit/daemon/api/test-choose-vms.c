@@ -6,8 +6,12 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-static struct inventory_vm vms[] = { { .name = (char *)"web-1" }, { .name = (char *)"db-1" }, { .name = (char *)"web-2" } };
-static const struct inventory inventory = { .file = (char *)"vm-list.yaml", .vms = vms, .n_vms = ARRAY_LENGTH(vms) };
+static struct inventory_vm vms[] = { { .name = (char *)"web-1" },
+                                     { .name = (char *)"db-1" },
+                                     { .name = (char *)"web-2" } };
+static const struct inventory inventory = { .file = (char *)"vm-list.yaml",
+                                            .vms = vms,
+                                            .n_vms = ARRAY_LENGTH(vms) };
 
 /* "web-1 db-1", or "?word" when that means none; the caller frees. */
 static char *chosen_by(const char *first, const char *second)
@@ -61,7 +65,8 @@ Test(choose_vms, an_unknown_one_is_told_with_its_nearest)
         _cleanup_error_ struct error *near = NULL;
         _cleanup_error_ struct error *far = NULL;
         cr_assert_eq(choose_unknown_vm(&inventory, "bd-1", &near), -1);
-        cr_assert_str_eq(near->message, "no VM 'bd-1' in the inventory vm-list.yaml; nearest: 'db-1'");
+        cr_assert_str_eq(near->message,
+                         "no VM 'bd-1' in the inventory vm-list.yaml; nearest: 'db-1'");
         cr_assert_eq(choose_unknown_vm(&inventory, "mail\nserver", &far), -1);
         cr_assert_str_eq(far->message, "no VM 'mail server' in the inventory vm-list.yaml");
         cr_assert_eq(far->kind, ERROR_CONFIG);

@@ -33,7 +33,8 @@ static const char *labels_end(const char *text)
                         cr_assert(*text && *text != '\n', "a label's value does not end");
                         if (*text == '\\') {
                                 text++;
-                                cr_assert(*text == '\\' || *text == '"' || *text == 'n', "no escape: \\%c", *text);
+                                cr_assert(*text == '\\' || *text == '"' || *text == 'n',
+                                          "no escape: \\%c", *text);
                         }
                 }
                 text++;
@@ -57,7 +58,8 @@ static void check_sample(const char *line, const struct family *family, char ***
         char *rest = NULL;
         (void)strtod(end + 1, &rest);
         cr_assert(rest > end + 1 && *rest == '\0', "no number: %s", line);
-        cr_assert(!family->counter || str_ends_with(family->name, "_total"), "%s is a counter", family->name);
+        cr_assert(!family->counter || str_ends_with(family->name, "_total"), "%s is a counter",
+                  family->name);
 }
 
 static void begin_family(const char *line, struct family *family, char ***names)
@@ -74,7 +76,8 @@ static void begin_family(const char *line, struct family *family, char ***names)
 static void check_type(const char *line, struct family *family)
 {
         const char *end = name_end(line);
-        cr_assert(strncmp(line, family->name, (size_t)(end - line)) == 0, "the TYPE of another than the HELP: %s", line);
+        cr_assert(strncmp(line, family->name, (size_t)(end - line)) == 0,
+                  "the TYPE of another than the HELP: %s", line);
         cr_assert(streq(end, " gauge") || streq(end, " counter"), "%s", line);
         family->counter = streq(end, " counter");
         family->typed = true;
@@ -154,7 +157,8 @@ Test(metrics, are_valid_and_tell_what_is_to_be_watched)
                 cr_expect(age >= 0 && age < 120, "%s %g", ages[i], age);
         }
         cr_expect(value_of(text, "orch_repository_free_bytes") > 0);
-        cr_expect_null(strstr(text, "orch_vm_last_success_timestamp_seconds{vm=\"rotten-3\"}"), "it has no good point");
+        cr_expect_null(strstr(text, "orch_vm_last_success_timestamp_seconds{vm=\"rotten-3\"}"),
+                       "it has no good point");
         names = parse(text);
         strv_free(names);
         rig_end(&rig);

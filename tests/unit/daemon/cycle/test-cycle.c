@@ -16,16 +16,20 @@
 Test(cycle, tries_once_more_what_may_have_passed_and_writes_its_summary)
 {
         struct rig rig;
-        rig_begin(&rig, NULL, (const char *const[]){ "once-1", "unreachable-2", "wrong-3", "ok-4", "off-5", NULL });
+        rig_begin(&rig, NULL,
+                  (const char *const[]){ "once-1", "unreachable-2", "wrong-3", "ok-4", "off-5",
+                                         NULL });
         cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 1);
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert_str_eq(
-                history,
-                "start backup once-1,end backup once-1,start backup unreachable-2,end backup unreachable-2,"
-                "start backup wrong-3,end backup wrong-3,start backup ok-4,end backup ok-4,start backup off-5,end backup off-5,"
-                "start backup once-1,end backup once-1,start backup unreachable-2,end backup unreachable-2");
+        cr_assert_str_eq(history, "start backup once-1,end backup once-1,start backup "
+                                  "unreachable-2,end backup unreachable-2,"
+                                  "start backup wrong-3,end backup wrong-3,start backup ok-4,end "
+                                  "backup ok-4,start backup off-5,end backup off-5,"
+                                  "start backup once-1,end backup once-1,start backup "
+                                  "unreachable-2,end backup unreachable-2");
         size_t length = 0;
-        _cleanup_free_ char *text = fs_read_file(SHARE "/metadata/last-run-summary.json", 1 << 20, &length, NULL);
+        _cleanup_free_ char *text =
+                fs_read_file(SHARE "/metadata/last-run-summary.json", 1 << 20, &length, NULL);
         cr_assert(text, "no summary when the cycle has ended");
         _cleanup_error_ struct error *error = NULL;
         _cleanup_(summary_freep) struct summary *summary = summary_parse(text, length, &error);
@@ -42,9 +46,10 @@ Test(cycle, tries_once_more_what_may_have_passed_and_writes_its_summary)
         json_t *item;
         json_array_foreach(json_object_get(plan, "plan"), i, item)
         {
-                bool good = streq(text_of(item, "vm"), "once-1") || streq(text_of(item, "vm"), "ok-4");
-                cr_assert_eq(json_is_true(json_object_get(item, "due")), !good, "%s: %s", text_of(item, "vm"),
-                             text_of(item, "reason"));
+                bool good =
+                        streq(text_of(item, "vm"), "once-1") || streq(text_of(item, "vm"), "ok-4");
+                cr_assert_eq(json_is_true(json_object_get(item, "due")), !good, "%s: %s",
+                             text_of(item, "vm"), text_of(item, "reason"));
         }
         cr_assert_eq(number_of(plan, "usual"), 5);
         json_decref(plan);
@@ -91,9 +96,8 @@ Test(cycle, an_adhoc_backup_goes_behind_the_running_one_and_ahead_of_the_rest)
         json_decref(skipped);
         cr_assert_eq(call_finish(&call, 10000), 0);
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert_str_eq(
-                history,
-                "start backup slow-1,end backup slow-1,start backup ok-3,end backup ok-3,start backup ok-2,end backup ok-2");
+        cr_assert_str_eq(history, "start backup slow-1,end backup slow-1,start backup ok-3,end "
+                                  "backup ok-3,start backup ok-2,end backup ok-2");
         rig_end(&rig);
 }
 
@@ -103,20 +107,25 @@ Test(cycle, filters_and_their_mistakes)
         rig_prepare(&rig, NULL);
         rig_write(&rig, "vm-list.yaml",
                   "vms:\n"
-                  "  - { name: ok-1, hypervisor: host-1, method: quiesce, schedule: daily, tags: [gold] }\n"
+                  "  - { name: ok-1, hypervisor: host-1, method: quiesce, schedule: daily, tags: "
+                  "[gold] }\n"
                   "  - { name: ok-2, hypervisor: host-2, method: quiesce, schedule: daily }\n"
-                  "  - { name: ok-3, hypervisor: host-2, method: quiesce, schedule: daily, tags: [gold] }\n"
-                  "  - { name: ok-4, hypervisor: host-2, method: quiesce, schedule: manual, tags: [gold] }\n");
+                  "  - { name: ok-3, hypervisor: host-2, method: quiesce, schedule: daily, tags: "
+                  "[gold] }\n"
+                  "  - { name: ok-4, hypervisor: host-2, method: quiesce, schedule: manual, tags: "
+                  "[gold] }\n");
         rig_start(&rig);
         json_t *refusal = rig_post(&rig, "/v1/run", "{\"tag\":[\"glod\"]}", 400);
         cr_assert(strstr(text_of(json_object_get(refusal, "error"), "message"), "gold"));
         cr_assert_eq(number_of(refusal, "exit_status"), 2);
         json_decref(refusal);
         json_decref(rig_post(&rig, "/v1/run", "{\"hypervisor\":[\"host-3\"]}", 400));
-        cr_assert_eq(rig_run(&rig, "/v1/run", "{\"tag\":[\"gold\"],\"hypervisor\":[\"host-2\"]}"), 0);
+        cr_assert_eq(rig_run(&rig, "/v1/run", "{\"tag\":[\"gold\"],\"hypervisor\":[\"host-2\"]}"),
+                     0);
         cr_assert_eq(rig_run(&rig, "/v1/run", "{\"all\":true,\"exclude\":[\"*-1\",\"ok-3\"]}"), 0);
         _cleanup_free_ char *history = rig_history(&rig);
-        cr_assert_str_eq(history, "start backup ok-3,end backup ok-3,start backup ok-2,end backup ok-2");
+        cr_assert_str_eq(history,
+                         "start backup ok-3,end backup ok-3,start backup ok-2,end backup ok-2");
         json_t *schedule = rig_get(&rig, "/v1/schedule");
         cr_assert_eq(json_array_size(schedule), 4);
         cr_assert_str_eq(text_of(json_array_get(schedule, 3), "schedule"), "manual");
@@ -130,7 +139,8 @@ Test(cycle, a_broken_inventory_runs_the_last_good_one_and_says_so)
 {
         struct rig rig;
         rig_begin(&rig, NULL, (const char *const[]){ "ok-1", NULL });
-        rig_write(&rig, "vm-list.yaml", "vms:\n  - { name: ok-1, hypervisor: host-1, metod: quiesce }\n");
+        rig_write(&rig, "vm-list.yaml",
+                  "vms:\n  - { name: ok-1, hypervisor: host-1, metod: quiesce }\n");
         struct call call;
         call_open(&rig, &call, "POST", "/v1/run", "{}");
         json_t *first = call_line(&call, 10000);
@@ -159,7 +169,8 @@ Test(cycle, a_broken_inventory_runs_the_last_good_one_and_says_so)
         rig_end(&rig);
 }
 
-/* Its worker goes by the new inventory; so must what is said of where it is, and what runs beside it. */
+/* Its worker goes by the new inventory; so must what is said of where it is, and what runs beside
+ * it. */
 Test(cycle, a_job_that_waits_moves_with_its_vm)
 {
         struct rig rig;
@@ -192,7 +203,8 @@ Test(cycle, pause_refuses_backups_also_after_a_restart_and_resume_ends_it)
         cr_assert_eq(number_of(refusal, "exit_status"), 4);
         json_decref(refusal);
         json_decref(rig_post(&rig, "/v1/backup", "{\"vms\":[\"ok-1\"]}", 409));
-        cr_assert_eq(rig_run(&rig, "/v1/check", "{\"vms\":[\"ok-1\"]}"), 0, "a check changes nothing and may run");
+        cr_assert_eq(rig_run(&rig, "/v1/check", "{\"vms\":[\"ok-1\"]}"), 0,
+                     "a check changes nothing and may run");
         json_decref(rig_post(&rig, "/v1/resume", "{}", 200));
         cr_assert_eq(rig_run(&rig, "/v1/run", "{}"), 0);
         rig_end(&rig);
@@ -205,8 +217,9 @@ Test(cycle, the_own_timer_starts_one)
         struct tm tm;
         gmtime_r(&now, &tm);
         static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-        _cleanup_free_ char *settings = xasprintf("cycle: { start: \"%s %02d:%02d\", timezone: UTC, trigger: internal }\n",
-                                                  days[tm.tm_wday], tm.tm_hour, tm.tm_min);
+        _cleanup_free_ char *settings =
+                xasprintf("cycle: { start: \"%s %02d:%02d\", timezone: UTC, trigger: internal }\n",
+                          days[tm.tm_wday], tm.tm_hour, tm.tm_min);
         rig_begin(&rig, settings, (const char *const[]){ "ok-1", NULL });
         rig_wait_for_history(&rig, "end backup ok-1", 1);
         _cleanup_free_ char *history = rig_history(&rig);
@@ -223,7 +236,8 @@ Test(cycle, what_a_clock_in_the_future_has_noted_silences_nothing)
         _cleanup_free_ char *folder = path_join(rig.folder, "state/notify");
         cr_assert_eq(fs_make_dirs(folder, NULL), 0);
         rig_write(&rig, "state/notify/state.json",
-                  "{\"format\":1,\"first_started\":4000000001,\"last_begun\":4000000002,\"dead_clock_slot\":4000000003,"
+                  "{\"format\":1,\"first_started\":4000000001,\"last_begun\":4000000002,\"dead_"
+                  "clock_slot\":4000000003,"
                   "\"summary_told\":4000000004,\"free_bytes\":5,\"free_at\":6}\n");
         rig_start(&rig);
         _cleanup_free_ char *kept = NULL;
@@ -248,13 +262,15 @@ Test(cycle, telling_the_week_drops_what_no_summary_needs_any_more)
         cr_assert_eq(fs_make_dirs(folder, NULL), 0);
         int64_t now = clock_realtime_s();
         _cleanup_free_ char *moments =
-                xasprintf("{\"format\":1,\"first_started\":1,\"last_begun\":%lld,\"dead_clock_slot\":%lld,\"summary_told\":%lld,"
+                xasprintf("{\"format\":1,\"first_started\":1,\"last_begun\":%lld,\"dead_clock_"
+                          "slot\":%lld,\"summary_told\":%lld,"
                           "\"free_bytes\":5,\"free_at\":6}\n",
                           (long long)now, (long long)now, (long long)now - 8 * 86400);
         _cleanup_free_ char *finished = clock_format_rfc3339(now - LEDGER_DAYS * 86400 + 4);
-        _cleanup_free_ char *line = xasprintf("{\"vm\":\"ok-1\",\"job\":\"20200101-0000\",\"status\":\"ok\",\"warnings\":[],"
-                                              "\"stored_bytes\":1,\"finished\":\"%s\"}\n",
-                                              finished);
+        _cleanup_free_ char *line = xasprintf(
+                "{\"vm\":\"ok-1\",\"job\":\"20200101-0000\",\"status\":\"ok\",\"warnings\":[],"
+                "\"stored_bytes\":1,\"finished\":\"%s\"}\n",
+                finished);
         rig_write(&rig, "state/notify/state.json", moments);
         rig_write(&rig, "state/notify/ledger.jsonl", line);
         rig_start(&rig);
@@ -276,24 +292,28 @@ Test(cycle, pins_a_vm_and_takes_another_uuid_only_when_told)
         sleep(1);
         cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"]}"), 0);
         sleep(1);
-        cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"],\"accept_new_uuid\":true}"), 0);
+        cr_assert_eq(
+                rig_run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"],\"accept_new_uuid\":true}"),
+                0);
         sleep(1);
         cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"]}"), 0);
         cr_assert_eq(rig_run(&rig, "/v1/backup", "{\"vms\":[\"renewed-1\"],\"if_due\":true}"), 0);
         /* What each worker was told: nothing, the first UUID, nothing, the third. */
         _cleanup_free_ char *log = rig_read(&rig, "worker.log");
         char pins[4][64];
-        cr_assert_eq(
-                sscanf(log,
-                       "start backup renewed-1 %63s end backup renewed-1 %*s start backup renewed-1 %63s end backup renewed-1 %*s "
-                       "start backup renewed-1 %63s end backup renewed-1 %*s start backup renewed-1 %63s",
-                       pins[0], pins[1], pins[2], pins[3]),
-                4, "%s", log);
+        cr_assert_eq(sscanf(log,
+                            "start backup renewed-1 %63s end backup renewed-1 %*s start backup "
+                            "renewed-1 %63s end backup renewed-1 %*s "
+                            "start backup renewed-1 %63s end backup renewed-1 %*s start backup "
+                            "renewed-1 %63s",
+                            pins[0], pins[1], pins[2], pins[3]),
+                     4, "%s", log);
         cr_assert_str_eq(pins[0], "-");
         cr_assert_neq(strcmp(pins[1], "-"), 0);
         cr_assert_str_eq(pins[2], "-");
         cr_assert_neq(strcmp(pins[3], pins[1]), 0);
-        cr_assert_null(strstr(strstr(log, pins[3]) + 1, "start"), "it was not due and ran all the same");
+        cr_assert_null(strstr(strstr(log, pins[3]) + 1, "start"),
+                       "it was not due and ran all the same");
         rig_end(&rig);
 }
 

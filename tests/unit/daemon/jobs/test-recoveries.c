@@ -5,7 +5,9 @@
 
 static void step(struct job *job, const char *name, enum step_state state)
 {
-        const struct event event = { .type = EVENT_STEP, .step = (char *)(uintptr_t)name, .state = state };
+        const struct event event = { .type = EVENT_STEP,
+                                     .step = (char *)(uintptr_t)name,
+                                     .state = state };
         recoveries_note_step(job, &event);
 }
 
@@ -31,7 +33,8 @@ Test(recoveries, the_restore_that_pulls_lets_others_pass)
         cr_assert(job.left_undone);
 }
 
-/* They look at the pulls of other machines made of the VM's points, and then begin on the VM itself. */
+/* They look at the pulls of other machines made of the VM's points, and then begin on the VM
+ * itself. */
 Test(recoveries, a_backup_and_a_recovery_stay_alone_with_their_vm)
 {
         static const enum job_action actions[] = { JOB_BACKUP, JOB_RECOVER };
@@ -42,7 +45,8 @@ Test(recoveries, a_backup_and_a_recovery_stay_alone_with_their_vm)
                 step(&job, "pull", STEP_BEGIN);
                 step(&job, "pull", STEP_DONE);
                 cr_assert_not(job.beside || job.pulls);
-                cr_assert(job.left_undone, "the pull that is over says nothing of the one that is not");
+                cr_assert(job.left_undone,
+                          "the pull that is over says nothing of the one that is not");
                 step(&job, "thaw", STEP_FAILED);
                 step(&job, "thaw", STEP_UNDONE);
                 cr_assert(job.left_undone);

@@ -74,7 +74,8 @@ Test(loop, a_source_may_be_freed_from_any_callback)
         for (int i = 0; i < 2; i++) {
                 cr_assert_eq(pipe2(scene.fds[i], O_CLOEXEC), 0);
                 cr_assert_eq(write(scene.fds[i][1], "x", 1), 1);
-                scene.sources[i] = loop_add_io(scene.loop, scene.fds[i][0], EPOLLIN, free_both, &scene, NULL);
+                scene.sources[i] =
+                        loop_add_io(scene.loop, scene.fds[i][0], EPOLLIN, free_both, &scene, NULL);
         }
         loop_set_before_wait(scene.loop, end_after_some_turns, &scene);
         cr_assert_eq(loop_run(scene.loop, NULL), 0);

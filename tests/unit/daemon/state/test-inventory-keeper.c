@@ -37,7 +37,8 @@ static void write_list(const char *text)
 
 Test(inventory_keeper, a_broken_file_leaves_the_last_good_one_in_use)
 {
-        _cleanup_(inventory_keeper_freep) struct inventory_keeper *keeper = inventory_keeper_new(path, folder);
+        _cleanup_(inventory_keeper_freep) struct inventory_keeper *keeper =
+                inventory_keeper_new(path, folder);
         _cleanup_error_ struct error *error = NULL;
         write_list(GOOD);
         cr_assert_eq(inventory_keeper_reload(keeper, &error), 0, "%s", error_message(error));
@@ -45,7 +46,8 @@ Test(inventory_keeper, a_broken_file_leaves_the_last_good_one_in_use)
         write_list(BROKEN);
         cr_assert_eq(inventory_keeper_reload(keeper, &error), -1);
         cr_assert_eq(error->kind, ERROR_CONFIG);
-        cr_assert(strstr(error->message, "methud") && strstr(error->message, "../a"), "all problems at once: %s", error->message);
+        cr_assert(strstr(error->message, "methud") && strstr(error->message, "../a"),
+                  "all problems at once: %s", error->message);
         cr_assert_eq(inventory_keeper_state(keeper), INVENTORY_LAST_GOOD);
         cr_assert_eq(inventory_keeper_get(keeper)->n_vms, 1);
         cr_assert_str_eq(inventory_keeper_text(keeper), GOOD);
@@ -62,7 +64,8 @@ Test(inventory_keeper, also_across_a_restart)
         cr_assert_eq(inventory_keeper_reload(first, NULL), 0);
         inventory_keeper_free(first);
         cr_assert_eq(unlink(path), 0);
-        _cleanup_(inventory_keeper_freep) struct inventory_keeper *keeper = inventory_keeper_new(path, folder);
+        _cleanup_(inventory_keeper_freep) struct inventory_keeper *keeper =
+                inventory_keeper_new(path, folder);
         cr_assert_eq(inventory_keeper_reload(keeper, NULL), -1);
         cr_assert_eq(inventory_keeper_state(keeper), INVENTORY_LAST_GOOD);
         cr_assert_eq(inventory_keeper_get(keeper)->n_vms, 2);
@@ -72,7 +75,8 @@ Test(inventory_keeper, also_across_a_restart)
 Test(inventory_keeper, without_any_there_is_none)
 {
         write_list(BROKEN);
-        _cleanup_(inventory_keeper_freep) struct inventory_keeper *keeper = inventory_keeper_new(path, folder);
+        _cleanup_(inventory_keeper_freep) struct inventory_keeper *keeper =
+                inventory_keeper_new(path, folder);
         cr_assert_eq(inventory_keeper_reload(keeper, NULL), -1);
         cr_assert_eq(inventory_keeper_state(keeper), INVENTORY_NONE);
         cr_assert_null(inventory_keeper_get(keeper));

@@ -56,7 +56,9 @@ Test(jobs, a_log_survives_a_restart_and_has_no_progress)
                 _cleanup_(jobs_freep) struct jobs *jobs = jobs_new(folder, NULL);
                 struct job *job = jobs_add(jobs, JOB_BACKUP, "db-1", "host-1");
                 memcpy(id, job->id, sizeof id);
-                job_add_line(job, "{\"event\":\"queued\",\"vm\":\"db-1\",\"hypervisor\":\"host-1\"}", NULL);
+                job_add_line(job,
+                             "{\"event\":\"queued\",\"vm\":\"db-1\",\"hypervisor\":\"host-1\"}",
+                             NULL);
                 job_add_line(job, "{\"event\":\"progress\"}", "key");
                 job_add_line(job, "{\"event\":\"result\"}", NULL);
         }
@@ -66,9 +68,8 @@ Test(jobs, a_log_survives_a_restart_and_has_no_progress)
         cr_assert_eq(job->state, JOB_ENDED);
         cr_assert_eq(jobs_find_newest(jobs, "db-1"), job);
         _cleanup_free_ char *log = read_log(jobs, job);
-        cr_assert_str_eq(
-                log,
-                "{\"event\":\"queued\",\"vm\":\"db-1\",\"hypervisor\":\"host-1\"}\n{\"event\":\"result\"}\n{\"event\":\"end\"}\n");
+        cr_assert_str_eq(log, "{\"event\":\"queued\",\"vm\":\"db-1\",\"hypervisor\":\"host-1\"}\n{"
+                              "\"event\":\"result\"}\n{\"event\":\"end\"}\n");
 }
 
 static size_t count_descriptors(void)
@@ -79,13 +80,15 @@ static size_t count_descriptors(void)
         return count;
 }
 
-/* A cycle over thousands of VMs has as many jobs waiting, and a process has a thousand descriptors. */
+/* A cycle over thousands of VMs has as many jobs waiting, and a process has a thousand
+ * descriptors. */
 Test(jobs, those_that_wait_hold_no_descriptors)
 {
         _cleanup_(jobs_freep) struct jobs *jobs = jobs_new(folder, NULL);
         size_t before = count_descriptors();
         for (int i = 0; i < 100; i++)
-                job_add_line(jobs_add(jobs, JOB_BACKUP, "vm", NULL), "{\"event\":\"queued\"}", NULL);
+                job_add_line(jobs_add(jobs, JOB_BACKUP, "vm", NULL), "{\"event\":\"queued\"}",
+                             NULL);
         cr_assert_eq(count_descriptors(), before);
 }
 

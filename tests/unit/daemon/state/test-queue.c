@@ -6,12 +6,16 @@
 
 static struct job job_of(const char *vm, enum job_class class, int priority)
 {
-        return (struct job){
-                .vm = (char *)vm, .hypervisor = (char *)"h1", .class = class, .priority = priority, .action = JOB_BACKUP
-        };
+        return (struct job){ .vm = (char *)vm,
+                             .hypervisor = (char *)"h1",
+                             .class = class,
+                             .priority = priority,
+                             .action = JOB_BACKUP };
 }
 
-static const struct queue_limits one = { .jobs = 1, .jobs_per_hypervisor = 1, .verifications = 1, .others = 4 };
+static const struct queue_limits one = {
+        .jobs = 1, .jobs_per_hypervisor = 1, .verifications = 1, .others = 4
+};
 
 static bool marked_ready(const struct job *job, void *data)
 {
@@ -31,7 +35,8 @@ Test(queue, orders_by_class_then_request_then_priority_then_name)
         struct job retry = job_of("a", JOB_CLASS_RETRY, 0);
         adhoc_1b.sequence = adhoc_1c.sequence = 1;
         adhoc_2.sequence = 2;
-        struct job *const expected[] = { &recover, &adhoc_1b, &adhoc_1c, &adhoc_2, &cycle_1, &cycle_2a, &cycle_2b, &retry };
+        struct job *const expected[] = { &recover, &adhoc_1b, &adhoc_1c, &adhoc_2,
+                                         &cycle_1, &cycle_2a, &cycle_2b, &retry };
         for (unsigned seed = 0; seed < 50; seed++) {
                 struct job *shuffled[8];
                 for (size_t i = 0; i < 8; i++)
@@ -47,7 +52,8 @@ Test(queue, orders_by_class_then_request_then_priority_then_name)
                 for (size_t i = 0; i < 8; i++)
                         queue_insert(&queue, shuffled[i]);
                 for (size_t i = 0; i < 8; i++) {
-                        cr_assert_eq(queue.items[i], expected[i], "seed %u, place %zu: %s", seed, i, queue.items[i]->vm);
+                        cr_assert_eq(queue.items[i], expected[i], "seed %u, place %zu: %s", seed, i,
+                                     queue.items[i]->vm);
                         cr_assert_eq(queue_position(&queue, expected[i]), i + 1);
                 }
                 queue_done(&queue);
@@ -69,7 +75,9 @@ Test(queue, one_backup_at_a_time)
 
 Test(queue, the_limit_of_a_hypervisor_lets_those_of_others_pass)
 {
-        const struct queue_limits two = { .jobs = 2, .jobs_per_hypervisor = 1, .verifications = 1, .others = 4 };
+        const struct queue_limits two = {
+                .jobs = 2, .jobs_per_hypervisor = 1, .verifications = 1, .others = 4
+        };
         struct job running = job_of("a", JOB_CLASS_CYCLE, 1);
         struct job same = job_of("b", JOB_CLASS_CYCLE, 2);
         struct job other = job_of("c", JOB_CLASS_CYCLE, 3);
@@ -120,12 +128,14 @@ Test(queue, restores_of_hours_hold_up_nothing_but_more_of_them)
         queue_insert(&queue, &fifth);
         cr_assert_null(queue_next(&queue, &one, busy, 4, NULL, NULL));
         jobs[1].pulls = true;
-        cr_assert_eq(queue_next(&queue, &one, busy, 4, NULL, NULL), &fifth, "one that runs, and pulls, is no more in the way");
+        cr_assert_eq(queue_next(&queue, &one, busy, 4, NULL, NULL), &fifth,
+                     "one that runs, and pulls, is no more in the way");
         jobs[1].pulls = false;
         queue_insert(&queue, &check);
         cr_assert_eq(queue_next(&queue, &one, busy, 4, NULL, NULL), &check);
         queue_insert(&queue, &recovery);
-        cr_assert_eq(queue_next(&queue, &one, busy, 4, NULL, NULL), &recovery, "a VM that stands on an overlay waits for none");
+        cr_assert_eq(queue_next(&queue, &one, busy, 4, NULL, NULL), &recovery,
+                     "a VM that stands on an overlay waits for none");
         queue_done(&queue);
 }
 

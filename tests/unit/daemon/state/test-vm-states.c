@@ -6,7 +6,8 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-static struct catalog_entry row(const char *vm, const char *point, int64_t started, const char *status)
+static struct catalog_entry row(const char *vm, const char *point, int64_t started,
+                                const char *status)
 {
         return (struct catalog_entry){
                 .vm = (char *)vm,
@@ -18,7 +19,8 @@ static struct catalog_entry row(const char *vm, const char *point, int64_t start
 }
 
 /* Rows of "a": three points, the newest two as said; and one of "b" that is damaged. */
-static void load(struct vm_states *states, struct catalog_entry rows[4], const char *newest, const char *second)
+static void load(struct vm_states *states, struct catalog_entry rows[4], const char *newest,
+                 const char *second)
 {
         rows[0] = row("a", "2026-02-03-000000", 300, newest);
         rows[1] = row("a", "2026-02-02-000000", 200, second);
@@ -40,14 +42,16 @@ static void free_rows(struct catalog_entry rows[], size_t n)
         } while (0)
 
 /* Only what is told of changes, and of the same VM. */
-static void refresh(struct vm_states *states, const char *path, const char *newest, const char *second)
+static void refresh(struct vm_states *states, const char *path, const char *newest,
+                    const char *second)
 {
         struct catalog_entry rows[3] = {
                 row("a", "2026-02-03-000000", 300, newest),
                 row("a", "2026-02-02-000000", 200, second),
                 row("a", "2026-02-01-000000", 100, "ok"),
         };
-        vm_states_refresh_point(states, "a", path, &(struct catalog_list){ .items = rows, .count = 3 });
+        vm_states_refresh_point(states, "a", path,
+                                &(struct catalog_list){ .items = rows, .count = 3 });
         free_rows(rows, 3);
 }
 
@@ -81,10 +85,13 @@ Test(vm_states, a_point_that_is_gone_is_forgotten)
         struct catalog_entry rows[4];
         load(&states, rows, "ok", "damaged");
         struct catalog_entry left = row("a", "2026-02-01-000000", 100, "ok");
-        vm_states_refresh_point(&states, "a", "hv/a/2026-02-02-000000", &(struct catalog_list){ .items = &left, .count = 1 });
+        vm_states_refresh_point(&states, "a", "hv/a/2026-02-02-000000",
+                                &(struct catalog_list){ .items = &left, .count = 1 });
         assert_damaged(&states, "b/2026-02-01-120000");
-        cr_expect_eq(vm_states_find(&states, "a")->last_good, 300, "only the point that was told of is looked at");
-        vm_states_refresh_point(&states, "a", "hv/a/2026-02-03-000000", &(struct catalog_list){ .items = &left, .count = 1 });
+        cr_expect_eq(vm_states_find(&states, "a")->last_good, 300,
+                     "only the point that was told of is looked at");
+        vm_states_refresh_point(&states, "a", "hv/a/2026-02-03-000000",
+                                &(struct catalog_list){ .items = &left, .count = 1 });
         cr_expect_eq(vm_states_find(&states, "a")->last_good, 100);
         vm_states_forget_point(&states, "b", "2026-02-01-120000");
         assert_damaged(&states, "");

@@ -29,7 +29,8 @@ Test(appliance_profile, a_name_that_is_none)
         _cleanup_problems_ struct problems problems = { 0 };
         cr_assert_null(appliance_profile_load("/etc/orch/vm-list.yaml", 7, "iosx", &problems));
         _cleanup_free_ char *text = problems_format(&problems);
-        cr_assert(strstr(text, "there is no appliance profile \"iosx\": built in is asa; one of your own is a file "
+        cr_assert(strstr(text, "there is no appliance profile \"iosx\": built in is asa; one of "
+                               "your own is a file "
                                "/etc/orch/profiles/iosx.yaml"),
                   "%s", text);
         cr_assert(str_starts_with(text, "/etc/orch/vm-list.yaml:7"), "%s", text);
@@ -44,7 +45,8 @@ Test(appliance_profile, a_file_beside_the_inventory_wins)
         _cleanup_free_ char *inventory = path_join(folder, "vm-list.yaml");
         _cleanup_free_ char *profiles = path_join(folder, "profiles");
         _cleanup_free_ char *path = path_join(profiles, "asa.yaml");
-        static const char text[] = "prompt: '> ?$'\nline_ending: crlf\ncaptures: [{file: a.txt, command: show}]\n";
+        static const char text[] =
+                "prompt: '> ?$'\nline_ending: crlf\ncaptures: [{file: a.txt, command: show}]\n";
         cr_assert_eq(fs_make_dirs(profiles, NULL), 0);
         cr_assert_eq(fs_write_file(path, 0600, text, strlen(text), NULL), 0);
         _cleanup_problems_ struct problems problems = { 0 };

@@ -9,7 +9,8 @@
 
 static struct inventory *load_good(const char *name)
 {
-        _cleanup_free_ char *path = xasprintf(TESTS_DIRECTORY "/corpus/config/good/vm-list-%s.yaml", name);
+        _cleanup_free_ char *path =
+                xasprintf(TESTS_DIRECTORY "/corpus/config/good/vm-list-%s.yaml", name);
         _cleanup_problems_ struct problems problems = { 0 };
         struct inventory *inventory = inventory_load(path, NULL, &problems);
         cr_assert_not_null(inventory, "%s", name);
@@ -41,7 +42,8 @@ Test(inventory, the_list_that_was_asked_for_is_read_as_it_stands)
         cr_assert_eq(command->on, COMMAND_ON_HYPERVISOR);
         cr_assert_eq(command->timeout_seconds, 60);
         cr_assert_eq(command->on_error, COMMAND_ON_ERROR_FAIL);
-        const struct inventory_hypervisor *hypervisor = inventory_find_hypervisor(inventory, "hypervisor-04");
+        const struct inventory_hypervisor *hypervisor =
+                inventory_find_hypervisor(inventory, "hypervisor-04");
         cr_assert_str_eq(hypervisor->address, "hypervisor-04");
         cr_assert_str_eq(hypervisor->scratch, "/var/lib/libvirt/images");
         cr_assert_null(hypervisor->repository);
@@ -62,7 +64,9 @@ Test(inventory, what_is_not_given_has_the_documented_default)
         cr_assert_eq(vm->when_off, VM_WHEN_OFF_FAIL);
         cr_assert_eq(vm->min_points, 2);
         cr_assert_eq(vm->test_restore, VM_TEST_RESTORE_NEVER);
-        cr_assert_eq(vm->retention_weeks + vm->keep_last + vm->keep_monthly + vm->keep_yearly + vm->full_every_weeks, 0);
+        cr_assert_eq(vm->retention_weeks + vm->keep_last + vm->keep_monthly + vm->keep_yearly +
+                             vm->full_every_weeks,
+                     0);
         cr_assert_not(vm->config_only);
         cr_assert_null(vm->config_capture);
 }
@@ -143,7 +147,8 @@ Test(inventory, a_vm_wins_over_defaults)
 
 Test(inventory, anchors_and_merge_keys_fill_vms)
 {
-        _cleanup_(inventory_freep) struct inventory *inventory = load_good("anchors-and-merge-keys");
+        _cleanup_(inventory_freep) struct inventory *inventory =
+                load_good("anchors-and-merge-keys");
         cr_assert_eq(inventory_find_vm(inventory, "a")->priority, 20);
         cr_assert_eq(inventory_find_vm(inventory, "b")->priority, 1);
         cr_assert_eq(inventory_find_vm(inventory, "b")->level, VM_LEVEL_DIFFERENTIAL);
@@ -154,13 +159,15 @@ Test(inventory, anchors_and_merge_keys_fill_vms)
 Test(inventory, listed_hypervisors_keep_what_they_say)
 {
         _cleanup_(inventory_freep) struct inventory *inventory = load_good("hypervisors");
-        const struct inventory_hypervisor *first = inventory_find_hypervisor(inventory, "hypervisor-01");
+        const struct inventory_hypervisor *first =
+                inventory_find_hypervisor(inventory, "hypervisor-01");
         cr_assert_eq(inventory->n_hypervisors, 6);
         cr_assert_str_eq(first->address, "10.0.0.11");
         cr_assert_eq(first->port, 2222);
         cr_assert_str_eq(first->repository, "/mnt/backup", "without its trailing slash");
         cr_assert_str_eq(first->scratch, "/var/lib/libvirt/scratch");
-        cr_assert_str_eq(inventory_find_hypervisor(inventory, "hypervisor-05")->uri, "qemu:///system");
+        cr_assert_str_eq(inventory_find_hypervisor(inventory, "hypervisor-05")->uri,
+                         "qemu:///system");
 }
 
 Test(inventory, auto_is_no_hypervisor)
@@ -178,16 +185,19 @@ Test(inventory, warnings_do_not_refuse)
         } cases[] = {
                 { "vms: []\n", "no VM is protected" },
                 { "vms: [{name: a, hypervisor: h}]\n", "how long the backups of \"a\" are kept" },
-                { "vms: [{name: a, hypervisor: h, keep_last: 1}, {name: A, hypervisor: h, keep_last: 1}]\n",
+                { "vms: [{name: a, hypervisor: h, keep_last: 1}, {name: A, hypervisor: h, "
+                  "keep_last: 1}]\n",
                   "only by upper and lower case" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
                 _cleanup_problems_ struct problems problems = { 0 };
-                _cleanup_(inventory_freep) struct inventory *inventory = parse(cases[i].text, &problems);
+                _cleanup_(inventory_freep) struct inventory *inventory =
+                        parse(cases[i].text, &problems);
                 cr_assert_not_null(inventory);
                 cr_assert_eq(problems.count, 1);
                 cr_assert(problems.items[0].warning);
-                cr_assert(strstr(problems.items[0].message, cases[i].warning), "%s", problems.items[0].message);
+                cr_assert(strstr(problems.items[0].message, cases[i].warning), "%s",
+                          problems.items[0].message);
         }
 }
 
@@ -214,7 +224,8 @@ Test(inventory, the_text_comes_back_even_when_it_is_invalid_and_a_missing_file_i
 {
         _cleanup_problems_ struct problems problems = { 0 };
         _cleanup_free_ char *text = NULL;
-        cr_assert_null(inventory_load(TESTS_DIRECTORY "/corpus/config/bad/vm-list-vms-missing.yaml", &text, &problems));
+        cr_assert_null(inventory_load(TESTS_DIRECTORY "/corpus/config/bad/vm-list-vms-missing.yaml",
+                                      &text, &problems));
         cr_assert(str_starts_with(text, "# expect: "));
         _cleanup_free_ char *nothing = NULL;
         cr_assert_null(inventory_load("/nonexistent/vm-list.yaml", &nothing, &problems));
@@ -254,19 +265,22 @@ Test(inventory, thousands_of_vms_are_read_quickly, .timeout = 60)
         for (int i = 0; i < 10000; i++)
                 strbuf_addf(&text, "- {name: vm-%d, hypervisor: h-%d, keep_last: 1}\n", i, i);
         _cleanup_problems_ struct problems problems = { 0 };
-        _cleanup_(inventory_freep) struct inventory *inventory = inventory_parse(text.data, text.length, "f", &problems);
+        _cleanup_(inventory_freep) struct inventory *inventory =
+                inventory_parse(text.data, text.length, "f", &problems);
         cr_assert_not_null(inventory);
         cr_assert_eq(inventory->n_hypervisors, 10000);
 }
 
 Test(inventory, a_boot_pattern_has_to_be_a_regular_expression)
 {
-        static const char head[] = "vms:\n  - { name: a, hypervisor: h, retention_weeks: 4, boot_pattern: ";
+        static const char head[] =
+                "vms:\n  - { name: a, hypervisor: h, retention_weeks: 4, boot_pattern: ";
         static const char *const patterns[] = { "\"(login|Willkommen)\"", "\"(login\"" };
         for (size_t i = 0; i < ARRAY_LENGTH(patterns); i++) {
                 _cleanup_free_ char *text = xasprintf("%s%s }\n", head, patterns[i]);
                 _cleanup_problems_ struct problems problems = { 0 };
-                _cleanup_(inventory_freep) struct inventory *inventory = inventory_parse(text, strlen(text), "f", &problems);
+                _cleanup_(inventory_freep) struct inventory *inventory =
+                        inventory_parse(text, strlen(text), "f", &problems);
                 cr_assert_eq(inventory != NULL, i == 0, "%s", patterns[i]);
         }
 }

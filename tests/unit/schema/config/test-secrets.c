@@ -42,14 +42,15 @@ static void expect_value(const struct secrets *secrets, const char *name, const 
 
 Test(secrets, are_read_as_a_shell_would_without_expanding_anything)
 {
-        _cleanup_(secrets_freep) struct secrets *secrets = load("# comment\n"
-                                                                "\n"
-                                                                "PLAIN=abc/def+=\n"
-                                                                "DOUBLE=\"a \\\"b\\\" \\$c \\\\ $HOME `id`\"  # said so\n"
-                                                                "  SINGLE='it is \\\"raw\\\" # here'\r\n"
-                                                                "EMPTY=\"\"\n"
-                                                                "LAST=\"no newline\"",
-                                                                0600, NULL);
+        _cleanup_(secrets_freep) struct secrets *secrets =
+                load("# comment\n"
+                     "\n"
+                     "PLAIN=abc/def+=\n"
+                     "DOUBLE=\"a \\\"b\\\" \\$c \\\\ $HOME `id`\"  # said so\n"
+                     "  SINGLE='it is \\\"raw\\\" # here'\r\n"
+                     "EMPTY=\"\"\n"
+                     "LAST=\"no newline\"",
+                     0600, NULL);
         cr_assert_not_null(secrets);
         expect_value(secrets, "PLAIN", "abc/def+=");
         expect_value(secrets, "DOUBLE", "a \"b\" $c \\ $HOME `id`");
@@ -61,7 +62,8 @@ Test(secrets, are_read_as_a_shell_would_without_expanding_anything)
 
 Test(secrets, the_environment_wins_and_is_enough)
 {
-        _cleanup_(secrets_freep) struct secrets *secrets = load("WEBHOOK=\"from the file\"\nOTHER=\"file\"\n", 0400, NULL);
+        _cleanup_(secrets_freep) struct secrets *secrets =
+                load("WEBHOOK=\"from the file\"\nOTHER=\"file\"\n", 0400, NULL);
         setenv("WEBHOOK", "from the environment", 1);
         setenv("OTHER", "", 1);
         expect_value(secrets, "WEBHOOK", "from the environment");

@@ -19,7 +19,8 @@ static struct settings *parse_at(const char *path, const char *text)
 
 Test(settings, every_key_but_the_repository_has_a_default)
 {
-        _cleanup_(settings_freep) struct settings *settings = parse_at("/etc/orch/orch.yaml", "repository: {path: /mnt/backup}\n");
+        _cleanup_(settings_freep) struct settings *settings =
+                parse_at("/etc/orch/orch.yaml", "repository: {path: /mnt/backup}\n");
         cr_assert_str_eq(settings->file, "/etc/orch/orch.yaml");
         cr_assert_str_eq(settings->directory, "/etc/orch");
         cr_assert_str_eq(settings->repository_path, "/mnt/backup");
@@ -58,9 +59,11 @@ static const char all_keys[] =
         "inventory: lists/vms.yaml\n"
         "socket: run/o.sock\n"
         "cycle: {start: 'wednesday 9:05', timezone: Europe/Berlin, trigger: internal}\n"
-        "limits: {jobs: 2, jobs_per_hypervisor: 3, thaw_deadline_seconds: 4, copy_stall_seconds: 5, bandwidth_mib_s: 6}\n"
+        "limits: {jobs: 2, jobs_per_hypervisor: 3, thaw_deadline_seconds: 4, copy_stall_seconds: "
+        "5, bandwidth_mib_s: 6}\n"
         "ssh: {user: backup, port: 2222, key: id, known_hosts: /etc/ssh/known}\n"
-        "checks: {hypervisor_free_gib: 7, hypervisor_low_water_gib: 6, repository_free_factor: 2.5}\n"
+        "checks: {hypervisor_free_gib: 7, hypervisor_low_water_gib: 6, repository_free_factor: "
+        "2.5}\n"
         "slack: {failure_webhook_env: F, success_webhook_env: S, summary: after-cycle}\n"
         "metrics: {listen: '127.0.0.1:9188'}\n"
         "daemon: {state: /srv/orch/, on_stop: finish}\n"
@@ -69,7 +72,8 @@ static const char all_keys[] =
 
 Test(settings, each_key_reaches_its_member_and_relative_paths_start_at_the_file)
 {
-        _cleanup_(settings_freep) struct settings *settings = parse_at("/opt/o/orch.yaml", all_keys);
+        _cleanup_(settings_freep) struct settings *settings =
+                parse_at("/opt/o/orch.yaml", all_keys);
         cr_assert_str_eq(settings->repository_path, "/srv/share");
         cr_assert_eq(settings->repository_fstype, REPOSITORY_FSTYPE_ANY);
         cr_assert_str_eq(settings->inventory, "/opt/o/lists/vms.yaml");
@@ -104,16 +108,19 @@ Test(settings, each_key_reaches_its_member_and_relative_paths_start_at_the_file)
 Test(settings, a_relative_path_of_the_file_starts_at_the_working_directory)
 {
         cr_assert_eq(chdir("/tmp"), 0);
-        _cleanup_(settings_freep) struct settings *settings = parse_at("orch.yaml", "repository: {path: /mnt/backup}\n");
+        _cleanup_(settings_freep) struct settings *settings =
+                parse_at("orch.yaml", "repository: {path: /mnt/backup}\n");
         cr_assert_str_eq(settings->file, "/tmp/orch.yaml");
         cr_assert_str_eq(settings->inventory, "/tmp/vm-list.yaml");
 }
 
 Test(settings, days_are_english_short_or_full_in_any_case)
 {
-        static const char *const names[] = { "SUN", "mon", "Tue", "wednesday", "Thursday", "FRI", "Saturday" };
+        static const char *const names[] = { "SUN",      "mon", "Tue",     "wednesday",
+                                             "Thursday", "FRI", "Saturday" };
         for (int day = 0; day < 7; day++) {
-                _cleanup_free_ char *text = xasprintf("repository: {path: /m}\ncycle: {start: '%s 23:59'}\n", names[day]);
+                _cleanup_free_ char *text = xasprintf(
+                        "repository: {path: /m}\ncycle: {start: '%s 23:59'}\n", names[day]);
                 _cleanup_(settings_freep) struct settings *settings = parse_at("/o.yaml", text);
                 cr_assert_eq(settings->cycle_start.weekday, day);
                 cr_assert_eq(settings->cycle_start.minute, 59);
@@ -123,15 +130,18 @@ Test(settings, days_are_english_short_or_full_in_any_case)
 Test(settings, parsing_leaves_the_process_alone)
 {
         unsetenv("TZ");
-        _cleanup_(settings_freep) struct settings *settings = parse_at("/opt/o/orch.yaml", all_keys);
+        _cleanup_(settings_freep) struct settings *settings =
+                parse_at("/opt/o/orch.yaml", all_keys);
         cr_assert_null(getenv("TZ"));
 }
 
 Test(settings, a_webhook_written_into_the_settings_is_not_repeated_in_the_message)
 {
-        static const char *const values[] = { "https://hooks.slack.com/services/T0/B0/hunter2", "123456789", "\"\\u0007hunter2\"" };
+        static const char *const values[] = { "https://hooks.slack.com/services/T0/B0/hunter2",
+                                              "123456789", "\"\\u0007hunter2\"" };
         for (size_t i = 0; i < ARRAY_LENGTH(values); i++) {
-                _cleanup_free_ char *text = xasprintf("repository: {path: /m}\nslack: {failure_webhook_env: %s}\n", values[i]);
+                _cleanup_free_ char *text = xasprintf(
+                        "repository: {path: /m}\nslack: {failure_webhook_env: %s}\n", values[i]);
                 _cleanup_problems_ struct problems problems = { 0 };
                 cr_assert_null(settings_parse(text, strlen(text), "f", &problems));
                 cr_assert_eq(problems.count, 1);
@@ -162,7 +172,8 @@ Test(settings, channels_have_their_defaults_and_paths_from_the_files_folder)
                 "repository: {path: /m}\n"
                 "slack: {ca_file: tls/ca.pem}\n"
                 "notify:\n"
-                "  - {name: pager, kind: webhook, url_env: PAGER, severities: [failure, summary], tags: [prod], ca_file: a.pem}\n"
+                "  - {name: pager, kind: webhook, url_env: PAGER, severities: [failure, summary], "
+                "tags: [prod], ca_file: a.pem}\n"
                 "  - {name: hook, kind: command, command: [/bin/true, x], timeout_seconds: 3}\n";
         _cleanup_(settings_freep) struct settings *settings = parse_at("/etc/orch/orch.yaml", text);
         cr_assert(settings->slack.given);

@@ -8,9 +8,13 @@
 #include "base/strings.h"
 
 static const char domain[] =
-        "<domain type='kvm'><name>t</name><on_reboot>destroy</on_reboot><on_crash>preserve</on_crash><devices>"
-        "<disk type='file' device='disk'><source file='/scratch/vda'><seclabel relabel='no'/></source>"
-        "<backingStore type='file'><format type='qcow2'/><source file='/share/vda'><seclabel relabel='no'/></source><backingStore/>"
+        "<domain "
+        "type='kvm'><name>t</name><on_reboot>destroy</on_reboot><on_crash>preserve</"
+        "on_crash><devices>"
+        "<disk type='file' device='disk'><source file='/scratch/vda'><seclabel "
+        "relabel='no'/></source>"
+        "<backingStore type='file'><format type='qcow2'/><source file='/share/vda'><seclabel "
+        "relabel='no'/></source><backingStore/>"
         "</backingStore><target dev='vda'/></disk>"
         "<disk type='file' device='cdrom'><source file='/iso'/><target dev='sda'/></disk>"
         "<watchdog model='itco' action='poweroff'/></devices>"
@@ -35,7 +39,9 @@ static size_t count(const char *text, const char *part)
 Test(domain_isolate, leaves_owners_alone_on_a_host_with_dac)
 {
         _cleanup_free_ char *xml = isolate((const char *const[]){ "dac", NULL });
-        cr_assert(strstr(xml, "<seclabel type=\"static\" model=\"dac\" relabel=\"no\"><label>+0:+0</label></seclabel>"), "%s", xml);
+        cr_assert(strstr(xml, "<seclabel type=\"static\" model=\"dac\" "
+                              "relabel=\"no\"><label>+0:+0</label></seclabel>"),
+                  "%s", xml);
         /* libvirt refuses a source's own word beside a domain that is not relabelled at all. */
         cr_assert_eq(count(xml, "<seclabel"), 1, "%s", xml);
 }
@@ -84,14 +90,17 @@ Test(domain_memory, is_read_in_any_unit)
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
                 _cleanup_free_ char *text = xasprintf("<domain>%s</domain>", cases[i].memory);
-                cr_expect_eq(domain_memory_bytes(text, strlen(text)), cases[i].bytes, "%s", cases[i].memory);
+                cr_expect_eq(domain_memory_bytes(text, strlen(text)), cases[i].bytes, "%s",
+                             cases[i].memory);
         }
 }
 
 Test(capabilities, tell_the_security_models)
 {
-        static const char text[] = "<capabilities><host><cpu/><secmodel><model>none</model></secmodel><secmodel><model>dac</model>"
-                                   "<doi>0</doi></secmodel><secmodel><model>selinux</model></secmodel></host></capabilities>";
+        static const char text[] = "<capabilities><host><cpu/><secmodel><model>none</model></"
+                                   "secmodel><secmodel><model>dac</model>"
+                                   "<doi>0</doi></secmodel><secmodel><model>selinux</model></"
+                                   "secmodel></host></capabilities>";
         _cleanup_strv_ char **models = NULL;
         cr_assert_eq(capabilities_read_models(text, strlen(text), &models, NULL), 0);
         cr_assert_eq(strv_length(models), 2);
@@ -104,15 +113,17 @@ Test(domain_isolate, what_is_borrowed_is_given_back)
 {
         static char vda[] = "vda";
         char *const targets[] = { vda, NULL };
-        _cleanup_free_ char *borrowed =
-                domain_borrow(domain, strlen(domain), (const char *const[]){ "selinux", "dac", NULL }, NULL);
+        _cleanup_free_ char *borrowed = domain_borrow(
+                domain, strlen(domain), (const char *const[]){ "selinux", "dac", NULL }, NULL);
         cr_assert(strstr(borrowed, "<label>+0:+0</label>"), "%s", borrowed);
         cr_assert(strstr(borrowed, "<on_crash>preserve</on_crash>"), "%s", borrowed);
-        cr_assert_eq(count(borrowed, "<seclabel model=\"selinux\" relabel=\"no\"/>"), 2, "%s", borrowed);
+        cr_assert_eq(count(borrowed, "<seclabel model=\"selinux\" relabel=\"no\"/>"), 2, "%s",
+                     borrowed);
         _cleanup_free_ char *settled = domain_settle(borrowed, strlen(borrowed), targets, NULL);
         cr_assert_eq(count(settled, "backingStore"), 0, "%s", settled);
         cr_assert_eq(count(settled, "+0:+0"), 0, "%s", settled);
-        cr_assert_eq(count(settled, "<seclabel"), 1, "what its owner said of SELinux stays: %s", settled);
+        cr_assert_eq(count(settled, "<seclabel"), 1, "what its owner said of SELinux stays: %s",
+                     settled);
         cr_assert(strstr(settled, "<source file=\"/scratch/vda\"/>"), "%s", settled);
 }
 

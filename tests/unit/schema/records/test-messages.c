@@ -11,8 +11,9 @@
 #include "samples.h"
 #include "schema/json/json-fields.h"
 
-static const enum event_type types[] = { EVENT_STEP,    EVENT_PROGRESS, EVENT_CHECK,  EVENT_WARNING, EVENT_LOG,
-                                         EVENT_REMOVED, EVENT_STATE,    EVENT_DOMAIN, EVENT_RESULT };
+static const enum event_type types[] = { EVENT_STEP,    EVENT_PROGRESS, EVENT_CHECK,
+                                         EVENT_WARNING, EVENT_LOG,      EVENT_REMOVED,
+                                         EVENT_STATE,   EVENT_DOMAIN,   EVENT_RESULT };
 
 Test(messages, a_request_reads_back_with_its_texts_unharmed)
 {
@@ -20,7 +21,8 @@ Test(messages, a_request_reads_back_with_its_texts_unharmed)
         _cleanup_free_ char *line = job_request_format(request);
         cr_assert_null(strchr(line, '\n'));
         _cleanup_error_ struct error *err = NULL;
-        _cleanup_(job_request_freep) struct job_request *again = job_request_parse(line, strlen(line), &err);
+        _cleanup_(job_request_freep) struct job_request *again =
+                job_request_parse(line, strlen(line), &err);
         cr_assert(again, "%s", error_message(err));
         cr_assert_str_eq(again->settings_text, request->settings_text);
         cr_assert_str_eq(again->inventory_text, request->inventory_text);
@@ -40,7 +42,8 @@ Test(messages, every_action_has_a_name_that_reads_back)
                 request->hypervisor = xstrdup("hypervisor-01");
                 _cleanup_free_ char *line = job_request_format(request);
                 cr_assert(strstr(line, job_action_name(request->action)));
-                _cleanup_(job_request_freep) struct job_request *again = job_request_parse(line, strlen(line), NULL);
+                _cleanup_(job_request_freep) struct job_request *again =
+                        job_request_parse(line, strlen(line), NULL);
                 cr_assert_eq(again->action, (enum job_action)action);
         }
         cr_assert_str_eq(job_action_name(JOB_HYPERVISOR_CHECK), "hypervisor-check");
@@ -56,7 +59,8 @@ Test(messages, refuses_a_request_that_is_wrong_and_says_which_field)
                 { "job", "\"a/b\"", "job request: job: expected a name" },
                 { "action", "\"explode\"", "action: expected one of \"backup\", \"check\"" },
                 { "action", "\"hypervisor-check\"",
-                  "hypervisor: expected a name for the action \"hypervisor-check\", found nothing" },
+                  "hypervisor: expected a name for the action \"hypervisor-check\", found "
+                  "nothing" },
                 { "vm", "null", "vm: expected a name for the action \"backup\", found nothing" },
                 { "vm", "\"x; touch pwned\"", "vm: expected a name" },
                 { "settings_text", NULL, "settings_text: expected a string, found nothing" },
@@ -68,14 +72,16 @@ Test(messages, refuses_a_request_that_is_wrong_and_says_which_field)
                 _cleanup_free_ char *line = job_request_format(request);
                 _cleanup_json_ json_t *json = json_loads(line, 0, NULL);
                 if (cases[i].value)
-                        json_object_set_new(json, cases[i].key, json_loads(cases[i].value, JSON_DECODE_ANY, NULL));
+                        json_object_set_new(json, cases[i].key,
+                                            json_loads(cases[i].value, JSON_DECODE_ANY, NULL));
                 else
                         json_object_del(json, cases[i].key);
                 _cleanup_free_ char *broken = json_dumps(json, 0);
                 _cleanup_error_ struct error *err = NULL;
                 cr_assert_null(job_request_parse(broken, strlen(broken), &err));
                 cr_assert_eq(err->kind, ERROR_CORRUPT);
-                cr_assert(strstr(err->message, cases[i].message), "expected \"%s\" in: %s", cases[i].message, err->message);
+                cr_assert(strstr(err->message, cases[i].message), "expected \"%s\" in: %s",
+                          cases[i].message, err->message);
         }
 }
 
@@ -114,15 +120,18 @@ Test(messages, the_metadata_of_a_result_is_metadata)
         _cleanup_free_ char *line = event_format(event);
         _cleanup_(event_freep) struct event *again = event_parse(line, strlen(line), NULL);
         _cleanup_free_ char *text = json_dumps(again->metadata, 0);
-        _cleanup_(metadata_freep) struct metadata *metadata = metadata_parse(text, strlen(text), NULL);
+        _cleanup_(metadata_freep) struct metadata *metadata =
+                metadata_parse(text, strlen(text), NULL);
         cr_assert(metadata);
         cr_assert_eq(metadata->n_disks, 2);
 }
 
 Test(messages, tolerates_unknown_fields_but_no_unknown_types)
 {
-        static const char tolerated[] = "{\"type\":\"log\",\"time_ms\":1,\"text\":\"x\",\"job\":\"20260201-3f9a\",\"step\":7}";
-        _cleanup_(event_freep) struct event *event = event_parse(tolerated, strlen(tolerated), NULL);
+        static const char tolerated[] = "{\"type\":\"log\",\"time_ms\":1,\"text\":\"x\",\"job\":"
+                                        "\"20260201-3f9a\",\"step\":7}";
+        _cleanup_(event_freep) struct event *event =
+                event_parse(tolerated, strlen(tolerated), NULL);
         cr_assert(event);
         cr_assert_null(event->step, "a field of another type is not this one's");
 
@@ -132,30 +141,43 @@ Test(messages, tolerates_unknown_fields_but_no_unknown_types)
         } cases[] = {
                 { "", "event:" },
                 { "{}", "event: type: expected one of" },
-                { "{\"type\":\"surprise\",\"time_ms\":1}", "type: expected one of \"step\", \"progress\"" },
-                { "{\"type\":\"log\",\"text\":\"x\"}", "time_ms: expected a whole number from 0, found nothing" },
+                { "{\"type\":\"surprise\",\"time_ms\":1}",
+                  "type: expected one of \"step\", \"progress\"" },
+                { "{\"type\":\"log\",\"text\":\"x\"}",
+                  "time_ms: expected a whole number from 0, found nothing" },
                 { "{\"type\":\"log\",\"time_ms\":1}", "text: expected a string, found nothing" },
-                { "{\"type\":\"log\",\"time_ms\":1,\"text\":{\"a\":1}}", "text: expected a string, found an object" },
-                { "{\"type\":\"step\",\"time_ms\":1,\"step\":\"a\",\"state\":\"bored\",\"duration_ms\":1}",
+                { "{\"type\":\"log\",\"time_ms\":1,\"text\":{\"a\":1}}",
+                  "text: expected a string, found an object" },
+                { "{\"type\":\"step\",\"time_ms\":1,\"step\":\"a\",\"state\":\"bored\",\"duration_"
+                  "ms\":1}",
                   "state: expected one of" },
-                { "{\"type\":\"step\",\"time_ms\":1,\"step\":\"a\",\"state\":\"done\",\"duration_ms\":-1}",
+                { "{\"type\":\"step\",\"time_ms\":1,\"step\":\"a\",\"state\":\"done\",\"duration_"
+                  "ms\":-1}",
                   "duration_ms: expected" },
-                { "{\"type\":\"check\",\"time_ms\":1,\"check\":{\"phase\":\"before\",\"name\":\"x\",\"verdict\":\"pass\"}}",
+                { "{\"type\":\"check\",\"time_ms\":1,\"check\":{\"phase\":\"before\",\"name\":"
+                  "\"x\",\"verdict\":\"pass\"}}",
                   "check.measured: expected a string, found nothing" },
-                { "{\"type\":\"check\",\"time_ms\":1,\"check\":[]}", "check: expected an object, found an array" },
-                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"ok\",\"duration_ms\":1,\"error_kind\":\"bad\"}",
+                { "{\"type\":\"check\",\"time_ms\":1,\"check\":[]}",
+                  "check: expected an object, found an array" },
+                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"ok\",\"duration_ms\":1,\"error_"
+                  "kind\":\"bad\"}",
                   "error_kind: expected" },
-                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"ok\",\"duration_ms\":1,\"error_kind\":5}",
+                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"ok\",\"duration_ms\":1,\"error_"
+                  "kind\":5}",
                   "error_kind: expected" },
-                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"ok\",\"duration_ms\":1,\"metadata\":[]}",
+                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"ok\",\"duration_ms\":1,"
+                  "\"metadata\":[]}",
                   "metadata: expected an object" },
-                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"great\",\"duration_ms\":1}", "status: expected one of" },
+                { "{\"type\":\"result\",\"time_ms\":1,\"status\":\"great\",\"duration_ms\":1}",
+                  "status: expected one of" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
                 _cleanup_error_ struct error *err = NULL;
-                cr_assert_null(event_parse(cases[i].text, strlen(cases[i].text), &err), "%s", cases[i].text);
+                cr_assert_null(event_parse(cases[i].text, strlen(cases[i].text), &err), "%s",
+                               cases[i].text);
                 cr_assert_eq(err->kind, ERROR_CORRUPT);
-                cr_assert(strstr(err->message, cases[i].message), "expected \"%s\" in: %s", cases[i].message, err->message);
+                cr_assert(strstr(err->message, cases[i].message), "expected \"%s\" in: %s",
+                          cases[i].message, err->message);
         }
 }
 
@@ -186,8 +208,10 @@ Test(messages, describes_steps, .init = in_utc)
                 { STEP_BEGIN, NULL, 0, NULL },
                 { STEP_BEGIN, "vda, 64.0 GiB", 0, "22:00:15 prod-db-01 freeze: vda, 64.0 GiB" },
                 { STEP_DONE, NULL, 41, "22:00:15 prod-db-01 freeze: done, 41 ms" },
-                { STEP_DONE, "2 file systems", 12345, "22:00:15 prod-db-01 freeze: done, 12.3s (2 file systems)" },
-                { STEP_FAILED, "agent is mute", 5000, "22:00:15 prod-db-01 freeze: FAILED after 5.0s (agent is mute)" },
+                { STEP_DONE, "2 file systems", 12345,
+                  "22:00:15 prod-db-01 freeze: done, 12.3s (2 file systems)" },
+                { STEP_FAILED, "agent is mute", 5000,
+                  "22:00:15 prod-db-01 freeze: FAILED after 5.0s (agent is mute)" },
                 { STEP_UNDONE, "", 7, "22:00:15 prod-db-01 freeze: undone, 7 ms" },
                 { STEP_SKIPPED, "no agent", 0, "22:00:15 prod-db-01 freeze: skipped (no agent)" },
         };
@@ -207,9 +231,12 @@ Test(messages, describes_checks_only_when_they_did_not_pass, .init = in_utc)
                 const char *line;
         } cases[] = {
                 { CHECK_PASS, NULL },
-                { CHECK_WARN, "22:00:15 prod-db-01 check repository-space: warning, 1.2 GiB free, 5.0 GiB needed" },
-                { CHECK_FAIL, "22:00:15 prod-db-01 check repository-space: FAIL, 1.2 GiB free, 5.0 GiB needed" },
-                { CHECK_SKIP, "22:00:15 prod-db-01 check repository-space: skipped, 1.2 GiB free, 5.0 GiB needed" },
+                { CHECK_WARN, "22:00:15 prod-db-01 check repository-space: warning, 1.2 GiB free, "
+                              "5.0 GiB needed" },
+                { CHECK_FAIL, "22:00:15 prod-db-01 check repository-space: FAIL, 1.2 GiB free, 5.0 "
+                              "GiB needed" },
+                { CHECK_SKIP, "22:00:15 prod-db-01 check repository-space: skipped, 1.2 GiB free, "
+                              "5.0 GiB needed" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
                 _cleanup_(event_freep) struct event *event = sample_event(EVENT_CHECK);
@@ -228,7 +255,8 @@ Test(messages, describes_the_rest, .init = in_utc)
                 { EVENT_WARNING, "22:00:15 prod-db-01 warning: no guest agent" },
                 { EVENT_LOG, "22:00:15 prod-db-01 no guest agent" },
                 { EVENT_REMOVED, "22:00:15 prod-db-01 removed 2025-12-07-230007" },
-                { EVENT_RESULT, "22:00:15 prod-db-01 ok, 6.0 GiB in 12.3s → hypervisor-01/prod-db-01/2026-02-01-230015" },
+                { EVENT_RESULT, "22:00:15 prod-db-01 ok, 6.0 GiB in 12.3s → "
+                                "hypervisor-01/prod-db-01/2026-02-01-230015" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
                 _cleanup_(event_freep) struct event *event = sample_event(cases[i].type);

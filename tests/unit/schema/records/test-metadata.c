@@ -25,7 +25,8 @@ Test(metadata, reads_back_all_that_it_writes)
         cr_assert_eq(again->snapshot_at, 1769983219);
         cr_assert_eq(again->freeze_milliseconds, 41);
         cr_assert_eq(again->n_disks, 2);
-        cr_assert_str_eq(again->disks[0].source_path, "/var/lib/libvirt/images/we ird'q $(touch x)&\"ü\".qcow2");
+        cr_assert_str_eq(again->disks[0].source_path,
+                         "/var/lib/libvirt/images/we ird'q $(touch x)&\"ü\".qcow2");
         cr_assert_str_eq(again->disks[0].backing_file, "../2026-01-25-230011/prod-db-01-vda.qcow2");
         cr_assert_null(again->disks[1].backing_file);
         cr_assert_eq(again->disks[1].allocated_bytes, UINT64_C(5) << 30);
@@ -35,7 +36,8 @@ Test(metadata, reads_back_all_that_it_writes)
         cr_assert_str_eq(again->boot_order[1], "52:54:00:12:34:56");
         cr_assert_eq(metadata_stored_bytes(again), (UINT64_C(6) << 30) + (2 << 20));
         cr_assert_eq(again->n_configs, 1);
-        cr_assert_eq(metadata_find_config(again, "configs/running-config.txt")->change, CONFIG_CHANGED);
+        cr_assert_eq(metadata_find_config(again, "configs/running-config.txt")->change,
+                     CONFIG_CHANGED);
         cr_assert_eq(again->configs[0].lines_added, 3);
         cr_assert_str_eq(again->configs_diff, "configs/changes.diff");
         cr_assert_null(metadata_find_config(again, "configs/version.txt"));
@@ -56,8 +58,10 @@ Test(metadata, a_job_that_found_nothing_has_metadata_too)
         cr_assert_str_eq(again->error, "hypervisor-01: no connection within 10 s");
 }
 
-/* Writes the sample with one value replaced (or, for NULL, taken out) and expects the refusal that names it. */
-static void expect_refused(const char *object, const char *key, const char *value, enum error_kind kind, const char *message)
+/* Writes the sample with one value replaced (or, for NULL, taken out) and expects the refusal that
+ * names it. */
+static void expect_refused(const char *object, const char *key, const char *value,
+                           enum error_kind kind, const char *message)
 {
         _cleanup_(metadata_freep) struct metadata *metadata = sample_metadata();
         _cleanup_free_ char *text = metadata_format(metadata);
@@ -69,7 +73,8 @@ static void expect_refused(const char *object, const char *key, const char *valu
                 json_object_del(part, key);
         _cleanup_free_ char *broken = json_dumps(json, 0);
         _cleanup_error_ struct error *err = NULL;
-        _cleanup_(metadata_freep) struct metadata *again = metadata_parse(broken, strlen(broken), &err);
+        _cleanup_(metadata_freep) struct metadata *again =
+                metadata_parse(broken, strlen(broken), &err);
         cr_assert_null(again, "%s = %s was taken", key, value ? value : "nothing");
         cr_assert_eq(err->kind, kind, "%s", err->message);
         cr_assert(strstr(err->message, message), "expected \"%s\" in: %s", message, err->message);
@@ -84,27 +89,34 @@ Test(metadata, refuses_what_is_wrong_and_says_which_field)
                 const char *message;
         } cases[] = {
                 { NULL, "vm", NULL, "backup-metadata.json: vm: expected a name of letters" },
-                { NULL, "vm", "7", "vm: expected a name of letters, digits, '.', '_' and '-', found 7" },
+                { NULL, "vm", "7",
+                  "vm: expected a name of letters, digits, '.', '_' and '-', found 7" },
                 { NULL, "vm", "\"../../etc\"", "vm: expected" },
                 { NULL, "vm", "\"x\\ny\"", "found \"x y\"" },
                 { NULL, "hypervisor", "\"a/b\"", "hypervisor: expected" },
-                { NULL, "hypervisor", "null", "hypervisor: expected a value, as the status is \"ok\"" },
+                { NULL, "hypervisor", "null",
+                  "hypervisor: expected a value, as the status is \"ok\"" },
                 { NULL, "point", "\".hidden\"", "point: expected" },
                 { NULL, "job", "\"a b\"", "job: expected" },
                 { NULL, "format", NULL, "format: expected a whole number from 1" },
                 { NULL, "format", "0", "format: expected" },
                 { NULL, "format", "\"1\"", "format: expected" },
                 { NULL, "uuid", "\"c7a5fdbd\"", "uuid: expected a UUID, found \"c7a5fdbd\"" },
-                { NULL, "uuid", "null", "uuid: expected a value, as the status is \"ok\", found nothing" },
-                { NULL, "repository_uuid", "\"c7a5fdbd-edaf-9455-926a-d65c16db180g\"", "repository_uuid: expected a UUID" },
-                { NULL, "status", "\"fine\"", "status: expected one of \"ok\", \"failed\", \"cancelled\", found \"fine\"" },
+                { NULL, "uuid", "null",
+                  "uuid: expected a value, as the status is \"ok\", found nothing" },
+                { NULL, "repository_uuid", "\"c7a5fdbd-edaf-9455-926a-d65c16db180g\"",
+                  "repository_uuid: expected a UUID" },
+                { NULL, "status", "\"fine\"",
+                  "status: expected one of \"ok\", \"failed\", \"cancelled\", found \"fine\"" },
                 { NULL, "error", "\"oops\"", "error: expected null, as the status is \"ok\"" },
                 { NULL, "started", "1769983215", "started: expected a time like" },
                 { NULL, "started", "\"2026-02-31T22:00:15Z\"", "started: expected a time like" },
-                { NULL, "started", "\"2026-02-01T22:00:15+01:00\"", "started: expected a time like" },
+                { NULL, "started", "\"2026-02-01T22:00:15+01:00\"",
+                  "started: expected a time like" },
                 { NULL, "started", "\"1969-12-31T23:59:59Z\"", "started: expected a time like" },
                 { NULL, "finished", "null", "finished: expected a value" },
-                { NULL, "freeze_milliseconds", "-1", "freeze_milliseconds: expected a whole number from 0, found -1" },
+                { NULL, "freeze_milliseconds", "-1",
+                  "freeze_milliseconds: expected a whole number from 0, found -1" },
                 { NULL, "freeze_milliseconds", "1.5", "found 1.5" },
                 { NULL, "networks", "null", "networks: expected an array, found null" },
                 { NULL, "boot_order", "[1]", "boot_order: expected an array of strings, found 1" },
@@ -117,22 +129,34 @@ Test(metadata, refuses_what_is_wrong_and_says_which_field)
                 { "disks", "target", "\"../vda\"", "disks[0].target: expected a name" },
                 { "disks", "file", "\"a/b.qcow2\"", "disks[0].file: expected the name of a file" },
                 { "disks", "file", "null", "disks[0].file: expected a value" },
-                { "disks", "sha256", "\"E3B0\"", "disks[0].sha256: expected 64 lower-case hexadecimal digits, found \"E3B0\"" },
+                { "disks", "sha256", "\"E3B0\"",
+                  "disks[0].sha256: expected 64 lower-case hexadecimal digits, found \"E3B0\"" },
                 { "disks", "sha256", NULL, "disks[0].sha256: expected a value" },
-                { "disks", "virtual_bytes", "-5", "disks[0].virtual_bytes: expected a whole number from 0, found -5" },
-                { "disks", "stored_bytes", "true", "disks[0].stored_bytes: expected a whole number from 0, found true" },
-                { "disks", "backing_file", "\"../../other-vm/p/x.qcow2\"", "disks[0].backing_file: expected a path like" },
-                { "disks", "backing_file", "\"../../x.qcow2\"", "disks[0].backing_file: expected a path like" },
-                { "disks", "backing_file", "\"/etc/passwd\"", "disks[0].backing_file: expected a path like" },
-                { "disks", "backing_file", "\"../2026-01-25-230011\"", "disks[0].backing_file: expected a path like" },
+                { "disks", "virtual_bytes", "-5",
+                  "disks[0].virtual_bytes: expected a whole number from 0, found -5" },
+                { "disks", "stored_bytes", "true",
+                  "disks[0].stored_bytes: expected a whole number from 0, found true" },
+                { "disks", "backing_file", "\"../../other-vm/p/x.qcow2\"",
+                  "disks[0].backing_file: expected a path like" },
+                { "disks", "backing_file", "\"../../x.qcow2\"",
+                  "disks[0].backing_file: expected a path like" },
+                { "disks", "backing_file", "\"/etc/passwd\"",
+                  "disks[0].backing_file: expected a path like" },
+                { "disks", "backing_file", "\"../2026-01-25-230011\"",
+                  "disks[0].backing_file: expected a path like" },
                 { "checks", "verdict", "\"maybe\"", "checks[0].verdict: expected one of" },
-                { "checks", "phase", "0", "checks[0].phase: expected one of \"before\", \"after\", found 0" },
-                { "checks", "measured", "null", "checks[0].measured: expected a string, found null" },
-                { "excluded", "reason", NULL, "excluded[0].reason: expected a string, found nothing" },
+                { "checks", "phase", "0",
+                  "checks[0].phase: expected one of \"before\", \"after\", found 0" },
+                { "checks", "measured", "null",
+                  "checks[0].measured: expected a string, found null" },
+                { "excluded", "reason", NULL,
+                  "excluded[0].reason: expected a string, found nothing" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-                expect_refused(cases[i].object, cases[i].key, cases[i].value, ERROR_CORRUPT, cases[i].message);
-        expect_refused(NULL, "format", "2", ERROR_REFUSED, "made by a newer orch; this one reads up to 1");
+                expect_refused(cases[i].object, cases[i].key, cases[i].value, ERROR_CORRUPT,
+                               cases[i].message);
+        expect_refused(NULL, "format", "2", ERROR_REFUSED,
+                       "made by a newer orch; this one reads up to 1");
 }
 
 Test(metadata, refuses_what_is_no_json_object)
@@ -151,7 +175,8 @@ Test(metadata, refuses_what_is_no_json_object)
                 _cleanup_error_ struct error *err = NULL;
                 cr_assert_null(metadata_parse(texts[i], strlen(texts[i]), &err), "%s", texts[i]);
                 cr_assert_eq(err->kind, ERROR_CORRUPT);
-                cr_assert(str_starts_with(err->message, "backup-metadata.json"), "%s", err->message);
+                cr_assert(str_starts_with(err->message, "backup-metadata.json"), "%s",
+                          err->message);
         }
 }
 
@@ -173,7 +198,8 @@ Test(metadata, has_limits)
         memcpy(text, "{}", 2);
         _cleanup_error_ struct error *err = NULL;
         cr_assert_null(metadata_parse(text, length, &err));
-        cr_assert(strstr(err->message, "expected at most 16777216 bytes, found 16777217"), "%s", err->message);
+        cr_assert(strstr(err->message, "expected at most 16777216 bytes, found 16777217"), "%s",
+                  err->message);
 
         struct strbuf deep = { 0 };
         for (int i = 0; i < 100000; i++)
@@ -186,8 +212,10 @@ Test(metadata, has_limits)
         for (size_t i = 0; i < JSON_LIST_MAX_ITEMS; i++)
                 strbuf_add(&wide, ",1");
         strbuf_add(&wide, "]");
-        expect_refused(NULL, "warnings", wide.data, ERROR_CORRUPT, "warnings: expected at most 65536 items, found 65537");
-        expect_refused(NULL, "disks", wide.data, ERROR_CORRUPT, "disks: expected at most 65536 items, found 65537");
+        expect_refused(NULL, "warnings", wide.data, ERROR_CORRUPT,
+                       "warnings: expected at most 65536 items, found 65537");
+        expect_refused(NULL, "disks", wide.data, ERROR_CORRUPT,
+                       "disks: expected at most 65536 items, found 65537");
         strbuf_done(&wide);
 }
 
@@ -245,7 +273,8 @@ Test(point_state, round_trip)
         _cleanup_free_ char *text = point_state_format(&state);
         _cleanup_point_state_ struct point_state again = { 0 };
         _cleanup_error_ struct error *err = NULL;
-        cr_assert_eq(point_state_parse(text, strlen(text), &again, &err), 0, "%s", error_message(err));
+        cr_assert_eq(point_state_parse(text, strlen(text), &again, &err), 0, "%s",
+                     error_message(err));
         cr_assert(again.held);
         cr_assert(again.damaged);
         cr_assert_str_eq(again.held_reason, state.held_reason);
@@ -268,18 +297,21 @@ Test(point_state, refuses_what_is_wrong_and_leaves_the_result_untouched)
                 const char *message;
         } cases[] = {
                 { "{}", ERROR_CORRUPT, "state.json: format: expected" },
-                { "{\"format\":2,\"held\":false,\"damaged\":false}", ERROR_REFUSED, "made by a newer orch" },
+                { "{\"format\":2,\"held\":false,\"damaged\":false}", ERROR_REFUSED,
+                  "made by a newer orch" },
                 { "{\"format\":1,\"held\":1,\"damaged\":false}", ERROR_CORRUPT,
                   "state.json: held: expected true or false, found 1" },
-                { "{\"format\":1,\"held\":true,\"held_reason\":\"x\",\"damaged\":null}", ERROR_CORRUPT,
-                  "damaged: expected true or false" },
-                { "{\"format\":1,\"held\":true,\"damaged\":false,\"proven\":0}", ERROR_CORRUPT, "proven: expected a time" },
+                { "{\"format\":1,\"held\":true,\"held_reason\":\"x\",\"damaged\":null}",
+                  ERROR_CORRUPT, "damaged: expected true or false" },
+                { "{\"format\":1,\"held\":true,\"damaged\":false,\"proven\":0}", ERROR_CORRUPT,
+                  "proven: expected a time" },
                 { "nonsense", ERROR_CORRUPT, "state.json:1:" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
                 struct point_state state = { .verified = 7 };
                 _cleanup_error_ struct error *err = NULL;
-                cr_assert_eq(point_state_parse(cases[i].text, strlen(cases[i].text), &state, &err), -1);
+                cr_assert_eq(point_state_parse(cases[i].text, strlen(cases[i].text), &state, &err),
+                             -1);
                 cr_assert_eq(err->kind, cases[i].kind);
                 cr_assert(strstr(err->message, cases[i].message), "%s", err->message);
                 cr_assert_eq(state.verified, 7);

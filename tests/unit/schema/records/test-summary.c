@@ -21,7 +21,8 @@ Test(summary, totals_come_from_the_list)
         cr_assert_eq(summary->stored_bytes, 2000);
         cr_assert_eq(summary->duration_seconds, 3600);
         summary_finish(summary, summary->started - 5);
-        cr_assert_eq(summary->duration_seconds, 0, "a clock that went back makes no negative duration");
+        cr_assert_eq(summary->duration_seconds, 0,
+                     "a clock that went back makes no negative duration");
         cr_assert_eq(summary->succeeded, 2, "and finishing twice counts nothing twice");
 }
 
@@ -65,20 +66,25 @@ Test(summary, refuses_what_is_wrong_and_says_which_field)
                 { false, "total", "\"5\"", "total: expected a whole number from 0, found \"5\"" },
                 { false, "vms", "{}", "vms: expected an array" },
                 { false, "format", "7", "made by a newer orch" },
-                { true, "status", "\"broken\"", "vms[0].status: expected one of \"ok\", \"failed\", \"cancelled\", \"skipped\"" },
+                { true, "status", "\"broken\"",
+                  "vms[0].status: expected one of \"ok\", \"failed\", \"cancelled\", \"skipped\"" },
                 { true, "vm", "\"-x\"", "vms[0].vm: expected a name" },
-                { true, "duration_seconds", "-1", "vms[0].duration_seconds: expected a whole number from 0" },
-                { true, "warnings", "[null]", "vms[0].warnings: expected an array of strings, found null" },
+                { true, "duration_seconds", "-1",
+                  "vms[0].duration_seconds: expected a whole number from 0" },
+                { true, "warnings", "[null]",
+                  "vms[0].warnings: expected an array of strings, found null" },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
                 _cleanup_(summary_freep) struct summary *summary = sample_summary();
                 _cleanup_free_ char *text = summary_format(summary);
                 _cleanup_json_ json_t *json = json_loads(text, 0, NULL);
-                json_object_set_new(cases[i].in_vm ? json_array_get(json_object_get(json, "vms"), 0) : json, cases[i].key,
-                                    json_loads(cases[i].value, JSON_DECODE_ANY, NULL));
+                json_object_set_new(
+                        cases[i].in_vm ? json_array_get(json_object_get(json, "vms"), 0) : json,
+                        cases[i].key, json_loads(cases[i].value, JSON_DECODE_ANY, NULL));
                 _cleanup_free_ char *broken = json_dumps(json, 0);
                 _cleanup_error_ struct error *err = NULL;
                 cr_assert_null(summary_parse(broken, strlen(broken), &err));
-                cr_assert(strstr(err->message, cases[i].message), "expected \"%s\" in: %s", cases[i].message, err->message);
+                cr_assert(strstr(err->message, cases[i].message), "expected \"%s\" in: %s",
+                          cases[i].message, err->message);
         }
 }

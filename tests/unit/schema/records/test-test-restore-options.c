@@ -9,7 +9,9 @@
 
 Test(test_restore_options, round_trip)
 {
-        struct test_restore_options options = { .point = (char *)"2026-02-01-230015", .network = (char *)"lab-net", .keep = true };
+        struct test_restore_options options = { .point = (char *)"2026-02-01-230015",
+                                                .network = (char *)"lab-net",
+                                                .keep = true };
         _cleanup_json_ json_t *json = test_restore_options_write(&options);
         _cleanup_test_restore_options_ struct test_restore_options again = { 0 };
         cr_assert_eq(test_restore_options_read(json, &again, NULL), 0);
@@ -30,8 +32,9 @@ Test(test_restore_options, none_are_the_defaults)
 
 Test(test_restore_options, refuses_what_could_become_a_path_or_an_option)
 {
-        static const char *const bad[] = { "{\"point\":\"../x\"}", "{\"network\":\"--all\"}", "{\"network\":\"a/b\"}",
-                                           "{\"network\":\"..\"}", "{\"network\":\"a b\"}",   "{\"keep\":1}" };
+        static const char *const bad[] = { "{\"point\":\"../x\"}",  "{\"network\":\"--all\"}",
+                                           "{\"network\":\"a/b\"}", "{\"network\":\"..\"}",
+                                           "{\"network\":\"a b\"}", "{\"keep\":1}" };
         for (size_t i = 0; i < ARRAY_LENGTH(bad); i++) {
                 _cleanup_json_ json_t *json = json_loads(bad[i], 0, NULL);
                 _cleanup_error_ struct error *err = NULL;

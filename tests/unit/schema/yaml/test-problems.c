@@ -12,8 +12,10 @@ Test(problems, are_printed_by_place_and_not_as_they_came)
         problems_add(&problems, "a.yaml", 9, 1, "fourth");
         problems_add(&problems, "a.yaml", 0, 0, "the file as a whole");
         _cleanup_free_ char *text = problems_format(&problems);
-        cr_assert_str_eq(text, "a.yaml: the file as a whole\na.yaml:2:3: first\na.yaml:2:7: warning: second\n"
-                               "a.yaml:9:1: third\na.yaml:9:1: fourth\n");
+        cr_assert_str_eq(
+                text,
+                "a.yaml: the file as a whole\na.yaml:2:3: first\na.yaml:2:7: warning: second\n"
+                "a.yaml:9:1: third\na.yaml:9:1: fourth\n");
         cr_assert_eq(problems.n_errors, 4);
         cr_assert_eq(problems.count, 5);
 }

@@ -25,7 +25,8 @@ static struct yaml_document *parse_good(const char *text)
 
 Test(yaml_document, nodes_know_their_place_counted_in_characters)
 {
-        _cleanup_(yaml_document_freep) struct yaml_document *document = parse_good("# c\nä: [x, \"y\",\n  z]\n");
+        _cleanup_(yaml_document_freep) struct yaml_document *document =
+                parse_good("# c\nä: [x, \"y\",\n  z]\n");
         const struct yaml_node *list = yaml_mapping_get(yaml_document_root(document), "ä");
         cr_assert_eq(list->kind, NODE_SEQUENCE);
         cr_assert_eq(list->line, 2);
@@ -38,8 +39,8 @@ Test(yaml_document, nodes_know_their_place_counted_in_characters)
 
 Test(yaml_document, merge_keys_give_what_is_not_there_and_the_earlier_wins)
 {
-        _cleanup_(yaml_document_freep) struct yaml_document *document =
-                parse_good("a: &a {x: 1, y: 1, z: 1}\nb: &b {x: 2, y: 2, w: 2}\nc:\n  <<: [*a, *b]\n  x: 3\n");
+        _cleanup_(yaml_document_freep) struct yaml_document *document = parse_good(
+                "a: &a {x: 1, y: 1, z: 1}\nb: &b {x: 2, y: 2, w: 2}\nc:\n  <<: [*a, *b]\n  x: 3\n");
         const struct yaml_node *c = yaml_mapping_get(yaml_document_root(document), "c");
         cr_assert_eq(c->count, 4);
         cr_assert_str_eq(yaml_mapping_get(c, "x")->text, "3");
@@ -51,13 +52,15 @@ Test(yaml_document, merge_keys_give_what_is_not_there_and_the_earlier_wins)
 
 Test(yaml_document, a_quoted_merge_key_is_an_ordinary_key)
 {
-        _cleanup_(yaml_document_freep) struct yaml_document *document = parse_good("\"<<\": text\n");
+        _cleanup_(yaml_document_freep) struct yaml_document *document =
+                parse_good("\"<<\": text\n");
         cr_assert_str_eq(yaml_mapping_get(yaml_document_root(document), "<<")->text, "text");
 }
 
 Test(yaml_document, aliases_share_nodes_and_the_latest_anchor_of_a_name_counts)
 {
-        _cleanup_(yaml_document_freep) struct yaml_document *document = parse_good("[&a 1, *a, &a 2, *a]");
+        _cleanup_(yaml_document_freep) struct yaml_document *document =
+                parse_good("[&a 1, *a, &a 2, *a]");
         const struct yaml_node *root = yaml_document_root(document);
         cr_assert_eq(root->items[0], root->items[1]);
         cr_assert_str_eq(root->items[3]->text, "2");
@@ -70,17 +73,25 @@ Test(yaml_document, scalars_read_as_yaml_1_2_has_them)
                 const char *text;
                 enum scalar_kind kind;
         } cases[] = {
-                { "~", SCALAR_NULL },          { "null", SCALAR_NULL },  { "true", SCALAR_BOOL },   { "FALSE", SCALAR_BOOL },
-                { "tRUE", SCALAR_TEXT },       { "on", SCALAR_TEXT },    { "yes", SCALAR_TEXT },    { "12:30", SCALAR_TEXT },
-                { "0", SCALAR_NUMBER },        { "-17", SCALAR_NUMBER }, { "0x1F", SCALAR_NUMBER }, { "0o17", SCALAR_NUMBER },
-                { "0x", SCALAR_TEXT },         { "1.", SCALAR_NUMBER },  { ".5", SCALAR_NUMBER },   { "1e3", SCALAR_NUMBER },
-                { "1e", SCALAR_TEXT },         { ".", SCALAR_TEXT },     { "+", SCALAR_TEXT },      { "-.inf", SCALAR_NUMBER },
-                { ".nan", SCALAR_NUMBER },     { "-.nan", SCALAR_TEXT }, { "\"1\"", SCALAR_TEXT },  { "1_000", SCALAR_TEXT },
+                { "~", SCALAR_NULL },          { "null", SCALAR_NULL },
+                { "true", SCALAR_BOOL },       { "FALSE", SCALAR_BOOL },
+                { "tRUE", SCALAR_TEXT },       { "on", SCALAR_TEXT },
+                { "yes", SCALAR_TEXT },        { "12:30", SCALAR_TEXT },
+                { "0", SCALAR_NUMBER },        { "-17", SCALAR_NUMBER },
+                { "0x1F", SCALAR_NUMBER },     { "0o17", SCALAR_NUMBER },
+                { "0x", SCALAR_TEXT },         { "1.", SCALAR_NUMBER },
+                { ".5", SCALAR_NUMBER },       { "1e3", SCALAR_NUMBER },
+                { "1e", SCALAR_TEXT },         { ".", SCALAR_TEXT },
+                { "+", SCALAR_TEXT },          { "-.inf", SCALAR_NUMBER },
+                { ".nan", SCALAR_NUMBER },     { "-.nan", SCALAR_TEXT },
+                { "\"1\"", SCALAR_TEXT },      { "1_000", SCALAR_TEXT },
                 { "2026-11-20", SCALAR_TEXT },
         };
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
-                _cleanup_(yaml_document_freep) struct yaml_document *document = parse_good(cases[i].text);
-                cr_expect_eq(yaml_scalar_kind(yaml_document_root(document)), cases[i].kind, "%s", cases[i].text);
+                _cleanup_(yaml_document_freep) struct yaml_document *document =
+                        parse_good(cases[i].text);
+                cr_expect_eq(yaml_scalar_kind(yaml_document_root(document)), cases[i].kind, "%s",
+                             cases[i].text);
         }
 }
 
@@ -99,7 +110,8 @@ Test(yaml_document, a_byte_order_mark_is_fine_for_utf8_and_refused_for_utf16)
 Test(yaml_document, other_mistakes_are_looked_for_after_one_that_leaves_a_tree)
 {
         _cleanup_problems_ struct problems problems = { 0 };
-        _cleanup_(yaml_document_freep) struct yaml_document *document = parse("a: 1\na: 2\nb: !t 3\n", &problems);
+        _cleanup_(yaml_document_freep) struct yaml_document *document =
+                parse("a: 1\na: 2\nb: !t 3\n", &problems);
         cr_assert_not_null(document);
         cr_assert_eq(problems.n_errors, 2);
         cr_assert_str_eq(yaml_mapping_get(yaml_document_root(document), "a")->text, "1");
@@ -135,7 +147,8 @@ Test(yaml_document, hostile_files_are_refused_quickly, .timeout = 60)
         for (int n = 0; n < 100000; n++)
                 strbuf_addf(&keys, "k%d: 1\n", n);
         _cleanup_problems_ struct problems problems = { 0 };
-        _cleanup_(yaml_document_freep) struct yaml_document *document = yaml_document_parse(keys.data, keys.length, "f", &problems);
+        _cleanup_(yaml_document_freep) struct yaml_document *document =
+                yaml_document_parse(keys.data, keys.length, "f", &problems);
         cr_expect_eq(problems.n_errors, 1);
 }
 

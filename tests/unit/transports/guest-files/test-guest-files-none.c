@@ -1,4 +1,5 @@
-/* What `orch files` says of itself where orch is built without libguestfs: transports/guest-files/guest-files-none.c, in the place of the real one. */
+/* What `orch files` says of itself where orch is built without libguestfs:
+ * transports/guest-files/guest-files-none.c, in the place of the real one. */
 #include <criterion/criterion.h>
 #include <string.h>
 
@@ -6,8 +7,9 @@
 
 Test(guest_files_none, says_what_is_missing_and_how_to_get_it)
 {
-        static const char *const words[] = { "built without libguestfs", "libguestfs-dev", "libarchive-devel",
-                                             "-Dlibguestfs=enabled", "guestfish --ro" };
+        static const char *const words[] = { "built without libguestfs", "libguestfs-dev",
+                                             "libarchive-devel", "-Dlibguestfs=enabled",
+                                             "guestfish --ro" };
         const struct guest_files_serving serving = { 0 };
         _cleanup_error_ struct error *err = NULL;
         _cleanup_error_ struct error *served = NULL;

@@ -37,22 +37,22 @@ Test(guest_files, names_are_shown_without_harm)
         }
 }
 
-/* What GNU tar takes of a folder with all of `names` when the patterns for `wanted` are excluded; sorted lines. */
+/* What GNU tar takes of a folder with all of `names` when the patterns for `wanted` are excluded;
+ * sorted lines. */
 static char *tar_takes(const char *folder, const char *wanted)
 {
         _cleanup_strv_ char **patterns = guest_files_all_but(wanted);
         _cleanup_free_ char *lines = strv_join(patterns, "\n");
         _cleanup_free_ char *exclude = path_join(folder, "../patterns");
         cr_assert_eq(fs_write_file(exclude, 0600, lines, strlen(lines), NULL), 0);
-        const char *argv[] = {
-                "sh",
-                "-c",
-                "tar -C \"$1\" -cf - -X \"$2\" . | tar -tf - --quoting-style=literal | grep -v '^\\./$' | LC_ALL=C sort",
-                "sh",
-                folder,
-                exclude,
-                NULL
-        };
+        const char *argv[] = { "sh",
+                               "-c",
+                               "tar -C \"$1\" -cf - -X \"$2\" . | tar -tf - "
+                               "--quoting-style=literal | grep -v '^\\./$' | LC_ALL=C sort",
+                               "sh",
+                               folder,
+                               exclude,
+                               NULL };
         struct child_options options = { .timeout_ms = 30000 };
         _cleanup_child_result_ struct child_result result = { 0 };
         cr_assert_eq(child_run(argv, &options, &result, NULL), 0);
@@ -78,7 +78,8 @@ Test(guest_files, tar_leaves_all_but_one_file_out)
         for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
                 _cleanup_free_ char *taken = tar_takes(folder, names[i]);
                 _cleanup_free_ char *line = xasprintf("./%s\n", names[i]);
-                /* A byte that no pattern can tell lets others through; what is wanted always comes. */
+                /* A byte that no pattern can tell lets others through; what is wanted always
+                 * comes. */
                 if (strpbrk(names[i], "*[?\\^"))
                         cr_expect(strstr(taken, line), "%s: %s", names[i], taken);
                 else

@@ -50,7 +50,8 @@ static void host_stop(struct host *host)
 }
 #define _cleanup_host_ __attribute__((cleanup(host_stop)))
 
-/* All hypervisors of an inventory may be asked at once, each over several descriptors; what a service may have open at first are 1024. */
+/* All hypervisors of an inventory may be asked at once, each over several descriptors; what a
+ * service may have open at first are 1024. */
 Test(libvirt_ssh, many_hypervisors_at_once_are_not_too_many_files)
 {
         enum { MANY = 14, FILES_AT_FIRST = 32 };
@@ -96,7 +97,9 @@ Test(libvirt_ssh, reads_domains)
         cr_assert_eq(hypervisor->ops->find_domain(hypervisor, uuids[0], NULL, &by_uuid, NULL), 1);
         cr_assert_str_eq(by_uuid.name, "test");
         cr_assert_eq(hypervisor->ops->find_domain(hypervisor, NULL, "nobody", &none, NULL), 0);
-        cr_assert_eq(hypervisor->ops->find_domain(hypervisor, "6695eb01-f6a4-8304-79aa-97f2502e193e", NULL, &none, NULL), 0);
+        cr_assert_eq(hypervisor->ops->find_domain(
+                             hypervisor, "6695eb01-f6a4-8304-79aa-97f2502e193e", NULL, &none, NULL),
+                     0);
 
         _cleanup_free_ char *xml = NULL;
         cr_assert_eq(hypervisor->ops->get_xml(hypervisor, uuids[0], true, false, &xml, NULL), 0);
@@ -122,8 +125,10 @@ Test(libvirt_ssh, changes_states_and_definitions)
         _cleanup_free_ char *uuid = NULL;
         _cleanup_error_ struct error *error = NULL;
         int r = ops->define(hypervisor,
-                            "<domain type='test'><name>new</name><memory>1024</memory><os><type>hvm</type></os></domain>", &uuid,
-                            &error);
+                            "<domain "
+                            "type='test'><name>new</name><memory>1024</memory><os><type>hvm</"
+                            "type></os></domain>",
+                            &uuid, &error);
         cr_assert_eq(r, 0, "%s", error_message(error));
         cr_assert_eq(state_of(hypervisor, uuid), DOMAIN_STATE_SHUT_OFF);
         cr_assert_eq(ops->start(hypervisor, uuid, false, NULL), 0);
@@ -144,17 +149,22 @@ Test(libvirt_ssh, errors_name_host_call_and_vm)
         _cleanup_host_ struct host host;
         host_start(&host);
         _cleanup_error_ struct error *error = NULL;
-        cr_assert_eq(host.hypervisor->ops->suspend(host.hypervisor, "6695eb01-f6a4-8304-79aa-97f2502e193e", &error), -1);
-        cr_assert(strstr(error->message, "hypervisor-01: pausing of VM 6695eb01-f6a4-8304-79aa-97f2502e193e: "), "%s",
-                  error->message);
+        cr_assert_eq(host.hypervisor->ops->suspend(host.hypervisor,
+                                                   "6695eb01-f6a4-8304-79aa-97f2502e193e", &error),
+                     -1);
+        cr_assert(strstr(error->message,
+                         "hypervisor-01: pausing of VM 6695eb01-f6a4-8304-79aa-97f2502e193e: "),
+                  "%s", error->message);
         _cleanup_error_ struct error *no_base = NULL;
-        cr_assert_eq(host.hypervisor->ops->block_commit(host.hypervisor, "6695eb01-f6a4-8304-79aa-97f2502e193e", "vda", NULL,
-                                                        "/top", 0, &no_base),
+        cr_assert_eq(host.hypervisor->ops->block_commit(host.hypervisor,
+                                                        "6695eb01-f6a4-8304-79aa-97f2502e193e",
+                                                        "vda", NULL, "/top", 0, &no_base),
                      -1);
         cr_assert(strstr(no_base->message, "explicit base"));
 }
 
-/* Without an address of its own a hypervisor is reached under its name: the SSH layer has said it already. */
+/* Without an address of its own a hypervisor is reached under its name: the SSH layer has said it
+ * already. */
 Test(libvirt_ssh, a_host_is_named_once)
 {
         static const struct {
@@ -186,7 +196,8 @@ Test(libvirt_ssh, runs_commands_with_every_byte_quoted)
 {
         _cleanup_host_ struct host host;
         host_start(&host);
-        const char *const argv[] = { "printf", "%s|", "a b", "$(id)", "`id`", "'", "\"", "x;y", "", NULL };
+        const char *const argv[] = { "printf", "%s|", "a b", "$(id)", "`id`",
+                                     "'",      "\"",  "x;y", "",      NULL };
         _cleanup_free_ char *output = NULL;
         cr_assert_eq(hypervisor_run(host.hypervisor, argv, 10000, &output, NULL), 0);
         cr_assert_str_eq(output, "a b|$(id)|`id`|'|\"|x;y||");
@@ -199,7 +210,8 @@ Test(libvirt_ssh, a_command_that_is_late_is_stopped_with_its_unit)
         struct hypervisor *hypervisor = host.hypervisor;
         _cleanup_free_ char *unit = xasprintf("test-late-%d", (int)getpid());
         _cleanup_free_ char *mark = xasprintf("orch-test-mark-%d", (int)getpid());
-        _cleanup_free_ char *pattern = xasprintf("[o]rch-test-mark-%d", (int)getpid()); /* does not match itself */
+        /* does not match itself */
+        _cleanup_free_ char *pattern = xasprintf("[o]rch-test-mark-%d", (int)getpid());
         const char *const argv[] = { "sh", "-c", "sleep 30; true", mark, NULL };
         struct exec_options options = { .timeout_ms = 2500, .unit = unit };
         struct exec_result result = { 0 };
@@ -210,7 +222,8 @@ Test(libvirt_ssh, a_command_that_is_late_is_stopped_with_its_unit)
         cr_assert_null(strstr(error->message, "could not be stopped"), "%s", error->message);
         cr_assert_lt(clock_monotonic_ms() - since, 15000);
 
-        const char *const look[] = { "sh", "-c", "grep -al -- \"$0\" /proc/[0-9]*/cmdline | wc -l", pattern, NULL };
+        const char *const look[] = { "sh", "-c", "grep -al -- \"$0\" /proc/[0-9]*/cmdline | wc -l",
+                                     pattern, NULL };
         _cleanup_free_ char *left = NULL;
         _cleanup_error_ struct error *look_error = NULL;
         cr_assert_eq(hypervisor_run(hypervisor, look, 10000, &left, &look_error), 0, "%s",
@@ -249,7 +262,8 @@ Test(libvirt_ssh, a_command_that_may_have_run_is_not_run_again)
         _cleanup_host_ struct host host;
         host_start(&host);
         _cleanup_free_ char *file = xasprintf("%s/runs", host.sshd.directory);
-        const char *const once[] = { "sh", "-c", "echo run >> \"$0\"; kill -KILL $PPID; sleep 1", file, NULL };
+        const char *const once[] = { "sh", "-c", "echo run >> \"$0\"; kill -KILL $PPID; sleep 1",
+                                     file, NULL };
         const char *const count[] = { "grep", "-c", "run", file, NULL };
         _cleanup_error_ struct error *error = NULL;
         cr_assert_eq(hypervisor_run(host.hypervisor, once, 10000, NULL, &error), -1);
@@ -268,14 +282,17 @@ Test(libvirt_ssh, connect_errors_name_the_hypervisor)
         _cleanup_error_ struct error *error = NULL;
         cr_assert_null(libvirt_ssh_connect(&options, &error));
         cr_assert_eq(error->kind, ERROR_AUTH);
-        cr_assert(str_starts_with(error->message, "hypervisor-01: 127.0.0.1: its host key has CHANGED"), "%s", error->message);
+        cr_assert(str_starts_with(error->message,
+                                  "hypervisor-01: 127.0.0.1: its host key has CHANGED"),
+                  "%s", error->message);
 }
 
 /* A daemon's socket on which nobody ever answers. */
 static int mute_daemon(char *ret_uri, size_t size)
 {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
-        snprintf(address.sun_path, sizeof address.sun_path, "/tmp/orch-test-mute-%d", (int)getpid());
+        snprintf(address.sun_path, sizeof address.sun_path, "/tmp/orch-test-mute-%d",
+                 (int)getpid());
         unlink(address.sun_path);
         int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
         cr_assert(bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && listen(fd, 1) == 0);
@@ -306,9 +323,11 @@ Test(libvirt_ssh, a_tunnel_to_a_mute_libvirt_is_cut_at_the_deadline)
         struct ssh_target target = sshd_target(&sshd);
         struct ssh_connection *connection = ssh_connection_open(&target, 15000, NULL);
         cr_assert(connection);
-        struct ssh_tunnel *tunnel = ssh_tunnel_open(connection, "echo nobody home >&2; sleep 30", 15000, NULL);
+        struct ssh_tunnel *tunnel =
+                ssh_tunnel_open(connection, "echo nobody home >&2; sleep 30", 15000, NULL);
         cr_assert(tunnel);
-        _cleanup_free_ char *uri = xasprintf("qemu+unix:///system?socket=%s", ssh_tunnel_path(tunnel));
+        _cleanup_free_ char *uri =
+                xasprintf("qemu+unix:///system?socket=%s", ssh_tunnel_path(tunnel));
         int64_t since = clock_monotonic_ms();
         _cleanup_error_ struct error *error = NULL;
         cr_assert_null(libvirt_connection_open(uri, tunnel, 2500, 2500, &error));

@@ -14,7 +14,8 @@ TestSuite(ssh_connection, .timeout = 60);
 static struct error *refusal(struct ssh_target target, int64_t timeout_ms)
 {
         struct error *error = NULL;
-        _cleanup_(ssh_connection_freep) struct ssh_connection *connection = ssh_connection_open(&target, timeout_ms, &error);
+        _cleanup_(ssh_connection_freep) struct ssh_connection *connection =
+                ssh_connection_open(&target, timeout_ms, &error);
         cr_assert_null(connection);
         cr_assert(error);
         return error;
@@ -31,7 +32,8 @@ Test(ssh_connection, opens_with_the_right_keys)
         sshd_start(&sshd);
         struct ssh_target target = sshd_target(&sshd);
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_(ssh_connection_freep) struct ssh_connection *connection = ssh_connection_open(&target, 10000, &error);
+        _cleanup_(ssh_connection_freep) struct ssh_connection *connection =
+                ssh_connection_open(&target, 10000, &error);
         cr_assert(connection, "%s", error_message(error));
         cr_assert_not(ssh_connection_is_lost(connection));
 }
@@ -44,7 +46,8 @@ Test(ssh_connection, refuses_an_unknown_host_and_says_what_to_type)
         target.known_hosts = sshd.unknown_hosts;
         _cleanup_error_ struct error *error = refusal(target, 10000);
         cr_assert_eq(error->kind, ERROR_AUTH);
-        _cleanup_free_ char *type = xasprintf("ssh-keyscan -p %u 127.0.0.1 >> %s", sshd.port, sshd.unknown_hosts);
+        _cleanup_free_ char *type =
+                xasprintf("ssh-keyscan -p %u 127.0.0.1 >> %s", sshd.port, sshd.unknown_hosts);
         assert_says(error, type);
         assert_says(error, "SHA256:");
         assert_says(error, "not known");
@@ -78,10 +81,12 @@ Test(ssh_connection, refuses_a_host_known_by_a_key_of_another_type)
 {
         _cleanup_sshd_ struct sshd sshd;
         sshd_start(&sshd);
-        _cleanup_free_ char *line = xasprintf("[127.0.0.1]:%u ecdsa-sha2-nistp256 "
-                                              "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7opKgwFB9nkt5"
-                                              "YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg=\n",
-                                              sshd.port);
+        _cleanup_free_ char *line =
+                xasprintf("[127.0.0.1]:%u ecdsa-sha2-nistp256 "
+                          "AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBEmKSENjQEezOmxkZMy7"
+                          "opKgwFB9nkt5"
+                          "YRrYMjNuG5N87uRgg6CLrbo5wAdT/y6v0mKV0U2w0WZ2YB/++Tpockg=\n",
+                          sshd.port);
         FILE *file = fopen(sshd.changed_hosts, "w");
         cr_assert(file && fputs(line, file) >= 0 && fclose(file) == 0);
         struct ssh_target target = sshd_target(&sshd);
@@ -120,7 +125,11 @@ Test(ssh_connection, is_unreachable_where_nobody_listens)
 {
         unsigned port;
         close(silent_server(&port));
-        struct ssh_target target = { .address = "127.0.0.1", .port = port, .user = "root", .key = "/k", .known_hosts = "/h" };
+        struct ssh_target target = { .address = "127.0.0.1",
+                                     .port = port,
+                                     .user = "root",
+                                     .key = "/k",
+                                     .known_hosts = "/h" };
         int64_t since = clock_monotonic_ms();
         _cleanup_error_ struct error *error = refusal(target, 10000);
         cr_assert_eq(error->kind, ERROR_UNREACHABLE);
@@ -132,7 +141,11 @@ Test(ssh_connection, does_not_wait_for_a_silent_server_beyond_the_deadline)
 {
         unsigned port;
         int fd = silent_server(&port);
-        struct ssh_target target = { .address = "127.0.0.1", .port = port, .user = "root", .key = "/k", .known_hosts = "/h" };
+        struct ssh_target target = { .address = "127.0.0.1",
+                                     .port = port,
+                                     .user = "root",
+                                     .key = "/k",
+                                     .known_hosts = "/h" };
         int64_t since = clock_monotonic_ms();
         _cleanup_error_ struct error *error = refusal(target, 500);
         cr_assert_eq(error->kind, ERROR_TIMEOUT, "%s", error->message);
@@ -143,9 +156,11 @@ Test(ssh_connection, does_not_wait_for_a_silent_server_beyond_the_deadline)
 
 Test(ssh_connection, says_when_a_name_cannot_be_resolved)
 {
-        struct ssh_target target = {
-                .address = "no-such-host.invalid", .port = 22, .user = "root", .key = "/k", .known_hosts = "/h"
-        };
+        struct ssh_target target = { .address = "no-such-host.invalid",
+                                     .port = 22,
+                                     .user = "root",
+                                     .key = "/k",
+                                     .known_hosts = "/h" };
         _cleanup_error_ struct error *error = refusal(target, 15000);
         cr_assert(error->kind == ERROR_UNREACHABLE || error->kind == ERROR_TIMEOUT);
         assert_says(error, "no-such-host.invalid");

@@ -32,7 +32,8 @@ static void session_stop(struct session *session)
 #define _cleanup_session_ __attribute__((cleanup(session_stop)))
 
 /* Runs a line that must get through. */
-static struct exec_result run(struct ssh_connection *connection, const char *line, struct exec_options options)
+static struct exec_result run(struct ssh_connection *connection, const char *line,
+                              struct exec_options options)
 {
         struct exec_result result = { 0 };
         _cleanup_error_ struct error *error = NULL;
@@ -47,7 +48,8 @@ static struct exec_result run(struct ssh_connection *connection, const char *lin
 
 static void assert_status(struct ssh_connection *connection, const char *line, int status)
 {
-        _cleanup_exec_result_ struct exec_result result = run(connection, line, (struct exec_options){ 0 });
+        _cleanup_exec_result_ struct exec_result result =
+                run(connection, line, (struct exec_options){ 0 });
         cr_assert_eq(result.status, status, "%s: %d", line, result.status);
 }
 
@@ -56,7 +58,8 @@ Test(ssh_exec, keeps_the_streams_apart_and_gives_the_status)
         _cleanup_session_ struct session session;
         session_start(&session);
         _cleanup_exec_result_ struct exec_result result =
-                run(session.connection, "printf out; printf err >&2; exit 7", (struct exec_options){ 0 });
+                run(session.connection, "printf out; printf err >&2; exit 7",
+                    (struct exec_options){ 0 });
         cr_assert_eq(result.status, 7);
         cr_assert_str_eq(result.output, "out");
         cr_assert_str_eq(result.errors, "err");
@@ -89,9 +92,10 @@ Test(ssh_exec, passes_every_byte)
         _cleanup_session_ struct session session;
         session_start(&session);
         struct collected collected = { 0 };
-        _cleanup_exec_result_ struct exec_result result =
-                run(session.connection, "i=0; while [ $i -lt 256 ]; do printf \"\\\\$(printf %03o $i)\"; i=$((i+1)); done",
-                    (struct exec_options){ .on_output = collect, .data = &collected });
+        _cleanup_exec_result_ struct exec_result result = run(
+                session.connection,
+                "i=0; while [ $i -lt 256 ]; do printf \"\\\\$(printf %03o $i)\"; i=$((i+1)); done",
+                (struct exec_options){ .on_output = collect, .data = &collected });
         cr_assert_eq(collected.bytes.length, 256);
         for (size_t i = 0; i < 256; i++)
                 cr_assert_eq((unsigned char)collected.bytes.data[i], i);
@@ -103,9 +107,12 @@ Test(ssh_exec, caps_what_it_keeps_of_a_large_output_and_drains_the_rest)
         _cleanup_session_ struct session session;
         session_start(&session);
         struct collected collected = { 0 };
-        _cleanup_exec_result_ struct exec_result result = run(
-                session.connection, "head -c 5000000 /dev/zero | tr '\\0' a; head -c 3000000 /dev/zero | tr '\\0' b >&2; exit 3",
-                (struct exec_options){ .max_output = 100000, .on_output = collect, .data = &collected });
+        _cleanup_exec_result_ struct exec_result result =
+                run(session.connection,
+                    "head -c 5000000 /dev/zero | tr '\\0' a; head -c 3000000 /dev/zero | tr '\\0' "
+                    "b >&2; exit 3",
+                    (struct exec_options){
+                            .max_output = 100000, .on_output = collect, .data = &collected });
         cr_assert_eq(result.status, 3);
         cr_assert_eq(strlen(result.output), 100000);
         cr_assert_eq(strlen(result.errors), 100000);
@@ -125,11 +132,12 @@ Test(ssh_exec, feeds_stdin_and_ends_it)
                 input[i] = (char)('a' + i % 23);
         input[length] = '\0';
         _cleanup_exec_result_ struct exec_result result =
-                run(session.connection, "cat", (struct exec_options){ .input = input, .max_output = length + 100 });
+                run(session.connection, "cat",
+                    (struct exec_options){ .input = input, .max_output = length + 100 });
         cr_assert_eq(result.status, 0);
         cr_assert(strcmp(result.output, input) == 0);
-        _cleanup_exec_result_ struct exec_result unread =
-                run(session.connection, "echo done; exit 4", (struct exec_options){ .input = input });
+        _cleanup_exec_result_ struct exec_result unread = run(
+                session.connection, "echo done; exit 4", (struct exec_options){ .input = input });
         cr_assert_eq(unread.status, 4);
         cr_assert_str_eq(unread.output, "done\n");
 }
@@ -138,12 +146,14 @@ Test(ssh_exec, gives_an_empty_stdin_when_there_is_none)
 {
         _cleanup_session_ struct session session;
         session_start(&session);
-        _cleanup_exec_result_ struct exec_result result = run(session.connection, "wc -c", (struct exec_options){ 0 });
+        _cleanup_exec_result_ struct exec_result result =
+                run(session.connection, "wc -c", (struct exec_options){ 0 });
         cr_assert_str_eq(result.output, "0\n");
 }
 
 /* Runs a line that must fail; returns the error. */
-static struct error *run_badly(struct ssh_connection *connection, const char *line, const struct exec_options *options)
+static struct error *run_badly(struct ssh_connection *connection, const char *line,
+                               const struct exec_options *options)
 {
         struct exec_result result = { 0 };
         struct error *error = NULL;
@@ -158,8 +168,8 @@ Test(ssh_exec, gives_up_at_the_deadline)
         _cleanup_session_ struct session session;
         session_start(&session);
         int64_t since = clock_monotonic_ms();
-        _cleanup_error_ struct error *error =
-                run_badly(session.connection, "sleep 30", &(struct exec_options){ .timeout_ms = 400 });
+        _cleanup_error_ struct error *error = run_badly(
+                session.connection, "sleep 30", &(struct exec_options){ .timeout_ms = 400 });
         cr_assert_eq(error->kind, ERROR_TIMEOUT);
         cr_assert_lt(clock_monotonic_ms() - since, 15000);
         cr_assert(ssh_connection_is_lost(session.connection));
@@ -175,7 +185,8 @@ Test(ssh_exec, a_full_pipe_does_not_outlast_the_deadline)
         input[length] = '\0';
         int64_t since = clock_monotonic_ms();
         _cleanup_error_ struct error *error =
-                run_badly(session.connection, "sleep 30", &(struct exec_options){ .timeout_ms = 500, .input = input });
+                run_badly(session.connection, "sleep 30",
+                          &(struct exec_options){ .timeout_ms = 500, .input = input });
         cr_assert_eq(error->kind, ERROR_TIMEOUT);
         cr_assert_lt(clock_monotonic_ms() - since, 15000);
 }
@@ -192,7 +203,8 @@ Test(ssh_exec, can_be_cancelled)
         int64_t since = clock_monotonic_ms(), limit = since + 300;
         _cleanup_error_ struct error *error =
                 run_badly(session.connection, "sleep 30",
-                          &(struct exec_options){ .timeout_ms = 20000, .cancelled = is_late, .data = &limit });
+                          &(struct exec_options){
+                                  .timeout_ms = 20000, .cancelled = is_late, .data = &limit });
         cr_assert_eq(error->kind, ERROR_CANCELLED);
         cr_assert_lt(clock_monotonic_ms() - since, 15000);
         assert_status(session.connection, "true", 0); /* the connection is still good */
@@ -204,7 +216,8 @@ Test(ssh_exec, notices_a_connection_that_breaks_under_a_command)
         session_start(&session);
         int64_t since = clock_monotonic_ms();
         _cleanup_error_ struct error *error =
-                run_badly(session.connection, "kill -KILL $PPID; sleep 2", &(struct exec_options){ .timeout_ms = 20000 });
+                run_badly(session.connection, "kill -KILL $PPID; sleep 2",
+                          &(struct exec_options){ .timeout_ms = 20000 });
         cr_assert_eq(error->kind, ERROR_UNREACHABLE, "%s", error->message);
         cr_assert_lt(clock_monotonic_ms() - since, 10000);
         cr_assert(ssh_connection_is_lost(session.connection));
@@ -219,7 +232,8 @@ static void run_another(const char *data _unused_, size_t length _unused_, void 
 {
         struct nested *nested = pointer;
         cr_assert(ssh_connection_is_running(nested->connection));
-        _cleanup_exec_result_ struct exec_result result = run(nested->connection, "echo inner", (struct exec_options){ 0 });
+        _cleanup_exec_result_ struct exec_result result =
+                run(nested->connection, "echo inner", (struct exec_options){ 0 });
         cr_assert_str_eq(result.output, "inner\n");
         nested->n++;
 }
@@ -243,13 +257,15 @@ Test(ssh_exec, says_that_nothing_was_sent_over_a_dead_connection)
         _cleanup_session_ struct session session;
         session_start(&session);
         _cleanup_error_ struct error *first =
-                run_badly(session.connection, "kill -KILL $PPID; sleep 1", &(struct exec_options){ .timeout_ms = 20000 });
+                run_badly(session.connection, "kill -KILL $PPID; sleep 1",
+                          &(struct exec_options){ .timeout_ms = 20000 });
         struct exec_result result = { 0 };
         _cleanup_error_ struct error *second = NULL;
         bool sent = true;
-        cr_assert_eq(
-                ssh_exec(session.connection, "test", "true", &(struct exec_options){ .timeout_ms = 5000 }, &sent, &result, &second),
-                -1);
+        cr_assert_eq(ssh_exec(session.connection, "test", "true",
+                              &(struct exec_options){ .timeout_ms = 5000 }, &sent, &result,
+                              &second),
+                     -1);
         cr_assert_eq(second->kind, ERROR_UNREACHABLE);
         cr_assert_not(sent);
 }

@@ -69,7 +69,8 @@ Test(ssh_tunnel, ends_with_its_command_and_tells_what_that_said)
 {
         _cleanup_sshd_ struct sshd sshd;
         sshd_start(&sshd);
-        _cleanup_(ssh_tunnel_freep) struct ssh_tunnel *tunnel = open_tunnel(&sshd, "echo last words; echo no daemon >&2; exit 1");
+        _cleanup_(ssh_tunnel_freep) struct ssh_tunnel *tunnel =
+                open_tunnel(&sshd, "echo last words; echo no daemon >&2; exit 1");
         _cleanup_close_ int fd = connect_to(ssh_tunnel_path(tunnel));
         char text[64] = { 0 };
         cr_assert_eq(recv(fd, text, 11, MSG_WAITALL), 11);

@@ -11,9 +11,11 @@
 static char *folders[] = { (char[]){ "/images" }, NULL };
 static char *files[] = { (char[]){ "/images/a" }, (char[]){ "/images/b" }, NULL };
 
-static int probe(struct scripted_host *host, const char *repository, struct host_probe *ret, struct error **err)
+static int probe(struct scripted_host *host, const char *repository, struct host_probe *ret,
+                 struct error **err)
 {
-        return host_probe_run(&host->base, repository, "orch-1a2b3c4d-20261120-3f9a", true, folders, files, ret, err);
+        return host_probe_run(&host->base, repository, "orch-1a2b3c4d-20261120-3f9a", true, folders,
+                              files, ret, err);
 }
 
 Test(host_probe, an_answer_is_read_line_by_line_and_strange_lines_are_left_out)
@@ -22,7 +24,8 @@ Test(host_probe, an_answer_is_read_line_by_line_and_strange_lines_are_left_out)
         scripted_host_init(&host);
         host.output =
                 "a motd without a "
-                "tab\nkernel\t6.12.0\nmissing\tsetsid\nmissing\tqemu-img\nfolder\t1000\nfile\t10\nfile\t\nmount\tnfs4\nuuid\t1a2b\n"
+                "tab\nkernel\t6.12.0\nmissing\tsetsid\nmissing\tqemu-"
+                "img\nfolder\t1000\nfile\t10\nfile\t\nmount\tnfs4\nuuid\t1a2b\n"
                 "share\t18446744073709551615\nwrite\tcannot \033[1mcreate\nsomething new\tx\n";
         _cleanup_(host_probe_done) struct host_probe found = { 0 };
         cr_assert_eq(probe(&host, "/mnt/backup", &found, NULL), 0);
@@ -76,7 +79,8 @@ Test(host_probe, a_share_that_does_not_answer_is_said_to_hang)
         _cleanup_error_ struct error *error = NULL;
         cr_assert_eq(probe(&host, "/mnt/backup", &found, &error), -1);
         cr_assert_eq(error->kind, ERROR_TIMEOUT);
-        cr_assert(strstr(error->message, "/mnt/backup") && strstr(error->message, "hangs"), "%s", error->message);
+        cr_assert(strstr(error->message, "/mnt/backup") && strstr(error->message, "hangs"), "%s",
+                  error->message);
 }
 
 Test(host_probe, the_share_is_looked_for_as_mountinfo_spells_it)
@@ -88,11 +92,12 @@ Test(host_probe, the_share_is_looked_for_as_mountinfo_spells_it)
         cr_assert_eq(probe(&host, "/mnt/back up\\x", &found, NULL), 0);
         cr_assert(strv_contains(host.argv, "/mnt/back up\\x"));
         cr_assert(strv_contains(host.argv, "/mnt/back\\040up\\134x"));
-        cr_assert(strv_contains(host.argv, "d:/images") && strv_contains(host.argv, "f:/images/b") &&
-                  strv_contains(host.argv, "write"));
+        cr_assert(strv_contains(host.argv, "d:/images") &&
+                  strv_contains(host.argv, "f:/images/b") && strv_contains(host.argv, "write"));
 }
 
-/* A disk whose file is gone must not take the rest of what is known along; its own size is asked of libvirt, which says what is wrong. */
+/* A disk whose file is gone must not take the rest of what is known along; its own size is asked of
+ * libvirt, which says what is wrong. */
 Test(host_probe, a_file_that_is_not_there_has_no_size)
 {
         _cleanup_(scripted_host_done) struct scripted_host host;
@@ -104,5 +109,6 @@ Test(host_probe, a_file_that_is_not_there_has_no_size)
         _cleanup_child_result_ struct child_result result = { 0 };
         cr_assert_eq(child_run((const char *const *)host.argv, &options, &result, NULL), 0);
         cr_assert_eq(result.status, 0, "%s", result.errors);
-        cr_assert(strstr(result.output, "\nfolder\t\nfile\t\nfile\t\nmount\t\n"), "%s", result.output);
+        cr_assert(strstr(result.output, "\nfolder\t\nfile\t\nfile\t\nmount\t\n"), "%s",
+                  result.output);
 }

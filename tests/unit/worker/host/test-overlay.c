@@ -6,8 +6,8 @@
 #include "base/strings.h"
 #include "scripted-host.h"
 #include "worker/host/deadman.h"
-#include "worker/job/names.h"
 #include "worker/host/overlay.h"
+#include "worker/job/names.h"
 
 static const char overlay[] = "/i/a.qcow2.orch-1a2b3c4d-20261120-3f9a";
 static const char uuid[] = "3bdc01b5-b549-423b-adb3-9aa2596f3e7f";
@@ -17,7 +17,9 @@ static struct overlay_facts look(const char *output)
         struct scripted_host host;
         scripted_host_init(&host);
         host.output = output;
-        struct overlay_facts facts = { .exists = true, .committed = true, .pivoting = true, .same_qemu = true };
+        struct overlay_facts facts = {
+                .exists = true, .committed = true, .pivoting = true, .same_qemu = true
+        };
         cr_assert_eq(overlay_look(&host.base, uuid, overlay, &facts, NULL), 0);
         scripted_host_done(&host);
         return facts;
@@ -67,7 +69,10 @@ Test(overlay, its_own_header_names_its_base)
 {
         char *base = NULL;
         char *format = NULL;
-        cr_assert_eq(ask("{\"full-backing-filename\": \"/i/a.qcow2\", \"backing-filename-format\": \"qcow2\"}", &base, &format), 0);
+        cr_assert_eq(ask("{\"full-backing-filename\": \"/i/a.qcow2\", \"backing-filename-format\": "
+                         "\"qcow2\"}",
+                         &base, &format),
+                     0);
         cr_assert_str_eq(base, "/i/a.qcow2");
         cr_assert_str_eq(format, "qcow2");
         free(base);
@@ -85,14 +90,18 @@ Test(overlay, the_unit_that_works_on_it_carries_its_tag)
         free(unit);
 }
 
-/* The real shell function, against the processes of this machine: this test's own, under a name for its argument. */
+/* The real shell function, against the processes of this machine: this test's own, under a name for
+ * its argument. */
 Test(overlay, a_qemu_is_known_by_its_uuid_argument)
 {
-        static const char script[] =
-                SHELL_QEMU_ID "d=$(mktemp -d); mkfifo $d/f; sh -c 'read x' qemu -uuid \"$1\" <>$d/f & p=$!\n"
-                              "i=0; while [ -z \"$(qemu_id \"$1\")\" ] && [ $i -lt 100 ]; do i=$((i+1)); sleep 0.02; done\n"
-                              "a=$(qemu_id \"$1\"); b=$(qemu_id \"${1}0\"); kill $p; wait $p 2>/dev/null; rm -r $d\n"
-                              "case $a in $p:*[0-9]:*[0-9a-f]) [ -z \"$b\" ] && [ -z \"$(qemu_id \"$1\")\" ];; *) exit 1;; esac\n";
+        static const char script[] = SHELL_QEMU_ID
+                "d=$(mktemp -d); mkfifo $d/f; sh -c 'read x' qemu -uuid \"$1\" <>$d/f & p=$!\n"
+                "i=0; while [ -z \"$(qemu_id \"$1\")\" ] && [ $i -lt 100 ]; do i=$((i+1)); sleep "
+                "0.02; done\n"
+                "a=$(qemu_id \"$1\"); b=$(qemu_id \"${1}0\"); kill $p; wait $p 2>/dev/null; rm -r "
+                "$d\n"
+                "case $a in $p:*[0-9]:*[0-9a-f]) [ -z \"$b\" ] && [ -z \"$(qemu_id \"$1\")\" ];; "
+                "*) exit 1;; esac\n";
         const char *const argv[] = { "sh", "-c", script, "test", uuid, NULL };
         char *command = shell_join(argv);
         cr_assert_eq(system(command), 0);
@@ -103,14 +112,17 @@ Test(deadman, what_is_left_of_earlier_ones)
 {
         struct scripted_host host;
         scripted_host_init(&host);
-        host.output = "armed orch-1a2b3c4d-20261120-0001\nfired orch-1a2b3c4d-20261120-0002\nforeign "
-                      "orch-ffffffff-20261120-0003\nnoise\n";
+        host.output =
+                "armed orch-1a2b3c4d-20261120-0001\nfired orch-1a2b3c4d-20261120-0002\nforeign "
+                "orch-ffffffff-20261120-0003\nnoise\n";
         struct deadman_traces traces = { 0 };
         cr_assert_eq(deadman_find(&host.base, "1a2b3c4d", uuid, &traces, NULL), 0);
         cr_assert_str_eq(traces.armed[0], "orch-1a2b3c4d-20261120-0001");
         cr_assert_str_eq(traces.fired[0], "orch-1a2b3c4d-20261120-0002");
         cr_assert_str_eq(traces.foreign[0], "orch-ffffffff-20261120-0003");
-        cr_assert_eq(strv_length(traces.armed) + strv_length(traces.fired) + strv_length(traces.foreign), 3);
+        cr_assert_eq(strv_length(traces.armed) + strv_length(traces.fired) +
+                             strv_length(traces.foreign),
+                     3);
         cr_assert_str_eq(host.argv[5], uuid);
         deadman_traces_done(&traces);
         scripted_host_done(&host);
@@ -127,15 +139,19 @@ static bool is_unwritten(const char *output)
         return unwritten;
 }
 
-#define NOTHING "{\"start\": 0, \"length\": 8388608, \"depth\": 0, \"present\": false, \"zero\": true, \"data\": false}"
+#define NOTHING                                                                                  \
+        "{\"start\": 0, \"length\": 8388608, \"depth\": 0, \"present\": false, \"zero\": true, " \
+        "\"data\": false}"
 
 Test(overlay, only_one_without_a_single_cluster_is_unwritten)
 {
         cr_expect(is_unwritten("[" NOTHING "]\n"));
         cr_expect(is_unwritten("[" NOTHING ",\n" NOTHING "]\n"));
         static const char *const others[] = {
-                "[" NOTHING ", {\"start\": 1, \"length\": 1, \"depth\": 0, \"present\": true, \"zero\": true, \"data\": false}]",
-                "[{\"start\": 0, \"length\": 1, \"depth\": 0, \"zero\": true, \"data\": false}]", /* an old QEMU */
+                "[" NOTHING ", {\"start\": 1, \"length\": 1, \"depth\": 0, \"present\": true, "
+                "\"zero\": true, \"data\": false}]",
+                /* an old QEMU */
+                "[{\"start\": 0, \"length\": 1, \"depth\": 0, \"zero\": true, \"data\": false}]",
                 "[" NOTHING ", ",
                 "[]",
                 "{}",

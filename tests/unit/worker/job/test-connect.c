@@ -12,7 +12,8 @@ Test(connect, a_job_opens_the_share_that_it_is_about_and_no_other)
         struct repository *share = share_repository(64);
         _cleanup_free_ char *uuid = xstrdup(repository_uuid(share));
         repository_free(share);
-        struct settings settings = { .repository_path = (char *)SHARE, .repository_fstype = REPOSITORY_FSTYPE_ANY };
+        struct settings settings = { .repository_path = (char *)SHARE,
+                                     .repository_fstype = REPOSITORY_FSTYPE_ANY };
         struct job_request request = { .repository_uuid = uuid };
         _cleanup_error_ struct error *error = NULL;
         struct repository *opened = worker_open_repository(&settings, &request, &error);

@@ -18,8 +18,10 @@ Test(names, a_tag_holds_repository_and_job)
 
 Test(names, an_overlay_lies_beside_its_file_and_in_scratch_for_a_block_device)
 {
-        _cleanup_free_ char *file = names_overlay("/images/we ird.qcow2", false, "/scratch", "vm-1", "vda", tag);
-        _cleanup_free_ char *block = names_overlay("/dev/vg/disk", true, "/scratch", "vm-1", "vdb", tag);
+        _cleanup_free_ char *file =
+                names_overlay("/images/we ird.qcow2", false, "/scratch", "vm-1", "vda", tag);
+        _cleanup_free_ char *block =
+                names_overlay("/dev/vg/disk", true, "/scratch", "vm-1", "vdb", tag);
         cr_assert_str_eq(file, "/images/we ird.qcow2.orch-1a2b3c4d-20261120-3f9a");
         cr_assert_str_eq(block, "/scratch/vm-1-vdb.orch-1a2b3c4d-20261120-3f9a");
 }
@@ -29,8 +31,10 @@ Test(names, a_file_whose_overlay_would_be_too_long_gets_it_in_scratch)
 {
         for (size_t length = 200; length < 256; length++) {
                 _cleanup_free_ char *base = xasprintf("/images/%0*d", (int)length, 0);
-                _cleanup_free_ char *overlay = names_overlay(base, false, "/scratch", "vm-1", "vda", tag);
-                cr_assert_leq(strlen(path_base(overlay)) + strlen(".committed"), 255, "%zu", length);
+                _cleanup_free_ char *overlay =
+                        names_overlay(base, false, "/scratch", "vm-1", "vda", tag);
+                cr_assert_leq(strlen(path_base(overlay)) + strlen(".committed"), 255, "%zu",
+                              length);
                 cr_assert(names_is_our_overlay(overlay, "1a2b3c4d", NULL), "%s", overlay);
         }
         _cleanup_free_ char *base = xasprintf("/images/%0*d", 215, 0);
@@ -76,9 +80,13 @@ Test(names, what_only_resembles_an_overlay_is_none)
 
 Test(names, a_job_id_has_one_form)
 {
-        static const char *const bad[] = {
-                "", "20261120", "20261120-3f9", "20261120-3f9a0", "20261120-3F9A", "20261120/3f9a", "2026112a-3f9a"
-        };
+        static const char *const bad[] = { "",
+                                           "20261120",
+                                           "20261120-3f9",
+                                           "20261120-3f9a0",
+                                           "20261120-3F9A",
+                                           "20261120/3f9a",
+                                           "2026112a-3f9a" };
         cr_assert(names_is_job("20261120-3f9a"));
         cr_assert_not(names_is_job(NULL));
         for (size_t i = 0; i < ARRAY_LENGTH(bad); i++)

@@ -11,7 +11,8 @@
 #include "base/memory.h"
 
 /* Runs `tell` with stdout kept; the events come back parsed. */
-static size_t events_of(struct report *report, void (*tell)(struct report *report), struct event **ret, size_t max)
+static size_t events_of(struct report *report, void (*tell)(struct report *report),
+                        struct event **ret, size_t max)
 {
         int kept = dup(STDOUT_FILENO);
         int file = memfd_create("events", MFD_CLOEXEC);
@@ -57,7 +58,8 @@ Test(report, events_metadata_and_log_say_the_same)
         size_t count = events_of(&report, tell_a_job, events, ARRAY_LENGTH(events));
         cr_assert_eq(count, 8);
         cr_assert_eq(events[0]->state, STEP_BEGIN);
-        cr_assert_eq(events[1]->state, STEP_DONE, "a step that is still open ends when the next begins");
+        cr_assert_eq(events[1]->state, STEP_DONE,
+                     "a step that is still open ends when the next begins");
         cr_assert_str_eq(events[1]->step, "freeze");
         cr_assert_str_eq(events[3]->text, "after 41 ms");
         cr_assert_eq(events[4]->type, EVENT_CHECK);

@@ -71,7 +71,8 @@ Test(undo, what_cannot_be_undone_is_added_to_what_failed_before)
         undo_run_after(&stack, &report, "Putting the VM back", "db-1", &failure);
         cr_assert_eq(failure->kind, ERROR_BUSY, "a VM that is not put back is no mere cancel");
         cr_assert_str_eq(failure->message,
-                         "cancelled. Putting the VM back did not end well either: xb went wrong. To try again: orch recover db-1");
+                         "cancelled. Putting the VM back did not end well either: xb went wrong. "
+                         "To try again: orch recover db-1");
         undo_push(&stack, "c", note, (char[]){ "xc" });
         failure->kind = ERROR_NOSPACE;
         undo_run_after(&stack, &report, "Putting the VM back", "db-1", &failure);

@@ -1,5 +1,6 @@
-/* The undoing of a restore that was to replace a machine, broken off at each of its calls and taken up again from what the share says then:
- * the machine that was put back is never taken for the new one. The files are real, the domain is one of a model. */
+/* The undoing of a restore that was to replace a machine, broken off at each of its calls and taken
+ * up again from what the share says then: the machine that was put back is never taken for the new
+ * one. The files are real, the domain is one of a model. */
 #include <criterion/criterion.h>
 #include <sched.h>
 #include <stdlib.h>
@@ -34,14 +35,18 @@ static int called(struct hypervisor *hypervisor, struct error **err)
 {
         struct model *model = (struct model *)hypervisor;
         model->calls++;
-        return model->fails_at && model->calls >= model->fails_at ? error_set(err, ERROR_UNREACHABLE, "broken off on purpose") : 0;
+        return model->fails_at && model->calls >= model->fails_at
+                       ? error_set(err, ERROR_UNREACHABLE, "broken off on purpose")
+                       : 0;
 }
 
-static int run(struct hypervisor *hypervisor, const char *const argv[], const struct exec_options *options, struct exec_result *ret,
-               struct error **err)
+static int run(struct hypervisor *hypervisor, const char *const argv[],
+               const struct exec_options *options, struct exec_result *ret, struct error **err)
 {
         struct model *model = (struct model *)hypervisor;
-        return called(hypervisor, err) < 0 ? -1 : model->local->ops->exec(model->local, argv, options, ret, err);
+        return called(hypervisor, err) < 0
+                       ? -1
+                       : model->local->ops->exec(model->local, argv, options, ret, err);
 }
 
 static int stop_unit(struct hypervisor *hypervisor, const char *unit _unused_, struct error **err)
@@ -49,15 +54,17 @@ static int stop_unit(struct hypervisor *hypervisor, const char *unit _unused_, s
         return called(hypervisor, err);
 }
 
-static int find_domain(struct hypervisor *hypervisor, const char *uuid _unused_, const char *name _unused_, struct domain_info *ret,
-                       struct error **err)
+static int find_domain(struct hypervisor *hypervisor, const char *uuid _unused_,
+                       const char *name _unused_, struct domain_info *ret, struct error **err)
 {
         const struct model *model = (const struct model *)hypervisor;
         if (called(hypervisor, err) < 0)
                 return -1;
         if (!model->defined)
                 return 0;
-        *ret = (struct domain_info){ .uuid = xstrdup(UUID), .name = xstrdup("vm"), .persistent = true };
+        *ret = (struct domain_info){ .uuid = xstrdup(UUID),
+                                     .name = xstrdup("vm"),
+                                     .persistent = true };
         ret->state = model->runs ? DOMAIN_STATE_RUNNING : DOMAIN_STATE_SHUT_OFF;
         return 1;
 }
@@ -82,7 +89,8 @@ static int undefine(struct hypervisor *hypervisor, const char *uuid _unused_, st
         return 0;
 }
 
-static int define(struct hypervisor *hypervisor, const char *xml, char **ret_uuid _unused_, struct error **err)
+static int define(struct hypervisor *hypervisor, const char *xml, char **ret_uuid _unused_,
+                  struct error **err)
 {
         if (called(hypervisor, err) < 0)
                 return -1;
@@ -91,7 +99,8 @@ static int define(struct hypervisor *hypervisor, const char *xml, char **ret_uui
 }
 
 /* Broken off right after it, the undoing must have nothing left but this. */
-static int start(struct hypervisor *hypervisor, const char *uuid _unused_, bool paused _unused_, struct error **err)
+static int start(struct hypervisor *hypervisor, const char *uuid _unused_, bool paused _unused_,
+                 struct error **err)
 {
         struct model *model = (struct model *)hypervisor;
         _cleanup_restore_journals_ struct restore_journals list = { 0 };
@@ -99,7 +108,8 @@ static int start(struct hypervisor *hypervisor, const char *uuid _unused_, bool 
                 return -1;
         cr_assert_eq(restores_scan(model->repository, NULL, &list, NULL), 0);
         cr_assert_eq(list.count, 1);
-        cr_assert_eq(list.items[0]->phase, RESTORE_STOPPING, "the original is started in the phase %d", (int)list.items[0]->phase);
+        cr_assert_eq(list.items[0]->phase, RESTORE_STOPPING,
+                     "the original is started in the phase %d", (int)list.items[0]->phase);
         model->runs = true;
         return 0;
 }
@@ -142,7 +152,8 @@ static struct repository *make_repository(void)
         share = path_join(folder, "share");
         cr_assert_eq(fs_make_dirs(share, NULL), 0);
         cr_assert_eq(mount("tmpfs", share, "tmpfs", 0, NULL), 0);
-        cr_assert_eq(repository_init(share, REPOSITORY_FSTYPE_ANY, &uuid, &error), 0, "%s", error_message(error));
+        cr_assert_eq(repository_init(share, REPOSITORY_FSTYPE_ANY, &uuid, &error), 0, "%s",
+                     error_message(error));
         struct repository *repository = repository_open(share, REPOSITORY_FSTYPE_ANY, &error);
         cr_assert(repository, "%s", error_message(error));
         return repository;
@@ -191,10 +202,12 @@ static bool undo(struct repository *repository, struct model *model)
         cr_assert_eq(restores_scan(repository, NULL, &list, NULL), 0);
         cr_assert_eq(list.count, 1, "the journal goes last");
         if (list.items[0]->phase == RESTORE_STARTING && model->runs)
-                cr_assert_str_eq(model->defined, NEW, "a recovery would take the original for the restored machine");
+                cr_assert_str_eq(model->defined, NEW,
+                                 "a recovery would take the original for the restored machine");
         report_init(&report, "vm", NULL);
         _cleanup_error_ struct error *error = NULL;
-        int r = restore_roll_back(repository, list.items[0], &model->base, &model->base, &report, &error);
+        int r = restore_roll_back(repository, list.items[0], &model->base, &model->base, &report,
+                                  &error);
         report_done(&report);
         cr_assert(r == 0 || error->kind == ERROR_UNREACHABLE, "%s", error_message(error));
         return r == 0;
@@ -217,7 +230,8 @@ Test(restore_undo, broken_off_at_each_call_and_taken_up_again)
                         cr_assert(undo(repository, &model), "broken off at call %u", count);
                 cr_assert_str_eq(model.defined, OLD, "broken off at call %u", count);
                 cr_assert(model.runs);
-                cr_assert_eq(model.ended_original, 0, "the original is not powered off once it runs again (call %u)", count);
+                cr_assert_eq(model.ended_original, 0,
+                             "the original is not powered off once it runs again (call %u)", count);
                 expect_text("disk", OLD);
                 expect_text("disk.replaced-orch-1", "(none)");
         }

@@ -12,7 +12,9 @@ static struct inventory_vm vm = { .name = (char *)"db-01" };
 
 static bool compare(struct scripted_host *host, struct report *report)
 {
-        struct backup backup = { .host = &host->base, .report = report, .settings = &settings, .vm = &vm };
+        struct backup backup = {
+                .host = &host->base, .report = report, .settings = &settings, .vm = &vm
+        };
         struct backup_disk disk = { .target = (char *)"vda",
                                     .base = (char *)"/i/a.qcow2",
                                     .format = (char *)"qcow2",
@@ -22,7 +24,8 @@ static bool compare(struct scripted_host *host, struct report *report)
         return same;
 }
 
-/* Hours may pass: the daemon must see that the worker is alive, or it would end the recovery again and again. */
+/* Hours may pass: the daemon must see that the worker is alive, or it would end the recovery again
+ * and again. */
 Test(commit_offline, an_image_tool_that_takes_long_is_told_of)
 {
         _cleanup_(scripted_host_done) struct scripted_host host;
@@ -33,8 +36,10 @@ Test(commit_offline, an_image_tool_that_takes_long_is_told_of)
         cr_assert_eq(report.log.length, 0, "%s", report.log.data);
         report.sent_ms = clock_monotonic_ms() - 61 * 1000;
         cr_assert(compare(&host, &report));
-        cr_assert(strstr(report.log.data, "qemu-img compare of disk vda has been running"), "%s", report.log.data);
-        cr_assert_geq(report.sent_ms, clock_monotonic_ms() - 30 * 1000, "one line is enough for a minute");
+        cr_assert(strstr(report.log.data, "qemu-img compare of disk vda has been running"), "%s",
+                  report.log.data);
+        cr_assert_geq(report.sent_ms, clock_monotonic_ms() - 30 * 1000,
+                      "one line is enough for a minute");
 }
 
 Test(commit_offline, that_two_images_differ_is_no_error)
