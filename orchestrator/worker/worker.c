@@ -3,7 +3,6 @@
 #include "worker/worker.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,8 +13,8 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "transports/libvirt/libvirt-ssh.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/backup/backup.h"
+#include "worker/job/cancel.h"
 #include "worker/recover/recover.h"
 #include "worker/restore/restore.h"
 #include "worker/test-restore/test-restore.h"
@@ -25,46 +24,6 @@
 #include "worker/upkeep/verify.h"
 
 enum { REQUEST_MAX = 16 * 1024 * 1024 };
-
-static volatile sig_atomic_t stop_requested;
-
-static void on_signal(int number)
-{
-        (void)number;
-        stop_requested = 1;
-}
-
-/* The life line: stdin ends when the daemon does. Nothing but its end is expected there. */
-static bool daemon_gone(void)
-{
-        struct pollfd fd = { .fd = STDIN_FILENO, .events = POLLIN };
-        if (poll(&fd, 1, 0) <= 0)
-                return false;
-        char byte;
-        return read(STDIN_FILENO, &byte, 1) <= 0;
-}
-
-bool worker_cancelled(void *data)
-{
-        (void)data;
-        if (!stop_requested && daemon_gone())
-                stop_requested = 1;
-        return stop_requested;
-}
-
-int worker_check_cancelled(struct error **err)
-{
-        return worker_cancelled(NULL) ? error_set(err, ERROR_CANCELLED, "cancelled") : 0;
-}
-
-void worker_note_cancellation(struct error *failure)
-{
-        if (!worker_cancelled(NULL) ||
-            (failure->kind != ERROR_UNREACHABLE && failure->kind != ERROR_TIMEOUT))
-                return;
-        failure->kind = ERROR_CANCELLED;
-        error_prefix(&failure, "cancelled");
-}
 
 static char *read_request(struct error **err)
 {
@@ -95,9 +54,7 @@ static char *read_request(struct error **err)
 
 static void prepare_process(void)
 {
-        struct sigaction stop = { .sa_handler = on_signal };
-        sigaction(SIGTERM, &stop, NULL);
-        sigaction(SIGINT, &stop, NULL);
+        cancel_watch_signals();
         signal(SIGPIPE, SIG_IGN);
         umask(077);
 }

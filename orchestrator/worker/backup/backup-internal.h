@@ -152,13 +152,3 @@ int backup_read_xml(struct backup *backup, bool inactive, struct domain_xml **re
  * together, so that a host that is gone for good does not hold up the next VM; recovery then does
  * the rest. */
 int backup_ensure_connection(struct backup *backup, struct error **err) _must_check_;
-
-/* Whether the user, the daemon's end or a signal asked to stop. Fit as a `cancelled` callback: the
- * data is ignored. */
-bool worker_cancelled(void *data);
-/* -1 with ERROR_CANCELLED when worker_cancelled(). */
-int worker_check_cancelled(struct error **err) _must_check_;
-/* A call that could not be interrupted (connecting to a mute host) ends by its deadline: when the
- * user had asked to stop meanwhile, that is what ended the job, and the failure becomes
- * ERROR_CANCELLED. */
-void worker_note_cancellation(struct error *failure);

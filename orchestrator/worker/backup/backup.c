@@ -13,6 +13,7 @@
 #include "repository/points.h"
 #include "worker/backup/backup-internal.h"
 #include "worker/backup/chain.h"
+#include "worker/job/cancel.h"
 #include "worker/job/connect.h"
 #include "worker/job/names.h"
 #include "worker/restore/restore.h"
@@ -45,43 +46,6 @@ static const struct step steps[] = {
         { "checkpoints", chain_drop_old, false },
         { "retention", backup_prune, false },
 };
-
-void backup_disk_done(struct backup_disk *disk)
-{
-        free(disk->target);
-        free(disk->bus);
-        free(disk->base);
-        free(disk->format);
-        strv_free(disk->chain);
-        free(disk->overlay);
-        free(disk->file);
-        free(disk->scratch);
-        free(disk->parent_file);
-}
-
-void backup_done(struct backup *backup)
-{
-        for (size_t i = 0; i < backup->n_disks; i++)
-                backup_disk_done(&backup->disks[i]);
-        free(backup->disks);
-        strv_free(backup->not_snapshotted);
-        staging_free(backup->staging);
-        repository_free(backup->repository);
-        hypervisor_free(backup->host);
-        domain_info_done(&backup->info);
-        domain_xml_free(backup->live);
-        free(backup->live_xml);
-        free(backup->home);
-        free(backup->staging_on_host);
-        free(backup->tag);
-        free(backup->uuid);
-        strv_free(backup->traces_elsewhere);
-        free(backup->point);
-        free(backup->parent);
-        free(backup->since);
-        deadman_done(&backup->deadman);
-        metadata_free(backup->metadata);
-}
 
 static int choose_method(struct backup *backup, struct error **err)
 {
@@ -197,13 +161,6 @@ static int run_steps(struct backup *backup, struct error **err)
                 xstrdup_replace(&backup->metadata->method_used, vm_method_name(backup->method));
         }
         return 0;
-}
-
-int64_t backup_end_time(const struct backup *backup)
-{
-        int64_t now = clock_realtime_s();
-        int64_t lasted = (clock_monotonic_ms() - backup->begun_ms) / 1000;
-        return now >= backup->request->started ? now : backup->request->started + lasted;
 }
 
 static void record_failure(struct backup *backup, const struct error *failure, const char *status)

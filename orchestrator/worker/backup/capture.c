@@ -87,12 +87,6 @@ static int refuse_foreign_freeze(struct backup *backup, struct error **err)
         return 0;
 }
 
-unsigned backup_thaw_deadline_seconds(const struct backup *backup)
-{
-        return backup->vm->thaw_deadline_seconds ? backup->vm->thaw_deadline_seconds
-                                                 : backup->settings->limits.thaw_deadline_seconds;
-}
-
 /* Freeze; the status must say frozen. Returns 1 frozen, 0 not (with a warning: go on unfrozen),
  * -1. */
 static int freeze(struct backup *backup, int64_t *ret_frozen_at_ms, struct error **err)

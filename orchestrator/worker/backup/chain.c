@@ -15,11 +15,6 @@
 
 enum { FILES_TIMEOUT_MS = 30 * 1000 };
 
-static char *checkpoint_of(const struct backup *backup, const struct metadata *metadata)
-{
-        return names_tag(repository_short_uuid(backup->repository), metadata->job);
-}
-
 static void become_full(struct backup *backup, bool expected, const char *why)
 {
         backup->level = VM_LEVEL_FULL;
@@ -97,7 +92,7 @@ static int plan_increment(struct backup *backup, const struct point *parent, str
 {
         bool increment = false;
         backup->parent = xstrdup(parent->name);
-        backup->since = checkpoint_of(backup, parent->metadata);
+        backup->since = names_tag(repository_short_uuid(backup->repository), parent->metadata->job);
         for (size_t i = 0; i < backup->n_disks; i++)
                 if (plan_disk(backup, &backup->disks[i], parent->metadata, &increment, err) < 0)
                         return -1;
@@ -120,7 +115,8 @@ static struct level_point *describe(const struct backup *backup, const struct po
                 points[i] = (struct level_point){ .name = list->items[i].name };
                 if (!m)
                         continue;
-                _cleanup_free_ char *checkpoint = checkpoint_of(backup, m);
+                _cleanup_free_ char *checkpoint =
+                        names_tag(repository_short_uuid(backup->repository), m->job);
                 points[i].parent = m->parent;
                 points[i].started = m->started;
                 points[i].good = !list->items[i].state.damaged;
@@ -182,12 +178,6 @@ int chain_choose(struct backup *backup, struct error **err)
         return 0;
 }
 
-static bool is_ours(const char *checkpoint, const char *short_uuid)
-{
-        _cleanup_free_ char *start = names_tag(short_uuid, "");
-        return str_starts_with(checkpoint, start) && names_is_job(checkpoint + strlen(start));
-}
-
 int chain_drop_old(struct backup *backup, struct error **err)
 {
         (void)err;
@@ -201,7 +191,8 @@ int chain_drop_old(struct backup *backup, struct error **err)
         for (size_t i = 0; r == 0 && checkpoints[i]; i++) {
                 bool needed =
                         streq(checkpoints[i], backup->keeps_chain ? backup->tag : backup->since);
-                if (needed || !is_ours(checkpoints[i], repository_short_uuid(backup->repository)))
+                if (needed || !names_is_our_checkpoint(checkpoints[i],
+                                                       repository_short_uuid(backup->repository)))
                         continue;
                 r = backup->host->ops->checkpoint_delete(backup->host, backup->uuid, checkpoints[i],
                                                          &error);
@@ -213,103 +204,4 @@ int chain_drop_old(struct backup *backup, struct error **err)
                                backup->vm->name, error->message);
         report_step_end(backup->report, STEP_DONE, "%zu dropped", dropped);
         return 0;
-}
-
-static int recover_job(struct backup *backup, const char *short_uuid, bool dry_run,
-                       void (*says)(void *data, const char *text), void *data, struct error **err)
-{
-        struct backup_job job = { 0 };
-        _cleanup_free_ char *text = NULL;
-        _cleanup_free_ char *mark = names_tag(short_uuid, "");
-        if (!backup->running || !backup->info.job || !streq(backup->info.job, "backup"))
-                return 0;
-        if (backup->host->ops->backup_job(backup->host, backup->uuid, &job, &text, err) < 0)
-                return -1;
-        if (job.state != BACKUP_JOB_RUNNING || !text || !strstr(text, mark))
-                return 0;
-        if (!dry_run && backup->host->ops->backup_abort(backup->host, backup->uuid, err) < 0)
-                return -1;
-        says(data, "a backup job of an interrupted job still ran: ended");
-        return 0;
-}
-
-/* $1 folder, $2 short UUID of the repository, $3 domain UUID, $4 "rm" or "ls". */
-static const char scratch_script[] = "for f in \"$1\"/orch-\"$2\"-*-\"$3\"-*.increment; do [ -e "
-                                     "\"$f\" ] || continue; printf '%s\\n' \"$f\"; "
-                                     "[ \"$4\" = ls ] || rm -f -- \"$f\"; done; exit 0";
-
-static int recover_scratch(struct backup *backup, const char *short_uuid, bool dry_run,
-                           void (*says)(void *data, const char *text), void *data,
-                           struct error **err)
-{
-        const char *const argv[] = { "sh",
-                                     "-c",
-                                     scratch_script,
-                                     "orch-scratch",
-                                     backup->host_entry->scratch,
-                                     short_uuid,
-                                     backup->uuid,
-                                     dry_run ? "ls" : "rm",
-                                     NULL };
-        _cleanup_free_ char *output = NULL;
-        if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
-                return -1;
-        char *rest = NULL;
-        for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-                _cleanup_free_ char *text =
-                        xasprintf("the scratch file %s of an interrupted increment: removed", line);
-                says(data, text);
-        }
-        return 0;
-}
-
-static bool has_point(const struct backup *backup, const struct point_list *list,
-                      const char *checkpoint)
-{
-        for (size_t i = 0; i < list->count; i++) {
-                _cleanup_free_ char *name = list->items[i].metadata
-                                                    ? checkpoint_of(backup, list->items[i].metadata)
-                                                    : NULL;
-                if (streq(name, checkpoint))
-                        return true;
-        }
-        return false;
-}
-
-/* libvirt takes no change of checkpoints while the VM is off; they wait for its next backup. */
-static int recover_checkpoints(struct backup *backup, const char *short_uuid, bool dry_run,
-                               void (*says)(void *data, const char *text), void *data,
-                               struct error **err)
-{
-        _cleanup_strv_ char **checkpoints = NULL;
-        _cleanup_point_list_ struct point_list list = { 0 };
-        if (!backup->running || !backup->repository)
-                return 0;
-        if (backup->host->ops->list_checkpoints(backup->host, backup->uuid, &checkpoints, err) < 0)
-                return -1;
-        if (!checkpoints[0])
-                return 0;
-        if (points_scan_vm(backup->repository, backup->home, backup->vm->name, &list, err) < 0)
-                return -1;
-        for (size_t i = 0; checkpoints[i]; i++) {
-                if (!is_ours(checkpoints[i], short_uuid) ||
-                    has_point(backup, &list, checkpoints[i]))
-                        continue;
-                if (!dry_run && backup->host->ops->checkpoint_delete(backup->host, backup->uuid,
-                                                                     checkpoints[i], err) < 0)
-                        return -1;
-                _cleanup_free_ char *text = xasprintf(
-                        "the checkpoint %s of a job that made no point: deleted", checkpoints[i]);
-                says(data, text);
-        }
-        return 0;
-}
-
-int chain_recover(struct backup *backup, const char *short_uuid, bool dry_run,
-                  void (*says)(void *data, const char *text), void *data, struct error **err)
-{
-        if (recover_job(backup, short_uuid, dry_run, says, data, err) < 0 ||
-            recover_scratch(backup, short_uuid, dry_run, says, data, err) < 0)
-                return -1;
-        return recover_checkpoints(backup, short_uuid, dry_run, says, data, err);
 }

@@ -12,9 +12,3 @@ int chain_choose(struct backup *backup, struct error **err) _must_check_;
 /* A step, after the point was published: checkpoints that no increment will start from any more go.
  * Failures are warnings. */
 int chain_drop_old(struct backup *backup, struct error **err) _must_check_;
-
-/* For a recovery: ends a backup job of ours, and removes its scratch files and the checkpoints that
- * no published point has. Tells each by `says`; with `dry_run` that is all it does. */
-int chain_recover(struct backup *backup, const char *short_uuid, bool dry_run,
-                  void (*says)(void *data, const char *text), void *data,
-                  struct error **err) _must_check_;

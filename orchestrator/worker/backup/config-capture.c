@@ -15,6 +15,7 @@
 #include "transports/appliance/appliance-shell.h"
 #include "worker/backup/backup-internal.h"
 #include "worker/backup/config-changes.h"
+#include "worker/job/cancel.h"
 
 enum { SIGN_OF_LIFE_MS = 2 * 60 * 1000 /* a worker that tells nothing is taken for stuck */ };
 

@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "repository/points.h"
 #include "transports/appliance/appliance-text.h"
+#include "worker/job/cancel.h"
 
 enum {
         MAX_CONFIG_BYTES = 64 * 1024 * 1024,

@@ -12,6 +12,7 @@
 #include "repository/restore-text.h"
 #include "repository/staging-sweep.h"
 #include "worker/backup/backup-internal.h"
+#include "worker/job/cancel.h"
 
 enum { FILES_TIMEOUT_MS = 120 * 1000 };
 

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "schema/libvirt/checkpoint-xml.h"
 #include "worker/host/host-probe.h"
+#include "worker/job/cancel.h"
 
 enum {
         POLL_US = 200 * 1000,

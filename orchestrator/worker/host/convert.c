@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "worker/backup/backup-internal.h"
+#include "worker/job/cancel.h"
 
 enum {
         /* the deadline is on progress; this only bounds a unit that lost its watcher */

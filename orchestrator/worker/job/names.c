@@ -86,3 +86,9 @@ char *names_overlay_unit(const char *overlay)
         assert(suffix);
         return xasprintf("orch-%s-commit", suffix);
 }
+
+bool names_is_our_checkpoint(const char *checkpoint, const char *short_uuid)
+{
+        _cleanup_free_ char *start = names_tag(short_uuid, "");
+        return str_starts_with(checkpoint, start) && names_is_job(checkpoint + strlen(start));
+}

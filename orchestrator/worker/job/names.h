@@ -28,3 +28,7 @@ bool names_is_job(const char *job);
 /* The unit that works on an overlay while its VM is off: its tag and "-commit". The caller
  * frees. */
 char *names_overlay_unit(const char *overlay);
+
+/* Whether a checkpoint was made by a job of the orch with this repository. A checkpoint has the tag
+ * of its job as its name. */
+bool names_is_our_checkpoint(const char *checkpoint, const char *short_uuid);

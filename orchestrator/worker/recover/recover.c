@@ -20,43 +20,6 @@
 #include "worker/recover/recovery.h"
 #include "worker/restore/restore.h"
 
-static void recovery_done(struct recovery *recovery)
-{
-        for (size_t i = 0; i < recovery->leftover.n_disks; i++)
-                backup_disk_done(&recovery->leftover.disks[i]);
-        free(recovery->leftover.disks);
-        domain_info_done(&recovery->leftover.info);
-        deadman_traces_done(&recovery->deadmen);
-        domain_xml_free(recovery->live);
-        domain_xml_free(recovery->inactive);
-        strv_free(recovery->jobs);
-        free(recovery->short_uuid);
-        error_free(recovery->problem);
-}
-
-void recovery_says(struct recovery *recovery, const char *format, ...)
-{
-        va_list ap;
-        va_start(ap, format);
-        _cleanup_free_ char *text = xvasprintf(format, ap);
-        va_end(ap);
-        if (recovery->dry_run)
-                report_log(recovery->backup->report, "would be put right: %s", text);
-        else
-                report_warning(recovery->backup->report, "%s", text);
-        recovery->repaired++;
-}
-
-void recovery_fails(struct recovery *recovery, struct error *error)
-{
-        if (error && recovery->problem)
-                report_warning(recovery->backup->report, "%s", error->message);
-        if (recovery->problem)
-                error_free(error);
-        else
-                recovery->problem = error;
-}
-
 /* What the share knows of interrupted jobs; a share that is away makes the rest no less urgent. */
 static void find_staging(struct recovery *recovery)
 {

@@ -22,6 +22,8 @@ struct recovery {
         struct error *problem;
 };
 
+/* Frees what the recovery owns; `recovery` itself is the caller's. */
+void recovery_done(struct recovery *recovery);
 /* Tells what is being put right: a warning; in a dry run a line with "would: " in front. Counts
  * it. */
 void recovery_says(struct recovery *recovery, const char *format, ...) _printf_(2, 3);
@@ -54,3 +56,16 @@ void recover_freezes(struct recovery *recovery);
 void recover_moved_freezes(struct recovery *recovery);
 /* Thaws the guest when it says frozen, and tells it. */
 int recover_thaw(struct recovery *recovery, struct error **err) _must_check_;
+
+/* For a recovery: puts the power state back that an interrupted job of this repository changed.
+ * `dry_run` only tells. *ret_text is what was (or would be) put right, NULL: nothing; the caller
+ * frees. ERROR_BUSY while a guest may still be about to shut down. */
+int recover_power_intents(struct backup *backup, const char *short_uuid, bool dry_run,
+                          char **ret_text, struct error **err) _must_check_;
+
+/* For a recovery: ends the backup job of an interrupted increment, removes its scratch files and
+ * the checkpoints of jobs that made no point. `says` gets each of them in words; `dry_run` changes
+ * nothing. */
+int recover_chain_traces(struct backup *backup, const char *short_uuid, bool dry_run,
+                         void (*says)(void *data, const char *text), void *data,
+                         struct error **err) _must_check_;

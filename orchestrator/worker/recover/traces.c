@@ -9,7 +9,6 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/backup/chain.h"
 #include "worker/job/names.h"
 #include "worker/recover/recovery.h"
 #include "worker/vm/power.h"
@@ -96,7 +95,8 @@ void recover_power(struct recovery *recovery)
         struct backup *backup = recovery->backup;
         struct error *error = NULL;
         _cleanup_free_ char *text = NULL;
-        if (power_recover(backup, recovery->short_uuid, recovery->dry_run, &text, &error) < 0)
+        if (recover_power_intents(backup, recovery->short_uuid, recovery->dry_run, &text, &error) <
+            0)
                 recovery_fails(recovery, error);
         if (text)
                 recovery_says(recovery, "%s", text);
@@ -110,8 +110,8 @@ static void says(void *data, const char *text)
 void recover_chain(struct recovery *recovery)
 {
         struct error *error = NULL;
-        if (chain_recover(recovery->backup, recovery->short_uuid, recovery->dry_run, says, recovery,
-                          &error) < 0)
+        if (recover_chain_traces(recovery->backup, recovery->short_uuid, recovery->dry_run, says,
+                                 recovery, &error) < 0)
                 recovery_fails(recovery, error);
 }
 

@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "worker/backup/backup-internal.h"
 #include "worker/host/convert.h"
+#include "worker/job/cancel.h"
 #include "worker/restore/restore-internal.h"
 
 /* A host with much memory may hold more of a copy than its disk writes in the time in which a copy

@@ -37,16 +37,6 @@ static void tell_notes(struct restore *restore, char *const *notes)
                 report_log(restore->report, "definition: %s", notes[i]);
 }
 
-bool restore_drops_cards(const struct restore *restore)
-{
-        enum rewrite_network network = REWRITE_NETWORK_KEEP;
-        _cleanup_free_ struct rewrite_network_map *map = NULL;
-        _cleanup_strv_ char **texts = NULL;
-        size_t count = 0;
-        restore_options_network(&restore->options, &network, &map, &count, &texts);
-        return network == REWRITE_NETWORK_NONE;
-}
-
 /* A card that was meant must not stay where the original's is because of a slip in its network's
  * name. */
 static int check_mapped_networks(const struct restore *restore, struct error **err)

@@ -13,6 +13,7 @@
 #include "repository/image-check.h"
 #include "schema/libvirt/domain-isolate.h"
 #include "worker/backup/backup-internal.h"
+#include "worker/job/cancel.h"
 #include "worker/restore/restore-internal.h"
 
 enum { CAPABILITIES_MAX_BYTES = 4 * 1024 * 1024 };

@@ -8,17 +8,10 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/backup/backup-internal.h"
+#include "worker/job/connect.h"
 #include "worker/restore/restore-internal.h"
 
-enum { SECONDS_A_DAY = 24 * 3600, RECONNECT_PATIENCE_MS = 120 * 1000 };
-
-int restore_enter_phase(struct restore *restore, enum restore_phase phase, struct error **err)
-{
-        if (worker_check_cancelled(err) < 0)
-                return -1;
-        restore->journal->phase = phase;
-        return restores_write(restore->repository, restore->journal, err);
-}
+enum { SECONDS_A_DAY = 24 * 3600 };
 
 /* "…/vm-vda.qcow2.replaced-2026-11-20-orch-1a2b3c4d-20261120-3f9a": no name that an overlay has. */
 static void plan_aside(struct restore *restore, const char *path)
@@ -52,34 +45,12 @@ static void plan_asides(struct restore *restore)
                 plan_aside(restore, restore->tpm.path);
 }
 
-int restore_ensure_connection(struct hypervisor *host, const char *uuid, struct error **err)
-{
-        static const char *const true_argv[] = { "true", NULL };
-        _cleanup_domain_info_ struct domain_info info = { 0 };
-        struct deadline deadline = deadline_in_ms(RECONNECT_PATIENCE_MS);
-        if (host->ops->find_domain(host, uuid, NULL, &info, NULL) >= 0 &&
-            hypervisor_run(host, true_argv, 15000, NULL, NULL) == 0)
-                return 0;
-        for (;;) {
-                _cleanup_error_ struct error *error = NULL;
-                if (host->ops->reconnect(host, &error) == 0)
-                        return 0;
-                if (deadline_passed(deadline)) {
-                        error_propagate(err, TAKE_PTR(error));
-                        return error_prefix(err, "%s could not be reached again within %d s",
-                                            host->name, RECONNECT_PATIENCE_MS / 1000);
-                }
-                /* bounded by the deadline above: nothing else is to be waited for */
-                usleep(1000 * 1000);
-        }
-}
-
 static int undo_restore(void *data, struct error **err)
 {
         struct restore *restore = data;
-        if (restore_ensure_connection(restore->host, restore->uuid, err) < 0 ||
+        if (worker_ensure_connection(restore->host, restore->uuid, NULL, err) < 0 ||
             (restore->original_xml && restore->original_host != restore->host &&
-             restore_ensure_connection(restore->original_host, restore->uuid, err) < 0))
+             worker_ensure_connection(restore->original_host, restore->uuid, NULL, err) < 0))
                 return -1;
         return restore_roll_back(restore->repository, restore->journal, restore->host,
                                  restore->original_xml ? restore->original_host : NULL,

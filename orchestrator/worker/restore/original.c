@@ -71,7 +71,7 @@ static struct inquiry *list_inquiries(struct restore *restore, size_t *ret_count
                         listed = streq(inquiries[j].entry->name, others[i]);
                 if (!listed)
                         inquiries[count++].entry =
-                                restore_host_entry(inventory, others[i], &restore->own_entries[i]);
+                                worker_host_entry(inventory, others[i], &restore->own_entries[i]);
         }
         *ret_count = count;
         return inquiries;

@@ -14,21 +14,6 @@
 #define TPM_FOLDER "/var/lib/libvirt/swtpm"
 #define NVRAM_FOLDER "/var/lib/libvirt/qemu/nvram"
 
-const struct inventory_hypervisor *restore_host_entry(const struct inventory *inventory,
-                                                      const char *name,
-                                                      struct inventory_hypervisor *fallback)
-{
-        const struct inventory_hypervisor *entry = inventory_find_hypervisor(inventory, name);
-        if (entry)
-                return entry;
-        *fallback = (struct inventory_hypervisor){
-                .name = (char *)(uintptr_t)name,
-                .address = (char *)(uintptr_t)name,
-                .scratch = (char *)(uintptr_t) "/var/lib/libvirt/images"
-        };
-        return fallback;
-}
-
 /* -- the hypervisor -- */
 
 static const struct inventory_hypervisor *choose_entry(struct restore *restore)
@@ -36,7 +21,7 @@ static const struct inventory_hypervisor *choose_entry(struct restore *restore)
         const struct inventory *inventory = restore->inventory;
         const struct inventory_vm *vm = inventory_find_vm(inventory, restore->request->vm);
         if (restore->options.to)
-                return restore_host_entry(inventory, restore->options.to, &restore->own_entries[0]);
+                return worker_host_entry(inventory, restore->options.to, &restore->own_entries[0]);
         if (restore->original_xml)
                 return restore->original_entry;
         if (vm && vm->hypervisor)
@@ -244,14 +229,6 @@ static int plan_disks(struct restore *restore, struct error **err)
                 if (is_wanted(restore, restore->metadata->disks[i].target))
                         plan_disk(restore, &restore->metadata->disks[i], kinds[i]);
         return 0;
-}
-
-const struct restore_disk *restore_find_disk(const struct restore *restore, const char *target)
-{
-        for (size_t i = 0; i < restore->n_disks; i++)
-                if (streq(restore->disks[i].saved->target, target))
-                        return &restore->disks[i];
-        return NULL;
 }
 
 /* Disks of a replaced machine that are not restored and still are what the saved definition names:

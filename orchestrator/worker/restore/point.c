@@ -10,49 +10,10 @@
 #include "base/strings.h"
 #include "repository/staging.h"
 #include "worker/backup/backup-internal.h"
+#include "worker/job/cancel.h"
 #include "worker/restore/restore-internal.h"
 
 enum { XML_MAX_BYTES = 8 * 1024 * 1024 };
-
-/* Whether it can be offered: it and all that it builds on are there and whole, as far as is known.
- * `bad`: what was just found damaged. */
-static bool is_good(const struct restore *restore, const struct point *point,
-                    const struct point *bad)
-{
-        for (size_t i = 0; point && i <= restore->points.count; i++) {
-                if (point == bad || point->problem || !point->metadata || point->state.damaged)
-                        return false;
-                if (!point->metadata->parent)
-                        return true;
-                point = points_find_beside(&restore->points, point, point->metadata->parent);
-        }
-        return false;
-}
-
-/* The next older one that is good. The caller frees. */
-static char *older_good_point(const struct restore *restore, const struct point *bad)
-{
-        bool past = false;
-        for (size_t i = 0; i < restore->points.count; i++) {
-                const struct point *point = &restore->points.items[i];
-                if (past && is_good(restore, point, bad))
-                        return xasprintf("the next older good point: orch restore %s %s",
-                                         restore->request->vm, point->name);
-                past = past || point == restore->point;
-        }
-        return xasprintf("there is no older good point of %s", restore->request->vm);
-}
-
-/* Short enough that the end of it, which says what to do, is not cut off anywhere. */
-static int refuse_point(const struct restore *restore, const struct point *bad, const char *problem,
-                        struct error **err)
-{
-        _cleanup_free_ char *older = older_good_point(restore, bad);
-        _cleanup_free_ char *cut = str_one_line(problem, 200);
-        return error_set(err, ERROR_CORRUPT, "the point %s is not whole: %s. Nothing was %s; %s",
-                         restore->point->name, cut, restore->reading ? "put in place" : "copied",
-                         older);
-}
 
 /* The point, its parent, and so on; as many as there are points at most, so that a circle ends. */
 static int find_chain(struct restore *restore, struct error **err)
@@ -67,18 +28,18 @@ static int find_chain(struct restore *restore, struct error **err)
                 if (!next) {
                         _cleanup_free_ char *problem = xasprintf(
                                 "%s builds on the point %s, which is missing", point->name, parent);
-                        return refuse_point(restore, NULL, problem, err);
+                        return restore_refuse_point(restore, NULL, problem, err);
                 }
                 if (next->problem || !next->metadata) {
                         _cleanup_free_ char *problem = xasprintf(
                                 "it builds on the point %s, which is damaged: %s", next->name,
                                 next->problem ? next->problem : "it has no metadata");
-                        return refuse_point(restore, NULL, problem, err);
+                        return restore_refuse_point(restore, NULL, problem, err);
                 }
                 point = next;
         }
-        return refuse_point(restore, NULL, "the points that it builds on go round in a circle",
-                            err);
+        return restore_refuse_point(restore, NULL,
+                                    "the points that it builds on go round in a circle", err);
 }
 
 static int choose(struct restore *restore, struct error **err)
@@ -107,7 +68,7 @@ static int read_xml(struct restore *restore, struct error **err)
         if (restore->xml)
                 return 0;
         error_prefix(&error, "%s.xml", restore->request->vm);
-        return refuse_point(restore, restore->point, error_message(error), err);
+        return restore_refuse_point(restore, restore->point, error_message(error), err);
 }
 
 /* A share that is read-only for this machine, such as a snapshot of it, or full, can be exported
@@ -143,7 +104,7 @@ int restore_choose_point(struct restore *restore, struct error **err)
                 return -1;
         const struct point *point = restore->point;
         if (point->problem)
-                return refuse_point(restore, point, point->problem, err);
+                return restore_refuse_point(restore, point, point->problem, err);
         restore->metadata = point->metadata;
         if (find_chain(restore, err) < 0)
                 return -1;
@@ -159,28 +120,6 @@ static void on_bytes(uint64_t done, uint64_t total, void *data)
 {
         struct restore *restore = data;
         report_progress(restore->report, "checksums", done, total);
-}
-
-const struct point *restore_chain_point(const struct restore *restore, size_t index)
-{
-        const struct point *point =
-                points_find_beside(&restore->points, restore->point, restore->chain[index]);
-        assert(point); /* find_chain() has seen it */
-        return point;
-}
-
-/* Marks nothing: that is for `orch verify`, which reads twice. */
-int restore_refuse_damaged(struct restore *restore, const struct point *point, char *const *damage,
-                           struct error **err)
-{
-        bool own = point == restore->point;
-        _cleanup_free_ char *all = strv_join(damage, "; ");
-        _cleanup_free_ char *problem =
-                xasprintf("%s%s%s%s", own ? "" : "it builds on the point ", own ? "" : point->name,
-                          own ? "" : ", which is damaged: ", all);
-        report_check(restore->report, restore->reading ? CHECK_AFTER : CHECK_BEFORE, "checksums",
-                     CHECK_FAIL, "%s", problem);
-        return refuse_point(restore, point, problem, err);
 }
 
 static int verify_one(struct restore *restore, const struct point *point, enum points_depth depth,
@@ -210,16 +149,6 @@ static bool chain_is_untouched(const struct restore *restore)
                         return false;
         }
         return true;
-}
-
-void restore_tell_checksums(struct restore *restore, enum check_phase phase, uint64_t bytes)
-{
-        size_t count = strv_length(restore->chain);
-        const char *points = count == 1 ? "point" : "points";
-        _cleanup_free_ char *size = format_bytes(bytes);
-        report_check(restore->report, phase, "checksums", CHECK_PASS,
-                     "%zu %s, %s read back and as published", count, points, size);
-        report_step_end(restore->report, STEP_DONE, "%s in %zu %s", size, count, points);
 }
 
 /* The oldest first, as each is judged by its parent. */

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/backup/backup-internal.h"
+#include "worker/job/cancel.h"
 #include "worker/restore/restore-internal.h"
 
 enum {

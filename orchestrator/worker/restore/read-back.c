@@ -16,6 +16,7 @@
 #include "base/work-thread.h"
 #include "repository/staging.h"
 #include "worker/backup/backup-internal.h"
+#include "worker/job/cancel.h"
 #include "worker/restore/restore-internal.h"
 
 enum { ASK_MS = 100, END_MS = 2000 };

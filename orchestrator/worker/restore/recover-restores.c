@@ -27,7 +27,7 @@ static struct hypervisor *connect_to(const struct recovery_of_restores *recovery
 {
         struct inventory_hypervisor fallback;
         return worker_connect(recovery->settings,
-                              restore_host_entry(recovery->inventory, name, &fallback), 0, err);
+                              worker_host_entry(recovery->inventory, name, &fallback), 0, err);
 }
 
 static void tell(struct recovery_of_restores *recovery, char *text)
@@ -177,7 +177,7 @@ static int resume(struct recovery_of_restores *recovery, struct restore_journal 
 {
         struct inventory_hypervisor fallback;
         const struct inventory_hypervisor *entry =
-                restore_host_entry(recovery->inventory, journal->hypervisor, &fallback);
+                worker_host_entry(recovery->inventory, journal->hypervisor, &fallback);
         /* One that is lost is told once the machine is seen. */
         if (!recovery->dry_run)
                 (void)!restore_renew_lease(recovery->repository, journal, NULL);

@@ -105,6 +105,9 @@ struct restore {
         bool dry_run;
 };
 
+/* Frees what the restore owns; `restore` itself is the caller's. */
+void restore_done(struct restore *restore);
+
 /* The steps, in order. Each returns 0, or -1 with an error. */
 int restore_choose_point(struct restore *restore, struct error **err) _must_check_;
 int restore_verify_point(struct restore *restore, struct error **err) _must_check_;
@@ -136,6 +139,10 @@ bool restore_reading_failed(void *data, struct error **ret_reason);
 bool restore_stop_reading(struct restore *restore) _must_check_;
 /* A point of the chain by its index there, that which is restored being the first. */
 const struct point *restore_chain_point(const struct restore *restore, size_t index);
+/* ERROR_CORRUPT that names `problem` and the next older good point; `bad`: the point that was just
+ * found damaged, NULL: none. Returns -1. */
+int restore_refuse_point(const struct restore *restore, const struct point *bad,
+                         const char *problem, struct error **err);
 /* The error for a point of the chain that is not whole; -1. */
 int restore_refuse_damaged(struct restore *restore, const struct point *point, char *const *damage,
                            struct error **err);
@@ -196,9 +203,6 @@ struct rewrite_layer *restore_rewrite_layers(const struct restore_disk *disk, si
 /* The definition with what lets QEMU read the point; the caller frees. */
 char *restore_borrowed(const struct restore *restore, const char *definition,
                        struct error **err) _must_check_;
-/* A working connection, made again where it has to be; for two minutes. */
-int restore_ensure_connection(struct hypervisor *host, const char *uuid,
-                              struct error **err) _must_check_;
 /* What an instant restore holds of its point; nothing for another. */
 int restore_drop_lease(struct repository *repository, const struct restore_journal *journal,
                        struct error **err) _must_check_;
@@ -217,9 +221,3 @@ int restore_refuse_pulled(struct repository *repository, const char *uuid, const
 int restore_resume_pull(struct repository *repository, struct restore_journal *journal,
                         struct hypervisor *host, const char *share, uint64_t bandwidth_mib_s,
                         bool dry_run, struct report *report, struct error **err) _must_check_;
-
-/* An entry for a hypervisor's name: the inventory's, else `fallback` filled in (its texts borrow
- * `name`). */
-const struct inventory_hypervisor *restore_host_entry(const struct inventory *inventory,
-                                                      const char *name,
-                                                      struct inventory_hypervisor *fallback);

@@ -13,6 +13,7 @@
 #include "base/strings.h"
 #include "transports/local-host.h"
 #include "worker/backup/backup-internal.h"
+#include "worker/job/cancel.h"
 #include "worker/job/connect.h"
 #include "worker/job/names.h"
 #include "worker/restore/restore-internal.h"
@@ -49,60 +50,6 @@ static const struct step export_steps[] = {
         { "checksums", restore_verify_point, false },
         { NULL, restore_export, false },
 };
-
-static void firmware_done(struct restore_firmware *firmware)
-{
-        free(firmware->saved);
-        free(firmware->temporary);
-        free(firmware->path);
-}
-
-static void restore_done(struct restore *restore)
-{
-        bool read = restore_stop_reading(restore);
-        for (size_t i = 0; i < restore->n_disks; i++) {
-                struct restore_disk *disk = &restore->disks[i];
-                free(disk->image);
-                free(disk->format);
-                free(disk->temporary);
-                free(disk->path);
-                free(disk->replaced);
-                strv_free(disk->layers);
-        }
-        free(restore->disks);
-        firmware_done(&restore->nvram);
-        firmware_done(&restore->tpm);
-        if (restore->host != restore->original_host)
-                hypervisor_free(restore->host);
-        hypervisor_free(restore->original_host);
-        domain_info_done(&restore->original_info);
-        domain_xml_free(restore->original_xml);
-        domain_xml_free(restore->xml);
-        /* That of an instant one ends with its journal. */
-        if (restore->options.instant && restore->journal)
-                lease_free(restore->lease);
-        else
-                lease_release(restore->lease);
-        restore_journal_free(restore->journal);
-        closep(&restore->journal_fd);
-        if (read) {
-                repository_free(restore->repository);
-                point_list_done(&restore->points);
-        }
-        restore_options_done(&restore->options);
-        strv_free(restore->chain);
-        strv_free(restore->eject);
-        strv_free(restore->models);
-        strv_free(restore->keep);
-        free(restore->original_xml_text);
-        free(restore->unknown_because);
-        free(restore->xml_text);
-        free(restore->definition);
-        free(restore->folder);
-        free(restore->name);
-        free(restore->uuid);
-        free(restore->tag);
-}
 
 static int open_repository(struct restore *restore, struct error **err)
 {

@@ -12,6 +12,7 @@
 #include "base/uuid.h"
 #include "repository/share-files.h"
 #include "worker/host/test-traces.h"
+#include "worker/job/cancel.h"
 #include "worker/test-restore/test-restore-internal.h"
 
 enum {

@@ -11,6 +11,7 @@
 #include "repository/share-files.h"
 #include "repository/staging.h"
 #include "worker/host/test-traces.h"
+#include "worker/job/cancel.h"
 #include "worker/job/connect.h"
 #include "worker/test-restore/test-restore-internal.h"
 

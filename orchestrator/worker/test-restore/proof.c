@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/host/test-traces.h"
+#include "worker/job/cancel.h"
 #include "worker/test-restore/test-restore-internal.h"
 
 enum {

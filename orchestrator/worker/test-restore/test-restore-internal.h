@@ -55,6 +55,9 @@ struct test_restore {
         char **evidence;
 };
 
+/* Frees what the test-restore owns; `test` itself is the caller's. */
+void test_restore_done(struct test_restore *test);
+
 /* The steps, in order. */
 /* Opens the share, chooses the point, and sees that nobody removes it meanwhile. */
 int test_restore_choose(struct test_restore *test, struct error **err) _must_check_;

@@ -6,6 +6,7 @@
 #include "base/strings.h"
 #include "worker/backup/backup-internal.h"
 #include "worker/host/test-traces.h"
+#include "worker/job/cancel.h"
 #include "worker/job/connect.h"
 
 static const char *pin_of(const struct job_request *request, const char *vm)

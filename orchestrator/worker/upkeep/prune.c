@@ -11,6 +11,7 @@
 #include "repository/points.h"
 #include "schema/records/prune-options.h"
 #include "worker/backup/backup-internal.h"
+#include "worker/job/cancel.h"
 #include "worker/job/connect.h"
 
 enum { CLOCK_AHEAD_MAX_S = 24 * 60 * 60 };

@@ -11,6 +11,7 @@
 #include "repository/staging.h"
 #include "schema/records/verify-options.h"
 #include "worker/backup/backup-internal.h"
+#include "worker/job/cancel.h"
 #include "worker/job/connect.h"
 
 enum { DAMAGE_MAX_BYTES = 1500, NAMED_MAX = 5 };

@@ -15,6 +15,7 @@
 #include "base/strings.h"
 #include "transports/guest-exec.h"
 #include "worker/backup/backup-internal.h"
+#include "worker/job/cancel.h"
 #include "worker/job/names.h"
 
 enum {

@@ -13,7 +13,7 @@
 #include "worker/job/connect.h"
 #include "worker/job/names.h"
 
-enum { HOME_CONNECT_MS = 15000, OTHERS_CONNECT_MS = 5000, RECONNECT_PATIENCE_MS = 120 * 1000 };
+enum { HOME_CONNECT_MS = 15000, OTHERS_CONNECT_MS = 5000 };
 
 struct search {
         const struct settings *settings;
@@ -246,25 +246,7 @@ struct hypervisor *backup_find_moved(struct backup *backup)
 
 int backup_ensure_connection(struct backup *backup, struct error **err)
 {
-        static const char *const true_argv[] = { "true", NULL };
-        if (!backup->reconnect_by.at_ms)
-                backup->reconnect_by = deadline_in_ms(RECONNECT_PATIENCE_MS);
-        for (;;) {
-                _cleanup_error_ struct error *error = NULL;
-                _cleanup_domain_info_ struct domain_info info = { 0 };
-                if (backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &info,
-                                                   &error) >= 0 &&
-                    hypervisor_run(backup->host, true_argv, 15000, NULL, &error) == 0)
-                        return 0;
-                if (deadline_passed(backup->reconnect_by)) {
-                        error_propagate(err, TAKE_PTR(error));
-                        return error_prefix(err, "%s could not be reached again within %d s",
-                                            backup->host->name, RECONNECT_PATIENCE_MS / 1000);
-                }
-                if (backup->host->ops->reconnect(backup->host, NULL) < 0)
-                        /* bounded by the deadline above: nothing else is to be waited for */
-                        usleep(1000 * 1000);
-        }
+        return worker_ensure_connection(backup->host, backup->uuid, &backup->reconnect_by, err);
 }
 
 int backup_read_xml(struct backup *backup, bool inactive, struct domain_xml **ret,

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/host/overlay.h"
+#include "worker/job/cancel.h"
 
 enum {
         FILES_TIMEOUT_MS = 15 * 1000,
@@ -20,7 +21,6 @@ enum {
         STATE_PATIENCE_MS = 15 * 1000,
         POLL_FIRST_US = 20 * 1000,
         POLL_LAST_US = 500 * 1000,
-        SHUTDOWN_IS_OURS_S = 15 * 60, /* a request this old has been forgotten by its guest */
 };
 
 /* $1 file, $2 what, $3 UUID. Durable before it returns. */
@@ -28,23 +28,14 @@ static const char announce_script[] = SHELL_QEMU_ID
         "set -e; umask 077; printf '%s %s %s\\n' \"$2\" \"$3\" \"$(qemu_id \"$3\")\" > \"$1.new\"\n"
         "sync \"$1.new\"; mv \"$1.new\" \"$1\"; sync \"${1%/*}\"\n";
 
-/* $1 folder, $2 short UUID of the repository, $3 domain UUID. Prints "FILE WHAT SAME-QEMU
- * AGE-SECONDS" for each intent of ours. */
-static const char find_script[] = SHELL_QEMU_ID
-        "for f in \"$1\"/orch-\"$2\"-*.power; do\n"
-        "  [ -e \"$f\" ] && read -r w u q < \"$f\" && [ \"$u\" = \"$3\" ] || continue\n"
-        "  s=no; [ \"$(qemu_id \"$3\")\" = \"$q\" ] && s=yes\n"
-        "  echo \"${f##*/} $w $s $(($(date +%s) - $(stat -c %Y \"$f\")))\"\n"
-        "done; exit 0";
-
-static char *intent_path(const struct backup *backup)
+static char *power_intent_path(const struct backup *backup)
 {
         return xasprintf("%s/%s.power", backup->host_entry->scratch, backup->tag);
 }
 
 static int announce(struct backup *backup, const char *what, struct error **err)
 {
-        _cleanup_free_ char *path = intent_path(backup);
+        _cleanup_free_ char *path = power_intent_path(backup);
         const char *const argv[] = { "sh", "-c", announce_script, "orch-intent",
                                      path, what, backup->uuid,    NULL };
         if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
@@ -55,13 +46,13 @@ static int announce(struct backup *backup, const char *what, struct error **err)
         return 0;
 }
 
-static int withdraw(struct backup *backup, const char *path, struct error **err)
+int power_withdraw(struct backup *backup, const char *path, struct error **err)
 {
         const char *const argv[] = { "rm", "-f", "--", path, NULL };
         return hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, NULL, err);
 }
 
-static int read_state(struct backup *backup, enum domain_state *ret, struct error **err)
+int power_read_state(struct backup *backup, enum domain_state *ret, struct error **err)
 {
         return hypervisor_domain_state(backup->host, backup->uuid, backup->vm->name, ret, err);
 }
@@ -84,7 +75,7 @@ static int wait_for(struct backup *backup, bool (*so)(enum domain_state state), 
         useconds_t pause = POLL_FIRST_US;
         for (;;) {
                 enum domain_state state = DOMAIN_STATE_OTHER;
-                if (read_state(backup, &state, err) < 0 ||
+                if (power_read_state(backup, &state, err) < 0 ||
                     (may_cancel && worker_check_cancelled(err) < 0))
                         return -1;
                 if (so(state))
@@ -98,10 +89,10 @@ static int wait_for(struct backup *backup, bool (*so)(enum domain_state state), 
         }
 }
 
-static int resume(struct backup *backup, struct error **err)
+int power_resume(struct backup *backup, struct error **err)
 {
         enum domain_state state = DOMAIN_STATE_OTHER;
-        if (read_state(backup, &state, err) < 0)
+        if (power_read_state(backup, &state, err) < 0)
                 return -1;
         /* Off: its next start runs. Running: the dead-man was faster, or it was never paused. */
         if (state != DOMAIN_STATE_PAUSED)
@@ -124,11 +115,11 @@ static int resume(struct backup *backup, struct error **err)
 
 static int settle_pause(struct backup *backup, bool *ret_fired, struct error **err)
 {
-        _cleanup_free_ char *path = intent_path(backup);
-        return resume(backup, err) < 0 ||
+        _cleanup_free_ char *path = power_intent_path(backup);
+        return power_resume(backup, err) < 0 ||
                                deadman_disarm(&backup->deadman, backup->host, ret_fired, err) < 0
                        ? -1
-                       : withdraw(backup, path, err);
+                       : power_withdraw(backup, path, err);
 }
 
 static int undo_pause(void *data, struct error **err)
@@ -176,7 +167,7 @@ int power_unpause(struct backup *backup, bool *ret_fired, struct error **err)
         return 0;
 }
 
-static int start_and_see(struct backup *backup, struct error **err)
+int power_start(struct backup *backup, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         int r = backup->host->ops->start(backup->host, backup->uuid, false, &error);
@@ -198,7 +189,7 @@ static int undo_off(void *data, struct error **err)
         struct backup *backup = data;
         if (backup_ensure_connection(backup, err) < 0)
                 return -1;
-        _cleanup_free_ char *path = intent_path(backup);
+        _cleanup_free_ char *path = power_intent_path(backup);
         int off = wait_for(backup, domain_state_is_off,
                            backup->shutdown_sent ? UNDO_PATIENCE_MS : 0, false, err);
         if (off < 0)
@@ -208,10 +199,10 @@ static int undo_off(void *data, struct error **err)
                                  "%s was asked to shut down and has not done so: should it go off "
                                  "yet, its next recovery starts it again",
                                  backup->vm->name);
-        if (off > 0 && start_and_see(backup, err) < 0)
+        if (off > 0 && power_start(backup, err) < 0)
                 return -1;
         backup->running = true;
-        return withdraw(backup, path, err);
+        return power_withdraw(backup, path, err);
 }
 
 int power_off(struct backup *backup, struct error **err)
@@ -246,119 +237,15 @@ int power_on(struct backup *backup, struct error **err)
         if (!backup->shutdown_sent)
                 return 0;
         report_step(backup->report, "power-on");
-        _cleanup_free_ char *path = intent_path(backup);
+        _cleanup_free_ char *path = power_intent_path(backup);
         enum domain_state state = DOMAIN_STATE_OTHER;
-        if (read_state(backup, &state, err) < 0 ||
-            (domain_state_is_off(state) && start_and_see(backup, err) < 0))
+        if (power_read_state(backup, &state, err) < 0 ||
+            (domain_state_is_off(state) && power_start(backup, err) < 0))
                 return -1;
         backup->running = true;
-        if (withdraw(backup, path, err) < 0)
+        if (power_withdraw(backup, path, err) < 0)
                 return -1;
         undo_settle(&backup->undo, "power-on");
         report_step_end(backup->report, STEP_DONE, "running");
-        return 0;
-}
-
-/* An intent that an interrupted job left. */
-struct intent {
-        char *file;
-        bool shutdown;
-        bool same_qemu; /* the QEMU that it was meant for still runs the domain */
-        long age_seconds;
-};
-
-static int read_intent(char *line, struct intent *ret)
-{
-        char *rest = NULL;
-        char *file = strtok_r(line, " ", &rest);
-        const char *what = strtok_r(NULL, " ", &rest);
-        const char *same = strtok_r(NULL, " ", &rest);
-        const char *age = strtok_r(NULL, " ", &rest);
-        if (!file || !what || !same || !age || !name_is_safe(file))
-                return -1;
-        *ret = (struct intent){ .file = file,
-                                .shutdown = streq(what, "shutdown"),
-                                .same_qemu = streq(same, "yes"),
-                                .age_seconds = strtol(age, NULL, 10) };
-        return 0;
-}
-
-static int recover_pause(struct backup *backup, const struct intent *intent, bool dry_run,
-                         char **ret_text, struct error **err)
-{
-        _cleanup_free_ char *tag = xstrndup(intent->file, strlen(intent->file) - strlen(".power"));
-        struct deadman deadman = { .tag = tag, .action = DEADMAN_RESUME, .armed = true };
-        enum domain_state state = DOMAIN_STATE_OTHER;
-        bool fired = false;
-        if (read_state(backup, &state, err) < 0)
-                return -1;
-        bool ours = intent->same_qemu && state == DOMAIN_STATE_PAUSED;
-        if (!dry_run && ((ours && resume(backup, err) < 0) ||
-                         deadman_disarm(&deadman, backup->host, &fired, err) < 0))
-                return -1;
-        *ret_text =
-                ours    ? xasprintf("%s was still paused by an interrupted job: resumed",
-                                    backup->vm->name)
-                : fired ? xasprintf("the dead-man timer on %s had resumed %s: its job did not do "
-                                    "so in time",
-                                    backup->host->name, backup->vm->name)
-                        : xasprintf(
-                                  "the note of an interrupted job that it would pause %s: removed",
-                                  backup->vm->name);
-        return 0;
-}
-
-static int recover_shutdown(struct backup *backup, const struct intent *intent, bool dry_run,
-                            char **ret_text, struct error **err)
-{
-        enum domain_state state = DOMAIN_STATE_OTHER;
-        if (read_state(backup, &state, err) < 0)
-                return -1;
-        if (domain_state_is_off(state)) {
-                if (!dry_run && start_and_see(backup, err) < 0)
-                        return -1;
-                *ret_text =
-                        xasprintf("%s was off since an interrupted job had shut it down: started",
-                                  backup->vm->name);
-                return 0;
-        }
-        if (intent->same_qemu && intent->age_seconds < SHUTDOWN_IS_OURS_S)
-                return error_set(err, ERROR_BUSY,
-                                 "%s was asked by an interrupted job to shut down and still runs: "
-                                 "looked at again later, and started if it "
-                                 "goes off",
-                                 backup->vm->name);
-        *ret_text = xasprintf(
-                "the note of an interrupted job that it would shut down %s: removed, the VM runs",
-                backup->vm->name);
-        return 0;
-}
-
-int power_recover(struct backup *backup, const char *short_uuid, bool dry_run, char **ret_text,
-                  struct error **err)
-{
-        const char *const argv[] = {
-                "sh",       "-c",         find_script, "orch-intents", backup->host_entry->scratch,
-                short_uuid, backup->uuid, NULL
-        };
-        _cleanup_free_ char *output = NULL;
-        *ret_text = NULL;
-        if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
-                return error_prefix(err, "the notes about power states on %s cannot be looked at",
-                                    backup->host->name);
-        char *rest = NULL;
-        for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-                struct intent intent;
-                if (read_intent(line, &intent) < 0)
-                        continue;
-                _cleanup_free_ char *path = path_join(backup->host_entry->scratch, intent.file);
-                _cleanup_free_ char *text = NULL;
-                int r = intent.shutdown ? recover_shutdown(backup, &intent, dry_run, &text, err)
-                                        : recover_pause(backup, &intent, dry_run, &text, err);
-                if (r < 0 || (!dry_run && withdraw(backup, path, err) < 0))
-                        return -1;
-                free(*ret_text);
-                *ret_text = TAKE_PTR(text);
-        }
         return 0;
 }

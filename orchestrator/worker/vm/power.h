@@ -26,8 +26,13 @@ int power_off(struct backup *backup, struct error **err) _must_check_;
  * called. */
 int power_on(struct backup *backup, struct error **err) _must_check_;
 
-/* For a recovery: puts the power state back that an interrupted job of this repository changed.
- * `dry_run` only tells. *ret_text is what was (or would be) put right, NULL: nothing; the caller
- * frees. ERROR_BUSY while a guest may still be about to shut down. */
-int power_recover(struct backup *backup, const char *short_uuid, bool dry_run, char **ret_text,
-                  struct error **err) _must_check_;
+/* The parts that a recovery needs to put a power state back. `path` is that of an intent file. */
+int power_read_state(struct backup *backup, enum domain_state *ret,
+                     struct error **err) _must_check_;
+/* Resumes the VM and waits until it runs. 0 also when it is not paused: an off VM has nothing to
+ * resume. */
+int power_resume(struct backup *backup, struct error **err) _must_check_;
+/* Starts the VM and waits until it runs. */
+int power_start(struct backup *backup, struct error **err) _must_check_;
+/* Removes the intent file. */
+int power_withdraw(struct backup *backup, const char *path, struct error **err) _must_check_;

@@ -1,0 +1,113 @@
+/* What an interrupted increment leaves behind: a backup job of libvirt that still runs, scratch
+ * files on the hypervisor, and checkpoints of jobs that made no point. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+#include "repository/points.h"
+#include "worker/job/names.h"
+#include "worker/recover/recovery.h"
+
+enum { FILES_TIMEOUT_MS = 30 * 1000 };
+
+static int recover_job(struct backup *backup, const char *short_uuid, bool dry_run,
+                       void (*says)(void *data, const char *text), void *data, struct error **err)
+{
+        struct backup_job job = { 0 };
+        _cleanup_free_ char *text = NULL;
+        _cleanup_free_ char *mark = names_tag(short_uuid, "");
+        if (!backup->running || !backup->info.job || !streq(backup->info.job, "backup"))
+                return 0;
+        if (backup->host->ops->backup_job(backup->host, backup->uuid, &job, &text, err) < 0)
+                return -1;
+        if (job.state != BACKUP_JOB_RUNNING || !text || !strstr(text, mark))
+                return 0;
+        if (!dry_run && backup->host->ops->backup_abort(backup->host, backup->uuid, err) < 0)
+                return -1;
+        says(data, "a backup job of an interrupted job still ran: ended");
+        return 0;
+}
+
+/* $1 folder, $2 short UUID of the repository, $3 domain UUID, $4 "rm" or "ls". */
+static const char scratch_script[] = "for f in \"$1\"/orch-\"$2\"-*-\"$3\"-*.increment; do [ -e "
+                                     "\"$f\" ] || continue; printf '%s\\n' \"$f\"; "
+                                     "[ \"$4\" = ls ] || rm -f -- \"$f\"; done; exit 0";
+
+static int recover_scratch(struct backup *backup, const char *short_uuid, bool dry_run,
+                           void (*says)(void *data, const char *text), void *data,
+                           struct error **err)
+{
+        const char *const argv[] = { "sh",
+                                     "-c",
+                                     scratch_script,
+                                     "orch-scratch",
+                                     backup->host_entry->scratch,
+                                     short_uuid,
+                                     backup->uuid,
+                                     dry_run ? "ls" : "rm",
+                                     NULL };
+        _cleanup_free_ char *output = NULL;
+        if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
+                return -1;
+        char *rest = NULL;
+        for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+                _cleanup_free_ char *text =
+                        xasprintf("the scratch file %s of an interrupted increment: removed", line);
+                says(data, text);
+        }
+        return 0;
+}
+
+static bool has_point(const struct backup *backup, const struct point_list *list,
+                      const char *checkpoint)
+{
+        for (size_t i = 0; i < list->count; i++) {
+                _cleanup_free_ char *name =
+                        list->items[i].metadata
+                                ? names_tag(repository_short_uuid(backup->repository),
+                                            list->items[i].metadata->job)
+                                : NULL;
+                if (streq(name, checkpoint))
+                        return true;
+        }
+        return false;
+}
+
+/* libvirt takes no change of checkpoints while the VM is off; they wait for its next backup. */
+static int recover_checkpoints(struct backup *backup, const char *short_uuid, bool dry_run,
+                               void (*says)(void *data, const char *text), void *data,
+                               struct error **err)
+{
+        _cleanup_strv_ char **checkpoints = NULL;
+        _cleanup_point_list_ struct point_list list = { 0 };
+        if (!backup->running || !backup->repository)
+                return 0;
+        if (backup->host->ops->list_checkpoints(backup->host, backup->uuid, &checkpoints, err) < 0)
+                return -1;
+        if (!checkpoints[0])
+                return 0;
+        if (points_scan_vm(backup->repository, backup->home, backup->vm->name, &list, err) < 0)
+                return -1;
+        for (size_t i = 0; checkpoints[i]; i++) {
+                if (!names_is_our_checkpoint(checkpoints[i], short_uuid) ||
+                    has_point(backup, &list, checkpoints[i]))
+                        continue;
+                if (!dry_run && backup->host->ops->checkpoint_delete(backup->host, backup->uuid,
+                                                                     checkpoints[i], err) < 0)
+                        return -1;
+                _cleanup_free_ char *text = xasprintf(
+                        "the checkpoint %s of a job that made no point: deleted", checkpoints[i]);
+                says(data, text);
+        }
+        return 0;
+}
+
+int recover_chain_traces(struct backup *backup, const char *short_uuid, bool dry_run,
+                         void (*says)(void *data, const char *text), void *data, struct error **err)
+{
+        if (recover_job(backup, short_uuid, dry_run, says, data, err) < 0 ||
+            recover_scratch(backup, short_uuid, dry_run, says, data, err) < 0)
+                return -1;
+        return recover_checkpoints(backup, short_uuid, dry_run, says, data, err);
+}

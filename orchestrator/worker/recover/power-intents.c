@@ -1,0 +1,129 @@
+/* Power states that an interrupted job changed and that its intent files on the hypervisor's disk
+ * still announce (worker/vm/power.h). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fs.h"
+#include "base/memory.h"
+#include "base/strings.h"
+#include "worker/host/overlay.h"
+#include "worker/recover/recovery.h"
+#include "worker/vm/power.h"
+
+enum {
+        FILES_TIMEOUT_MS = 15 * 1000,
+        SHUTDOWN_IS_OURS_S = 15 * 60, /* a request this old has been forgotten by its guest */
+};
+
+/* $1 folder, $2 short UUID of the repository, $3 domain UUID. Prints "FILE WHAT SAME-QEMU
+ * AGE-SECONDS" for each intent of ours. */
+static const char find_script[] = SHELL_QEMU_ID
+        "for f in \"$1\"/orch-\"$2\"-*.power; do\n"
+        "  [ -e \"$f\" ] && read -r w u q < \"$f\" && [ \"$u\" = \"$3\" ] || continue\n"
+        "  s=no; [ \"$(qemu_id \"$3\")\" = \"$q\" ] && s=yes\n"
+        "  echo \"${f##*/} $w $s $(($(date +%s) - $(stat -c %Y \"$f\")))\"\n"
+        "done; exit 0";
+
+/* An intent that an interrupted job left. */
+struct intent {
+        char *file;
+        bool shutdown;
+        bool same_qemu; /* the QEMU that it was meant for still runs the domain */
+        long age_seconds;
+};
+
+static int read_intent(char *line, struct intent *ret)
+{
+        char *rest = NULL;
+        char *file = strtok_r(line, " ", &rest);
+        const char *what = strtok_r(NULL, " ", &rest);
+        const char *same = strtok_r(NULL, " ", &rest);
+        const char *age = strtok_r(NULL, " ", &rest);
+        if (!file || !what || !same || !age || !name_is_safe(file))
+                return -1;
+        *ret = (struct intent){ .file = file,
+                                .shutdown = streq(what, "shutdown"),
+                                .same_qemu = streq(same, "yes"),
+                                .age_seconds = strtol(age, NULL, 10) };
+        return 0;
+}
+
+static int recover_pause(struct backup *backup, const struct intent *intent, bool dry_run,
+                         char **ret_text, struct error **err)
+{
+        _cleanup_free_ char *tag = xstrndup(intent->file, strlen(intent->file) - strlen(".power"));
+        struct deadman deadman = { .tag = tag, .action = DEADMAN_RESUME, .armed = true };
+        enum domain_state state = DOMAIN_STATE_OTHER;
+        bool fired = false;
+        if (power_read_state(backup, &state, err) < 0)
+                return -1;
+        bool ours = intent->same_qemu && state == DOMAIN_STATE_PAUSED;
+        if (!dry_run && ((ours && power_resume(backup, err) < 0) ||
+                         deadman_disarm(&deadman, backup->host, &fired, err) < 0))
+                return -1;
+        *ret_text =
+                ours    ? xasprintf("%s was still paused by an interrupted job: resumed",
+                                    backup->vm->name)
+                : fired ? xasprintf("the dead-man timer on %s had resumed %s: its job did not do "
+                                    "so in time",
+                                    backup->host->name, backup->vm->name)
+                        : xasprintf(
+                                  "the note of an interrupted job that it would pause %s: removed",
+                                  backup->vm->name);
+        return 0;
+}
+
+static int recover_shutdown(struct backup *backup, const struct intent *intent, bool dry_run,
+                            char **ret_text, struct error **err)
+{
+        enum domain_state state = DOMAIN_STATE_OTHER;
+        if (power_read_state(backup, &state, err) < 0)
+                return -1;
+        if (domain_state_is_off(state)) {
+                if (!dry_run && power_start(backup, err) < 0)
+                        return -1;
+                *ret_text =
+                        xasprintf("%s was off since an interrupted job had shut it down: started",
+                                  backup->vm->name);
+                return 0;
+        }
+        if (intent->same_qemu && intent->age_seconds < SHUTDOWN_IS_OURS_S)
+                return error_set(err, ERROR_BUSY,
+                                 "%s was asked by an interrupted job to shut down and still runs: "
+                                 "looked at again later, and started if it "
+                                 "goes off",
+                                 backup->vm->name);
+        *ret_text = xasprintf(
+                "the note of an interrupted job that it would shut down %s: removed, the VM runs",
+                backup->vm->name);
+        return 0;
+}
+
+int recover_power_intents(struct backup *backup, const char *short_uuid, bool dry_run,
+                          char **ret_text, struct error **err)
+{
+        const char *const argv[] = {
+                "sh",       "-c",         find_script, "orch-intents", backup->host_entry->scratch,
+                short_uuid, backup->uuid, NULL
+        };
+        _cleanup_free_ char *output = NULL;
+        *ret_text = NULL;
+        if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
+                return error_prefix(err, "the notes about power states on %s cannot be looked at",
+                                    backup->host->name);
+        char *rest = NULL;
+        for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+                struct intent intent;
+                if (read_intent(line, &intent) < 0)
+                        continue;
+                _cleanup_free_ char *path = path_join(backup->host_entry->scratch, intent.file);
+                _cleanup_free_ char *text = NULL;
+                int r = intent.shutdown ? recover_shutdown(backup, &intent, dry_run, &text, err)
+                                        : recover_pause(backup, &intent, dry_run, &text, err);
+                if (r < 0 || (!dry_run && power_withdraw(backup, path, err) < 0))
+                        return -1;
+                free(*ret_text);
+                *ret_text = TAKE_PTR(text);
+        }
+        return 0;
+}

@@ -1,0 +1,80 @@
+/* The chain of points that a restore reads: the point itself and those that it builds on, and the
+ * refusal of one that is not whole. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "base/strings.h"
+#include "worker/restore/restore-internal.h"
+
+/* Whether it can be offered: it and all that it builds on are there and whole, as far as is known.
+ * `bad`: what was just found damaged. */
+static bool is_restorable(const struct restore *restore, const struct point *point,
+                          const struct point *bad)
+{
+        for (size_t i = 0; point && i <= restore->points.count; i++) {
+                if (point == bad || point->problem || !point->metadata || point->state.damaged)
+                        return false;
+                if (!point->metadata->parent)
+                        return true;
+                point = points_find_beside(&restore->points, point, point->metadata->parent);
+        }
+        return false;
+}
+
+/* The next older one that is good. The caller frees. */
+static char *older_good_point(const struct restore *restore, const struct point *bad)
+{
+        bool past = false;
+        for (size_t i = 0; i < restore->points.count; i++) {
+                const struct point *point = &restore->points.items[i];
+                if (past && is_restorable(restore, point, bad))
+                        return xasprintf("the next older good point: orch restore %s %s",
+                                         restore->request->vm, point->name);
+                past = past || point == restore->point;
+        }
+        return xasprintf("there is no older good point of %s", restore->request->vm);
+}
+
+/* Short enough that the end of it, which says what to do, is not cut off anywhere. */
+int restore_refuse_point(const struct restore *restore, const struct point *bad,
+                         const char *problem, struct error **err)
+{
+        _cleanup_free_ char *older = older_good_point(restore, bad);
+        _cleanup_free_ char *cut = str_one_line(problem, 200);
+        return error_set(err, ERROR_CORRUPT, "the point %s is not whole: %s. Nothing was %s; %s",
+                         restore->point->name, cut, restore->reading ? "put in place" : "copied",
+                         older);
+}
+
+const struct point *restore_chain_point(const struct restore *restore, size_t index)
+{
+        const struct point *point =
+                points_find_beside(&restore->points, restore->point, restore->chain[index]);
+        assert(point); /* find_chain() has seen it */
+        return point;
+}
+
+/* Marks nothing: that is for `orch verify`, which reads twice. */
+int restore_refuse_damaged(struct restore *restore, const struct point *point, char *const *damage,
+                           struct error **err)
+{
+        bool own = point == restore->point;
+        _cleanup_free_ char *all = strv_join(damage, "; ");
+        _cleanup_free_ char *problem =
+                xasprintf("%s%s%s%s", own ? "" : "it builds on the point ", own ? "" : point->name,
+                          own ? "" : ", which is damaged: ", all);
+        report_check(restore->report, restore->reading ? CHECK_AFTER : CHECK_BEFORE, "checksums",
+                     CHECK_FAIL, "%s", problem);
+        return restore_refuse_point(restore, point, problem, err);
+}
+
+void restore_tell_checksums(struct restore *restore, enum check_phase phase, uint64_t bytes)
+{
+        size_t count = strv_length(restore->chain);
+        const char *points = count == 1 ? "point" : "points";
+        _cleanup_free_ char *size = format_bytes(bytes);
+        report_check(restore->report, phase, "checksums", CHECK_PASS,
+                     "%zu %s, %s read back and as published", count, points, size);
+        report_step_end(restore->report, STEP_DONE, "%s in %zu %s", size, count, points);
+}
