@@ -27,7 +27,7 @@ const struct option_spec cli_global_options[] = {
         { 0 },
 };
 
-enum status cli_status_from_error(const struct error *error)
+enum exit_status cli_status_from_error(const struct error *error)
 {
         switch (error->kind) {
         case ERROR_CONFIG:

@@ -11,18 +11,10 @@
 #include "cli/terminal/options.h"
 #include "cli/terminal/when.h"
 #include "schema/config/settings.h"
+#include "schema/records/exit-status.h"
 
-/* Exit statuses: orch(1). */
-enum status {
-        STATUS_OK = 0,
-        STATUS_JOB_FAILED = 1,
-        STATUS_USAGE = 2,
-        STATUS_NO_DAEMON = 3,
-        STATUS_REFUSED = 4,
-        STATUS_CANCELLED = 5,
-        STATUS_INTERRUPTED = 130,
-        STATUS_FROM_ERROR = -1, /* only as a verb's return value: the kind of the error decides */
-};
+/* Only as a verb's return value: the kind of the error decides which exit status it is. */
+enum { STATUS_FROM_ERROR = -1 };
 
 enum verb_needs {
         VERB_NEEDS_DAEMON,
@@ -73,7 +65,7 @@ extern const struct option_spec cli_global_options[];
 int cli_main(const struct verb verbs[], int argc, char *argv[]);
 
 /* The exit status that an error means where no answer of the daemon says another. */
-enum status cli_status_from_error(const struct error *error);
+enum exit_status cli_status_from_error(const struct error *error);
 
 /* Reads orch.yaml and sets the process's time zone to cycle.timezone. NULL when it is not valid:
  * its problems then were printed and the verb ends with STATUS_USAGE. The caller frees. */

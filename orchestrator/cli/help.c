@@ -9,7 +9,7 @@
 enum { OPTION_COLUMNS = 24 };
 
 static const struct {
-        enum status status;
+        enum exit_status status;
         const char *text;
 } exits[] = {
         { STATUS_OK, "all good; there may be warnings" },

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "schema/records/steps.h"
 
 enum { ERROR_SHOWN_BYTES = 1500, NAMES_SHOWN = 60 };
 
@@ -26,30 +27,22 @@ struct failure *failure_free(struct failure *failure)
         return NULL;
 }
 
-/* The steps before a connection stands. */
-static bool is_on_the_way(const char *step)
-{
-        static const char *const steps[] = { "locate", "connect", "probe" };
-        for (size_t i = 0; i < ARRAY_LENGTH(steps); i++)
-                if (streq(step, steps[i]))
-                        return true;
-        return false;
-}
-
 char *failure_cause(const struct failure *failure, bool share_is_down)
 {
         const char *hypervisor = failure->hypervisor;
+        enum step_name step = step_name_parse(failure->step);
+        enum check_cause cause = check_cause(check_name_parse(failure->check));
         bool no_way = failure->kind == ERROR_UNREACHABLE || failure->kind == ERROR_AUTH ||
-                      (failure->kind == ERROR_TIMEOUT && is_on_the_way(failure->step));
-        if (streq(failure->check, "share-mounted-here") || streq(failure->step, "open-share"))
+                      failure->kind == ERROR_TIMEOUT;
+        if (cause == CHECK_CAUSE_SHARE || step_cause_is_share(step))
                 return xstrdup("share");
-        if (no_way && hypervisor && is_on_the_way(failure->step))
+        if (no_way && hypervisor && step_is_before_connection(step))
                 return xasprintf("hypervisor/%s", hypervisor);
         if (share_is_down)
                 return xstrdup("share");
-        if (streq(failure->check, "share-space"))
+        if (cause == CHECK_CAUSE_SHARE_FULL)
                 return xstrdup("share-full");
-        if (failure->check && str_starts_with(failure->check, "share-") && hypervisor)
+        if (cause == CHECK_CAUSE_SHARE_ON_HOST && hypervisor)
                 return xasprintf("share-on/%s", hypervisor);
         return NULL;
 }

@@ -86,8 +86,7 @@ static int dispatch(const struct job_request *request, const struct settings *se
         _cleanup_error_ struct error *error = NULL;
         error_set(&error, ERROR_CONFIG, "this version has no action '%s'",
                   job_action_name(request->action));
-        report_result(&report, "failed", NULL, error);
-        return 1;
+        return report_failure(&report, NULL, TAKE_PTR(error));
 }
 
 static int run_request(const char *text, struct error **err)
@@ -119,7 +118,7 @@ int worker_main(void)
         int status = text ? run_request(text, &error) : -1;
         if (status < 0) {
                 log_error("worker: %s", error_message(error));
-                status = 2;
+                status = STATUS_USAGE;
         }
         /* A call that was given up still runs in a library whose exit handlers would pull the
          * ground from under it. Events go out by write(2): nothing is left to be flushed. */

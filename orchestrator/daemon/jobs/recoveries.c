@@ -10,6 +10,7 @@
 #include "daemon/jobs/runner.h"
 #include "daemon/jobs/running-files.h"
 #include "daemon/state/state.h"
+#include "schema/records/steps.h"
 
 /* What waits for somebody's doing (a saved VM for its start) may leave a guest frozen once that is
  * done: it is looked at more often. */
@@ -73,9 +74,10 @@ static void forget(struct daemon *daemon, struct pending *pending)
         recoveries->count--;
 }
 
-#define PULL_IS_LEFT                                                                \
-        (1U << 31) /* the lower bits are those of steps[] in recoveries_note_step() \
-                    */
+/* One bit for each undo entry that failed, and the last one for a pull that is not over. */
+#define UNDO_BIT(name) (1U << (name))
+#define PULL_IS_LEFT (1U << 31)
+_Static_assert(UNDO_NAME_COUNT <= 31, "an undo entry needs a bit of its own");
 
 /* A VM that runs from the share until its disks are pulled is looked at again until they are; what
  * else is asked for it meanwhile does not wait behind its restore, which does nothing else by then,
@@ -91,31 +93,23 @@ static void note_pull(struct job *job, enum step_state state)
                 job->left_undone |= PULL_IS_LEFT;
 }
 
-/* The steps that leave a VM, or its hypervisor, in need when their undoing fails: what worker/
- * pushes on its undo stack, but for the staging folder, which can wait for the VM's next backup. A
- * restore has one undoing for all of it. */
+/* A restore has one undo entry for all that it changed. */
 void recoveries_note_step(struct job *job, const struct event *event)
 {
-        static const char *const steps[] = { "thaw",      "disarm",     "resume",
-                                             "power-on",  "commit",     "copy",
-                                             "increment", "checkpoint", "test-domain" };
-        _Static_assert(ARRAY_LENGTH(steps) < 31, "a step needs a bit of its own");
-        if (streq(event->step, "pull")) {
+        enum undo_name undone = undo_name_parse(event->step);
+        if (step_name_parse(event->step) == STEP_NAME_PULL) {
                 note_pull(job, event->state);
                 return;
         }
-        if (job->action == JOB_RESTORE && !streq(event->step, "restore"))
+        if (job->action == JOB_RESTORE && undone == UNDO_NAME_RESTORE)
+                job->left_undone = event->state == STEP_FAILED ? UNDO_BIT(undone) : 0;
+        if (job->action == JOB_RESTORE || undone == UNDO_NAME_RESTORE ||
+            !undo_leaves_vm_in_need(undone))
                 return;
-        if (job->action == JOB_RESTORE)
-                job->left_undone = event->state == STEP_FAILED;
-        for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
-                if (!streq(event->step, steps[i]))
-                        continue;
-                if (event->state == STEP_FAILED)
-                        job->left_undone |= 1U << i;
-                else if (event->state == STEP_UNDONE)
-                        job->left_undone &= ~(1U << i);
-        }
+        if (event->state == STEP_FAILED)
+                job->left_undone |= UNDO_BIT(undone);
+        else if (event->state == STEP_UNDONE)
+                job->left_undone &= ~UNDO_BIT(undone);
 }
 
 /* What a person has to decide is not tried again by itself. */

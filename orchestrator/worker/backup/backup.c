@@ -16,36 +16,14 @@
 #include "worker/job/cancel.h"
 #include "worker/job/connect.h"
 #include "worker/job/names.h"
+#include "worker/job/step-table.h"
 #include "worker/restore/restore.h"
 #include "worker/vm/power.h"
 
-struct step {
-        const char *name; /* as in events; NULL: the step reports its own parts */
-        int (*run)(struct backup *backup, struct error **err);
-        bool for_check; /* also part of `orch check` */
-        bool only_for_check;
-};
+/* The kinds of run: `orch check` makes the checks and changes nothing. */
+enum { BACKUP = 1 << 0, CHECK = 1 << 1 };
 
-static const struct step steps[] = {
-        { "locate", backup_locate, true },
-        { "repair", backup_repair, false },
-        { "disks", backup_plan_disks, true },
-        { "level", chain_choose, false },
-        { "checks-before", backup_check_before, true },
-        { NULL, backup_check_appliance, true, true },
-        { "staging", backup_stage, false },
-        { "pre-commands", backup_pre_commands, false },
-        { NULL, backup_capture_configs, false },
-        { NULL, backup_capture, false },
-        { NULL, backup_copy, false },
-        { NULL, power_on, false },
-        { NULL, backup_commit, false },
-        { "configuration", backup_save_configuration, false },
-        { "read-back", backup_verify, false },
-        { "publish", backup_publish, false },
-        { "checkpoints", chain_drop_old, false },
-        { "retention", backup_prune, false },
-};
+DEFINE_STEP_TABLE(backup)
 
 static int choose_method(struct backup *backup, struct error **err)
 {
@@ -80,15 +58,18 @@ static char *version_text(unsigned long version)
         return xasprintf("%lu.%lu.%lu", version / 1000000, version / 1000 % 1000, version % 1000);
 }
 
-static void fill_versions(struct backup *backup)
+/* What the metadata say of the host, as soon as the VM was found on it. */
+static int note_host(struct backup *backup, struct error **err)
 {
         struct hypervisor_versions versions = { 0 };
+        (void)err;
         if (backup->host->ops->versions(backup->host, &versions, NULL) < 0)
-                return;
+                return 0;
         free(backup->metadata->libvirt_version);
         free(backup->metadata->qemu_version);
         backup->metadata->libvirt_version = version_text(versions.libvirt);
         backup->metadata->qemu_version = version_text(versions.qemu);
+        return 0;
 }
 
 /* Opens orch's own view of the share, before anything else is touched. */
@@ -97,8 +78,8 @@ static int open_repository(struct backup *backup, struct error **err)
         backup->repository = repository_open(backup->settings->repository_path,
                                              backup->settings->repository_fstype, err);
         if (!backup->repository) {
-                report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_FAIL, "%s",
-                             error_message(err ? *err : NULL));
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_SHARE_MOUNTED_HERE,
+                             CHECK_FAIL, "%s", error_message(err ? *err : NULL));
                 return -1;
         }
         const char *uuid = repository_uuid(backup->repository);
@@ -109,8 +90,8 @@ static int open_repository(struct backup *backup, struct error **err)
                 return -1;
         }
         xstrdup_replace(&backup->metadata->repository_uuid, uuid);
-        report_check(backup->report, CHECK_BEFORE, "share-mounted-here", CHECK_PASS, "%s, %s",
-                     repository_path(backup->repository), uuid);
+        report_check(backup->report, CHECK_BEFORE, CHECK_NAME_SHARE_MOUNTED_HERE, CHECK_PASS,
+                     "%s, %s", repository_path(backup->repository), uuid);
         if (repository_check_holder(backup->repository, getppid(), err) < 0)
                 return -1;
         backup->tag = names_tag(repository_short_uuid(backup->repository), backup->request->job);
@@ -124,44 +105,52 @@ static int finish_restores(struct backup *backup, struct error **err)
         if (restore_recover_for_backup(backup->repository, backup->settings, backup->inventory,
                                        backup->vm->name, backup->report, err) < 0) {
                 /* it is not the share that could not be opened */
-                report_step(backup->report, "restores");
+                report_step(backup->report, STEP_NAME_RESTORES);
                 return error_prefix(err, "left by an interrupted restore");
         }
         return 0;
 }
 
-static int run_steps(struct backup *backup, struct error **err)
+/* Once it is known, and again after the checks, which may have fallen back to another one. */
+static int note_method(struct backup *backup, struct error **err)
 {
-        report_step(backup->report, "open-share");
-        if (open_repository(backup, err) < 0)
-                return -1;
-        bool check_only = backup->request->action == JOB_CHECK;
-        if (!check_only && finish_restores(backup, err) < 0)
-                return -1;
-        for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
-                const struct step *step = &steps[i];
-                if (check_only ? !step->for_check : step->only_for_check)
-                        continue;
-                /* A point that is published is the job's result: a cancel came too late. */
-                if (!backup->published && worker_check_cancelled(err) < 0)
-                        return -1;
-                if (step->name)
-                        report_step(backup->report, step->name);
-                if (step->run(backup, err) < 0)
-                        return -1;
-                if (step->name)
-                        report_step_end(backup->report, STEP_DONE, NULL);
-                if (step->run == backup_locate)
-                        fill_versions(backup);
-                if (step->run == backup_locate &&
-                    restore_refuse_backup(backup->repository, backup->uuid, err) < 0)
-                        return -1;
-                if (backup->skipped)
-                        return 0;
-                xstrdup_replace(&backup->metadata->method_used, vm_method_name(backup->method));
-        }
+        (void)err;
+        xstrdup_replace(&backup->metadata->method_used, vm_method_name(backup->method));
         return 0;
 }
+
+static int refuse_while_restored(struct backup *backup, struct error **err)
+{
+        return restore_refuse_backup(backup->repository, backup->uuid, err);
+}
+
+static const struct backup_step steps[] = {
+        { { STEP_NAME_OPEN_SHARE, BACKUP | CHECK }, open_repository },
+        { { STEP_NAME_NONE, BACKUP }, finish_restores },
+        { { STEP_NAME_LOCATE, BACKUP | CHECK }, backup_locate },
+        { { STEP_NAME_NONE, BACKUP | CHECK }, note_host },
+        { { STEP_NAME_NONE, BACKUP | CHECK }, note_method },
+        { { STEP_NAME_NONE, BACKUP | CHECK }, refuse_while_restored },
+        { { STEP_NAME_REPAIR, BACKUP }, backup_repair },
+        { { STEP_NAME_DISKS, BACKUP | CHECK }, backup_plan_disks },
+        { { STEP_NAME_LEVEL, BACKUP }, chain_choose },
+        { { STEP_NAME_CHECKS_BEFORE, BACKUP | CHECK }, backup_check_before },
+        { { STEP_NAME_NONE, BACKUP | CHECK }, note_method },
+        { { STEP_NAME_NONE, CHECK }, backup_check_appliance },
+        { { STEP_NAME_STAGING, BACKUP }, backup_stage },
+        { { STEP_NAME_PRE_COMMANDS, BACKUP }, backup_pre_commands },
+        { { STEP_NAME_NONE, BACKUP }, backup_capture_configs },
+        { { STEP_NAME_NONE, BACKUP }, backup_capture },
+        { { STEP_NAME_NONE, BACKUP }, backup_copy },
+        { { STEP_NAME_NONE, BACKUP }, power_on },
+        { { STEP_NAME_NONE, BACKUP }, backup_commit },
+        { { STEP_NAME_CONFIGURATION, BACKUP }, backup_save_configuration },
+        { { STEP_NAME_READ_BACK, BACKUP }, backup_verify },
+        { { STEP_NAME_PUBLISH, BACKUP }, backup_publish },
+        /* A point that is published is the job's result: a cancel comes too late. */
+        { { STEP_NAME_CHECKPOINTS, BACKUP, .runs_cancelled = true }, chain_drop_old },
+        { { STEP_NAME_RETENTION, BACKUP, .runs_cancelled = true }, backup_prune },
+};
 
 static void record_failure(struct backup *backup, const struct error *failure, const char *status)
 {
@@ -193,10 +182,7 @@ static int finish_failed(struct backup *backup, struct error *failure)
         if (backup_post_commands(backup, status, failure, NULL) < 0)
                 report_log(backup->report, "a post-backup command failed too");
         record_failure(backup, failure, status);
-        int exit_status = failure->kind == ERROR_CANCELLED ? 5 : 1;
-        report_result(backup->report, status, NULL, failure);
-        error_free(failure);
-        return exit_status;
+        return report_failure(backup->report, NULL, failure);
 }
 
 static int finish_ok(struct backup *backup)
@@ -207,10 +193,10 @@ static int finish_ok(struct backup *backup)
                 /* The metadata say that the point is good, which it is. */
                 error_prefix(&error, "the restore point was made, but");
                 report_result(backup->report, "failed", path, error);
-                return 1;
+                return STATUS_JOB_FAILED;
         }
         report_result(backup->report, backup->skipped ? "skipped" : "ok", path, NULL);
-        return 0;
+        return STATUS_OK;
 }
 
 int backup_run(const struct job_request *request, const struct settings *settings,
@@ -228,9 +214,7 @@ int backup_run(const struct job_request *request, const struct settings *setting
         if (!backup.vm) {
                 error_set(&failure, ERROR_CONFIG, "the inventory has no VM named %s",
                           request->vm ? request->vm : "(none)");
-                report_result(report, "failed", NULL, failure);
-                error_free(failure);
-                return 1;
+                return report_failure(report, NULL, failure);
         }
         backup.metadata = metadata_new();
         report->metadata = backup.metadata;
@@ -239,7 +223,9 @@ int backup_run(const struct job_request *request, const struct settings *setting
         int r = choose_method(&backup, &failure);
         fill_metadata(&backup);
         if (r == 0)
-                r = run_steps(&backup, &failure);
+                r = run_backup_steps(&backup, steps, ARRAY_LENGTH(steps),
+                                     request->action == JOB_CHECK ? CHECK : BACKUP, report,
+                                     &backup.skipped, &failure);
         int exit_status = r == 0 ? finish_ok(&backup) : finish_failed(&backup, failure);
         report->metadata = NULL;
         return exit_status;

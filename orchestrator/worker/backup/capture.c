@@ -1,10 +1,7 @@
 /* The moment that a point shows: for quiesce dead-man → freeze → status → snapshot → status → thaw
  * → status → disarm; for snapshot the snapshot alone; for suspend a pause around it; for shutdown
  * the VM goes off and there is none. Consistency is what was observed: `filesystem` only when the
- * guest said frozen before *and* after the snapshot.
- *
- * Undo order (newest first): thaw, then disarm (only once thawed was seen), then commit of the
- * overlays. */
+ * guest said frozen before *and* after the snapshot. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -47,7 +44,7 @@ static int take_snapshot(struct backup *backup, struct error **err)
                 };
         _cleanup_free_ char *xml = domain_xml_make_snapshot(backup->tag, disks, n);
         /* From here on an overlay may exist, also when the call fails or its answer is lost. */
-        undo_push(&backup->undo, "commit", undo_snapshot, backup);
+        undo_push(&backup->undo, UNDO_NAME_COMMIT, undo_snapshot, backup);
         backup->snapshot_taken = true;
         return backup->host->ops->snapshot(backup->host, backup->uuid, xml, err);
 }
@@ -61,14 +58,6 @@ static int take_moment(struct backup *backup, struct error **err)
         if (backup->keeps_chain)
                 increment_mark(backup);
         return take_snapshot(backup, err);
-}
-
-/* The undo entries must be run thaw first, and the snapshot's undo is pushed inside the freeze:
- * move it below the freeze's. */
-static void order_undo(struct backup *backup)
-{
-        undo_settle(&backup->undo, "thaw");
-        undo_push(&backup->undo, "thaw", backup_undo_freeze, backup);
 }
 
 static int refuse_foreign_freeze(struct backup *backup, struct error **err)
@@ -92,9 +81,9 @@ static int refuse_foreign_freeze(struct backup *backup, struct error **err)
 static int freeze(struct backup *backup, int64_t *ret_frozen_at_ms, struct error **err)
 {
         struct hypervisor *host = backup->host;
-        undo_settle(&backup->undo, "disarm");
-        undo_push(&backup->undo, "thaw", backup_undo_freeze, backup);
-        report_step(backup->report, "freeze");
+        undo_settle(&backup->undo, UNDO_NAME_DISARM);
+        undo_push(&backup->undo, UNDO_NAME_THAW, backup_undo_freeze, backup);
+        report_step(backup->report, STEP_NAME_FREEZE);
         int filesystems = 0;
         *ret_frozen_at_ms = clock_monotonic_ms();
         if (host->ops->fsfreeze(host, backup->uuid, &filesystems, err) < 0)
@@ -123,21 +112,21 @@ static void note_consistency(struct backup *backup, bool frozen_after)
 
 static int finish_freeze(struct backup *backup, int64_t frozen_at_ms, struct error **err)
 {
-        report_step(backup->report, "thaw");
+        report_step(backup->report, STEP_NAME_THAW);
         if (backup_thaw(backup, err) < 0)
                 return -1;
         backup->metadata->freeze_milliseconds = clock_monotonic_ms() - frozen_at_ms;
         report_step_end(backup->report, STEP_DONE, "frozen for %lld ms",
                         (long long)backup->metadata->freeze_milliseconds);
-        undo_settle(&backup->undo, "thaw");
-        undo_push(&backup->undo, "disarm", undo_arm, backup);
+        undo_settle(&backup->undo, UNDO_NAME_THAW);
+        undo_push(&backup->undo, UNDO_NAME_DISARM, undo_arm, backup);
         bool fired = false;
         _cleanup_error_ struct error *error = NULL;
         /* The copy need not wait for this: backup_disarm() tries again at its end. */
         if (deadman_disarm(&backup->deadman, backup->host, &fired, &error) < 0)
                 report_log(backup->report, "%s", error->message);
         else
-                undo_settle(&backup->undo, "disarm");
+                undo_settle(&backup->undo, UNDO_NAME_DISARM);
         if (fired) {
                 report_warning(backup->report,
                                "the dead-man timer on %s fired and thawed %s: the freeze took "
@@ -152,11 +141,11 @@ static int finish_freeze(struct backup *backup, int64_t frozen_at_ms, struct err
 static int capture_quiesced(struct backup *backup, struct error **err)
 {
         struct hypervisor *host = backup->host;
-        report_step(backup->report, "arm");
+        report_step(backup->report, STEP_NAME_ARM);
         if (refuse_foreign_freeze(backup, err) < 0)
                 return -1;
         /* Its answer may be what gets lost. */
-        undo_push(&backup->undo, "disarm", undo_arm, backup);
+        undo_push(&backup->undo, UNDO_NAME_DISARM, undo_arm, backup);
         if (deadman_arm(&backup->deadman, host, backup->tag, backup->uuid,
                         backup_thaw_deadline_seconds(backup), err) < 0)
                 return -1;
@@ -165,9 +154,8 @@ static int capture_quiesced(struct backup *backup, struct error **err)
         int64_t frozen_at_ms = 0;
         if (freeze(backup, &frozen_at_ms, err) < 0)
                 return -1;
-        report_step(backup->report, "snapshot");
+        report_step(backup->report, STEP_NAME_SNAPSHOT);
         int r = take_moment(backup, err);
-        order_undo(backup);
         if (r < 0)
                 return -1;
         backup->metadata->snapshot_at = clock_realtime_s();
@@ -185,13 +173,13 @@ int backup_disarm(struct backup *backup, struct error **err)
                 return 0;
         if (undo_arm(backup, err) < 0)
                 return -1;
-        undo_settle(&backup->undo, "disarm");
+        undo_settle(&backup->undo, UNDO_NAME_DISARM);
         return 0;
 }
 
 static int capture_live(struct backup *backup, struct error **err)
 {
-        report_step(backup->report, "snapshot");
+        report_step(backup->report, STEP_NAME_SNAPSHOT);
         if (take_moment(backup, err) < 0)
                 return -1;
         backup->metadata->snapshot_at = clock_realtime_s();
@@ -206,16 +194,14 @@ static int capture_suspended(struct backup *backup, struct error **err)
         bool fired = false;
         if (power_pause(backup, err) < 0)
                 return -1;
-        report_step(backup->report, "snapshot");
+        report_step(backup->report, STEP_NAME_SNAPSHOT);
         int r = take_moment(backup, err);
-        /* Undone in this order: resume, then commit. */
-        power_resume_first(backup);
         if (r < 0)
                 return -1;
         backup->metadata->snapshot_at = clock_realtime_s();
         xstrdup_replace(&backup->metadata->consistency, "crash");
         report_step_end(backup->report, STEP_DONE, NULL);
-        report_step(backup->report, "resume");
+        report_step(backup->report, STEP_NAME_RESUME);
         if (power_unpause(backup, &fired, err) < 0)
                 return -1;
         report_step_end(backup->report, STEP_DONE, "paused for %lld ms",

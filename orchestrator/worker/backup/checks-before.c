@@ -15,7 +15,8 @@ enum { SECTOR_BYTES = 512 };
 static const uint64_t gib = 1024ULL * 1024 * 1024;
 
 /* Remembers the first failure; later ones are reported as checks only. */
-static int fail(struct backup *backup, const char *name, struct error *error, struct error **first)
+static int fail(struct backup *backup, enum check_name name, struct error *error,
+                struct error **first)
 {
         report_check(backup->report, CHECK_BEFORE, name, CHECK_FAIL, "%s", error->message);
         if (*first)
@@ -30,15 +31,16 @@ static void check_running(struct backup *backup, struct error **first)
         struct error *error = NULL;
         const char *name = backup->vm->name;
         if (backup->info.state == DOMAIN_STATE_RUNNING) {
-                report_check(backup->report, CHECK_BEFORE, "vm-running", CHECK_PASS, "running");
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_VM_RUNNING, CHECK_PASS,
+                             "running");
         } else if (backup->running) {
                 error_set(&error, ERROR_REFUSED,
                           "%s is paused%s: resume it (virsh resume %s), then back it up", name,
                           backup->info.paused_by_io_error ? " after an I/O error of its disk" : "",
                           backup->vm->domain);
-                fail(backup, "vm-running", error, first);
+                fail(backup, CHECK_NAME_VM_RUNNING, error, first);
         } else if (backup->vm->when_off == VM_WHEN_OFF_SKIP) {
-                report_check(backup->report, CHECK_BEFORE, "vm-running", CHECK_SKIP,
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_VM_RUNNING, CHECK_SKIP,
                              "%s, and when_off is skip", domain_state_name(backup->info.state));
                 backup->skipped = true;
         } else if (backup->vm->when_off == VM_WHEN_OFF_BACKUP && backup->info.has_managed_save) {
@@ -47,16 +49,16 @@ static void check_running(struct backup *backup, struct error **first)
                           "would come back to; start it, or "
                           "drop the image (virsh managedsave-remove %s)",
                           name, backup->vm->domain);
-                fail(backup, "vm-running", error, first);
+                fail(backup, CHECK_NAME_VM_RUNNING, error, first);
         } else if (backup->vm->when_off == VM_WHEN_OFF_BACKUP) {
-                report_check(backup->report, CHECK_BEFORE, "vm-running", CHECK_PASS,
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_VM_RUNNING, CHECK_PASS,
                              "%s, and when_off is backup", domain_state_name(backup->info.state));
         } else {
                 error_set(&error, ERROR_REFUSED,
                           "%s is %s on %s: start it, or say when_off: backup (or skip) in the "
                           "inventory",
                           name, domain_state_name(backup->info.state), backup->host_entry->name);
-                fail(backup, "vm-running", error, first);
+                fail(backup, CHECK_NAME_VM_RUNNING, error, first);
         }
 }
 
@@ -90,9 +92,9 @@ static void check_no_job(struct backup *backup, struct error **first)
                           "blockjob %s %s)",
                           target, backup->vm->name, backup->vm->domain, target);
         if (error)
-                fail(backup, "no-other-job", error, first);
+                fail(backup, CHECK_NAME_NO_OTHER_JOB, error, first);
         else
-                report_check(backup->report, CHECK_BEFORE, "no-other-job", CHECK_PASS,
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_NO_OTHER_JOB, CHECK_PASS,
                              "no migration, save, backup or block job");
 }
 
@@ -110,9 +112,10 @@ static void check_snapshots(struct backup *backup, struct error **first)
                           backup->vm->name, list, backup->vm->domain);
         }
         if (error)
-                fail(backup, "no-snapshots", error, first);
+                fail(backup, CHECK_NAME_NO_SNAPSHOTS, error, first);
         else
-                report_check(backup->report, CHECK_BEFORE, "no-snapshots", CHECK_PASS, "none");
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_NO_SNAPSHOTS, CHECK_PASS,
+                             "none");
 }
 
 /* One that answers but cannot say how a freeze stands (it is forbidden to, in the guest) would fail
@@ -137,7 +140,8 @@ static void check_agent(struct backup *backup, struct error **first)
 {
         if (backup->method != VM_METHOD_QUIESCE || backup->info.state != DOMAIN_STATE_RUNNING ||
             !backup->n_disks) {
-                report_check(backup->report, CHECK_BEFORE, "guest-agent", CHECK_SKIP, "not needed");
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_GUEST_AGENT, CHECK_SKIP,
+                             "not needed");
                 return;
         }
         static const enum fallback_agent of_state[] = { [AGENT_ANSWERS] = FALLBACK_AGENT_ANSWERS,
@@ -146,7 +150,7 @@ static void check_agent(struct backup *backup, struct error **first)
         struct error *error = NULL;
         enum agent_state state = AGENT_MUTE;
         if (ask_agent(backup, &state, &error) < 0) {
-                fail(backup, "guest-agent", error, first);
+                fail(backup, CHECK_NAME_GUEST_AGENT, error, first);
                 return;
         }
         const char *what = state == AGENT_ABSENT ? "the guest agent is not there"
@@ -156,11 +160,13 @@ static void check_agent(struct backup *backup, struct error **first)
                 verdict == FALLBACK_SNAPSHOT_AND_ALERT ? report_alert : report_warning;
         switch (verdict) {
         case FALLBACK_QUIESCE:
-                report_check(backup->report, CHECK_BEFORE, "guest-agent", CHECK_PASS, "answers");
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_GUEST_AGENT, CHECK_PASS,
+                             "answers");
                 return;
         case FALLBACK_SNAPSHOT:
         case FALLBACK_SNAPSHOT_AND_ALERT:
-                report_check(backup->report, CHECK_BEFORE, "guest-agent", CHECK_WARN, "%s", what);
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_GUEST_AGENT, CHECK_WARN, "%s",
+                             what);
                 tell(backup->report,
                      "%s of %s: falling back from quiesce to snapshot, so this point is only crash "
                      "consistent",
@@ -172,7 +178,7 @@ static void check_agent(struct backup *backup, struct error **first)
                           "%s of %s, and fallback is fail (in the guest: systemctl status "
                           "qemu-guest-agent)",
                           what, backup->vm->name);
-                fail(backup, "guest-agent", error, first);
+                fail(backup, CHECK_NAME_GUEST_AGENT, error, first);
                 return;
         }
 }
@@ -193,9 +199,9 @@ static void check_share(struct backup *backup, const struct host_probe *probe, s
                           "%s on %s is a %s mount, and repository.fstype wants NFSv4", path, host,
                           probe->mount_type);
         if (error)
-                fail(backup, "share-mounted", error, first);
+                fail(backup, CHECK_NAME_SHARE_MOUNTED, error, first);
         else
-                report_check(backup->report, CHECK_BEFORE, "share-mounted", CHECK_PASS,
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_SHARE_MOUNTED, CHECK_PASS,
                              "%s on %s, %s", path, host, probe->mount_type);
         if (error)
                 return;
@@ -206,18 +212,18 @@ static void check_share(struct backup *backup, const struct host_probe *probe, s
                           path, host, repository_path(backup->repository),
                           probe->repository_uuid ? probe->repository_uuid : "nothing",
                           repository_uuid(backup->repository));
-                fail(backup, "share-marker", error, first);
+                fail(backup, CHECK_NAME_SHARE_MARKER, error, first);
                 return;
         }
-        report_check(backup->report, CHECK_BEFORE, "share-marker", CHECK_PASS, "%s",
+        report_check(backup->report, CHECK_BEFORE, CHECK_NAME_SHARE_MARKER, CHECK_PASS, "%s",
                      probe->repository_uuid);
         if (probe->write_problem) {
                 error_set(&error, ERROR_REFUSED, "%s cannot write to the share %s: %s", host, path,
                           probe->write_problem);
-                fail(backup, "share-writable", error, first);
+                fail(backup, CHECK_NAME_SHARE_WRITABLE, error, first);
                 return;
         }
-        report_check(backup->report, CHECK_BEFORE, "share-writable", CHECK_PASS,
+        report_check(backup->report, CHECK_BEFORE, CHECK_NAME_SHARE_WRITABLE, CHECK_PASS,
                      "written, synced and removed by %s", host);
 }
 
@@ -231,7 +237,7 @@ static void check_share_space(struct backup *backup, const struct host_probe *pr
         _cleanup_free_ char *free_text = format_bytes(probe->share_free_bytes);
         _cleanup_free_ char *needed_text = format_bytes(needed);
         if (probe->share_free_bytes >= needed) {
-                report_check(backup->report, CHECK_BEFORE, "share-space", CHECK_PASS,
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_SHARE_SPACE, CHECK_PASS,
                              "%s free, %s needed", free_text, needed_text);
                 return;
         }
@@ -241,7 +247,7 @@ static void check_share_space(struct backup *backup, const struct host_probe *pr
                   "take up)",
                   free_text, backup->vm->name, needed_text,
                   backup->settings->checks.repository_free_factor);
-        fail(backup, "share-space", error, first);
+        fail(backup, CHECK_NAME_SHARE_SPACE, error, first);
 }
 
 static void check_host_space(struct backup *backup, const struct host_probe *probe,
@@ -264,9 +270,9 @@ static void check_host_space(struct backup *backup, const struct host_probe *pro
                 struct error *error = NULL;
                 error_set(&error, ERROR_INTERNAL, "the free space of %s on %s cannot be told",
                           folders[0], backup->host_entry->name);
-                fail(backup, "hypervisor-space", error, first);
+                fail(backup, CHECK_NAME_HYPERVISOR_SPACE, error, first);
         } else if (least > needed || !probe->n_folders) {
-                report_check(backup->report, CHECK_BEFORE, "hypervisor-space", CHECK_PASS,
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_HYPERVISOR_SPACE, CHECK_PASS,
                              "%s free in %s, more than %s needed",
                              probe->n_folders ? free_text : "enough", where, needed_text);
         } else {
@@ -276,14 +282,15 @@ static void check_host_space(struct backup *backup, const struct host_probe *pro
                           "during its backup",
                           backup->host_entry->name, free_text, where, needed_text,
                           backup->vm->name);
-                fail(backup, "hypervisor-space", error, first);
+                fail(backup, CHECK_NAME_HYPERVISOR_SPACE, error, first);
         }
 }
 
 static void check_tools(struct backup *backup, const struct host_probe *probe, struct error **first)
 {
         if (!probe->missing_tools) {
-                report_check(backup->report, CHECK_BEFORE, "host-tools", CHECK_PASS, "all there");
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_HOST_TOOLS, CHECK_PASS,
+                             "all there");
                 return;
         }
         struct error *error = NULL;
@@ -292,7 +299,7 @@ static void check_tools(struct backup *backup, const struct host_probe *probe, s
                   "%s lacks %s: install the package that has it (qemu-img, libvirt-client, "
                   "coreutils, util-linux)",
                   backup->host_entry->name, list);
-        fail(backup, "host-tools", error, first);
+        fail(backup, CHECK_NAME_HOST_TOOLS, error, first);
 }
 
 /* Sizes: virtual from libvirt, allocated from the files of the whole chain, because the copy is
@@ -348,10 +355,10 @@ static int check_host(struct backup *backup, struct error **first)
         struct error *error = NULL;
         if (host_probe_run(backup->host, backup->host_repository, backup->tag, true, folders, files,
                            &probe, &error) < 0)
-                return fail(backup, "share-mounted", error, first);
+                return fail(backup, CHECK_NAME_SHARE_MOUNTED, error, first);
         uint64_t allocated = 0;
         if (measure_disks(backup, &probe, &allocated, &error) < 0)
-                fail(backup, "disk-sizes", error, first);
+                fail(backup, CHECK_NAME_DISK_SIZES, error, first);
         xstrdup_replace(&backup->metadata->host_kernel, probe.kernel);
         check_tools(backup, &probe, first);
         check_share(backup, &probe, first);
@@ -375,10 +382,10 @@ static void check_no_mirror(struct backup *backup, struct error **first)
                           "a block copy or commit of disk %s of %s is under way (virsh blockjob %s "
                           "%s)",
                           live->target, backup->vm->name, backup->vm->domain, live->target);
-                fail(backup, "no-block-copy", error, first);
+                fail(backup, CHECK_NAME_NO_BLOCK_COPY, error, first);
                 return;
         }
-        report_check(backup->report, CHECK_BEFORE, "no-block-copy", CHECK_PASS,
+        report_check(backup->report, CHECK_BEFORE, CHECK_NAME_NO_BLOCK_COPY, CHECK_PASS,
                      "no disk is being mirrored");
 }
 

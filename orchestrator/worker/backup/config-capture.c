@@ -132,7 +132,7 @@ static struct appliance_shell *log_in(struct session *session, struct error **er
         struct appliance_shell *shell =
                 prepare(session, err) < 0 ? NULL : appliance_shell_open(&session->options, err);
         if (shell)
-                report_check(report, CHECK_BEFORE, "appliance-login", CHECK_PASS,
+                report_check(report, CHECK_BEFORE, CHECK_NAME_APPLIANCE_LOGIN, CHECK_PASS,
                              "%s@%s, prompt %s", capture->user, capture->address,
                              appliance_shell_prompt(shell));
         return shell;
@@ -178,7 +178,7 @@ static int capture_all(struct session *session, char ***texts, struct error **er
 }
 
 /* Whether a failure ends the job; else it was told and is no error any more. */
-static int settle_failure(struct backup *backup, const char *check, struct error *error,
+static int settle_failure(struct backup *backup, enum check_name check, struct error *error,
                           struct error **err)
 {
         enum command_on_error on_error = backup->vm->config_capture->on_error;
@@ -199,11 +199,11 @@ int backup_check_appliance(struct backup *backup, struct error **err)
 {
         if (!backup->vm->config_capture)
                 return 0;
-        report_step(backup->report, "appliance");
+        report_step(backup->report, STEP_NAME_APPLIANCE);
         _cleanup_(session_done) struct session session = { .backup = backup };
         struct error *error = NULL;
         _cleanup_(appliance_shell_freep) struct appliance_shell *shell = log_in(&session, &error);
-        if (!shell && settle_failure(backup, "appliance-login", error, err) < 0)
+        if (!shell && settle_failure(backup, CHECK_NAME_APPLIANCE_LOGIN, error, err) < 0)
                 return -1;
         report_step_end(backup->report, STEP_DONE, shell ? "the login works" : NULL);
         return 0;
@@ -213,18 +213,18 @@ int backup_capture_configs(struct backup *backup, struct error **err)
 {
         if (!backup->vm->config_capture)
                 return 0;
-        report_step(backup->report, "appliance");
+        report_step(backup->report, STEP_NAME_APPLIANCE);
         _cleanup_(session_done) struct session session = { .backup = backup };
         _cleanup_strv_ char **texts = NULL;
         struct error *error = NULL;
         if (capture_all(&session, &texts, &error) < 0) {
-                if (settle_failure(backup, "configs-captured", error, err) < 0)
+                if (settle_failure(backup, CHECK_NAME_CONFIGS_CAPTURED, error, err) < 0)
                         return -1;
                 report_step_end(backup->report, STEP_SKIPPED, "%zu files",
                                 backup->metadata->n_configs);
         } else {
                 _cleanup_free_ char *size = format_bytes(metadata_stored_bytes(backup->metadata));
-                report_check(backup->report, CHECK_BEFORE, "configs-captured", CHECK_PASS,
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_CONFIGS_CAPTURED, CHECK_PASS,
                              "%zu files, %s, complete", backup->metadata->n_configs, size);
         }
         if (backup->metadata->n_configs &&

@@ -181,10 +181,10 @@ static int copy_disk(struct backup *backup, const struct backup_disk *disk, stru
         struct copy copy = { .backup = backup,
                              .disk = disk,
                              .next_watch = deadline_in_ms(WATCH_INTERVAL_MS) };
-        undo_push(&backup->undo, "copy", undo_copy, backup);
+        undo_push(&backup->undo, UNDO_NAME_COPY, undo_copy, backup);
         int r = run_copy(backup, &copy, err);
         if (r == 0)
-                undo_settle(&backup->undo, "copy");
+                undo_settle(&backup->undo, UNDO_NAME_COPY);
         hypervisor_free(copy.watcher);
         return r;
 }
@@ -207,7 +207,7 @@ int backup_copy(struct backup *backup, struct error **err)
         for (size_t i = 0; i < backup->n_disks; i++) {
                 const struct backup_disk *disk = &backup->disks[i];
                 _cleanup_free_ char *size = format_bytes(disk->allocated_bytes);
-                report_step(backup->report, "copy");
+                report_step(backup->report, STEP_NAME_COPY);
                 if (copy_disk(backup, disk, err) < 0)
                         return -1;
                 report_step_end(backup->report, STEP_DONE, "disk %s, %s", disk->target, size);

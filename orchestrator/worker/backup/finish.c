@@ -35,11 +35,11 @@ int backup_stage(struct backup *backup, struct error **err)
         backup->staging = staging_create(backup->repository, backup->home, backup->vm->name,
                                          backup->request->job, err);
         if (!backup->staging) {
-                report_check(backup->report, CHECK_BEFORE, "destination-folder", CHECK_FAIL, "%s",
-                             error_message(err ? *err : NULL));
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_DESTINATION_FOLDER,
+                             CHECK_FAIL, "%s", error_message(err ? *err : NULL));
                 return -1;
         }
-        undo_push(&backup->undo, "staging", undo_staging, backup);
+        undo_push(&backup->undo, UNDO_NAME_STAGING, undo_staging, backup);
         staging_set_cancelled(backup->staging, check_is_given_up, backup);
         backup->staging_on_host =
                 xasprintf("%s/%s", backup->host_repository, staging_relative_path(backup->staging));
@@ -54,7 +54,7 @@ int backup_stage(struct backup *backup, struct error **err)
                 return error_prefix(err,
                                     "%s does not see the folder %s that orch made on the share",
                                     backup->host->name, backup->staging_on_host);
-        report_check(backup->report, CHECK_BEFORE, "destination-folder", CHECK_PASS, "%s",
+        report_check(backup->report, CHECK_BEFORE, CHECK_NAME_DESTINATION_FOLDER, CHECK_PASS, "%s",
                      staging_relative_path(backup->staging));
         return 0;
 }
@@ -120,7 +120,7 @@ int backup_save_configuration(struct backup *backup, struct error **err)
             backup->host->ops->get_autostart(backup->host, backup->uuid,
                                              &backup->metadata->autostart, err) < 0)
                 return -1;
-        report_check(backup->report, CHECK_AFTER, "xml-saved", CHECK_PASS,
+        report_check(backup->report, CHECK_AFTER, CHECK_NAME_XML_SAVED, CHECK_PASS,
                      "%zu bytes, %zu disks, parses", strlen(text), xml->n_disks);
         report_step_end(backup->report, STEP_DONE, "XML%s%s", xml->nvram ? ", NVRAM" : "",
                         xml->has_tpm_emulator ? ", TPM" : "");
@@ -137,22 +137,22 @@ static int check_vm_after(struct backup *backup, struct error **err)
         bool was_running = backup->was_running;
         const char *state = found ? domain_state_name(current.state) : "gone";
         bool as_before = found && (current.state == DOMAIN_STATE_RUNNING) == was_running;
-        report_check(backup->report, CHECK_AFTER, "vm-running", as_before ? CHECK_PASS : CHECK_WARN,
-                     "%s", state);
+        report_check(backup->report, CHECK_AFTER, CHECK_NAME_VM_RUNNING,
+                     as_before ? CHECK_PASS : CHECK_WARN, "%s", state);
         if (!as_before)
                 report_warning(
                         backup->report,
                         "%s was %s before its backup and is %s after it (orch did not do that)",
                         backup->vm->name, was_running ? "running" : "off", state);
         if (!was_running || !as_before || backup->method != VM_METHOD_QUIESCE) {
-                report_check(backup->report, CHECK_AFTER, "vm-responsive", CHECK_SKIP,
+                report_check(backup->report, CHECK_AFTER, CHECK_NAME_VM_RESPONSIVE, CHECK_SKIP,
                              "no guest agent is in use");
                 return 0;
         }
         enum agent_state agent = AGENT_MUTE;
         if (backup->host->ops->agent_state(backup->host, backup->uuid, &agent, err) < 0)
                 return -1;
-        report_check(backup->report, CHECK_AFTER, "vm-responsive",
+        report_check(backup->report, CHECK_AFTER, CHECK_NAME_VM_RESPONSIVE,
                      agent == AGENT_ANSWERS ? CHECK_PASS : CHECK_WARN, "the guest agent %s",
                      agent == AGENT_ANSWERS ? "answers" : "does not answer");
         if (agent != AGENT_ANSWERS)
@@ -197,7 +197,7 @@ static int check_nothing_left(struct backup *backup, struct error **err)
         if (*left)
                 return error_set(err, ERROR_INTERNAL, "files of this job are left on %s: %s",
                                  backup->host->name, left);
-        report_check(backup->report, CHECK_AFTER, "no-overlay-left", CHECK_PASS,
+        report_check(backup->report, CHECK_AFTER, CHECK_NAME_NO_OVERLAY_LEFT, CHECK_PASS,
                      "%zu disks on their own files, no file of orch", backup->n_disks);
         return 0;
 }
@@ -243,12 +243,12 @@ static int read_back(struct backup *backup, struct error **err)
                         return -1;
         uint64_t stored = metadata_stored_bytes(backup->metadata);
         _cleanup_free_ char *size = format_bytes(stored);
-        report_check(backup->report, CHECK_AFTER, "files-present", CHECK_PASS,
+        report_check(backup->report, CHECK_AFTER, CHECK_NAME_FILES_PRESENT, CHECK_PASS,
                      "%zu disk files, none empty, %s", backup->n_disks, size);
-        report_check(backup->report, CHECK_AFTER, "checksums-verified", CHECK_PASS,
+        report_check(backup->report, CHECK_AFTER, CHECK_NAME_CHECKSUMS_VERIFIED, CHECK_PASS,
                      "SHA-256 of %s read back through %s", size,
                      repository_path(backup->repository));
-        report_check(backup->report, CHECK_AFTER, "images-checked", CHECK_PASS,
+        report_check(backup->report, CHECK_AFTER, CHECK_NAME_IMAGES_CHECKED, CHECK_PASS,
                      "qemu-img check of %zu images, virtual sizes as the source's",
                      backup->n_disks);
         return 0;
@@ -259,13 +259,13 @@ int backup_verify(struct backup *backup, struct error **err)
         if (check_vm_after(backup, err) < 0 || backup_disarm(backup, err) < 0)
                 return -1;
         if (check_nothing_left(backup, err) < 0) {
-                report_check(backup->report, CHECK_AFTER, "no-overlay-left", CHECK_FAIL, "%s",
-                             error_message(err ? *err : NULL));
+                report_check(backup->report, CHECK_AFTER, CHECK_NAME_NO_OVERLAY_LEFT, CHECK_FAIL,
+                             "%s", error_message(err ? *err : NULL));
                 return -1;
         }
         if (read_back(backup, err) < 0) {
-                report_check(backup->report, CHECK_AFTER, "checksums-verified", CHECK_FAIL, "%s",
-                             error_message(err ? *err : NULL));
+                report_check(backup->report, CHECK_AFTER, CHECK_NAME_CHECKSUMS_VERIFIED, CHECK_FAIL,
+                             "%s", error_message(err ? *err : NULL));
                 return -1;
         }
         return 0;
@@ -280,7 +280,7 @@ static int write_metadata(struct backup *backup, struct error **err)
                 metadata_parse(draft, strlen(draft), err);
         if (!again)
                 return error_prefix(err, "the metadata of this backup cannot be read back");
-        report_check(backup->report, CHECK_AFTER, "metadata-created", CHECK_PASS,
+        report_check(backup->report, CHECK_AFTER, CHECK_NAME_METADATA_CREATED, CHECK_PASS,
                      "reads back, format %d", again->format);
         _cleanup_free_ char *text = metadata_format(backup->metadata);
         return staging_write_file(backup->staging, "backup-metadata.json", 0644, text, strlen(text),
@@ -332,8 +332,8 @@ int backup_publish(struct backup *backup, struct error **err)
             staging_publish(backup->staging, backup->point, err) < 0)
                 return -1;
         backup->published = true;
-        undo_settle(&backup->undo, "staging");
-        undo_settle(&backup->undo, "checkpoint");
+        undo_settle(&backup->undo, UNDO_NAME_STAGING);
+        undo_settle(&backup->undo, UNDO_NAME_CHECKPOINT);
         report_step_end(backup->report, STEP_DONE, "%s", staging_relative_path(backup->staging));
         return 0;
 }

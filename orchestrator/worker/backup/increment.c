@@ -67,7 +67,7 @@ void increment_mark(struct backup *backup)
         _cleanup_free_ struct checkpoint_disk *disks = list_disks(backup, &n);
         _cleanup_free_ char *xml = checkpoint_xml_make(backup->tag, disks, n);
         _cleanup_error_ struct error *error = NULL;
-        undo_push(&backup->undo, "checkpoint", undo_checkpoint, backup);
+        undo_push(&backup->undo, UNDO_NAME_CHECKPOINT, undo_checkpoint, backup);
         if (backup->host->ops->checkpoint_create(backup->host, backup->uuid, xml, &error) == 0)
                 return;
         backup->keeps_chain = false;
@@ -123,8 +123,8 @@ int increment_begin(struct backup *backup, struct error **err)
         _cleanup_free_ char *checkpoint =
                 backup->keeps_chain ? checkpoint_xml_make(backup->tag, disks, n) : NULL;
         if (checkpoint)
-                undo_push(&backup->undo, "checkpoint", undo_checkpoint, backup);
-        undo_push(&backup->undo, "increment", undo_increment, backup);
+                undo_push(&backup->undo, UNDO_NAME_CHECKPOINT, undo_checkpoint, backup);
+        undo_push(&backup->undo, UNDO_NAME_INCREMENT, undo_increment, backup);
         return backup->host->ops->backup_begin(backup->host, backup->uuid, xml, checkpoint, err);
 }
 
@@ -218,7 +218,7 @@ static int stand_on_parent(struct backup *backup, struct backup_disk *disk, stru
 int increment_finish(struct backup *backup, struct error **err)
 {
         uint64_t total = 0;
-        report_step(backup->report, "increment");
+        report_step(backup->report, STEP_NAME_INCREMENT);
         if (wait_for_job(backup, err) < 0)
                 return -1;
         for (size_t i = 0; i < backup->n_disks; i++) {
@@ -235,6 +235,6 @@ int increment_clean(struct backup *backup, struct error **err)
 {
         if (remove_scratch(backup, err) < 0)
                 return -1;
-        undo_settle(&backup->undo, "increment");
+        undo_settle(&backup->undo, UNDO_NAME_INCREMENT);
         return 0;
 }

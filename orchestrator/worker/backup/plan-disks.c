@@ -121,14 +121,14 @@ int backup_plan_disks(struct backup *backup, struct error **err)
                 strbuf_add(&refused, "the VM has no disk to back up (with config_only: true its "
                                      "configuration alone is saved)");
         if (refused.length) {
-                report_check(backup->report, CHECK_BEFORE, "disks-protectable", CHECK_FAIL, "%s",
-                             refused.data);
+                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_DISKS_PROTECTABLE, CHECK_FAIL,
+                             "%s", refused.data);
                 return error_set(
                         err, ERROR_REFUSED,
                         "%s: %s. Name such disks in exclude_disks to back up the VM without them",
                         backup->vm->name, refused.data);
         }
-        report_check(backup->report, CHECK_BEFORE, "disks-protectable", CHECK_PASS,
+        report_check(backup->report, CHECK_BEFORE, CHECK_NAME_DISKS_PROTECTABLE, CHECK_PASS,
                      "%zu of %zu disks go into the point", backup->n_disks, backup->live->n_disks);
         return 0;
 }

@@ -23,7 +23,6 @@ void report_init(struct report *report, const char *vm, struct metadata *metadat
 void report_done(struct report *report)
 {
         strbuf_done(&report->log);
-        free(report->step);
         *report = (struct report){ 0 };
 }
 
@@ -54,13 +53,13 @@ static void send_step(struct report *report, const char *step, enum step_state s
         send_event(report, event);
 }
 
-void report_step(struct report *report, const char *step)
+void report_step(struct report *report, enum step_name step)
 {
         if (report->step)
                 report_step_end(report, STEP_DONE, NULL);
-        report->step = xstrdup(step);
+        report->step = step;
         report->step_started_ms = clock_monotonic_ms();
-        send_step(report, step, STEP_BEGIN, NULL, 0);
+        send_step(report, step_name_text(step), STEP_BEGIN, NULL, 0);
 }
 
 #pragma GCC diagnostic push
@@ -79,17 +78,18 @@ void report_step_end(struct report *report, enum step_state state, const char *f
         va_start(ap, format);
         _cleanup_free_ char *text = format_optional(format, ap);
         va_end(ap);
-        _cleanup_free_ char *step = TAKE_PTR(report->step);
+        const char *step = step_name_text(report->step);
+        report->step = STEP_NAME_NONE;
         send_step(report, step, state, text, clock_monotonic_ms() - report->step_started_ms);
 }
 
-void report_undone(struct report *report, const char *step, const struct error *error)
+void report_undone(struct report *report, enum undo_name undone, const struct error *error)
 {
-        send_step(report, step, error ? STEP_FAILED : STEP_UNDONE, error ? error->message : NULL,
-                  0);
+        send_step(report, undo_name_text(undone), error ? STEP_FAILED : STEP_UNDONE,
+                  error ? error->message : NULL, 0);
 }
 
-void report_check(struct report *report, enum check_phase phase, const char *name,
+void report_check(struct report *report, enum check_phase phase, enum check_name name,
                   enum check_verdict verdict, const char *format, ...)
 {
         va_list ap;
@@ -97,18 +97,19 @@ void report_check(struct report *report, enum check_phase phase, const char *nam
         _cleanup_free_ char *measured = xvasprintf(format, ap);
         va_end(ap);
         if (report->metadata)
-                metadata_add_check(report->metadata, phase, name, verdict, measured);
+                metadata_add_check(report->metadata, phase, check_name_text(name), verdict,
+                                   measured);
         _cleanup_(event_freep) struct event *event = event_new(EVENT_CHECK);
         event->check.phase = phase;
-        event->check.name = xstrdup(name);
+        event->check.name = xstrdup(check_name_text(name));
         event->check.verdict = verdict;
         event->check.measured = xstrdup(measured);
         send_event(report, event);
         /* A passed check is no line on a terminal, but backup.log has all of them. */
         if (verdict == CHECK_PASS) {
                 _cleanup_free_ char *clean = str_one_line(measured, 400);
-                strbuf_addf(&report->log, "         %s check %s: passed, %s\n", report->vm, name,
-                            clean);
+                strbuf_addf(&report->log, "         %s check %s: passed, %s\n", report->vm,
+                            check_name_text(name), clean);
         }
 }
 
@@ -230,4 +231,12 @@ void report_result(struct report *report, const char *status, const char *path,
                 event->metadata = json_loads(text, 0, NULL);
         }
         send_event(report, event);
+}
+
+int report_failure(struct report *report, const char *path, struct error *failure)
+{
+        bool cancelled = failure->kind == ERROR_CANCELLED;
+        report_result(report, cancelled ? "cancelled" : "failed", path, failure);
+        error_free(failure);
+        return cancelled ? STATUS_CANCELLED : STATUS_JOB_FAILED;
 }

@@ -7,14 +7,16 @@
 
 #include "base/error.h"
 #include "base/strings.h"
+#include "schema/records/exit-status.h"
 #include "schema/records/messages.h"
 #include "schema/records/metadata.h"
+#include "schema/records/steps.h"
 
 struct report {
         const char *vm;            /* for the log's lines; not owned */
         struct metadata *metadata; /* gets checks and warnings; not owned; may be NULL */
         struct strbuf log;         /* backup.log so far */
-        char *step;                /* the step under way; owned */
+        enum step_name step;       /* the step under way; STEP_NAME_NONE: none is */
         int64_t job_started_ms;    /* monotonic */
         int64_t step_started_ms;   /* monotonic */
         int64_t progress_sent_ms;  /* monotonic; progress is sent at most twice a second */
@@ -27,13 +29,13 @@ void report_init(struct report *report, const char *vm, struct metadata *metadat
 void report_done(struct report *report);
 
 /* A step begins; the one before, if it is still open, ends as done. */
-void report_step(struct report *report, const char *step);
+void report_step(struct report *report, enum step_name step);
 /* Ends the step under way. `detail` may be NULL. */
 void report_step_end(struct report *report, enum step_state state, const char *format, ...)
         _printf_(3, 4);
-/* A step that was undone, or whose undo failed. */
-void report_undone(struct report *report, const char *step, const struct error *error);
-void report_check(struct report *report, enum check_phase phase, const char *name,
+/* A step was undone, or (`error`) its undo failed. */
+void report_undone(struct report *report, enum undo_name undone, const struct error *error);
+void report_check(struct report *report, enum check_phase phase, enum check_name name,
                   enum check_verdict verdict, const char *format, ...) _printf_(5, 6);
 void report_warning(struct report *report, const char *format, ...) _printf_(2, 3);
 /* A warning that a person should know at once. */
@@ -55,3 +57,6 @@ void report_state(struct report *report, const char *path, const struct point_st
 /* The last event. `path` and `error` may be NULL. */
 void report_result(struct report *report, const char *status, const char *path,
                    const struct error *error);
+/* The last event of a job that failed or was cancelled, by the kind of `failure`, which is freed.
+ * Returns the worker's exit status (schema/records/exit-status.h). `path` may be NULL. */
+int report_failure(struct report *report, const char *path, struct error *failure);

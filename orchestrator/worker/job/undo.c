@@ -4,18 +4,23 @@
 #include <assert.h>
 #include <string.h>
 
-void undo_push(struct undo_stack *stack, const char *name,
+void undo_push(struct undo_stack *stack, enum undo_name name,
                int (*undo)(void *data, struct error **err), void *data)
 {
         assert(stack->count < UNDO_MAX);
-        stack->entries[stack->count++] =
-                (struct undo_entry){ .name = name, .undo = undo, .data = data };
+        size_t at = stack->count;
+        while (at > 0 && stack->entries[at - 1].name < name)
+                at--;
+        memmove(&stack->entries[at + 1], &stack->entries[at],
+                (stack->count - at) * sizeof stack->entries[0]);
+        stack->entries[at] = (struct undo_entry){ .name = name, .undo = undo, .data = data };
+        stack->count++;
 }
 
-void undo_settle(struct undo_stack *stack, const char *name)
+void undo_settle(struct undo_stack *stack, enum undo_name name)
 {
         for (size_t i = stack->count; i-- > 0;) {
-                if (strcmp(stack->entries[i].name, name) != 0)
+                if (stack->entries[i].name != name)
                         continue;
                 memmove(&stack->entries[i], &stack->entries[i + 1],
                         (stack->count - i - 1) * sizeof stack->entries[0]);

@@ -145,7 +145,7 @@ int backup_repair(struct backup *backup, struct error **err)
 /* The VM must not wait on its overlay for a share that is away. */
 static void open_share(struct backup *backup, struct error **ret_problem)
 {
-        report_step(backup->report, "open-share");
+        report_step(backup->report, STEP_NAME_OPEN_SHARE);
         backup->repository = worker_open_repository(backup->settings, backup->request, ret_problem);
         if (*ret_problem)
                 report_step_end(backup->report, STEP_FAILED,
@@ -159,7 +159,7 @@ static int recover_restores(struct backup *backup, struct error **err)
         size_t repaired = 0;
         if (!backup->repository)
                 return 0;
-        report_step(backup->report, "restores");
+        report_step(backup->report, STEP_NAME_RESTORES);
         if (restore_recover(backup->repository, backup->settings, backup->inventory,
                             backup->request->vm, backup->request->dry_run, backup->report,
                             &repaired, err) < 0)
@@ -181,7 +181,7 @@ static int recover_unlisted(struct backup *backup, struct error **err)
             restores_scan(backup->repository, name, &journals, err) < 0)
                 return -1;
         if (journals.count == 0) {
-                report_step(backup->report, "restores"); /* the share is open */
+                report_step(backup->report, STEP_NAME_RESTORES); /* the share is open */
                 return error_set(
                         err, ERROR_CONFIG,
                         "the inventory has no VM named %s, and no restore of one is unfinished",
@@ -192,10 +192,10 @@ static int recover_unlisted(struct backup *backup, struct error **err)
 
 static int locate_and_repair(struct backup *backup, struct error **err)
 {
-        report_step(backup->report, "locate");
+        report_step(backup->report, STEP_NAME_LOCATE);
         if (backup_locate(backup, err) < 0)
                 return -1;
-        report_step(backup->report, "repair");
+        report_step(backup->report, STEP_NAME_REPAIR);
         return backup_repair(backup, err);
 }
 
@@ -204,7 +204,7 @@ static int remove_tests(struct backup *backup, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         size_t count = 0;
-        report_step(backup->report, "test-domains");
+        report_step(backup->report, STEP_NAME_TEST_DOMAINS);
         if (recover_tests(backup, false, &count, &error) == 0) {
                 report_step_end(backup->report, STEP_DONE, "%zu leftovers %s", count,
                                 backup->request->dry_run ? "found" : "removed");
@@ -255,5 +255,5 @@ int recover_run(const struct job_request *request, const struct settings *settin
             report->step)
                 report_step_end(report, STEP_FAILED, "%s", failure->message);
         report_result(report, failure ? "failed" : "ok", NULL, failure);
-        return failure ? 1 : 0;
+        return failure ? STATUS_JOB_FAILED : STATUS_OK;
 }

@@ -64,8 +64,8 @@ int restore_refuse_damaged(struct restore *restore, const struct point *point, c
         _cleanup_free_ char *problem =
                 xasprintf("%s%s%s%s", own ? "" : "it builds on the point ", own ? "" : point->name,
                           own ? "" : ", which is damaged: ", all);
-        report_check(restore->report, restore->reading ? CHECK_AFTER : CHECK_BEFORE, "checksums",
-                     CHECK_FAIL, "%s", problem);
+        report_check(restore->report, restore->reading ? CHECK_AFTER : CHECK_BEFORE,
+                     CHECK_NAME_CHECKSUMS, CHECK_FAIL, "%s", problem);
         return restore_refuse_point(restore, point, problem, err);
 }
 
@@ -74,7 +74,7 @@ void restore_tell_checksums(struct restore *restore, enum check_phase phase, uin
         size_t count = strv_length(restore->chain);
         const char *points = count == 1 ? "point" : "points";
         _cleanup_free_ char *size = format_bytes(bytes);
-        report_check(restore->report, phase, "checksums", CHECK_PASS,
+        report_check(restore->report, phase, CHECK_NAME_CHECKSUMS, CHECK_PASS,
                      "%zu %s, %s read back and as published", count, points, size);
         report_step_end(restore->report, STEP_DONE, "%s in %zu %s", size, count, points);
 }

@@ -10,7 +10,7 @@
 
 #define GIB (UINT64_C(1) << 30)
 
-static void verdict(struct restore *restore, const char *name, struct error *problem,
+static void verdict(struct restore *restore, enum check_name name, struct error *problem,
                     struct error **first)
 {
         if (!problem)
@@ -37,9 +37,9 @@ static void check_share(struct restore *restore, const struct host_probe *probe,
                           probe->repository_uuid ? probe->repository_uuid : "no repository",
                           repository_uuid(restore->repository));
         else
-                report_check(restore->report, CHECK_BEFORE, "share-on-hypervisor", CHECK_PASS,
-                             "%s, %s", restore->host_repository, probe->mount_type);
-        verdict(restore, "share-on-hypervisor", problem, first);
+                report_check(restore->report, CHECK_BEFORE, CHECK_NAME_SHARE_ON_HYPERVISOR,
+                             CHECK_PASS, "%s, %s", restore->host_repository, probe->mount_type);
+        verdict(restore, CHECK_NAME_SHARE_ON_HYPERVISOR, problem, first);
 }
 
 static void check_tools(struct restore *restore, const struct host_probe *probe,
@@ -50,8 +50,9 @@ static void check_tools(struct restore *restore, const struct host_probe *probe,
         if (*missing)
                 error_set(&problem, ERROR_CONFIG, "%s lacks %s", restore->entry->name, missing);
         else
-                report_check(restore->report, CHECK_BEFORE, "host-tools", CHECK_PASS, "all there");
-        verdict(restore, "host-tools", problem, first);
+                report_check(restore->report, CHECK_BEFORE, CHECK_NAME_HOST_TOOLS, CHECK_PASS,
+                             "all there");
+        verdict(restore, CHECK_NAME_HOST_TOOLS, problem, first);
 }
 
 /* Folders that tell the same free bytes are taken for one file system: at worst more is asked for
@@ -81,10 +82,10 @@ static void check_room(struct restore *restore, const struct host_probe *probe,
                                   restore->entry->name, free_text, folder, needed_text,
                                   restore->settings->checks.hypervisor_low_water_gib);
                 else
-                        report_check(restore->report, CHECK_BEFORE, "room", CHECK_PASS,
+                        report_check(restore->report, CHECK_BEFORE, CHECK_NAME_ROOM, CHECK_PASS,
                                      "%s: %s free, %s needed", folder, free_text, needed_text);
                 bool failed = problem != NULL;
-                verdict(restore, "room", problem, first);
+                verdict(restore, CHECK_NAME_ROOM, problem, first);
                 if (failed)
                         return;
         }
@@ -99,7 +100,7 @@ static void check_path(struct restore *restore, char kind, const char *path, boo
                           "%s has %s already, and nothing is written over it: move it away, or "
                           "name another place with --images",
                           restore->entry->name, path);
-        verdict(restore, "paths-free", problem, first);
+        verdict(restore, CHECK_NAME_PATHS_FREE, problem, first);
 }
 
 /* What lies in the way of firmware state is an older one of the same machine, which is set
@@ -123,7 +124,7 @@ static void check_firmware_path(struct restore *restore, char kind,
                           "when nobody needs it, and restore "
                           "again",
                           restore->entry->name, firmware->path, firmware->what);
-        verdict(restore, "paths-free", problem, first);
+        verdict(restore, CHECK_NAME_PATHS_FREE, problem, first);
 }
 
 /* Nothing that is there is written over: what belongs to the replaced machine is set aside; else it
@@ -149,7 +150,7 @@ static int check_paths(struct restore *restore, struct error **first, struct err
         if (restore->tpm.what)
                 check_firmware_path(restore, kinds[at], &restore->tpm, first);
         if (!*first)
-                report_check(restore->report, CHECK_BEFORE, "paths-free", CHECK_PASS,
+                report_check(restore->report, CHECK_BEFORE, CHECK_NAME_PATHS_FREE, CHECK_PASS,
                              "%zu disks, none is written over another file", restore->n_disks);
         return 0;
 }
@@ -201,10 +202,10 @@ static int check_networks(struct restore *restore, const struct domain_needs *ne
                           "OLD=NEW",
                           restore->entry->name, list);
         else
-                report_check(restore->report, CHECK_BEFORE, "networks", CHECK_PASS,
+                report_check(restore->report, CHECK_BEFORE, CHECK_NAME_NETWORKS, CHECK_PASS,
                              "%zu networks and %zu bridges or interfaces are there",
                              strv_length(needs->networks), strv_length(links));
-        verdict(restore, "networks", problem, first);
+        verdict(restore, CHECK_NAME_NETWORKS, problem, first);
         return 0;
 }
 
@@ -224,10 +225,10 @@ static int check_files(struct restore *restore, const struct domain_needs *needs
                 error_set(&problem, ERROR_REFUSED, "%s lacks files that the VM is started with: %s",
                           restore->entry->name, list);
         else
-                report_check(restore->report, CHECK_BEFORE, "host-files", CHECK_PASS,
+                report_check(restore->report, CHECK_BEFORE, CHECK_NAME_HOST_FILES, CHECK_PASS,
                              "%zu files (emulator, firmware, kernel) are there",
                              strv_length(needs->files));
-        verdict(restore, "host-files", problem, first);
+        verdict(restore, CHECK_NAME_HOST_FILES, problem, first);
         return 0;
 }
 
@@ -248,9 +249,9 @@ static int check_tpm(struct restore *restore, const struct domain_needs *needs,
                           "there",
                           restore->entry->name, needs->tpm_version);
         else
-                report_check(restore->report, CHECK_BEFORE, "tpm", CHECK_PASS, "%s is there",
-                             swtpm);
-        verdict(restore, "tpm", problem, first);
+                report_check(restore->report, CHECK_BEFORE, CHECK_NAME_TPM, CHECK_PASS,
+                             "%s is there", swtpm);
+        verdict(restore, CHECK_NAME_TPM, problem, first);
         return 0;
 }
 

@@ -167,7 +167,7 @@ int restore_copy(struct restore *restore, struct error **err)
         for (size_t i = 0; i < restore->n_disks; i++) {
                 const struct restore_disk *disk = &restore->disks[i];
                 _cleanup_free_ char *size = format_bytes(disk->needed_bytes);
-                report_step(restore->report, "copy");
+                report_step(restore->report, STEP_NAME_COPY);
                 if (copy_disk(restore, disk, err) < 0)
                         return -1;
                 report_step_end(restore->report, STEP_DONE, "disk %s, %s", disk->saved->target,
@@ -217,7 +217,7 @@ int restore_compare(struct restore *restore, struct error **err)
         for (size_t i = 0; i < restore->n_disks; i++)
                 if (compare_disk(restore, &restore->disks[i], err) < 0)
                         return -1;
-        report_check(restore->report, CHECK_AFTER, "compared", CHECK_PASS,
+        report_check(restore->report, CHECK_AFTER, CHECK_NAME_COMPARED, CHECK_PASS,
                      "%zu disks hold what the point holds", restore->n_disks);
         return 0;
 }

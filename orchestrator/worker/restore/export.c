@@ -85,8 +85,8 @@ static int check_room(struct restore *restore, struct error **err)
         if (free_bytes < needed)
                 return error_set(err, ERROR_NOSPACE, "%s has %s free, but %s are needed",
                                  restore->folder, free_text, needed_text);
-        report_check(restore->report, CHECK_BEFORE, "room", CHECK_PASS, "%s: %s free, %s needed",
-                     restore->folder, free_text, needed_text);
+        report_check(restore->report, CHECK_BEFORE, CHECK_NAME_ROOM, CHECK_PASS,
+                     "%s: %s free, %s needed", restore->folder, free_text, needed_text);
         return 0;
 }
 
@@ -117,13 +117,13 @@ static int read_inode(struct restore *restore, struct restore_item *item, struct
 
 static int write_out(struct restore *restore, const char *xml_path, struct error **err)
 {
-        undo_push(&restore->undo, "export", undo_export, restore);
+        undo_push(&restore->undo, UNDO_NAME_EXPORT, undo_export, restore);
         if (restore_copy(restore, err) < 0)
                 return -1;
-        report_step(restore->report, "compare");
+        report_step(restore->report, STEP_NAME_COMPARE);
         if (restore_compare(restore, err) < 0 || restore_end_reading(restore, err) < 0)
                 return -1;
-        report_step(restore->report, "rename");
+        report_step(restore->report, STEP_NAME_RENAME);
         for (size_t i = 0; i < restore->journal->n_items; i++)
                 if (read_inode(restore, &restore->journal->items[i], err) < 0)
                         return -1;
@@ -132,7 +132,7 @@ static int write_out(struct restore *restore, const char *xml_path, struct error
             fs_write_file(xml_path, 0600, restore->definition, strlen(restore->definition), err) <
                     0)
                 return -1;
-        undo_settle(&restore->undo, "export");
+        undo_settle(&restore->undo, UNDO_NAME_EXPORT);
         report_step_end(restore->report, STEP_DONE, "%zu disks and %s, in %s on %s",
                         restore->n_disks, path_base(xml_path), restore->folder,
                         restore->host->name);
@@ -146,7 +146,7 @@ int restore_export(struct restore *restore, struct error **err)
         restore->name =
                 xstrdup(restore->options.name ? restore->options.name : restore->request->vm);
         restore->uuid = xstrdup(restore->new_machine ? "" : restore->xml->uuid);
-        report_step(restore->report, "plan");
+        report_step(restore->report, STEP_NAME_PLAN);
         plan(restore);
         _cleanup_free_ char *xml_path = xasprintf("%s/%s.xml", restore->folder, restore->name);
         if (restore_make_definition(restore, true, err) < 0 || check(restore, xml_path, err) < 0)

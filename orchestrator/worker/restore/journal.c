@@ -108,7 +108,7 @@ int restore_begin(struct restore *restore, struct error **err)
                                : error_set(err, ERROR_BUSY, "a restore of the job %s runs already",
                                            restore->request->job);
         restore->journal = new_journal(restore);
-        undo_push(&restore->undo, "restore", undo_restore, restore);
+        undo_push(&restore->undo, UNDO_NAME_RESTORE, undo_restore, restore);
         plan_asides(restore);
         if (restore->original_xml && note_original(restore, err) < 0)
                 return -1;
@@ -123,13 +123,13 @@ static int note_completion(struct restore *restore, struct error **err)
         enum restore_phase before = journal->phase;
         journal->phase = journal->instant ? RESTORE_PULLING : RESTORE_DONE;
         if (restores_write(restore->repository, journal, err) == 0) {
-                undo_settle(&restore->undo, "restore");
+                undo_settle(&restore->undo, UNDO_NAME_RESTORE);
                 return 0;
         }
         journal->phase = before;
         if (before != RESTORE_STARTING)
                 return -1;
-        undo_settle(&restore->undo, "restore");
+        undo_settle(&restore->undo, UNDO_NAME_RESTORE);
         return error_prefix(err,
                             "%s is restored and started on %s, which cannot be noted on the share "
                             "(once it is there: orch recover %s)",

@@ -164,7 +164,7 @@ int restore_verify_point(struct restore *restore, struct error **err)
                 restore_tell_checksums(restore, CHECK_BEFORE, bytes);
                 return 0;
         }
-        report_check(restore->report, CHECK_BEFORE, "untouched", CHECK_PASS,
+        report_check(restore->report, CHECK_BEFORE, CHECK_NAME_UNTOUCHED, CHECK_PASS,
                      "no file was touched since all were last read back; the disks are read once "
                      "more while they are copied");
         report_step_end(

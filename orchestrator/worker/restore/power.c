@@ -48,7 +48,7 @@ int restore_stop_original(struct restore *restore, struct error **err)
         bool off = false;
         if (!restore->original_xml)
                 return 0;
-        report_step(restore->report, "stop-original");
+        report_step(restore->report, STEP_NAME_STOP_ORIGINAL);
         if (restore_look_again(restore, err) < 0 ||
             restore_enter_phase(restore, RESTORE_STOPPING, err) < 0 ||
             read_original_state(restore, &state, err) < 0)

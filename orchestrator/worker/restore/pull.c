@@ -168,11 +168,11 @@ static int look(struct pull *pull, struct error **err)
 
 int restore_leave_pulling(struct restore *restore, struct error **err)
 {
-        if (restore->report->step && !streq(restore->report->step, "pull"))
+        if (restore->report->step && restore->report->step != STEP_NAME_PULL)
                 report_step_end(restore->report, STEP_FAILED, "%s",
                                 error_message(err ? *err : NULL));
         if (!restore->report->step)
-                report_step(restore->report, "pull");
+                report_step(restore->report, STEP_NAME_PULL);
         return -1;
 }
 
@@ -180,7 +180,7 @@ int restore_leave_pulling(struct restore *restore, struct error **err)
 static int verify_late(struct restore *restore, struct error **ret_damage, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
-        report_step(restore->report, "checksums");
+        report_step(restore->report, STEP_NAME_CHECKSUMS);
         if (restore_verify_point(restore, &error) < 0 && error->kind != ERROR_CORRUPT)
                 return error_propagate(err, TAKE_PTR(error));
         if (error) {
@@ -191,7 +191,7 @@ static int verify_late(struct restore *restore, struct error **ret_damage, struc
                 report_step_end(restore->report, STEP_FAILED, "%s", error->message);
                 report_warning(restore->report, "%s", (*ret_damage)->message);
         }
-        report_step(restore->report, "pull");
+        report_step(restore->report, STEP_NAME_PULL);
         return 0;
 }
 
@@ -259,7 +259,7 @@ int restore_pull(struct restore *restore, struct error **err)
                 .state = PULL_RUNS,
         };
         struct error *damage = NULL;
-        report_step(restore->report, "pull");
+        report_step(restore->report, STEP_NAME_PULL);
         if (look_again(restore, &pull, err) < 0 || verify_late(restore, &damage, err) < 0 ||
             wait_until_pulled(restore, &pull, err) < 0 ||
             restore_close_pulled(restore->repository, restore->journal, err) < 0) {
@@ -297,7 +297,7 @@ int restore_resume_pull(struct repository *repository, struct restore_journal *j
                            journal->job, journal->vm);
                 return 0;
         }
-        report_step(report, "pull");
+        report_step(report, STEP_NAME_PULL);
         if (look(&pull, err) < 0 || (pull.state != PULL_DONE && pull.state != PULL_GONE &&
                                      restore_renew_lease(repository, journal, err) < 0))
                 return -1;

@@ -156,7 +156,7 @@ int restore_end_reading(struct restore *restore, struct error **err)
 {
         if (!restore->reading)
                 return 0;
-        report_step(restore->report, "checksums");
+        report_step(restore->report, STEP_NAME_CHECKSUMS);
         if (await_reading(restore, err) < 0)
                 return -1;
         restore_tell_checksums(restore, CHECK_AFTER, restore->reading->before_bytes);

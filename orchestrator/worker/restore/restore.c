@@ -12,44 +12,11 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "transports/local-host.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/job/cancel.h"
 #include "worker/job/connect.h"
 #include "worker/job/names.h"
+#include "worker/job/step-table.h"
 #include "worker/restore/restore-internal.h"
-
-enum when { ALWAYS, NEVER_INSTANT, ONLY_INSTANT };
-
-struct step {
-        const char *name; /* as in events; NULL: the step reports its own parts */
-        int (*run)(struct restore *restore, struct error **err);
-        bool changes; /* not in a dry run */
-        enum when when;
-};
-
-static const struct step steps[] = {
-        { "point", restore_choose_point, false },
-        { "checksums", restore_verify_point, false, NEVER_INSTANT },
-        { "original", restore_find_original, false },
-        { "target", restore_choose_target, false },
-        { "plan", restore_plan, false },
-        { "layers", restore_find_layers, false, ONLY_INSTANT },
-        { "checks-before", restore_check, false },
-        { "journal", restore_begin, true },
-        { "overlays", restore_lay_overlays, true, ONLY_INSTANT },
-        { NULL, restore_copy, true, NEVER_INSTANT },
-        { "compare", restore_compare, true, NEVER_INSTANT },
-        { NULL, restore_end_reading, true, NEVER_INSTANT },
-        { NULL, restore_stop_original, true },
-        { "rename", restore_move, true },
-        { "define", restore_define, true },
-};
-
-static const struct step export_steps[] = {
-        { "point", restore_choose_point, false },
-        { "checksums", restore_verify_point, false },
-        { NULL, restore_export, false },
-};
 
 static int open_repository(struct restore *restore, struct error **err)
 {
@@ -60,57 +27,81 @@ static int open_repository(struct restore *restore, struct error **err)
         return 0;
 }
 
-static int run_step(struct restore *restore, const struct step *step, struct error **err)
+/* The step "start" is over when the guest answers: await_guest(). */
+static int start_machine(struct restore *restore, struct error **err)
 {
-        if (step->when != ALWAYS && restore->options.instant != (step->when == ONLY_INSTANT))
+        report_step(restore->report, STEP_NAME_START);
+        return restore_start(restore, err);
+}
+
+/* A guest that does not answer keeps an instant restore from its end, and nothing more: its disks
+ * are pulled all the same, by whoever takes the pull up. */
+static int await_guest(struct restore *restore, struct error **err)
+{
+        if (restore_await(restore, err) == 0)
                 return 0;
-        if (step->changes && restore->dry_run)
-                return 0;
-        if (worker_check_cancelled(err) < 0)
-                return -1;
-        if (step->name)
-                report_step(restore->report, step->name);
-        if (step->run(restore, err) < 0)
-                return -1;
-        if (step->name)
-                report_step_end(restore->report, STEP_DONE, NULL);
+        return restore->options.instant ? restore_leave_pulling(restore, err) : -1;
+}
+
+/* An export needs no hypervisor. */
+static int use_local_host(struct restore *restore, struct error **err)
+{
+        (void)err;
+        restore->host = local_host_new();
+        restore->host_repository = repository_path(restore->repository);
         return 0;
 }
 
+/* The kinds of run: what is made, whether anything is changed at all, and whether the machine is
+ * started at the end. Each run has one bit. */
+enum {
+        DRY_PLAIN = 1 << 0,
+        DRY_INSTANT = 1 << 1,
+        PLAIN = 1 << 2,   /* copied, and left off */
+        START = 1 << 3,   /* copied, and started */
+        INSTANT = 1 << 4, /* started from the point, its disks pulled afterwards */
+        EXPORT = 1 << 5,
+        COPIES = PLAIN | START,
+        CHANGES = PLAIN | START | INSTANT,
+        PLANS = CHANGES | DRY_PLAIN | DRY_INSTANT,
+};
+
+DEFINE_STEP_TABLE(restore)
+
 /* A machine that replaces another is kept only once it has been started, where that was asked
  * for. */
-static int bring_to_life(struct restore *restore, struct error **err)
-{
-        bool starts = restore->options.start || restore->options.instant;
-        if (starts) {
-                report_step(restore->report, "start");
-                if (restore_start(restore, err) < 0)
-                        return -1;
-        }
-        if (restore_complete(restore, err) < 0)
-                return -1;
-        if (starts && restore_await(restore, err) < 0)
-                return restore->options.instant ? restore_leave_pulling(restore, err) : -1;
-        return restore->options.instant ? restore_pull(restore, err) : 0;
-}
+static const struct restore_step steps[] = {
+        { { STEP_NAME_OPEN_SHARE, PLANS | EXPORT }, open_repository },
+        { { STEP_NAME_NONE, EXPORT }, use_local_host },
+        { { STEP_NAME_POINT, PLANS | EXPORT }, restore_choose_point },
+        { { STEP_NAME_CHECKSUMS, COPIES | DRY_PLAIN | EXPORT }, restore_verify_point },
+        { { STEP_NAME_NONE, EXPORT }, restore_export },
+        { { STEP_NAME_ORIGINAL, PLANS }, restore_find_original },
+        { { STEP_NAME_TARGET, PLANS }, restore_choose_target },
+        { { STEP_NAME_PLAN, PLANS }, restore_plan },
+        { { STEP_NAME_LAYERS, INSTANT | DRY_INSTANT }, restore_find_layers },
+        { { STEP_NAME_CHECKS_BEFORE, PLANS }, restore_check },
+        { { STEP_NAME_JOURNAL, CHANGES }, restore_begin },
+        { { STEP_NAME_OVERLAYS, INSTANT }, restore_lay_overlays },
+        { { STEP_NAME_NONE, COPIES }, restore_copy },
+        { { STEP_NAME_COMPARE, COPIES }, restore_compare },
+        { { STEP_NAME_NONE, COPIES }, restore_end_reading },
+        { { STEP_NAME_NONE, CHANGES }, restore_stop_original },
+        { { STEP_NAME_RENAME, CHANGES }, restore_move },
+        { { STEP_NAME_DEFINE, CHANGES }, restore_define },
+        { { STEP_NAME_NONE, START | INSTANT, .runs_cancelled = true }, start_machine },
+        { { STEP_NAME_NONE, CHANGES, .runs_cancelled = true }, restore_complete },
+        { { STEP_NAME_NONE, START | INSTANT, .runs_cancelled = true }, await_guest },
+        { { STEP_NAME_NONE, INSTANT, .runs_cancelled = true }, restore_pull },
+};
 
-static int run_steps(struct restore *restore, struct error **err)
+static unsigned kind_of(const struct restore_options *options)
 {
-        bool exports = restore->options.export_folder;
-        const struct step *list = exports ? export_steps : steps;
-        size_t count = exports ? ARRAY_LENGTH(export_steps) : ARRAY_LENGTH(steps);
-        report_step(restore->report, "open-share");
-        if (open_repository(restore, err) < 0)
-                return -1;
-        report_step_end(restore->report, STEP_DONE, NULL);
-        if (exports) {
-                restore->host = local_host_new();
-                restore->host_repository = repository_path(restore->repository);
-        }
-        for (size_t i = 0; i < count; i++)
-                if (run_step(restore, &list[i], err) < 0)
-                        return -1;
-        return exports || restore->dry_run ? 0 : bring_to_life(restore, err);
+        if (options->export_folder)
+                return EXPORT;
+        if (options->dry_run)
+                return options->instant ? DRY_INSTANT : DRY_PLAIN;
+        return options->instant ? INSTANT : options->start ? START : PLAIN;
 }
 
 static int finish_failed(struct restore *restore, struct error *failure)
@@ -120,10 +111,7 @@ static int finish_failed(struct restore *restore, struct error *failure)
                 report_step_end(restore->report, STEP_FAILED, "%s", failure->message);
         undo_run_after(&restore->undo, restore->report, "Undoing the restore", restore->request->vm,
                        &failure);
-        bool cancelled = failure->kind == ERROR_CANCELLED;
-        report_result(restore->report, cancelled ? "cancelled" : "failed", NULL, failure);
-        error_free(failure);
-        return cancelled ? 5 : 1;
+        return report_failure(restore->report, NULL, failure);
 }
 
 static int finish_ok(struct restore *restore)
@@ -150,9 +138,11 @@ int restore_run(const struct job_request *request, const struct settings *settin
                 .journal_fd = -1,
         };
         struct error *failure = NULL;
+        bool over = false;
         int r = restore_options_read(request->options, &restore.options, &failure);
         restore.dry_run = restore.options.dry_run;
         if (r == 0)
-                r = run_steps(&restore, &failure);
+                r = run_restore_steps(&restore, steps, ARRAY_LENGTH(steps),
+                                      kind_of(&restore.options), report, &over, &failure);
         return r == 0 ? finish_ok(&restore) : finish_failed(&restore, failure);
 }

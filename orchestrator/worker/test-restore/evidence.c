@@ -64,13 +64,15 @@ static void save_screenshot(struct test_restore *test)
                 (void)job->host->ops->exec(job->host, argv, &options, &result, &error);
         const char *name = !error && result.status == 0 ? picture_name(&picture) : NULL;
         if (name && save(test, name, picture.data.data, picture.data.length, &error) == 0) {
-                test_restore_saw(test, "screenshot", CHECK_PASS, POINT_PROOF_FOLDER "/%s", name);
+                test_restore_saw(test, CHECK_NAME_SCREENSHOT, CHECK_PASS, POINT_PROOF_FOLDER "/%s",
+                                 name);
         } else {
                 _cleanup_free_ char *why = str_one_line(error           ? error->message
                                                         : result.errors ? result.errors
                                                                         : "",
                                                         200);
-                test_restore_saw(test, "screenshot", CHECK_SKIP, "none%s%s", *why ? ": " : "", why);
+                test_restore_saw(test, CHECK_NAME_SCREENSHOT, CHECK_SKIP, "none%s%s",
+                                 *why ? ": " : "", why);
         }
         strbuf_done(&picture.data);
 }
@@ -81,9 +83,10 @@ static void save_console(struct test_restore *test)
         bool any = test->console.length > 0;
         if (save(test, "console.log", any ? test->console.data : NULL, test->console.length,
                  &error) < 0)
-                test_restore_saw(test, "console-log", CHECK_SKIP, "not saved: %s", error->message);
+                test_restore_saw(test, CHECK_NAME_CONSOLE_LOG, CHECK_SKIP, "not saved: %s",
+                                 error->message);
         else
-                test_restore_saw(test, "console-log", any ? CHECK_PASS : CHECK_SKIP, "%s",
+                test_restore_saw(test, CHECK_NAME_CONSOLE_LOG, any ? CHECK_PASS : CHECK_SKIP, "%s",
                                  any ? POINT_PROOF_FOLDER "/console.log" : "nothing was on it");
 }
 
@@ -91,7 +94,7 @@ void test_restore_save_evidence(struct test_restore *test)
 {
         save_console(test);
         if (test->sight.ended)
-                test_restore_saw(test, "screenshot", CHECK_SKIP, "none: it had ended");
+                test_restore_saw(test, CHECK_NAME_SCREENSHOT, CHECK_SKIP, "none: it had ended");
         else
                 save_screenshot(test);
 }

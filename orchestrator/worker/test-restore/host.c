@@ -46,8 +46,9 @@ static int check_memory(struct test_restore *test, struct error **err)
         _cleanup_free_ char *available_text = format_bytes(available);
         _cleanup_free_ char *needed_text = format_bytes(needed);
         bool enough = available > needed;
-        report_check(job->report, CHECK_BEFORE, "host-memory", enough ? CHECK_PASS : CHECK_FAIL,
-                     "%s available, more than %s needed", available_text, needed_text);
+        report_check(job->report, CHECK_BEFORE, CHECK_NAME_HOST_MEMORY,
+                     enough ? CHECK_PASS : CHECK_FAIL, "%s available, more than %s needed",
+                     available_text, needed_text);
         return enough ? 0
                       : error_set(err, ERROR_BUSY,
                                   "%s has %s of memory available, and %s would take %s: its VMs "
@@ -66,9 +67,9 @@ static int check_room(struct test_restore *test, const struct host_probe *probe,
                 room == UINT64_MAX ? xstrdup("unknown") : format_bytes(room);
         _cleanup_free_ char *needed_text = format_bytes(needed);
         bool enough = room != UINT64_MAX && room > needed;
-        report_check(job->report, CHECK_BEFORE, "scratch-space", enough ? CHECK_PASS : CHECK_FAIL,
-                     "%s free in %s, more than %s needed", room_text, job->host_entry->scratch,
-                     needed_text);
+        report_check(job->report, CHECK_BEFORE, CHECK_NAME_SCRATCH_SPACE,
+                     enough ? CHECK_PASS : CHECK_FAIL, "%s free in %s, more than %s needed",
+                     room_text, job->host_entry->scratch, needed_text);
         return enough ? 0
                       : error_set(err, ERROR_NOSPACE,
                                   "%s has %s free in %s, more than %s is needed", job->host->name,
@@ -88,8 +89,8 @@ static int check_share(struct test_restore *test, const struct host_probe *probe
                                  job->host_repository, job->host->name,
                                  probe->repository_uuid ? probe->repository_uuid : "no marker",
                                  job->request->repository_uuid);
-        report_check(job->report, CHECK_BEFORE, "share-mounted", CHECK_PASS, "%s on %s, %s",
-                     job->host_repository, job->host->name, probe->mount_type);
+        report_check(job->report, CHECK_BEFORE, CHECK_NAME_SHARE_MOUNTED, CHECK_PASS,
+                     "%s on %s, %s", job->host_repository, job->host->name, probe->mount_type);
         return 0;
 }
 

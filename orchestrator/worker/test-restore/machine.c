@@ -56,12 +56,12 @@ static int make_folder(struct test_restore *test, struct error **err)
                                      test->work, job->vm->name, job->request->job, job->uuid,
                                      points,     NULL };
         _cleanup_free_ char *output = NULL;
-        undo_push(&job->undo, "test-domain", undo_machine, test);
+        undo_push(&job->undo, UNDO_NAME_TEST_DOMAIN, undo_machine, test);
         if (hypervisor_run(job->host, argv, COMMAND_MS, &output, err) < 0)
                 return -1;
         test->view_is_read_only = streq(output, "read-only");
         test->base = test->view_is_read_only ? path_join(test->work, "point") : TAKE_PTR(points);
-        report_check(job->report, CHECK_BEFORE, "read-only-view",
+        report_check(job->report, CHECK_BEFORE, CHECK_NAME_READ_ONLY_VIEW,
                      test->view_is_read_only ? CHECK_PASS : CHECK_WARN, "%s",
                      test->view_is_read_only
                              ? "the points are mounted read-only for the test domain"

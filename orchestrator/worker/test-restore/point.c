@@ -176,7 +176,7 @@ int test_restore_read_point(struct test_restore *test, struct error **err)
                 files += test->before[i].count;
         }
         _cleanup_free_ char *size = format_bytes(bytes);
-        report_check(test->job.report, CHECK_BEFORE, "point-whole", CHECK_PASS,
+        report_check(test->job.report, CHECK_BEFORE, CHECK_NAME_POINT_WHOLE, CHECK_PASS,
                      "SHA-256 of %zu files, %s, of %zu points", files, size, test->n_chain);
         return 0;
 }
@@ -195,7 +195,7 @@ int test_restore_compare_point(struct test_restore *test, struct error **err)
                         return error_propagate(err, TAKE_PTR(error));
                 if (!difference)
                         continue;
-                test_restore_saw(test, "point-left-alone", CHECK_FAIL, "%s: %s",
+                test_restore_saw(test, CHECK_NAME_POINT_LEFT_ALONE, CHECK_FAIL, "%s: %s",
                                  test->chain[i]->path, difference);
                 return error_set(err, ERROR_CORRUPT,
                                  "%s was changed while it was being tried: %s. Look at it with "
@@ -204,7 +204,7 @@ int test_restore_compare_point(struct test_restore *test, struct error **err)
                                  test->chain[i]->path, difference);
         }
         test_restore_saw(
-                test, "point-left-alone", CHECK_PASS,
+                test, CHECK_NAME_POINT_LEFT_ALONE, CHECK_PASS,
                 "owner, mode, times and SHA-256 of every file are as before (%zu points%s)",
                 test->n_chain, test->view_is_read_only ? ", seen through a read-only mount" : "");
         return 0;

@@ -234,34 +234,36 @@ static void tell_signs(struct test_restore *test)
 {
         const struct boot_sight *sight = &test->sight;
         if (sight->agent_answers)
-                test_restore_saw(test, "agent", CHECK_PASS, "answered %.1f s after the start",
+                test_restore_saw(test, CHECK_NAME_AGENT, CHECK_PASS,
+                                 "answered %.1f s after the start",
                                  (double)test->agent_ms / 1000.0);
         else if (sight->agent_expected)
-                test_restore_saw(test, "agent", CHECK_FAIL,
+                test_restore_saw(test, CHECK_NAME_AGENT, CHECK_FAIL,
                                  "answered when the point was made, and not now");
         else
-                test_restore_saw(test, "agent", CHECK_SKIP, "%s",
+                test_restore_saw(test, CHECK_NAME_AGENT, CHECK_SKIP, "%s",
                                  test->has_channel ? "none answered, nor when the point was made"
                                                    : "the VM has no channel for one");
         if (sight->pattern_seen)
-                test_restore_saw(test, "boot-pattern", CHECK_PASS,
+                test_restore_saw(test, CHECK_NAME_BOOT_PATTERN, CHECK_PASS,
                                  "on the console %.1f s after the start",
                                  (double)test->pattern_ms / 1000.0);
         else if (sight->pattern_wanted)
-                test_restore_saw(test, "boot-pattern", CHECK_FAIL, "never on the console: %s",
-                                 test->job.vm->boot_pattern);
+                test_restore_saw(test, CHECK_NAME_BOOT_PATTERN, CHECK_FAIL,
+                                 "never on the console: %s", test->job.vm->boot_pattern);
         bool settled = boot_activity_settled(&sight->activity);
         uint64_t read = sight->activity.count
                                 ? sight->activity.samples[sight->activity.count - 1].read_bytes
                                 : 0;
         _cleanup_free_ char *read_text = format_bytes(read);
-        test_restore_saw(test, "activity", CHECK_PASS, "%s read from its disks; %s%s", read_text,
+        test_restore_saw(test, CHECK_NAME_ACTIVITY, CHECK_PASS, "%s read from its disks; %s%s",
+                         read_text,
                          settled ? "disks quiet, processors steady"
                                  : "not settled yet when the verdict was reached",
                          sight->kernel_from_host
                                  ? "; its kernel is a file of the host's, not part of the point"
                                  : "");
-        test_restore_saw(test, "console", *sight->trouble ? CHECK_FAIL : CHECK_PASS,
+        test_restore_saw(test, CHECK_NAME_CONSOLE, *sight->trouble ? CHECK_FAIL : CHECK_PASS,
                          "%s; %u resets", *sight->trouble ? sight->trouble : "no failure told",
                          sight->resets);
 }
@@ -275,6 +277,7 @@ static void conclude(struct test_restore *test, const struct boot_verdict *verdi
                 first = test->pattern_ms;
         test->has_verdict = true;
         test->booted = verdict->outcome == BOOT_UP;
+        test->ended_early = !test->booted;
         test->tests_passed = test->booted;
         test->up_ms = test->booted ? first : 0;
         test->reason = xstrdup(verdict->reason);
@@ -329,15 +332,16 @@ int test_restore_run_tests(struct test_restore *test, struct error **err)
                 _cleanup_free_ char *text = command_text(command);
                 _cleanup_error_ struct error *error = NULL;
                 if (backup_run_test_command(&test->job, command, &error) == 0) {
-                        test_restore_saw(test, "test-command", CHECK_PASS, "'%s' passed", text);
+                        test_restore_saw(test, CHECK_NAME_TEST_COMMAND, CHECK_PASS, "'%s' passed",
+                                         text);
                         continue;
                 }
                 if (error->kind == ERROR_CANCELLED ||
                     (error->kind == ERROR_UNREACHABLE && command->on != COMMAND_ON_GUEST))
                         return error_propagate(err, TAKE_PTR(error));
                 bool counts = command->on_error == COMMAND_ON_ERROR_FAIL;
-                test_restore_saw(test, "test-command", counts ? CHECK_FAIL : CHECK_WARN, "%s",
-                                 error->message);
+                test_restore_saw(test, CHECK_NAME_TEST_COMMAND, counts ? CHECK_FAIL : CHECK_WARN,
+                                 "%s", error->message);
                 if (!counts)
                         continue;
                 if (test->tests_passed)

@@ -35,7 +35,7 @@ void test_restore_done(struct test_restore *test)
         backup_done(&test->job);
 }
 
-void test_restore_saw(struct test_restore *test, const char *check, enum check_verdict verdict,
+void test_restore_saw(struct test_restore *test, enum check_name check, enum check_verdict verdict,
                       const char *format, ...)
 {
         va_list ap;
@@ -43,6 +43,6 @@ void test_restore_saw(struct test_restore *test, const char *check, enum check_v
         _cleanup_free_ char *text = xvasprintf(format, ap);
         va_end(ap);
         _cleanup_free_ char *clean = str_one_line(text, 400);
-        strv_addf(&test->evidence, "%s: %s", check, clean);
+        strv_addf(&test->evidence, "%s: %s", check_name_text(check), clean);
         report_check(test->job.report, CHECK_AFTER, check, verdict, "%s", clean);
 }

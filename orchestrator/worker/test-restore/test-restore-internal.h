@@ -48,6 +48,7 @@ struct test_restore {
         int64_t agent_ms;
         int64_t up_ms;
         bool booted;
+        bool ended_early; /* it did not boot: there is nothing to run tests in */
         bool tests_passed;
         bool has_verdict;
         bool kept;    /* the machine stays, and with it the lease */
@@ -88,5 +89,5 @@ void test_restore_save_evidence(struct test_restore *test);
 int test_restore_record(struct test_restore *test, struct error **err) _must_check_;
 
 /* Adds to the evidence, and reports it as a check. */
-void test_restore_saw(struct test_restore *test, const char *check, enum check_verdict verdict,
+void test_restore_saw(struct test_restore *test, enum check_name check, enum check_verdict verdict,
                       const char *format, ...) _printf_(4, 5);

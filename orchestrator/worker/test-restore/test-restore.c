@@ -13,35 +13,23 @@
 #include "base/strings.h"
 #include "worker/host/test-traces.h"
 #include "worker/job/cancel.h"
+#include "worker/job/step-table.h"
 #include "worker/recover/recovery.h"
 #include "worker/test-restore/test-restore-internal.h"
 
-struct step {
-        const char *name;
-        int (*run)(struct test_restore *test, struct error **err);
-};
+enum { TEST = 1 << 0 };
 
-static const struct step steps[] = {
-        { "point", test_restore_choose },         { "read-point", test_restore_read_point },
-        { "hypervisor", test_restore_find_host }, { "prepare", test_restore_prepare },
-        { "start", test_restore_start },          { "boot", test_restore_watch },
-        { "tests", test_restore_run_tests },
-};
+DEFINE_STEP_TABLE(test_restore)
 
-static int run_steps(struct test_restore *test, struct error **err)
-{
-        for (size_t i = 0; i < ARRAY_LENGTH(steps); i++) {
-                if (worker_check_cancelled(err) < 0)
-                        return -1;
-                report_step(test->job.report, steps[i].name);
-                if (steps[i].run(test, err) < 0)
-                        return -1;
-                report_step_end(test->job.report, STEP_DONE, NULL);
-                if (steps[i].run == test_restore_watch && !test->booted)
-                        return 0;
-        }
-        return 0;
-}
+static const struct test_restore_step steps[] = {
+        { { STEP_NAME_POINT, TEST }, test_restore_choose },
+        { { STEP_NAME_READ_POINT, TEST }, test_restore_read_point },
+        { { STEP_NAME_HYPERVISOR, TEST }, test_restore_find_host },
+        { { STEP_NAME_PREPARE, TEST }, test_restore_prepare },
+        { { STEP_NAME_START, TEST }, test_restore_start },
+        { { STEP_NAME_BOOT, TEST }, test_restore_watch },
+        { { STEP_NAME_TESTS, TEST }, test_restore_run_tests },
+};
 
 /* Leaves the machine as it is, and says how it goes. */
 static int keep(struct test_restore *test, struct error **err)
@@ -49,7 +37,7 @@ static int keep(struct test_restore *test, struct error **err)
         struct backup *job = &test->job;
         if (test_traces_keep(job->host, test->name, job->host_entry->scratch, err) < 0)
                 return -1;
-        undo_settle(&job->undo, "test-domain");
+        undo_settle(&job->undo, UNDO_NAME_TEST_DOMAIN);
         test->kept = true;
         report_log(job->report,
                    "%s is kept on %s (its files: %s). It uses the point, which is held for it for "
@@ -62,10 +50,10 @@ static int keep(struct test_restore *test, struct error **err)
 static int remove_and_compare(struct test_restore *test, struct error **err)
 {
         struct backup *job = &test->job;
-        report_step(job->report, test->options.keep ? "keep" : "remove");
+        report_step(job->report, test->options.keep ? STEP_NAME_KEEP : STEP_NAME_REMOVE);
         if (test->options.keep ? keep(test, err) < 0 : undo_run(&job->undo, job->report, err) < 0)
                 return -1;
-        report_step(job->report, "compare-point");
+        report_step(job->report, STEP_NAME_COMPARE_POINT);
         return test_restore_compare_point(test, err);
 }
 
@@ -75,11 +63,11 @@ static int conclude(struct test_restore *test, struct error **err)
 {
         struct backup *job = &test->job;
         _cleanup_error_ struct error *error = NULL;
-        report_step(job->report, "evidence");
+        report_step(job->report, STEP_NAME_EVIDENCE);
         test_restore_save_evidence(test);
         if (remove_and_compare(test, &error) < 0)
                 report_step_end(job->report, STEP_FAILED, "%s", error->message);
-        report_step(job->report, "record");
+        report_step(job->report, STEP_NAME_RECORD);
         if (test_restore_record(test, err) < 0)
                 return -1;
         report_step_end(job->report, STEP_DONE, NULL);
@@ -106,10 +94,7 @@ static int finish(struct test_restore *test, struct error *failure)
                 report_step_end(report, STEP_FAILED, "%s", failure->message);
         undo_run_after(&test->job.undo, report, "Removing the test domain", test->job.request->vm,
                        &failure);
-        bool cancelled = failure->kind == ERROR_CANCELLED;
-        report_result(report, cancelled ? "cancelled" : "failed", path, failure);
-        error_free(failure);
-        return cancelled ? 5 : 1;
+        return report_failure(report, path, failure);
 }
 
 /* `orch test-restore --remove`. */
@@ -117,7 +102,7 @@ static int remove_kept(struct test_restore *test, struct error **err)
 {
         struct backup *job = &test->job;
         size_t count = 0;
-        report_step(job->report, "remove");
+        report_step(job->report, STEP_NAME_REMOVE);
         job->home = xstrdup(job->vm->hypervisor ? job->vm->hypervisor
                                                 : job->request->pinned_hypervisor);
         job->repository = repository_open(job->settings->repository_path,
@@ -151,7 +136,8 @@ int test_restore_run(const struct job_request *request, const struct settings *s
                 r = test_restore_options_read(request->options, &test.options, &failure);
         if (r == 0 && test.options.remove)
                 (void)remove_kept(&test, &failure);
-        else if (r == 0 && run_steps(&test, &failure) == 0)
+        else if (r == 0 && run_test_restore_steps(&test, steps, ARRAY_LENGTH(steps), TEST, report,
+                                                  &test.ended_early, &failure) == 0)
                 (void)conclude(&test, &failure);
         return finish(&test, failure);
 }

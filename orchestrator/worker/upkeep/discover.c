@@ -31,12 +31,12 @@ static int list(const struct job_request *request, const struct settings *settin
                 const struct inventory *inventory, const struct inventory_hypervisor *entry,
                 struct report *report, struct error **err)
 {
-        report_step(report, "connect");
+        report_step(report, STEP_NAME_CONNECT);
         _cleanup_(hypervisor_freep) struct hypervisor *host =
                 worker_connect(settings, entry, 0, err);
         if (!host)
                 return -1;
-        report_step(report, "list");
+        report_step(report, STEP_NAME_LIST);
         _cleanup_strv_ char **uuids = NULL;
         if (host->ops->list_domains(host, &uuids, err) < 0)
                 return -1;
@@ -70,9 +70,8 @@ int discover_run(const struct job_request *request, const struct settings *setti
                           request->hypervisor ? request->hypervisor : "(none)");
         else
                 (void)!list(request, settings, inventory, entry, report, &error);
-        const char *status = !error                           ? "ok"
-                             : error->kind == ERROR_CANCELLED ? "cancelled"
-                                                              : "failed";
-        report_result(report, status, NULL, error);
-        return error ? 1 : 0;
+        if (error)
+                return report_failure(report, NULL, TAKE_PTR(error));
+        report_result(report, "ok", NULL, NULL);
+        return STATUS_OK;
 }

@@ -9,7 +9,7 @@
 #include "worker/job/connect.h"
 #include "worker/job/names.h"
 
-static void check(struct report *report, bool passed, size_t *failures, const char *name,
+static void check(struct report *report, bool passed, size_t *failures, enum check_name name,
                   const char *measured)
 {
         report_check(report, CHECK_BEFORE, name, passed ? CHECK_PASS : CHECK_FAIL, "%s", measured);
@@ -24,15 +24,16 @@ static void check_share(struct report *report, const struct settings *settings, 
                                       streq(probe->mount_type, "nfs4"));
         _cleanup_free_ char *mounted = xasprintf(
                 "%s: %s", path, probe->mount_type ? probe->mount_type : "not a mount point");
-        check(report, right_type, failures, "share-mounted", mounted);
+        check(report, right_type, failures, CHECK_NAME_SHARE_MOUNTED, mounted);
         if (!probe->mount_type)
                 return;
-        check(report, our_uuid && streq(our_uuid, probe->repository_uuid), failures, "share-marker",
+        check(report, our_uuid && streq(our_uuid, probe->repository_uuid), failures,
+              CHECK_NAME_SHARE_MARKER,
               probe->repository_uuid ? probe->repository_uuid : "no marker");
-        check(report, !probe->write_problem, failures, "share-writable",
+        check(report, !probe->write_problem, failures, CHECK_NAME_SHARE_WRITABLE,
               probe->write_problem ? probe->write_problem : "written, synced, removed");
         _cleanup_free_ char *room = format_bytes(probe->share_free_bytes);
-        report_check(report, CHECK_BEFORE, "share-space", CHECK_PASS, "%s free", room);
+        report_check(report, CHECK_BEFORE, CHECK_NAME_SHARE_SPACE, CHECK_PASS, "%s free", room);
 }
 
 static void check_host(struct report *report, const struct settings *settings,
@@ -40,7 +41,7 @@ static void check_host(struct report *report, const struct settings *settings,
                        size_t *failures)
 {
         _cleanup_free_ char *missing = strv_join(probe->missing_tools, ", ");
-        check(report, !*missing, failures, "host-tools", *missing ? missing : "all there");
+        check(report, !*missing, failures, CHECK_NAME_HOST_TOOLS, *missing ? missing : "all there");
         uint64_t needed = (uint64_t)settings->checks.hypervisor_free_gib * 1024 * 1024 * 1024;
         uint64_t room = probe->folder_free_bytes[0];
         _cleanup_free_ char *room_text =
@@ -48,14 +49,15 @@ static void check_host(struct report *report, const struct settings *settings,
         _cleanup_free_ char *measured =
                 xasprintf("%s free in %s, more than %u GiB needed", room_text, entry->scratch,
                           settings->checks.hypervisor_free_gib);
-        check(report, room != UINT64_MAX && room > needed, failures, "hypervisor-space", measured);
+        check(report, room != UINT64_MAX && room > needed, failures, CHECK_NAME_HYPERVISOR_SPACE,
+              measured);
 }
 
 static int probe_all(const struct job_request *request, const struct settings *settings,
                      const struct inventory_hypervisor *entry, struct report *report,
                      size_t *failures, struct error **err)
 {
-        report_step(report, "connect");
+        report_step(report, STEP_NAME_CONNECT);
         _cleanup_(hypervisor_freep) struct hypervisor *host =
                 worker_connect(settings, entry, 0, err);
         if (!host)
@@ -67,7 +69,7 @@ static int probe_all(const struct job_request *request, const struct settings *s
                         versions.libvirt / 1000000, versions.libvirt / 1000 % 1000,
                         versions.libvirt % 1000, versions.qemu / 1000000,
                         versions.qemu / 1000 % 1000, versions.qemu % 1000);
-        report_step(report, "probe");
+        report_step(report, STEP_NAME_PROBE);
         const char *path = worker_host_repository(settings, entry);
         char *folders[] = { entry->scratch, NULL };
         _cleanup_free_ char *tag = names_tag("00000000", request->job);
@@ -94,5 +96,5 @@ int host_check_run(const struct job_request *request, const struct settings *set
         else if (probe_all(request, settings, entry, report, &failures, &error) == 0 && failures)
                 error_set(&error, ERROR_REFUSED, "%zu checks of %s failed", failures, entry->name);
         report_result(report, error ? "failed" : "ok", NULL, error);
-        return error ? 1 : 0;
+        return error ? STATUS_JOB_FAILED : STATUS_OK;
 }

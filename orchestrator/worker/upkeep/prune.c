@@ -142,7 +142,7 @@ static int run(const struct job_request *request, const struct settings *setting
                                      .report = report };
         size_t kept = 0;
         size_t removed = 0;
-        report_step(report, "retention");
+        report_step(report, STEP_NAME_RETENTION);
         if (prune_points(&prune, &kept, &removed, err) < 0)
                 return -1;
         report_step_end(report, STEP_DONE, "%zu points kept, %zu removed", kept, removed);
@@ -154,9 +154,8 @@ int prune_run(const struct job_request *request, const struct settings *settings
 {
         _cleanup_error_ struct error *failure = NULL;
         (void)!run(request, settings, inventory, report, &failure);
-        const char *status = !failure                           ? "ok"
-                             : failure->kind == ERROR_CANCELLED ? "cancelled"
-                                                                : "failed";
-        report_result(report, status, NULL, failure);
-        return failure ? 1 : 0;
+        if (failure)
+                return report_failure(report, NULL, TAKE_PTR(failure));
+        report_result(report, "ok", NULL, NULL);
+        return STATUS_OK;
 }

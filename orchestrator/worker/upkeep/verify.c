@@ -80,7 +80,7 @@ static void compare_with_catalog(struct verify *verify)
         for (size_t i = 0; known && known[i]; i++) {
                 if (is_on_share(verify, known[i]) || has_come_or_gone(verify, known[i], false))
                         continue;
-                report_check(report, CHECK_AFTER, "folder-present", CHECK_FAIL,
+                report_check(report, CHECK_AFTER, CHECK_NAME_FOLDER_PRESENT, CHECK_FAIL,
                              "%s is in the catalog and not on the share: bring the folder back "
                              "from a snapshot of the share, where it "
                              "was not removed on purpose",
@@ -186,7 +186,7 @@ static void tell_damaged(struct verify *verify, struct point *point, char *const
         note_damaged(verify, point->name);
         report_step_end(verify->report, STEP_FAILED, "%s is damaged", point->name);
         for (size_t i = 0; damage[i]; i++)
-                report_check(verify->report, CHECK_AFTER, "point-whole", CHECK_FAIL, "%s",
+                report_check(verify->report, CHECK_AFTER, CHECK_NAME_POINT_WHOLE, CHECK_FAIL, "%s",
                              damage[i]);
 }
 
@@ -246,7 +246,7 @@ static int verify_point(struct verify *verify, struct point *point, struct error
 {
         if (worker_check_cancelled(err) < 0)
                 return -1;
-        report_step(verify->report, "verify");
+        report_step(verify->report, STEP_NAME_VERIFY);
         const struct staging_progress progress = { .on_bytes = on_bytes,
                                                    .cancelled = is_given_up,
                                                    .data = verify };
@@ -299,8 +299,8 @@ static void mark_children(struct verify *verify)
                                                                 point->name, parent->name);
                         mark(verify, point, damage, NULL);
                         note_damaged(verify, point->name);
-                        report_check(verify->report, CHECK_AFTER, "point-whole", CHECK_FAIL, "%s",
-                                     damage);
+                        report_check(verify->report, CHECK_AFTER, CHECK_NAME_POINT_WHOLE,
+                                     CHECK_FAIL, "%s", damage);
                         break;
                 }
         }
@@ -357,10 +357,8 @@ int verify_run(const struct job_request *request, const struct settings *setting
         _cleanup_(verify_done) struct verify verify = { .request = request, .report = report };
         _cleanup_error_ struct error *failure = NULL;
         (void)!run(&verify, settings, &failure);
-        const char *status = verify.gone                        ? "skipped"
-                             : !failure                         ? "ok"
-                             : failure->kind == ERROR_CANCELLED ? "cancelled"
-                                                                : "failed";
-        report_result(report, status, NULL, failure);
-        return failure ? 1 : 0;
+        if (failure && !verify.gone)
+                return report_failure(report, NULL, TAKE_PTR(failure));
+        report_result(report, verify.gone ? "skipped" : "ok", NULL, failure);
+        return failure ? STATUS_JOB_FAILED : STATUS_OK;
 }

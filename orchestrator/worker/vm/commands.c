@@ -302,7 +302,7 @@ int backup_post_commands(struct backup *backup, const char *verdict, const struc
         if (backup->request->action != JOB_BACKUP || !backup->vm->n_post_backup_commands)
                 return 0;
         _cleanup_error_ struct error *first = NULL;
-        report_step(backup->report, "post-commands");
+        report_step(backup->report, STEP_NAME_POST_COMMANDS);
         run_post_commands(backup, backup->request->job, verdict, failure, &first);
         report_step_end(backup->report, first ? STEP_FAILED : STEP_DONE, NULL);
         return first ? error_propagate(err, TAKE_PTR(first)) : 0;

@@ -321,10 +321,10 @@ int backup_commit(struct backup *backup, struct error **err)
 {
         if (!backup->snapshot_taken)
                 return 0;
-        report_step(backup->report, "commit");
+        report_step(backup->report, STEP_NAME_COMMIT);
         if (commit_all(backup, err) < 0)
                 return -1;
-        undo_settle(&backup->undo, "commit");
+        undo_settle(&backup->undo, UNDO_NAME_COMMIT);
         report_step_end(backup->report, STEP_DONE, "%zu disks back on their own files",
                         backup->n_disks);
         return 0;

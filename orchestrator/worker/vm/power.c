@@ -132,15 +132,15 @@ static int undo_pause(void *data, struct error **err)
 int power_pause(struct backup *backup, struct error **err)
 {
         unsigned seconds = backup_thaw_deadline_seconds(backup);
-        report_step(backup->report, "arm");
-        undo_push(&backup->undo, "resume", undo_pause, backup);
+        report_step(backup->report, STEP_NAME_ARM);
+        undo_push(&backup->undo, UNDO_NAME_RESUME, undo_pause, backup);
         backup->deadman.action = DEADMAN_RESUME;
         if (announce(backup, "suspend", err) < 0 ||
             deadman_arm(&backup->deadman, backup->host, backup->tag, backup->uuid, seconds, err) <
                     0)
                 return -1;
         report_step_end(backup->report, STEP_DONE, "resumes after %u s at the latest", seconds);
-        report_step(backup->report, "suspend");
+        report_step(backup->report, STEP_NAME_SUSPEND);
         if (backup->host->ops->suspend(backup->host, backup->uuid, err) < 0)
                 return error_prefix(err, "%s could not be paused", backup->vm->name);
         int paused = wait_for(backup, is_paused, STATE_PATIENCE_MS, false, err);
@@ -153,17 +153,11 @@ int power_pause(struct backup *backup, struct error **err)
         return 0;
 }
 
-void power_resume_first(struct backup *backup)
-{
-        undo_settle(&backup->undo, "resume");
-        undo_push(&backup->undo, "resume", undo_pause, backup);
-}
-
 int power_unpause(struct backup *backup, bool *ret_fired, struct error **err)
 {
         if (settle_pause(backup, ret_fired, err) < 0)
                 return -1;
-        undo_settle(&backup->undo, "resume");
+        undo_settle(&backup->undo, UNDO_NAME_RESUME);
         return 0;
 }
 
@@ -212,8 +206,8 @@ int power_off(struct backup *backup, struct error **err)
                         err, ERROR_REFUSED,
                         "%s is a transient domain: once shut down it would be gone from %s",
                         backup->vm->name, backup->host->name);
-        report_step(backup->report, "shutdown");
-        undo_push(&backup->undo, "power-on", undo_off, backup);
+        report_step(backup->report, STEP_NAME_SHUTDOWN);
+        undo_push(&backup->undo, UNDO_NAME_POWER_ON, undo_off, backup);
         if (announce(backup, "shutdown", err) < 0)
                 return -1;
         backup->shutdown_sent = true;
@@ -236,7 +230,7 @@ int power_on(struct backup *backup, struct error **err)
 {
         if (!backup->shutdown_sent)
                 return 0;
-        report_step(backup->report, "power-on");
+        report_step(backup->report, STEP_NAME_POWER_ON);
         _cleanup_free_ char *path = power_intent_path(backup);
         enum domain_state state = DOMAIN_STATE_OTHER;
         if (power_read_state(backup, &state, err) < 0 ||
@@ -245,7 +239,7 @@ int power_on(struct backup *backup, struct error **err)
         backup->running = true;
         if (power_withdraw(backup, path, err) < 0)
                 return -1;
-        undo_settle(&backup->undo, "power-on");
+        undo_settle(&backup->undo, UNDO_NAME_POWER_ON);
         report_step_end(backup->report, STEP_DONE, "running");
         return 0;
 }

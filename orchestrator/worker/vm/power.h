@@ -15,9 +15,6 @@ int power_pause(struct backup *backup, struct error **err) _must_check_;
  * resumed it before. */
 int power_unpause(struct backup *backup, bool *ret_fired, struct error **err) _must_check_;
 
-/* After a snapshot was taken meanwhile: an undo resumes first and commits then. */
-void power_resume_first(struct backup *backup);
-
 /* Shuts the VM down and waits until it is off. On the undo stack from the first change on.
  * ERROR_TIMEOUT when the guest does not go off; should it do so later, its intent file has it
  * started again by the next recovery. */

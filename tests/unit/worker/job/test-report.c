@@ -36,10 +36,10 @@ static size_t events_of(struct report *report, void (*tell)(struct report *repor
 
 static void tell_a_job(struct report *report)
 {
-        report_step(report, "freeze");
-        report_step(report, "thaw");
+        report_step(report, STEP_NAME_FREEZE);
+        report_step(report, STEP_NAME_THAW);
         report_step_end(report, STEP_DONE, "after %d ms", 41);
-        report_check(report, CHECK_BEFORE, "vm-running", CHECK_WARN, "%s", "paused");
+        report_check(report, CHECK_BEFORE, CHECK_NAME_VM_RUNNING, CHECK_WARN, "%s", "paused");
         report_warning(report, "only %s", "crash consistent");
         report_alert(report, "%s is mute", "the agent");
         _cleanup_error_ struct error *error = NULL;
