@@ -18,35 +18,35 @@ static int undo_arm(void *data, struct error **err)
 {
         struct backup *backup = data;
         bool fired = false;
-        return backup_ensure_connection(backup, err) < 0
+        return vm_job_ensure_connection(&backup->job, err) < 0
                        ? -1
-                       : deadman_disarm(&backup->deadman, backup->host, &fired, err);
+                       : deadman_disarm(&backup->job.deadman, backup->job.host, &fired, err);
 }
 
 static int undo_snapshot(void *data, struct error **err)
 {
         struct backup *backup = data;
-        if (backup_ensure_connection(backup, err) < 0)
+        if (vm_job_ensure_connection(&backup->job, err) < 0)
                 return -1;
-        return commit_all(backup, err);
+        return commit_all(&backup->job, err);
 }
 
 static int take_snapshot(struct backup *backup, struct error **err)
 {
-        size_t n = backup->n_disks + strv_length(backup->not_snapshotted);
+        size_t n = backup->job.n_disks + strv_length(backup->not_snapshotted);
         _cleanup_free_ struct snapshot_disk *disks = xcalloc(n, sizeof *disks);
-        for (size_t i = 0; i < backup->n_disks; i++)
-                disks[i] = (struct snapshot_disk){ .target = backup->disks[i].target,
-                                                   .overlay = backup->disks[i].overlay };
-        for (size_t i = backup->n_disks; i < n; i++)
+        for (size_t i = 0; i < backup->job.n_disks; i++)
+                disks[i] = (struct snapshot_disk){ .target = backup->job.disks[i].target,
+                                                   .overlay = backup->job.disks[i].overlay };
+        for (size_t i = backup->job.n_disks; i < n; i++)
                 disks[i] = (struct snapshot_disk){
-                        .target = backup->not_snapshotted[i - backup->n_disks]
+                        .target = backup->not_snapshotted[i - backup->job.n_disks]
                 };
-        _cleanup_free_ char *xml = domain_xml_make_snapshot(backup->tag, disks, n);
+        _cleanup_free_ char *xml = domain_xml_make_snapshot(backup->job.tag, disks, n);
         /* From here on an overlay may exist, also when the call fails or its answer is lost. */
-        undo_push(&backup->undo, UNDO_NAME_COMMIT, undo_snapshot, backup);
-        backup->snapshot_taken = true;
-        return backup->host->ops->snapshot(backup->host, backup->uuid, xml, err);
+        undo_push(&backup->job.undo, UNDO_NAME_COMMIT, undo_snapshot, backup);
+        backup->job.snapshot_taken = true;
+        return backup->job.host->ops->snapshot(backup->job.host, backup->job.uuid, xml, err);
 }
 
 /* The moment itself, in one call: a snapshot under which the bases are quiet, or the begin of a job
@@ -63,16 +63,17 @@ static int take_moment(struct backup *backup, struct error **err)
 static int refuse_foreign_freeze(struct backup *backup, struct error **err)
 {
         enum fsfreeze_status status = FSFREEZE_THAWED;
-        if (backup->host->ops->fsfreeze_status(backup->host, backup->uuid, &status, err) < 0)
+        if (backup->job.host->ops->fsfreeze_status(backup->job.host, backup->job.uuid, &status,
+                                                   err) < 0)
                 return error_prefix(
                         err, "the guest agent of %s does not say whether the guest is frozen",
-                        backup->vm->name);
+                        backup->job.vm->name);
         if (status == FSFREEZE_FROZEN)
                 return error_set(err, ERROR_BUSY,
                                  "the filesystems of %s are frozen by somebody else: left as they "
                                  "are. If nobody is at work: virsh "
                                  "domfsthaw %s",
-                                 backup->vm->name, backup->vm->domain);
+                                 backup->job.vm->name, backup->job.vm->domain);
         return 0;
 }
 
@@ -80,111 +81,111 @@ static int refuse_foreign_freeze(struct backup *backup, struct error **err)
  * -1. */
 static int freeze(struct backup *backup, int64_t *ret_frozen_at_ms, struct error **err)
 {
-        struct hypervisor *host = backup->host;
-        undo_settle(&backup->undo, UNDO_NAME_DISARM);
-        undo_push(&backup->undo, UNDO_NAME_THAW, backup_undo_freeze, backup);
-        report_step(backup->report, STEP_NAME_FREEZE);
+        struct hypervisor *host = backup->job.host;
+        undo_settle(&backup->job.undo, UNDO_NAME_DISARM);
+        undo_push(&backup->job.undo, UNDO_NAME_THAW, vm_job_undo_freeze, backup);
+        report_step(backup->job.report, STEP_NAME_FREEZE);
         int filesystems = 0;
         *ret_frozen_at_ms = clock_monotonic_ms();
-        if (host->ops->fsfreeze(host, backup->uuid, &filesystems, err) < 0)
-                return error_prefix(err, "%s could not be frozen", backup->vm->name);
+        if (host->ops->fsfreeze(host, backup->job.uuid, &filesystems, err) < 0)
+                return error_prefix(err, "%s could not be frozen", backup->job.vm->name);
         enum fsfreeze_status status = FSFREEZE_THAWED;
-        if (host->ops->fsfreeze_status(host, backup->uuid, &status, err) < 0)
+        if (host->ops->fsfreeze_status(host, backup->job.uuid, &status, err) < 0)
                 return error_prefix(err, "%s gave no freeze status after the freeze",
-                                    backup->vm->name);
+                                    backup->job.vm->name);
         if (status != FSFREEZE_FROZEN)
                 return error_set(err, ERROR_INTERNAL,
                                  "%s answered the freeze but says that it is not frozen",
-                                 backup->vm->name);
-        report_step_end(backup->report, STEP_DONE, "%d filesystems", filesystems);
+                                 backup->job.vm->name);
+        report_step_end(backup->job.report, STEP_DONE, "%d filesystems", filesystems);
         return 0;
 }
 
 static void note_consistency(struct backup *backup, bool frozen_after)
 {
         if (!frozen_after)
-                report_warning(backup->report,
+                report_warning(backup->job.report,
                                "%s was thawed by somebody while the snapshot was taken: this point "
                                "is only crash consistent",
-                               backup->vm->name);
-        xstrdup_replace(&backup->metadata->consistency, frozen_after ? "filesystem" : "crash");
+                               backup->job.vm->name);
+        xstrdup_replace(&backup->job.metadata->consistency, frozen_after ? "filesystem" : "crash");
 }
 
 static int finish_freeze(struct backup *backup, int64_t frozen_at_ms, struct error **err)
 {
-        report_step(backup->report, STEP_NAME_THAW);
-        if (backup_thaw(backup, err) < 0)
+        report_step(backup->job.report, STEP_NAME_THAW);
+        if (vm_job_thaw(&backup->job, err) < 0)
                 return -1;
-        backup->metadata->freeze_milliseconds = clock_monotonic_ms() - frozen_at_ms;
-        report_step_end(backup->report, STEP_DONE, "frozen for %lld ms",
-                        (long long)backup->metadata->freeze_milliseconds);
-        undo_settle(&backup->undo, UNDO_NAME_THAW);
-        undo_push(&backup->undo, UNDO_NAME_DISARM, undo_arm, backup);
+        backup->job.metadata->freeze_milliseconds = clock_monotonic_ms() - frozen_at_ms;
+        report_step_end(backup->job.report, STEP_DONE, "frozen for %lld ms",
+                        (long long)backup->job.metadata->freeze_milliseconds);
+        undo_settle(&backup->job.undo, UNDO_NAME_THAW);
+        undo_push(&backup->job.undo, UNDO_NAME_DISARM, undo_arm, backup);
         bool fired = false;
         _cleanup_error_ struct error *error = NULL;
         /* The copy need not wait for this: backup_disarm() tries again at its end. */
-        if (deadman_disarm(&backup->deadman, backup->host, &fired, &error) < 0)
-                report_log(backup->report, "%s", error->message);
+        if (deadman_disarm(&backup->job.deadman, backup->job.host, &fired, &error) < 0)
+                report_log(backup->job.report, "%s", error->message);
         else
-                undo_settle(&backup->undo, UNDO_NAME_DISARM);
+                undo_settle(&backup->job.undo, UNDO_NAME_DISARM);
         if (fired) {
-                report_warning(backup->report,
+                report_warning(backup->job.report,
                                "the dead-man timer on %s fired and thawed %s: the freeze took "
                                "longer than %u s",
-                               backup->host->name, backup->vm->name,
-                               backup_thaw_deadline_seconds(backup));
-                xstrdup_replace(&backup->metadata->consistency, "crash");
+                               backup->job.host->name, backup->job.vm->name,
+                               vm_job_thaw_deadline_seconds(&backup->job));
+                xstrdup_replace(&backup->job.metadata->consistency, "crash");
         }
         return 0;
 }
 
 static int capture_quiesced(struct backup *backup, struct error **err)
 {
-        struct hypervisor *host = backup->host;
-        report_step(backup->report, STEP_NAME_ARM);
+        struct hypervisor *host = backup->job.host;
+        report_step(backup->job.report, STEP_NAME_ARM);
         if (refuse_foreign_freeze(backup, err) < 0)
                 return -1;
         /* Its answer may be what gets lost. */
-        undo_push(&backup->undo, UNDO_NAME_DISARM, undo_arm, backup);
-        if (deadman_arm(&backup->deadman, host, backup->tag, backup->uuid,
-                        backup_thaw_deadline_seconds(backup), err) < 0)
+        undo_push(&backup->job.undo, UNDO_NAME_DISARM, undo_arm, backup);
+        if (deadman_arm(&backup->job.deadman, host, backup->job.tag, backup->job.uuid,
+                        vm_job_thaw_deadline_seconds(&backup->job), err) < 0)
                 return -1;
-        report_step_end(backup->report, STEP_DONE, "thaws after %u s at the latest",
-                        backup_thaw_deadline_seconds(backup));
+        report_step_end(backup->job.report, STEP_DONE, "thaws after %u s at the latest",
+                        vm_job_thaw_deadline_seconds(&backup->job));
         int64_t frozen_at_ms = 0;
         if (freeze(backup, &frozen_at_ms, err) < 0)
                 return -1;
-        report_step(backup->report, STEP_NAME_SNAPSHOT);
+        report_step(backup->job.report, STEP_NAME_SNAPSHOT);
         int r = take_moment(backup, err);
         if (r < 0)
                 return -1;
-        backup->metadata->snapshot_at = clock_realtime_s();
+        backup->job.metadata->snapshot_at = clock_realtime_s();
         enum fsfreeze_status status = FSFREEZE_THAWED;
-        bool frozen = host->ops->fsfreeze_status(host, backup->uuid, &status, NULL) == 0 &&
+        bool frozen = host->ops->fsfreeze_status(host, backup->job.uuid, &status, NULL) == 0 &&
                       status == FSFREEZE_FROZEN;
-        report_step_end(backup->report, STEP_DONE, NULL);
+        report_step_end(backup->job.report, STEP_DONE, NULL);
         note_consistency(backup, frozen);
         return finish_freeze(backup, frozen_at_ms, err);
 }
 
 int backup_disarm(struct backup *backup, struct error **err)
 {
-        if (!backup->deadman.armed)
+        if (!backup->job.deadman.armed)
                 return 0;
         if (undo_arm(backup, err) < 0)
                 return -1;
-        undo_settle(&backup->undo, UNDO_NAME_DISARM);
+        undo_settle(&backup->job.undo, UNDO_NAME_DISARM);
         return 0;
 }
 
 static int capture_live(struct backup *backup, struct error **err)
 {
-        report_step(backup->report, STEP_NAME_SNAPSHOT);
+        report_step(backup->job.report, STEP_NAME_SNAPSHOT);
         if (take_moment(backup, err) < 0)
                 return -1;
-        backup->metadata->snapshot_at = clock_realtime_s();
-        xstrdup_replace(&backup->metadata->consistency, "crash");
-        report_step_end(backup->report, STEP_DONE, NULL);
+        backup->job.metadata->snapshot_at = clock_realtime_s();
+        xstrdup_replace(&backup->job.metadata->consistency, "crash");
+        report_step_end(backup->job.report, STEP_DONE, NULL);
         return 0;
 }
 
@@ -192,35 +193,35 @@ static int capture_suspended(struct backup *backup, struct error **err)
 {
         int64_t since_ms = clock_monotonic_ms();
         bool fired = false;
-        if (power_pause(backup, err) < 0)
+        if (power_pause(&backup->job, err) < 0)
                 return -1;
-        report_step(backup->report, STEP_NAME_SNAPSHOT);
+        report_step(backup->job.report, STEP_NAME_SNAPSHOT);
         int r = take_moment(backup, err);
         if (r < 0)
                 return -1;
-        backup->metadata->snapshot_at = clock_realtime_s();
-        xstrdup_replace(&backup->metadata->consistency, "crash");
-        report_step_end(backup->report, STEP_DONE, NULL);
-        report_step(backup->report, STEP_NAME_RESUME);
-        if (power_unpause(backup, &fired, err) < 0)
+        backup->job.metadata->snapshot_at = clock_realtime_s();
+        xstrdup_replace(&backup->job.metadata->consistency, "crash");
+        report_step_end(backup->job.report, STEP_DONE, NULL);
+        report_step(backup->job.report, STEP_NAME_RESUME);
+        if (power_unpause(&backup->job, &fired, err) < 0)
                 return -1;
-        report_step_end(backup->report, STEP_DONE, "paused for %lld ms",
+        report_step_end(backup->job.report, STEP_DONE, "paused for %lld ms",
                         (long long)(clock_monotonic_ms() - since_ms));
         if (fired)
-                report_warning(backup->report,
+                report_warning(backup->job.report,
                                "the dead-man timer on %s fired and resumed %s: the snapshot took "
                                "longer than %u s",
-                               backup->host->name, backup->vm->name,
-                               backup_thaw_deadline_seconds(backup));
+                               backup->job.host->name, backup->job.vm->name,
+                               vm_job_thaw_deadline_seconds(&backup->job));
         return 0;
 }
 
 static int capture_off(struct backup *backup, struct error **err)
 {
-        if (power_off(backup, err) < 0)
+        if (power_off(&backup->job, err) < 0)
                 return -1;
-        backup->metadata->snapshot_at = clock_realtime_s();
-        xstrdup_replace(&backup->metadata->consistency, "offline");
+        backup->job.metadata->snapshot_at = clock_realtime_s();
+        xstrdup_replace(&backup->job.metadata->consistency, "offline");
         return 0;
 }
 
@@ -229,33 +230,33 @@ static int capture_off(struct backup *backup, struct error **err)
 static int assert_on_overlays(struct backup *backup, struct error **err)
 {
         _cleanup_(domain_xml_freep) struct domain_xml *xml = NULL;
-        if (backup_read_xml(backup, false, &xml, err) < 0)
+        if (vm_job_read_xml(&backup->job, false, &xml, err) < 0)
                 return -1;
-        for (size_t i = 0; i < backup->n_disks; i++) {
-                const struct backup_disk *disk = &backup->disks[i];
+        for (size_t i = 0; i < backup->job.n_disks; i++) {
+                const struct vm_disk *disk = &backup->job.disks[i];
                 const struct domain_disk *live = domain_xml_find_disk(xml, disk->target);
                 if (!live || !streq(live->path, disk->overlay) || live->n_backing == 0 ||
                     !streq(live->backing[0].path, disk->base))
                         return error_set(
                                 err, ERROR_INTERNAL,
                                 "after the snapshot disk %s of %s is not on its overlay %s over %s",
-                                disk->target, backup->vm->name, disk->overlay, disk->base);
+                                disk->target, backup->job.vm->name, disk->overlay, disk->base);
         }
         return 0;
 }
 
 int backup_capture(struct backup *backup, struct error **err)
 {
-        if (!backup->running || backup->n_disks == 0) {
-                backup->metadata->snapshot_at = clock_realtime_s();
-                xstrdup_replace(&backup->metadata->consistency,
-                                backup->running ? "crash" : "offline");
+        if (!backup->job.running || backup->job.n_disks == 0) {
+                backup->job.metadata->snapshot_at = clock_realtime_s();
+                xstrdup_replace(&backup->job.metadata->consistency,
+                                backup->job.running ? "crash" : "offline");
                 return 0;
         }
-        if (backup->method == VM_METHOD_SHUTDOWN)
+        if (backup->job.method == VM_METHOD_SHUTDOWN)
                 return capture_off(backup, err);
-        int r = backup->method == VM_METHOD_QUIESCE   ? capture_quiesced(backup, err)
-                : backup->method == VM_METHOD_SUSPEND ? capture_suspended(backup, err)
-                                                      : capture_live(backup, err);
-        return r < 0 || !backup->snapshot_taken ? r : assert_on_overlays(backup, err);
+        int r = backup->job.method == VM_METHOD_QUIESCE   ? capture_quiesced(backup, err)
+                : backup->job.method == VM_METHOD_SUSPEND ? capture_suspended(backup, err)
+                                                          : capture_live(backup, err);
+        return r < 0 || !backup->job.snapshot_taken ? r : assert_on_overlays(backup, err);
 }

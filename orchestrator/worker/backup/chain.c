@@ -19,9 +19,10 @@ static void become_full(struct backup *backup, bool expected, const char *why)
 {
         backup->level = VM_LEVEL_FULL;
         if (expected)
-                report_log(backup->report, "a full is taken: %s", why);
+                report_log(backup->job.report, "a full is taken: %s", why);
         else
-                report_warning(backup->report, "a full is taken instead of an increment: %s", why);
+                report_warning(backup->job.report, "a full is taken instead of an increment: %s",
+                               why);
 }
 
 static const struct metadata_disk *disk_in(const struct metadata *metadata, const char *target)
@@ -33,7 +34,7 @@ static const struct metadata_disk *disk_in(const struct metadata *metadata, cons
 }
 
 /* Why all of this disk has to be written, or NULL. */
-static const char *why_whole(const struct backup_disk *disk, const struct metadata_disk *before,
+static const char *why_whole(const struct vm_disk *disk, const struct metadata_disk *before,
                              uint64_t virtual_bytes)
 {
         if (!before)
@@ -47,18 +48,19 @@ static const char *why_whole(const struct backup_disk *disk, const struct metada
         return NULL;
 }
 
-static int plan_disk(struct backup *backup, struct backup_disk *disk, const struct metadata *parent,
+static int plan_disk(struct backup *backup, struct vm_disk *disk, const struct metadata *parent,
                      bool *ret_increment, struct error **err)
 {
         uint64_t virtual_bytes = 0, allocation = 0;
-        if (backup->host->ops->block_size(backup->host, backup->uuid, disk->target, &virtual_bytes,
-                                          &allocation, err) < 0)
+        if (backup->job.host->ops->block_size(backup->job.host, backup->job.uuid, disk->target,
+                                              &virtual_bytes, &allocation, err) < 0)
                 return -1;
         const struct metadata_disk *before = disk_in(parent, disk->target);
         const char *why = why_whole(disk, before, virtual_bytes);
-        disk->scratch = increment_scratch(backup, backup->tag, disk->target);
+        disk->scratch = increment_scratch(backup, backup->job.tag, disk->target);
         if (why)
-                report_warning(backup->report, "disk %s is backed up whole: %s", disk->target, why);
+                report_warning(backup->job.report, "disk %s is backed up whole: %s", disk->target,
+                               why);
         else
                 disk->parent_file = xstrdup(before->file);
         *ret_increment = *ret_increment || !why;
@@ -70,8 +72,8 @@ static int plan_disk(struct backup *backup, struct backup_disk *disk, const stru
 static int ask_size(struct backup *backup, struct error **err)
 {
         _cleanup_free_ char *xml = NULL;
-        return backup->host->ops->checkpoint_xml(backup->host, backup->uuid, backup->since, &xml,
-                                                 err) < 0 ||
+        return backup->job.host->ops->checkpoint_xml(backup->job.host, backup->job.uuid,
+                                                     backup->since, &xml, err) < 0 ||
                                checkpoint_xml_size(xml, strlen(xml), &backup->estimated_bytes,
                                                    err) < 0
                        ? -1
@@ -80,9 +82,9 @@ static int ask_size(struct backup *backup, struct error **err)
 
 static void forget_increment(struct backup *backup)
 {
-        for (size_t i = 0; i < backup->n_disks; i++) {
-                xstrdup_replace(&backup->disks[i].scratch, NULL);
-                xstrdup_replace(&backup->disks[i].parent_file, NULL);
+        for (size_t i = 0; i < backup->job.n_disks; i++) {
+                xstrdup_replace(&backup->job.disks[i].scratch, NULL);
+                xstrdup_replace(&backup->job.disks[i].parent_file, NULL);
         }
         xstrdup_replace(&backup->since, NULL);
         xstrdup_replace(&backup->parent, NULL);
@@ -92,9 +94,10 @@ static int plan_increment(struct backup *backup, const struct point *parent, str
 {
         bool increment = false;
         backup->parent = xstrdup(parent->name);
-        backup->since = names_tag(repository_short_uuid(backup->repository), parent->metadata->job);
-        for (size_t i = 0; i < backup->n_disks; i++)
-                if (plan_disk(backup, &backup->disks[i], parent->metadata, &increment, err) < 0)
+        backup->since =
+                names_tag(repository_short_uuid(backup->job.repository), parent->metadata->job);
+        for (size_t i = 0; i < backup->job.n_disks; i++)
+                if (plan_disk(backup, &backup->job.disks[i], parent->metadata, &increment, err) < 0)
                         return -1;
         _cleanup_error_ struct error *error = NULL;
         if (!increment)
@@ -116,11 +119,11 @@ static struct level_point *describe(const struct backup *backup, const struct po
                 if (!m)
                         continue;
                 _cleanup_free_ char *checkpoint =
-                        names_tag(repository_short_uuid(backup->repository), m->job);
+                        names_tag(repository_short_uuid(backup->job.repository), m->job);
                 points[i].parent = m->parent;
                 points[i].started = m->started;
                 points[i].good = !list->items[i].state.damaged;
-                points[i].same_vm = streq(m->uuid, backup->uuid);
+                points[i].same_vm = streq(m->uuid, backup->job.uuid);
                 points[i].checkpoint = strv_contains(checkpoints, checkpoint);
         }
         return points;
@@ -130,13 +133,15 @@ static int choose(struct backup *backup, enum vm_level wanted, struct error **er
 {
         _cleanup_point_list_ struct point_list list = { 0 };
         _cleanup_strv_ char **checkpoints = NULL;
-        if (points_scan_vm(backup->repository, backup->home, backup->vm->name, &list, err) < 0 ||
-            backup->host->ops->list_checkpoints(backup->host, backup->uuid, &checkpoints, err) < 0)
+        if (points_scan_vm(backup->job.repository, backup->job.home, backup->job.vm->name, &list,
+                           err) < 0 ||
+            backup->job.host->ops->list_checkpoints(backup->job.host, backup->job.uuid,
+                                                    &checkpoints, err) < 0)
                 return -1;
         _cleanup_free_ struct level_point *points = describe(backup, &list, checkpoints);
         struct level_choice choice;
-        level_decide(wanted, backup->vm->full_every_weeks, points, list.count,
-                     backup->request->started, &choice);
+        level_decide(wanted, backup->job.vm->full_every_weeks, points, list.count,
+                     backup->job.request->started, &choice);
         backup->level = choice.level;
         if (!choice.parent)
                 become_full(backup, choice.expected, choice.reason);
@@ -149,19 +154,20 @@ static int choose(struct backup *backup, enum vm_level wanted, struct error **er
 
 static bool has_qcow2(const struct backup *backup)
 {
-        for (size_t i = 0; i < backup->n_disks; i++)
-                if (streq(backup->disks[i].format, "qcow2"))
+        for (size_t i = 0; i < backup->job.n_disks; i++)
+                if (streq(backup->job.disks[i].format, "qcow2"))
                         return true;
         return false;
 }
 
 int chain_choose(struct backup *backup, struct error **err)
 {
-        enum vm_level wanted = backup->vm->level;
-        if (backup->request->level)
-                (void)vm_level_from_name(backup->request->level, &wanted);
+        enum vm_level wanted = backup->job.vm->level;
+        if (backup->job.request->level)
+                (void)vm_level_from_name(backup->job.request->level, &wanted);
         backup->level = VM_LEVEL_FULL;
-        if (wanted != VM_LEVEL_FULL && (!backup->running || backup->method == VM_METHOD_SHUTDOWN))
+        if (wanted != VM_LEVEL_FULL &&
+            (!backup->job.running || backup->job.method == VM_METHOD_SHUTDOWN))
                 become_full(backup, false,
                             "the VM is off during its backup, and what was written is known only "
                             "of one that runs");
@@ -171,9 +177,9 @@ int chain_choose(struct backup *backup, struct error **err)
                             "to them");
         else if (wanted != VM_LEVEL_FULL && choose(backup, wanted, err) < 0)
                 return -1;
-        xstrdup_replace(&backup->metadata->level, vm_level_name(backup->level));
-        xstrdup_replace(&backup->metadata->parent, backup->parent);
-        report_step_end(backup->report, STEP_DONE, "%s%s%s", vm_level_name(backup->level),
+        xstrdup_replace(&backup->job.metadata->level, vm_level_name(backup->level));
+        xstrdup_replace(&backup->job.metadata->parent, backup->parent);
+        report_step_end(backup->job.report, STEP_DONE, "%s%s%s", vm_level_name(backup->level),
                         backup->parent ? " on " : "", backup->parent ? backup->parent : "");
         return 0;
 }
@@ -184,24 +190,25 @@ int chain_drop_old(struct backup *backup, struct error **err)
         _cleanup_strv_ char **checkpoints = NULL;
         _cleanup_error_ struct error *error = NULL;
         size_t dropped = 0;
-        if (!backup->running)
+        if (!backup->job.running)
                 return 0;
-        int r = backup->host->ops->list_checkpoints(backup->host, backup->uuid, &checkpoints,
-                                                    &error);
+        int r = backup->job.host->ops->list_checkpoints(backup->job.host, backup->job.uuid,
+                                                        &checkpoints, &error);
         for (size_t i = 0; r == 0 && checkpoints[i]; i++) {
-                bool needed =
-                        streq(checkpoints[i], backup->keeps_chain ? backup->tag : backup->since);
-                if (needed || !names_is_our_checkpoint(checkpoints[i],
-                                                       repository_short_uuid(backup->repository)))
+                bool needed = streq(checkpoints[i],
+                                    backup->keeps_chain ? backup->job.tag : backup->since);
+                if (needed ||
+                    !names_is_our_checkpoint(checkpoints[i],
+                                             repository_short_uuid(backup->job.repository)))
                         continue;
-                r = backup->host->ops->checkpoint_delete(backup->host, backup->uuid, checkpoints[i],
-                                                         &error);
+                r = backup->job.host->ops->checkpoint_delete(backup->job.host, backup->job.uuid,
+                                                             checkpoints[i], &error);
                 dropped += r == 0;
         }
         if (r < 0)
-                report_warning(backup->report,
+                report_warning(backup->job.report,
                                "old checkpoints of %s are left for its next backup to remove: %s",
-                               backup->vm->name, error->message);
-        report_step_end(backup->report, STEP_DONE, "%zu dropped", dropped);
+                               backup->job.vm->name, error->message);
+        report_step_end(backup->job.report, STEP_DONE, "%zu dropped", dropped);
         return 0;
 }

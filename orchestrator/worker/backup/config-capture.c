@@ -45,7 +45,7 @@ static bool is_given_up(void *data)
         int64_t now = clock_monotonic_ms();
         if (now - session->told_ms >= SIGN_OF_LIFE_MS) {
                 session->told_ms = now;
-                report_log(session->backup->report, "%s still goes on", session->doing);
+                report_log(session->backup->job.report, "%s still goes on", session->doing);
         }
         return worker_cancelled(NULL);
 }
@@ -68,7 +68,7 @@ static int find_secrets(struct session *session, const struct vm_config_capture 
                         struct error **err)
 {
         _cleanup_(secrets_freep) struct secrets *secrets =
-                secrets_load(session->backup->settings->directory, err);
+                secrets_load(session->backup->job.settings->directory, err);
         if (!secrets)
                 return -1;
         return find_secret(secrets, capture->password_env, "password_env", &session->password,
@@ -85,7 +85,7 @@ static int load_profile(struct session *session, const struct vm_config_capture 
 {
         const struct backup *backup = session->backup;
         _cleanup_problems_ struct problems problems = { 0 };
-        session->profile = appliance_profile_load(backup->inventory->file, backup->vm->line,
+        session->profile = appliance_profile_load(backup->job.inventory->file, backup->job.vm->line,
                                                   capture->profile, &problems);
         return session->profile ? 0 : problems_to_error(&problems, err);
 }
@@ -94,14 +94,14 @@ static void resolve_key(struct session *session, const struct vm_config_capture 
 {
         if (!capture->key)
                 return;
-        _cleanup_free_ char *directory = path_directory(session->backup->inventory->file);
+        _cleanup_free_ char *directory = path_directory(session->backup->job.inventory->file);
         session->key =
                 capture->key[0] == '/' ? xstrdup(capture->key) : path_join(directory, capture->key);
 }
 
 static int prepare(struct session *session, struct error **err)
 {
-        const struct vm_config_capture *capture = session->backup->vm->config_capture;
+        const struct vm_config_capture *capture = session->backup->job.vm->config_capture;
         session->told_ms = clock_monotonic_ms();
         if (load_profile(session, capture, err) < 0 || find_secrets(session, capture, err) < 0)
                 return -1;
@@ -111,7 +111,7 @@ static int prepare(struct session *session, struct error **err)
                             .port = capture->port,
                             .user = capture->user,
                             .key = session->key,
-                            .known_hosts = session->backup->settings->ssh.known_hosts,
+                            .known_hosts = session->backup->job.settings->ssh.known_hosts,
                             .password = session->password,
                             .algorithms = capture->algorithms,
                             .is_appliance = true },
@@ -126,8 +126,8 @@ static int prepare(struct session *session, struct error **err)
 
 static struct appliance_shell *log_in(struct session *session, struct error **err)
 {
-        const struct vm_config_capture *capture = session->backup->vm->config_capture;
-        struct report *report = session->backup->report;
+        const struct vm_config_capture *capture = session->backup->job.vm->config_capture;
+        struct report *report = session->backup->job.report;
         session->doing = "logging in at the appliance";
         struct appliance_shell *shell =
                 prepare(session, err) < 0 ? NULL : appliance_shell_open(&session->options, err);
@@ -149,7 +149,7 @@ static int store(struct session *session, const struct appliance_capture *captur
         _cleanup_free_ char *sha256 = staging_hash_file(backup->staging, file, NULL, &bytes, err);
         if (!sha256)
                 return -1;
-        struct metadata_config *config = metadata_add_config(backup->metadata);
+        struct metadata_config *config = metadata_add_config(backup->job.metadata);
         config->file = TAKE_PTR(file);
         config->stored_bytes = bytes;
         return 0;
@@ -163,7 +163,7 @@ static int capture_all(struct session *session, char ***texts, struct error **er
                 return -1;
         const struct appliance_profile *profile = session->profile;
         session->doing = profile->save_command ? profile->save_command : "";
-        if (session->backup->vm->config_capture->write_memory &&
+        if (session->backup->job.vm->config_capture->write_memory &&
             appliance_shell_save(shell, err) < 0)
                 return -1;
         for (size_t i = 0; i < profile->n_captures; i++) {
@@ -181,55 +181,58 @@ static int capture_all(struct session *session, char ***texts, struct error **er
 static int settle_failure(struct backup *backup, enum check_name check, struct error *error,
                           struct error **err)
 {
-        enum command_on_error on_error = backup->vm->config_capture->on_error;
-        bool fails = on_error == COMMAND_ON_ERROR_FAIL || backup->vm->config_only ||
+        enum command_on_error on_error = backup->job.vm->config_capture->on_error;
+        bool fails = on_error == COMMAND_ON_ERROR_FAIL || backup->job.vm->config_only ||
                      error->kind == ERROR_CANCELLED;
-        error_prefix(&error, "the configuration of %s", backup->vm->name);
-        report_check(backup->report, CHECK_BEFORE, check, fails ? CHECK_FAIL : CHECK_WARN, "%s",
+        error_prefix(&error, "the configuration of %s", backup->job.vm->name);
+        report_check(backup->job.report, CHECK_BEFORE, check, fails ? CHECK_FAIL : CHECK_WARN, "%s",
                      error->message);
         if (fails)
                 return error_propagate(err, error);
         if (on_error == COMMAND_ON_ERROR_WARN)
-                report_warning(backup->report, "%s", error->message);
+                report_warning(backup->job.report, "%s", error->message);
         error_free(error);
         return 0;
 }
 
 int backup_check_appliance(struct backup *backup, struct error **err)
 {
-        if (!backup->vm->config_capture)
+        if (!backup->job.vm->config_capture)
                 return 0;
-        report_step(backup->report, STEP_NAME_APPLIANCE);
+        report_step(backup->job.report, STEP_NAME_APPLIANCE);
         _cleanup_(session_done) struct session session = { .backup = backup };
         struct error *error = NULL;
         _cleanup_(appliance_shell_freep) struct appliance_shell *shell = log_in(&session, &error);
         if (!shell && settle_failure(backup, CHECK_NAME_APPLIANCE_LOGIN, error, err) < 0)
                 return -1;
-        report_step_end(backup->report, STEP_DONE, shell ? "the login works" : NULL);
+        report_step_end(backup->job.report, STEP_DONE, shell ? "the login works" : NULL);
         return 0;
 }
 
 int backup_capture_configs(struct backup *backup, struct error **err)
 {
-        if (!backup->vm->config_capture)
+        if (!backup->job.vm->config_capture)
                 return 0;
-        report_step(backup->report, STEP_NAME_APPLIANCE);
+        report_step(backup->job.report, STEP_NAME_APPLIANCE);
         _cleanup_(session_done) struct session session = { .backup = backup };
         _cleanup_strv_ char **texts = NULL;
         struct error *error = NULL;
         if (capture_all(&session, &texts, &error) < 0) {
                 if (settle_failure(backup, CHECK_NAME_CONFIGS_CAPTURED, error, err) < 0)
                         return -1;
-                report_step_end(backup->report, STEP_SKIPPED, "%zu files",
-                                backup->metadata->n_configs);
+                report_step_end(backup->job.report, STEP_SKIPPED, "%zu files",
+                                backup->job.metadata->n_configs);
         } else {
-                _cleanup_free_ char *size = format_bytes(metadata_stored_bytes(backup->metadata));
-                report_check(backup->report, CHECK_BEFORE, CHECK_NAME_CONFIGS_CAPTURED, CHECK_PASS,
-                             "%zu files, %s, complete", backup->metadata->n_configs, size);
+                _cleanup_free_ char *size =
+                        format_bytes(metadata_stored_bytes(backup->job.metadata));
+                report_check(backup->job.report, CHECK_BEFORE, CHECK_NAME_CONFIGS_CAPTURED,
+                             CHECK_PASS, "%zu files, %s, complete", backup->job.metadata->n_configs,
+                             size);
         }
-        if (backup->metadata->n_configs &&
+        if (backup->job.metadata->n_configs &&
             config_changes_note(backup, session.profile, texts, err) < 0)
                 return -1;
-        report_step_end(backup->report, STEP_DONE, "%zu files", backup->metadata->n_configs);
+        report_step_end(backup->job.report, STEP_DONE, "%zu files",
+                        backup->job.metadata->n_configs);
         return 0;
 }

@@ -59,9 +59,9 @@ static int run_diff(struct comparison *comparison, struct metadata_config *confi
 {
         const struct backup *backup = comparison->backup;
         _cleanup_free_ char *old_label = xasprintf("%s/%s", comparison->before->name, config->file);
-        _cleanup_free_ char *new_label = xasprintf("%s/%s", backup->point, config->file);
+        _cleanup_free_ char *new_label = xasprintf("%s/%s", backup->job.point, config->file);
         _cleanup_free_ char *old_folder =
-                path_join(repository_path(backup->repository), comparison->before->path);
+                path_join(repository_path(backup->job.repository), comparison->before->path);
         _cleanup_free_ char *old_path = path_join(old_folder, config->file);
         _cleanup_free_ char *new_path = path_join(staging_path(backup->staging), config->file);
         const char *const argv[] = { "diff",    "-a", "-u",     "--label", old_label, "--label",
@@ -90,7 +90,7 @@ static int compare_file(struct comparison *comparison, struct metadata_config *c
         struct backup *backup = comparison->backup;
         _cleanup_error_ struct error *error = NULL;
         _cleanup_free_ char *before =
-                points_read_file(backup->repository, comparison->before->path, config->file,
+                points_read_file(backup->job.repository, comparison->before->path, config->file,
                                  MAX_CONFIG_BYTES, NULL, &error);
         if (!before && error->errnum == ENOENT)
                 return 0;
@@ -102,7 +102,7 @@ static int compare_file(struct comparison *comparison, struct metadata_config *c
                 return 0;
         if (run_diff(comparison, config, err) < 0)
                 return -1;
-        report_log(backup->report, "%s has changed since %s: %llu lines added, %llu removed",
+        report_log(backup->job.report, "%s has changed since %s: %llu lines added, %llu removed",
                    config->file, comparison->before->name, (unsigned long long)config->lines_added,
                    (unsigned long long)config->lines_removed);
         return 0;
@@ -121,24 +121,25 @@ static int write_diff(struct comparison *comparison, struct error **err)
                 staging_hash_file(backup->staging, diff_name, NULL, &bytes, err);
         if (!sha256)
                 return -1;
-        backup->metadata->configs_diff = xstrdup(diff_name);
+        backup->job.metadata->configs_diff = xstrdup(diff_name);
         return 0;
 }
 
 static void warn(struct backup *backup, const struct error *error)
 {
-        report_warning(backup->report, "what changed in the configuration of %s cannot be told: %s",
-                       backup->vm->name, error_message(error));
+        report_warning(backup->job.report,
+                       "what changed in the configuration of %s cannot be told: %s",
+                       backup->job.vm->name, error_message(error));
 }
 
 int config_changes_note(struct backup *backup, const struct appliance_profile *profile,
                         char *const *texts, struct error **err)
 {
-        struct metadata *metadata = backup->metadata;
+        struct metadata *metadata = backup->job.metadata;
         _cleanup_error_ struct error *error = NULL;
         _cleanup_point_list_ struct point_list points = { 0 };
-        if (points_scan_vm(backup->repository, backup->home, backup->vm->name, &points, &error) <
-            0) {
+        if (points_scan_vm(backup->job.repository, backup->job.home, backup->job.vm->name, &points,
+                           &error) < 0) {
                 warn(backup, error);
                 return 0;
         }

@@ -24,7 +24,7 @@ enum {
 
 struct copy {
         struct backup *backup;
-        const struct backup_disk *disk;
+        const struct vm_disk *disk;
         struct deadline next_watch;
         /* a second connection, opened when the copy takes long enough to need it */
         struct hypervisor *watcher;
@@ -37,14 +37,14 @@ static int free_for_overlays(struct copy *copy, uint64_t *ret_bytes, struct erro
 {
         struct backup *backup = copy->backup;
         if (!copy->watcher) {
-                copy->watcher =
-                        worker_connect(backup->settings, backup->host_entry, WATCH_CONNECT_MS, err);
+                copy->watcher = worker_connect(backup->job.settings, backup->job.host_entry,
+                                               WATCH_CONNECT_MS, err);
                 if (!copy->watcher)
                         return -1;
         }
         _cleanup_strv_ char **folders = NULL;
-        for (size_t i = 0; i < backup->n_disks; i++) {
-                _cleanup_free_ char *folder = path_directory(backup->disks[i].overlay);
+        for (size_t i = 0; i < backup->job.n_disks; i++) {
+                _cleanup_free_ char *folder = path_directory(backup->job.disks[i].overlay);
                 strv_add(&folders, folder);
         }
         return host_free_bytes(copy->watcher, folders, WATCH_CALL_MS, ret_bytes, err);
@@ -53,8 +53,8 @@ static int free_for_overlays(struct copy *copy, uint64_t *ret_bytes, struct erro
 static void watch_overlays(struct copy *copy)
 {
         struct backup *backup = copy->backup;
-        uint64_t low =
-                (uint64_t)backup->settings->checks.hypervisor_low_water_gib * 1024 * 1024 * 1024;
+        uint64_t low = (uint64_t)backup->job.settings->checks.hypervisor_low_water_gib * 1024 *
+                       1024 * 1024;
         uint64_t free_bytes = 0;
         _cleanup_error_ struct error *error = NULL;
         if (free_for_overlays(copy, &free_bytes, &error) < 0) {
@@ -75,14 +75,14 @@ static void watch_overlays(struct copy *copy)
         error_set(&copy->reason, ERROR_NOSPACE,
                   "the copy of disk %s is given up: %s has only %s left where the overlays of %s "
                   "grow (low-water mark: %u GiB)",
-                  copy->disk->target, backup->host->name, free_text, backup->vm->name,
-                  backup->settings->checks.hypervisor_low_water_gib);
+                  copy->disk->target, backup->job.host->name, free_text, backup->job.vm->name,
+                  backup->job.settings->checks.hypervisor_low_water_gib);
 }
 
 static bool copy_must_end(void *pointer, struct error **ret_reason)
 {
         struct copy *copy = pointer;
-        if (copy->backup->snapshot_taken && deadline_passed(copy->next_watch)) {
+        if (copy->backup->job.snapshot_taken && deadline_passed(copy->next_watch)) {
                 watch_overlays(copy);
                 copy->next_watch = deadline_in_ms(WATCH_INTERVAL_MS);
         }
@@ -92,23 +92,22 @@ static bool copy_must_end(void *pointer, struct error **ret_reason)
 
 static char *copy_unit(const struct backup *backup)
 {
-        return xasprintf("%s-copy", backup->tag);
+        return xasprintf("%s-copy", backup->job.tag);
 }
 
 static int undo_copy(void *data, struct error **err)
 {
         struct backup *backup = data;
-        if (backup_ensure_connection(backup, err) < 0)
+        if (vm_job_ensure_connection(&backup->job, err) < 0)
                 return -1;
         _cleanup_free_ char *unit = copy_unit(backup);
-        return backup->host->ops->stop_unit(backup->host, unit, err);
+        return backup->job.host->ops->stop_unit(backup->job.host, unit, err);
 }
 
 /* convert, then the target made durable: its status is convert's or sync's. An increment is read
  * from its scratch file, only as far as that itself has something, and stands on its parent by a
  * path that holds wherever the share is mounted. */
-static char **copy_argv(const struct backup *backup, const struct backup_disk *disk,
-                        const char *target)
+static char **copy_argv(const struct backup *backup, const struct vm_disk *disk, const char *target)
 {
         char **argv = NULL;
         strv_add(&argv, "sh");
@@ -121,17 +120,17 @@ static char **copy_argv(const struct backup *backup, const struct backup_disk *d
         for (size_t i = 0; i < ARRAY_LENGTH(convert); i++)
                 strv_add(&argv, convert[i]);
         /* qemu-img refuses out-of-order writes together with compression. */
-        if (backup->vm->compression == VM_COMPRESSION_NONE) {
+        if (backup->job.vm->compression == VM_COMPRESSION_NONE) {
                 strv_add(&argv, "-W");
         } else {
                 strv_add(&argv, "-c");
                 strv_add(&argv, "-o");
                 strv_addf(&argv, "compression_type=%s",
-                          vm_compression_name(backup->vm->compression));
+                          vm_compression_name(backup->job.vm->compression));
         }
-        if (backup->settings->limits.bandwidth_mib_s) {
+        if (backup->job.settings->limits.bandwidth_mib_s) {
                 strv_add(&argv, "-r");
-                strv_addf(&argv, "%uM", backup->settings->limits.bandwidth_mib_s);
+                strv_addf(&argv, "%uM", backup->job.settings->limits.bandwidth_mib_s);
         }
         if (disk->parent_file) {
                 strv_add(&argv, "-B");
@@ -153,13 +152,13 @@ static int run_copy(struct backup *backup, struct copy *copy, struct error **err
         _cleanup_free_ char *what = xasprintf("the copy of disk %s", copy->disk->target);
         _cleanup_strv_ char **argv = copy_argv(backup, copy->disk, target);
         const struct convert convert = {
-                .host = backup->host,
-                .report = backup->report,
+                .host = backup->job.host,
+                .report = backup->job.report,
                 .unit = unit,
                 .what = what,
                 .disk = copy->disk->target,
                 .total_bytes = copy->disk->allocated_bytes,
-                .stall_seconds = backup->settings->limits.copy_stall_seconds,
+                .stall_seconds = backup->job.settings->limits.copy_stall_seconds,
                 .must_end = copy_must_end,
                 .data = copy,
         };
@@ -172,19 +171,19 @@ static int run_copy(struct backup *backup, struct copy *copy, struct error **err
         bool full = errors && strstr(errors, "No space left on device");
         _cleanup_free_ char *said = str_one_line(errors ? errors : "", 600);
         return error_set(err, full ? ERROR_NOSPACE : ERROR_INTERNAL,
-                         "%s to %s failed on %s (status %d): %s", what, target, backup->host->name,
-                         status, said);
+                         "%s to %s failed on %s (status %d): %s", what, target,
+                         backup->job.host->name, status, said);
 }
 
-static int copy_disk(struct backup *backup, const struct backup_disk *disk, struct error **err)
+static int copy_disk(struct backup *backup, const struct vm_disk *disk, struct error **err)
 {
         struct copy copy = { .backup = backup,
                              .disk = disk,
                              .next_watch = deadline_in_ms(WATCH_INTERVAL_MS) };
-        undo_push(&backup->undo, UNDO_NAME_COPY, undo_copy, backup);
+        undo_push(&backup->job.undo, UNDO_NAME_COPY, undo_copy, backup);
         int r = run_copy(backup, &copy, err);
         if (r == 0)
-                undo_settle(&backup->undo, UNDO_NAME_COPY);
+                undo_settle(&backup->job.undo, UNDO_NAME_COPY);
         hypervisor_free(copy.watcher);
         return r;
 }
@@ -194,9 +193,9 @@ static int copy_disk(struct backup *backup, const struct backup_disk *disk, stru
  * that. */
 static int see_connection(struct backup *backup, struct error **err)
 {
-        if (backup_ensure_connection(backup, err) < 0)
+        if (vm_job_ensure_connection(&backup->job, err) < 0)
                 return -1;
-        backup->reconnect_by = (struct deadline){ 0 };
+        backup->job.reconnect_by = (struct deadline){ 0 };
         return 0;
 }
 
@@ -204,13 +203,13 @@ int backup_copy(struct backup *backup, struct error **err)
 {
         if (backup->level != VM_LEVEL_FULL && increment_finish(backup, err) < 0)
                 return -1;
-        for (size_t i = 0; i < backup->n_disks; i++) {
-                const struct backup_disk *disk = &backup->disks[i];
+        for (size_t i = 0; i < backup->job.n_disks; i++) {
+                const struct vm_disk *disk = &backup->job.disks[i];
                 _cleanup_free_ char *size = format_bytes(disk->allocated_bytes);
-                report_step(backup->report, STEP_NAME_COPY);
+                report_step(backup->job.report, STEP_NAME_COPY);
                 if (copy_disk(backup, disk, err) < 0)
                         return -1;
-                report_step_end(backup->report, STEP_DONE, "disk %s, %s", disk->target, size);
+                report_step_end(backup->job.report, STEP_DONE, "disk %s, %s", disk->target, size);
         }
         if (backup->level != VM_LEVEL_FULL && increment_clean(backup, err) < 0)
                 return -1;

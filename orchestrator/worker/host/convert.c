@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/job/cancel.h"
 
 enum {

@@ -11,19 +11,19 @@
 
 enum { FILES_TIMEOUT_MS = 30 * 1000 };
 
-static int recover_job(struct backup *backup, const char *short_uuid, bool dry_run,
+static int recover_job(struct vm_job *job, const char *short_uuid, bool dry_run,
                        void (*says)(void *data, const char *text), void *data, struct error **err)
 {
-        struct backup_job job = { 0 };
+        struct backup_job state = { 0 };
         _cleanup_free_ char *text = NULL;
         _cleanup_free_ char *mark = names_tag(short_uuid, "");
-        if (!backup->running || !backup->info.job || !streq(backup->info.job, "backup"))
+        if (!job->running || !job->info.job || !streq(job->info.job, "backup"))
                 return 0;
-        if (backup->host->ops->backup_job(backup->host, backup->uuid, &job, &text, err) < 0)
+        if (job->host->ops->backup_job(job->host, job->uuid, &state, &text, err) < 0)
                 return -1;
-        if (job.state != BACKUP_JOB_RUNNING || !text || !strstr(text, mark))
+        if (state.state != BACKUP_JOB_RUNNING || !text || !strstr(text, mark))
                 return 0;
-        if (!dry_run && backup->host->ops->backup_abort(backup->host, backup->uuid, err) < 0)
+        if (!dry_run && job->host->ops->backup_abort(job->host, job->uuid, err) < 0)
                 return -1;
         says(data, "a backup job of an interrupted job still ran: ended");
         return 0;
@@ -34,7 +34,7 @@ static const char scratch_script[] = "for f in \"$1\"/orch-\"$2\"-*-\"$3\"-*.inc
                                      "\"$f\" ] || continue; printf '%s\\n' \"$f\"; "
                                      "[ \"$4\" = ls ] || rm -f -- \"$f\"; done; exit 0";
 
-static int recover_scratch(struct backup *backup, const char *short_uuid, bool dry_run,
+static int recover_scratch(struct vm_job *job, const char *short_uuid, bool dry_run,
                            void (*says)(void *data, const char *text), void *data,
                            struct error **err)
 {
@@ -42,13 +42,13 @@ static int recover_scratch(struct backup *backup, const char *short_uuid, bool d
                                      "-c",
                                      scratch_script,
                                      "orch-scratch",
-                                     backup->host_entry->scratch,
+                                     job->host_entry->scratch,
                                      short_uuid,
-                                     backup->uuid,
+                                     job->uuid,
                                      dry_run ? "ls" : "rm",
                                      NULL };
         _cleanup_free_ char *output = NULL;
-        if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
+        if (hypervisor_run(job->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
                 return -1;
         char *rest = NULL;
         for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
@@ -59,15 +59,14 @@ static int recover_scratch(struct backup *backup, const char *short_uuid, bool d
         return 0;
 }
 
-static bool has_point(const struct backup *backup, const struct point_list *list,
+static bool has_point(const struct vm_job *job, const struct point_list *list,
                       const char *checkpoint)
 {
         for (size_t i = 0; i < list->count; i++) {
                 _cleanup_free_ char *name =
-                        list->items[i].metadata
-                                ? names_tag(repository_short_uuid(backup->repository),
-                                            list->items[i].metadata->job)
-                                : NULL;
+                        list->items[i].metadata ? names_tag(repository_short_uuid(job->repository),
+                                                            list->items[i].metadata->job)
+                                                : NULL;
                 if (streq(name, checkpoint))
                         return true;
         }
@@ -75,26 +74,26 @@ static bool has_point(const struct backup *backup, const struct point_list *list
 }
 
 /* libvirt takes no change of checkpoints while the VM is off; they wait for its next backup. */
-static int recover_checkpoints(struct backup *backup, const char *short_uuid, bool dry_run,
+static int recover_checkpoints(struct vm_job *job, const char *short_uuid, bool dry_run,
                                void (*says)(void *data, const char *text), void *data,
                                struct error **err)
 {
         _cleanup_strv_ char **checkpoints = NULL;
         _cleanup_point_list_ struct point_list list = { 0 };
-        if (!backup->running || !backup->repository)
+        if (!job->running || !job->repository)
                 return 0;
-        if (backup->host->ops->list_checkpoints(backup->host, backup->uuid, &checkpoints, err) < 0)
+        if (job->host->ops->list_checkpoints(job->host, job->uuid, &checkpoints, err) < 0)
                 return -1;
         if (!checkpoints[0])
                 return 0;
-        if (points_scan_vm(backup->repository, backup->home, backup->vm->name, &list, err) < 0)
+        if (points_scan_vm(job->repository, job->home, job->vm->name, &list, err) < 0)
                 return -1;
         for (size_t i = 0; checkpoints[i]; i++) {
                 if (!names_is_our_checkpoint(checkpoints[i], short_uuid) ||
-                    has_point(backup, &list, checkpoints[i]))
+                    has_point(job, &list, checkpoints[i]))
                         continue;
-                if (!dry_run && backup->host->ops->checkpoint_delete(backup->host, backup->uuid,
-                                                                     checkpoints[i], err) < 0)
+                if (!dry_run && job->host->ops->checkpoint_delete(job->host, job->uuid,
+                                                                  checkpoints[i], err) < 0)
                         return -1;
                 _cleanup_free_ char *text = xasprintf(
                         "the checkpoint %s of a job that made no point: deleted", checkpoints[i]);
@@ -103,11 +102,11 @@ static int recover_checkpoints(struct backup *backup, const char *short_uuid, bo
         return 0;
 }
 
-int recover_chain_traces(struct backup *backup, const char *short_uuid, bool dry_run,
+int recover_chain_traces(struct vm_job *job, const char *short_uuid, bool dry_run,
                          void (*says)(void *data, const char *text), void *data, struct error **err)
 {
-        if (recover_job(backup, short_uuid, dry_run, says, data, err) < 0 ||
-            recover_scratch(backup, short_uuid, dry_run, says, data, err) < 0)
+        if (recover_job(job, short_uuid, dry_run, says, data, err) < 0 ||
+            recover_scratch(job, short_uuid, dry_run, says, data, err) < 0)
                 return -1;
-        return recover_checkpoints(backup, short_uuid, dry_run, says, data, err);
+        return recover_checkpoints(job, short_uuid, dry_run, says, data, err);
 }

@@ -24,8 +24,8 @@ static int disarm(struct hypervisor *host, char *const *tags, struct error **err
 static int settle(struct recovery *recovery, struct hypervisor *host,
                   const struct deadman_traces *traces, struct error **err)
 {
-        struct backup *backup = recovery->backup;
-        if ((traces->armed || traces->stale) && backup->running && recover_thaw(recovery, err) < 0)
+        struct vm_job *job = recovery->job;
+        if ((traces->armed || traces->stale) && job->running && recover_thaw(recovery, err) < 0)
                 return -1;
         if (!recovery->dry_run &&
             (disarm(host, traces->armed, err) < 0 || disarm(host, traces->stale, err) < 0 ||
@@ -34,19 +34,18 @@ static int settle(struct recovery *recovery, struct hypervisor *host,
         recovery_says(
                 recovery,
                 "the dead-man timer of an interrupted job was left on %s, where %s ran: disarmed",
-                host->name, backup->vm->name);
+                host->name, job->vm->name);
         return 0;
 }
 
 static int look_there(struct recovery *recovery, const char *name, struct error **err)
 {
-        struct backup *backup = recovery->backup;
-        const struct inventory_hypervisor *entry =
-                inventory_find_hypervisor(backup->inventory, name);
+        struct vm_job *job = recovery->job;
+        const struct inventory_hypervisor *entry = inventory_find_hypervisor(job->inventory, name);
         _cleanup_(hypervisor_freep) struct hypervisor *host =
-                worker_connect(backup->settings, entry, CONNECT_MS, err);
+                worker_connect(job->settings, entry, CONNECT_MS, err);
         struct deadman_traces traces = { 0 };
-        if (!host || deadman_find(host, recovery->short_uuid, backup->uuid, &traces, err) < 0)
+        if (!host || deadman_find(host, recovery->short_uuid, job->uuid, &traces, err) < 0)
                 return -1;
         int r = settle(recovery, host, &traces, err);
         deadman_traces_done(&traces);
@@ -55,7 +54,7 @@ static int look_there(struct recovery *recovery, const char *name, struct error 
 
 void recover_moved_freezes(struct recovery *recovery)
 {
-        char *const *names = recovery->backup->traces_elsewhere;
+        char *const *names = recovery->job->traces_elsewhere;
         for (size_t i = 0; names && names[i]; i++) {
                 struct error *error = NULL;
                 if (look_there(recovery, names[i], &error) < 0)

@@ -34,13 +34,13 @@ static int add_disk(struct recovery *recovery, const struct domain_disk *disk, s
         if (disk->n_backing && disk->backing[0].path) {
                 base = xstrdup(disk->backing[0].path);
                 format = xstrdup(disk->backing[0].format ? disk->backing[0].format : "raw");
-        } else if (overlay_ask_base(recovery->backup->host, disk->path, &base, &format, err) < 0) {
+        } else if (overlay_ask_base(recovery->job->host, disk->path, &base, &format, err) < 0) {
                 return -1;
         }
-        struct backup *leftover = &recovery->leftover;
+        struct vm_job *leftover = &recovery->leftover;
         leftover->disks =
                 xrealloc_array(leftover->disks, leftover->n_disks + 1, sizeof *leftover->disks);
-        leftover->disks[leftover->n_disks++] = (struct backup_disk){
+        leftover->disks[leftover->n_disks++] = (struct vm_disk){
                 .target = xstrdup(disk->target),
                 .base = TAKE_PTR(base),
                 .format = TAKE_PTR(format),
@@ -51,37 +51,37 @@ static int add_disk(struct recovery *recovery, const struct domain_disk *disk, s
 
 static int take_disk(struct recovery *recovery, const struct domain_disk *disk, struct error **err)
 {
-        const struct backup *backup = recovery->backup;
-        _cleanup_free_ char *job = NULL;
-        if (names_is_our_overlay(disk->path, recovery->short_uuid, &job)) {
-                if (!strv_contains(recovery->jobs, job))
-                        strv_add(&recovery->jobs, job);
+        const struct vm_job *job = recovery->job;
+        _cleanup_free_ char *id = NULL;
+        if (names_is_our_overlay(disk->path, recovery->short_uuid, &id)) {
+                if (!strv_contains(recovery->jobs, id))
+                        strv_add(&recovery->jobs, id);
                 return is_listed(recovery, disk->path) ? 0 : add_disk(recovery, disk, err);
         }
         if (names_is_an_overlay(disk->path))
-                report_warning(backup->report,
+                report_warning(job->report,
                                "disk %s of %s is on an overlay of another orch (%s): left alone",
-                               disk->target, backup->vm->name, disk->path);
+                               disk->target, job->vm->name, disk->path);
         for (size_t i = 0; i < disk->n_backing; i++)
                 if (names_is_our_overlay(disk->backing[i].path, recovery->short_uuid, NULL))
-                        report_warning(backup->report,
+                        report_warning(job->report,
                                        "disk %s of %s has an overlay of an interrupted job (%s) in "
                                        "the middle of its chain, below "
                                        "%s, which is not orch's: left alone. "
                                        "To merge it (on %s): virsh blockcommit %s %s --top '%s' "
                                        "--base '%s' --wait",
-                                       disk->target, backup->vm->name, disk->backing[i].path,
-                                       disk->path, backup->host->name, backup->vm->domain,
-                                       disk->target, disk->backing[i].path,
+                                       disk->target, job->vm->name, disk->backing[i].path,
+                                       disk->path, job->host->name, job->vm->domain, disk->target,
+                                       disk->backing[i].path,
                                        i + 1 < disk->n_backing ? disk->backing[i + 1].path : "?");
         return 0;
 }
 
 int recover_read_disks(struct recovery *recovery, struct error **err)
 {
-        struct backup *backup = recovery->backup;
-        if ((backup->running && backup_read_xml(backup, false, &recovery->live, err) < 0) ||
-            backup_read_xml(backup, true, &recovery->inactive, err) < 0)
+        struct vm_job *job = recovery->job;
+        if ((job->running && vm_job_read_xml(job, false, &recovery->live, err) < 0) ||
+            vm_job_read_xml(job, true, &recovery->inactive, err) < 0)
                 return -1;
         for (size_t i = 0; recovery->live && i < recovery->live->n_disks; i++)
                 if (take_disk(recovery, &recovery->live->disks[i], err) < 0)
@@ -96,30 +96,30 @@ int recover_read_disks(struct recovery *recovery, struct error **err)
         return 0;
 }
 
-static const char *how_to_commit(const struct backup *backup)
+static const char *how_to_commit(const struct vm_job *job)
 {
-        if (backup->running)
+        if (job->running)
                 return "to be committed while it runs";
-        return backup->info.has_managed_save
+        return job->info.has_managed_save
                        ? "left until the VM, which was saved on it, has been started"
                        : "to be committed without starting the VM";
 }
 
 void recover_overlays(struct recovery *recovery)
 {
-        struct backup *backup = recovery->backup;
-        struct backup *leftover = &recovery->leftover;
+        struct vm_job *job = recovery->job;
+        struct vm_job *leftover = &recovery->leftover;
         struct error *error = NULL;
         for (size_t i = 0; i < leftover->n_disks; i++) {
-                const struct backup_disk *disk = &leftover->disks[i];
+                const struct vm_disk *disk = &leftover->disks[i];
                 if (recovery->dry_run)
                         recovery_says(recovery,
                                       "disk %s is on the overlay %s of an interrupted job: %s",
-                                      disk->target, disk->overlay, how_to_commit(backup));
+                                      disk->target, disk->overlay, how_to_commit(job));
                 else
-                        report_warning(backup->report,
+                        report_warning(job->report,
                                        "disk %s is on the overlay %s of an interrupted job: %s",
-                                       disk->target, disk->overlay, how_to_commit(backup));
+                                       disk->target, disk->overlay, how_to_commit(job));
         }
         if (!leftover->n_disks || recovery->dry_run)
                 return;
@@ -136,7 +136,7 @@ static const char list_script[] = "for p; do for f in \"$p\"orch-*; do { [ -e \"
 static void add_prefixes(const struct recovery *recovery, const struct domain_xml *xml,
                          char ***argv)
 {
-        const struct backup *backup = recovery->backup;
+        const struct vm_job *job = recovery->job;
         for (size_t i = 0; xml && i < xml->n_disks; i++) {
                 const struct domain_disk *disk = &xml->disks[i];
                 const char *own = disk->path;
@@ -145,8 +145,8 @@ static void add_prefixes(const struct recovery *recovery, const struct domain_xm
                 _cleanup_free_ char *beside = own && own[0] == '/' && !names_is_an_overlay(own)
                                                       ? xasprintf("%s.", own)
                                                       : NULL;
-                _cleanup_free_ char *in_scratch = xasprintf(
-                        "%s/%s-%s.", backup->host_entry->scratch, backup->vm->name, disk->target);
+                _cleanup_free_ char *in_scratch = xasprintf("%s/%s-%s.", job->host_entry->scratch,
+                                                            job->vm->name, disk->target);
                 if (beside && !strv_contains(*argv, beside))
                         strv_add(argv, beside);
                 if (!strv_contains(*argv, in_scratch))
@@ -170,7 +170,7 @@ static int list_files(struct recovery *recovery, char ***ret, struct error **err
         add_prefixes(recovery, recovery->live, &argv);
         add_prefixes(recovery, recovery->inactive, &argv);
         _cleanup_free_ char *output = NULL;
-        if (hypervisor_run(recovery->backup->host, (const char *const *)argv, COMMAND_TIMEOUT_MS,
+        if (hypervisor_run(recovery->job->host, (const char *const *)argv, COMMAND_TIMEOUT_MS,
                            &output, err) < 0)
                 return -1;
         char *rest = NULL;
@@ -205,69 +205,68 @@ static const struct domain_disk *disk_on(const struct domain_xml *xml, const cha
 }
 
 /* Why an overlay that no disk uses can go, or NULL. */
-static int reason_to_remove(struct recovery *recovery, const char *path,
-                            const struct backup_disk *disk, const char **ret_reason,
-                            struct error **err)
+static int reason_to_remove(struct recovery *recovery, const char *path, const struct vm_disk *disk,
+                            const char **ret_reason, struct error **err)
 {
-        struct backup *backup = recovery->backup;
+        struct vm_job *job = recovery->job;
         struct overlay_facts facts = { 0 };
         *ret_reason = NULL;
-        if (overlay_look(backup->host, backup->uuid, path, &facts, err) < 0)
+        if (overlay_look(job->host, job->uuid, path, &facts, err) < 0)
                 return -1;
         if (!facts.exists || facts.committed) {
                 *ret_reason = facts.exists ? "had been committed" : "";
                 return 0;
         }
-        if (!disk->target || backup->info.has_managed_save)
+        if (!disk->target || job->info.has_managed_save)
                 return 0;
-        if (backup->running) {
+        if (job->running) {
                 bool unwritten = false;
                 if (facts.pivoting && facts.same_qemu)
                         *ret_reason = "had been committed: the QEMU that began to pivot it still "
                                       "runs, on its base";
-                else if (overlay_is_unwritten(backup->host, path, &unwritten, err) < 0)
+                else if (overlay_is_unwritten(job->host, path, &unwritten, err) < 0)
                         return -1;
                 else if (unwritten)
                         *ret_reason = "holds nothing of its own";
                 return 0;
         }
         bool same = false;
-        if (commit_compare(backup, disk, &same, err) < 0)
+        if (commit_compare(job, disk, &same, err) < 0)
                 return -1;
         if (same)
                 *ret_reason = "holds nothing that its base does not have";
         return 0;
 }
 
-static void keep(struct recovery *recovery, const char *path, const struct backup_disk *disk)
+static void keep(struct recovery *recovery, const char *path, const struct vm_disk *disk)
 {
-        struct backup *backup = recovery->backup;
+        struct vm_job *job = recovery->job;
         const char *const words[] = { path, NULL };
         _cleanup_free_ char *quoted = shell_join(words);
-        report_warning(backup->report,
+        report_warning(job->report,
                        "%s, an overlay of an interrupted job, is not used by %s and nobody saw it "
                        "being committed: kept, it may "
                        "hold the only copy of some "
                        "writes",
-                       path, backup->vm->name);
+                       path, job->vm->name);
         if (disk->base) {
                 const char *const bases[] = { disk->base, NULL };
                 _cleanup_free_ char *base = shell_join(bases);
-                report_log(backup->report,
+                report_log(job->report,
                            "to see what it has that its base has not, on %s, with %s off: qemu-img "
                            "compare -f %s -F qcow2 %s %s",
-                           backup->host->name, backup->vm->name, disk->format, base, quoted);
+                           job->host->name, job->vm->name, disk->format, base, quoted);
         }
-        report_log(backup->report, "when nothing in it is needed, on %s: rm %s", backup->host->name,
+        report_log(job->report, "when nothing in it is needed, on %s: rm %s", job->host->name,
                    quoted);
 }
 
 static void settle_orphan(struct recovery *recovery, const char *path)
 {
-        struct backup *backup = recovery->backup;
-        struct backup_disk disk = { .overlay = xstrdup(path) };
+        struct vm_job *job = recovery->job;
+        struct vm_disk disk = { .overlay = xstrdup(path) };
         struct error *error = NULL;
-        if (overlay_ask_base(backup->host, path, &disk.base, &disk.format, NULL) == 0) {
+        if (overlay_ask_base(job->host, path, &disk.base, &disk.format, NULL) == 0) {
                 const struct domain_disk *found =
                         disk_on(recovery->live ? recovery->live : recovery->inactive, disk.base);
                 disk.target = found ? xstrdup(found->target) : NULL;
@@ -277,18 +276,18 @@ static void settle_orphan(struct recovery *recovery, const char *path)
                 recovery_fails(recovery, error);
         } else if (!reason) {
                 keep(recovery, path, &disk);
-        } else if (!recovery->dry_run && overlay_remove(backup->host, path, &error) < 0) {
+        } else if (!recovery->dry_run && overlay_remove(job->host, path, &error) < 0) {
                 recovery_fails(recovery, error);
         } else if (*reason) {
                 recovery_says(recovery, "the overlay %s of an interrupted job %s: removed", path,
                               reason);
         }
-        backup_disk_done(&disk);
+        vm_disk_done(&disk);
 }
 
 void recover_orphans(struct recovery *recovery)
 {
-        struct backup *backup = recovery->backup;
+        struct vm_job *job = recovery->job;
         _cleanup_strv_ char **files = NULL;
         struct error *error = NULL;
         if (list_files(recovery, &files, &error) < 0)
@@ -300,7 +299,7 @@ void recover_orphans(struct recovery *recovery)
                 if (names_is_our_overlay(files[i], recovery->short_uuid, NULL))
                         settle_orphan(recovery, files[i]);
                 else
-                        report_warning(backup->report,
+                        report_warning(job->report,
                                        "%s was left, or is being used, by another orch (of another "
                                        "repository): left alone",
                                        files[i]);

@@ -48,43 +48,43 @@ static int read_intent(char *line, struct intent *ret)
         return 0;
 }
 
-static int recover_pause(struct backup *backup, const struct intent *intent, bool dry_run,
+static int recover_pause(struct vm_job *job, const struct intent *intent, bool dry_run,
                          char **ret_text, struct error **err)
 {
         _cleanup_free_ char *tag = xstrndup(intent->file, strlen(intent->file) - strlen(".power"));
         struct deadman deadman = { .tag = tag, .action = DEADMAN_RESUME, .armed = true };
         enum domain_state state = DOMAIN_STATE_OTHER;
         bool fired = false;
-        if (power_read_state(backup, &state, err) < 0)
+        if (power_read_state(job, &state, err) < 0)
                 return -1;
         bool ours = intent->same_qemu && state == DOMAIN_STATE_PAUSED;
-        if (!dry_run && ((ours && power_resume(backup, err) < 0) ||
-                         deadman_disarm(&deadman, backup->host, &fired, err) < 0))
+        if (!dry_run && ((ours && power_resume(job, err) < 0) ||
+                         deadman_disarm(&deadman, job->host, &fired, err) < 0))
                 return -1;
         *ret_text =
                 ours    ? xasprintf("%s was still paused by an interrupted job: resumed",
-                                    backup->vm->name)
+                                    job->vm->name)
                 : fired ? xasprintf("the dead-man timer on %s had resumed %s: its job did not do "
                                     "so in time",
-                                    backup->host->name, backup->vm->name)
+                                    job->host->name, job->vm->name)
                         : xasprintf(
                                   "the note of an interrupted job that it would pause %s: removed",
-                                  backup->vm->name);
+                                  job->vm->name);
         return 0;
 }
 
-static int recover_shutdown(struct backup *backup, const struct intent *intent, bool dry_run,
+static int recover_shutdown(struct vm_job *job, const struct intent *intent, bool dry_run,
                             char **ret_text, struct error **err)
 {
         enum domain_state state = DOMAIN_STATE_OTHER;
-        if (power_read_state(backup, &state, err) < 0)
+        if (power_read_state(job, &state, err) < 0)
                 return -1;
         if (domain_state_is_off(state)) {
-                if (!dry_run && power_start(backup, err) < 0)
+                if (!dry_run && power_start(job, err) < 0)
                         return -1;
                 *ret_text =
                         xasprintf("%s was off since an interrupted job had shut it down: started",
-                                  backup->vm->name);
+                                  job->vm->name);
                 return 0;
         }
         if (intent->same_qemu && intent->age_seconds < SHUTDOWN_IS_OURS_S)
@@ -92,35 +92,35 @@ static int recover_shutdown(struct backup *backup, const struct intent *intent, 
                                  "%s was asked by an interrupted job to shut down and still runs: "
                                  "looked at again later, and started if it "
                                  "goes off",
-                                 backup->vm->name);
+                                 job->vm->name);
         *ret_text = xasprintf(
                 "the note of an interrupted job that it would shut down %s: removed, the VM runs",
-                backup->vm->name);
+                job->vm->name);
         return 0;
 }
 
-int recover_power_intents(struct backup *backup, const char *short_uuid, bool dry_run,
-                          char **ret_text, struct error **err)
+int recover_power_intents(struct vm_job *job, const char *short_uuid, bool dry_run, char **ret_text,
+                          struct error **err)
 {
         const char *const argv[] = {
-                "sh",       "-c",         find_script, "orch-intents", backup->host_entry->scratch,
-                short_uuid, backup->uuid, NULL
+                "sh",       "-c",      find_script, "orch-intents", job->host_entry->scratch,
+                short_uuid, job->uuid, NULL
         };
         _cleanup_free_ char *output = NULL;
         *ret_text = NULL;
-        if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
+        if (hypervisor_run(job->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
                 return error_prefix(err, "the notes about power states on %s cannot be looked at",
-                                    backup->host->name);
+                                    job->host->name);
         char *rest = NULL;
         for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
                 struct intent intent;
                 if (read_intent(line, &intent) < 0)
                         continue;
-                _cleanup_free_ char *path = path_join(backup->host_entry->scratch, intent.file);
+                _cleanup_free_ char *path = path_join(job->host_entry->scratch, intent.file);
                 _cleanup_free_ char *text = NULL;
-                int r = intent.shutdown ? recover_shutdown(backup, &intent, dry_run, &text, err)
-                                        : recover_pause(backup, &intent, dry_run, &text, err);
-                if (r < 0 || (!dry_run && power_withdraw(backup, path, err) < 0))
+                int r = intent.shutdown ? recover_shutdown(job, &intent, dry_run, &text, err)
+                                        : recover_pause(job, &intent, dry_run, &text, err);
+                if (r < 0 || (!dry_run && power_withdraw(job, path, err) < 0))
                         return -1;
                 free(*ret_text);
                 *ret_text = TAKE_PTR(text);

@@ -23,12 +23,12 @@
 /* What the share knows of interrupted jobs; a share that is away makes the rest no less urgent. */
 static void find_staging(struct recovery *recovery)
 {
-        struct backup *backup = recovery->backup;
+        struct vm_job *job = recovery->job;
         struct error *error = NULL;
         _cleanup_strv_ char **jobs = NULL;
-        if (!backup->repository)
+        if (!job->repository)
                 return;
-        if (staging_list(backup->repository, backup->home, backup->vm->name, &jobs, &error) < 0)
+        if (staging_list(job->repository, job->home, job->vm->name, &jobs, &error) < 0)
                 recovery_fails(recovery, error);
         for (size_t i = 0; jobs && jobs[i]; i++)
                 if (names_is_job(jobs[i]) && !strv_contains(recovery->jobs, jobs[i]))
@@ -37,15 +37,15 @@ static void find_staging(struct recovery *recovery)
 
 static void recover_staging(struct recovery *recovery)
 {
-        struct backup *backup = recovery->backup;
+        struct vm_job *job = recovery->job;
         struct error *error = NULL;
         _cleanup_strv_ char **jobs = NULL;
         size_t removed = 0;
-        if (!backup->repository)
+        if (!job->repository)
                 return;
-        if (staging_list(backup->repository, backup->home, backup->vm->name, &jobs, &error) < 0 ||
-            (!recovery->dry_run && staging_sweep(backup->repository, backup->home, backup->vm->name,
-                                                 &removed, &error) < 0)) {
+        if (staging_list(job->repository, job->home, job->vm->name, &jobs, &error) < 0 ||
+            (!recovery->dry_run &&
+             staging_sweep(job->repository, job->home, job->vm->name, &removed, &error) < 0)) {
                 recovery_fails(recovery, error);
                 return;
         }
@@ -58,23 +58,22 @@ static void recover_staging(struct recovery *recovery)
         /* Once they are removed, so that none is run twice. */
         for (size_t i = 0; !recovery->dry_run && jobs && jobs[i]; i++)
                 if (names_is_job(jobs[i]))
-                        backup_post_commands_of_interrupted(backup, jobs[i]);
+                        vm_job_post_commands_of_interrupted(job, jobs[i]);
 }
 
 /* A point that nobody reads any more is retention's again: nothing that a person needs to be
  * told. */
 static void sweep_leases(struct recovery *recovery)
 {
-        struct backup *backup = recovery->backup;
+        struct vm_job *job = recovery->job;
         struct error *error = NULL;
         size_t removed = 0;
-        if (backup->repository &&
-            leases_sweep(backup->repository, backup->home, backup->vm->name, clock_realtime_s(),
+        if (job->repository &&
+            leases_sweep(job->repository, job->home, job->vm->name, clock_realtime_s(),
                          recovery->dry_run, &removed, &error) < 0)
                 recovery_fails(recovery, error);
         if (removed)
-                report_log(backup->report, "%zu leases of points by processes that are gone",
-                           removed);
+                report_log(job->report, "%zu leases of points by processes that are gone", removed);
 }
 
 static int look(struct recovery *recovery, struct error **err)
@@ -85,23 +84,23 @@ static int look(struct recovery *recovery, struct error **err)
         return 0;
 }
 
-int recover_domain(struct backup *backup, size_t *ret_repaired, struct error **err)
+int recover_domain(struct vm_job *job, size_t *ret_repaired, struct error **err)
 {
         _cleanup_(recovery_done) struct recovery recovery = {
-                .backup = backup,
-                .dry_run = backup->request->dry_run,
-                .short_uuid = names_short_uuid(backup->request->repository_uuid),
+                .job = job,
+                .dry_run = job->request->dry_run,
+                .short_uuid = names_short_uuid(job->request->repository_uuid),
                 .leftover = {
-                        .request = backup->request,
-                        .settings = backup->settings,
-                        .vm = backup->vm,
-                        .report = backup->report,
-                        .repository = backup->repository,
-                        .host = backup->host,
-                        .host_entry = backup->host_entry,
-                        .inventory = backup->inventory,
-                        .uuid = backup->uuid,
-                        .running = backup->running,
+                        .request = job->request,
+                        .settings = job->settings,
+                        .vm = job->vm,
+                        .report = job->report,
+                        .repository = job->repository,
+                        .host = job->host,
+                        .host_entry = job->host_entry,
+                        .inventory = job->inventory,
+                        .uuid = job->uuid,
+                        .running = job->running,
                 },
         };
         if (look(&recovery, err) < 0)
@@ -121,116 +120,113 @@ int recover_domain(struct backup *backup, size_t *ret_repaired, struct error **e
         return recovery.problem ? error_propagate(err, TAKE_PTR(recovery.problem)) : 0;
 }
 
-int backup_repair(struct backup *backup, struct error **err)
+int recover_repair(struct vm_job *job, struct error **err)
 {
         size_t repaired = 0;
-        if (recover_domain(backup, &repaired, err) < 0)
+        if (recover_domain(job, &repaired, err) < 0)
                 return error_prefix(err, "left by an interrupted job");
         /* The repair may have changed what the VM is doing. */
-        domain_info_done(&backup->info);
-        int found = backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &backup->info,
-                                                   err);
+        domain_info_done(&job->info);
+        int found = job->host->ops->find_domain(job->host, job->uuid, NULL, &job->info, err);
         if (found == 0)
-                return error_set(err, ERROR_REFUSED, "%s vanished from %s", backup->vm->name,
-                                 backup->host->name);
+                return error_set(err, ERROR_REFUSED, "%s vanished from %s", job->vm->name,
+                                 job->host->name);
         if (found > 0)
-                backup->running = backup->was_running =
-                        backup->info.state == DOMAIN_STATE_RUNNING ||
-                        backup->info.state == DOMAIN_STATE_PAUSED;
-        report_step_end(backup->report, STEP_DONE, "%zu leftovers %s", repaired,
-                        backup->request->dry_run ? "found" : "put right");
+                job->running = job->was_running = job->info.state == DOMAIN_STATE_RUNNING ||
+                                                  job->info.state == DOMAIN_STATE_PAUSED;
+        report_step_end(job->report, STEP_DONE, "%zu leftovers %s", repaired,
+                        job->request->dry_run ? "found" : "put right");
         return found < 0 ? -1 : 0;
 }
 
 /* The VM must not wait on its overlay for a share that is away. */
-static void open_share(struct backup *backup, struct error **ret_problem)
+static void open_share(struct vm_job *job, struct error **ret_problem)
 {
-        report_step(backup->report, STEP_NAME_OPEN_SHARE);
-        backup->repository = worker_open_repository(backup->settings, backup->request, ret_problem);
+        report_step(job->report, STEP_NAME_OPEN_SHARE);
+        job->repository = worker_open_repository(job->settings, job->request, ret_problem);
         if (*ret_problem)
-                report_step_end(backup->report, STEP_FAILED,
+                report_step_end(job->report, STEP_FAILED,
                                 "%s; what was left on hypervisors is looked for all the same",
                                 (*ret_problem)->message);
 }
 
 /* Before the VM is looked for: a restore that was to replace it may have taken it apart. */
-static int recover_restores(struct backup *backup, struct error **err)
+static int recover_restores(struct vm_job *job, struct error **err)
 {
         size_t repaired = 0;
-        if (!backup->repository)
+        if (!job->repository)
                 return 0;
-        report_step(backup->report, STEP_NAME_RESTORES);
-        if (restore_recover(backup->repository, backup->settings, backup->inventory,
-                            backup->request->vm, backup->request->dry_run, backup->report,
-                            &repaired, err) < 0)
+        report_step(job->report, STEP_NAME_RESTORES);
+        if (restore_recover(job->repository, job->settings, job->inventory, job->request->vm,
+                            job->request->dry_run, job->report, &repaired, err) < 0)
                 return -1;
-        report_step_end(backup->report, STEP_DONE, "%zu interrupted", repaired);
+        report_step_end(job->report, STEP_DONE, "%zu interrupted", repaired);
         return 0;
 }
 
 /* A VM that the inventory does not have, or has no more, may have been restored all the same. */
-static int recover_unlisted(struct backup *backup, struct error **err)
+static int recover_unlisted(struct vm_job *job, struct error **err)
 {
         _cleanup_restore_journals_ struct restore_journals journals = { 0 };
         _cleanup_error_ struct error *no_share = NULL;
-        const char *name = backup->request->vm;
-        open_share(backup, &no_share);
+        const char *name = job->request->vm;
+        open_share(job, &no_share);
         if (no_share)
                 return error_propagate(err, TAKE_PTR(no_share));
-        if (repository_check_holder(backup->repository, getppid(), err) < 0 ||
-            restores_scan(backup->repository, name, &journals, err) < 0)
+        if (repository_check_holder(job->repository, getppid(), err) < 0 ||
+            restores_scan(job->repository, name, &journals, err) < 0)
                 return -1;
         if (journals.count == 0) {
-                report_step(backup->report, STEP_NAME_RESTORES); /* the share is open */
+                report_step(job->report, STEP_NAME_RESTORES); /* the share is open */
                 return error_set(
                         err, ERROR_CONFIG,
                         "the inventory has no VM named %s, and no restore of one is unfinished",
                         name);
         }
-        return recover_restores(backup, err);
+        return recover_restores(job, err);
 }
 
-static int locate_and_repair(struct backup *backup, struct error **err)
+static int locate_and_repair(struct vm_job *job, struct error **err)
 {
-        report_step(backup->report, STEP_NAME_LOCATE);
-        if (backup_locate(backup, err) < 0)
+        report_step(job->report, STEP_NAME_LOCATE);
+        if (vm_job_locate(job, err) < 0)
                 return -1;
-        report_step(backup->report, STEP_NAME_REPAIR);
-        return backup_repair(backup, err);
+        report_step(job->report, STEP_NAME_REPAIR);
+        return recover_repair(job, err);
 }
 
 /* Where the VM is somewhere else, a home that cannot be asked is none of its troubles. */
-static int remove_tests(struct backup *backup, struct error **err)
+static int remove_tests(struct vm_job *job, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         size_t count = 0;
-        report_step(backup->report, STEP_NAME_TEST_DOMAINS);
-        if (recover_tests(backup, false, &count, &error) == 0) {
-                report_step_end(backup->report, STEP_DONE, "%zu leftovers %s", count,
-                                backup->request->dry_run ? "found" : "removed");
+        report_step(job->report, STEP_NAME_TEST_DOMAINS);
+        if (recover_tests(job, false, &count, &error) == 0) {
+                report_step_end(job->report, STEP_DONE, "%zu leftovers %s", count,
+                                job->request->dry_run ? "found" : "removed");
                 return 0;
         }
-        bool elsewhere = backup->host_entry && !streq(backup->host_entry->name, backup->home);
+        bool elsewhere = job->host_entry && !streq(job->host_entry->name, job->home);
         if (err && !(elsewhere && error->kind != ERROR_INTERNAL))
                 return error_propagate(err, TAKE_PTR(error));
-        report_step_end(backup->report, STEP_FAILED, "%s", error->message);
+        report_step_end(job->report, STEP_FAILED, "%s", error->message);
         return 0;
 }
 
-static int recover_vm(struct backup *backup, struct error **err)
+static int recover_vm(struct vm_job *job, struct error **err)
 {
         _cleanup_error_ struct error *no_share = NULL;
-        open_share(backup, &no_share);
+        open_share(job, &no_share);
         /* What looks left behind may be in use by the orch that has the repository now. */
-        if (backup->repository && repository_check_holder(backup->repository, getppid(), err) < 0)
+        if (job->repository && repository_check_holder(job->repository, getppid(), err) < 0)
                 return -1;
-        if (recover_restores(backup, err) < 0)
+        if (recover_restores(job, err) < 0)
                 return -1;
-        int r = locate_and_repair(backup, err);
+        int r = locate_and_repair(job, err);
         if (r == 0)
-                r = remove_tests(backup, err);
+                r = remove_tests(job, err);
         else
-                (void)remove_tests(backup, NULL);
+                (void)remove_tests(job, NULL);
         if (r < 0)
                 return -1;
         return no_share ? error_propagate(err, TAKE_PTR(no_share)) : 0;
@@ -239,7 +235,7 @@ static int recover_vm(struct backup *backup, struct error **err)
 int recover_run(const struct job_request *request, const struct settings *settings,
                 const struct inventory *inventory, struct report *report)
 {
-        _cleanup_(backup_done) struct backup backup = {
+        _cleanup_(vm_job_done) struct vm_job job = {
                 .request = request,
                 .settings = settings,
                 .inventory = inventory,
@@ -247,11 +243,11 @@ int recover_run(const struct job_request *request, const struct settings *settin
                 .report = report,
         };
         _cleanup_error_ struct error *failure = NULL;
-        backup.metadata = metadata_new();
-        if (backup.vm)
-                backup.home = xstrdup(backup.vm->hypervisor ? backup.vm->hypervisor
-                                                            : request->pinned_hypervisor);
-        if ((backup.vm ? recover_vm(&backup, &failure) : recover_unlisted(&backup, &failure)) < 0 &&
+        job.metadata = metadata_new();
+        if (job.vm)
+                job.home = xstrdup(job.vm->hypervisor ? job.vm->hypervisor
+                                                      : request->pinned_hypervisor);
+        if ((job.vm ? recover_vm(&job, &failure) : recover_unlisted(&job, &failure)) < 0 &&
             report->step)
                 report_step_end(report, STEP_FAILED, "%s", failure->message);
         report_result(report, failure ? "failed" : "ok", NULL, failure);

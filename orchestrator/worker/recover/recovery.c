@@ -10,7 +10,7 @@
 void recovery_done(struct recovery *recovery)
 {
         for (size_t i = 0; i < recovery->leftover.n_disks; i++)
-                backup_disk_done(&recovery->leftover.disks[i]);
+                vm_disk_done(&recovery->leftover.disks[i]);
         free(recovery->leftover.disks);
         domain_info_done(&recovery->leftover.info);
         deadman_traces_done(&recovery->deadmen);
@@ -28,16 +28,16 @@ void recovery_says(struct recovery *recovery, const char *format, ...)
         _cleanup_free_ char *text = xvasprintf(format, ap);
         va_end(ap);
         if (recovery->dry_run)
-                report_log(recovery->backup->report, "would be put right: %s", text);
+                report_log(recovery->job->report, "would be put right: %s", text);
         else
-                report_warning(recovery->backup->report, "%s", text);
+                report_warning(recovery->job->report, "%s", text);
         recovery->repaired++;
 }
 
 void recovery_fails(struct recovery *recovery, struct error *error)
 {
         if (error && recovery->problem)
-                report_warning(recovery->backup->report, "%s", error->message);
+                report_warning(recovery->job->report, "%s", error->message);
         if (recovery->problem)
                 error_free(error);
         else

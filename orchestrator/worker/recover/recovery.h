@@ -4,15 +4,15 @@
 #pragma once
 
 #include "base/error.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/host/deadman.h"
+#include "worker/vm/vm-job.h"
 
 struct recovery {
-        struct backup *backup;
+        struct vm_job *job;
         bool dry_run;
         char *short_uuid; /* of the repository: what carries it is ours */
         /* borrows all but its disks: those on our overlays, for commit_all() */
-        struct backup leftover;
+        struct vm_job leftover;
         char **jobs; /* interrupted jobs of ours that had to do with this VM */
         struct deadman_traces deadmen;
         bool thaw_waits;         /* the guest is paused: to be thawed once it runs */
@@ -40,7 +40,7 @@ void recover_orphans(struct recovery *recovery);
 
 /* Removes test domains of this VM that interrupted jobs left on its home, with `kept_too` also
  * those that were to stay; *ret_count: how many were, or in a dry run would be. */
-int recover_tests(struct backup *backup, bool kept_too, size_t *ret_count,
+int recover_tests(struct vm_job *job, bool kept_too, size_t *ret_count,
                   struct error **err) _must_check_;
 
 /* Copies and commands of our interrupted jobs that still run there. */
@@ -60,12 +60,12 @@ int recover_thaw(struct recovery *recovery, struct error **err) _must_check_;
 /* For a recovery: puts the power state back that an interrupted job of this repository changed.
  * `dry_run` only tells. *ret_text is what was (or would be) put right, NULL: nothing; the caller
  * frees. ERROR_BUSY while a guest may still be about to shut down. */
-int recover_power_intents(struct backup *backup, const char *short_uuid, bool dry_run,
-                          char **ret_text, struct error **err) _must_check_;
+int recover_power_intents(struct vm_job *job, const char *short_uuid, bool dry_run, char **ret_text,
+                          struct error **err) _must_check_;
 
 /* For a recovery: ends the backup job of an interrupted increment, removes its scratch files and
  * the checkpoints of jobs that made no point. `says` gets each of them in words; `dry_run` changes
  * nothing. */
-int recover_chain_traces(struct backup *backup, const char *short_uuid, bool dry_run,
+int recover_chain_traces(struct vm_job *job, const char *short_uuid, bool dry_run,
                          void (*says)(void *data, const char *text), void *data,
                          struct error **err) _must_check_;

@@ -55,28 +55,28 @@ static bool is_dead_man(const char *unit)
 
 static void stop_one(struct recovery *recovery, const char *unit)
 {
-        struct backup *backup = recovery->backup;
+        struct vm_job *job = recovery->job;
         struct error *error = NULL;
-        if (!recovery->dry_run && backup->host->ops->stop_unit(backup->host, unit, &error) < 0) {
+        if (!recovery->dry_run && job->host->ops->stop_unit(job->host, unit, &error) < 0) {
                 error_prefix(&error, "%s of an interrupted job still runs on %s", unit,
-                             backup->host->name);
+                             job->host->name);
                 recovery_fails(recovery, error);
                 return;
         }
         recovery_says(recovery, "%s of an interrupted job still ran on %s: stopped", unit,
-                      backup->host->name);
+                      job->host->name);
 }
 
 void recover_units(struct recovery *recovery)
 {
-        struct backup *backup = recovery->backup;
-        _cleanup_free_ char *folder = xasprintf("%s/%s/%s/.staging-", backup->host_repository,
-                                                backup->home, backup->vm->name);
+        struct vm_job *job = recovery->job;
+        _cleanup_free_ char *folder =
+                xasprintf("%s/%s/%s/.staging-", job->host_repository, job->home, job->vm->name);
         const char *const argv[] = { "sh",   "-c", units_script, "orch-units", recovery->short_uuid,
                                      folder, NULL };
         _cleanup_free_ char *output = NULL;
         struct error *error = NULL;
-        if (hypervisor_run(backup->host, argv, COMMAND_TIMEOUT_MS, &output, &error) < 0) {
+        if (hypervisor_run(job->host, argv, COMMAND_TIMEOUT_MS, &output, &error) < 0) {
                 recovery_fails(recovery, error);
                 return;
         }
@@ -92,11 +92,10 @@ void recover_units(struct recovery *recovery)
 
 void recover_power(struct recovery *recovery)
 {
-        struct backup *backup = recovery->backup;
+        struct vm_job *job = recovery->job;
         struct error *error = NULL;
         _cleanup_free_ char *text = NULL;
-        if (recover_power_intents(backup, recovery->short_uuid, recovery->dry_run, &text, &error) <
-            0)
+        if (recover_power_intents(job, recovery->short_uuid, recovery->dry_run, &text, &error) < 0)
                 recovery_fails(recovery, error);
         if (text)
                 recovery_says(recovery, "%s", text);
@@ -110,34 +109,32 @@ static void says(void *data, const char *text)
 void recover_chain(struct recovery *recovery)
 {
         struct error *error = NULL;
-        if (recover_chain_traces(recovery->backup, recovery->short_uuid, recovery->dry_run, says,
+        if (recover_chain_traces(recovery->job, recovery->short_uuid, recovery->dry_run, says,
                                  recovery, &error) < 0)
                 recovery_fails(recovery, error);
 }
 
 int recover_find_freezes(struct recovery *recovery, struct error **err)
 {
-        struct backup *backup = recovery->backup;
-        if (deadman_find(backup->host, recovery->short_uuid, backup->uuid, &recovery->deadmen,
-                         err) < 0)
+        struct vm_job *job = recovery->job;
+        if (deadman_find(job->host, recovery->short_uuid, job->uuid, &recovery->deadmen, err) < 0)
                 return -1;
         for (size_t i = 0; recovery->deadmen.foreign && recovery->deadmen.foreign[i]; i++)
-                report_warning(backup->report,
+                report_warning(job->report,
                                "another orch has a dead-man timer armed for %s (%s): left alone",
-                               backup->vm->name, recovery->deadmen.foreign[i]);
+                               job->vm->name, recovery->deadmen.foreign[i]);
         return 0;
 }
 
 /* Takes the dead-men off `tags`. */
 static void disarm(struct recovery *recovery, char ***tags, const char *what)
 {
-        struct backup *backup = recovery->backup;
+        struct vm_job *job = recovery->job;
         for (size_t i = 0; *tags && (*tags)[i]; i++) {
                 struct deadman deadman = { .tag = (*tags)[i], .armed = true };
                 struct error *error = NULL;
                 bool fired = false;
-                if (!recovery->dry_run &&
-                    deadman_disarm(&deadman, backup->host, &fired, &error) < 0)
+                if (!recovery->dry_run && deadman_disarm(&deadman, job->host, &fired, &error) < 0)
                         recovery_fails(recovery, error);
                 else
                         recovery_says(recovery, "%s%s", what,
@@ -149,32 +146,31 @@ static void disarm(struct recovery *recovery, char ***tags, const char *what)
 
 int recover_thaw(struct recovery *recovery, struct error **err)
 {
-        struct backup *backup = recovery->backup;
+        struct vm_job *job = recovery->job;
         enum fsfreeze_status status = FSFREEZE_THAWED;
-        if (backup->host->ops->fsfreeze_status(backup->host, backup->uuid, &status, err) < 0)
+        if (job->host->ops->fsfreeze_status(job->host, job->uuid, &status, err) < 0)
                 return error_prefix(err,
                                     "an interrupted job may have frozen %s, and its agent does not "
                                     "answer; the dead-man timer on "
                                     "%s goes on trying. By hand, "
                                     "once the agent answers (on %s): virsh domfsthaw %s",
-                                    backup->vm->name, backup->host->name, backup->host->name,
-                                    backup->vm->domain);
+                                    job->vm->name, job->host->name, job->host->name,
+                                    job->vm->domain);
         if (status == FSFREEZE_THAWED)
                 return 0;
-        if (!recovery->dry_run && backup_thaw(backup, err) < 0)
+        if (!recovery->dry_run && vm_job_thaw(job, err) < 0)
                 return -1;
-        recovery_says(recovery, "%s was still frozen by an interrupted job: thawed",
-                      backup->vm->name);
+        recovery_says(recovery, "%s was still frozen by an interrupted job: thawed", job->vm->name);
         return 0;
 }
 
 void recover_freezes(struct recovery *recovery)
 {
-        struct backup *backup = recovery->backup;
+        struct vm_job *job = recovery->job;
         struct deadman_traces *deadmen = &recovery->deadmen;
         _cleanup_free_ char *fired = xasprintf(
                 "the dead-man timer on %s had fired and thawed %s: its job did not thaw it in time",
-                backup->host->name, backup->vm->name);
+                job->host->name, job->vm->name);
         disarm(recovery, &deadmen->fired, fired);
         disarm(recovery, &deadmen->stale,
                "the guest that an interrupted job may have frozen is gone: its dead-man timer is "
@@ -183,7 +179,7 @@ void recover_freezes(struct recovery *recovery)
                 return;
         _cleanup_domain_info_ struct domain_info info = { 0 };
         struct error *error = NULL;
-        int found = backup->host->ops->find_domain(backup->host, backup->uuid, NULL, &info, &error);
+        int found = job->host->ops->find_domain(job->host, job->uuid, NULL, &info, &error);
         if (found < 0) {
                 recovery_fails(recovery, error);
                 return;
@@ -193,15 +189,15 @@ void recover_freezes(struct recovery *recovery)
          * again after the commit. */
         if (has_guest && info.state == DOMAIN_STATE_PAUSED) {
                 if (recovery->thaw_waits)
-                        report_warning(backup->report,
+                        report_warning(job->report,
                                        "%s is paused and may be frozen: the dead-man timer on %s "
                                        "thaws it once it runs",
-                                       backup->vm->name, backup->host->name);
+                                       job->vm->name, job->host->name);
                 recovery->thaw_waits = true;
                 return;
         }
         if (!has_guest && found == 1 && info.has_managed_save) {
-                backup_refuse_saved(backup, &error);
+                vm_job_refuse_saved(job, &error);
                 recovery_fails(recovery, error);
                 return;
         }

@@ -30,10 +30,10 @@ static char *older_good_point(const struct restore *restore, const struct point 
                 const struct point *point = &restore->points.items[i];
                 if (past && is_restorable(restore, point, bad))
                         return xasprintf("the next older good point: orch restore %s %s",
-                                         restore->request->vm, point->name);
+                                         restore->job.request->vm, point->name);
                 past = past || point == restore->point;
         }
-        return xasprintf("there is no older good point of %s", restore->request->vm);
+        return xasprintf("there is no older good point of %s", restore->job.request->vm);
 }
 
 /* Short enough that the end of it, which says what to do, is not cut off anywhere. */
@@ -64,7 +64,7 @@ int restore_refuse_damaged(struct restore *restore, const struct point *point, c
         _cleanup_free_ char *problem =
                 xasprintf("%s%s%s%s", own ? "" : "it builds on the point ", own ? "" : point->name,
                           own ? "" : ", which is damaged: ", all);
-        report_check(restore->report, restore->reading ? CHECK_AFTER : CHECK_BEFORE,
+        report_check(restore->job.report, restore->reading ? CHECK_AFTER : CHECK_BEFORE,
                      CHECK_NAME_CHECKSUMS, CHECK_FAIL, "%s", problem);
         return restore_refuse_point(restore, point, problem, err);
 }
@@ -74,7 +74,7 @@ void restore_tell_checksums(struct restore *restore, enum check_phase phase, uin
         size_t count = strv_length(restore->chain);
         const char *points = count == 1 ? "point" : "points";
         _cleanup_free_ char *size = format_bytes(bytes);
-        report_check(restore->report, phase, CHECK_NAME_CHECKSUMS, CHECK_PASS,
+        report_check(restore->job.report, phase, CHECK_NAME_CHECKSUMS, CHECK_PASS,
                      "%zu %s, %s read back and as published", count, points, size);
-        report_step_end(restore->report, STEP_DONE, "%s in %zu %s", size, count, points);
+        report_step_end(restore->job.report, STEP_DONE, "%s in %zu %s", size, count, points);
 }

@@ -15,7 +15,7 @@ static void verdict(struct restore *restore, enum check_name name, struct error 
 {
         if (!problem)
                 return;
-        report_check(restore->report, CHECK_BEFORE, name, CHECK_FAIL, "%s", problem->message);
+        report_check(restore->job.report, CHECK_BEFORE, name, CHECK_FAIL, "%s", problem->message);
         if (*first)
                 error_free(problem);
         else
@@ -26,19 +26,19 @@ static void check_share(struct restore *restore, const struct host_probe *probe,
                         struct error **first)
 {
         struct error *problem = NULL;
-        const char *host = restore->entry->name;
+        const char *host = restore->job.host_entry->name;
         if (!probe->mount_type)
                 error_set(&problem, ERROR_REFUSED, "the share is not mounted on %s at %s", host,
-                          restore->host_repository);
-        else if (!streq(probe->repository_uuid, repository_uuid(restore->repository)))
+                          restore->job.host_repository);
+        else if (!streq(probe->repository_uuid, repository_uuid(restore->job.repository)))
                 error_set(&problem, ERROR_REFUSED,
                           "%s on %s is another share (%s) than this orch's (%s)",
-                          restore->host_repository, host,
+                          restore->job.host_repository, host,
                           probe->repository_uuid ? probe->repository_uuid : "no repository",
-                          repository_uuid(restore->repository));
+                          repository_uuid(restore->job.repository));
         else
-                report_check(restore->report, CHECK_BEFORE, CHECK_NAME_SHARE_ON_HYPERVISOR,
-                             CHECK_PASS, "%s, %s", restore->host_repository, probe->mount_type);
+                report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_SHARE_ON_HYPERVISOR,
+                             CHECK_PASS, "%s, %s", restore->job.host_repository, probe->mount_type);
         verdict(restore, CHECK_NAME_SHARE_ON_HYPERVISOR, problem, first);
 }
 
@@ -48,9 +48,10 @@ static void check_tools(struct restore *restore, const struct host_probe *probe,
         struct error *problem = NULL;
         _cleanup_free_ char *missing = strv_join(probe->missing_tools, ", ");
         if (*missing)
-                error_set(&problem, ERROR_CONFIG, "%s lacks %s", restore->entry->name, missing);
+                error_set(&problem, ERROR_CONFIG, "%s lacks %s", restore->job.host_entry->name,
+                          missing);
         else
-                report_check(restore->report, CHECK_BEFORE, CHECK_NAME_HOST_TOOLS, CHECK_PASS,
+                report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_HOST_TOOLS, CHECK_PASS,
                              "all there");
         verdict(restore, CHECK_NAME_HOST_TOOLS, problem, first);
 }
@@ -60,7 +61,7 @@ static void check_tools(struct restore *restore, const struct host_probe *probe,
 static void check_room(struct restore *restore, const struct host_probe *probe,
                        struct error **first)
 {
-        uint64_t low = (uint64_t)restore->settings->checks.hypervisor_low_water_gib * GIB;
+        uint64_t low = (uint64_t)restore->job.settings->checks.hypervisor_low_water_gib * GIB;
         for (size_t i = 0; i < restore->n_disks; i++) {
                 uint64_t free_bytes = probe->folder_free_bytes[i];
                 uint64_t needed = 0;
@@ -73,16 +74,16 @@ static void check_room(struct restore *restore, const struct host_probe *probe,
                 _cleanup_free_ char *needed_text = format_bytes(needed);
                 if (free_bytes == UINT64_MAX)
                         error_set(&problem, ERROR_CONFIG, "the folder %s does not exist on %s",
-                                  folder, restore->entry->name);
+                                  folder, restore->job.host_entry->name);
                 else if (free_bytes < needed + low)
                         error_set(&problem, ERROR_NOSPACE,
                                   "%s has %s free in %s, but %s are needed and %u GiB are to stay "
                                   "free: name another place with "
                                   "--images",
-                                  restore->entry->name, free_text, folder, needed_text,
-                                  restore->settings->checks.hypervisor_low_water_gib);
+                                  restore->job.host_entry->name, free_text, folder, needed_text,
+                                  restore->job.settings->checks.hypervisor_low_water_gib);
                 else
-                        report_check(restore->report, CHECK_BEFORE, CHECK_NAME_ROOM, CHECK_PASS,
+                        report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_ROOM, CHECK_PASS,
                                      "%s: %s free, %s needed", folder, free_text, needed_text);
                 bool failed = problem != NULL;
                 verdict(restore, CHECK_NAME_ROOM, problem, first);
@@ -99,7 +100,7 @@ static void check_path(struct restore *restore, char kind, const char *path, boo
                 error_set(&problem, ERROR_REFUSED,
                           "%s has %s already, and nothing is written over it: move it away, or "
                           "name another place with --images",
-                          restore->entry->name, path);
+                          restore->job.host_entry->name, path);
         verdict(restore, CHECK_NAME_PATHS_FREE, problem, first);
 }
 
@@ -110,7 +111,7 @@ static bool may_set_aside(const struct restore *restore)
 {
         return !restore->new_machine &&
                (!restore->original_xml ||
-                streq(restore->original_entry->name, restore->entry->name));
+                streq(restore->original_entry->name, restore->job.host_entry->name));
 }
 
 static void check_firmware_path(struct restore *restore, char kind,
@@ -123,7 +124,7 @@ static void check_firmware_path(struct restore *restore, char kind,
                           "%s has %s already, which may be another VM's %s state: move it away "
                           "when nobody needs it, and restore "
                           "again",
-                          restore->entry->name, firmware->path, firmware->what);
+                          restore->job.host_entry->name, firmware->path, firmware->what);
         verdict(restore, CHECK_NAME_PATHS_FREE, problem, first);
 }
 
@@ -138,7 +139,7 @@ static int check_paths(struct restore *restore, struct error **first, struct err
                 strv_add(&paths, restore->nvram.path);
         if (restore->tpm.what)
                 strv_add(&paths, restore->tpm.path);
-        _cleanup_free_ char *kinds = restore_look(restore->host, paths, err);
+        _cleanup_free_ char *kinds = restore_look(restore->job.host, paths, err);
         if (!kinds)
                 return -1;
         for (size_t i = 0; i < restore->n_disks; i++)
@@ -150,7 +151,7 @@ static int check_paths(struct restore *restore, struct error **first, struct err
         if (restore->tpm.what)
                 check_firmware_path(restore, kinds[at], &restore->tpm, first);
         if (!*first)
-                report_check(restore->report, CHECK_BEFORE, CHECK_NAME_PATHS_FREE, CHECK_PASS,
+                report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_PATHS_FREE, CHECK_PASS,
                              "%zu disks, none is written over another file", restore->n_disks);
         return 0;
 }
@@ -163,8 +164,8 @@ static int check_networks(struct restore *restore, const struct domain_needs *ne
         _cleanup_strv_ char **links = NULL;
         for (size_t i = 0; needs->networks && needs->networks[i]; i++) {
                 bool active = false;
-                int found = restore->host->ops->find_network(restore->host, needs->networks[i],
-                                                             &active, err);
+                int found = restore->job.host->ops->find_network(restore->job.host,
+                                                                 needs->networks[i], &active, err);
                 if (found < 0)
                         return -1;
                 if (found == 0)
@@ -173,11 +174,11 @@ static int check_networks(struct restore *restore, const struct domain_needs *ne
                         strv_addf(&missing, "active network %s (virsh net-start %s)",
                                   needs->networks[i], needs->networks[i]);
                 else if (!active)
-                        report_warning(restore->report,
+                        report_warning(restore->job.report,
                                        "network %s of %s is not active: the VM cannot start before "
                                        "it is (virsh net-start "
                                        "%s)",
-                                       needs->networks[i], restore->entry->name,
+                                       needs->networks[i], restore->job.host_entry->name,
                                        needs->networks[i]);
         }
         for (size_t i = 0; needs->bridges && needs->bridges[i]; i++)
@@ -185,7 +186,7 @@ static int check_networks(struct restore *restore, const struct domain_needs *ne
         size_t n_bridges = strv_length(links);
         for (size_t i = 0; needs->interfaces && needs->interfaces[i]; i++)
                 strv_addf(&links, "/sys/class/net/%s", needs->interfaces[i]);
-        _cleanup_free_ char *kinds = restore_look(restore->host, links, err);
+        _cleanup_free_ char *kinds = restore_look(restore->job.host, links, err);
         if (!kinds)
                 return -1;
         for (size_t i = 0; links && links[i]; i++)
@@ -200,9 +201,9 @@ static int check_networks(struct restore *restore, const struct domain_needs *ne
                           "--network none, --network NET or "
                           "--network "
                           "OLD=NEW",
-                          restore->entry->name, list);
+                          restore->job.host_entry->name, list);
         else
-                report_check(restore->report, CHECK_BEFORE, CHECK_NAME_NETWORKS, CHECK_PASS,
+                report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_NETWORKS, CHECK_PASS,
                              "%zu networks and %zu bridges or interfaces are there",
                              strv_length(needs->networks), strv_length(links));
         verdict(restore, CHECK_NAME_NETWORKS, problem, first);
@@ -212,7 +213,7 @@ static int check_networks(struct restore *restore, const struct domain_needs *ne
 static int check_files(struct restore *restore, const struct domain_needs *needs,
                        struct error **first, struct error **err)
 {
-        _cleanup_free_ char *kinds = restore_look(restore->host, needs->files, err);
+        _cleanup_free_ char *kinds = restore_look(restore->job.host, needs->files, err);
         _cleanup_strv_ char **missing = NULL;
         if (!kinds)
                 return -1;
@@ -223,9 +224,9 @@ static int check_files(struct restore *restore, const struct domain_needs *needs
         _cleanup_free_ char *list = strv_join(missing, ", ");
         if (missing)
                 error_set(&problem, ERROR_REFUSED, "%s lacks files that the VM is started with: %s",
-                          restore->entry->name, list);
+                          restore->job.host_entry->name, list);
         else
-                report_check(restore->report, CHECK_BEFORE, CHECK_NAME_HOST_FILES, CHECK_PASS,
+                report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_HOST_FILES, CHECK_PASS,
                              "%zu files (emulator, firmware, kernel) are there",
                              strv_length(needs->files));
         verdict(restore, CHECK_NAME_HOST_FILES, problem, first);
@@ -241,15 +242,15 @@ static int check_tpm(struct restore *restore, const struct domain_needs *needs,
         struct error *problem = NULL;
         if (!needs->tpm_version)
                 return 0;
-        if (hypervisor_run(restore->host, argv, RESTORE_COMMAND_MS, &swtpm, err) < 0)
+        if (hypervisor_run(restore->job.host, argv, RESTORE_COMMAND_MS, &swtpm, err) < 0)
                 return -1;
         if (streq(swtpm, "none"))
                 error_set(&problem, ERROR_REFUSED,
                           "%s lacks swtpm, which emulates the TPM %s that the VM has: install it "
                           "there",
-                          restore->entry->name, needs->tpm_version);
+                          restore->job.host_entry->name, needs->tpm_version);
         else
-                report_check(restore->report, CHECK_BEFORE, CHECK_NAME_TPM, CHECK_PASS,
+                report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_TPM, CHECK_PASS,
                              "%s is there", swtpm);
         verdict(restore, CHECK_NAME_TPM, problem, first);
         return 0;
@@ -260,7 +261,7 @@ static int check_tpm(struct restore *restore, const struct domain_needs *needs,
 static int check_media(struct restore *restore, const struct domain_needs *needs,
                        struct error **err)
 {
-        _cleanup_free_ char *kinds = restore_look(restore->host, needs->media, err);
+        _cleanup_free_ char *kinds = restore_look(restore->job.host, needs->media, err);
         if (!kinds)
                 return -1;
         for (size_t i = 0; needs->media && needs->media[i]; i++)
@@ -297,8 +298,8 @@ int restore_check(struct restore *restore, struct error **err)
         struct host_probe probe = { 0 };
         _cleanup_strv_ char **folders = folders_of(restore);
         _cleanup_error_ struct error *first = NULL;
-        if (host_probe_run(restore->host, restore->host_repository, restore->tag, false, folders,
-                           NULL, &probe, err) < 0)
+        if (host_probe_run(restore->job.host, restore->job.host_repository, restore->job.tag, false,
+                           folders, NULL, &probe, err) < 0)
                 return -1;
         check_share(restore, &probe, &first);
         check_tools(restore, &probe, &first);

@@ -10,7 +10,6 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/host/convert.h"
 #include "worker/job/cancel.h"
 #include "worker/restore/restore-internal.h"
@@ -22,17 +21,17 @@ enum { WRITE_BACK_PATIENCE = 6 };
 static int run(struct restore *restore, const struct restore_disk *disk, const char *what,
                const char *const argv[], int *ret_status, char **ret_errors, struct error **err)
 {
-        _cleanup_free_ char *unit = xasprintf("%s-copy", restore->tag);
+        _cleanup_free_ char *unit = xasprintf("%s-copy", restore->job.tag);
         const struct convert convert = {
-                .host = restore->host,
-                .report = restore->report,
+                .host = restore->job.host,
+                .report = restore->job.report,
                 .unit = unit,
                 .what = what,
                 .disk = disk->saved->target,
                 .total_bytes = disk->needed_bytes,
-                .stall_seconds = restore->settings->limits.copy_stall_seconds,
+                .stall_seconds = restore->job.settings->limits.copy_stall_seconds,
                 .write_back_seconds =
-                        WRITE_BACK_PATIENCE * restore->settings->limits.copy_stall_seconds,
+                        WRITE_BACK_PATIENCE * restore->job.settings->limits.copy_stall_seconds,
                 .must_end = restore_reading_failed,
                 .data = restore,
         };
@@ -78,9 +77,9 @@ static char **copy_argv(const struct restore *restore, const struct restore_disk
         char **argv = NULL;
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);
-        if (restore->settings->limits.bandwidth_mib_s) {
+        if (restore->job.settings->limits.bandwidth_mib_s) {
                 strv_add(&argv, "-r");
-                strv_addf(&argv, "%uM", restore->settings->limits.bandwidth_mib_s);
+                strv_addf(&argv, "%uM", restore->job.settings->limits.bandwidth_mib_s);
         }
         strv_add(&argv, disk->image);
         strv_add(&argv, disk->temporary);
@@ -101,7 +100,7 @@ static int copy_disk(struct restore *restore, const struct restore_disk *disk, s
         _cleanup_free_ char *said = str_one_line(errors ? errors : "", 600);
         return error_set(err, full ? ERROR_NOSPACE : ERROR_INTERNAL,
                          "%s to %s failed on %s (status %d): %s", what, disk->path,
-                         restore->host->name, status, said);
+                         restore->job.host->name, status, said);
 }
 
 /* swtpm runs as a user of its own, and libvirt gives it the folder but not always what is in it: it
@@ -138,20 +137,20 @@ static int copy_firmware(struct restore *restore, const struct restore_firmware 
                                      firmware->temporary,
                                      restore->options.export_folder ? "keep" : "run",
                                      NULL };
-        _cleanup_free_ char *unit = xasprintf("%s-copy", restore->tag);
+        _cleanup_free_ char *unit = xasprintf("%s-copy", restore->job.tag);
         const struct exec_options options = { .timeout_ms = RESTORE_COMMAND_MS,
                                               .unit = unit,
                                               .cancelled = worker_cancelled };
         _cleanup_exec_result_ struct exec_result result = { 0 };
-        if (restore->host->ops->exec(restore->host, argv, &options, &result, err) < 0)
+        if (restore->job.host->ops->exec(restore->job.host, argv, &options, &result, err) < 0)
                 return error_prefix(err, "the %s state cannot be copied to %s", firmware->what,
-                                    restore->host->name);
+                                    restore->job.host->name);
         _cleanup_free_ char *said = str_one_line(result.errors ? result.errors : "", 400);
         return result.status == 0
                        ? 0
                        : error_set(err, ERROR_INTERNAL,
                                    "the %s state cannot be copied to %s (status %d): %s",
-                                   firmware->what, restore->host->name, result.status, said);
+                                   firmware->what, restore->job.host->name, result.status, said);
 }
 
 int restore_copy_firmware(struct restore *restore, struct error **err)
@@ -167,10 +166,10 @@ int restore_copy(struct restore *restore, struct error **err)
         for (size_t i = 0; i < restore->n_disks; i++) {
                 const struct restore_disk *disk = &restore->disks[i];
                 _cleanup_free_ char *size = format_bytes(disk->needed_bytes);
-                report_step(restore->report, STEP_NAME_COPY);
+                report_step(restore->job.report, STEP_NAME_COPY);
                 if (copy_disk(restore, disk, err) < 0)
                         return -1;
-                report_step_end(restore->report, STEP_DONE, "disk %s, %s", disk->saved->target,
+                report_step_end(restore->job.report, STEP_DONE, "disk %s, %s", disk->saved->target,
                                 size);
         }
         return restore_copy_firmware(restore, err);
@@ -207,9 +206,10 @@ static int compare_disk(struct restore *restore, const struct restore_disk *disk
                                  "the copy of disk %s on %s differs from the point: the disk of "
                                  "%s, its memory or the "
                                  "way to the share is not to be trusted",
-                                 disk->saved->target, restore->host->name, restore->host->name);
+                                 disk->saved->target, restore->job.host->name,
+                                 restore->job.host->name);
         return error_set(err, ERROR_INTERNAL, "%s failed on %s (status %d): %s", what,
-                         restore->host->name, status, said);
+                         restore->job.host->name, status, said);
 }
 
 int restore_compare(struct restore *restore, struct error **err)
@@ -217,7 +217,7 @@ int restore_compare(struct restore *restore, struct error **err)
         for (size_t i = 0; i < restore->n_disks; i++)
                 if (compare_disk(restore, &restore->disks[i], err) < 0)
                         return -1;
-        report_check(restore->report, CHECK_AFTER, CHECK_NAME_COMPARED, CHECK_PASS,
+        report_check(restore->job.report, CHECK_AFTER, CHECK_NAME_COMPARED, CHECK_PASS,
                      "%zu disks hold what the point holds", restore->n_disks);
         return 0;
 }

@@ -34,7 +34,7 @@ static char *rewrite_for(const struct restore *restore, const struct rewrite *re
 static void tell_notes(struct restore *restore, char *const *notes)
 {
         for (size_t i = 0; notes && notes[i]; i++)
-                report_log(restore->report, "definition: %s", notes[i]);
+                report_log(restore->job.report, "definition: %s", notes[i]);
 }
 
 /* A card that was meant must not stay where the original's is because of a slip in its network's
@@ -50,7 +50,7 @@ static int check_mapped_networks(const struct restore *restore, struct error **e
                         return error_set(
                                 err, ERROR_CONFIG,
                                 "--network %s: %s has no network card on %s; it has cards on: %s",
-                                text, restore->request->vm, from,
+                                text, restore->job.request->vm, from,
                                 *has ? has : "nothing that has a name");
         }
         return 0;
@@ -66,7 +66,7 @@ int restore_make_definition(struct restore *restore, bool tell, struct error **e
         _cleanup_free_ struct rewrite_disk *disks = rewrite_disks_of(restore);
         struct rewrite rewrite = {
                 .name = restore->name,
-                .uuid = restore->uuid,
+                .uuid = restore->job.uuid,
                 .new_macs = restore->new_machine &&
                             (restore->original != ORIGINAL_GONE || restore->addresses_taken),
                 .disks = disks,
@@ -83,7 +83,7 @@ int restore_make_definition(struct restore *restore, bool tell, struct error **e
         for (size_t i = 0; i < restore->n_disks; i++)
                 free((void *)(uintptr_t)disks[i].backing);
         if (!restore->definition)
-                return error_prefix(err, "the definition of %s", restore->request->vm);
+                return error_prefix(err, "the definition of %s", restore->job.request->vm);
         if (tell)
                 tell_notes(restore, notes);
         return 0;
@@ -99,18 +99,20 @@ int restore_define(struct restore *restore, struct error **err)
                 return -1;
         if (restore->original_xml && restore->original_host->ops->undefine(
                                              restore->original_host, restore->xml->uuid, err) < 0)
-                return error_prefix(err, "the definition of the replaced %s", restore->request->vm);
+                return error_prefix(err, "the definition of the replaced %s",
+                                    restore->job.request->vm);
         _cleanup_free_ char *uuid = NULL;
-        if (restore->host->ops->define(restore->host, restore->definition, &uuid, err) < 0)
+        if (restore->job.host->ops->define(restore->job.host, restore->definition, &uuid, err) < 0)
                 return error_prefix(err, "%s cannot be defined on %s", restore->name,
-                                    restore->host->name);
+                                    restore->job.host->name);
         bool autostart = restore->journal->original_file ? restore->journal->original_autostart
                                                          : restore->metadata->autostart;
         if (autostart && !restore->new_machine &&
-            restore->host->ops->set_autostart(restore->host, restore->uuid, true, err) < 0)
+            restore->job.host->ops->set_autostart(restore->job.host, restore->job.uuid, true, err) <
+                    0)
                 return -1;
-        report_step_end(restore->report, STEP_DONE, "%s on %s%s", restore->name,
-                        restore->host->name,
+        report_step_end(restore->job.report, STEP_DONE, "%s on %s%s", restore->name,
+                        restore->job.host->name,
                         autostart && !restore->new_machine ? ", starts with its host" : "");
         return 0;
 }

@@ -15,12 +15,12 @@
 static int undo_export(void *data, struct error **err)
 {
         struct restore *restore = data;
-        return restore_remove_items(restore->journal, restore->host, err);
+        return restore_remove_items(restore->journal, restore->job.host, err);
 }
 
 static char *saved_path(const struct restore *restore, const char *file)
 {
-        return xasprintf("%s/%s/%s", repository_path(restore->repository), restore->point->path,
+        return xasprintf("%s/%s/%s", repository_path(restore->job.repository), restore->point->path,
                          file);
 }
 
@@ -32,7 +32,8 @@ static void plan_firmware(struct restore *restore, struct restore_firmware *firm
         firmware->what = what;
         firmware->saved = saved_path(restore, file);
         firmware->path = xasprintf("%s/%s%s", restore->folder, restore->name, suffix);
-        firmware->temporary = xasprintf("%s/.%s.%s.restoring", restore->folder, what, restore->tag);
+        firmware->temporary =
+                xasprintf("%s/.%s.%s.restoring", restore->folder, what, restore->job.tag);
         restore_journal_add_item(restore->journal, firmware->temporary, firmware->path);
 }
 
@@ -41,7 +42,7 @@ static void plan(struct restore *restore)
         const struct metadata *metadata = restore->metadata;
         restore->folder = xstrdup(restore->options.export_folder);
         restore->journal = xcalloc(1, sizeof *restore->journal);
-        restore->journal->tag = xstrdup(restore->tag);
+        restore->journal->tag = xstrdup(restore->job.tag);
         for (size_t i = 0; i < metadata->n_disks; i++) {
                 const struct metadata_disk *saved = &metadata->disks[i];
                 if (restore->options.disks && restore->options.disks[0] &&
@@ -59,7 +60,7 @@ static void plan(struct restore *restore)
                         .path = xasprintf("%s/%s-%s.%s", restore->folder, restore->name,
                                           saved->target, format),
                         .temporary = xasprintf("%s/.%s.%s.restoring", restore->folder,
-                                               saved->target, restore->tag),
+                                               saved->target, restore->job.tag),
                         .needed_bytes = saved->allocated_bytes > saved->stored_bytes
                                                 ? saved->allocated_bytes
                                                 : saved->stored_bytes,
@@ -85,7 +86,7 @@ static int check_room(struct restore *restore, struct error **err)
         if (free_bytes < needed)
                 return error_set(err, ERROR_NOSPACE, "%s has %s free, but %s are needed",
                                  restore->folder, free_text, needed_text);
-        report_check(restore->report, CHECK_BEFORE, CHECK_NAME_ROOM, CHECK_PASS,
+        report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_ROOM, CHECK_PASS,
                      "%s: %s free, %s needed", restore->folder, free_text, needed_text);
         return 0;
 }
@@ -110,32 +111,32 @@ static int read_inode(struct restore *restore, struct restore_item *item, struct
         struct stat st;
         if (lstat(item->temporary, &st) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s on %s",
-                                       item->temporary, restore->host->name);
+                                       item->temporary, restore->job.host->name);
         item->inode = st.st_ino;
         return 0;
 }
 
 static int write_out(struct restore *restore, const char *xml_path, struct error **err)
 {
-        undo_push(&restore->undo, UNDO_NAME_EXPORT, undo_export, restore);
+        undo_push(&restore->job.undo, UNDO_NAME_EXPORT, undo_export, restore);
         if (restore_copy(restore, err) < 0)
                 return -1;
-        report_step(restore->report, STEP_NAME_COMPARE);
+        report_step(restore->job.report, STEP_NAME_COMPARE);
         if (restore_compare(restore, err) < 0 || restore_end_reading(restore, err) < 0)
                 return -1;
-        report_step(restore->report, STEP_NAME_RENAME);
+        report_step(restore->job.report, STEP_NAME_RENAME);
         for (size_t i = 0; i < restore->journal->n_items; i++)
                 if (read_inode(restore, &restore->journal->items[i], err) < 0)
                         return -1;
         if ((restore->journal->n_items &&
-             restore_move_items(restore->journal, restore->host, err) < 0) ||
+             restore_move_items(restore->journal, restore->job.host, err) < 0) ||
             fs_write_file(xml_path, 0600, restore->definition, strlen(restore->definition), err) <
                     0)
                 return -1;
-        undo_settle(&restore->undo, UNDO_NAME_EXPORT);
-        report_step_end(restore->report, STEP_DONE, "%zu disks and %s, in %s on %s",
+        undo_settle(&restore->job.undo, UNDO_NAME_EXPORT);
+        report_step_end(restore->job.report, STEP_DONE, "%zu disks and %s, in %s on %s",
                         restore->n_disks, path_base(xml_path), restore->folder,
-                        restore->host->name);
+                        restore->job.host->name);
         return 0;
 }
 
@@ -144,14 +145,14 @@ int restore_export(struct restore *restore, struct error **err)
         restore->new_machine = restore->options.name != NULL;
         restore->original = restore->new_machine ? ORIGINAL_UNKNOWN : ORIGINAL_GONE;
         restore->name =
-                xstrdup(restore->options.name ? restore->options.name : restore->request->vm);
-        restore->uuid = xstrdup(restore->new_machine ? "" : restore->xml->uuid);
-        report_step(restore->report, STEP_NAME_PLAN);
+                xstrdup(restore->options.name ? restore->options.name : restore->job.request->vm);
+        restore->job.uuid = xstrdup(restore->new_machine ? "" : restore->xml->uuid);
+        report_step(restore->job.report, STEP_NAME_PLAN);
         plan(restore);
         _cleanup_free_ char *xml_path = xasprintf("%s/%s.xml", restore->folder, restore->name);
         if (restore_make_definition(restore, true, err) < 0 || check(restore, xml_path, err) < 0)
                 return -1;
-        report_step_end(restore->report, STEP_DONE, "%zu disks to %s on %s", restore->n_disks,
-                        restore->folder, restore->host->name);
+        report_step_end(restore->job.report, STEP_DONE, "%zu disks to %s on %s", restore->n_disks,
+                        restore->folder, restore->job.host->name);
         return restore->dry_run ? 0 : write_out(restore, xml_path, err);
 }

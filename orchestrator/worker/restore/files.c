@@ -133,8 +133,8 @@ static int read_inodes(struct restore *restore, struct error **err)
         for (size_t i = 0; i < restore->journal->n_items; i++)
                 strv_add(&argv, restore->journal->items[i].temporary);
         _cleanup_free_ char *output = NULL;
-        if (hypervisor_run(restore->host, (const char *const *)argv, RESTORE_COMMAND_MS, &output,
-                           err) < 0)
+        if (hypervisor_run(restore->job.host, (const char *const *)argv, RESTORE_COMMAND_MS,
+                           &output, err) < 0)
                 return -1;
         char *rest = output;
         for (size_t i = 0; i < restore->journal->n_items; i++) {
@@ -142,7 +142,8 @@ static int read_inodes(struct restore *restore, struct error **err)
                 restore->journal->items[i].inode = line ? strtoull(line, NULL, 10) : 0;
                 if (restore->journal->items[i].inode == 0)
                         return error_set(err, ERROR_INTERNAL, "%s did not tell what %s is",
-                                         restore->host->name, restore->journal->items[i].temporary);
+                                         restore->job.host->name,
+                                         restore->journal->items[i].temporary);
         }
         return 0;
 }
@@ -150,7 +151,7 @@ static int read_inodes(struct restore *restore, struct error **err)
 int restore_move(struct restore *restore, struct error **err)
 {
         struct hypervisor *aside_host =
-                restore->original_xml ? restore->original_host : restore->host;
+                restore->original_xml ? restore->original_host : restore->job.host;
         if ((restore->original_xml && restore_check_off(restore, err) < 0) ||
             (restore->journal->n_items && read_inodes(restore, err) < 0))
                 return -1;
@@ -158,7 +159,7 @@ int restore_move(struct restore *restore, struct error **err)
             restore_set_aside(restore->journal, aside_host, err) < 0)
                 return -1;
         for (size_t i = 0; i < restore->journal->n_asides; i++)
-                report_log(restore->report, "set aside on %s: %s", aside_host->name,
+                report_log(restore->job.report, "set aside on %s: %s", aside_host->name,
                            restore->journal->asides[i].aside);
-        return restore_move_items(restore->journal, restore->host, err);
+        return restore_move_items(restore->journal, restore->job.host, err);
 }

@@ -12,7 +12,6 @@
 #include "base/strings.h"
 #include "repository/image-check.h"
 #include "schema/libvirt/domain-isolate.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/job/cancel.h"
 #include "worker/restore/restore-internal.h"
 
@@ -25,13 +24,14 @@ static int find_layers(struct restore *restore, struct restore_disk *disk, struc
         const struct metadata_disk *image = disk->saved;
         for (size_t i = 0; restore->chain[i]; i++) {
                 const struct point *point = restore_chain_point(restore, i);
-                _cleanup_free_ char *here = xasprintf(
-                        "%s/%s/%s", repository_path(restore->repository), point->path, image->file);
+                _cleanup_free_ char *here =
+                        xasprintf("%s/%s/%s", repository_path(restore->job.repository), point->path,
+                                  image->file);
                 const struct image_expectation expected = { .virtual_bytes = image->virtual_bytes,
                                                             .backing_file = image->backing_file };
                 if (image_check_header(here, &expected, worker_cancelled, NULL, err) < 0)
                         return -1;
-                strv_addf(&disk->layers, "%s/%s/%s", restore->host_repository, point->path,
+                strv_addf(&disk->layers, "%s/%s/%s", restore->job.host_repository, point->path,
                           image->file);
                 if (!image->backing_file)
                         return 0;
@@ -59,12 +59,12 @@ static int read_models(struct restore *restore, struct error **err)
 {
         const char *const argv[] = { "virsh", "-q", "-c", "qemu:///system", "capabilities", NULL };
         _cleanup_free_ char *xml = NULL;
-        if (hypervisor_run(restore->host, argv, RESTORE_COMMAND_MS, &xml, err) < 0)
+        if (hypervisor_run(restore->job.host, argv, RESTORE_COMMAND_MS, &xml, err) < 0)
                 return -1;
         if (strlen(xml) > CAPABILITIES_MAX_BYTES)
                 return error_set(err, ERROR_CORRUPT,
                                  "%s tells more of its capabilities than can be",
-                                 restore->host->name);
+                                 restore->job.host->name);
         return capabilities_read_models(xml, strlen(xml), &restore->models, err);
 }
 
@@ -80,12 +80,12 @@ int restore_find_layers(struct restore *restore, struct error **err)
                         return error_prefix(err, "disk %s", restore->disks[i].saved->target);
         if (read_models(restore, err) < 0)
                 return -1;
-        report_warning(restore->report,
+        report_warning(restore->job.report,
                        "%s runs from the share until its disks are pulled to %s: if the share "
                        "stops answering before that, the "
                        "guest stalls; no backup of it is made meanwhile; its QEMU runs as root "
                        "until it is next started",
-                       restore->name, restore->host->name);
+                       restore->name, restore->job.host->name);
         return 0;
 }
 
@@ -98,9 +98,9 @@ int restore_lay_overlays(struct restore *restore, struct error **err)
                 const char *const argv[] = {
                         "sh", "-c", script, "orch-overlay", disk->layers[0], disk->temporary, NULL
                 };
-                if (hypervisor_run(restore->host, argv, RESTORE_COMMAND_MS, NULL, err) < 0)
+                if (hypervisor_run(restore->job.host, argv, RESTORE_COMMAND_MS, NULL, err) < 0)
                         return error_prefix(err, "disk %s cannot be laid over the point on %s",
-                                            disk->saved->target, restore->host->name);
+                                            disk->saved->target, restore->job.host->name);
         }
         return restore_copy_firmware(restore, err);
 }

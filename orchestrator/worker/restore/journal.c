@@ -7,7 +7,6 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/job/connect.h"
 #include "worker/restore/restore-internal.h"
 
@@ -21,7 +20,7 @@ static void plan_aside(struct restore *restore, const char *path)
         const char *base = path_base(path);
         int keep = (int)(strlen(base) > 180 ? 180 : strlen(base));
         _cleanup_free_ char *aside =
-                xasprintf("%s/%.*s.replaced-%.10s-%s", folder, keep, base, date, restore->tag);
+                xasprintf("%s/%.*s.replaced-%.10s-%s", folder, keep, base, date, restore->job.tag);
         restore_journal_add_aside(restore->journal, path, aside);
 }
 
@@ -32,7 +31,7 @@ static void plan_asides(struct restore *restore)
                         plan_aside(restore, restore->disks[i].replaced);
         /* Those of a machine on another host lie there. */
         bool elsewhere = restore->original_xml &&
-                         !streq(restore->original_entry->name, restore->entry->name);
+                         !streq(restore->original_entry->name, restore->job.host_entry->name);
         for (size_t i = 0; elsewhere && i < restore->original_xml->n_disks; i++) {
                 const struct domain_disk *disk = &restore->original_xml->disks[i];
                 if (disk->source == DISK_SOURCE_FILE && disk->device == DISK_DEVICE_DISK &&
@@ -48,25 +47,25 @@ static void plan_asides(struct restore *restore)
 static int undo_restore(void *data, struct error **err)
 {
         struct restore *restore = data;
-        if (worker_ensure_connection(restore->host, restore->uuid, NULL, err) < 0 ||
-            (restore->original_xml && restore->original_host != restore->host &&
-             worker_ensure_connection(restore->original_host, restore->uuid, NULL, err) < 0))
+        if (worker_ensure_connection(restore->job.host, restore->job.uuid, NULL, err) < 0 ||
+            (restore->original_xml && restore->original_host != restore->job.host &&
+             worker_ensure_connection(restore->original_host, restore->job.uuid, NULL, err) < 0))
                 return -1;
-        return restore_roll_back(restore->repository, restore->journal, restore->host,
+        return restore_roll_back(restore->job.repository, restore->journal, restore->job.host,
                                  restore->original_xml ? restore->original_host : NULL,
-                                 restore->report, err);
+                                 restore->job.report, err);
 }
 
 static struct restore_journal *new_journal(const struct restore *restore)
 {
         struct restore_journal *journal = xcalloc(1, sizeof *journal);
         *journal = (struct restore_journal){
-                .job = xstrdup(restore->request->job),
-                .tag = xstrdup(restore->tag),
-                .vm = xstrdup(restore->request->vm),
+                .job = xstrdup(restore->job.request->job),
+                .tag = xstrdup(restore->job.tag),
+                .vm = xstrdup(restore->job.request->vm),
                 .point = xstrdup(restore->point->path),
-                .hypervisor = xstrdup(restore->entry->name),
-                .uuid = xstrdup(restore->uuid),
+                .hypervisor = xstrdup(restore->job.host_entry->name),
+                .uuid = xstrdup(restore->job.uuid),
                 .name = xstrdup(restore->name),
                 .phase = RESTORE_COPYING,
                 .instant = restore->options.instant,
@@ -94,21 +93,21 @@ static int note_original(struct restore *restore, struct error **err)
         if (restore->original_host->ops->get_autostart(restore->original_host, uuid,
                                                        &journal->original_autostart, err) < 0)
                 return -1;
-        return restores_write_original(restore->repository, journal, restore->original_xml_text,
+        return restores_write_original(restore->job.repository, journal, restore->original_xml_text,
                                        err);
 }
 
 int restore_begin(struct restore *restore, struct error **err)
 {
-        int locked = restores_lock(restore->repository, restore->request->job, &restore->journal_fd,
-                                   err);
+        int locked = restores_lock(restore->job.repository, restore->job.request->job,
+                                   &restore->journal_fd, err);
         if (locked <= 0)
                 return locked < 0
                                ? -1
                                : error_set(err, ERROR_BUSY, "a restore of the job %s runs already",
-                                           restore->request->job);
+                                           restore->job.request->job);
         restore->journal = new_journal(restore);
-        undo_push(&restore->undo, UNDO_NAME_RESTORE, undo_restore, restore);
+        undo_push(&restore->job.undo, UNDO_NAME_RESTORE, undo_restore, restore);
         plan_asides(restore);
         if (restore->original_xml && note_original(restore, err) < 0)
                 return -1;
@@ -122,18 +121,18 @@ static int note_completion(struct restore *restore, struct error **err)
         struct restore_journal *journal = restore->journal;
         enum restore_phase before = journal->phase;
         journal->phase = journal->instant ? RESTORE_PULLING : RESTORE_DONE;
-        if (restores_write(restore->repository, journal, err) == 0) {
-                undo_settle(&restore->undo, UNDO_NAME_RESTORE);
+        if (restores_write(restore->job.repository, journal, err) == 0) {
+                undo_settle(&restore->job.undo, UNDO_NAME_RESTORE);
                 return 0;
         }
         journal->phase = before;
         if (before != RESTORE_STARTING)
                 return -1;
-        undo_settle(&restore->undo, UNDO_NAME_RESTORE);
+        undo_settle(&restore->job.undo, UNDO_NAME_RESTORE);
         return error_prefix(err,
                             "%s is restored and started on %s, which cannot be noted on the share "
                             "(once it is there: orch recover %s)",
-                            restore->name, restore->host->name, restore->request->vm);
+                            restore->name, restore->job.host->name, restore->job.request->vm);
 }
 
 /* With nothing set aside, and nothing to be pulled, there is nothing left to know. */
@@ -148,15 +147,15 @@ int restore_complete(struct restore *restore, struct error **err)
         if (!keeps && journal->instant)
                 return 0;
         if (!keeps)
-                return restores_remove(restore->repository, journal, err);
+                return restores_remove(restore->job.repository, journal, err);
         _cleanup_free_ char *until = clock_format_local(journal->keep_until);
         for (size_t i = 0; i < journal->n_asides; i++)
-                report_log(restore->report, "kept until %s on %s: %s", until,
+                report_log(restore->job.report, "kept until %s on %s: %s", until,
                            journal->original_hypervisor ? journal->original_hypervisor
                                                         : journal->hypervisor,
                            journal->asides[i].aside);
         if (journal->original_file)
-                report_warning(restore->report,
+                report_warning(restore->job.report,
                                "what was replaced is kept until %s: %zu files on %s (named "
                                ".replaced-…), the "
                                "definition in metadata/restores/%s on the share",

@@ -58,7 +58,7 @@ static void inquiries_free(struct inquiry *inquiries, size_t count)
  * does not have them (any more). */
 static struct inquiry *list_inquiries(struct restore *restore, size_t *ret_count)
 {
-        const struct inventory *inventory = restore->inventory;
+        const struct inventory *inventory = restore->job.inventory;
         const char *const others[] = { restore->options.to, restore->metadata->hypervisor,
                                        restore->metadata->ran_on };
         size_t count = inventory->n_hypervisors;
@@ -82,7 +82,7 @@ static struct inquiry *ask_everywhere(struct restore *restore, size_t *ret_count
         size_t count = 0;
         struct inquiry *inquiries = list_inquiries(restore, &count);
         for (size_t i = 0; i < count; i++) {
-                inquiries[i].settings = restore->settings;
+                inquiries[i].settings = restore->job.settings;
                 inquiries[i].uuid = restore->xml->uuid;
                 inquiries[i].name = restore->name;
                 if (pthread_create(&inquiries[i].thread, NULL, inquire, &inquiries[i]) != 0)
@@ -113,7 +113,7 @@ static int check_namesakes(const struct restore *restore, const struct inquiry *
                                  restore->new_machine
                                          ? ""
                                          : ", which is another machine than the one in the backup",
-                                 restore->request->vm, restore->point->name);
+                                 restore->job.request->vm, restore->point->name);
         }
         return 0;
 }
@@ -165,8 +165,8 @@ static int check_addresses(struct restore *restore, const struct inquiry *inquir
                                  "an address of the network cards of %s is that of %s meanwhile: "
                                  "give that one another, or restore "
                                  "with --network none, or beside it: --name NEW",
-                                 restore->request->vm, holder);
-        report_log(restore->report,
+                                 restore->job.request->vm, holder);
+        report_log(restore->job.report,
                    "its network cards get new addresses: those of the point are used by %s",
                    holder);
         return 0;
@@ -191,7 +191,7 @@ static int judge(struct restore *restore, struct inquiry *inquiries, size_t coun
                         return error_set(
                                 err, ERROR_REFUSED,
                                 "both %s and %s have %s (UUID %s): clear up first which one it is",
-                                found->entry->name, inquiry->entry->name, restore->request->vm,
+                                found->entry->name, inquiry->entry->name, restore->job.request->vm,
                                 restore->xml->uuid);
                 if (inquiry->has_uuid == 1)
                         found = inquiry;
@@ -213,7 +213,7 @@ static int judge(struct restore *restore, struct inquiry *inquiries, size_t coun
 /* What is there already, and may not be there twice. */
 static int refuse_second(const struct restore *restore, struct error **err)
 {
-        const char *vm = restore->request->vm;
+        const char *vm = restore->job.request->vm;
         const char *point = restore->point->name;
         if (restore->new_machine)
                 return 0;
@@ -240,7 +240,7 @@ static int refuse_second(const struct restore *restore, struct error **err)
 static int check_settled(const struct restore *restore, const struct domain_info *info,
                          struct error **err)
 {
-        const char *vm = restore->request->vm;
+        const char *vm = restore->job.request->vm;
         _cleanup_strv_ char **snapshots = NULL;
         if (info->has_managed_save)
                 return error_set(err, ERROR_REFUSED,
@@ -265,7 +265,7 @@ static int check_settled(const struct restore *restore, const struct domain_info
 
 static int check_replaceable(struct restore *restore, struct error **err)
 {
-        if (restore_refuse_pulled(restore->repository, restore->xml->uuid,
+        if (restore_refuse_pulled(restore->job.repository, restore->xml->uuid,
                                   "it is not replaced before", err) < 0 ||
             check_settled(restore, &restore->original_info, err) < 0)
                 return -1;
@@ -307,16 +307,16 @@ static int look_again(struct restore *restore, const struct domain_info *info, s
                         "the disks of %s on %s are others than when this restore began (a "
                         "snapshot, a backup by other "
                         "means, a change of its definition): restore again when they are settled",
-                        restore->request->vm, restore->original_entry->name);
+                        restore->job.request->vm, restore->original_entry->name);
         restore->journal->original_ran =
                 info->state == DOMAIN_STATE_RUNNING || info->state == DOMAIN_STATE_PAUSED;
         if (streq(text, restore->original_xml_text))
                 return 0;
         report_log(
-                restore->report,
+                restore->job.report,
                 "the definition of %s was changed since this restore began: the newer one is kept",
-                restore->request->vm);
-        return restores_write_original(restore->repository, restore->journal, text, err);
+                restore->job.request->vm);
+        return restores_write_original(restore->job.repository, restore->journal, text, err);
 }
 
 int restore_look_again(struct restore *restore, struct error **err)
@@ -328,7 +328,7 @@ int restore_look_again(struct restore *restore, struct error **err)
                 error_set(err, ERROR_REFUSED, "it is not there any more");
         if (found <= 0 || look_again(restore, &info, err) < 0)
                 return error_prefix(err, "%s on %s is not replaced, and was left as it is",
-                                    restore->request->vm, restore->original_entry->name);
+                                    restore->job.request->vm, restore->original_entry->name);
         return 0;
 }
 
@@ -344,7 +344,7 @@ int restore_check_off(const struct restore *restore, struct error **err)
                                  "%s on %s was shut off to be replaced, and somebody started it "
                                  "again (a cluster manager?): see that "
                                  "nobody does, and restore again",
-                                 restore->request->vm, restore->original_entry->name);
+                                 restore->job.request->vm, restore->original_entry->name);
         return info.has_managed_save ? check_settled(restore, &info, err) : 0;
 }
 
@@ -362,15 +362,15 @@ int restore_find_original(struct restore *restore, struct error **err)
         if (replaces && check_replaceable(restore, err) < 0)
                 return -1;
         if (restore->original == ORIGINAL_PRESENT)
-                report_step_end(restore->report, STEP_DONE, "%s is on %s, %s%s",
+                report_step_end(restore->job.report, STEP_DONE, "%s is on %s, %s%s",
                                 restore->original_info.name, restore->original_entry->name,
                                 domain_state_name(restore->original_info.state),
                                 replaces ? ": it is replaced" : "");
         else if (restore->original == ORIGINAL_UNKNOWN)
-                report_step_end(restore->report, STEP_DONE, "it counts as running: %s",
+                report_step_end(restore->job.report, STEP_DONE, "it counts as running: %s",
                                 restore->unknown_because);
         else
-                report_step_end(restore->report, STEP_DONE, "no hypervisor%s has it",
+                report_step_end(restore->job.report, STEP_DONE, "no hypervisor%s has it",
                                 restore->unknown_because ? " that answers" : "");
         return 0;
 }

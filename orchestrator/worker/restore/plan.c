@@ -18,8 +18,8 @@
 
 static const struct inventory_hypervisor *choose_entry(struct restore *restore)
 {
-        const struct inventory *inventory = restore->inventory;
-        const struct inventory_vm *vm = inventory_find_vm(inventory, restore->request->vm);
+        const struct inventory *inventory = restore->job.inventory;
+        const struct inventory_vm *vm = inventory_find_vm(inventory, restore->job.request->vm);
         if (restore->options.to)
                 return worker_host_entry(inventory, restore->options.to, &restore->own_entries[0]);
         if (restore->original_xml)
@@ -31,29 +31,33 @@ static const struct inventory_hypervisor *choose_entry(struct restore *restore)
 
 int restore_choose_target(struct restore *restore, struct error **err)
 {
-        restore->entry = choose_entry(restore);
-        if (!restore->entry)
+        restore->job.host_entry = choose_entry(restore);
+        if (!restore->job.host_entry)
                 return error_set(err, ERROR_CONFIG,
                                  "%s lived on %s, which the inventory does not have any more: name "
                                  "a hypervisor with --to",
-                                 restore->request->vm, restore->metadata->hypervisor);
-        restore->host_repository = worker_host_repository(restore->settings, restore->entry);
-        if (restore->original_host && streq(restore->original_entry->name, restore->entry->name))
-                restore->host = restore->original_host;
+                                 restore->job.request->vm, restore->metadata->hypervisor);
+        restore->job.host_repository =
+                worker_host_repository(restore->job.settings, restore->job.host_entry);
+        if (restore->original_host &&
+            streq(restore->original_entry->name, restore->job.host_entry->name))
+                restore->job.host = restore->original_host;
         else
-                restore->host = worker_connect(restore->settings, restore->entry, 0, err);
-        if (!restore->host)
+                restore->job.host =
+                        worker_connect(restore->job.settings, restore->job.host_entry, 0, err);
+        if (!restore->job.host)
                 return -1;
         struct hypervisor_versions versions = { 0 };
-        if (restore->host->ops->versions(restore->host, &versions, err) < 0)
+        if (restore->job.host->ops->versions(restore->job.host, &versions, err) < 0)
                 return -1;
-        report_step_end(
-                restore->report, STEP_DONE,
-                "%s, libvirt %lu.%lu, QEMU %lu.%lu (the backup: %s, %s)", restore->entry->name,
-                versions.libvirt / 1000000, versions.libvirt / 1000 % 1000, versions.qemu / 1000000,
-                versions.qemu / 1000 % 1000,
-                restore->metadata->libvirt_version ? restore->metadata->libvirt_version : "?",
-                restore->metadata->qemu_version ? restore->metadata->qemu_version : "?");
+        report_step_end(restore->job.report, STEP_DONE,
+                        "%s, libvirt %lu.%lu, QEMU %lu.%lu (the backup: %s, %s)",
+                        restore->job.host_entry->name, versions.libvirt / 1000000,
+                        versions.libvirt / 1000 % 1000, versions.qemu / 1000000,
+                        versions.qemu / 1000 % 1000,
+                        restore->metadata->libvirt_version ? restore->metadata->libvirt_version
+                                                           : "?",
+                        restore->metadata->qemu_version ? restore->metadata->qemu_version : "?");
         return 0;
 }
 
@@ -130,21 +134,22 @@ static int check_wanted_disks(const struct restore *restore, struct error **err)
 static int find_folder(struct restore *restore, struct error **err)
 {
         const char *images = restore->options.images;
-        restore->folder = xstrdup(images && images[0] == '/' ? images : restore->entry->scratch);
+        restore->folder =
+                xstrdup(images && images[0] == '/' ? images : restore->job.host_entry->scratch);
         if (!images || images[0] == '/')
                 return 0;
         _cleanup_free_ char *xml = NULL;
-        int found = restore->host->ops->find_pool(restore->host, images, &xml, err);
+        int found = restore->job.host->ops->find_pool(restore->job.host, images, &xml, err);
         if (found == 0)
                 return error_set(
                         err, ERROR_CONFIG,
                         "%s has no storage pool named %s (virsh pool-list --all shows them)",
-                        restore->host->name, images);
+                        restore->job.host->name, images);
         if (found < 0)
                 return -1;
         free(restore->folder);
         restore->folder = storage_pool_folder(xml, strlen(xml), err);
-        return restore->folder ? 0 : error_prefix(err, "%s: %s", restore->host->name, images);
+        return restore->folder ? 0 : error_prefix(err, "%s: %s", restore->job.host->name, images);
 }
 
 static char *made_path(const struct restore *restore, const char *folder,
@@ -159,7 +164,7 @@ static const char *replaced_file(const struct restore *restore, const char *targ
 {
         const struct domain_disk *disk =
                 restore->original_xml ? domain_xml_find_disk(restore->original_xml, target) : NULL;
-        bool here = disk && streq(restore->original_entry->name, restore->entry->name);
+        bool here = disk && streq(restore->original_entry->name, restore->job.host_entry->name);
         return here && disk->source == DISK_SOURCE_FILE ? disk->path : NULL;
 }
 
@@ -184,7 +189,7 @@ static char *choose_path(const struct restore *restore, const struct restore_dis
 static char *temporary_path(const struct restore *restore, const char *path, const char *what)
 {
         _cleanup_free_ char *folder = path_directory(path);
-        return xasprintf("%s/.%s.%s.restoring", folder, what, restore->tag);
+        return xasprintf("%s/.%s.%s.restoring", folder, what, restore->job.tag);
 }
 
 static uint64_t needed_bytes(const struct metadata_disk *saved)
@@ -201,7 +206,7 @@ static void plan_disk(struct restore *restore, const struct metadata_disk *saved
         struct restore_disk *disk = &restore->disks[restore->n_disks++];
         *disk = (struct restore_disk){
                 .saved = saved,
-                .image = xasprintf("%s/%s/%s", restore->host_repository, restore->point->path,
+                .image = xasprintf("%s/%s/%s", restore->job.host_repository, restore->point->path,
                                    saved->file),
                 .format = xstrdup(restore->options.instant  ? "qcow2"
                                   : restore->options.format ? restore->options.format
@@ -222,7 +227,7 @@ static int plan_disks(struct restore *restore, struct error **err)
                         path_directory(was && was[0] == '/' ? was : "/nowhere/");
                 strv_add(&folders, folder);
         }
-        _cleanup_free_ char *kinds = restore_look(restore->host, folders, err);
+        _cleanup_free_ char *kinds = restore_look(restore->job.host, folders, err);
         if (!kinds)
                 return -1;
         for (size_t i = 0; i < restore->metadata->n_disks; i++)
@@ -239,7 +244,7 @@ static void find_kept(struct restore *restore)
                 const struct domain_disk *saved = &restore->xml->disks[i];
                 const struct domain_disk *now =
                         domain_xml_find_disk(restore->original_xml, saved->target);
-                bool here = streq(restore->original_entry->name, restore->entry->name);
+                bool here = streq(restore->original_entry->name, restore->job.host_entry->name);
                 if (here && now && !restore_find_disk(restore, saved->target) &&
                     streq(now->path, saved->path) && streq(now->source_type, saved->source_type) &&
                     streq(now->format, saved->format))
@@ -251,7 +256,7 @@ static void find_kept(struct restore *restore)
 
 static char *saved_on_host(const struct restore *restore, const char *file)
 {
-        return xasprintf("%s/%s/%s", restore->host_repository, restore->point->path, file);
+        return xasprintf("%s/%s/%s", restore->job.host_repository, restore->point->path, file);
 }
 
 static void plan_nvram(struct restore *restore)
@@ -276,13 +281,13 @@ static void plan_tpm(struct restore *restore)
                 return;
         restore->tpm.what = "TPM";
         restore->tpm.saved = saved_on_host(restore, restore->metadata->tpm_folder);
-        restore->tpm.path = xasprintf(TPM_FOLDER "/%s", restore->uuid);
+        restore->tpm.path = xasprintf(TPM_FOLDER "/%s", restore->job.uuid);
         restore->tpm.temporary = temporary_path(restore, restore->tpm.path, "tpm");
 }
 
 int restore_plan(struct restore *restore, struct error **err)
 {
-        restore->uuid = restore->new_machine ? new_uuid() : xstrdup(restore->xml->uuid);
+        restore->job.uuid = restore->new_machine ? new_uuid() : xstrdup(restore->xml->uuid);
         if (check_wanted_disks(restore, err) < 0 || find_folder(restore, err) < 0 ||
             plan_disks(restore, err) < 0)
                 return -1;
@@ -296,12 +301,12 @@ int restore_plan(struct restore *restore, struct error **err)
         plan_nvram(restore);
         plan_tpm(restore);
         for (size_t i = 0; i < restore->n_disks; i++)
-                report_log(restore->report, "disk %s goes to %s as %s%s%s",
+                report_log(restore->job.report, "disk %s goes to %s as %s%s%s",
                            restore->disks[i].saved->target, restore->disks[i].path,
                            restore->disks[i].format,
                            restore->disks[i].replaced ? "; set aside: " : "",
                            restore->disks[i].replaced ? restore->disks[i].replaced : "");
-        report_step_end(restore->report, STEP_DONE, "%s, UUID %s, %zu disks", restore->name,
-                        restore->uuid, restore->n_disks);
+        report_step_end(restore->job.report, STEP_DONE, "%s, UUID %s, %zu disks", restore->name,
+                        restore->job.uuid, restore->n_disks);
         return 0;
 }

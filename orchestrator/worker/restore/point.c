@@ -9,7 +9,6 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "repository/staging.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/job/cancel.h"
 #include "worker/restore/restore-internal.h"
 
@@ -44,22 +43,24 @@ static int find_chain(struct restore *restore, struct error **err)
 
 static int choose(struct restore *restore, struct error **err)
 {
-        if (points_scan_named(restore->repository, restore->request->vm, &restore->points, err) < 0)
+        if (points_scan_named(restore->job.repository, restore->job.request->vm, &restore->points,
+                              err) < 0)
                 return -1;
         if (restore->points.count == 0)
                 return error_set(
                         err, ERROR_CONFIG,
                         "there is no point of %s on the share %s (`orch list` shows what there is)",
-                        restore->request->vm, repository_path(restore->repository));
-        restore->point =
-                points_choose(&restore->points, restore->request->vm, restore->options.point, err);
+                        restore->job.request->vm, repository_path(restore->job.repository));
+        restore->point = points_choose(&restore->points, restore->job.request->vm,
+                                       restore->options.point, err);
         return restore->point ? 0 : -1;
 }
 
 static int read_xml(struct restore *restore, struct error **err)
 {
-        _cleanup_free_ char *path = xasprintf("%s/%s/%s.xml", repository_path(restore->repository),
-                                              restore->point->path, restore->request->vm);
+        _cleanup_free_ char *path =
+                xasprintf("%s/%s/%s.xml", repository_path(restore->job.repository),
+                          restore->point->path, restore->job.request->vm);
         _cleanup_error_ struct error *error = NULL;
         restore->xml_text = fs_read_file(path, XML_MAX_BYTES, NULL, &error);
         if (restore->xml_text)
@@ -67,7 +68,7 @@ static int read_xml(struct restore *restore, struct error **err)
                         domain_xml_parse(restore->xml_text, strlen(restore->xml_text), &error);
         if (restore->xml)
                 return 0;
-        error_prefix(&error, "%s.xml", restore->request->vm);
+        error_prefix(&error, "%s.xml", restore->job.request->vm);
         return restore_refuse_point(restore, restore->point, error_message(error), err);
 }
 
@@ -78,8 +79,8 @@ static int take_lease(struct restore *restore, struct error **err)
         const struct point *point = restore->point;
         _cleanup_error_ struct error *error = NULL;
         restore->lease = lease_take(
-                restore->repository, point->hypervisor, point->vm, restore->chain,
-                restore->request->job,
+                restore->job.repository, point->hypervisor, point->vm, restore->chain,
+                restore->job.request->job,
                 restore->options.instant ? LEASE_UNTIL_DROPPED : LEASE_OF_PROCESS, &error);
         if (restore->lease)
                 return 0;
@@ -92,7 +93,7 @@ static int take_lease(struct restore *restore, struct error **err)
                                  error->message,
                                  error->kind == ERROR_NOSPACE ? "; `orch prune` makes room on it"
                                                               : "");
-        report_warning(restore->report,
+        report_warning(restore->job.report,
                        "the point is not kept from being pruned while it is read: %s",
                        error->message);
         return 0;
@@ -110,7 +111,7 @@ int restore_choose_point(struct restore *restore, struct error **err)
                 return -1;
         if (!restore->dry_run && take_lease(restore, err) < 0)
                 return -1;
-        report_step_end(restore->report, STEP_DONE, "%s, %s%s%s", point->path,
+        report_step_end(restore->job.report, STEP_DONE, "%s, %s%s%s", point->path,
                         point->metadata->level, point->metadata->parent ? ", builds on " : "",
                         point->metadata->parent ? point->metadata->parent : "");
         return read_xml(restore, err);
@@ -119,7 +120,7 @@ int restore_choose_point(struct restore *restore, struct error **err)
 static void on_bytes(uint64_t done, uint64_t total, void *data)
 {
         struct restore *restore = data;
-        report_progress(restore->report, "checksums", done, total);
+        report_progress(restore->job.report, "checksums", done, total);
 }
 
 static int verify_one(struct restore *restore, const struct point *point, enum points_depth depth,
@@ -130,7 +131,7 @@ static int verify_one(struct restore *restore, const struct point *point, enum p
                                                    .data = restore };
         _cleanup_strv_ char **damage = NULL;
         uint64_t read = 0;
-        if (points_verify(restore->repository, point, &restore->points, depth, &progress, &read,
+        if (points_verify(restore->job.repository, point, &restore->points, depth, &progress, &read,
                           &damage, err) < 0)
                 return -1;
         *bytes += read;
@@ -144,7 +145,7 @@ static bool chain_is_untouched(const struct restore *restore)
         for (size_t i = 0; restore->chain[i]; i++) {
                 const struct point *point = restore_chain_point(restore, i);
                 _cleanup_free_ char *now =
-                        points_stat_digest(restore->repository, point->path, NULL);
+                        points_stat_digest(restore->job.repository, point->path, NULL);
                 if (!now || !streq(now, point->state.stat_digest))
                         return false;
         }
@@ -164,11 +165,11 @@ int restore_verify_point(struct restore *restore, struct error **err)
                 restore_tell_checksums(restore, CHECK_BEFORE, bytes);
                 return 0;
         }
-        report_check(restore->report, CHECK_BEFORE, CHECK_NAME_UNTOUCHED, CHECK_PASS,
+        report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_UNTOUCHED, CHECK_PASS,
                      "no file was touched since all were last read back; the disks are read once "
                      "more while they are copied");
         report_step_end(
-                restore->report, STEP_DONE,
+                restore->job.report, STEP_DONE,
                 "untouched since it was read back; the disks are read while they are copied");
         return restore_begin_reading(restore, err);
 }

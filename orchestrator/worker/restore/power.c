@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/job/cancel.h"
 #include "worker/restore/restore-internal.h"
 
@@ -48,13 +47,13 @@ int restore_stop_original(struct restore *restore, struct error **err)
         bool off = false;
         if (!restore->original_xml)
                 return 0;
-        report_step(restore->report, STEP_NAME_STOP_ORIGINAL);
+        report_step(restore->job.report, STEP_NAME_STOP_ORIGINAL);
         if (restore_look_again(restore, err) < 0 ||
             restore_enter_phase(restore, RESTORE_STOPPING, err) < 0 ||
             read_original_state(restore, &state, err) < 0)
                 return -1;
         if (domain_state_is_off(state)) {
-                report_step_end(restore->report, STEP_DONE, "it was off");
+                report_step_end(restore->job.report, STEP_DONE, "it was off");
                 return 0;
         }
         _cleanup_error_ struct error *unwilling = NULL;
@@ -63,8 +62,8 @@ int restore_stop_original(struct restore *restore, struct error **err)
                 return -1;
         if (!off && host->ops->destroy(host, uuid, err) < 0)
                 return -1;
-        report_step_end(restore->report, STEP_DONE, "%s on %s", off ? "shut down" : "powered off",
-                        host->name);
+        report_step_end(restore->job.report, STEP_DONE, "%s on %s",
+                        off ? "shut down" : "powered off", host->name);
         return 0;
 }
 
@@ -73,9 +72,9 @@ int restore_stop_original(struct restore *restore, struct error **err)
 int restore_start(struct restore *restore, struct error **err)
 {
         if (restore_enter_phase(restore, RESTORE_STARTING, err) < 0 ||
-            restore->host->ops->start(restore->host, restore->uuid, false, err) < 0)
+            restore->job.host->ops->start(restore->job.host, restore->job.uuid, false, err) < 0)
                 return error_prefix(err, "%s was put in place on %s and cannot be started",
-                                    restore->name, restore->host->name);
+                                    restore->name, restore->job.host->name);
         return 0;
 }
 
@@ -84,11 +83,11 @@ static int await_answer(struct restore *restore, struct error **err)
         bool may_answer = strstr(restore->definition, "org.qemu.guest_agent.0") != NULL;
         struct deadline deadline = deadline_in_ms(may_answer ? ANSWER_MS : RUN_MS);
         struct deadline next_word = deadline_in_ms(WORD_INTERVAL_MS);
-        struct hypervisor *host = restore->host;
+        struct hypervisor *host = restore->job.host;
         for (;;) {
                 /* A worker that says nothing for long is taken for stuck. */
                 if (deadline_passed(next_word)) {
-                        report_log(restore->report,
+                        report_log(restore->job.report,
                                    "%s is started; its guest agent does not answer yet",
                                    restore->name);
                         next_word = deadline_in_ms(WORD_INTERVAL_MS);
@@ -97,14 +96,15 @@ static int await_answer(struct restore *restore, struct error **err)
                 enum agent_state agent = AGENT_MUTE;
                 if (worker_check_cancelled(err) < 0)
                         return error_prefix(err, "waiting for its guest agent");
-                if (hypervisor_domain_state(host, restore->uuid, restore->name, &state, err) < 0)
+                if (hypervisor_domain_state(host, restore->job.uuid, restore->name, &state, err) <
+                    0)
                         return -1;
                 if (domain_state_is_off(state))
                         return error_set(err, ERROR_INTERNAL, "it has gone off again by itself");
-                if (host->ops->agent_state(host, restore->uuid, &agent, err) < 0)
+                if (host->ops->agent_state(host, restore->job.uuid, &agent, err) < 0)
                         return -1;
                 if (agent == AGENT_ANSWERS) {
-                        report_step_end(restore->report, STEP_DONE, "its guest agent answers");
+                        report_step_end(restore->job.report, STEP_DONE, "its guest agent answers");
                         return 0;
                 }
                 if (deadline_passed(deadline))
@@ -112,11 +112,11 @@ static int await_answer(struct restore *restore, struct error **err)
                 usleep(LOOK_INTERVAL_US);
         }
         if (may_answer)
-                report_warning(restore->report,
+                report_warning(restore->job.report,
                                "%s runs on %s, but no guest agent has answered within %d s: look "
                                "at its console",
                                restore->name, host->name, ANSWER_MS / 1000);
-        report_step_end(restore->report, STEP_DONE, "it runs%s",
+        report_step_end(restore->job.report, STEP_DONE, "it runs%s",
                         may_answer ? "" : "; it has no channel for a guest agent to answer");
         return 0;
 }
@@ -127,5 +127,5 @@ int restore_await(struct restore *restore, struct error **err)
         if (await_answer(restore, err) == 0)
                 return 0;
         return error_prefix(err, "%s is restored and was started on %s", restore->name,
-                            restore->host->name);
+                            restore->job.host->name);
 }

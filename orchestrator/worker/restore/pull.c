@@ -12,7 +12,6 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "schema/libvirt/domain-isolate.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/job/cancel.h"
 #include "worker/job/connect.h"
 #include "worker/restore/restore-internal.h"
@@ -168,11 +167,11 @@ static int look(struct pull *pull, struct error **err)
 
 int restore_leave_pulling(struct restore *restore, struct error **err)
 {
-        if (restore->report->step && restore->report->step != STEP_NAME_PULL)
-                report_step_end(restore->report, STEP_FAILED, "%s",
+        if (restore->job.report->step && restore->job.report->step != STEP_NAME_PULL)
+                report_step_end(restore->job.report, STEP_FAILED, "%s",
                                 error_message(err ? *err : NULL));
-        if (!restore->report->step)
-                report_step(restore->report, STEP_NAME_PULL);
+        if (!restore->job.report->step)
+                report_step(restore->job.report, STEP_NAME_PULL);
         return -1;
 }
 
@@ -180,7 +179,7 @@ int restore_leave_pulling(struct restore *restore, struct error **err)
 static int verify_late(struct restore *restore, struct error **ret_damage, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
-        report_step(restore->report, STEP_NAME_CHECKSUMS);
+        report_step(restore->job.report, STEP_NAME_CHECKSUMS);
         if (restore_verify_point(restore, &error) < 0 && error->kind != ERROR_CORRUPT)
                 return error_propagate(err, TAKE_PTR(error));
         if (error) {
@@ -188,10 +187,10 @@ static int verify_late(struct restore *restore, struct error **ret_damage, struc
                           "%s was started from a point that is damaged: what it runs on is not "
                           "what was backed up. %s",
                           restore->name, error->message);
-                report_step_end(restore->report, STEP_FAILED, "%s", error->message);
-                report_warning(restore->report, "%s", (*ret_damage)->message);
+                report_step_end(restore->job.report, STEP_FAILED, "%s", error->message);
+                report_warning(restore->job.report, "%s", (*ret_damage)->message);
         }
-        report_step(restore->report, STEP_NAME_PULL);
+        report_step(restore->job.report, STEP_NAME_PULL);
         return 0;
 }
 
@@ -203,8 +202,8 @@ static int look_again(struct restore *restore, struct pull *pull, struct error *
                 return 0;
         if (error->kind != ERROR_UNREACHABLE && error->kind != ERROR_TIMEOUT)
                 return error_propagate(err, TAKE_PTR(error));
-        report_log(restore->report, "%s", error->message);
-        return worker_ensure_connection(restore->host, restore->uuid, NULL, err);
+        report_log(restore->job.report, "%s", error->message);
+        return worker_ensure_connection(restore->job.host, restore->job.uuid, NULL, err);
 }
 
 static int still_off(const struct restore *restore, struct error **err)
@@ -213,7 +212,7 @@ static int still_off(const struct restore *restore, struct error **err)
                          "%s is off and its disks stand on the point %s: it can be started as it "
                          "is, and the pull goes on then. Until it is "
                          "over the share has to be there. To take it up at once: orch recover %s",
-                         restore->name, restore->point->name, restore->request->vm);
+                         restore->name, restore->point->name, restore->job.request->vm);
 }
 
 static int wait_until_pulled(struct restore *restore, struct pull *pull, struct error **err)
@@ -230,18 +229,18 @@ static int wait_until_pulled(struct restore *restore, struct pull *pull, struct 
                         return -1;
                 if (pull->state == PULL_GONE)
                         return error_set(err, ERROR_REFUSED, "%s is not on %s any more",
-                                         restore->name, restore->host->name);
+                                         restore->name, restore->job.host->name);
                 if (pull->state != PULL_OFF)
                         off = deadline_in_ms(OFF_PATIENCE_MS);
                 else if (deadline_passed(off))
                         return still_off(restore, err);
                 if (deadline_passed(renew)) {
-                        if (restore_renew_lease(restore->repository, restore->journal, err) < 0)
+                        if (restore_renew_lease(restore->job.repository, restore->journal, err) < 0)
                                 return -1;
                         renew = deadline_in_ms(RENEW_INTERVAL_MS);
                 }
                 if (pull->state == PULL_RUNS && pull->total_bytes)
-                        report_progress(restore->report, pull->target, pull->done_bytes,
+                        report_progress(restore->job.report, pull->target, pull->done_bytes,
                                         pull->total_bytes);
                 if (pull->state != PULL_DONE)
                         usleep(LOOK_INTERVAL_US);
@@ -253,20 +252,20 @@ int restore_pull(struct restore *restore, struct error **err)
 {
         struct pull pull = {
                 .journal = restore->journal,
-                .host = restore->host,
-                .share = restore->host_repository,
-                .bandwidth_mib_s = restore->settings->limits.bandwidth_mib_s,
+                .host = restore->job.host,
+                .share = restore->job.host_repository,
+                .bandwidth_mib_s = restore->job.settings->limits.bandwidth_mib_s,
                 .state = PULL_RUNS,
         };
         struct error *damage = NULL;
-        report_step(restore->report, STEP_NAME_PULL);
+        report_step(restore->job.report, STEP_NAME_PULL);
         if (look_again(restore, &pull, err) < 0 || verify_late(restore, &damage, err) < 0 ||
             wait_until_pulled(restore, &pull, err) < 0 ||
-            restore_close_pulled(restore->repository, restore->journal, err) < 0) {
+            restore_close_pulled(restore->job.repository, restore->journal, err) < 0) {
                 error_free(damage);
                 return restore_leave_pulling(restore, err);
         }
-        report_step_end(restore->report, STEP_DONE, "nothing of it is on the share any more");
+        report_step_end(restore->job.report, STEP_DONE, "nothing of it is on the share any more");
         return damage ? error_propagate(err, damage) : 0;
 }
 

@@ -15,7 +15,6 @@
 #include "base/strings.h"
 #include "base/work-thread.h"
 #include "repository/staging.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/job/cancel.h"
 #include "worker/restore/restore-internal.h"
 
@@ -91,7 +90,7 @@ int restore_begin_reading(struct restore *restore, struct error **err)
                 return -1;
         struct restore_reading *reading = xcalloc(1, sizeof *reading);
         reading->thread = thread;
-        reading->repository = restore->repository;
+        reading->repository = restore->job.repository;
         reading->points = restore->points;
         reading->count = strv_length(restore->chain);
         reading->chain = xcalloc(reading->count, sizeof *reading->chain);
@@ -128,7 +127,7 @@ bool restore_reading_failed(void *data, struct error **ret_reason)
 static int await_reading(struct restore *restore, struct error **err)
 {
         struct restore_reading *reading = restore->reading;
-        unsigned patience_s = restore->settings->limits.copy_stall_seconds;
+        unsigned patience_s = restore->job.settings->limits.copy_stall_seconds;
         struct deadline stall = deadline_in_ms((int64_t)patience_s * 1000);
         uint64_t seen = 0;
         for (;;) {
@@ -145,8 +144,8 @@ static int await_reading(struct restore *restore, struct error **err)
                                          "reading %s back has not moved for %u s: the share does "
                                          "not answer at %s",
                                          restore->point->name, patience_s,
-                                         repository_path(restore->repository));
-                report_progress(restore->report, "checksums", done, reading->total_bytes);
+                                         repository_path(restore->job.repository));
+                report_progress(restore->job.report, "checksums", done, reading->total_bytes);
                 struct pollfd ended = { .fd = work_thread_fd(reading->thread), .events = POLLIN };
                 (void)poll(&ended, 1, ASK_MS);
         }
@@ -156,7 +155,7 @@ int restore_end_reading(struct restore *restore, struct error **err)
 {
         if (!restore->reading)
                 return 0;
-        report_step(restore->report, STEP_NAME_CHECKSUMS);
+        report_step(restore->job.report, STEP_NAME_CHECKSUMS);
         if (await_reading(restore, err) < 0)
                 return -1;
         restore_tell_checksums(restore, CHECK_AFTER, restore->reading->before_bytes);

@@ -18,6 +18,7 @@
 #include "transports/hypervisor.h"
 #include "worker/job/report.h"
 #include "worker/job/undo.h"
+#include "worker/vm/vm-job.h"
 
 enum { RESTORE_COMMAND_MS = 120 * 1000, RESTORE_KEEP_DAYS = 7 };
 
@@ -52,14 +53,10 @@ struct restore_firmware {
 };
 
 struct restore {
-        const struct job_request *request;
-        const struct settings *settings;
-        const struct inventory *inventory;
-        struct report *report;
+        /* `host` and `host_entry` are the target, `uuid` is the new domain's; what concerns disks,
+         * freezing and power is unused */
+        struct vm_job job;
         struct restore_options options;
-        struct undo_stack undo;
-        struct repository *repository;
-        char *tag;
 
         struct point_list points; /* of the VM */
         const struct point *point;
@@ -84,11 +81,7 @@ struct restore {
 
         /* of hypervisors that the inventory doesn't have: the target's is the first */
         struct inventory_hypervisor own_entries[3];
-        const struct inventory_hypervisor *entry;
-        struct hypervisor *host;
-        const char *host_repository;
-        char *name; /* of the domain that is made */
-        char *uuid;
+        char *name;       /* of the domain that is made */
         bool new_machine; /* another one than the original, which may be there */
         char *folder;     /* for disks that have no better place */
         struct restore_disk *disks;

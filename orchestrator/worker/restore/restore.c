@@ -20,17 +20,19 @@
 
 static int open_repository(struct restore *restore, struct error **err)
 {
-        restore->repository = worker_open_repository(restore->settings, restore->request, err);
-        if (!restore->repository)
+        restore->job.repository =
+                worker_open_repository(restore->job.settings, restore->job.request, err);
+        if (!restore->job.repository)
                 return -1;
-        restore->tag = names_tag(repository_short_uuid(restore->repository), restore->request->job);
+        restore->job.tag = names_tag(repository_short_uuid(restore->job.repository),
+                                     restore->job.request->job);
         return 0;
 }
 
 /* The step "start" is over when the guest answers: await_guest(). */
 static int start_machine(struct restore *restore, struct error **err)
 {
-        report_step(restore->report, STEP_NAME_START);
+        report_step(restore->job.report, STEP_NAME_START);
         return restore_start(restore, err);
 }
 
@@ -47,8 +49,8 @@ static int await_guest(struct restore *restore, struct error **err)
 static int use_local_host(struct restore *restore, struct error **err)
 {
         (void)err;
-        restore->host = local_host_new();
-        restore->host_repository = repository_path(restore->repository);
+        restore->job.host = local_host_new();
+        restore->job.host_repository = repository_path(restore->job.repository);
         return 0;
 }
 
@@ -107,23 +109,23 @@ static unsigned kind_of(const struct restore_options *options)
 static int finish_failed(struct restore *restore, struct error *failure)
 {
         worker_note_cancellation(failure);
-        if (restore->report->step)
-                report_step_end(restore->report, STEP_FAILED, "%s", failure->message);
-        undo_run_after(&restore->undo, restore->report, "Undoing the restore", restore->request->vm,
-                       &failure);
-        return report_failure(restore->report, NULL, failure);
+        if (restore->job.report->step)
+                report_step_end(restore->job.report, STEP_FAILED, "%s", failure->message);
+        undo_run_after(&restore->job.undo, restore->job.report, "Undoing the restore",
+                       restore->job.request->vm, &failure);
+        return report_failure(restore->job.report, NULL, failure);
 }
 
 static int finish_ok(struct restore *restore)
 {
         if (restore->dry_run)
-                report_log(restore->report, "nothing was changed: this was a dry run");
+                report_log(restore->job.report, "nothing was changed: this was a dry run");
         else if (!restore->options.export_folder)
-                report_log(restore->report, "%s is restored from %s as %s on %s%s",
-                           restore->request->vm, restore->point->name, restore->name,
-                           restore->host->name,
+                report_log(restore->job.report, "%s is restored from %s as %s on %s%s",
+                           restore->job.request->vm, restore->point->name, restore->name,
+                           restore->job.host->name,
                            restore->options.start || restore->options.instant ? "" : "; it is off");
-        report_result(restore->report, "ok", restore->point->path, NULL);
+        report_result(restore->job.report, "ok", restore->point->path, NULL);
         return 0;
 }
 
@@ -131,10 +133,13 @@ int restore_run(const struct job_request *request, const struct settings *settin
                 const struct inventory *inventory, struct report *report)
 {
         _cleanup_(restore_done) struct restore restore = {
-                .request = request,
-                .settings = settings,
-                .inventory = inventory,
-                .report = report,
+                .job = {
+                        .request = request,
+                        .settings = settings,
+                        .inventory = inventory,
+                        .vm = inventory_find_vm(inventory, request->vm ? request->vm : ""),
+                        .report = report,
+                },
                 .journal_fd = -1,
         };
         struct error *failure = NULL;

@@ -29,8 +29,8 @@ void restore_done(struct restore *restore)
         free(restore->disks);
         firmware_done(&restore->nvram);
         firmware_done(&restore->tpm);
-        if (restore->host != restore->original_host)
-                hypervisor_free(restore->host);
+        if (restore->job.host != restore->original_host)
+                hypervisor_free(restore->job.host);
         hypervisor_free(restore->original_host);
         domain_info_done(&restore->original_info);
         domain_xml_free(restore->original_xml);
@@ -43,7 +43,7 @@ void restore_done(struct restore *restore)
         restore_journal_free(restore->journal);
         closep(&restore->journal_fd);
         if (read) {
-                repository_free(restore->repository);
+                repository_free(restore->job.repository);
                 point_list_done(&restore->points);
         }
         restore_options_done(&restore->options);
@@ -57,8 +57,8 @@ void restore_done(struct restore *restore)
         free(restore->definition);
         free(restore->folder);
         free(restore->name);
-        free(restore->uuid);
-        free(restore->tag);
+        free(restore->job.uuid);
+        free(restore->job.tag);
 }
 
 bool restore_drops_cards(const struct restore *restore)
@@ -84,5 +84,5 @@ int restore_enter_phase(struct restore *restore, enum restore_phase phase, struc
         if (worker_check_cancelled(err) < 0)
                 return -1;
         restore->journal->phase = phase;
-        return restores_write(restore->repository, restore->journal, err);
+        return restores_write(restore->job.repository, restore->journal, err);
 }

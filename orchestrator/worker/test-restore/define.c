@@ -144,7 +144,7 @@ static const char start_script[] =
 
 static int create_domain(struct test_restore *test, const char *xml, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         _cleanup_free_ char *seconds =
                 xasprintf("%u", job->settings->test_restore.boot_seconds + LIFE_SLACK_SECONDS);
         const char *const argv[] = { "sh",         "-c",
@@ -165,7 +165,7 @@ static int create_domain(struct test_restore *test, const char *xml, struct erro
 
 int test_restore_start(struct test_restore *test, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         _cleanup_free_ char *xml = make_xml(test, err);
         if (!xml)
                 return -1;

@@ -46,7 +46,7 @@ static int save(struct test_restore *test, const char *name, const void *data, s
 
 static void save_screenshot(struct test_restore *test)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         const char *const argv[] = {
                 "sh", "-c", screenshot_script, "orch-screenshot", test->name, test->work, NULL
         };

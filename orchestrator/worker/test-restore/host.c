@@ -19,7 +19,7 @@ enum { COMMAND_MS = 60 * 1000 };
 
 static const struct inventory_hypervisor *choose_host(const struct test_restore *test)
 {
-        const struct backup *job = &test->job;
+        const struct vm_job *job = &test->job;
         const char *names[] = { job->vm->hypervisor, job->request->pinned_hypervisor,
                                 test->point->metadata->ran_on, job->home };
         for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
@@ -34,7 +34,7 @@ static const struct inventory_hypervisor *choose_host(const struct test_restore 
 /* The running VMs go first: a machine that would have to be swapped for is not tried. */
 static int check_memory(struct test_restore *test, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         static const char script[] = "while read -r k n _; do [ \"$k\" = MemAvailable: ] && echo "
                                      "$((n * 1024)); done < /proc/meminfo; exit 0";
         const char *const argv[] = { "sh", "-c", script, NULL };
@@ -58,7 +58,7 @@ static int check_memory(struct test_restore *test, struct error **err)
 
 static int check_room(struct test_restore *test, const struct host_probe *probe, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         uint64_t needed = (uint64_t)job->settings->checks.hypervisor_low_water_gib * GIB;
         for (size_t i = 0; test->options.full && i < test->point->metadata->n_disks; i++)
                 needed += test->point->metadata->disks[i].allocated_bytes;
@@ -79,7 +79,7 @@ static int check_room(struct test_restore *test, const struct host_probe *probe,
 static int check_share(struct test_restore *test, const struct host_probe *probe,
                        struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         if (!probe->mount_type)
                 return error_set(err, ERROR_REFUSED, "%s has nothing mounted at %s",
                                  job->host->name, job->host_repository);
@@ -96,7 +96,7 @@ static int check_share(struct test_restore *test, const struct host_probe *probe
 
 static int check_host(struct test_restore *test, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         char *folders[] = { job->host_entry->scratch, NULL };
         struct host_probe probe = { 0 };
         if (host_probe_run(job->host, job->host_repository, job->tag, false, folders, NULL, &probe,
@@ -119,7 +119,7 @@ bool test_restore_wants_own_network(const struct test_restore *test)
 
 static int check_network(struct test_restore *test, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         if (!test_restore_wants_network(test) || test_restore_wants_own_network(test))
                 return 0;
         static const char script[] = SHELL_VIRSH "v net-list --name";
@@ -138,7 +138,7 @@ static int check_network(struct test_restore *test, struct error **err)
 
 int test_restore_find_host(struct test_restore *test, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         job->host_entry = choose_host(test);
         if (!job->host_entry)
                 return error_set(err, ERROR_CONFIG,

@@ -38,15 +38,15 @@ static const char prepare_script[] = "set -e; umask 077; export LC_ALL=C; mkdir 
 static int undo_machine(void *data, struct error **err)
 {
         struct test_restore *test = data;
-        struct backup *job = &test->job;
-        if (backup_ensure_connection(job, err) < 0)
+        struct vm_job *job = &test->job;
+        if (vm_job_ensure_connection(job, err) < 0)
                 return -1;
         return test_traces_remove(job->host, test->name, job->host_entry->scratch, err);
 }
 
 static int make_folder(struct test_restore *test, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         _cleanup_free_ char *points =
                 xasprintf("%s/%s/%s", job->host_repository, job->home, job->vm->name);
         job->uuid = uuid_new(err);
@@ -104,7 +104,7 @@ static void on_copying(const char *data _unused_, size_t length _unused_, void *
 
 static int make_copy(struct test_restore *test, const struct test_disk *disk, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         _cleanup_free_ char *base = path_join(test->base, disk->layers[0]);
         _cleanup_free_ char *path = test_restore_disk_path(test, disk);
         _cleanup_free_ char *unit = xasprintf("%s-copy", job->tag);

@@ -17,7 +17,7 @@
 
 enum { XML_MAX_BYTES = 4 * 1024 * 1024, LAYERS_MAX = 1000 };
 
-static int open_share(struct backup *job, struct error **err)
+static int open_share(struct vm_job *job, struct error **err)
 {
         job->repository = worker_open_repository(job->settings, job->request, err);
         return job->repository ? repository_check_holder(job->repository, getppid(), err) : -1;
@@ -114,7 +114,7 @@ static void learn_from_metadata(struct test_restore *test)
 
 int test_restore_choose(struct test_restore *test, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         if (open_share(job, err) < 0 ||
             points_scan_named(job->repository, job->vm->name, &test->points, err) < 0)
                 return -1;

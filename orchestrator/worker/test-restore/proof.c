@@ -331,7 +331,7 @@ int test_restore_run_tests(struct test_restore *test, struct error **err)
                 const struct vm_command *command = &vm->test_commands[i];
                 _cleanup_free_ char *text = command_text(command);
                 _cleanup_error_ struct error *error = NULL;
-                if (backup_run_test_command(&test->job, command, &error) == 0) {
+                if (vm_job_run_test_command(&test->job, command, &error) == 0) {
                         test_restore_saw(test, CHECK_NAME_TEST_COMMAND, CHECK_PASS, "'%s' passed",
                                          text);
                         continue;

@@ -32,7 +32,7 @@ void test_restore_done(struct test_restore *test)
         free(test->xml);
         free(test->reason);
         free(test->ended);
-        backup_done(&test->job);
+        vm_job_done(&test->job);
 }
 
 void test_restore_saw(struct test_restore *test, enum check_name check, enum check_verdict verdict,

@@ -6,7 +6,7 @@
 #include "repository/leases.h"
 #include "repository/points.h"
 #include "schema/records/test-restore-options.h"
-#include "worker/backup/backup-internal.h"
+#include "worker/vm/vm-job.h"
 
 /* A layer of a disk's chain, top first: a point's own file, then those of the parents that it
  * builds on. */
@@ -16,7 +16,7 @@ struct test_disk {
 };
 
 struct test_restore {
-        struct backup
+        struct vm_job
                 /* request, settings, inventory, vm, report, undo, repository, home, host; uuid and
                  * info.name are the test domain's */
                 job;

@@ -34,7 +34,7 @@ static const struct test_restore_step steps[] = {
 /* Leaves the machine as it is, and says how it goes. */
 static int keep(struct test_restore *test, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         if (test_traces_keep(job->host, test->name, job->host_entry->scratch, err) < 0)
                 return -1;
         undo_settle(&job->undo, UNDO_NAME_TEST_DOMAIN);
@@ -49,7 +49,7 @@ static int keep(struct test_restore *test, struct error **err)
 
 static int remove_and_compare(struct test_restore *test, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         report_step(job->report, test->options.keep ? STEP_NAME_KEEP : STEP_NAME_REMOVE);
         if (test->options.keep ? keep(test, err) < 0 : undo_run(&job->undo, job->report, err) < 0)
                 return -1;
@@ -61,7 +61,7 @@ static int remove_and_compare(struct test_restore *test, struct error **err)
  * whatever came of that, the verdict is written. */
 static int conclude(struct test_restore *test, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         _cleanup_error_ struct error *error = NULL;
         report_step(job->report, STEP_NAME_EVIDENCE);
         test_restore_save_evidence(test);
@@ -100,7 +100,7 @@ static int finish(struct test_restore *test, struct error *failure)
 /* `orch test-restore --remove`. */
 static int remove_kept(struct test_restore *test, struct error **err)
 {
-        struct backup *job = &test->job;
+        struct vm_job *job = &test->job;
         size_t count = 0;
         report_step(job->report, STEP_NAME_REMOVE);
         job->home = xstrdup(job->vm->hypervisor ? job->vm->hypervisor

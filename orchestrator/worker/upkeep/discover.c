@@ -4,7 +4,6 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/host/test-traces.h"
 #include "worker/job/cancel.h"
 #include "worker/job/connect.h"

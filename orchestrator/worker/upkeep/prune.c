@@ -10,7 +10,6 @@
 #include "policies/retention.h"
 #include "repository/points.h"
 #include "schema/records/prune-options.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/job/cancel.h"
 #include "worker/job/connect.h"
 
@@ -87,29 +86,6 @@ int prune_points(const struct prune *prune, size_t *ret_kept, size_t *ret_remove
                         removed += remove_point(prune, &points[i], list.items[i].path);
         *ret_removed = removed;
         *ret_kept = list.count - removed;
-        return 0;
-}
-
-int backup_prune(struct backup *backup, struct error **err)
-{
-        const struct prune prune = {
-                .repository = backup->repository,
-                .home = backup->home,
-                .vm = backup->vm,
-                .spared = backup->point, /* whatever the clock says */
-                .report = backup->report,
-        };
-        size_t kept = 0;
-        size_t removed = 0;
-        if (prune_points(&prune, &kept, &removed, err) == 0) {
-                report_step_end(backup->report, STEP_DONE, "%zu points kept, %zu removed", kept,
-                                removed);
-                return 0;
-        }
-        report_warning(backup->report, "retention was left out: %s",
-                       error_message(err ? *err : NULL));
-        if (err)
-                *err = error_free(*err);
         return 0;
 }
 

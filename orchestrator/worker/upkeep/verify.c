@@ -10,7 +10,6 @@
 #include "repository/points.h"
 #include "repository/staging.h"
 #include "schema/records/verify-options.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/job/cancel.h"
 #include "worker/job/connect.h"
 

@@ -14,9 +14,9 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "transports/guest-exec.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/job/cancel.h"
 #include "worker/job/names.h"
+#include "worker/vm/vm-job.h"
 
 enum {
         MAX_OUTPUT_BYTES = 64 * 1024,
@@ -28,11 +28,11 @@ enum {
 
 /* A command of one phase, about to run. */
 struct run {
-        struct backup *backup;
+        struct vm_job *job;
         const struct vm_command *command;
         const char *phase; /* "pre", "post", "test" */
         const char *kind;  /* for messages: "pre-backup command" */
-        const char *job;   /* that it is part of */
+        const char *id;    /* that it is part of */
         char *label;
         char **variables;   /* "ORCH_VM=…" */
         char **argv;        /* what the command is, without its variables */
@@ -53,20 +53,20 @@ static void add_variable(char ***variables, const char *name, const char *value)
         strv_addf(variables, "%s=%s", name, clean);
 }
 
-static char **list_variables(const struct backup *backup, const char *job, const char *phase,
+static char **list_variables(const struct vm_job *job, const char *id, const char *phase,
                              const char *verdict, const struct error *failure)
 {
         char **variables = NULL;
         add_variable(&variables, "ORCH_PHASE", phase);
-        add_variable(&variables, "ORCH_VM", backup->vm->name);
+        add_variable(&variables, "ORCH_VM", job->vm->name);
         add_variable(&variables, "ORCH_DOMAIN",
-                     streq(phase, "test") ? backup->info.name : backup->vm->domain);
+                     streq(phase, "test") ? job->info.name : job->vm->domain);
         add_variable(&variables, "ORCH_HYPERVISOR",
-                     backup->host_entry ? backup->host_entry->name : backup->home);
-        add_variable(&variables, "ORCH_JOB", job);
-        add_variable(&variables, "ORCH_POINT", backup->point);
-        add_variable(&variables, "ORCH_LEVEL", backup->metadata->level);
-        add_variable(&variables, "ORCH_METHOD", vm_method_name(backup->method));
+                     job->host_entry ? job->host_entry->name : job->home);
+        add_variable(&variables, "ORCH_JOB", id);
+        add_variable(&variables, "ORCH_POINT", job->point);
+        add_variable(&variables, "ORCH_LEVEL", job->metadata->level);
+        add_variable(&variables, "ORCH_METHOD", vm_method_name(job->method));
         add_variable(&variables, "ORCH_VERDICT", verdict);
         add_variable(&variables, "ORCH_ERROR", failure ? failure->message : NULL);
         return variables;
@@ -97,7 +97,7 @@ static bool is_given_up(void *data)
         if (now - run->told_ms >= SIGN_OF_LIFE_MS) {
                 run->told_ms = now;
                 _cleanup_free_ char *since = format_duration_ms(now - run->started_ms);
-                report_log(run->backup->report, "%s '%s' has been running for %s", run->kind,
+                report_log(run->job->report, "%s '%s' has been running for %s", run->kind,
                            run->label, since);
         }
         return !streq(run->phase, "post") && worker_cancelled(NULL);
@@ -110,13 +110,12 @@ static int64_t timeout_ms(const struct run *run)
 
 static int run_on_hypervisor(struct run *run, struct exec_result *ret, struct error **err)
 {
-        struct hypervisor *host = run->backup->host;
+        struct hypervisor *host = run->job->host;
         _cleanup_strv_ char **argv = NULL;
         strv_add(&argv, "env");
         add_all(&argv, run->variables);
         add_all(&argv, run->argv);
-        _cleanup_free_ char *tag =
-                names_tag(repository_short_uuid(run->backup->repository), run->job);
+        _cleanup_free_ char *tag = names_tag(repository_short_uuid(run->job->repository), run->id);
         _cleanup_free_ char *unit = xasprintf("%s-%s-command", tag, run->phase);
         struct exec_options options = {
                 .timeout_ms = timeout_ms(run),
@@ -134,7 +133,7 @@ static int run_in_guest(struct run *run, struct exec_result *ret, struct error *
                                         .max_output = MAX_OUTPUT_BYTES,
                                         .cancelled = is_given_up,
                                         .data = run };
-        return guest_exec(run->backup->host, run->backup->uuid, (const char *const *)run->argv,
+        return guest_exec(run->job->host, run->job->uuid, (const char *const *)run->argv,
                           (const char *const *)run->variables, &options, ret, err);
 }
 
@@ -173,14 +172,14 @@ static const char *place_of(const struct run *run)
         case COMMAND_ON_HYPERVISOR:
                 break;
         }
-        return run->backup->host_entry->name;
+        return run->job->host_entry->name;
 }
 
 static int execute(struct run *run, struct exec_result *ret, struct error **err)
 {
         if (run->command->on == COMMAND_ON_ORCHESTRATOR)
                 return run_here(run, ret, err);
-        if (!run->backup->host)
+        if (!run->job->host)
                 return error_set(
                         err, ERROR_UNREACHABLE,
                         "it was not run: the job ended before the VM was found on a hypervisor");
@@ -191,7 +190,7 @@ static int execute(struct run *run, struct exec_result *ret, struct error **err)
 /* Line by line, so that the log can be read; a command that prints without end fills no log. */
 static void log_output(const struct run *run, const char *text)
 {
-        struct report *report = run->backup->report;
+        struct report *report = run->job->report;
         size_t n = 0;
         for (const char *line = text; line && *line; n++) {
                 size_t length = strcspn(line, "\n");
@@ -227,20 +226,20 @@ static char *label_of(const struct vm_command *command)
         return str_one_line(words, LONGEST_LABEL);
 }
 
-static int run_command(struct backup *backup, const struct vm_command *command, const char *job,
+static int run_command(struct vm_job *job, const struct vm_command *command, const char *id,
                        const char *phase, const char *verdict, const struct error *failure,
                        struct error **err)
 {
         _cleanup_(run_done) struct run run = {
-                .backup = backup,
+                .job = job,
                 .command = command,
                 .phase = phase,
-                .job = job,
+                .id = id,
                 .kind = streq(phase, "pre")    ? "pre-backup command"
                         : streq(phase, "post") ? "post-backup command"
                                                : "test command",
                 .label = label_of(command),
-                .variables = list_variables(backup, job, phase, verdict, failure),
+                .variables = list_variables(job, id, phase, verdict, failure),
                 .argv = list_argv(command),
                 .started_ms = clock_monotonic_ms(),
                 .told_ms = clock_monotonic_ms(),
@@ -248,26 +247,25 @@ static int run_command(struct backup *backup, const struct vm_command *command, 
         return run_to_end(&run, err);
 }
 
-int backup_run_test_command(struct backup *backup, const struct vm_command *command,
+int vm_job_run_test_command(struct vm_job *job, const struct vm_command *command,
                             struct error **err)
 {
-        return run_command(backup, command, backup->request->job, "test", "", NULL, err);
+        return run_command(job, command, job->request->job, "test", "", NULL, err);
 }
 
-int backup_pre_commands(struct backup *backup, struct error **err)
+int vm_job_pre_commands(struct vm_job *job, struct error **err)
 {
-        for (size_t i = 0; i < backup->vm->n_pre_backup_commands; i++) {
-                const struct vm_command *command = &backup->vm->pre_backup_commands[i];
+        for (size_t i = 0; i < job->vm->n_pre_backup_commands; i++) {
+                const struct vm_command *command = &job->vm->pre_backup_commands[i];
                 _cleanup_error_ struct error *error = NULL;
-                if (run_command(backup, command, backup->request->job, "pre", "", NULL, &error) ==
-                    0)
+                if (run_command(job, command, job->request->job, "pre", "", NULL, &error) == 0)
                         continue;
                 if (command->on_error == COMMAND_ON_ERROR_FAIL || error->kind == ERROR_CANCELLED)
                         return error_propagate(err, TAKE_PTR(error));
                 if (command->on_error == COMMAND_ON_ERROR_WARN)
-                        report_warning(backup->report, "%s", error->message);
+                        report_warning(job->report, "%s", error->message);
                 else
-                        report_log(backup->report, "%s (ignored)", error->message);
+                        report_log(job->report, "%s (ignored)", error->message);
         }
         return 0;
 }
@@ -279,43 +277,43 @@ static void remember_first(struct error **first, const struct error *error)
                 error_set(first, ERROR_REFUSED, "%s", error->message);
 }
 
-static void run_post_commands(struct backup *backup, const char *job, const char *verdict,
+static void run_post_commands(struct vm_job *job, const char *id, const char *verdict,
                               const struct error *failure, struct error **first)
 {
-        for (size_t i = 0; i < backup->vm->n_post_backup_commands; i++) {
-                const struct vm_command *command = &backup->vm->post_backup_commands[i];
+        for (size_t i = 0; i < job->vm->n_post_backup_commands; i++) {
+                const struct vm_command *command = &job->vm->post_backup_commands[i];
                 _cleanup_error_ struct error *error = NULL;
-                if (run_command(backup, command, job, "post", verdict, failure, &error) == 0)
+                if (run_command(job, command, id, "post", verdict, failure, &error) == 0)
                         continue;
                 if (command->on_error == COMMAND_ON_ERROR_IGNORE)
-                        report_log(backup->report, "%s (ignored)", error->message);
+                        report_log(job->report, "%s (ignored)", error->message);
                 else
-                        report_warning(backup->report, "%s", error->message);
+                        report_warning(job->report, "%s", error->message);
                 if (command->on_error == COMMAND_ON_ERROR_FAIL)
                         remember_first(first, error);
         }
 }
 
-int backup_post_commands(struct backup *backup, const char *verdict, const struct error *failure,
+int vm_job_post_commands(struct vm_job *job, const char *verdict, const struct error *failure,
                          struct error **err)
 {
-        if (backup->request->action != JOB_BACKUP || !backup->vm->n_post_backup_commands)
+        if (job->request->action != JOB_BACKUP || !job->vm->n_post_backup_commands)
                 return 0;
         _cleanup_error_ struct error *first = NULL;
-        report_step(backup->report, STEP_NAME_POST_COMMANDS);
-        run_post_commands(backup, backup->request->job, verdict, failure, &first);
-        report_step_end(backup->report, first ? STEP_FAILED : STEP_DONE, NULL);
+        report_step(job->report, STEP_NAME_POST_COMMANDS);
+        run_post_commands(job, job->request->job, verdict, failure, &first);
+        report_step_end(job->report, first ? STEP_FAILED : STEP_DONE, NULL);
         return first ? error_propagate(err, TAKE_PTR(first)) : 0;
 }
 
-void backup_post_commands_of_interrupted(struct backup *backup, const char *job)
+void vm_job_post_commands_of_interrupted(struct vm_job *job, const char *id)
 {
-        if (!backup->vm->n_post_backup_commands)
+        if (!job->vm->n_post_backup_commands)
                 return;
         _cleanup_error_ struct error *reason = NULL;
         _cleanup_error_ struct error *first = NULL;
         error_set(&reason, ERROR_INTERNAL, "the job's worker was killed, or its host went down");
-        report_log(backup->report, "the post-backup commands of the interrupted job %s are run now",
-                   job);
-        run_post_commands(backup, job, "interrupted", reason, &first);
+        report_log(job->report, "the post-backup commands of the interrupted job %s are run now",
+                   id);
+        run_post_commands(job, id, "interrupted", reason, &first);
 }

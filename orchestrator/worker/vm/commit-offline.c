@@ -46,12 +46,11 @@ static bool must_end(void *pointer)
 }
 
 /* Runs qemu-img with a deadline on its progress. *ret_status is its exit status. */
-static int run_image_tool(struct backup *backup, const struct backup_disk *disk,
-                          const char *const argv[], int *ret_status, char **ret_errors,
-                          struct error **err)
+static int run_image_tool(struct vm_job *job, const struct vm_disk *disk, const char *const argv[],
+                          int *ret_status, char **ret_errors, struct error **err)
 {
-        int64_t stall_ms = (int64_t)backup->settings->limits.copy_stall_seconds * 1000;
-        struct image_work work = { .report = backup->report,
+        int64_t stall_ms = (int64_t)job->settings->limits.copy_stall_seconds * 1000;
+        struct image_work work = { .report = job->report,
                                    .verb = argv[1],
                                    .target = disk->target,
                                    .begun_ms = clock_monotonic_ms(),
@@ -65,69 +64,68 @@ static int run_image_tool(struct backup *backup, const struct backup_disk *disk,
                                         .data = &work };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         struct error *error = NULL;
-        if (backup->host->ops->exec(backup->host, argv, &options, &result, &error) < 0) {
+        if (job->host->ops->exec(job->host, argv, &options, &result, &error) < 0) {
                 if (!work.stuck)
                         return error_propagate(err, error);
                 error_free(error);
                 return error_set(err, ERROR_TIMEOUT,
                                  "qemu-img %s of disk %s of %s has not moved for %lld s", argv[1],
-                                 disk->target, backup->vm->name, (long long)stall_ms / 1000);
+                                 disk->target, job->vm->name, (long long)stall_ms / 1000);
         }
         *ret_status = result.status;
         *ret_errors = str_one_line(result.errors ? result.errors : "", 400);
         return 0;
 }
 
-int commit_compare(struct backup *backup, const struct backup_disk *disk, bool *ret_same,
+int commit_compare(struct vm_job *job, const struct vm_disk *disk, bool *ret_same,
                    struct error **err)
 {
         const char *const argv[] = { "qemu-img", "compare", "-p",       "-f",          disk->format,
                                      "-F",       "qcow2",   disk->base, disk->overlay, NULL };
         int status = 0;
         _cleanup_free_ char *errors = NULL;
-        if (run_image_tool(backup, disk, argv, &status, &errors, err) < 0)
+        if (run_image_tool(job, disk, argv, &status, &errors, err) < 0)
                 return -1;
         if (status != 0 && status != DATA_DIFFER)
                 return error_set(err, ERROR_INTERNAL,
                                  "%s and %s cannot be compared on %s (status %d): %s", disk->base,
-                                 disk->overlay, backup->host->name, status, errors);
+                                 disk->overlay, job->host->name, status, errors);
         *ret_same = status == 0;
         return 0;
 }
 
 /* What a person has to decide, with the lines to type for each way out; each a line of its own,
  * because lines are cut at 480 bytes. */
-static int refuse_to_choose(struct backup *backup, const struct backup_disk *disk,
-                            struct error **err)
+static int refuse_to_choose(struct vm_job *job, const struct vm_disk *disk, struct error **err)
 {
         const char *const base_words[] = { disk->base, NULL };
         const char *const overlay_words[] = { disk->overlay, NULL };
         _cleanup_free_ char *base = shell_join(base_words);
         _cleanup_free_ char *overlay = shell_join(overlay_words);
-        report_log(backup->report,
+        report_log(job->report,
                    "to see where they differ, on %s: qemu-img compare -f %s -F qcow2 %s %s",
-                   backup->host->name, disk->format, base, overlay);
-        report_log(backup->report,
+                   job->host->name, disk->format, base, overlay);
+        report_log(job->report,
                    "to keep the overlay's data, on %s: rm %s.pivoting , then here: orch recover %s",
-                   backup->host->name, overlay, backup->vm->name);
-        report_log(backup->report,
+                   job->host->name, overlay, job->vm->name);
+        report_log(job->report,
                    "to keep the base's data, on %s: virsh edit %s (disk %s: source %s, and without "
                    "its <backingStore>), then:",
-                   backup->host->name, backup->vm->domain, disk->target, base);
-        report_log(backup->report, "rm %s %s.pivoting", overlay, overlay);
+                   job->host->name, job->vm->domain, disk->target, base);
+        report_log(job->report, "rm %s %s.pivoting", overlay, overlay);
         return error_set(err, ERROR_REFUSED,
                          "%s went down while disk %s was being pivoted, and base and overlay hold "
                          "different data: which is newer "
                          "cannot be told from outside, so both "
                          "are kept. The lines above say what to type",
-                         backup->vm->name, disk->target);
+                         job->vm->name, disk->target);
 }
 
-int commit_repoint(struct backup *backup, const struct backup_disk *disk, struct error **err)
+int commit_repoint(struct vm_job *job, const struct vm_disk *disk, struct error **err)
 {
-        struct hypervisor *host = backup->host;
+        struct hypervisor *host = job->host;
         _cleanup_free_ char *text = NULL;
-        if (host->ops->get_xml(host, backup->uuid, true, true, &text, err) < 0)
+        if (host->ops->get_xml(host, job->uuid, true, true, &text, err) < 0)
                 return -1;
         _cleanup_(domain_xml_freep) struct domain_xml *xml =
                 domain_xml_parse(text, strlen(text), err);
@@ -139,36 +137,36 @@ int commit_repoint(struct backup *backup, const struct backup_disk *disk, struct
                 return 0;
         _cleanup_free_ char *device = domain_xml_disk_repointed(text, strlen(text), disk->target,
                                                                 disk->base, disk->format, err);
-        if (!device || host->ops->update_device(host, backup->uuid, device, err) < 0)
+        if (!device || host->ops->update_device(host, job->uuid, device, err) < 0)
                 return error_prefix(err,
                                     "disk %s of %s was committed, but its configuration cannot be "
                                     "put back on %s",
-                                    disk->target, backup->vm->name, disk->base);
+                                    disk->target, job->vm->name, disk->base);
         return 0;
 }
 
-int commit_offline(struct backup *backup, struct backup_disk *disk, struct error **err)
+int commit_offline(struct vm_job *job, struct vm_disk *disk, struct error **err)
 {
         struct overlay_facts facts = { 0 };
-        if (backup->info.has_managed_save)
+        if (job->info.has_managed_save)
                 return error_set(err, ERROR_BUSY,
                                  "%s was saved while its disk %s was on an overlay: nothing was "
                                  "touched. Once it has been started "
                                  "(on %s: virsh start %s), run: orch recover %s",
-                                 backup->vm->name, disk->target, backup->host->name,
-                                 backup->vm->domain, backup->vm->name);
-        if (overlay_look(backup->host, backup->uuid, disk->overlay, &facts, err) < 0)
+                                 job->vm->name, disk->target, job->host->name, job->vm->domain,
+                                 job->vm->name);
+        if (overlay_look(job->host, job->uuid, disk->overlay, &facts, err) < 0)
                 return -1;
         bool same = true;
-        if (facts.pivoting && commit_compare(backup, disk, &same, err) < 0)
+        if (facts.pivoting && commit_compare(job, disk, &same, err) < 0)
                 return -1;
         if (!same)
-                return refuse_to_choose(backup, disk, err);
+                return refuse_to_choose(job, disk, err);
         const char *const argv[] = { "qemu-img", "commit", "-p",       "-d",          "-f",
                                      "qcow2",    "-b",     disk->base, disk->overlay, NULL };
         int status = 0;
         _cleanup_free_ char *errors = NULL;
-        if (run_image_tool(backup, disk, argv, &status, &errors, err) < 0)
+        if (run_image_tool(job, disk, argv, &status, &errors, err) < 0)
                 return -1;
         if (status != 0)
                 return error_set(err,
@@ -176,7 +174,7 @@ int commit_offline(struct backup *backup, struct backup_disk *disk, struct error
                                  "the overlay of disk %s of %s, which is off, cannot be committed "
                                  "on %s (status %d): %s. Put that "
                                  "right, then run: orch recover %s",
-                                 disk->target, backup->vm->name, backup->host->name, status, errors,
-                                 backup->vm->name);
-        return commit_repoint(backup, disk, err);
+                                 disk->target, job->vm->name, job->host->name, status, errors,
+                                 job->vm->name);
+        return commit_repoint(job, disk, err);
 }

@@ -8,10 +8,10 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/backup/backup-internal.h"
 #include "worker/host/deadman.h"
 #include "worker/job/connect.h"
 #include "worker/job/names.h"
+#include "worker/vm/vm-job.h"
 
 enum { HOME_CONNECT_MS = 15000, OTHERS_CONNECT_MS = 5000 };
 
@@ -73,25 +73,25 @@ static void searches_free(struct search *searches, size_t count)
 }
 
 /* While a VM is being moved, it is on both, and on one of them does not run yet. */
-static int refuse_two(const struct backup *backup, const struct search *one,
+static int refuse_two(const struct vm_job *job, const struct search *one,
                       const struct search *other, struct error **err)
 {
         if (streq(one->info.job, "migration") || streq(other->info.job, "migration"))
                 return error_set(err, ERROR_BUSY,
                                  "%s is being moved between %s and %s: wait until that has ended "
                                  "(virsh domjobinfo %s)",
-                                 backup->vm->name, one->entry->name, other->entry->name,
-                                 backup->vm->domain);
+                                 job->vm->name, one->entry->name, other->entry->name,
+                                 job->vm->domain);
         return error_set(err, ERROR_REFUSED,
                          "%s (UUID %s) runs on both %s and %s: two running copies write to the "
                          "same disks or are not the same "
                          "machine; stop the one that is wrong, then run this again",
-                         backup->vm->name, other->info.uuid, one->entry->name, other->entry->name);
+                         job->vm->name, other->info.uuid, one->entry->name, other->entry->name);
 }
 
 /* Which of the searches to take: the running copy, else any; -1: none. Two running ones are an
  * error. */
-static int choose(const struct backup *backup, struct search *searches, size_t count,
+static int choose(const struct vm_job *job, struct search *searches, size_t count,
                   ssize_t *ret_index, struct error **err)
 {
         ssize_t best = -1;
@@ -99,7 +99,7 @@ static int choose(const struct backup *backup, struct search *searches, size_t c
                 if (searches[i].found != 1)
                         continue;
                 if (best >= 0 && is_active(&searches[i].info) && is_active(&searches[best].info))
-                        return refuse_two(backup, &searches[best], &searches[i], err);
+                        return refuse_two(job, &searches[best], &searches[i], err);
                 if (best < 0 || is_active(&searches[i].info))
                         best = (ssize_t)i;
         }
@@ -109,24 +109,23 @@ static int choose(const struct backup *backup, struct search *searches, size_t c
 
 /* One search per hypervisor of the inventory but the one it was found on, the home first, all at
  * once. `short_uuid`: of the repository, or NULL. */
-static struct search *search_everywhere(struct backup *backup, const char *short_uuid,
+static struct search *search_everywhere(struct vm_job *job, const char *short_uuid,
                                         size_t *ret_count)
 {
-        size_t n = backup->inventory->n_hypervisors;
-        const char *uuid = backup->uuid ? backup->uuid : backup->request->pinned_uuid;
+        size_t n = job->inventory->n_hypervisors;
+        const char *uuid = job->uuid ? job->uuid : job->request->pinned_uuid;
         struct search *searches = xcalloc(n + 1, sizeof *searches);
         size_t count = 0;
         for (int pass = 0; pass < 2; pass++) {
                 for (size_t i = 0; i < n; i++) {
-                        const struct inventory_hypervisor *entry =
-                                &backup->inventory->hypervisors[i];
-                        if (entry != backup->host_entry &&
-                            streq(entry->name, backup->home) == (pass == 0))
+                        const struct inventory_hypervisor *entry = &job->inventory->hypervisors[i];
+                        if (entry != job->host_entry &&
+                            streq(entry->name, job->home) == (pass == 0))
                                 searches[count++] =
-                                        (struct search){ .settings = backup->settings,
+                                        (struct search){ .settings = job->settings,
                                                          .entry = entry,
                                                          .uuid = uuid,
-                                                         .domain = backup->vm->domain,
+                                                         .domain = job->vm->domain,
                                                          .short_uuid = short_uuid,
                                                          .connect_ms =
                                                                  pass == 0 ? HOME_CONNECT_MS
@@ -143,15 +142,14 @@ static struct search *search_everywhere(struct backup *backup, const char *short
 }
 
 /* When nobody has that UUID: does a namesake exist? Then say that instead of "not found". */
-static int not_found(struct backup *backup, struct search *searches, size_t count,
-                     struct error **err)
+static int not_found(struct vm_job *job, struct search *searches, size_t count, struct error **err)
 {
-        const char *name = backup->vm->name;
+        const char *name = job->vm->name;
         for (size_t i = 0; i < count; i++) {
-                if (!searches[i].host || !backup->request->pinned_uuid)
+                if (!searches[i].host || !job->request->pinned_uuid)
                         continue;
                 _cleanup_domain_info_ struct domain_info info = { 0 };
-                if (searches[i].host->ops->find_domain(searches[i].host, NULL, backup->vm->domain,
+                if (searches[i].host->ops->find_domain(searches[i].host, NULL, job->vm->domain,
                                                        &info, NULL) == 1)
                         return error_set(err, ERROR_REFUSED,
                                          "a VM named %s is on %s, but it is another machine: its "
@@ -160,11 +158,11 @@ static int not_found(struct backup *backup, struct search *searches, size_t coun
                                          "%s. If it was recreated on purpose, run: orch backup vm "
                                          "%s --accept-new-uuid",
                                          name, searches[i].entry->name, info.uuid,
-                                         backup->request->pinned_uuid, name);
+                                         job->request->pinned_uuid, name);
         }
         for (size_t i = 0; i < count; i++) {
-                bool is_home = streq(searches[i].entry->name, backup->home);
-                if (searches[i].found < 0 && (is_home || !backup->home)) {
+                bool is_home = streq(searches[i].entry->name, job->home);
+                if (searches[i].found < 0 && (is_home || !job->home)) {
                         error_propagate(err, TAKE_PTR(searches[i].error));
                         return is_home ? -1
                                        : error_prefix(
@@ -176,66 +174,63 @@ static int not_found(struct backup *backup, struct search *searches, size_t coun
         return error_set(err, ERROR_CONFIG,
                          "%s has no VM (libvirt domain) named %s, nor has any other hypervisor of "
                          "the inventory that answers%s%s",
-                         backup->home ? backup->home : "the inventory", backup->vm->domain,
-                         backup->request->pinned_uuid ? "; looked for by UUID " : "",
-                         backup->request->pinned_uuid ? backup->request->pinned_uuid : "");
+                         job->home ? job->home : "the inventory", job->vm->domain,
+                         job->request->pinned_uuid ? "; looked for by UUID " : "",
+                         job->request->pinned_uuid ? job->request->pinned_uuid : "");
 }
 
-static void adopt(struct backup *backup, struct search *found)
+static void adopt(struct vm_job *job, struct search *found)
 {
-        backup->host = TAKE_PTR(found->host);
-        backup->host_entry = found->entry;
-        backup->info = found->info;
+        job->host = TAKE_PTR(found->host);
+        job->host_entry = found->entry;
+        job->info = found->info;
         found->info = (struct domain_info){ 0 };
-        backup->uuid = xstrdup(backup->info.uuid);
-        backup->running = backup->was_running = is_active(&backup->info);
-        backup->host_repository = worker_host_repository(backup->settings, found->entry);
-        if (!backup->home)
-                backup->home = xstrdup(found->entry->name);
-        xstrdup_replace(&backup->metadata->uuid, backup->uuid);
-        xstrdup_replace(&backup->metadata->ran_on, found->entry->name);
-        xstrdup_replace(&backup->metadata->hypervisor, backup->home);
-        if (!streq(backup->home, found->entry->name))
-                report_warning(backup->report, "%s is on %s, not on %s where the inventory has it",
-                               backup->vm->name, found->entry->name, backup->home);
+        job->uuid = xstrdup(job->info.uuid);
+        job->running = job->was_running = is_active(&job->info);
+        job->host_repository = worker_host_repository(job->settings, found->entry);
+        if (!job->home)
+                job->home = xstrdup(found->entry->name);
+        xstrdup_replace(&job->metadata->uuid, job->uuid);
+        xstrdup_replace(&job->metadata->ran_on, found->entry->name);
+        xstrdup_replace(&job->metadata->hypervisor, job->home);
+        if (!streq(job->home, found->entry->name))
+                report_warning(job->report, "%s is on %s, not on %s where the inventory has it",
+                               job->vm->name, found->entry->name, job->home);
 }
 
-int backup_locate(struct backup *backup, struct error **err)
+int vm_job_locate(struct vm_job *job, struct error **err)
 {
         size_t count = 0;
-        bool repairs =
-                backup->request->action == JOB_BACKUP || backup->request->action == JOB_RECOVER;
-        _cleanup_free_ char *short_uuid =
-                repairs && backup->request->repository_uuid
-                        ? names_short_uuid(backup->request->repository_uuid)
-                        : NULL;
-        struct search *searches = search_everywhere(backup, short_uuid, &count);
+        bool repairs = job->request->action == JOB_BACKUP || job->request->action == JOB_RECOVER;
+        _cleanup_free_ char *short_uuid = repairs && job->request->repository_uuid
+                                                  ? names_short_uuid(job->request->repository_uuid)
+                                                  : NULL;
+        struct search *searches = search_everywhere(job, short_uuid, &count);
         ssize_t chosen = -1;
-        int r = choose(backup, searches, count, &chosen, err);
+        int r = choose(job, searches, count, &chosen, err);
         if (r == 0 && chosen < 0)
-                r = not_found(backup, searches, count, err);
+                r = not_found(job, searches, count, err);
         /* A home that cannot be asked may run the VM too: a copy elsewhere that is off is then not
          * taken for it. */
-        if (r == 0 && backup->home && searches[0].found < 0 && chosen != 0 &&
+        if (r == 0 && job->home && searches[0].found < 0 && chosen != 0 &&
             !is_active(&searches[chosen].info))
                 r = error_propagate(err, TAKE_PTR(searches[0].error));
         for (size_t i = 0; r == 0 && i < count; i++)
                 if (searches[i].has_traces && (ssize_t)i != chosen)
-                        strv_add(&backup->traces_elsewhere, searches[i].entry->name);
+                        strv_add(&job->traces_elsewhere, searches[i].entry->name);
         if (r == 0)
-                adopt(backup, &searches[chosen]);
+                adopt(job, &searches[chosen]);
         searches_free(searches, count);
         if (r == 0)
-                report_step_end(backup->report, STEP_DONE, "on %s, %s, UUID %s",
-                                backup->host_entry->name, domain_state_name(backup->info.state),
-                                backup->uuid);
+                report_step_end(job->report, STEP_DONE, "on %s, %s, UUID %s", job->host_entry->name,
+                                domain_state_name(job->info.state), job->uuid);
         return r;
 }
 
-struct hypervisor *backup_find_moved(struct backup *backup)
+struct hypervisor *vm_job_find_moved(struct vm_job *job)
 {
         size_t count = 0;
-        struct search *searches = search_everywhere(backup, NULL, &count);
+        struct search *searches = search_everywhere(job, NULL, &count);
         struct hypervisor *moved = NULL;
         for (size_t i = 0; i < count && !moved; i++)
                 if (searches[i].found == 1 && is_active(&searches[i].info))
@@ -244,16 +239,15 @@ struct hypervisor *backup_find_moved(struct backup *backup)
         return moved;
 }
 
-int backup_ensure_connection(struct backup *backup, struct error **err)
+int vm_job_ensure_connection(struct vm_job *job, struct error **err)
 {
-        return worker_ensure_connection(backup->host, backup->uuid, &backup->reconnect_by, err);
+        return worker_ensure_connection(job->host, job->uuid, &job->reconnect_by, err);
 }
 
-int backup_read_xml(struct backup *backup, bool inactive, struct domain_xml **ret,
-                    struct error **err)
+int vm_job_read_xml(struct vm_job *job, bool inactive, struct domain_xml **ret, struct error **err)
 {
         _cleanup_free_ char *text = NULL;
-        if (backup->host->ops->get_xml(backup->host, backup->uuid, inactive, false, &text, err) < 0)
+        if (job->host->ops->get_xml(job->host, job->uuid, inactive, false, &text, err) < 0)
                 return -1;
         *ret = domain_xml_parse(text, strlen(text), err);
         return *ret ? 0 : -1;

@@ -28,33 +28,33 @@ static const char announce_script[] = SHELL_QEMU_ID
         "set -e; umask 077; printf '%s %s %s\\n' \"$2\" \"$3\" \"$(qemu_id \"$3\")\" > \"$1.new\"\n"
         "sync \"$1.new\"; mv \"$1.new\" \"$1\"; sync \"${1%/*}\"\n";
 
-static char *power_intent_path(const struct backup *backup)
+static char *power_intent_path(const struct vm_job *job)
 {
-        return xasprintf("%s/%s.power", backup->host_entry->scratch, backup->tag);
+        return xasprintf("%s/%s.power", job->host_entry->scratch, job->tag);
 }
 
-static int announce(struct backup *backup, const char *what, struct error **err)
+static int announce(struct vm_job *job, const char *what, struct error **err)
 {
-        _cleanup_free_ char *path = power_intent_path(backup);
+        _cleanup_free_ char *path = power_intent_path(job);
         const char *const argv[] = { "sh", "-c", announce_script, "orch-intent",
-                                     path, what, backup->uuid,    NULL };
-        if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
+                                     path, what, job->uuid,       NULL };
+        if (hypervisor_run(job->host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
                 return error_prefix(
                         err,
                         "%s is left running: what would be done to it cannot be noted in %s on %s",
-                        backup->vm->name, path, backup->host->name);
+                        job->vm->name, path, job->host->name);
         return 0;
 }
 
-int power_withdraw(struct backup *backup, const char *path, struct error **err)
+int power_withdraw(struct vm_job *job, const char *path, struct error **err)
 {
         const char *const argv[] = { "rm", "-f", "--", path, NULL };
-        return hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, NULL, err);
+        return hypervisor_run(job->host, argv, FILES_TIMEOUT_MS, NULL, err);
 }
 
-int power_read_state(struct backup *backup, enum domain_state *ret, struct error **err)
+int power_read_state(struct vm_job *job, enum domain_state *ret, struct error **err)
 {
-        return hypervisor_domain_state(backup->host, backup->uuid, backup->vm->name, ret, err);
+        return hypervisor_domain_state(job->host, job->uuid, job->vm->name, ret, err);
 }
 
 static bool is_running(enum domain_state state)
@@ -68,38 +68,38 @@ static bool is_paused(enum domain_state state)
 }
 
 /* 1: it came to be so, 0: not in time. */
-static int wait_for(struct backup *backup, bool (*so)(enum domain_state state), int64_t patience_ms,
+static int wait_for(struct vm_job *job, bool (*so)(enum domain_state state), int64_t patience_ms,
                     bool may_cancel, struct error **err)
 {
         struct deadline deadline = deadline_in_ms(patience_ms);
         useconds_t pause = POLL_FIRST_US;
         for (;;) {
                 enum domain_state state = DOMAIN_STATE_OTHER;
-                if (power_read_state(backup, &state, err) < 0 ||
+                if (power_read_state(job, &state, err) < 0 ||
                     (may_cancel && worker_check_cancelled(err) < 0))
                         return -1;
                 if (so(state))
                         return 1;
                 if (deadline_passed(deadline))
                         return 0;
-                report_life(backup->report, "%s is %s; waiting for that to change",
-                            backup->vm->name, domain_state_name(state));
+                report_life(job->report, "%s is %s; waiting for that to change", job->vm->name,
+                            domain_state_name(state));
                 usleep(pause);
                 pause = pause * 2 < POLL_LAST_US ? pause * 2 : POLL_LAST_US;
         }
 }
 
-int power_resume(struct backup *backup, struct error **err)
+int power_resume(struct vm_job *job, struct error **err)
 {
         enum domain_state state = DOMAIN_STATE_OTHER;
-        if (power_read_state(backup, &state, err) < 0)
+        if (power_read_state(job, &state, err) < 0)
                 return -1;
         /* Off: its next start runs. Running: the dead-man was faster, or it was never paused. */
         if (state != DOMAIN_STATE_PAUSED)
                 return 0;
         _cleanup_error_ struct error *error = NULL;
-        int r = backup->host->ops->resume(backup->host, backup->uuid, &error);
-        int running = wait_for(backup, is_running, r < 0 ? 0 : STATE_PATIENCE_MS, false, err);
+        int r = job->host->ops->resume(job->host, job->uuid, &error);
+        int running = wait_for(job, is_running, r < 0 ? 0 : STATE_PATIENCE_MS, false, err);
         if (running > 0)
                 return 0;
         if (running == 0)
@@ -108,138 +108,137 @@ int power_resume(struct backup *backup, struct error **err)
                           "timer on %s goes on trying; by "
                           "hand: "
                           "virsh resume %s)",
-                          backup->vm->name, error ? ": " : "", error ? error->message : "",
-                          backup->host->name, backup->vm->domain);
+                          job->vm->name, error ? ": " : "", error ? error->message : "",
+                          job->host->name, job->vm->domain);
         return -1;
 }
 
-static int settle_pause(struct backup *backup, bool *ret_fired, struct error **err)
+static int settle_pause(struct vm_job *job, bool *ret_fired, struct error **err)
 {
-        _cleanup_free_ char *path = power_intent_path(backup);
-        return power_resume(backup, err) < 0 ||
-                               deadman_disarm(&backup->deadman, backup->host, ret_fired, err) < 0
+        _cleanup_free_ char *path = power_intent_path(job);
+        return power_resume(job, err) < 0 ||
+                               deadman_disarm(&job->deadman, job->host, ret_fired, err) < 0
                        ? -1
-                       : power_withdraw(backup, path, err);
+                       : power_withdraw(job, path, err);
 }
 
 static int undo_pause(void *data, struct error **err)
 {
-        struct backup *backup = data;
+        struct vm_job *job = data;
         bool fired = false;
-        return backup_ensure_connection(backup, err) < 0 ? -1 : settle_pause(backup, &fired, err);
+        return vm_job_ensure_connection(job, err) < 0 ? -1 : settle_pause(job, &fired, err);
 }
 
-int power_pause(struct backup *backup, struct error **err)
+int power_pause(struct vm_job *job, struct error **err)
 {
-        unsigned seconds = backup_thaw_deadline_seconds(backup);
-        report_step(backup->report, STEP_NAME_ARM);
-        undo_push(&backup->undo, UNDO_NAME_RESUME, undo_pause, backup);
-        backup->deadman.action = DEADMAN_RESUME;
-        if (announce(backup, "suspend", err) < 0 ||
-            deadman_arm(&backup->deadman, backup->host, backup->tag, backup->uuid, seconds, err) <
-                    0)
+        unsigned seconds = vm_job_thaw_deadline_seconds(job);
+        report_step(job->report, STEP_NAME_ARM);
+        undo_push(&job->undo, UNDO_NAME_RESUME, undo_pause, job);
+        job->deadman.action = DEADMAN_RESUME;
+        if (announce(job, "suspend", err) < 0 ||
+            deadman_arm(&job->deadman, job->host, job->tag, job->uuid, seconds, err) < 0)
                 return -1;
-        report_step_end(backup->report, STEP_DONE, "resumes after %u s at the latest", seconds);
-        report_step(backup->report, STEP_NAME_SUSPEND);
-        if (backup->host->ops->suspend(backup->host, backup->uuid, err) < 0)
-                return error_prefix(err, "%s could not be paused", backup->vm->name);
-        int paused = wait_for(backup, is_paused, STATE_PATIENCE_MS, false, err);
+        report_step_end(job->report, STEP_DONE, "resumes after %u s at the latest", seconds);
+        report_step(job->report, STEP_NAME_SUSPEND);
+        if (job->host->ops->suspend(job->host, job->uuid, err) < 0)
+                return error_prefix(err, "%s could not be paused", job->vm->name);
+        int paused = wait_for(job, is_paused, STATE_PATIENCE_MS, false, err);
         if (paused == 0)
                 error_set(err, ERROR_INTERNAL, "%s was told to pause and is not paused",
-                          backup->vm->name);
+                          job->vm->name);
         if (paused <= 0)
                 return -1;
-        report_step_end(backup->report, STEP_DONE, NULL);
+        report_step_end(job->report, STEP_DONE, NULL);
         return 0;
 }
 
-int power_unpause(struct backup *backup, bool *ret_fired, struct error **err)
+int power_unpause(struct vm_job *job, bool *ret_fired, struct error **err)
 {
-        if (settle_pause(backup, ret_fired, err) < 0)
+        if (settle_pause(job, ret_fired, err) < 0)
                 return -1;
-        undo_settle(&backup->undo, UNDO_NAME_RESUME);
+        undo_settle(&job->undo, UNDO_NAME_RESUME);
         return 0;
 }
 
-int power_start(struct backup *backup, struct error **err)
+int power_start(struct vm_job *job, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
-        int r = backup->host->ops->start(backup->host, backup->uuid, false, &error);
-        int running = wait_for(backup, is_running, r < 0 ? 0 : STATE_PATIENCE_MS, false, err);
+        int r = job->host->ops->start(job->host, job->uuid, false, &error);
+        int running = wait_for(job, is_running, r < 0 ? 0 : STATE_PATIENCE_MS, false, err);
         if (running > 0)
                 return 0;
         if (running == 0)
                 error_set(err, error ? error->kind : ERROR_TIMEOUT,
                           "%s was shut down for its backup and could not be started again%s%s (on "
                           "%s: virsh start %s)",
-                          backup->vm->name, error ? ": " : "", error ? error->message : "",
-                          backup->host->name, backup->vm->domain);
+                          job->vm->name, error ? ": " : "", error ? error->message : "",
+                          job->host->name, job->vm->domain);
         return -1;
 }
 
 /* The guest was asked and may still be on its way down. */
 static int undo_off(void *data, struct error **err)
 {
-        struct backup *backup = data;
-        if (backup_ensure_connection(backup, err) < 0)
+        struct vm_job *job = data;
+        if (vm_job_ensure_connection(job, err) < 0)
                 return -1;
-        _cleanup_free_ char *path = power_intent_path(backup);
-        int off = wait_for(backup, domain_state_is_off,
-                           backup->shutdown_sent ? UNDO_PATIENCE_MS : 0, false, err);
+        _cleanup_free_ char *path = power_intent_path(job);
+        int off = wait_for(job, domain_state_is_off, job->shutdown_sent ? UNDO_PATIENCE_MS : 0,
+                           false, err);
         if (off < 0)
                 return -1;
-        if (off == 0 && backup->shutdown_sent)
+        if (off == 0 && job->shutdown_sent)
                 return error_set(err, ERROR_BUSY,
                                  "%s was asked to shut down and has not done so: should it go off "
                                  "yet, its next recovery starts it again",
-                                 backup->vm->name);
-        if (off > 0 && power_start(backup, err) < 0)
+                                 job->vm->name);
+        if (off > 0 && power_start(job, err) < 0)
                 return -1;
-        backup->running = true;
-        return power_withdraw(backup, path, err);
+        job->running = true;
+        return power_withdraw(job, path, err);
 }
 
-int power_off(struct backup *backup, struct error **err)
+int power_off(struct vm_job *job, struct error **err)
 {
-        if (!backup->info.persistent)
+        if (!job->info.persistent)
                 return error_set(
                         err, ERROR_REFUSED,
                         "%s is a transient domain: once shut down it would be gone from %s",
-                        backup->vm->name, backup->host->name);
-        report_step(backup->report, STEP_NAME_SHUTDOWN);
-        undo_push(&backup->undo, UNDO_NAME_POWER_ON, undo_off, backup);
-        if (announce(backup, "shutdown", err) < 0)
+                        job->vm->name, job->host->name);
+        report_step(job->report, STEP_NAME_SHUTDOWN);
+        undo_push(&job->undo, UNDO_NAME_POWER_ON, undo_off, job);
+        if (announce(job, "shutdown", err) < 0)
                 return -1;
-        backup->shutdown_sent = true;
-        if (backup->host->ops->shutdown(backup->host, backup->uuid, err) < 0)
-                return error_prefix(err, "%s could not be asked to shut down", backup->vm->name);
-        int off = wait_for(backup, domain_state_is_off, SHUTDOWN_PATIENCE_MS, true, err);
+        job->shutdown_sent = true;
+        if (job->host->ops->shutdown(job->host, job->uuid, err) < 0)
+                return error_prefix(err, "%s could not be asked to shut down", job->vm->name);
+        int off = wait_for(job, domain_state_is_off, SHUTDOWN_PATIENCE_MS, true, err);
         if (off == 0)
                 error_set(err, ERROR_TIMEOUT,
                           "%s was asked to shut down and is still on after %d s: does its guest "
                           "heed the power button?",
-                          backup->vm->name, SHUTDOWN_PATIENCE_MS / 1000);
+                          job->vm->name, SHUTDOWN_PATIENCE_MS / 1000);
         if (off <= 0)
                 return -1;
-        backup->running = false;
-        report_step_end(backup->report, STEP_DONE, "off");
+        job->running = false;
+        report_step_end(job->report, STEP_DONE, "off");
         return 0;
 }
 
-int power_on(struct backup *backup, struct error **err)
+int power_on(struct vm_job *job, struct error **err)
 {
-        if (!backup->shutdown_sent)
+        if (!job->shutdown_sent)
                 return 0;
-        report_step(backup->report, STEP_NAME_POWER_ON);
-        _cleanup_free_ char *path = power_intent_path(backup);
+        report_step(job->report, STEP_NAME_POWER_ON);
+        _cleanup_free_ char *path = power_intent_path(job);
         enum domain_state state = DOMAIN_STATE_OTHER;
-        if (power_read_state(backup, &state, err) < 0 ||
-            (domain_state_is_off(state) && power_start(backup, err) < 0))
+        if (power_read_state(job, &state, err) < 0 ||
+            (domain_state_is_off(state) && power_start(job, err) < 0))
                 return -1;
-        backup->running = true;
-        if (power_withdraw(backup, path, err) < 0)
+        job->running = true;
+        if (power_withdraw(job, path, err) < 0)
                 return -1;
-        undo_settle(&backup->undo, UNDO_NAME_POWER_ON);
-        report_step_end(backup->report, STEP_DONE, "running");
+        undo_settle(&job->undo, UNDO_NAME_POWER_ON);
+        report_step_end(job->report, STEP_DONE, "running");
         return 0;
 }

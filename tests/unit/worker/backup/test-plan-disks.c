@@ -31,7 +31,7 @@ static void plan_setup(struct plan *plan, const char *disks)
         plan->host.xml = plan->xml;
         report_init(&plan->report, "vm-1", NULL);
         plan->report.daemon_gone = true;
-        plan->backup = (struct backup){
+        plan->backup.job = (struct vm_job){
                 .vm = &plan->vm,
                 .report = &plan->report,
                 .host = &plan->host.base,
@@ -45,14 +45,14 @@ static void plan_setup(struct plan *plan, const char *disks)
 static void plan_done(struct plan *plan)
 {
         struct backup *backup = &plan->backup;
-        for (size_t i = 0; i < backup->n_disks; i++)
-                backup_disk_done(&backup->disks[i]);
-        free(backup->disks);
+        for (size_t i = 0; i < backup->job.n_disks; i++)
+                vm_disk_done(&backup->job.disks[i]);
+        free(backup->job.disks);
         strv_free(backup->not_snapshotted);
-        domain_xml_free(backup->live);
-        free(backup->live_xml);
-        free(backup->tag);
-        metadata_free(backup->metadata);
+        domain_xml_free(backup->job.live);
+        free(backup->job.live_xml);
+        free(backup->job.tag);
+        metadata_free(backup->job.metadata);
         report_done(&plan->report);
         scripted_host_done(&plan->host);
         free(plan->xml);
@@ -87,8 +87,8 @@ Test(plan_disks, files_and_block_devices_are_planned_with_their_chain_and_the_re
                                                                                   "disk>" CDROM);
         _cleanup_error_ struct error *error = NULL;
         cr_assert_eq(backup_plan_disks(&plan.backup, &error), 0, "%s", error_message(error));
-        const struct backup_disk *disks = plan.backup.disks;
-        cr_assert_eq(plan.backup.n_disks, 2);
+        const struct vm_disk *disks = plan.backup.job.disks;
+        cr_assert_eq(plan.backup.job.n_disks, 2);
         cr_assert_str_eq(disks[0].base, "/i/a.qcow2");
         cr_assert_str_eq(disks[0].format, "qcow2");
         cr_assert_str_eq(disks[0].overlay, "/i/a.qcow2.orch-1a2b3c4d-20261120-3f9a");
@@ -109,7 +109,7 @@ Test(plan_disks, an_excluded_disk_may_be_one_that_could_not_be_protected)
         char *excluded[] = { (char[]){ "vdb" }, (char[]){ "vdz" }, NULL };
         plan.vm.exclude_disks = excluded;
         cr_assert_eq(backup_plan_disks(&plan.backup, NULL), 0);
-        cr_assert_eq(plan.backup.n_disks, 1);
+        cr_assert_eq(plan.backup.job.n_disks, 1);
         cr_assert(strv_contains(plan.backup.not_snapshotted, "vdb"));
         cr_assert(strstr(plan.report.log.data, "vdz"), "a name that no disk has is warned of");
 }
@@ -150,6 +150,6 @@ Test(plan_disks, a_vm_without_a_disk_is_refused_unless_its_configuration_alone_i
                    FILE_DISK("vda", "/i/a.qcow2", "") FILE_DISK("vdb", "/i/b.raw", "<shareable/>"));
         config_only.vm.config_only = true;
         cr_assert_eq(backup_plan_disks(&config_only.backup, NULL), 0);
-        cr_assert_eq(config_only.backup.n_disks, 0);
+        cr_assert_eq(config_only.backup.job.n_disks, 0);
         cr_assert_eq(strv_length(config_only.backup.not_snapshotted), 2);
 }

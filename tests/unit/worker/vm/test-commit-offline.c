@@ -12,15 +12,15 @@ static struct inventory_vm vm = { .name = (char *)"db-01" };
 
 static bool compare(struct scripted_host *host, struct report *report)
 {
-        struct backup backup = {
+        struct vm_job job = {
                 .host = &host->base, .report = report, .settings = &settings, .vm = &vm
         };
-        struct backup_disk disk = { .target = (char *)"vda",
-                                    .base = (char *)"/i/a.qcow2",
-                                    .format = (char *)"qcow2",
-                                    .overlay = (char *)"/i/a.qcow2.orch-1a2b3c4d-20261120-3f9a" };
+        struct vm_disk disk = { .target = (char *)"vda",
+                                .base = (char *)"/i/a.qcow2",
+                                .format = (char *)"qcow2",
+                                .overlay = (char *)"/i/a.qcow2.orch-1a2b3c4d-20261120-3f9a" };
         bool same = false;
-        cr_assert_eq(commit_compare(&backup, &disk, &same, NULL), 0);
+        cr_assert_eq(commit_compare(&job, &disk, &same, NULL), 0);
         return same;
 }
 
