@@ -123,7 +123,7 @@ class Verify(LabCase):
         self.assertNotIn("is whole", self.conf("verify", "a", "--since", "2099-01-01", check=0).out)
         for arguments, said in ((["verify"], "name a VM"), (["verify", "a", "--all"], "exclude each other"),
                                 (["verify", "c"], "'c' has no points"), (["verify", "a", "2001"], "no point '2001'"),
-                                (["verify", "a", "--since", "yesterday"], "is no moment")):
+                                (["verify", "a", "--since", "yesterday"], "is not a time")):
             with self.subTest(arguments):
                 result = self.conf(*arguments)
                 self.assertIn(result.status, (1, 2))
