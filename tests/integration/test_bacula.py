@@ -410,7 +410,7 @@ class Bacula(LabCase):
             director.console(f"cancel jobid={jobid} yes")
             self.assertEqual(director.wait(jobid), "A", director.whole_log(jobid))
             lines = director.log(jobid)
-            self.assertIn(f"Bacula's job {jobid} is cancelled: what it started undoes what it did, and ends", lines)
+            self.assertIn(f"Bacula's job {jobid} is cancelled: the jobs that it started roll back and end", lines)
             self.assertRegex(lines[-1], "^3 cancelled in ")
             orch.wait_idle()
             self.assertEqual(self.points(orch), {})

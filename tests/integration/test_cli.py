@@ -260,7 +260,7 @@ class Verbs(LabCase):
             first.send_signal(signal.SIGINT)
             self.assertEqual(first.wait(60), 130)
             said = first.stderr.read()
-            self.assertRegex(said, rf"interrupted, but the daemon goes on with job {job}.*`orch cancel {job}`")
+            self.assertRegex(said, rf"interrupted, but the daemon continues with job {job}.*`orch cancel {job}`")
         self.assertEqual([j["job"] for j in orch.status()["running"]], [job])
         orch.wait_for(lambda: attached_lines.lines, 60, "one that has attached")
         witness.release("slow-vda.qcow2")
