@@ -230,7 +230,7 @@ class Bacula(LabCase):
                 self.assertEqual(director.test(), ("", 0))
                 self.assertEqual(len(re.findall("(?m)^Job {", director.text)), jobs)
                 check = ["bacula", "config", *director.options, form, "--check", director.include]
-                self.assertEqual(orch(*check, check=0).out, f"{director.include} is what would be made now\n")
+                self.assertEqual(orch(*check, check=0).out, f"{director.include} is up to date\n")
                 with open(director.include, "a") as f:
                     f.write("\n")
                 self.assertRegex(orch(*check, check=1).out, "^comments or the order of resources differ, first on line")
@@ -368,7 +368,7 @@ class Bacula(LabCase):
             jobid = director.run("backup-vm-ghost")
             self.assertEqual(director.wait(jobid), "E")
             orch.wait_for(messages, 120, "a message")
-            self.assertIn("the daemon has told of the failure already; nothing more is sent", director.log(jobid))
+            self.assertIn("the daemon has reported this failure already; nothing more is sent", director.log(jobid))
             time.sleep(2)
             self.assertEqual(len(messages()), 1, messages())
             self.assertIn("ghost", json.dumps(messages()[0]))

@@ -192,7 +192,7 @@ class Verbs(LabCase):
                     self.assertRegex(out, rf"(?m)^\d\d:\d\d:\d\d {vm} {step}: done, ")
         with self.subTest("nothing is due now"):
             self.assertRegex(orch("run", check=0).out.splitlines()[-1], r"^nothing to do")
-            self.assertEqual(orch("run", "--dry-run", check=0).out, "nothing is due; `orch schedule` tells when what is\n")
+            self.assertEqual(orch("run", "--dry-run", check=0).out, "nothing is due; `orch schedule` shows when each VM is\n")
         self.assert_as_before("slow", "alpha", "beta")
 
     def test_5_choosing(self):

@@ -157,7 +157,7 @@ class Verify(LabCase):
                     self.assertEqual(points[os.path.basename(self.old)]["status"], "ok")
                     self.assertTrue(self.state(self.new)["damaged"])
                     self.assertEqual(self.conf.json("status")["damaged"], [f"a/{name}"])
-                    self.assertRegex(self.conf("status", check=0).out, rf"(?m)^damaged +a +point {name}; `orch show a {name}` tells why")
+                    self.assertRegex(self.conf("status", check=0).out, rf"(?m)^damaged +a +point {name}; `orch show a {name}` shows why")
                     self.assertEqual(self.conf.json("show", "a")["point"], os.path.basename(self.old), "latest passes it over")
                     self.assertEqual(self.conf.json("show", "a", name)["point"], name, "by its name it may be looked at")
                 result = self.conf("verify", "a", name, check=0)
