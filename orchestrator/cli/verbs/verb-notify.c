@@ -41,7 +41,7 @@ static const struct option_spec failure_options[] = {
 const struct verb_manual manual_notify_failure = {
         .arguments = "",
         .options = failure_options,
-        .text = "Reports on the channels for failures that a job of a scheduler (Bacula) failed. "
+        .text = "Reports a failed job of a scheduler (Bacula) to the channels for failures. "
                 "If the daemon answers, it queues the message, unless it has reported this failure "
                 "already. If it does not answer, the message is sent from here, which needs only "
                 "orch.yaml and the secrets.",
