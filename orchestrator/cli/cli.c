@@ -18,8 +18,8 @@
 const struct option_spec cli_global_options[] = {
         { .name = "config",
           .value = "FILE",
-          .help = "the settings; default $ORCH_CONFIG or /etc/orch/orch.yaml" },
-        { .name = "json", .help = "print JSON; nothing is asked then" },
+          .help = "settings (default $ORCH_CONFIG, /etc/orch/orch.yaml)" },
+        { .name = "json", .help = "print JSON and ask nothing" },
         { .letter = 'q', .name = "quiet", .help = "print results and errors only" },
         { .letter = 'v', .name = "verbose", .help = "print more" },
         { .letter = 'h', .name = "help", .help = "print this help" },
@@ -61,8 +61,8 @@ struct settings *cli_load_settings(const struct cli *cli)
                 return TAKE_PTR(settings);
         _cleanup_free_ char *text = problems_format(&problems);
         output_diagnostics(text);
-        output_complain("orch cannot go on with these settings; `orch config check` checks all "
-                        "files, --config names another one");
+        output_complain("orch cannot continue with these settings. Run `orch config check` to "
+                        "check all files; --config names another file");
         return NULL;
 }
 
@@ -130,7 +130,7 @@ bool cli_ask_word(const char *question, const char *word)
         return streq(answer, word);
 }
 
-/* The index in argv of the next word that is no option, from `from`; argc when there is none; -1
+/* The index in argv of the next word, from `from`, that is not an option; argc if there is none; -1
  * for an option that is not global. */
 static int next_word(int from, int argc, char *argv[], struct error **err)
 {
@@ -162,7 +162,7 @@ static const struct verb *find_verb(const struct verb verbs[], const char *name)
         return NULL;
 }
 
-/* What may follow a word that begins verbs of two words: "init, check, unlock". */
+/* The second words of the verbs whose first word is `group`: "init", "check", "unlock". */
 static char **second_words(const struct verb verbs[], const char *group)
 {
         char **seconds = NULL;
@@ -172,7 +172,7 @@ static char **second_words(const struct verb verbs[], const char *group)
         return seconds;
 }
 
-/* The verb that was meant, or the first word of those that were; NULL when nothing is near. Points
+/* The verb, or the first word of a verb, that is nearest to `name`; NULL if none is near. Points
  * into the table or *known. */
 static const char *nearest_verb(const struct verb verbs[], const char *name, char ***known)
 {
@@ -194,16 +194,17 @@ static int unknown_verb(const struct verb verbs[], const char *name, struct erro
         _cleanup_free_ char *shown = str_one_line(name, 80);
         if (!nearest)
                 return error_set(err, ERROR_CONFIG,
-                                 "there is no verb '%s'; `orch --help` lists them", shown);
+                                 "there is no verb '%s'; `orch --help` lists the verbs", shown);
         _cleanup_strv_ char **seconds = second_words(verbs, nearest);
         _cleanup_free_ char *choices = strv_join(seconds, "|");
         return error_set(
                 err, ERROR_CONFIG,
-                "there is no verb '%s'; did you mean `orch %s%s%s`? `orch --help` lists them all",
+                "there is no verb '%s'; did you mean `orch %s%s%s`? `orch --help` lists the verbs",
                 shown, nearest, seconds ? " " : "", choices);
 }
 
-/* A word that only begins verbs of two words, alone or before something that is no verb. */
+/* Reports the first word of two-word verbs that stands alone or before a word that completes no
+ * verb. */
 static int incomplete_verb(const struct verb verbs[], const char *group, const char *second,
                            struct error **err)
 {
@@ -218,8 +219,9 @@ static int incomplete_verb(const struct verb verbs[], const char *group, const c
                 return error_set(err, ERROR_CONFIG,
                                  "there is no verb '%s %s'; did you mean `orch %s %s`?", group,
                                  shown, group, nearest);
-        return error_set(err, ERROR_CONFIG, "there is no verb '%s %s'; after '%s' comes: %s", group,
-                         shown, group, choices);
+        return error_set(err, ERROR_CONFIG,
+                         "there is no verb '%s %s'; '%s' is followed by one of: %s", group, shown,
+                         group, choices);
 }
 
 static bool asks_for(int argc, char *argv[], const char *option)
@@ -238,9 +240,8 @@ static int run_verb(const struct verb *verb, const char *const argv[], struct er
         const struct verb_manual *manual = verb->manual;
         if (options.n_words < manual->min_words || options.n_words > manual->max_words)
                 return error_set(err, ERROR_CONFIG,
-                                 "usage: orch %s [options]%s%s; `orch %s --help` tells more",
-                                 verb->name, *manual->arguments ? " " : "", manual->arguments,
-                                 verb->name);
+                                 "usage: orch %s [options]%s%s; see `orch %s --help`", verb->name,
+                                 *manual->arguments ? " " : "", manual->arguments, verb->name);
         int verbosity = options_has(&options, "verbose") ? 1
                         : options_has(&options, "quiet") ? -1
                                                          : 0;
@@ -267,7 +268,7 @@ static int print_help(char *owned_text)
         return cli_printed(output_text(text));
 }
 
-/* The words of a verb in argv: the second is argc for a verb of one word. */
+/* The indices of a verb's words in argv; `second` is argc for a verb of one word. */
 struct verb_words {
         int first;
         int second;
@@ -310,7 +311,8 @@ static int dispatch(const struct verb verbs[], int argc, char *argv[], struct er
         if (asks_for(argc, argv, "--version"))
                 return cli_printed(output_line("orch " ORCH_VERSION));
         if (!words.name)
-                return error_set(err, ERROR_CONFIG, "a verb is missing; `orch --help` lists them");
+                return error_set(err, ERROR_CONFIG,
+                                 "a verb is missing; `orch --help` lists the verbs");
 
         const struct verb *verb = find_verb(verbs, words.name);
         if (verb && help && verb->needs != VERB_HIDDEN)

@@ -1,6 +1,9 @@
-/* What a verb is, and the way from argv to it. The table of verbs is orchestrator/main.c; each verb
- * has a file verb-<name>.c with its function and its manual (options, exit statuses, example), from
- * which `orch VERB --help` and the parsing of its options both come. */
+/* What a verb is, and how argv leads to it.
+ *
+ * The table of verbs is in orchestrator/main.c. Each verb has a file verb-<name>.c with its
+ * function and its manual (options, exit statuses, example). `orch VERB --help` is generated from
+ * the manual, and its options are parsed with the same table, so help and parser cannot disagree.
+ */
 #pragma once
 
 #include <jansson.h>
@@ -19,20 +22,20 @@ enum { STATUS_FROM_ERROR = -1 };
 enum verb_needs {
         VERB_NEEDS_DAEMON,
         VERB_NEEDS_NO_DAEMON,
-        VERB_DAEMON_OR_STANDALONE, /* asks the daemon, unless --standalone is given */
-        VERB_HIDDEN,               /* for orch's own use: in no help */
+        VERB_DAEMON_OR_STANDALONE, /* calls the daemon, unless --standalone is given */
+        VERB_HIDDEN,               /* for orch's own use; help does not list it */
 };
 
-/* Says which statuses `--help` lists: MANUAL_EXIT(a) | MANUAL_EXIT(b). STATUS_OK and STATUS_USAGE
- * always are. */
+/* The exit statuses that `--help` lists: MANUAL_EXIT(a) | MANUAL_EXIT(b). STATUS_OK and
+ * STATUS_USAGE are always listed. */
 #define MANUAL_EXIT(status) (1U << ((status) == STATUS_INTERRUPTED ? 6 : (status)))
 
 struct verb_manual {
         const char *arguments; /* after the options in the usage line: "VM [POINT]"; "" for none */
-        size_t min_words;      /* of arguments that are no options */
+        size_t min_words;      /* number of arguments that are not options */
         size_t max_words;
         const struct option_spec *options; /* ended by a name of NULL; NULL for none */
-        const char *text;                  /* a few sentences */
+        const char *text; /* a few sentences; help.c wraps them; "\n\n" separates paragraphs */
         unsigned exits;
         const char *example;
 };
@@ -43,8 +46,8 @@ struct cli {
         const char *config; /* path of orch.yaml */
         bool json;
         int verbosity; /* -1: -q, 0, 1: -v */
-        bool terminal; /* stdout is one that can redraw a line */
-        bool can_ask;  /* stdin and stdout are terminals, and what is printed is for a person */
+        bool terminal; /* stdout is a terminal that can redraw a line */
+        bool can_ask;  /* stdin and stdout are terminals and --json is not given */
 };
 
 struct verb {
@@ -52,50 +55,51 @@ struct verb {
         const char *summary; /* one line for `orch --help` */
         enum verb_needs needs;
         const struct verb_manual *manual;
-        /* Returns an exit status. With *err set, its message is printed, and STATUS_FROM_ERROR may
-         * be returned. */
+        /* Returns an exit status. If it sets *err, the message is printed, and it may return
+         * STATUS_FROM_ERROR. */
         int (*run)(const struct cli *cli, struct error **err);
 };
 
-/* The options that every verb takes; ended by a name of NULL. */
+/* The options that every verb takes; a name of NULL ends the table. */
 extern const struct option_spec cli_global_options[];
 
-/* main() of orch: finds the verb, parses its options, runs it, prints its error. Returns the exit
- * status. `verbs` is ended by a name of NULL. */
+/* main() of orch: finds the verb, parses its options, runs it and prints its error. Returns the
+ * exit status. A name of NULL ends `verbs`. */
 int cli_main(const struct verb verbs[], int argc, char *argv[]);
 
-/* The exit status that an error means where no answer of the daemon says another. */
+/* The exit status for an error, unless the daemon's answer gives another one. */
 enum exit_status cli_status_from_error(const struct error *error);
 
-/* Reads orch.yaml and sets the process's time zone to cycle.timezone. NULL when it is not valid:
- * its problems then were printed and the verb ends with STATUS_USAGE. The caller frees. */
+/* Reads orch.yaml and sets the process's time zone to cycle.timezone. Returns NULL if the file is
+ * not valid: its problems are printed, and the verb returns STATUS_USAGE. The caller frees. */
 struct settings *cli_load_settings(const struct cli *cli);
 
-/* A moment as a person says it (when.h), which is meant in that time zone. -1 when it is none, or
- * orch.yaml is not valid: the verb then ends with STATUS_USAGE. */
+/* Parses a point in time as an operator types it (when.h), in cycle.timezone; *ret is in epoch
+ * seconds. Returns -1 if `text` is not a time, or if orch.yaml is not valid: the verb then returns
+ * STATUS_USAGE. */
 int cli_moment(const struct cli *cli, const char *text, enum when_direction direction, int64_t *ret,
                struct error **err) _must_check_;
 
 struct client;
-/* The client of the daemon that orch.yaml names. NULL when orch.yaml is not valid, as above. The
- * caller frees. */
+/* A client for the daemon's socket that orch.yaml names. NULL if orch.yaml is not valid, as above.
+ * The caller frees. */
 struct client *cli_connect(const struct cli *cli);
 
-/* For a verb that is one call: connects and calls (client.h). With --json the answer is printed,
- * and *ret stays NULL as after a failure; else the answer is the caller's, to be told in words.
- * Returns the exit status so far. */
+/* For a verb that makes one call: connects and calls (client.h). With --json it prints the answer
+ * and leaves *ret NULL, as after a failure; otherwise the caller owns the answer and prints it as
+ * text. Returns the exit status so far. */
 int cli_call(const struct cli *cli, const char *path, const json_t *body, json_t **ret,
              struct error **err) _must_check_;
 
-/* The words of the command line that are no options, as a JSON array: all of them, whatever their
- * bytes. A new reference. */
+/* The arguments that are not options, as a JSON array. Bytes that are not valid UTF-8 are replaced,
+ * so that no argument is lost. A new reference. */
 json_t *cli_words(const struct cli *cli);
 
-/* What a verb returns after its last output: STATUS_OK, or a failure when stdout is gone (`written`
- * is false). */
+/* What a verb returns after its last output: STATUS_OK, or STATUS_JOB_FAILED if it could not be
+ * written (`written` is false). */
 int cli_printed(bool written);
 
-/* Asks on the terminal; true for "y" or "yes". Only where cli->can_ask. */
+/* Asks on the terminal; true for "y" or "yes". Only if cli->can_ask. */
 bool cli_ask(const char *question);
-/* The same for a word that has to be typed in full. */
+/* The same, but true only if `word` is typed in full. */
 bool cli_ask_word(const char *question, const char *word);

@@ -1,11 +1,13 @@
-/* The texts of --help, made from the table of verbs and their manuals. */
+/* The texts of --help, generated from the table of verbs and their manuals. Lines are at most 80
+ * columns wide. */
 #pragma once
 
 #include "cli/cli.h"
 
-/* `orch --help`: each verb with one line; says which need no daemon. The caller frees. */
+/* `orch --help`: one line for each verb, grouped by whether it needs the daemon. The caller frees.
+ */
 char *help_all(const struct verb verbs[]);
-/* `orch repository --help`: the verbs whose first word that is. The caller frees. */
+/* `orch repository --help`: the verbs whose first word is `group`. The caller frees. */
 char *help_group(const struct verb verbs[], const char *group);
-/* `orch VERB --help`: usage, options, exit statuses, an example. The caller frees. */
+/* `orch VERB --help`: usage, what it does, options, exit statuses, an example. The caller frees. */
 char *help_verb(const struct verb *verb);

@@ -230,16 +230,16 @@ class Bacula(LabCase):
                 self.assertEqual(director.test(), ("", 0))
                 self.assertEqual(len(re.findall("(?m)^Job {", director.text)), jobs)
                 check = ["bacula", "config", *director.options, form, "--check", director.include]
-                self.assertEqual(orch(*check, check=0).out, f"{director.include} is what would be made now\n")
+                self.assertEqual(orch(*check, check=0).out, f"{director.include} is up to date\n")
                 with open(director.include, "a") as f:
                     f.write("\n")
-                self.assertRegex(orch(*check, check=1).out, "^comments or the order of resources differ, first in line")
+                self.assertRegex(orch(*check, check=1).out, "^comments or the order of resources differ, first on line")
         with self.subTest("a VM more, one less"):
             director.generate("--split")
             orch.write_inventory([*self.inventory, entry("new", H1)])
             result = orch("bacula", "config", *director.options, "--split", "--check", director.include, check=1)
             self.assertIn('Job "backup-vm-new" is missing\n', result.out)
-            self.assertIn('Job "backup-vm-A" is not made any more\n', result.out)
+            self.assertIn('Job "backup-vm-A" is no longer generated\n', result.out)
             self.assertEqual(orch("bacula", "config", *director.options, "--split", "--check", director.include + "x", check=1).out.splitlines()[0],
                              "there is no such file")
             director.generate("--split")
@@ -326,7 +326,7 @@ class Bacula(LabCase):
             self.assertEqual(self.points(orch), {**before, "hand": 1})
             self.assertEqual(director.recorded_alerts(),
                              [["notify", "failure", "--job", "backup-vm-off", "--bacula-job", str(bad), "--text",
-                               f"Bacula job {bad} (backup-vm-off) ended: Error. Its log tells more: list joblog jobid={bad}"]])
+                               f"Bacula job {bad} (backup-vm-off) ended: Error. For its log: list joblog jobid={bad}"]])
         with self.subTest("a manual one is backed up each time"):
             again = director.run("backup-vm-hand")
             self.assertEqual(director.wait(again), "T")
@@ -368,7 +368,7 @@ class Bacula(LabCase):
             jobid = director.run("backup-vm-ghost")
             self.assertEqual(director.wait(jobid), "E")
             orch.wait_for(messages, 120, "a message")
-            self.assertIn("the daemon has told of the failure already; nothing more is sent", director.log(jobid))
+            self.assertIn("the daemon has reported this failure already; nothing more is sent", director.log(jobid))
             time.sleep(2)
             self.assertEqual(len(messages()), 1, messages())
             self.assertIn("ghost", json.dumps(messages()[0]))
@@ -410,7 +410,7 @@ class Bacula(LabCase):
             director.console(f"cancel jobid={jobid} yes")
             self.assertEqual(director.wait(jobid), "A", director.whole_log(jobid))
             lines = director.log(jobid)
-            self.assertIn(f"Bacula's job {jobid} is cancelled: what it started undoes what it did, and ends", lines)
+            self.assertIn(f"Bacula's job {jobid} is cancelled: the jobs that it started roll back and end", lines)
             self.assertRegex(lines[-1], "^3 cancelled in ")
             orch.wait_idle()
             self.assertEqual(self.points(orch), {})

@@ -63,7 +63,7 @@ class Catalog(LabCase):
         self.assertEqual([e["vm"] for e in self.before[0] if e["status"] == "failed"], ["ghost"])
         self.lose()
         said = self.conf("catalog", "rebuild", check=0)
-        self.assertRegex(said.out, r"made anew.*3 points.* 3 added, 0 removed")
+        self.assertRegex(said.out, r"created again.*3 points.* 3 added, 0 removed")
         self.assertEqual(catalog_rows(self.catalog), self.before)
         with self.subTest("and again, nothing changes"):
             self.assertRegex(self.conf("catalog", "rebuild", check=0).out, r"0 added, 0 removed")

@@ -192,7 +192,7 @@ class Verbs(LabCase):
                     self.assertRegex(out, rf"(?m)^\d\d:\d\d:\d\d {vm} {step}: done, ")
         with self.subTest("nothing is due now"):
             self.assertRegex(orch("run", check=0).out.splitlines()[-1], r"^nothing to do")
-            self.assertEqual(orch("run", "--dry-run", check=0).out, "nothing is due; `orch schedule` tells when what is\n")
+            self.assertEqual(orch("run", "--dry-run", check=0).out, "nothing is due; `orch schedule` shows when each VM is\n")
         self.assert_as_before("slow", "alpha", "beta")
 
     def test_5_choosing(self):
@@ -260,7 +260,7 @@ class Verbs(LabCase):
             first.send_signal(signal.SIGINT)
             self.assertEqual(first.wait(60), 130)
             said = first.stderr.read()
-            self.assertRegex(said, rf"interrupted, but the daemon goes on with job {job}.*`orch cancel {job}`")
+            self.assertRegex(said, rf"interrupted, but the daemon continues with job {job}.*`orch cancel {job}`")
         self.assertEqual([j["job"] for j in orch.status()["running"]], [job])
         orch.wait_for(lambda: attached_lines.lines, 60, "one that has attached")
         witness.release("slow-vda.qcow2")

@@ -150,7 +150,7 @@ class Service(LabCase):
         with self.subTest("the client does not know what became of it"):
             status, out, err = finish(client)
             self.assertEqual(status, 3, out)
-            self.assertRegex(err, "went away before it was done")
+            self.assertRegex(err, "stopped before it had answered")
         orch.start_daemon()
         orch.wait_idle()
         self.assert_as_before("slow", "quick")

@@ -184,7 +184,7 @@ class Keeping(LabCase):
         stray = self.lab.vm("stray").spec.uuid
         self.assertRegex(result.out, rf"(?m)^{H2} +stray +{stray} +running +not protected")
         self.assertNotRegex(result.out, rf"(?m)^{H1} ")
-        self.assertIn("ghost is in the inventory, and on no hypervisor", result.out)
+        self.assertIn("ghost is in the inventory, but on no hypervisor", result.out)
         self.assertIn("3 domains, 1 of them not protected", result.out)
         self.conf("discover", "--strict", check=1)
         found = self.conf.json("discover")
@@ -196,8 +196,8 @@ class Keeping(LabCase):
             self.addCleanup(self.lab.host(H1).start)
             result = self.conf("discover", check=1)
             self.assertIn(f"{H1} could not be asked", result.err)
-            self.assertIn("a is in the inventory, and on no hypervisor that answered", result.out)
-            self.assertIn("1 domain, 1 of them not protected; those of 1 hypervisor are not known", result.out)
+            self.assertIn("a is in the inventory, but on no hypervisor that answered", result.out)
+            self.assertIn("1 domain, 1 of them not protected; the domains of 1 hypervisor are unknown", result.out)
 
     def test_6_enroll(self):
         known = os.path.join(self.lab.dir, "fresh", "known_hosts")
@@ -207,12 +207,12 @@ class Keeping(LabCase):
         self.assertIn("--fingerprint", result.err)
         fingerprint = re.search(r"SHA256:[A-Za-z0-9+/]+", result.err).group(0)
         conf("hypervisor", "enroll", H1, "--yes", check=2)
-        self.assertIn("nothing was entered", conf("hypervisor", "enroll", H1, "--yes", "--fingerprint", "SHA256:" + "A" * 43, check=4).err)
+        self.assertIn("nothing was added", conf("hypervisor", "enroll", H1, "--yes", "--fingerprint", "SHA256:" + "A" * 43, check=4).err)
         conf("hypervisor", "enroll", "nobody", check=2)
         self.assertFalse(os.path.exists(known))
         conf.start_daemon() if not self.conf.stop_daemon() else None
         self.assertNotEqual(conf("hypervisor", "check", H1).status, 0)
-        self.assertIn("is entered", conf("hypervisor", "enroll", H1, "--fingerprint", fingerprint, check=0).out)
+        self.assertIn("was added", conf("hypervisor", "enroll", H1, "--fingerprint", fingerprint, check=0).out)
         self.assertIn("is known already", conf("hypervisor", "enroll", H1, check=0).out)
         self.assertEqual(len(open(known).read().splitlines()), 1)
         conf("hypervisor", "check", H1, check=0)

@@ -514,7 +514,7 @@ class Nfs(LabCase):
         before = self.rows_of_the_share()
         for path in glob.glob(self.catalog + "*"):
             os.unlink(path)
-        self.assertIn("made anew", self.orch("catalog", "rebuild", check=0).out)
+        self.assertIn("created again", self.orch("catalog", "rebuild", check=0).out)
         self.assertEqual(self.rows_of_the_share(), before)
         self.orch.start_daemon()
         self.assert_clean()

@@ -316,7 +316,7 @@ class Notify(LabCase):
         self.assertEqual(len(tested.out.splitlines()), 1)
         self.assertEqual(self.titles(SUMMARIES), ["A test of orch's messages"])
         self.assertEqual([c["ok"] for c in orch.json("notify", "test")["channels"]], [True, True])
-        self.assertIn("the daemon has taken", orch("notify", "failure", "--job", "refused", "--text", "exit 4", check=0).out)
+        self.assertIn("the daemon has queued", orch("notify", "failure", "--job", "refused", "--text", "exit 4", check=0).out)
         self.assertIn("The job refused failed", self.wait_for_titles(orch, 3))
 
     def test_a_scheduler_is_not_told_twice_of_what_the_daemon_told(self):
@@ -324,7 +324,7 @@ class Notify(LabCase):
         orch.start_daemon()
         self.assertEqual(orch("backup", "vm", "ghost").status, 1)
         said = orch("notify", "failure", "--job", "backup-vm-ghost", "--text", "E", check=0)
-        self.assertIn("has told of the failure already", said.out)
+        self.assertIn("has reported this failure already", said.out)
         self.assertEqual(self.wait_for_titles(orch, 1), ["Backup of ghost failed"])
 
     def test_without_any_channel_backups_go_on(self):

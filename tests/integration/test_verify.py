@@ -123,7 +123,7 @@ class Verify(LabCase):
         self.assertNotIn("is whole", self.conf("verify", "a", "--since", "2099-01-01", check=0).out)
         for arguments, said in ((["verify"], "name a VM"), (["verify", "a", "--all"], "exclude each other"),
                                 (["verify", "c"], "'c' has no points"), (["verify", "a", "2001"], "no point '2001'"),
-                                (["verify", "a", "--since", "yesterday"], "is no moment")):
+                                (["verify", "a", "--since", "yesterday"], "is not a time")):
             with self.subTest(arguments):
                 result = self.conf(*arguments)
                 self.assertIn(result.status, (1, 2))
@@ -157,7 +157,7 @@ class Verify(LabCase):
                     self.assertEqual(points[os.path.basename(self.old)]["status"], "ok")
                     self.assertTrue(self.state(self.new)["damaged"])
                     self.assertEqual(self.conf.json("status")["damaged"], [f"a/{name}"])
-                    self.assertRegex(self.conf("status", check=0).out, rf"(?m)^damaged +a +point {name}; `orch show a {name}` tells why")
+                    self.assertRegex(self.conf("status", check=0).out, rf"(?m)^damaged +a +point {name}; `orch show a {name}` shows why")
                     self.assertEqual(self.conf.json("show", "a")["point"], os.path.basename(self.old), "latest passes it over")
                     self.assertEqual(self.conf.json("show", "a", name)["point"], name, "by its name it may be looked at")
                 result = self.conf("verify", "a", name, check=0)

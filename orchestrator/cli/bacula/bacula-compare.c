@@ -1,7 +1,9 @@
-/* Implements bacula_config_compare(): resource by resource, as that is what a reader can do
- * something about. A resource is what stands between a line "Type {" and a line "}", and is named
- * by its type and its Name. Only the generated layout is read: in a file of another one, resources
- * are missing, which is true of it. */
+/* Implements bacula_config_compare(). It compares resource by resource, because that is what an
+ * operator can act on.
+ *
+ * A resource is the text between a line "Type {" and a line "}", and is named by its type and its
+ * Name. Only the generated layout is recognised: in a file with another layout resources are
+ * reported as missing, which is correct for that file. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -75,7 +77,7 @@ static const struct resource *find(const struct resources *resources, const char
         return NULL;
 }
 
-/* A line without its indentation, for showing. */
+/* A line without its indentation, for a message. */
 static char *shown_line(const char *line)
 {
         line += strspn(line, " ");
@@ -95,7 +97,7 @@ static void report_difference(const struct resource *wanted, const struct resour
         }
         _cleanup_free_ char *wanted_line = shown_line(ours);
         _cleanup_free_ char *found_line = shown_line(theirs);
-        strv_addf(report, "%s differs: it has `%s` where `%s` is wanted", wanted->name, found_line,
+        strv_addf(report, "%s differs: it has `%s`, expected `%s`", wanted->name, found_line,
                   wanted_line);
 }
 
@@ -104,7 +106,7 @@ static void report_first_line(const char *wanted, const char *found, char ***rep
         size_t number = 1;
         for (; *wanted && *wanted == *found; wanted++, found++)
                 number += *wanted == '\n';
-        strv_addf(report, "comments or the order of resources differ, first in line %zu", number);
+        strv_addf(report, "comments or the order of resources differ, first on line %zu", number);
 }
 
 static char **shorten(char **report)
@@ -139,7 +141,7 @@ char **bacula_config_compare(const char *wanted, const char *found)
         }
         for (size_t i = 0; i < theirs.count; i++)
                 if (!find(&ours, theirs.items[i].name))
-                        strv_addf(&report, "%s is not made any more", theirs.items[i].name);
+                        strv_addf(&report, "%s is no longer generated", theirs.items[i].name);
         if (!report)
                 report_first_line(wanted, found, &report);
         return shorten(report);

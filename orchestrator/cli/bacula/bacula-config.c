@@ -1,7 +1,7 @@
-/* Implements bacula_config_make(). Every resource is a function that adds its text; every name and
- * command goes through add_quoted(). The comments in the text are for the one who reads
- * bacula-dir.conf: each says why a line is as it is. No time and no version is in it, so that the
- * same input gives the same bytes. */
+/* Implements bacula_config_make(). A function for each resource adds its text; every name and
+ * command goes through add_quoted(). The generated comments are for the reader of bacula-dir.conf:
+ * each gives the reason for a line. The text contains no time and no version, so that the same
+ * input gives the same bytes. */
 #include "cli/bacula/bacula-config.h"
 
 #include <string.h>
@@ -11,10 +11,10 @@
 
 enum {
         NAME_MAX_BYTES = 127, /* Bacula's MAX_NAME_LENGTH, without the NUL */
-        /* leaves room for what is added in what the Director's lexer takes */
+        /* leaves room for the arguments that are added, within the limit of the Director's lexer */
         COMMAND_MAX_BYTES = 400,
-        COMMAND_MAX_WORDS = 60, /* Bacula takes 100 in all */
-        WAITING_AT_ONCE = 10,   /* half of the 20 that a Director runs at once by default */
+        COMMAND_MAX_WORDS = 60, /* Bacula accepts 100 in all */
+        WAITING_AT_ONCE = 10,   /* half of the 20 jobs that a Director runs at once by default */
 };
 
 #define JOB_PREFIX "backup-vm-"
@@ -22,8 +22,7 @@ enum {
 
 static const char *const weekdays[] = { "sun", "mon", "tue", "wed", "thu", "fri", "sat" };
 
-/* FNV-1a: two names that share their first hundred bytes are told apart, nobody is kept out by
- * it. */
+/* FNV-1a. It distinguishes names that share their first hundred bytes; it is not a protection. */
 static unsigned checksum(const char *text)
 {
         unsigned sum = 2166136261U;
@@ -43,7 +42,7 @@ char *bacula_job_name(const char *vm)
         return name;
 }
 
-/* A string of Bacula's configuration. */
+/* Adds a line `key = "value"`, quoted for Bacula's configuration. */
 static void add_quoted(struct strbuf *text, const char *key, const char *value)
 {
         strbuf_addf(text, "%s = \"", key);
@@ -55,14 +54,14 @@ static void add_quoted(struct strbuf *text, const char *key, const char *value)
         strbuf_add(text, "\"\n");
 }
 
-/* A word of a command that may hold blanks: Bacula's splitting knows quotes around a whole word,
- * and no escapes within. */
+/* Quotes a word of a command that may contain blanks: Bacula accepts quotes around a whole word,
+ * but no escapes inside. */
 static char *quote_word(const char *word)
 {
         return xasprintf(strchr(word, '\'') ? "\"%s\"" : "'%s'", word);
 }
 
-/* Per cent signs stand for themselves, not for Bacula's codes. */
+/* Doubles per cent signs, which would otherwise begin Bacula's codes. */
 static char *double_percents(const char *text)
 {
         struct strbuf doubled = { 0 };
@@ -90,43 +89,44 @@ static void add_header(struct strbuf *text, const struct settings *settings,
         if (config->console)
                 add_option(words, &n, "--console", config->console);
         _cleanup_free_ char *call = shell_join(words);
-        strbuf_addf(text,
-                    "# Resources of the Director for orch: %s.\n"
-                    "# Made from vm-list.yaml and orch.yaml; don't edit, make it again:\n"
-                    "#     %s\n"
-                    "# The same with `--check FILE` ends with 1 when FILE is no longer what would "
-                    "be made.\n"
-                    "#\n"
-                    "# To use it, write it to a file and name that in bacula-dir.conf with a line "
-                    "such as\n"
-                    "#     @/etc/bacula/orch.conf\n"
-                    "# `bacula-dir -t` tries it, `reload` in bconsole takes it up.\n"
-                    "#\n",
-                    config->split ? "an Admin job for each VM"
-                                  : "one Admin job for the whole cycle",
-                    call);
+        strbuf_addf(
+                text,
+                "# Resources of the Director for orch: %s.\n"
+                "# Generated from vm-list.yaml and orch.yaml. Do not edit it; generate it again:\n"
+                "#     %s\n"
+                "# The same command with `--check FILE` exits with 1 when FILE is out of date.\n"
+                "#\n"
+                "# To use it, write it to a file and include that in bacula-dir.conf with a line "
+                "such as\n"
+                "#     @/etc/bacula/orch.conf\n"
+                "# `bacula-dir -t` checks it, `reload` in bconsole activates it.\n"
+                "#\n",
+                config->split ? "an Admin job for each VM" : "one Admin job for the whole cycle",
+                call);
         if (settings->cycle_timezone)
                 strbuf_addf(text,
-                            "# The times are those of %s (cycle.timezone): the Director has to run "
-                            "in that time zone.\n",
+                            "# The times are in %s (cycle.timezone): the Director has to run in "
+                            "that time zone.\n",
                             settings->cycle_timezone);
         else
-                strbuf_add(text, "# The times are local ones: the Director has to run in the time "
-                                 "zone of orch.\n");
+                strbuf_add(text, "# The times are local: the Director has to run in the same time "
+                                 "zone as orch.\n");
         if (config->split)
                 strbuf_addf(text,
-                            "# Up to %d of these jobs wait for orch at once: the Director's "
-                            "Maximum Concurrent Jobs (20 by "
-                            "default) has to be larger,\n"
-                            "# so that its other jobs find room beside them.\n",
+                            "# Up to %d of these jobs wait for orch at once. The Director's "
+                            "Maximum Concurrent Jobs\n"
+                            "# (20 by default) has to be larger, so that its other jobs can run "
+                            "beside them.\n",
                             WAITING_AT_ONCE);
 }
 
 static void add_unused(struct strbuf *text, const struct bacula_config *config)
 {
-        strbuf_add(text, "\n# Mandatory in every job and used by none of these: an Admin job moves "
-                         "no data, so that the Director never\n"
-                         "# connects to this client and storage. The passwords open nothing.\n"
+        strbuf_add(text, "\n# Bacula requires these resources in every job, but none of these jobs "
+                         "uses them: an Admin\n"
+                         "# job moves no data, so the Director never connects to this client and "
+                         "storage. The\n"
+                         "# passwords give access to nothing.\n"
                          "Client {\n"
                          "  Name = \"" SHARED_NAME "\"\n"
                          "  Address = \"127.0.0.1\"\n");
@@ -134,12 +134,12 @@ static void add_unused(struct strbuf *text, const struct bacula_config *config)
         strbuf_add(text, "  Password = \"unused\"\n");
         if (config->split)
                 strbuf_addf(text,
-                            "  # 1, the default, would make Bacula's order that of the backups. "
-                            "These wait together in orch's "
-                            "queue, which goes by\n"
-                            "  # priority and runs as many at once as limits.jobs allows; no more "
-                            "of them, so that they don't "
-                            "take every place.\n"
+                            "  # With 1, the default, Bacula's order would decide. Instead the "
+                            "jobs wait together in\n"
+                            "  # orch's queue, which is ordered by priority and runs as many as "
+                            "limits.jobs allows. The\n"
+                            "  # number is limited so that they do not take all of the Director's "
+                            "places.\n"
                             "  Maximum Concurrent Jobs = %d\n",
                             WAITING_AT_ONCE);
         strbuf_add(text, "}\n\n"
@@ -160,9 +160,8 @@ static void add_unused(struct strbuf *text, const struct bacula_config *config)
                          "  Pool Type = Backup\n"
                          "}\n\n"
                          "# Each line that orch prints goes into the job log (`list joblog "
-                         "jobid=N`). What has to wake somebody is "
-                         "sent by orch "
-                         "itself.\n"
+                         "jobid=N`). orch itself\n"
+                         "# sends the alerts.\n"
                          "Messages {\n"
                          "  Name = \"" SHARED_NAME "\"\n"
                          "  catalog = all\n"
@@ -195,40 +194,39 @@ static void add_job_defaults(struct strbuf *text, const struct bacula_config *co
                     "  Storage = \"" SHARED_NAME "\"\n"
                     "  Pool = \"" SHARED_NAME "\"\n"
                     "  Messages = \"" SHARED_NAME "\"\n"
-                    "  # That of Bacula's jobs by default. Only jobs of one priority run together: "
-                    "with another one, all other "
-                    "jobs of the Director\n"
-                    "  # would wait until the last VM is saved%s.\n"
+                    "  # Bacula's default. Only jobs of the same priority run together: with "
+                    "another value, all\n"
+                    "  # other jobs of the Director would wait until the last VM is backed up%s.\n"
                     "  Priority = 10\n",
-                    config->split ? ", and two VMs of different priority for one another. The VMs' "
-                                    "own order is kept by orch"
+                    config->split ? ",\n  # and VMs of different priority would wait for each "
+                                    "other. orch orders the VMs itself"
                                   : "");
-        strbuf_add(text, "  # Cancelling a job in bconsole, or Max Run Time, only marks it: while "
-                         "its script runs nobody tells the "
-                         "script.\n");
-        strbuf_add(text, config->console
-                                 ? "  # So orch asks bconsole now and then (--bacula-console) and "
-                                   "ends what it began; and this, for when "
-                                   "orch's\n"
-                                   "  # client was gone by then. It does nothing for a job that "
-                                   "failed otherwise: a killed client hurts no "
-                                   "backup.\n"
-                                 : "  # `orch cancel --bacula-job JOBID` ends it at once; this, "
-                                   "which runs when the script has ended or was "
-                                   "killed, sees\n"
-                                   "  # to what is left. It does nothing for a job that failed "
-                                   "otherwise: a killed client hurts no "
-                                   "backup.\n");
+        strbuf_add(text, "  # A cancel in bconsole, and Max Run Time, only mark the job: Bacula "
+                         "does not signal a\n"
+                         "  # running script.\n");
+        strbuf_add(text,
+                   config->console
+                           ? "  # So orch polls bconsole (--bacula-console) and cancels what it "
+                             "started. This script\n"
+                             "  # does the same if orch's client had ended before. It does nothing "
+                             "for a job that failed\n"
+                             "  # for another reason: a killed client does not stop a backup.\n"
+                           : "  # `orch cancel --bacula-job JOBID` cancels it at once. This script "
+                             "runs when the main\n"
+                             "  # script has ended or was killed, and cancels what is still "
+                             "running. It does nothing for\n"
+                             "  # a job that failed for another reason: a killed client does not "
+                             "stop a backup.\n");
         _cleanup_free_ char *cancel =
                 xasprintf("%s cancel --bacula-job %%i --bacula-status '%%e'", orch);
         add_after_script(text, cancel);
-        strbuf_add(text,
-                   "  # Tells of the failure without the daemon, which may be what is missing.\n");
+        strbuf_add(text, "  # Reports the failure. This works without the daemon, which may be "
+                         "what failed.\n");
         _cleanup_free_ char *alert = double_percents(config->alert_command);
-        _cleanup_free_ char *notify = xasprintf(
-                "%s notify failure --job %%n --bacula-job %%i --text 'Bacula job %%i (%%n) ended: "
-                "%%e. Its log tells more: list joblog jobid=%%i'",
-                alert);
+        _cleanup_free_ char *notify =
+                xasprintf("%s notify failure --job %%n --bacula-job %%i --text 'Bacula job %%i "
+                          "(%%n) ended: %%e. For its log: list joblog jobid=%%i'",
+                          alert);
         add_after_script(text, notify);
         strbuf_add(text, "}\n");
 }
@@ -236,16 +234,18 @@ static void add_job_defaults(struct strbuf *text, const struct bacula_config *co
 static const char *schedule_comment(enum vm_schedule schedule, bool split)
 {
         if (schedule == VM_SCHEDULE_BIWEEKLY)
-                return "# Every week: Bacula counts the weeks of a year, whose parity breaks where "
-                       "it has 53, orch every "
-                       "fourteenth day. In the week\n"
-                       "# between, --if-due finds nothing to do, unless the last backup failed.\n";
+                return "# Every week: Bacula counts the weeks of the year, and their parity breaks "
+                       "in a year of 53\n"
+                       "# weeks; orch counts 14 days. In the weeks between, --if-due finds nothing "
+                       "to do, unless\n"
+                       "# the last backup failed.\n";
         if (schedule == VM_SCHEDULE_MONTHLY)
-                return "# The first such day of the month, as orch counts.\n";
+                return "# The first such weekday of the month, as in orch.\n";
         if (!split && schedule == VM_SCHEDULE_DAILY)
-                return "# Daily, as there are daily VMs. orch takes what is due: a weekly VM once "
-                       "a week.\n";
-        return split ? "" : "# orch takes what is due: a biweekly or monthly VM not every time.\n";
+                return "# Daily, because there are daily VMs. orch backs up what is due: a weekly "
+                       "VM once a week.\n";
+        return split ? ""
+                     : "# orch backs up what is due: a biweekly or monthly VM not every time.\n";
 }
 
 static void add_schedule(struct strbuf *text, const struct settings *settings,
@@ -259,16 +259,15 @@ static void add_schedule(struct strbuf *text, const struct settings *settings,
                     schedule == VM_SCHEDULE_DAILY ? "daily" : weekday, start->hour, start->minute);
 }
 
-/* The script that does the work; its reasons are told once a file. */
+/* Adds the script that does the work. The comments with its reasons are added once in a file. */
 static void add_main_script(struct strbuf *text, const char *command, bool with_reasons)
 {
         strbuf_addf(text,
                     "  RunScript {\n    RunsWhen = Before%s\n    RunsOnClient = No%s\n    "
                     "FailJobOnError = Yes%s\n  ",
-                    with_reasons ? "     # before nothing else: an Admin job has no other work"
-                                 : "",
-                    with_reasons ? "     # with Yes, the default, an Admin job skips its script "
-                                   "and still ends with \"Admin OK\""
+                    with_reasons ? "     # an Admin job does no other work" : "",
+                    with_reasons ? "     # with Yes, the default, an Admin job skips its script, "
+                                   "yet ends with \"Admin OK\""
                                  : "",
                     with_reasons ? "  # orch's exit status is the job's: 0 gives T, anything else E"
                                  : "");
@@ -292,10 +291,8 @@ static void add_cycle_job(struct strbuf *text, const struct bacula_config *confi
         strbuf_addf(&command, "%s run --attach --bacula-job %%i", orch);
         add_console(&command, config);
         strbuf_addf(text,
-                    "\n# --attach: where a cycle runs already (the Director was restarted, "
-                    "somebody began one), its log and "
-                    "verdict are "
-                    "this job's too.\n"
+                    "\n# --attach: if a cycle runs already (the Director was restarted, or an "
+                    "operator started\n# one), this job follows it and takes its verdict.\n"
                     "Job {\n  Name = \"orch-run\"\n  JobDefs = \"" SHARED_NAME
                     "\"\n  Schedule = \"orch-%s\"\n",
                     vm_schedule_name(schedule));
@@ -311,10 +308,9 @@ static void add_vm_job(struct strbuf *text, const struct bacula_config *config, 
         strbuf_addf(&command, "%s backup vm %s%s --bacula-job %%i", orch, vm->name,
                     manual ? "" : " --if-due");
         add_console(&command, config);
-        strbuf_add(
-                text,
-                manual ? "\n# schedule: manual, so it is never due and only runs by hand.\nJob {\n"
-                       : "\nJob {\n");
+        strbuf_add(text,
+                   manual ? "\n# schedule: manual. It is never due; start it by hand.\nJob {\n"
+                          : "\nJob {\n");
         _cleanup_free_ char *name = bacula_job_name(vm->name);
         add_quoted(text, "  Name", name);
         strbuf_add(text, "  JobDefs = \"" SHARED_NAME "\"\n");
@@ -324,7 +320,7 @@ static void add_vm_job(struct strbuf *text, const struct bacula_config *config, 
         strbuf_add(text, "}\n");
 }
 
-/* In orch's own order, as that is how Bacula starts them. */
+/* Adds the jobs in orch's own order, because Bacula starts them in the order of the file. */
 static int add_split(struct strbuf *text, const struct inventory *inventory,
                      const struct settings *settings, const struct bacula_config *config,
                      const char *orch, struct error **err)
@@ -338,8 +334,8 @@ static int add_split(struct strbuf *text, const struct inventory *inventory,
                 _cleanup_free_ char *name = bacula_job_name(vms[i]->name);
                 if (strv_contains(names, name))
                         return error_set(err, ERROR_CONFIG,
-                                         "the job of VM %s would be named as that of another, %s: "
-                                         "rename one of the two",
+                                         "the job of VM %s would have the same name as another "
+                                         "VM's job, %s: rename one of the two VMs",
                                          vms[i]->name, name);
                 strv_add(&names, name);
         }
@@ -386,7 +382,7 @@ static int check_command(const char *option, const char *command, struct error *
                                  option);
         if (strlen(command) > COMMAND_MAX_BYTES || words > COMMAND_MAX_WORDS)
                 return error_set(err, ERROR_CONFIG,
-                                 "%s: at most %d bytes and %d words, for Bacula takes no more",
+                                 "%s: at most %d bytes and %d words, the most that Bacula accepts",
                                  option, COMMAND_MAX_BYTES, COMMAND_MAX_WORDS);
         return 0;
 }
@@ -414,7 +410,7 @@ static int check(const struct bacula_config *config, struct error **err)
                                 (strchr(config->console, '\'') && strchr(config->console, '"'))))
                 return error_set(err, ERROR_CONFIG,
                                  "--console: expected the path of bconsole.conf, at most %d bytes, "
-                                 "with one kind of quotes",
+                                 "with at most one kind of quotes",
                                  COMMAND_MAX_BYTES);
         return 0;
 }

@@ -1,6 +1,7 @@
-/* Implements cli/client/bacula-console.h. `.api 2` makes the Director answer in lines of KEY=VALUE,
- * which no translation touches; a job's lines begin with its jobid, and its status is one letter: A
- * for cancelled. */
+/* Implements cli/client/bacula-console.h.
+ *
+ * After `.api 2` the Director answers in lines of KEY=VALUE, which are the same in every language.
+ * The lines of a job begin with its jobid; its status is one letter, A for cancelled. */
 #include "cli/client/bacula-console.h"
 
 #include <string.h>
@@ -46,7 +47,7 @@ int bacula_console_is_cancelled(const char *config, const char *job, struct erro
                 _cleanup_free_ char *said =
                         str_one_line(*result.errors ? result.errors : result.output, 200);
                 return error_set(err, ERROR_UNREACHABLE,
-                                 "bconsole -c %s does not tell which jobs run (exit %d): %s",
+                                 "bconsole -c %s does not list the running jobs (exit %d): %s",
                                  config, result.status, said);
         }
         return bacula_console_says_cancelled(result.output, job);

@@ -1,7 +1,7 @@
-/* Implements cli/client/client.h by libcurl's multi interface: one transfer at a time, so that the
- * wait for it can also watch a signalfd.
+/* Implements cli/client/client.h with libcurl's multi interface: there is one transfer at a time,
+ * and while it waits a signalfd can be watched too.
  *
- * An answer with status 200 to a stream call goes line by line to the caller; every other body is
+ * The body of a stream call with status 200 is passed to the caller line by line. Any other body is
  * collected and parsed at the end. */
 #include "cli/client/client.h"
 
@@ -29,7 +29,7 @@ struct client {
         long silence_ms;
 };
 
-/* One call under way. */
+/* A call in progress. */
 struct transfer {
         const struct client *client;
         const struct client_stream *stream; /* NULL: a plain call */
@@ -40,8 +40,8 @@ struct transfer {
         struct strbuf buffer; /* the answer so far, or the line so far */
         bool skipping;        /* inside a line that is too long */
         bool too_large;
-        bool stopped;   /* by on_line */
-        int end_status; /* of the end event; -1: not seen */
+        bool stopped;   /* on_line returned CLIENT_STOP */
+        int end_status; /* exit status of the end event; -1: not seen yet */
         struct deadline silence;
         struct deadline tick;
 };
@@ -89,7 +89,7 @@ static void transfer_done(struct transfer *transfer)
         strbuf_done(&transfer->buffer);
 }
 
-/* An exit status from outside: only those that a failure can have. */
+/* An exit status from the daemon, limited to those that a failure can have. */
 static int sane_status(int64_t status)
 {
         return status >= STATUS_JOB_FAILED && status <= STATUS_CANCELLED ? (int)status
@@ -103,7 +103,7 @@ static void take_line(struct transfer *transfer, const char *text, size_t length
         json_t *line = json_loadb(text, length, 0, NULL);
         if (!json_is_object(line)) {
                 json_decref(line);
-                log_warning("the daemon sent a line that is no JSON object; it is skipped");
+                log_warning("the daemon sent a line that is not a JSON object; it is skipped");
                 return;
         }
         const char *event = value_text(line, "event");
@@ -117,7 +117,7 @@ static void take_line(struct transfer *transfer, const char *text, size_t length
         json_decref(line);
 }
 
-/* Splits what came into lines; what is left over stays in the buffer. */
+/* Splits the received bytes into lines; an incomplete last line stays in the buffer. */
 static void take_stream(struct transfer *transfer, const char *data, size_t length)
 {
         while (length && transfer->end_status < 0 && !transfer->stopped) {
@@ -199,7 +199,7 @@ static enum outcome transfer_result(struct transfer *transfer, CURLcode *ret_cod
         return OUTCOME_BROKEN;
 }
 
-/* Ticks when it is time to. Returns how long may be waited for what comes next, at most
+/* Calls on_tick when it is due. Returns how long the caller may wait for the next event, at most
  * `left_ms`. */
 static int tick(struct transfer *transfer, int left_ms)
 {
@@ -209,7 +209,8 @@ static int tick(struct transfer *transfer, int left_ms)
         if (deadline_passed(transfer->tick)) {
                 struct deadline begun = deadline_in_ms(0);
                 stream->on_tick(stream->data);
-                /* The daemon was not listened to meanwhile: that is no silence of its. */
+                /* The client did not listen during on_tick, so that time does not count as the
+                 * daemon's silence. */
                 transfer->silence.at_ms += deadline_in_ms(0).at_ms - begun.at_ms;
                 transfer->tick = deadline_in_ms(stream->tick_ms);
         }
@@ -217,8 +218,8 @@ static int tick(struct transfer *transfer, int left_ms)
         return until_tick < left_ms ? until_tick : left_ms;
 }
 
-/* Drives the transfer until it is over, a signal comes on signal_fd (-1: none is watched), or
- * silence has lasted too long. */
+/* Drives the transfer until it ends, a signal arrives on signal_fd (-1: none is watched), or the
+ * daemon has been silent for too long. */
 static enum outcome transfer_drive(struct transfer *transfer, int signal_fd, CURLcode *ret_code)
 {
         for (;;) {
@@ -247,9 +248,9 @@ static enum outcome transfer_drive(struct transfer *transfer, int signal_fd, CUR
 static void set_gone(const struct transfer *transfer, struct error **err)
 {
         error_set(err, ERROR_UNREACHABLE,
-                  "the orch daemon at %s went away before it was done: what became of it is not "
-                  "known. `orch status` tells once "
-                  "the daemon is back, and a later `orch run` takes what is still due",
+                  "the orch daemon at %s stopped before it had answered: the outcome is unknown. "
+                  "When it is back, `orch status` shows the state, and `orch run` backs up what is "
+                  "still due",
                   transfer->client->socket);
 }
 
@@ -266,15 +267,14 @@ static void set_unreachable(const struct transfer *transfer, CURLcode code, stru
         else if (code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT)
                 error_set(err, ERROR_UNREACHABLE,
                           "cannot reach the orch daemon at %s: %s (is it running? `systemctl "
-                          "status orch` tells; `orch daemon` "
-                          "starts it)",
+                          "status orch` shows it; `orch daemon` starts it)",
                           transfer->client->socket,
                           os_error ? strerror((int)os_error) : curl_easy_strerror(code));
         else
                 set_gone(transfer, err);
 }
 
-/* The answer of a failed call: {"error":{"kind","message"},"exit_status"}. */
+/* Reads the answer to a failed call: {"error":{"kind","message"},"exit_status"}. */
 static int take_refusal(const struct transfer *transfer, long code, struct error **err)
 {
         json_t *answer = json_loadb(transfer->buffer.data ? transfer->buffer.data : "",
@@ -291,7 +291,7 @@ static int take_refusal(const struct transfer *transfer, long code, struct error
         return status;
 }
 
-/* From the end of the transfer to STATUS_OK (a 200 with its body, or an end event seen) or a
+/* Converts the end of the transfer to STATUS_OK (status 200, or an end event was seen) or a
  * failure. */
 static int transfer_conclude(const struct transfer *transfer, enum outcome outcome, CURLcode code,
                              struct error **err)
@@ -302,11 +302,11 @@ static int transfer_conclude(const struct transfer *transfer, enum outcome outco
                 return STATUS_NO_DAEMON;
         }
         if (outcome == OUTCOME_MUTE) {
-                error_set(err, ERROR_TIMEOUT,
-                          "the orch daemon at %s has given no sign of life for %ld s: it hangs or "
-                          "is stopped. Jobs may go on; "
-                          "`orch status` tells once it answers again",
-                          transfer->client->socket, transfer->client->silence_ms / 1000);
+                error_set(
+                        err, ERROR_TIMEOUT,
+                        "the orch daemon at %s has sent nothing for %ld s: it hangs or is stopped. "
+                        "Its jobs may continue; `orch status` shows them once it answers again",
+                        transfer->client->socket, transfer->client->silence_ms / 1000);
                 return STATUS_NO_DAEMON;
         }
         if (outcome == OUTCOME_BROKEN) {
@@ -332,15 +332,15 @@ int client_call(struct client *client, const char *path, const json_t *body, jso
         json_t *answer = json_loadb(transfer.buffer.data ? transfer.buffer.data : "",
                                     transfer.buffer.length, JSON_DECODE_ANY, &where);
         if (!answer) {
-                error_set(err, ERROR_INTERNAL, "the daemon's answer to %s is no JSON: %s", path,
-                          where.text);
+                error_set(err, ERROR_INTERNAL, "the daemon's answer to %s is not valid JSON: %s",
+                          path, where.text);
                 return STATUS_NO_DAEMON;
         }
         *ret = answer;
         return STATUS_OK;
 }
 
-/* Blocks SIGINT and SIGTERM and gives a descriptor that tells of them. */
+/* Blocks SIGINT and SIGTERM and returns a signalfd that receives them. */
 static int watch_signals(sigset_t *ret_before)
 {
         sigset_t watched;
@@ -351,8 +351,7 @@ static int watch_signals(sigset_t *ret_before)
         return signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* Takes the signals that came off the queue before they are unblocked: they have been dealt
- * with. */
+/* Removes pending signals before it unblocks them: they have been handled already. */
 static void unwatch_signals(int signal_fd, const sigset_t *before)
 {
         struct signalfd_siginfo info;

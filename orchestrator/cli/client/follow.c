@@ -1,6 +1,7 @@
-/* Implements cli/client/follow.h: one state per stream, fed line by line. Worker events are
- * described by schema/records/messages.h, those of the daemon (queued, started, notice, end) here.
- * When stdout is gone the stream is left: the jobs go on. */
+/* Implements cli/client/follow.h. A stream has one state, which is updated line by line.
+ * schema/records/messages.h describes the worker's events; the daemon's own (queued, started,
+ * notice, end) are described here. If stdout cannot be written, the client leaves the stream; the
+ * jobs continue. */
 #include "cli/client/follow.h"
 
 #include <signal.h>
@@ -25,11 +26,11 @@ struct follow {
         struct client *client;
         const struct follow_options *options;
         size_t n_warnings;
-        char *running; /* the job that began last and has not ended, or NULL */
+        char *running; /* the job that started last and has not ended, or NULL */
         char *running_vm;
-        size_t n_waiting;    /* queued and not begun */
-        bool cancel_told;    /* the daemon knows that Bacula's job was cancelled */
-        bool console_is_bad; /* that it cannot be asked has been said */
+        size_t n_waiting; /* jobs that are queued and have not started */
+        bool cancel_told; /* the daemon was asked to cancel the jobs of the cancelled Bacula job */
+        bool console_is_bad; /* the warning that bconsole cannot be asked was printed */
 };
 
 static void follow_done(struct follow *follow)
@@ -38,8 +39,8 @@ static void follow_done(struct follow *follow)
         free(follow->running_vm);
 }
 
-/* The event of a worker that a line carries (in a stream, its type is called "event" and the job's
- * names are added), or NULL when it is none that this version knows. */
+/* The worker's event in a line, or NULL if this version does not know it. In a stream its type is
+ * called "event", and the names of job, VM and hypervisor are added. */
 static struct event *worker_event(const json_t *line)
 {
         json_t *copy = json_copy((json_t *)(uintptr_t)line);
@@ -72,7 +73,7 @@ static char *describe_passed_check(const struct event *event, const char *vm)
                          str_empty(event->check.measured) ? "" : ", ", event->check.measured);
 }
 
-/* True when a line was wanted and stdout is gone. */
+/* True if the line could not be written to stdout. */
 static bool show_worker_event(struct follow *follow, const json_t *line)
 {
         _cleanup_(event_freep) struct event *event = worker_event(line);
@@ -99,8 +100,8 @@ static bool show_worker_event(struct follow *follow, const json_t *line)
         return text && !output_line(text);
 }
 
-/* "12:00:03 " of a line of the daemon's own. One without a time is from now, unless the stream is
- * of the past. The caller frees. */
+/* The prefix "12:00:03 " of a line of the daemon's own. A line without a time is from now, unless a
+ * log is being read. The caller frees. */
 static char *time_prefix(const struct follow *follow, const json_t *line)
 {
         int64_t time_ms = value_integer(line, "time_ms",
@@ -109,7 +110,7 @@ static char *time_prefix(const struct follow *follow, const json_t *line)
         return xasprintf("%s%s", when ? when : "", when ? " " : "");
 }
 
-/* A line of the daemon's own about a job: "12:00:03 prod-db-01 queued at place 3 (job
+/* Prints a line of the daemon's own about a job: "12:00:03 prod-db-01 queued at place 3 (job
  * 20261120-3f9a)". */
 static bool show_job_line(struct follow *follow, const json_t *line, const char *what)
 {
@@ -141,7 +142,7 @@ static bool show_started(struct follow *follow, const json_t *line)
         return show_job_line(follow, line, what);
 }
 
-/* Diagnostics go to stderr; what is only said for information goes where the events go. */
+/* Errors and warnings go to stderr; information goes to stdout with the events. */
 static bool show_notice(struct follow *follow, const json_t *line)
 {
         const char *level = value_text(line, "level");
@@ -185,7 +186,7 @@ static bool is_warning(const json_t *line)
                 streq(value_text(value_object(line, "check"), "verdict"), "warn"));
 }
 
-/* What the end and an interruption have to know, whether the line is shown or not. */
+/* Updates the state that show_end() and on_interrupt() need, whether the line is shown or not. */
 static void take_note(struct follow *follow, const json_t *line)
 {
         const char *kind = value_text(line, "event");
@@ -233,18 +234,16 @@ static void on_interrupt(void *data)
         if (follow->options->just_watching)
                 return;
         if (follow->running)
-                log_warning("interrupted, but the daemon goes on with job %s%s%s%s%s. `orch cancel "
-                            "%s` stops it, `orch log %s -f` "
-                            "shows it",
+                log_warning("interrupted, but the daemon continues with job %s%s%s%s%s. `orch "
+                            "cancel %s` cancels it, `orch log %s -f` follows it",
                             follow->running, str_empty(follow->running_vm) ? "" : " (",
                             follow->running_vm ? follow->running_vm : "",
                             str_empty(follow->running_vm) ? "" : ")",
-                            follow->n_waiting ? " and then with those that wait" : "",
+                            follow->n_waiting ? " and then with the queued jobs" : "",
                             follow->running, follow->running);
         else
-                log_warning("interrupted, but the daemon goes on with what it was told. `orch "
-                            "status` shows it, `orch cancel "
-                            "JOB` stops a job");
+                log_warning("interrupted, but the daemon continues with this request. `orch "
+                            "status` shows its jobs, `orch cancel JOB` cancels one");
 }
 
 int follow_read_options(const struct cli *cli, struct follow_options *ret, struct error **err)
@@ -253,12 +252,11 @@ int follow_read_options(const struct cli *cli, struct follow_options *ret, struc
         const char *console = options_get(cli->options, "bacula-console");
         if (job && !name_is_safe(job))
                 return error_set(err, ERROR_CONFIG,
-                                 "--bacula-job %s: expected the number that Bacula puts in for %%i",
+                                 "--bacula-job %s: expected the number that Bacula inserts for %%i",
                                  job);
         if (console && !job)
-                return error_set(
-                        err, ERROR_CONFIG,
-                        "--bacula-console: --bacula-job has to say which job is to be looked for");
+                return error_set(err, ERROR_CONFIG,
+                                 "--bacula-console needs --bacula-job, the job to look for");
         *ret = (struct follow_options){
                 .strict = options_has(cli->options, "strict"),
                 .bacula_job = job,
@@ -267,8 +265,7 @@ int follow_read_options(const struct cli *cli, struct follow_options *ret, struc
         return 0;
 }
 
-/* Goes on following after a cancel: the jobs undo what they did, and the verdict is still to
- * come. */
+/* After a cancel it keeps following: the jobs roll back, and the verdict is still to come. */
 static void ask_bacula(void *data)
 {
         struct follow *follow = data;
@@ -279,9 +276,8 @@ static void ask_bacula(void *data)
         int cancelled = bacula_console_is_cancelled(follow->options->bacula_console, job, &error);
         if (cancelled < 0 && !follow->console_is_bad) {
                 follow->console_is_bad = true;
-                log_warning("whether Bacula's job %s is cancelled cannot be asked now (%s); `orch "
-                            "cancel --bacula-job %s` ends "
-                            "what it started",
+                log_warning("cannot check whether Bacula's job %s is cancelled (%s); `orch cancel "
+                            "--bacula-job %s` cancels what it started",
                             job, error_message(error), job);
         }
         if (cancelled <= 0)
@@ -290,15 +286,16 @@ static void ask_bacula(void *data)
         json_object_set_new(body, "bacula_job", json_string(job));
         _cleanup_json_ json_t *answer = NULL;
         if (client_call(follow->client, "/v1/cancel", body, &answer, &error) != STATUS_OK) {
-                log_warning("Bacula's job %s is cancelled, but orch cannot be told: %s", job,
-                            error_message(error));
+                log_warning(
+                        "Bacula's job %s is cancelled, but its orch jobs cannot be cancelled: %s",
+                        job, error_message(error));
                 return;
         }
         follow->cancel_told = true;
         if (follow->cli->json)
                 return;
         _cleanup_free_ char *line = xasprintf(
-                "Bacula's job %s is cancelled: what it started undoes what it did, and ends", job);
+                "Bacula's job %s is cancelled: the jobs that it started roll back and end", job);
         output_line(line);
 }
 
@@ -328,10 +325,10 @@ int follow_jobs(const struct cli *cli, struct client *client, const char *path, 
                 .tick_ms = BACULA_ASKED_EVERY_MS,
                 .data = &follow,
         };
-        /* A job log takes stderr too. */
+        /* Bacula's job log takes stderr too, and cuts long lines. */
         if (!isatty(STDERR_FILENO))
                 log_limit_lines(OUTPUT_LINE_BYTES);
-        /* A closed stdout is seen by its writes failing. */
+        /* A closed stdout shows as a failed write, not as a signal. */
         signal(SIGPIPE, SIG_IGN);
         int status = client_stream(client, path, body, &stream, err);
         output_live(NULL);

@@ -51,7 +51,8 @@ const struct point *share_points_find(const struct share_points *points, const c
         return NULL;
 }
 
-/* The point of that name beside this one; NULL when there is none that can be read. */
+/* The point called `name` of the same VM and hypervisor; NULL if there is none or its metadata
+ * cannot be read. */
 static const struct point *beside(const struct share_points *points, const struct point *point,
                                   const char *name)
 {
@@ -104,8 +105,8 @@ char *share_points_image(const struct share_points *points, const struct point *
                          const struct metadata_disk *disk, struct error **err)
 {
         if (!disk->file || !file_name_is_safe(disk->file)) {
-                error_set(err, ERROR_CORRUPT, "%s names a disk's file that orch does not make",
-                          point->path);
+                error_set(err, ERROR_CORRUPT,
+                          "%s names a disk file with a name that orch never uses", point->path);
                 return NULL;
         }
         const struct point *at = point;
@@ -122,8 +123,8 @@ char *share_points_image(const struct share_points *points, const struct point *
                 image = find_parent(points, at, backing, &at);
                 if (!image || ++length > points->list.count) {
                         error_set(err, ERROR_CORRUPT,
-                                  "%s is based on %s, which is not there: an older point, or a "
-                                  "full one, may be whole",
+                                  "%s is backed by %s, which is missing: an older point, or a full "
+                                  "one, may be intact",
                                   path, backing);
                         return NULL;
                 }

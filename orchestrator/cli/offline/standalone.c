@@ -1,4 +1,5 @@
-/* Implements cli/offline/standalone.h with the daemon's own loop and watch over a worker. */
+/* Implements cli/offline/standalone.h with the daemon's own event loop and supervision of a worker.
+ */
 #include "cli/offline/standalone.h"
 
 #include <errno.h>
@@ -33,7 +34,7 @@ struct standalone {
         struct repository *repository;
 };
 
-/* One worker's life. */
+/* One run of a worker. */
 struct run {
         struct loop *loop;
         struct worker_process *worker;
@@ -62,8 +63,8 @@ static struct inventory *parse(const struct settings *settings, const char *text
         return inventory_parse(text, strlen(text), settings->inventory, &problems);
 }
 
-/* A machine that only restores has no inventory; one that is broken must not keep anybody from a
- * point. */
+/* A machine that only restores has no inventory, and a broken one must not prevent a restore. Both
+ * count as an empty inventory. */
 static void read_inventory(struct standalone *standalone)
 {
         const struct settings *settings = standalone->settings;
@@ -75,9 +76,9 @@ static void read_inventory(struct standalone *standalone)
         if (standalone->inventory)
                 return;
         if (!error || error->errnum != ENOENT)
-                log_warning(
-                        "%s cannot be used (`orch config check` tells why) and is taken as empty",
-                        settings->inventory);
+                log_warning("%s cannot be used and counts as empty; `orch config check` shows its "
+                            "mistakes",
+                            settings->inventory);
         xstrdup_replace(&standalone->inventory_text, no_inventory);
         standalone->inventory = parse(settings, no_inventory);
 }
@@ -123,13 +124,12 @@ int standalone_lock(struct repository *repository, struct error **err)
                 holder.since ? clock_format_local(holder.since) : xstrdup("an unknown time");
         return error_set(err, ERROR_REFUSED,
                          "%s is in use: process %lld on %s has locked it since %s. Stop the daemon "
-                         "there first (`orch repository "
-                         "unlock` is for one that is dead)",
+                         "there first; if it is dead, run `orch repository unlock`",
                          repository_path(repository), (long long)holder.pid,
                          holder.host ? holder.host : "an unknown host", since);
 }
 
-/* As the daemon names them: "20261120-3f9a". */
+/* A job id in the daemon's form: "20261120-3f9a". */
 static char *make_job_id(int64_t now)
 {
         unsigned short random = 0;
@@ -172,7 +172,7 @@ static void cancel(struct run *run)
         worker_process_cancel(run->worker);
 }
 
-/* As a line of the daemon's streams. */
+/* Passes the event to the stream, in the form of the daemon's streams. */
 static void hand_over(struct run *run, const struct event *event)
 {
         _cleanup_free_ char *text = event_format(event);
@@ -216,7 +216,7 @@ static void on_signal(void *data, int signal)
         (void)signal;
         struct run *run = data;
         if (!run->cancelled)
-                log_warning("interrupted: the job undoes what it did, and ends");
+                log_warning("interrupted: the job rolls back and ends");
         cancel(run);
 }
 

@@ -1,7 +1,7 @@
-/* Names and privileges of what comes out of a guest.
+/* Names and privileges of files that come out of a guest.
  *
- * A set-user-ID program or a device node of a guest is no harm in the guest; on this machine any
- * local user could use it. */
+ * A set-user-ID program or a device node is harmless inside the guest, but on this machine any
+ * local user could use it. Both are removed unless --privileged is given. */
 #include <archive_entry.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,7 +11,7 @@
 #include "cli/offline/unpack-internal.h"
 #include "cli/terminal/values.h"
 
-/* "./a/b/" → "NAME/a/b"; NULL for a member that is left out. The caller frees. */
+/* "./a/b/" → "NAME/a/b"; NULL for a member that was not requested. The caller frees. */
 static char *name_here(const struct unpack *unpack, const char *name)
 {
         size_t length = strlen(name);
@@ -29,9 +29,10 @@ static char *name_here(const struct unpack *unpack, const char *name)
 
 static int not_asked_for(const char *name, struct error **err)
 {
-        _cleanup_free_ char *shown = str_one_line(name ? name : "a name that cannot be read", 200);
+        _cleanup_free_ char *shown = str_one_line(name ? name : "an unreadable name", 200);
         return error_set(err, ERROR_CORRUPT,
-                         "what came out of the disk images is not what was asked for (%s)", shown);
+                         "the disk images returned something other than the requested path (%s)",
+                         shown);
 }
 
 static int rename_member(const struct unpack *unpack, struct archive_entry *entry,
@@ -46,9 +47,8 @@ static int rename_member(const struct unpack *unpack, struct archive_entry *entr
         const char *link = archive_entry_hardlink(entry);
         if (link && !unpack->is_folder)
                 return error_set(err, ERROR_INTERNAL,
-                                 "%s has hard links beside it under names that cannot be told "
-                                 "apart from its own; get "
-                                 "the folder that it is in",
+                                 "%s has hard links in its folder that cannot be distinguished "
+                                 "from it; get the whole folder instead",
                                  unpack->name);
         if (link) {
                 if (!str_starts_with(link, "./"))
@@ -66,7 +66,7 @@ static void entry_freep(struct archive_entry **entry)
                 archive_entry_free(*entry);
 }
 
-/* Leaves the user's own extended attributes. True when a capability was among the others. */
+/* Removes all extended attributes but the user's own. True if a capability was among them. */
 static bool take_off_attributes(struct archive_entry *entry)
 {
         bool capable = false;
@@ -119,11 +119,10 @@ void unpack_tell(const struct unpack_tally *tally, struct unpack_result *result)
         _cleanup_free_ char *devices = format_count((int64_t)tally->devices, "device node");
         _cleanup_free_ char *privileged = format_count((int64_t)tally->privileged, "program");
         if (tally->devices)
-                strv_addf(&result->warnings, "%s left out; --privileged takes them too", devices);
+                strv_addf(&result->warnings, "%s left out; --privileged includes them", devices);
         if (tally->privileged)
                 strv_addf(&result->warnings,
-                          "%s without the set-user-ID bits or capabilities that they have in the "
-                          "guest; --privileged "
+                          "%s lost the set-user-ID bits or capabilities of the guest; --privileged "
                           "keeps them",
                           privileged);
 }

@@ -1,5 +1,5 @@
-/* In the place of unpack.c where orch is built without libguestfs; opening a point's files says so
- * before this is reached. */
+/* Replaces unpack.c if orch is built without libguestfs. Opening a point's files fails before this
+ * code is reached; its message names the missing library. */
 #include "base/strings.h"
 #include "cli/offline/unpack.h"
 
@@ -12,7 +12,7 @@ void unpack_result_done(struct unpack_result *result)
 static int not_built(struct error **err)
 {
         return error_set(err, ERROR_CONFIG,
-                         "this orch was built without libarchive, which unpacks files");
+                         "this orch was built without libarchive, which is needed to unpack files");
 }
 
 int unpack_to_folder(const struct unpack *unpack _unused_, const char *folder _unused_,

@@ -1,8 +1,8 @@
 /* Implements cli/offline/unpack.h.
  *
- * libarchive writes below the current folder, which is a new one of mode 0700 in the target
- * meanwhile: no link that was there before can be on the way, and those that the archive brings are
- * not followed (ARCHIVE_EXTRACT_SECURE_*). */
+ * libarchive writes below the current folder, which for that time is a new folder of mode 0700 in
+ * the target. So no existing link can be on the way, and links from the archive are not followed
+ * (ARCHIVE_EXTRACT_SECURE_*). */
 #include "cli/offline/unpack.h"
 
 #include <archive.h>
@@ -36,8 +36,8 @@ void unpack_result_done(struct unpack_result *result)
         *result = (struct unpack_result){ 0 };
 }
 
-/* What libarchive's callback needs; the error of the source is kept here on its way around
- * libarchive. */
+/* The state of libarchive's read callback. It keeps the source's error, because libarchive would
+ * reduce it to a text. */
 struct source {
         const struct unpack *unpack;
         struct error *error;
@@ -67,7 +67,7 @@ static int archive_failed(struct archive *archive, struct source *source, const 
         if (source->error)
                 return error_propagate(err, TAKE_PTR(source->error));
         const char *text = archive_error_string(archive);
-        _cleanup_free_ char *said = str_one_line(text ? text : "it did not say why", 1000);
+        _cleanup_free_ char *said = str_one_line(text ? text : "libarchive gave no reason", 1000);
         int errnum = archive_errno(archive);
         if (errnum == ENOSPC || errnum == EDQUOT)
                 return error_set_errno(err, ERROR_INTERNAL, errnum, "%s", what);
@@ -76,7 +76,7 @@ static int archive_failed(struct archive *archive, struct source *source, const 
 
 static struct archive *open_reader(struct source *source, struct error **err)
 {
-        /* So that libarchive takes names as the bytes that they are. */
+        /* With this locale libarchive does not convert names. */
         setlocale(LC_CTYPE, "C.UTF-8");
         source->chunk = xmalloc(CHUNK_BYTES);
         _cleanup_(reader_freep) struct archive *reader = archive_read_new();
@@ -100,8 +100,8 @@ static void add_warning(struct unpack_result *result, struct archive *archive,
         strv_addf(&result->warnings, "%s: %s", name, said);
 }
 
-/* A pax archive that has holes is still given the bytes of them, which libarchive then leaves
- * out. */
+/* For a pax archive with holes libarchive still wants the zeros of the holes; it omits them itself.
+ */
 static int write_zeros(struct archive *writer, uint64_t bytes)
 {
         static const char zeros[64 * 1024];
@@ -168,7 +168,7 @@ static int copy_member(struct archive *reader, struct archive *writer, struct ar
         return 0;
 }
 
-/* From the source to the writer, member by member. */
+/* Copies all members from the source to the writer. */
 static int copy_all(const struct unpack *unpack, struct archive *writer, bool to_tar,
                     struct unpack_result *result, struct error **err)
 {
@@ -192,7 +192,8 @@ static int copy_all(const struct unpack *unpack, struct archive *writer, bool to
                     copy_member(reader, writer, entry, to_tar, &source, result, err) < 0)
                         return -1;
         }
-        /* The archive's end is not the source's: only that tells that all went well there. */
+        /* The end of the archive is not the end of the source. The source reports its errors only
+         * at its own end, so read to there. */
         ssize_t n;
         while ((n = unpack->read(unpack->data, source.chunk, CHUNK_BYTES, err)) > 0)
                 ;
@@ -202,10 +203,9 @@ static int copy_all(const struct unpack *unpack, struct archive *writer, bool to
                 return archive_failed(writer, &source, "cannot write", err);
         unpack_tell(&tally, result);
         if (result->files == 0)
-                return error_set(err, ERROR_INTERNAL,
-                                 "nothing was written: what the path names cannot be got%s",
-                                 tally.devices ? " (it is a device node; --privileged takes it)"
-                                               : "");
+                return error_set(
+                        err, ERROR_INTERNAL, "nothing was written: the path cannot be copied%s",
+                        tally.devices ? " (it is a device node; --privileged includes it)" : "");
         return 0;
 }
 
@@ -223,7 +223,7 @@ int unpack_to_tar(const struct unpack *unpack, int fd, struct unpack_result *ret
         return copy_all(&whole, writer, true, ret, err);
 }
 
-/* Into the current folder. */
+/* Unpacks into the current folder. */
 static int unpack_here(const struct unpack *unpack, struct unpack_result *ret, struct error **err)
 {
         int flags = ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
@@ -247,19 +247,19 @@ static int already_there(const char *folder, const char *name, struct error **er
 {
         _cleanup_free_ char *path = path_join(folder, name);
         _cleanup_free_ char *shown = str_one_line(path, 400);
-        return error_set(err, ERROR_REFUSED, "%s is there already; --force replaces it", shown);
+        return error_set(err, ERROR_REFUSED, "%s exists already; --force replaces it", shown);
 }
 
 static int rename_new(int from_fd, int to_fd, const char *name)
 {
         if (renameat2(from_fd, name, to_fd, name, RENAME_NOREPLACE) == 0)
                 return 0;
-        /* NFS has no such rename; that nothing is in the way was seen a moment ago. */
+        /* NFS has no RENAME_NOREPLACE. move_into_place() has just seen that the name is free. */
         return errno == EINVAL || errno == ENOSYS ? renameat(from_fd, name, to_fd, name) : -1;
 }
 
-/* From the folder of our own into the target; what was there goes the other way and is removed with
- * that folder. */
+/* Moves the new file from our temporary folder into the target. What it replaces is moved into the
+ * temporary folder and removed with it. */
 static int move_into_place(int own_fd, int target_fd, const char *folder, const char *name,
                            bool replace, struct error **err)
 {
@@ -274,17 +274,18 @@ static int move_into_place(int own_fd, int target_fd, const char *folder, const 
                 return -1;
         if (there && renameat(target_fd, name, replaced_fd, name) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno,
-                                       "cannot move what is there already aside in %s", folder);
+                                       "cannot move the existing file aside in %s", folder);
         if (rename_new(new_fd, target_fd, name) == 0)
                 return 0;
         int errnum = errno;
         if (there)
                 (void)renameat(replaced_fd, name, target_fd, name);
-        return error_set_errno(err, ERROR_INTERNAL, errnum, "cannot move what was unpacked into %s",
+        return error_set_errno(err, ERROR_INTERNAL, errnum, "cannot move the unpacked file into %s",
                                folder);
 }
 
-/* Unpacks into <own>/new of an own folder, with that as the current one meanwhile. */
+/* Unpacks into the subfolder "new" of our temporary folder, which is the current folder for that
+ * time. */
 static int unpack_within(const struct unpack *unpack, int own_fd, struct unpack_result *ret,
                          struct error **err)
 {
@@ -301,7 +302,7 @@ static int unpack_within(const struct unpack *unpack, int own_fd, struct unpack_
         if (fchdir(here_fd) < 0 && result == 0)
                 return error_set_errno(
                         err, ERROR_INTERNAL, errno,
-                        "cannot change back into the folder that orch was started in");
+                        "cannot change back into the folder in which orch was started");
         return result;
 }
 

@@ -1,6 +1,6 @@
-/* An archive of a guest's files onto this machine, or on to standard output, by libarchive. The
- * archive is hostile input: what it names stays below the folder it is unpacked into, whatever
- * links it holds. */
+/* Unpacks an archive of a guest's files on this machine, or copies it to standard output, with
+ * libarchive. The archive is hostile input: nothing is written outside the target folder, whatever
+ * names and links it contains. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,32 +11,32 @@
 #include "base/error.h"
 
 struct unpack {
-        /* The next bytes of a tar archive; 0 at its end; -1 with an error. */
+        /* Reads the next bytes of a tar archive; 0 at its end; -1 with an error. */
         ssize_t (*read)(void *data, void *buffer, size_t size, struct error **err);
         void *data;
-        /* the archive is "./" and all below it; else "./MEMBER" alone is taken out of it */
+        /* true: the archive is "./" and all below it; false: only "./MEMBER" is taken from it */
         bool is_folder;
-        const char *member; /* of a file; NULL for a folder */
-        const char *name;   /* what the file or folder is called here: a single path component */
-        /* also device nodes, set-user-ID and set-group-ID bits and file capabilities; for a tar
-         * always */
+        const char *member; /* the file's name in the archive; NULL for a folder */
+        const char *name;   /* its name on this machine: a single path component */
+        /* keep device nodes, set-user-ID and set-group-ID bits and file capabilities;
+         * unpack_to_tar() always keeps them */
         bool privileged;
 };
 
 struct unpack_result {
-        uint64_t files; /* all that was written, folders and links too */
-        uint64_t bytes; /* lengths of the regular files */
+        uint64_t files; /* everything that was written, including folders and links */
+        uint64_t bytes; /* total length of the regular files */
         char **warnings;
 };
 void unpack_result_done(struct unpack_result *result);
 #define _cleanup_unpack_result_ _cleanup_(unpack_result_done)
 
-/* Unpacks into `folder` under its name: in a folder of its own there first, moved into place when
- * it is whole, so that a failure leaves nothing. What has that name already is replaced as a whole
- * with `replace`, else ERROR_REFUSED. */
+/* Unpacks into `folder`, under unpack->name. It is unpacked into a temporary folder there and moved
+ * into place when it is complete, so that a failure leaves nothing. An existing file or folder of
+ * that name is replaced as a whole if `replace` is set; otherwise ERROR_REFUSED. */
 int unpack_to_folder(const struct unpack *unpack, const char *folder, bool replace,
                      struct unpack_result *ret, struct error **err) _must_check_;
 
-/* Writes it to a descriptor as a pax archive, with holes. */
+/* Writes the archive to a descriptor in pax format, with holes. The caller keeps the descriptor. */
 int unpack_to_tar(const struct unpack *unpack, int fd, struct unpack_result *ret,
                   struct error **err) _must_check_;

@@ -17,7 +17,8 @@ static const char *latest(const json_t *points, const char *vm, struct error **e
                 if (streq(value_text(point, "status"), "ok") && *value_text(point, "point"))
                         return value_text(point, "point");
         error_set(err, ERROR_CONFIG,
-                  "%s has no good point; `orch list %s --failed` shows what was tried", vm, vm);
+                  "%s has no good point; `orch list %s --failed` shows the failed attempts", vm,
+                  vm);
         return NULL;
 }
 
@@ -48,8 +49,8 @@ const char *listing_resolve(const json_t *points, const char *vm, const char *wo
                 error_set(err, ERROR_CONFIG,
                           "%s has no point '%s'; `orch list %s` shows its points", vm, shown, vm);
         else
-                error_set(err, ERROR_CONFIG, "'%s' could be any of %zu points of %s: %s%s", shown,
-                          n_found, vm, names, n_found > MOST_CANDIDATES_NAMED ? ", …" : "");
+                error_set(err, ERROR_CONFIG, "'%s' matches %zu points of %s: %s%s", shown, n_found,
+                          vm, names, n_found > MOST_CANDIDATES_NAMED ? ", …" : "");
         return NULL;
 }
 
@@ -81,7 +82,7 @@ static void cell_notes(struct table *table, const json_t *point)
         table_cell(table, notes.data);
 }
 
-/* To the minute. */
+/* The time of the boot test, to the minute. */
 static void cell_proven(struct table *table, const json_t *point)
 {
         _cleanup_free_ char *when =

@@ -1,5 +1,5 @@
-/* Points as the daemon lists them: which one a POINT on the command line means, and the table of
- * `orch list`. Pure. */
+/* Restore points as the daemon lists them: which one a POINT on the command line selects, and the
+ * table of `orch list`. Pure. */
 #pragma once
 
 #include <jansson.h>
@@ -7,9 +7,10 @@
 
 #include "base/error.h"
 
-/* The full name of the point that `word` means among the points of one VM (an array, newest first):
- * a name, "latest" or NULL (the newest that is ok), or the unique beginning of a name. Points into
- * the array. NULL with ERROR_CONFIG: none, or several, which are named. */
+/* The full name of the point that `word` selects among the points of one VM (an array, newest
+ * first). `word` is a name, the unique beginning of a name, or "latest" or NULL: the newest point
+ * whose status is ok. The result points into the array. NULL with ERROR_CONFIG if no point matches,
+ * or several; the message lists them. */
 const char *listing_resolve(const json_t *points, const char *vm, const char *word,
                             struct error **err) _must_check_;
 

@@ -1,5 +1,4 @@
-/* Implements cli/terminal/options.h. Values and words point into argv, which lives as long as the
- * process. */
+/* Implements cli/terminal/options.h. Values and words point into argv, which outlives them. */
 #include "cli/terminal/options.h"
 
 #include <assert.h>
@@ -68,8 +67,8 @@ static const struct option_spec *find(const struct options *options, const char 
         return spec ? spec : options_find(options->tables[1], word);
 }
 
-/* `next` is the following word, or NULL. Returns how many words were taken by the option: 1, or 2
- * with its value. */
+/* `next` is the following word, or NULL. Returns how many words the option takes: 1, or 2 with its
+ * value. */
 static int parse_long(struct options *options, const char *word, const char *next,
                       struct error **err)
 {

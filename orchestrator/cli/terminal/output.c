@@ -1,5 +1,5 @@
-/* Implements cli/terminal/output.h. The only state is whether the live line is shown: it is the
- * process's one terminal. */
+/* Implements cli/terminal/output.h. The only state is whether the live line is shown; it is static
+ * because a process has one terminal. */
 #include "cli/terminal/output.h"
 
 #include <errno.h>
@@ -29,15 +29,16 @@ void output_live(const char *text)
 {
         if (!text && !live_is_shown)
                 return;
-        /* Cutting bytes instead of columns errs to the safe side: a line that wraps could not be
-         * redrawn. */
+        /* This cuts at bytes, not columns. That can only make the line too short, never so long
+         * that it wraps: a wrapped line could not be redrawn. */
         _cleanup_free_ char *cut = text ? str_one_line(text, output_columns() - 1) : NULL;
         printf("\r%s\033[K", cut ? cut : "");
         fflush(stdout);
         live_is_shown = text;
 }
 
-/* A reader that has gone knows that it has; a file that is cut short has to be told of. */
+/* A closed pipe is not reported: its reader chose to leave. A failed write to a file is, because
+ * otherwise nobody would notice that the file is cut short. */
 static bool flush_is_fine(void)
 {
         if (fflush(stdout) == 0 && !ferror(stdout))

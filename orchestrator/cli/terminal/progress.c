@@ -8,8 +8,8 @@
 
 enum { BAR_COLUMNS = 20 };
 
-/* Adds a part when it still fits. Parts are ASCII but for the VM's and the disk's names, whose
- * bytes are no fewer than columns. */
+/* Adds a part if it still fits. It counts bytes: only the names of VM and disk may be other than
+ * ASCII, and they have at least as many bytes as columns. */
 static void add_part(struct strbuf *line, unsigned columns, const char *part)
 {
         if (line->length + 2 + strlen(part) > columns)

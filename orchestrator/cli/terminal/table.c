@@ -1,5 +1,5 @@
-/* Implements cli/terminal/table.h: cells in one row-major vector; widths are found when it is
- * printed. */
+/* Implements cli/terminal/table.h. The cells are in one row-major vector; the widths are computed
+ * when the table is formatted. */
 #include "cli/terminal/table.h"
 
 #include <assert.h>

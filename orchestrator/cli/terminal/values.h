@@ -1,5 +1,6 @@
-/* Reading the daemon's JSON for display: a field that is missing or of another type reads as empty,
- * never as an error, so that an older client shows what it knows of a newer daemon's answer. */
+/* Reads the daemon's JSON for display. A field that is missing or of another type reads as empty
+ * and is not an error, so that an older client can show what it knows of a newer daemon's answer.
+ */
 #pragma once
 
 #include <jansson.h>
@@ -15,10 +16,10 @@ bool value_bool(const json_t *object, const char *name);
 const json_t *value_array(const json_t *object, const char *name);
 const json_t *value_object(const json_t *object, const char *name);
 
-/* For people; the caller frees. Bytes: "1.5 GiB", "" where there is no number. Time: an RFC 3339
- * text as local time, "" where there is none. */
+/* For display; the caller frees. Bytes: "1.5 GiB", or "" if there is no number. Time: an RFC 3339
+ * text as local time, or "" if there is none. */
 char *value_bytes(const json_t *object, const char *name);
 char *value_local_time(const json_t *object, const char *name);
 
-/* "1 VM", "5 VMs": the plural is the word with an s. The caller frees. */
+/* "1 VM", "5 VMs": the plural adds an s. The caller frees. */
 char *format_count(int64_t n, const char *word);

@@ -1,5 +1,5 @@
-/* Implements cli/terminal/when.h. Local times go through mktime(), so a day on which the clock is
- * changed has its own length. */
+/* Implements cli/terminal/when.h. Local times go through mktime(), so days on which the clock
+ * changes have their real length. */
 #include "cli/terminal/when.h"
 
 #include <ctype.h>
@@ -14,7 +14,7 @@
 #define DAY ((int64_t)24 * 3600)
 enum { SPAN_MAX_DIGITS = 6 };
 
-/* "36h" */
+/* A span such as "36h", in seconds. */
 static bool parse_span(const char *text, int64_t *ret)
 {
         static const struct {
@@ -33,7 +33,8 @@ static bool parse_span(const char *text, int64_t *ret)
         return false;
 }
 
-/* All of the text has to be of this form, and has to exist: strptime() takes 31 February. */
+/* The whole text has to match the form, and the date has to exist: strptime() accepts 31 February.
+ */
 static bool parse_form(const char *text, const char *form, struct tm *tm)
 {
         const char *end = strptime(text, form, tm);
@@ -59,7 +60,7 @@ static bool parse_calendar(const char *text, int64_t *ret)
         return false;
 }
 
-/* "18:00": today's, or that of the day before or after. */
+/* "18:00": today's, or that of yesterday or tomorrow, as the direction requires. */
 static bool parse_time_of_day(const char *text, int64_t now, enum when_direction direction,
                               int64_t *ret)
 {
@@ -97,8 +98,7 @@ int when_parse(const char *text, int64_t now, enum when_direction direction, int
                 return 0;
         _cleanup_free_ char *shown = str_one_line(text, 60);
         return error_set(err, ERROR_CONFIG,
-                         "'%s' is no moment: expected a span (90m, 36h, 7d, 2w), a time (18:00), a "
-                         "day (2026-02-01) or both "
-                         "(\"2026-02-01 18:00\")",
+                         "'%s' is not a time: expected a span (90m, 36h, 7d, 2w), a time (18:00), "
+                         "a day (2026-02-01) or both (\"2026-02-01 18:00\")",
                          shown);
 }

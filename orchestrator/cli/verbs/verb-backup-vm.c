@@ -1,4 +1,4 @@
-/* `orch backup vm`: single VMs, whether they are due or not. */
+/* `orch backup vm`: backs up single VMs, whether they are due or not. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/client/client.h"
@@ -12,14 +12,14 @@
 static const struct option_spec options[] = {
         { .name = "level",
           .value = "LEVEL",
-          .help = "full, incremental or differential, instead of what the inventory says" },
+          .help = "full, incremental or differential, instead of the inventory's level" },
         { .name = "method",
           .value = "METHOD",
-          .help = "quiesce, snapshot, suspend or shutdown, instead of what the inventory says" },
-        { .name = "if-due", .help = "only those that are due" },
-        { .name = "no-wait", .help = "queue the jobs and end" },
+          .help = "quiesce, snapshot, suspend or shutdown, instead of the inventory's method" },
+        { .name = "if-due", .help = "skip those that are not due" },
+        { .name = "no-wait", .help = "queue the jobs and exit" },
         { .name = "accept-new-uuid",
-          .help = "back up a VM that was made anew under its old name, and pin its new UUID" },
+          .help = "accept a VM that was re-created under its old name, and pin its new UUID" },
         FOLLOW_OPTIONS,
         { 0 },
 };
@@ -29,10 +29,9 @@ const struct verb_manual manual_backup_vm = {
         .min_words = 1,
         .max_words = SIZE_MAX,
         .options = options,
-        .text = "Backs up these VMs now and waits for the end. A NAME may be a glob such as "
-                "'prod-*'. While a cycle runs, they "
-                "come\n"
-                "behind the job that is running and before all that wait.",
+        .text = "Backs up these VMs now and waits until they are done. A NAME may be a glob such "
+                "as 'prod-*'. While a cycle is running, they are queued behind the running job and "
+                "before all other queued jobs.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
                  MANUAL_EXIT(STATUS_INTERRUPTED),
@@ -45,7 +44,7 @@ static void set_choice(const struct cli *cli, json_t *body, const char *option)
         json_object_set_new(body, option, value ? json_string(value) : json_null());
 }
 
-/* Words are checked here too, so that a slip is told before anything is asked. */
+/* The daemon checks the words too; checking here reports a typing error before it is called. */
 static int check_choices(const struct cli *cli, struct error **err)
 {
         enum vm_level level;
@@ -93,7 +92,7 @@ static int show_queued(const struct cli *cli, const json_t *answer)
                 written = written && output_line(line);
         }
         if (i == 0)
-                written = output_line("nothing to do: none of them is due");
+                written = output_line("nothing to do: none of these VMs is due");
         return cli_printed(written);
 }
 

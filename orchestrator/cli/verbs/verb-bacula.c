@@ -1,5 +1,5 @@
-/* `orch bacula config`: the Director's resources, printed or compared with a file. Needs neither
- * daemon nor Bacula. */
+/* `orch bacula config`: prints the Director's resources, or compares a file with them. It needs
+ * neither daemon nor Bacula. */
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,38 +16,38 @@
 static const struct option_spec options[] = {
         { .name = "cycle", .help = "one job `orch-run` for the whole cycle (the default)" },
         { .name = "split",
-          .help = "one job `backup-vm-NAME` for each VM, which fails and is run again alone" },
+          .help = "one job `backup-vm-NAME` for each VM, which can fail and be repeated alone" },
         { .name = "command",
           .value = "COMMAND",
-          .help = "what the jobs call (default: orch); 'podman exec orch orch', say" },
+          .help = "the command that the jobs call, such as 'podman exec orch orch' (default: "
+                  "orch)" },
         { .name = "alert-command",
           .value = "COMMAND",
-          .help = "what tells of a failed job (default: as --command): one that works where the "
-                  "container is gone" },
+          .help = "the command that reports a failed job; it should work without the container "
+                  "(default: COMMAND of --command)" },
         { .name = "console",
           .value = "FILE",
-          .help = "bconsole's configuration as COMMAND sees it: a cancel in bconsole then ends the "
-                  "backups" },
+          .help = "bconsole's configuration, as COMMAND sees it; a cancel in bconsole then cancels "
+                  "the backups" },
         { .name = "catalog",
           .value = "NAME",
           .help = "the Director's Catalog resource (default: MyCatalog)" },
         { .name = "check",
           .value = "FILE",
-          .help = "compare with FILE: 0 if it is the same, 1 if not, and say what differs" },
+          .help = "compare FILE instead: exit with 0 if it is up to date; print the differences "
+                  "and exit with 1 if not" },
         { 0 },
 };
 
 const struct verb_manual manual_bacula_config = {
         .arguments = "",
         .options = options,
-        .text = "Prints resources of Bacula's Director, made from vm-list.yaml and cycle.start: "
-                "Admin jobs that call orch, their\n"
-                "schedules, and what else Bacula wants. The same files give the same text, so that "
-                "--check tells whether a file\n"
-                "has to be written anew. The text itself says how to install it.",
+        .text = "Prints resources for Bacula's Director, generated from vm-list.yaml and "
+                "cycle.start: Admin jobs that call orch, their schedules, and the other resources "
+                "that Bacula requires. The same input gives the same text, so --check can decide "
+                "whether a file is out of date. Comments in the text explain how to install it.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED),
-        .example = "orch bacula config --split --command 'podman exec orch orch' > "
-                   "/etc/bacula/orch.conf",
+        .example = "orch bacula config --split --command 'podman exec orch orch' >orch.conf",
 };
 
 enum { FILE_MAX_BYTES = 4 << 20 };
@@ -76,16 +76,16 @@ static int print_comparison(const struct cli *cli, const char *path, char *const
         } else {
                 for (size_t i = 0; differences && differences[i]; i++)
                         written = written && output_line(differences[i]);
-                _cleanup_free_ char *verdict = xasprintf("%s %s", path,
-                                                         differences ? "has to be made anew"
-                                                                     : "is what would be made now");
+                _cleanup_free_ char *verdict = xasprintf(
+                        "%s %s", path,
+                        differences ? "is out of date: generate it again" : "is up to date");
                 written = written && output_line(verdict);
         }
         int printed = cli_printed(written);
         return status ? status : printed;
 }
 
-/* A file that is not there is one that has to be made. */
+/* A missing file counts as out of date. */
 static int check(const struct cli *cli, const char *path, const char *wanted, struct error **err)
 {
         if (access(path, F_OK) < 0 && errno == ENOENT)

@@ -1,5 +1,5 @@
-/* `orch cancel`: asks a job, or all that a job of Bacula started, to stop. They undo what they did
- * first, so that they end a little later. */
+/* `orch cancel`: asks a job, or all jobs that a Bacula job started, to stop. They roll back first,
+ * so they end a little later. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -13,11 +13,10 @@
 static const struct option_spec options[] = {
         { .name = "bacula-job",
           .value = "ID",
-          .help = "what this job of Bacula started or follows, instead of a JOB" },
+          .help = "cancel the jobs that this Bacula job started or follows, instead of a JOB" },
         { .name = "bacula-status",
           .value = "STATUS",
-          .help = "that job's status (%e): nothing is done unless it says that the job was "
-                  "cancelled" },
+          .help = "status of that Bacula job (%e); unless it means cancelled, nothing is done" },
         { 0 },
 };
 
@@ -25,12 +24,10 @@ const struct verb_manual manual_cancel = {
         .arguments = "[JOB|VM]",
         .max_words = 1,
         .options = options,
-        .text = "Stops a job, running or queued, that is named by its id or by its VM. A running "
-                "one undoes what it did first: "
-                "its\n"
-                "VM ends on its original disks. The other jobs of a cycle go on; with "
-                "--bacula-job, all that this job of Bacula\n"
-                "started end.",
+        .text = "Cancels a running or queued job, which is named by its id or by its VM. A running "
+                "job rolls back first: its VM ends on its original disks. The other jobs of a "
+                "cycle continue. With --bacula-job, all jobs that this Bacula job started are "
+                "cancelled.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch cancel 20261120-3f9a",
 };
@@ -45,8 +42,9 @@ static int cancel_job(const struct cli *cli, const char *job, struct error **err
         if (!answer)
                 return status;
         const char *id = *value_text(answer, "job") ? value_text(answer, "job") : job;
-        _cleanup_free_ char *line = xasprintf("job %s is %s; `orch log %s -f` shows how it ends",
-                                              id, value_text(answer, "state"), id);
+        _cleanup_free_ char *line =
+                xasprintf("job %s is %s; `orch log %s -f` follows it to its end", id,
+                          value_text(answer, "state"), id);
         return cli_printed(output_line(line));
 }
 
@@ -60,8 +58,8 @@ static int cancel_bacula_job(const struct cli *cli, const char *bacula_job, stru
         _cleanup_json_ json_t *answer = NULL;
         int status = cli_call(cli, "/v1/cancel", body, &answer, err);
         if (status == STATUS_USAGE && *err && bacula_status) {
-                /* What is asked of a script behind a job: most often all has ended already. (An
-                 * orch.yaml that is not valid sets no error.) */
+                /* A script after a Bacula job calls this, and usually its jobs have ended already.
+                 * That is no failure. (An orch.yaml that is not valid sets no error.) */
                 *err = error_free(*err);
                 return STATUS_OK;
         }
@@ -69,7 +67,7 @@ static int cancel_bacula_job(const struct cli *cli, const char *bacula_job, stru
                 return status;
         _cleanup_free_ char *jobs = format_count(value_integer(answer, "jobs", 0), "job");
         _cleanup_free_ char *line =
-                xasprintf("%s of Bacula's job %s %s; `orch status` shows how it ends", jobs,
+                xasprintf("%s of Bacula's job %s %s; `orch status` shows their state", jobs,
                           bacula_job, value_text(answer, "state"));
         return cli_printed(output_line(line));
 }
@@ -81,8 +79,8 @@ int verb_cancel(const struct cli *cli, struct error **err)
         if (one_job == !!bacula_job ||
             (options_has(cli->options, "bacula-status") && !bacula_job)) {
                 error_set(err, ERROR_CONFIG,
-                          "orch cancel: expected a JOB, or --bacula-job ID (and then, maybe, "
-                          "--bacula-status)");
+                          "orch cancel: expected a JOB, or --bacula-job ID, optionally with "
+                          "--bacula-status");
                 return STATUS_USAGE;
         }
         return one_job ? cancel_job(cli, cli->options->words[0], err)

@@ -1,5 +1,5 @@
-/* `orch catalog rebuild|backup`: the index on the share, without a daemon. The repository's lock is
- * held meanwhile, so that they are refused while a daemon runs: it is the only writer of the
+/* `orch catalog rebuild|backup`: the catalog on the share, without a daemon. They hold the
+ * repository's lock and so are refused while a daemon runs: the daemon is the only writer of the
  * catalog. */
 #include "base/clock.h"
 #include "base/fs.h"
@@ -17,12 +17,9 @@
 
 const struct verb_manual manual_catalog_rebuild = {
         .arguments = "",
-        .text = "Makes the catalog agree with the points on the share; makes it anew where it is "
-                "lost or damaged (the damaged file "
-                "is\n"
-                "set aside). Jobs that made no point come back from what metadata/failed on the "
-                "share keeps of them.\n"
-                "The daemon has to be stopped.",
+        .text = "Makes the catalog agree with the points on the share. A missing or damaged "
+                "catalog is created again; the damaged file is set aside. Failed jobs, which made "
+                "no point, are restored from metadata/failed on the share. Stop the daemon first.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch catalog rebuild",
 };
@@ -31,14 +28,14 @@ const struct verb_manual manual_catalog_backup = {
         .arguments = "FILE",
         .min_words = 1,
         .max_words = 1,
-        .text = "Writes a consistent copy of the catalog to FILE, which must not exist. The daemon "
-                "has to be stopped.",
+        .text = "Writes a consistent copy of the catalog to FILE, which must not exist. Stop the "
+                "daemon first.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch catalog backup /root/backup-catalog.db",
 };
 
-/* Opens the repository and takes its lock, which lasts as long as the object. NULL with an error
- * otherwise. */
+/* Opens the repository and takes its lock, which is held until the object is freed. NULL with an
+ * error. */
 static struct repository *open_locked(const struct settings *settings, struct error **err)
 {
         _cleanup_(repository_freep) struct repository *repository =
@@ -68,8 +65,8 @@ static int print_rebuilt(const struct cli *cli, bool made_new, size_t n_points, 
         }
         _cleanup_free_ char *points = format_count((int64_t)n_points, "point");
         _cleanup_free_ char *line =
-                xasprintf("the catalog%s holds the %s of the share: %zu added, %zu removed",
-                          made_new ? ", made anew," : "", points, added, removed);
+                xasprintf("the catalog%s has the %s of the share: %zu added, %zu removed",
+                          made_new ? " was created again and" : "", points, added, removed);
         return cli_printed(output_line(line));
 }
 
@@ -91,7 +88,7 @@ int verb_catalog_rebuild(const struct cli *cli, struct error **err)
         size_t added = 0;
         size_t removed = 0;
         if (catalog && catalog_set_aside(catalog))
-                log_warning("the catalog was corrupt: it is set aside as %s",
+                log_warning("the catalog was corrupt and is set aside as %s",
                             catalog_set_aside(catalog));
         if (!catalog || catalog_add_failures(catalog, &failures, &added, err) < 0 ||
             catalog_reconcile(catalog, &points, &added, &removed, err) < 0)

@@ -1,4 +1,4 @@
-/* `orch check`: the checks before a backup, alone. */
+/* `orch check`: runs only the checks that precede a backup. */
 #include "cli/client/client.h"
 #include "cli/client/follow.h"
 #include "cli/verbs/verbs.h"
@@ -13,10 +13,8 @@ const struct verb_manual manual_check = {
         .arguments = "[VM…]",
         .max_words = SIZE_MAX,
         .options = options,
-        .text = "Makes the checks that come before a backup, for these VMs or for all, and changes "
-                "nothing. It does not wait "
-                "behind\n"
-                "backups.",
+        .text = "Runs the checks that precede a backup, for these VMs or for all, and changes "
+                "nothing. It does not wait for running backups.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
                  MANUAL_EXIT(STATUS_INTERRUPTED),

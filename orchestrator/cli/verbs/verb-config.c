@@ -1,6 +1,6 @@
-/* `orch config check`: everything that is wrong with orch.yaml and the vm-list.yaml that it names,
- * in one go; and whether the files that they speak of are there and kept from others' eyes
- * (warnings: the daemon may run on another host). */
+/* `orch config check`: reports all mistakes in orch.yaml and in the vm-list.yaml that it names. It
+ * also checks that the files that they name exist and are not readable by others; these are
+ * warnings, because the daemon may run on another host. */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -28,11 +28,10 @@ static const struct option_spec options[] = {
 const struct verb_manual manual_config_check = {
         .arguments = "",
         .options = options,
-        .text = "Checks orch.yaml, the vm-list.yaml that it names, the profiles of appliances that "
-                "this names, that the key and\n"
-                "the known hosts are where they say, and that secrets.conf can be read. Every "
-                "mistake is printed as\n"
-                "FILE:LINE:COLUMN: what was found, what was expected, the nearest valid key.",
+        .text = "Checks orch.yaml, the vm-list.yaml that it names, and the appliance profiles that "
+                "this names; that the SSH key and the known hosts exist; and that secrets.conf can "
+                "be read. Each mistake is printed as FILE:LINE:COLUMN with what was found, what "
+                "was expected, and the nearest valid key.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED),
         .example = "orch config check --config ./orch.yaml",
 };
@@ -49,8 +48,8 @@ static void check_key(const char *path, const char *config, struct problems *pro
         } else if (st.st_mode & 0077) {
                 problems_add_warning(
                         problems, config, 0, 0,
-                        "ssh.key %s can be read by others (mode %04o); `chmod 600 %s` mends that",
-                        path, (unsigned)(st.st_mode & 07777), path);
+                        "ssh.key %s can be read by others (mode %04o); run `chmod 600 %s`", path,
+                        (unsigned)(st.st_mode & 07777), path);
         } else if (access(path, R_OK) < 0) {
                 problems_add_warning(problems, config, 0, 0, "ssh.key %s: %s", path,
                                      strerror(errno));
@@ -62,11 +61,11 @@ static void check_files(const struct settings *settings, const char *config,
 {
         check_key(settings->ssh.key, config, problems);
         if (access(settings->ssh.known_hosts, R_OK) < 0)
-                problems_add_warning(problems, config, 0, 0,
-                                     "ssh.known_hosts %s: %s; no hypervisor can be reached until "
-                                     "it holds their host keys (`orch "
-                                     "hypervisor enroll NAME` enters one)",
-                                     settings->ssh.known_hosts, strerror(errno));
+                problems_add_warning(
+                        problems, config, 0, 0,
+                        "ssh.known_hosts %s: %s; no hypervisor can be reached until its host key "
+                        "is in this file (`orch hypervisor enroll NAME` adds it)",
+                        settings->ssh.known_hosts, strerror(errno));
         _cleanup_error_ struct error *error = NULL;
         _cleanup_(secrets_freep) struct secrets *secrets =
                 secrets_load(settings->directory, &error);
@@ -84,8 +83,8 @@ static void check_profiles(const struct inventory *inventory, struct problems *p
         }
 }
 
-/* With an orch.yaml that is not valid, the inventory is looked for where it is by default, so that
- * its mistakes are told too. */
+/* If orch.yaml is not valid, this uses the default path of the inventory, so that its mistakes are
+ * reported too. */
 static struct inventory *load_inventory(const struct settings *settings, const char *config,
                                         struct problems *problems)
 {

@@ -1,11 +1,11 @@
-/* `orch daemon`: the daemon itself, in the foreground. */
+/* `orch daemon`: runs the daemon in the foreground. */
 #include "cli/verbs/verbs.h"
 #include "daemon/daemon.h"
 
 const struct verb_manual manual_daemon = {
         .arguments = "",
-        .text = "Runs the daemon in the foreground, for a container or systemd, until SIGTERM. "
-                "SIGHUP reads the inventory again.",
+        .text = "Runs the daemon in the foreground, for a container or systemd, until SIGTERM. On "
+                "SIGHUP it reads the inventory again.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch daemon --config /etc/orch/orch.yaml",
 };

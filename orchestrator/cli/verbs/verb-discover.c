@@ -1,5 +1,5 @@
-/* `orch discover`: what no list protects. A job for each hypervisor tells its domains; what is
- * missing on either side is found here. */
+/* `orch discover`: finds domains that the inventory does not protect. A job for each hypervisor
+ * reports its domains; they are compared with the inventory here, in both directions. */
 #include <signal.h>
 
 #include "base/memory.h"
@@ -12,20 +12,19 @@
 #include "schema/json/json-fields.h"
 
 static const struct option_spec options[] = {
-        { .name = "all", .help = "also the domains that are in the list" },
+        { .name = "all", .help = "list protected domains too" },
         { .name = "strict",
-          .help = "exit status 1 when a domain is not in the list, or a VM of the list is "
-                  "nowhere" },
+          .help = "exit with 1 if a domain is not in the inventory, or a VM of the inventory is on "
+                  "no hypervisor" },
         { 0 },
 };
 
 const struct verb_manual manual_discover = {
         .arguments = "",
         .options = options,
-        .text = "Asks every hypervisor for its domains and tells which of them are in no VM's "
-                "entry of the inventory: nobody backs "
-                "them\n"
-                "up. And which VMs of the inventory are on no hypervisor.",
+        .text = "Asks every hypervisor for its domains and lists those that no VM of the inventory "
+                "matches, which means that nobody backs them up. It also lists the VMs of the "
+                "inventory that are on no hypervisor.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
                  MANUAL_EXIT(STATUS_INTERRUPTED),
@@ -33,7 +32,7 @@ const struct verb_manual manual_discover = {
 };
 
 struct discovery {
-        json_t *domains; /* as their events tell them, with the hypervisor */
+        json_t *domains; /* from their events, with the hypervisor added */
         json_t *silent;  /* hypervisors that could not be asked: name and error */
 };
 
@@ -55,7 +54,7 @@ static enum client_next on_line(const json_t *line, void *data)
         return CLIENT_GO_ON;
 }
 
-/* The VMs of the inventory that no hypervisor told of. */
+/* The VMs of the inventory that no hypervisor reported. */
 static json_t *find_missing(const json_t *schedule, const json_t *domains)
 {
         json_t *missing = json_array();
@@ -104,7 +103,7 @@ static bool show(const struct cli *cli, const struct discovery *discovery, const
         const json_t *silent;
         for (size_t i = 0; i < json_array_size(missing); i++) {
                 _cleanup_free_ char *line =
-                        xasprintf("%s is in the inventory, and on no hypervisor%s",
+                        xasprintf("%s is in the inventory, but on no hypervisor%s",
                                   json_string_value(json_array_get(missing, i)),
                                   json_array_size(discovery->silent) ? " that answered" : "");
                 written = written && output_line(line);
@@ -120,7 +119,7 @@ static bool show(const struct cli *cli, const struct discovery *discovery, const
         size_t n_silent = json_array_size(discovery->silent);
         _cleanup_free_ char *silent_hosts = format_count((int64_t)n_silent, "hypervisor");
         _cleanup_free_ char *rest =
-                n_silent ? xasprintf("; those of %s are not known", silent_hosts) : xstrdup("");
+                n_silent ? xasprintf("; the domains of %s are unknown", silent_hosts) : xstrdup("");
         _cleanup_free_ char *verdict =
                 unprotected ? xasprintf("%s, %zu of them not protected%s", count, unprotected, rest)
                             : xasprintf("%s, all protected%s", count, rest);

@@ -1,5 +1,5 @@
-/* `orch hypervisor enroll`: a hypervisor's host key is looked at, shown, and entered into
- * known_hosts when somebody says that it is the right one. */
+/* `orch hypervisor enroll`: reads a hypervisor's host key, shows it, and adds it to known_hosts
+ * once the operator has confirmed it. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/terminal/output.h"
@@ -13,9 +13,9 @@ enum { LOOK_TIMEOUT_MS = 15000 };
 static const struct option_spec options[] = {
         { .name = "fingerprint",
           .value = "SHA256:…",
-          .help = "enter the key only if it is this one; nobody is asked then" },
+          .help = "add the key only if it has this fingerprint; ask nothing" },
         { .name = "yes",
-          .help = "ask nobody; only with --fingerprint, because a key that nobody compared proves "
+          .help = "ask nothing; only with --fingerprint, because an unverified key proves "
                   "nothing" },
         { 0 },
 };
@@ -26,13 +26,9 @@ const struct verb_manual manual_hypervisor_enroll = {
         .max_words = 1,
         .options = options,
         .text = "Connects to a hypervisor of the inventory, shows the fingerprint of its host key, "
-                "and enters the key into the "
-                "file that\n"
-                "ssh.known_hosts names, once you say that it is the one that `ssh-keygen -l -f "
-                "/etc/ssh/ssh_host_ed25519_key.pub` "
-                "shows on\n"
-                "the hypervisor's own console. A key that contradicts the file is refused. Nothing "
-                "is sent to the hypervisor.",
+                "and adds the key to the file of ssh.known_hosts once you confirm it. Compare it "
+                "with `ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub` on the hypervisor's own "
+                "console. A key that contradicts the file is refused. orch does not log in.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED) |
                  MANUAL_EXIT(STATUS_CANCELLED),
         .example = "orch hypervisor enroll hypervisor-01",
@@ -49,11 +45,11 @@ static int tell(const struct cli *cli, const char *name, const struct ssh_host_k
         }
         _cleanup_free_ char *line =
                 xasprintf("%s: the %s key %s %s", name, key->type, key->fingerprint,
-                          entered ? "is entered" : "is known already");
+                          entered ? "was added" : "is known already");
         return cli_printed(output_line(line));
 }
 
-/* STATUS_OK: the key is the right one, as far as somebody can tell. */
+/* Returns STATUS_OK if the operator, or --fingerprint, confirms the key. */
 static int confirm(const struct cli *cli, const char *name, const struct ssh_host_key *key,
                    struct error **err)
 {
@@ -62,21 +58,21 @@ static int confirm(const struct cli *cli, const char *name, const struct ssh_hos
                 return STATUS_OK;
         if (wanted) {
                 error_set(err, ERROR_REFUSED,
-                          "%s shows the %s key %s, not %s: nothing was entered. Somebody may be in "
-                          "between",
+                          "%s shows the %s key %s, not %s: nothing was added. The connection may "
+                          "be intercepted",
                           name, key->type, key->fingerprint, wanted);
                 return STATUS_REFUSED;
         }
         if (!cli->can_ask) {
                 error_set(err, ERROR_REFUSED,
-                          "%s shows the %s key %s. Compare it on its console, then give it with "
-                          "--fingerprint",
+                          "%s shows the %s key %s. Compare it on the hypervisor's console, then "
+                          "pass it with --fingerprint",
                           name, key->type, key->fingerprint);
                 return STATUS_REFUSED;
         }
         _cleanup_free_ char *question =
-                xasprintf("%s shows the %s key %s. Is it the one that its console shows?", name,
-                          key->type, key->fingerprint);
+                xasprintf("%s shows the %s key %s. Does the hypervisor's console show the same?",
+                          name, key->type, key->fingerprint);
         return cli_ask(question) ? STATUS_OK : STATUS_CANCELLED;
 }
 
@@ -108,8 +104,7 @@ int verb_hypervisor_enroll(const struct cli *cli, struct error **err)
         const char *name = cli->options->words[0];
         if (options_has(cli->options, "yes") && !options_get(cli->options, "fingerprint")) {
                 error_set(err, ERROR_CONFIG,
-                          "--yes needs --fingerprint: a host key that nobody compared is not "
-                          "entered");
+                          "--yes needs --fingerprint: an unverified host key is not added");
                 return STATUS_USAGE;
         }
         _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);

@@ -1,5 +1,6 @@
-/* `orch files ls|get`: single files and folders out of a point, read from the share itself. Nothing
- * is written to the share. */
+/* `orch files ls|get`: lists and copies single files and folders of a point, read from the share
+ * itself. Nothing is written to the share but a lease, which keeps the point from being pruned
+ * meanwhile. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -22,23 +23,19 @@
 
 enum { OPEN_TIMEOUT_MS = 10 * 60 * 1000, MOST_LIST_BYTES = 256 * 1024 * 1024 };
 
-#define WHICH_OPTIONS                                                                        \
-        { .name = "disk",                                                                    \
-          .value = "DISK",                                                                   \
-          .help = "look into this disk of the VM: vda, or vda:2 for its second partition" }, \
-        {                                                                                    \
-                .name = "device", .value = "DEVICE",                                         \
-                .help = "look into this logical volume: /dev/VG/LV"                          \
+#define WHICH_OPTIONS                                                                              \
+        { .name = "disk",                                                                          \
+          .value = "DISK",                                                                         \
+          .help = "use this disk of the VM: vda, or vda:2 for its second partition" },             \
+        {                                                                                          \
+                .name = "device", .value = "DEVICE", .help = "use this logical volume: /dev/VG/LV" \
         }
 
-#define WHICH_TEXT                                                                             \
-        "PATH is as the guest has it: its operating system is found and mounted by its own "   \
-        "fstab. Where the disks hold none, "                                                   \
-        "their\n"                                                                              \
-        "only file system is shown, or --disk or --device names one. Nothing on the share is " \
-        "changed; increments are read "                                                        \
-        "through\n"                                                                            \
-        "the points that they are based on."
+#define WHICH_TEXT                                                                                 \
+        "PATH is a path in the guest: its operating system is detected and mounted as its fstab "  \
+        "says. If the disks hold no operating system, their only file system is used, or the one " \
+        "that --disk or --device names. The point is not changed. An increment is read through "   \
+        "its backing chain."
 
 static const struct option_spec ls_options[] = { WHICH_OPTIONS, { 0 } };
 
@@ -48,8 +45,8 @@ const struct verb_manual manual_files_ls = {
         .max_words = 3,
         .options = ls_options,
         .text = "Lists a folder inside a restore point, or shows one file: mode, owner, size, "
-                "time, where a symbolic link "
-                "leads.\n" WHICH_TEXT "\nWhat is not printable in a name is shown as \\n, \\xHH.",
+                "time, and the target of a symbolic link. Unprintable characters in names are "
+                "shown as \\n, \\xHH.\n\n" WHICH_TEXT,
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED) |
                  MANUAL_EXIT(STATUS_CANCELLED),
         .example = "orch files ls prod-db-01 latest /etc",
@@ -57,8 +54,8 @@ const struct verb_manual manual_files_ls = {
 
 static const struct option_spec get_options[] = {
         WHICH_OPTIONS,
-        { .name = "force", .help = "replace what is there already" },
-        { .name = "privileged", .help = "also device nodes, set-user-ID bits, capabilities" },
+        { .name = "force", .help = "replace an existing file or folder" },
+        { .name = "privileged", .help = "keep device nodes, set-user-ID bits and capabilities" },
         { .name = "tar", .help = "write a tar archive to standard output instead" },
         { 0 },
 };
@@ -69,12 +66,9 @@ const struct verb_manual manual_files_get = {
         .max_words = 4,
         .options = get_options,
         .text = "Copies a file, or a folder with all below it, out of a restore point into FOLDER "
-                "(default: the current one), "
-                "under its\n"
-                "own name. Owners (as numbers), modes, times, symbolic and hard links, holes, "
-                "access lists and user attributes are "
-                "kept.\n"
-                "What fails leaves nothing.\n" WHICH_TEXT,
+                "(default: the current one), under its own name. It keeps owners (as numbers), "
+                "modes, times, symbolic and hard links, holes, access lists and user attributes. A "
+                "failed copy leaves nothing.\n\n" WHICH_TEXT,
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED) |
                  MANUAL_EXIT(STATUS_CANCELLED),
         .example = "orch files get prod-db-01 latest /etc/postgresql /tmp",
@@ -92,7 +86,7 @@ static bool was_interrupted(void *data _unused_)
         return interrupted;
 }
 
-/* Ctrl-C ends the appliance and leaves nothing behind. */
+/* Ctrl-C ends the appliance and leaves no files. */
 static void watch_signals(void)
 {
         struct sigaction action = { .sa_handler = on_signal };
@@ -108,7 +102,7 @@ static void warn_of(char *const *warnings)
                 log_warning("%s", warnings[i]);
 }
 
-/* The images of a point, as they were found on the share. */
+/* The images of a point on the share. */
 struct images {
         struct guest_image *items;
         size_t count;
@@ -127,7 +121,7 @@ static int find_images(const struct share_points *points, const struct point *po
         if (point->problem)
                 log_warning("%s is damaged: %s", point->path, point->problem);
         if (!point->metadata || point->metadata->n_disks == 0)
-                return error_set(err, ERROR_CORRUPT, "%s holds no disk that could be looked into",
+                return error_set(err, ERROR_CORRUPT, "%s has no disk that can be read",
                                  point->path);
         images->items = xcalloc(point->metadata->n_disks, sizeof *images->items);
         for (size_t i = 0; i < point->metadata->n_disks; i++) {
@@ -141,7 +135,7 @@ static int find_images(const struct share_points *points, const struct point *po
         return 0;
 }
 
-/* What is held while files are read: the images' points are not pruned meanwhile. */
+/* What is held while files are read. The lease keeps the images' points from being pruned. */
 struct reading {
         struct share_points points;
         struct lease *lease;
@@ -155,7 +149,7 @@ static void reading_done(struct reading *reading)
         share_points_done(&reading->points);
 }
 
-/* A share that is read-only for this machine, or full, can be read without one. */
+/* Takes the lease. A share that is read-only for this machine, or full, is read without one. */
 static int take_lease(struct reading *reading, const struct point *point, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
@@ -168,11 +162,11 @@ static int take_lease(struct reading *reading, const struct point *point, struct
                 return 0;
         if (!lease_cannot_be_written(error))
                 return error_propagate(err, TAKE_PTR(error));
-        log_warning("the point is not kept from being pruned while it is read: %s", error->message);
+        log_warning("the point is not protected from pruning while it is read: %s", error->message);
         return 0;
 }
 
-/* Finds the point and boots on it. */
+/* Finds the point and starts the appliance on its images. */
 static int start_reading(const struct cli *cli, enum guest_files_action action,
                          struct reading *reading, struct error **err)
 {
@@ -181,7 +175,7 @@ static int start_reading(const struct cli *cli, enum guest_files_action action,
                 return -1;
         _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);
         if (!settings)
-                return error_set(err, ERROR_CONFIG, "no point was looked into");
+                return error_set(err, ERROR_CONFIG, "no point was read");
         _cleanup_(images_done) struct images images = { 0 };
         if (share_points_read(settings, &reading->points, err) < 0)
                 return -1;
@@ -215,7 +209,7 @@ static json_t *read_list(struct guest_files *files, struct error **err)
         ssize_t n;
         while ((n = guest_files_read(files, chunk, sizeof chunk, err)) > 0) {
                 if (text.length > MOST_LIST_BYTES) {
-                        error_set(err, ERROR_CORRUPT, "the list is longer than any folder's");
+                        error_set(err, ERROR_CORRUPT, "the list is too long for any folder");
                         return NULL;
                 }
                 strbuf_append(&text, chunk, (size_t)n);
@@ -226,13 +220,13 @@ static json_t *read_list(struct guest_files *files, struct error **err)
         if (!json_is_array(list)) {
                 json_decref(list);
                 error_set(err, ERROR_CORRUPT,
-                          "the list that came out of the disk images is not one");
+                          "the disk images returned something that is not a list");
                 return NULL;
         }
         return list;
 }
 
-/* "drwxr-xr-t" */
+/* The mode as `ls -l` prints it: "drwxr-xr-t". */
 static void mode_text(const json_t *entry, char text[11])
 {
         static const struct {
@@ -303,8 +297,8 @@ static ssize_t read_tar(void *data, void *buffer, size_t size, struct error **er
         return guest_files_read(data, buffer, size, err);
 }
 
-/* The last component of a path; NULL where that names no file by itself ("/", "..", "a/."). The
- * caller frees. */
+/* The last component of a path; NULL if it is not a file name ("/", "..", "a/."). The caller frees.
+ */
 static char *last_component(const char *path)
 {
         size_t end = strlen(path);
@@ -350,7 +344,7 @@ static int get_folder_or_file(const struct cli *cli, const struct unpack *unpack
         return tar ? STATUS_OK : print_got(cli, path, &result);
 }
 
-/* Before anything is started. */
+/* Checks the target before anything is started. */
 static int check_target(const struct cli *cli, const char *folder, const char *name,
                         struct error **err)
 {
@@ -358,16 +352,15 @@ static int check_target(const struct cli *cli, const char *folder, const char *n
         if (options_has(cli->options, "tar")) {
                 if (cli->options->n_words > 3 || cli->json || isatty(STDOUT_FILENO))
                         return error_set(err, ERROR_CONFIG,
-                                         "--tar writes an archive to standard output: it goes with "
-                                         "neither FOLDER nor --json, nor on to "
-                                         "a terminal");
+                                         "--tar writes an archive to standard output: it cannot be "
+                                         "combined with FOLDER or --json, or with a terminal");
                 return 0;
         }
         _cleanup_free_ char *path = path_join(folder, name);
         if (stat(folder, &st) < 0 || !S_ISDIR(st.st_mode))
-                return error_set(err, ERROR_CONFIG, "%s is no folder to write into", folder);
+                return error_set(err, ERROR_CONFIG, "%s is not a folder", folder);
         if (!options_has(cli->options, "force") && lstat(path, &st) == 0)
-                return error_set(err, ERROR_REFUSED, "%s is there already; --force replaces it",
+                return error_set(err, ERROR_REFUSED, "%s exists already; --force replaces it",
                                  path);
         return 0;
 }

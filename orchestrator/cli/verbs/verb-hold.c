@@ -1,4 +1,4 @@
-/* `orch hold` and `orch release`: a point that retention leaves alone. */
+/* `orch hold` and `orch release`: keep a point from being pruned, and end that. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/client/client.h"
@@ -8,7 +8,7 @@
 #include "schema/json/json-fields.h"
 
 static const struct option_spec hold_options[] = {
-        { .name = "reason", .value = "TEXT", .help = "why, for whoever wonders later" },
+        { .name = "reason", .value = "TEXT", .help = "the reason, for the next operator" },
         { 0 },
 };
 
@@ -17,10 +17,8 @@ const struct verb_manual manual_hold = {
         .min_words = 2,
         .max_words = 2,
         .options = hold_options,
-        .text = "Keeps a point, and what it builds on, from being pruned until it is released. "
-                "POINT is a name, the unique "
-                "beginning\n"
-                "of one, or latest.",
+        .text = "Keeps a point and its parents from being pruned until it is released. POINT is a "
+                "name, the unique beginning of a name, or latest.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch hold prod-db-01 latest --reason 'before the upgrade'",
@@ -30,7 +28,7 @@ const struct verb_manual manual_release = {
         .arguments = "VM POINT",
         .min_words = 2,
         .max_words = 2,
-        .text = "Ends a hold: retention decides about the point again.",
+        .text = "Ends a hold: retention applies to the point again.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch release prod-db-01 2026-02-01",
@@ -47,7 +45,7 @@ static int ask(const struct cli *cli, const char *verb, const json_t *body, stru
                 return status;
         _cleanup_free_ char *line =
                 xasprintf("%s %s is %s", value_text(answer, "vm"), value_text(answer, "point"),
-                          value_bool(answer, "held") ? "held" : "not held any more");
+                          value_bool(answer, "held") ? "held" : "no longer held");
         return cli_printed(output_line(line));
 }
 

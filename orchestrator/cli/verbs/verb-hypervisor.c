@@ -1,4 +1,5 @@
-/* `orch hypervisor list` and `orch hypervisor check`. */
+/* `orch hypervisor list` and `orch hypervisor check`: the state of the hypervisors, and a test of
+ * the connection to them. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/client/client.h"
@@ -11,7 +12,8 @@
 
 const struct verb_manual manual_hypervisor_list = {
         .arguments = "",
-        .text = "Lists the hypervisors of the inventory, with how the last contact went.",
+        .text = "Lists the hypervisors of the inventory, with the time and result of the last "
+                "contact.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON),
         .example = "orch hypervisor list",
 };
@@ -19,10 +21,9 @@ const struct verb_manual manual_hypervisor_list = {
 const struct verb_manual manual_hypervisor_check = {
         .arguments = "[NAME…]",
         .max_words = SIZE_MAX,
-        .text = "Tries each of these hypervisors, or all: its host key, the login, libvirt, the "
-                "tools that a backup needs there, "
-                "and\n"
-                "whether it sees the same share. Changes nothing.",
+        .text = "Checks these hypervisors, or all: the host key, the login, libvirt, the tools "
+                "that a backup needs, and whether the hypervisor sees the same share. It changes "
+                "nothing.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
                  MANUAL_EXIT(STATUS_INTERRUPTED),

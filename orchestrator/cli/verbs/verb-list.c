@@ -1,5 +1,5 @@
-/* `orch list`: restore points, asked of the daemon, or read from the share itself with
- * --standalone. Both give the same JSON, from which the same table is made. */
+/* `orch list`: lists restore points, from the daemon or, with --standalone, from the share itself.
+ * Both give the same JSON, from which the same table is made. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/client/client.h"
@@ -11,7 +11,7 @@
 #include "schema/json/json-fields.h"
 
 static const struct option_spec options[] = {
-        { .name = "failed", .help = "also jobs that made no point" },
+        { .name = "failed", .help = "list failed jobs too, which made no point" },
         { .name = "standalone", .help = "read the share itself; needs no daemon" },
         { 0 },
 };
@@ -62,7 +62,7 @@ static int read_share(const struct cli *cli, json_t **ret, struct error **err)
         return STATUS_OK;
 }
 
-/* Leaves only what one of the words means. */
+/* Keeps only the points of VMs that one of the arguments matches. */
 static void filter(json_t *points, const struct options *given)
 {
         for (size_t i = json_array_size(points); given->n_words && i-- > 0;) {

@@ -1,12 +1,12 @@
-/* `orch log`: the events of a job, past and (with -f) to come. Its exit status tells of the
- * reading, not of the job. */
+/* `orch log`: prints the events of a job, and with -f the new ones. Its exit status is that of
+ * reading the log, not that of the job. */
 #include "base/memory.h"
 #include "cli/client/client.h"
 #include "cli/client/follow.h"
 #include "cli/verbs/verbs.h"
 
 static const struct option_spec options[] = {
-        { .letter = 'f', .name = "follow", .help = "go on until the job ends" },
+        { .letter = 'f', .name = "follow", .help = "follow the job until it ends" },
         { 0 },
 };
 
@@ -15,8 +15,8 @@ const struct verb_manual manual_log = {
         .min_words = 1,
         .max_words = 1,
         .options = options,
-        .text = "Prints what a job did, or the newest job of a VM. Passed checks are shown with "
-                "-v.",
+        .text = "Prints the events of a job, or of the newest job of a VM. With -v it prints "
+                "passed checks too.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_INTERRUPTED),
         .example = "orch log prod-db-01 -f",
 };

@@ -1,5 +1,5 @@
-/* `orch notify test|failure`: a message to see whether the channels work; a message that a job of a
- * scheduler failed, with or without a daemon. */
+/* `orch notify test|failure`: sends a test message to the channels; reports a failed job of a
+ * scheduler, with or without a daemon. */
 #include <signal.h>
 #include <time.h>
 
@@ -20,34 +20,31 @@ enum { TRIES = 3, PAUSE_SECONDS = 3, PAUSE_MAX_SECONDS = 10, DAEMON_SILENCE_MS =
 const struct verb_manual manual_notify_test = {
         .arguments = "[CHANNEL]",
         .max_words = 1,
-        .text = "Has the daemon send a test message to a channel, or to all of them, and shows "
-                "whether it arrived. Ends with 1 "
-                "when one\n"
-                "did not.",
+        .text = "Asks the daemon to send a test message to a channel, or to all channels, and "
+                "prints whether it was delivered. The exit status is 1 if a channel failed.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch notify test slack-failure",
 };
 
 static const struct option_spec failure_options[] = {
-        { .name = "job", .value = "NAME", .help = "the scheduler's job (needed)" },
-        { .name = "text", .value = "TEXT", .help = "what is known of the failure (needed)" },
+        { .name = "job", .value = "NAME", .help = "name of the scheduler's job (required)" },
+        { .name = "text", .value = "TEXT", .help = "what is known about the failure (required)" },
         { .name = "bacula-job",
           .value = "ID",
-          .help = "its id in Bacula (%i): by it the daemon knows what it has told already" },
-        { .name = "direct", .help = "don't ask the daemon first" },
+          .help = "the job's id in Bacula (%i); the daemon uses it to recognise failures that it "
+                  "has reported already" },
+        { .name = "direct", .help = "send the message without asking the daemon first" },
         { 0 },
 };
 
 const struct verb_manual manual_notify_failure = {
         .arguments = "",
         .options = failure_options,
-        .text = "Tells the channels for failures that a job of a scheduler (Bacula) failed. A "
-                "daemon that answers decides whether "
-                "it has\n"
-                "told of that failure already, and else puts the message into its queue. Without "
-                "one it is sent from here: only\n"
-                "orch.yaml and the secrets are needed.",
+        .text = "Reports a failed job of a scheduler (Bacula) to the channels for failures. "
+                "If the daemon answers, it queues the message, unless it has reported this failure "
+                "already. If it does not answer, the message is sent from here, which needs only "
+                "orch.yaml and the secrets.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED),
         .example = "orch notify failure --job orch-run --text 'no answer from the daemon'",
 };
@@ -96,7 +93,7 @@ int verb_notify_test(const struct cli *cli, struct error **err)
         return all_ok ? cli_printed(written) : STATUS_JOB_FAILED;
 }
 
-/* True when the daemon has seen to it. */
+/* True if the daemon has queued the message, or has reported the failure before. */
 static bool leave_to_daemon(const struct cli *cli, const struct settings *settings, const char *job,
                             const char *text, int *ret_status)
 {
@@ -115,13 +112,13 @@ static bool leave_to_daemon(const struct cli *cli, const struct settings *settin
         bool queued = value_bool(answer, "queued");
         *ret_status =
                 cli_printed(cli->json ? output_json(answer)
-                                      : output_line(queued ? "the daemon has taken the message"
-                                                           : "the daemon has told of the failure "
+                                      : output_line(queued ? "the daemon has queued the message"
+                                                           : "the daemon has reported this failure "
                                                              "already; nothing more is sent"));
         return true;
 }
 
-/* A few tries: nobody is there who would try again. */
+/* Delivers with a few retries, because nothing else will retry this message. */
 static void deliver(const struct channel *channel, const struct notice *notice,
                     struct delivery *ret)
 {
@@ -175,10 +172,10 @@ static int send_directly(const struct cli *cli, const struct settings *settings,
         json_t *results = deliver_to_all(&channels, notice);
         json_object_set_new(answer, "channels", results);
         if (json_array_size(results) == 0) {
-                error_set(err, ERROR_CONFIG, "no channel takes failures%s%s",
+                error_set(err, ERROR_CONFIG, "no channel accepts failures%s%s",
                           channels.warnings ? ": " : "",
                           channels.warnings ? channels.warnings[0]
-                                            : "; give the secret SLACK_FAILURE_WEBHOOK, or "
+                                            : "; set the secret SLACK_FAILURE_WEBHOOK, or "
                                               "`notify:` in orch.yaml");
                 return STATUS_FROM_ERROR;
         }
@@ -194,13 +191,13 @@ int verb_notify_failure(const struct cli *cli, struct error **err)
         const char *job = options_get(cli->options, "job");
         const char *text = options_get(cli->options, "text");
         if (str_empty(job) || str_empty(text)) {
-                error_set(err, ERROR_CONFIG, "--job and --text are needed");
+                error_set(err, ERROR_CONFIG, "--job and --text are required");
                 return STATUS_USAGE;
         }
         _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);
         if (!settings)
                 return STATUS_USAGE;
-        /* A command may end without reading what it is given. */
+        /* A channel's command may end before it has read its input. */
         signal(SIGPIPE, SIG_IGN);
         int status = STATUS_OK;
         if (!options_has(cli->options, "direct") &&

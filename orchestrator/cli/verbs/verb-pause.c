@@ -1,4 +1,4 @@
-/* `orch pause` and `orch resume`: no new backups for a while. */
+/* `orch pause` and `orch resume`: stop new backups from starting, and end that. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -10,28 +10,25 @@
 static const struct option_spec pause_options[] = {
         { .name = "until",
           .value = "WHEN",
-          .help = "it ends by itself then: 2h, 18:00, \"2026-02-01 18:00\"" },
+          .help = "end the pause by itself: 2h, 18:00, \"2026-02-01 18:00\"" },
         { 0 },
 };
 
 const struct verb_manual manual_pause = {
         .arguments = "",
         .options = pause_options,
-        .text = "No backup begins any more, until then or until `orch resume`; a restart of the "
-                "daemon does not end it. What runs "
-                "goes\n"
-                "on, what waits waits, and `orch run` is refused with exit status 4. Checks, "
-                "recoveries, restores and "
-                "verifications\n"
-                "are not held up.",
+        .text = "No new backup starts until WHEN, or until `orch resume`; a restart of the daemon "
+                "does not end the pause. Running jobs continue, queued backups stay queued, and "
+                "`orch run` is refused with exit status 4. Checks, recoveries, restores and "
+                "verifications are not affected.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON),
         .example = "orch pause --until 18:00",
 };
 
 const struct verb_manual manual_resume = {
         .arguments = "",
-        .text = "Ends a pause. What waited begins; nothing else is made up for: `orch run` takes "
-                "what is due.",
+        .text = "Ends a pause. Queued jobs start; missed cycles are not replayed. Use `orch run` "
+                "to back up whatever is due.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON),
         .example = "orch resume",
 };
@@ -44,7 +41,7 @@ static int ask(const struct cli *cli, const char *path, const json_t *body, stru
                 return status;
         _cleanup_free_ char *until = value_local_time(answer, "until");
         _cleanup_free_ char *line =
-                !value_bool(answer, "paused") ? xstrdup("backups go on")
+                !value_bool(answer, "paused") ? xstrdup("backups are not paused")
                 : str_empty(until)
                         ? xstrdup("backups are paused until `orch resume`")
                         : xasprintf("backups are paused until %s, or `orch resume`", until);

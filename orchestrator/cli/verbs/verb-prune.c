@@ -1,5 +1,5 @@
-/* `orch prune`: retention by hand. What would go is shown with the reason for each point, and asked
- * for; only what was shown is removed. */
+/* `orch prune`: applies retention by hand. It shows the points that would be removed, with a reason
+ * for each, and asks; it removes only points that were shown. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/client/client.h"
@@ -12,8 +12,9 @@
 
 static const struct option_spec options[] = {
         { .name = "dry-run",
-          .help = "say what would be removed, what is kept, and why; remove nothing" },
-        { .name = "yes", .help = "remove without asking; needed where nobody can be asked" },
+          .help = "show which points would be removed or kept, and why; remove nothing" },
+        { .name = "yes",
+          .help = "remove without asking; required without a terminal and with --json" },
         { 0 },
 };
 
@@ -21,14 +22,11 @@ const struct verb_manual manual_prune = {
         .arguments = "[VM…]",
         .max_words = SIZE_MAX,
         .options = options,
-        .text = "Removes the points that no rule of the inventory keeps any more, of these VMs or "
-                "of all; a VM may be a glob. "
-                "Each\n"
-                "good backup does the same for its VM. Never removed are the newest good point, "
-                "one that is held or read, and what "
-                "a\n"
-                "kept point builds on. Points of VMs that left the inventory are told and stay: "
-                "remove their folders by hand.",
+        .text = "Removes the points that no retention rule of the inventory keeps, of these VMs or "
+                "of all. A VM may be a glob. Each good backup does the same for its VM.\n\nNever "
+                "removed are the newest good point, a point that is held or being read, and the "
+                "parents of a kept point. Points of VMs that left the inventory are listed but "
+                "stay: remove their folders by hand.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
                  MANUAL_EXIT(STATUS_INTERRUPTED),
@@ -43,7 +41,8 @@ static json_t *make_body(const struct cli *cli, bool dry_run)
         return body;
 }
 
-/* What goes; with `kept` also what stays. Adds "VM/POINT" of what goes to `going`. */
+/* The table of points to remove, and with `kept` also of those that stay. Adds "VM/POINT" of each
+ * point to remove to `going`. */
 static char *plan_table(const json_t *plan, bool kept, json_t *going, int64_t *bytes)
 {
         static const char *const headers[] = {
@@ -108,8 +107,8 @@ int verb_prune(const struct cli *cli, struct error **err)
         bool yes = options_has(cli->options, "yes");
         if (!dry_run && !yes && !cli->can_ask) {
                 error_set(err, ERROR_CONFIG,
-                          "orch prune removes points: without a terminal to ask on, and with "
-                          "--json, it needs --yes (or --dry-run)");
+                          "orch prune removes points: without a terminal, and with --json, it "
+                          "needs --yes or --dry-run");
                 return STATUS_USAGE;
         }
         _cleanup_client_ struct client *client = cli_connect(cli);

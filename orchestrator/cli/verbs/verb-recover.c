@@ -1,6 +1,6 @@
-/* `orch recover`: has the daemon look for what a crash left and undo it, or with --standalone
- * workers of this process's own, one after the other, while it holds the repository's lock. A word
- * may name a VM or a hypervisor: the inventory tells. */
+/* `orch recover`: finds the leftovers of a crash and cleans them up. The daemon does it, or with
+ * --standalone workers of this process, one at a time, while it holds the repository's lock. A word
+ * may name a VM or a hypervisor; the inventory decides which. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/client/client.h"
@@ -13,9 +13,10 @@
 #include "schema/json/json-fields.h"
 
 static const struct option_spec options[] = {
-        { .name = "dry-run", .help = "say what would be put right, and change nothing" },
+        { .name = "dry-run", .help = "report what would be repaired, and change nothing" },
         { .name = "standalone",
-          .help = "do it here; needs no daemon and no catalog, and no daemon may have the share" },
+          .help = "do it in this process, without daemon and catalog; no daemon may be using the "
+                  "share" },
         { 0 },
 };
 
@@ -23,15 +24,11 @@ const struct verb_manual manual_recover = {
         .arguments = "[VM|HYPERVISOR…]",
         .max_words = SIZE_MAX,
         .options = options,
-        .text = "Looks on the hypervisors for what a crash left (a frozen guest, an overlay, files "
-                "of orch's) and undoes it: for "
-                "these\n"
-                "VMs, for all VMs of these hypervisors, or for all.\n"
-                "\n"
-                "The daemon does this by itself when it starts. --standalone is for when there is "
-                "none: end what is left of its "
-                "workers\n"
-                "(`orch worker`) first.",
+        .text = "Looks on the hypervisors for leftovers of a crash (a frozen guest, an overlay, "
+                "orch's files) and cleans them up: for these VMs, for all VMs of these "
+                "hypervisors, or for all.\n\nThe daemon does this by itself when it starts. Use "
+                "--standalone if there is no daemon; end its remaining workers (`orch worker`) "
+                "first.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
                  MANUAL_EXIT(STATUS_INTERRUPTED),
@@ -79,7 +76,8 @@ struct alone {
         bool dry_run;
 };
 
-/* Which machine it is, and where: what the catalog pins, its newest point tells as well. */
+/* Sets the UUID and hypervisor of the VM. The catalog pins both; without a catalog its newest point
+ * has them too. */
 static int pin(struct standalone *standalone, struct job_request *request, struct error **err)
 {
         _cleanup_point_list_ struct point_list list = { 0 };
@@ -112,7 +110,8 @@ static int recover_each(const struct client_stream *stream, void *data, struct e
         return status;
 }
 
-/* A word that is none of the inventory's hypervisors is a VM, perhaps one that has left it. */
+/* The VMs to recover. A word that is not a hypervisor of the inventory is a VM, perhaps one that is
+ * no longer in the inventory. */
 static char **choose_vms(const struct inventory *inventory, const struct options *given)
 {
         char **vms = NULL;
@@ -141,7 +140,7 @@ static int recover_here(const struct cli *cli, const struct follow_options *foll
                 return STATUS_FROM_ERROR;
         _cleanup_strv_ char **vms = choose_vms(standalone_inventory(standalone), cli->options);
         if (!vms) {
-                error_set(err, ERROR_CONFIG, "the inventory %s has no VM that could be recovered",
+                error_set(err, ERROR_CONFIG, "the inventory %s has no VM to recover",
                           standalone_settings(standalone)->inventory);
                 return STATUS_USAGE;
         }

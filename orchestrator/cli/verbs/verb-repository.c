@@ -1,4 +1,4 @@
-/* `orch repository init|check|unlock`: the share itself, without a daemon. */
+/* `orch repository init|check|unlock`: actions on the share itself, without a daemon. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -12,35 +12,35 @@ enum { PROBE_TIMEOUT_MS = 15000 };
 
 const struct verb_manual manual_repository_init = {
         .arguments = "",
-        .text = "Makes the share at `repository.path` an orch repository, once: writes its marker "
-                "with a new UUID. Refused where\n"
-                "nothing is mounted, where the mount is no NFSv4 (unless `repository.fstype: "
-                "any`), and where a marker is already.",
+        .text = "Makes the share at `repository.path` an orch repository: writes its marker, with "
+                "a new UUID. Do this once for each share. It is refused if nothing is mounted, if "
+                "the mount is not NFSv4 (unless `repository.fstype: any` is set), and if there is "
+                "a marker already.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch repository init",
 };
 
 const struct verb_manual manual_repository_check = {
         .arguments = "",
-        .text = "Tries the share at `repository.path`: is it mounted, of the right type, marked, "
-                "writable, how much room has it?",
+        .text = "Checks the share at `repository.path`: whether it is mounted, of the right type, "
+                "marked and writable, and how much space is free.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch repository check",
 };
 
 static const struct option_spec unlock_options[] = {
         { .name = "force",
-          .help = "also when another host took it; be sure that no orch runs there" },
-        { .name = "yes", .help = "with --force: don't ask" },
+          .help = "break a lock that another host took; make sure that no orch runs there" },
+        { .name = "yes", .help = "with --force: do not ask" },
         { 0 },
 };
 
 const struct verb_manual manual_repository_unlock = {
         .arguments = "",
         .options = unlock_options,
-        .text = "Breaks the repository's lock when its holder is dead. Refused while the holder "
-                "lives, and when it was taken on\n"
-                "another host, which this one cannot look into, unless --force is given.",
+        .text = "Breaks the repository's lock if its holder is dead. It is refused while the "
+                "holder lives. If the lock was taken on another host, whose processes cannot be "
+                "checked from here, it is refused unless --force is given.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_REFUSED) |
                  MANUAL_EXIT(STATUS_CANCELLED),
         .example = "orch repository unlock",
@@ -127,8 +127,7 @@ int verb_repository_unlock(const struct cli *cli, struct error **err)
         if (force && !options_has(cli->options, "yes")) {
                 if (!cli->can_ask) {
                         error_set(err, ERROR_CONFIG,
-                                  "--force needs --yes where there is no terminal to ask on, and "
-                                  "with --json");
+                                  "--force needs --yes without a terminal, and with --json");
                         return STATUS_USAGE;
                 }
                 if (!cli_ask("Two orchestrators on one share can destroy backups. Is no other orch "

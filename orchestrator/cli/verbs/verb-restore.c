@@ -1,6 +1,6 @@
-/* `orch restore`: brings a VM back from a point, by a job of the daemon's, or with --standalone by
- * a worker of this process's own. What is asked for is checked here too, so that a slip is told
- * before anything is asked. */
+/* `orch restore`: restores a VM from a point, in a job of the daemon or, with --standalone, in a
+ * worker of this process. The options are checked here too, so that a mistake is reported before
+ * the daemon is called. */
 #include <string.h>
 
 #include "base/fs.h"
@@ -14,39 +14,43 @@
 #include "schema/records/restore-options.h"
 
 static const struct option_spec options[] = {
-        { .name = "to", .value = "HYPERVISOR", .help = "restore there, instead of where it lived" },
+        { .name = "to",
+          .value = "HYPERVISOR",
+          .help = "restore on this hypervisor, instead of its own" },
         { .name = "name",
           .value = "NEW",
-          .help = "a second machine of this name beside the original: another UUID, no network" },
+          .help = "restore as a second VM of this name beside the original, with another UUID and "
+                  "no network" },
         { .name = "network",
           .value = "NET",
           .repeatable = true,
-          .help = "keep, none, a network for every NIC, or OLD=NEW (default: keep; with --name "
+          .help = "keep, none, a network for every NIC, or OLD=NEW (default: keep; with --name: "
                   "none)" },
-        { .name = "disks", .value = "vda,…", .help = "only these disks" },
+        { .name = "disks", .value = "vda,…", .help = "restore only these disks" },
         { .name = "images",
           .value = "DIR|POOL",
-          .help = "put the disks into this folder or libvirt pool of the hypervisor" },
+          .help = "write the disks to this folder or libvirt pool of the hypervisor" },
         { .name = "format",
           .value = "FORMAT",
-          .help = "qcow2 or raw, instead of what the disks were" },
+          .help = "qcow2 or raw, instead of the disks' original format" },
         { .name = "start",
-          .help = "start it, and wait until its guest agent answers, where it can have one" },
+          .help = "start it, and wait for its guest agent if it has an agent channel" },
         { .name = "instant",
-          .help = "start it at once from the share, and pull its disks off it while it runs" },
+          .help = "start it at once from the share, and copy its disks to the hypervisor while it "
+                  "runs" },
         { .name = "replace",
-          .help = "in place of the VM that is there: it is shut off and kept aside for 7 days" },
+          .help = "replace the existing VM, which is shut off and kept aside for 7 days" },
         { .name = "original-gone",
-          .help = "the original, which cannot be asked, does not run any more and never will" },
+          .help = "confirm that the unreachable original is not running and never will be again" },
         { .name = "export",
           .value = "DIR",
-          .help = "only write images and XML into this folder of the machine that orch's daemon "
-                  "runs on" },
+          .help = "only write images and XML to this folder, on the machine where the daemon "
+                  "runs" },
         { .name = "standalone",
-          .help = "without daemon and catalog, on any machine that sees the share; DIR is then of "
-                  "this machine" },
+          .help = "work without daemon and catalog, on any machine that sees the share; --export "
+                  "DIR is then on this machine" },
         { .name = "dry-run",
-          .help = "verify and check everything, say what would be done, and end" },
+          .help = "verify and check everything, print what would be done, and exit" },
         { .name = "yes", .help = "with --replace: do not ask for the VM's name" },
         { 0 },
 };
@@ -56,19 +60,15 @@ const struct verb_manual manual_restore = {
         .min_words = 1,
         .max_words = 2,
         .options = options,
-        .text = "Brings a VM back as it was at POINT (a name, the beginning of one, or latest, the "
-                "default). The point is "
-                "verified\n"
-                "first (its disks while they are copied, where nobody has touched it since it was "
-                "last verified); the hypervisor\n"
-                "copies the disks from the share, they are compared with the point, put into "
-                "place, and the VM is defined.\n"
-                "No file is ever written over. A failure, a cancel or a crash at any step leaves "
-                "things as they were.\n"
-                "\n"
-                "With --instant the VM depends on the share until its disks are pulled: if the "
-                "share stops answering before "
-                "that, it stalls.",
+        .text = "Restores a VM to its state at POINT: a name, the beginning of a name, or latest "
+                "(the default). The hypervisor copies the disks from the share, they are compared "
+                "with the point and moved into place, and the VM is defined. No file is ever "
+                "overwritten. After a failure, a cancel or a crash at any step everything is "
+                "rolled back.\n\nThe point is verified first. If no file of its backing chain has "
+                "changed "
+                "since it was last verified, disk checksums are verified while the disks are "
+                "copied.\n\nWith --instant the VM depends on the share until its disks are copied: "
+                "if the share stops answering before that, the VM stalls.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
                  MANUAL_EXIT(STATUS_INTERRUPTED),
@@ -84,7 +84,7 @@ static char **split_commas(const char *text)
         return parts;
 }
 
-/* Borrows nothing: restore_options_done() frees all. */
+/* Copies all values: restore_options_done() frees them. */
 static void fill_in(const struct cli *cli, struct restore_options *ret)
 {
         const struct options *given = cli->options;
@@ -107,7 +107,7 @@ static void fill_in(const struct cli *cli, struct restore_options *ret)
         ret->dry_run = options_has(given, "dry-run");
 }
 
-/* By the reader that the daemon uses. */
+/* The options as JSON, checked by the reader that the daemon uses. NULL with an error. */
 static json_t *make_options(const struct cli *cli, struct error **err)
 {
         _cleanup_restore_options_ struct restore_options filled = { 0 };
@@ -128,15 +128,15 @@ static int confirm(const struct cli *cli, struct error **err)
                 return STATUS_OK;
         if (!cli->can_ask) {
                 error_set(err, ERROR_CONFIG,
-                          "--replace shuts %s off and puts another state of it in its place: say "
+                          "--replace shuts %s off and replaces it by an older state: confirm with "
                           "--yes",
                           vm);
                 return STATUS_USAGE;
         }
-        _cleanup_free_ char *question = xasprintf("%s is shut off and replaced by its state of %s; "
-                                                  "what it is now is kept aside for 7 "
-                                                  "days.\nType the VM's name to go on: ",
-                                                  vm, cli->options->words[1]);
+        _cleanup_free_ char *question =
+                xasprintf("%s will be shut off and replaced by its state of %s; the current one is "
+                          "kept aside for 7 days.\nType the VM's name to continue: ",
+                          vm, cli->options->words[1]);
         if (cli_ask_word(question, vm))
                 return STATUS_OK;
         error_set(err, ERROR_CANCELLED, "not confirmed: nothing was changed");

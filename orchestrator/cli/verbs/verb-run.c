@@ -1,6 +1,6 @@
-/* `orch run`: one cycle. On a terminal, a run that would back up more than the slot's usual VMs
- * shows its plan and asks first: that is what a slip of the fingers looks like. Never asks
- * elsewhere: Bacula could not answer. */
+/* `orch run`: runs one cycle. On a terminal, a run that would back up more VMs than is usual for
+ * the slot shows its plan and asks first, because it may be a typing error. Without a terminal it
+ * never asks: Bacula could not answer. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -13,7 +13,7 @@
 #include "schema/json/json-fields.h"
 
 static const struct option_spec options[] = {
-        { .name = "all", .help = "also what is not due; leaves out `schedule: manual`" },
+        { .name = "all", .help = "also VMs that are not due; not those with `schedule: manual`" },
         { .name = "tag", .value = "TAG", .repeatable = true, .help = "only VMs with this tag" },
         { .name = "hypervisor",
           .value = "NAME",
@@ -22,11 +22,10 @@ static const struct option_spec options[] = {
         { .name = "exclude",
           .value = "GLOB",
           .repeatable = true,
-          .help = "leave out VMs whose name matches" },
-        { .name = "dry-run", .help = "show what would be backed up, in which order, and end" },
-        { .name = "attach",
-          .help = "if a cycle runs already, follow that one instead of refusing" },
-        { .name = "yes", .help = "on a terminal: don't ask, however much is to be backed up" },
+          .help = "omit VMs whose name matches" },
+        { .name = "dry-run", .help = "show which VMs would be backed up, in order, and exit" },
+        { .name = "attach", .help = "if a cycle is running, follow it instead of being refused" },
+        { .name = "yes", .help = "do not ask on a terminal, however many VMs are backed up" },
         FOLLOW_OPTIONS,
         { 0 },
 };
@@ -34,10 +33,9 @@ static const struct option_spec options[] = {
 const struct verb_manual manual_run = {
         .arguments = "",
         .options = options,
-        .text = "Backs up the VMs that are due, one by one in the order of their priority, and "
-                "waits for the end. A VM that fails "
-                "does\n"
-                "not stop the others. The last line printed is the verdict.",
+        .text = "Backs up the VMs that are due, in the order of their priority, and waits until "
+                "they are done. A failed VM does not stop the others. The last line printed is the "
+                "verdict.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
                  MANUAL_EXIT(STATUS_INTERRUPTED),
@@ -68,7 +66,7 @@ static json_t *make_request(const struct cli *cli)
         return body;
 }
 
-/* What a plan would back up, as a table; counts it. */
+/* The VMs of a plan that would be backed up, as a table, and their number. */
 static char *format_plan(const json_t *plan, bool all, int64_t *ret_count)
 {
         static const char *const headers[] = { "VM", "HYPERVISOR", ">PRIORITY", "REASON", NULL };
@@ -96,14 +94,15 @@ static int show_plan(const struct cli *cli, const json_t *plan)
         _cleanup_free_ char *table = format_plan(plan, options_has(cli->options, "all"), &count);
         if (count == 0)
                 return cli_printed(
-                        output_line("nothing is due; `orch schedule` tells when what is"));
+                        output_line("nothing is due; `orch schedule` shows when each VM is"));
         _cleanup_free_ char *vms = format_count(count, "VM");
         _cleanup_free_ char *verdict =
                 xasprintf("%s would be backed up, in this order; nothing was done", vms);
         return cli_printed(output_text(table) && output_line(verdict));
 }
 
-/* STATUS_OK to go on, STATUS_CANCELLED when the answer was no, or a failure. */
+/* Asks if the plan is larger than usual. STATUS_OK to continue, STATUS_CANCELLED if the answer was
+ * no, or a failure. */
 static int ask_if_unusual(const struct cli *cli, struct client *client, json_t *body,
                           struct error **err)
 {
@@ -120,8 +119,9 @@ static int ask_if_unusual(const struct cli *cli, struct client *client, json_t *
                 return STATUS_OK;
         output_text(table);
         _cleanup_free_ char *vms = format_count(count, "VM");
-        _cleanup_free_ char *question = xasprintf(
-                "That is %s; usual for this slot: %lld. Back them up now?", vms, (long long)usual);
+        _cleanup_free_ char *question =
+                xasprintf("This would back up %s; usual for this slot: %lld. Back them up now?",
+                          vms, (long long)usual);
         if (cli_ask(question))
                 return STATUS_OK;
         log_info("nothing was done");

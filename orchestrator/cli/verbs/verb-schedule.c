@@ -1,4 +1,4 @@
-/* `orch schedule`: the next cycle, VM by VM, with the reason for each. */
+/* `orch schedule`: shows the next cycle, with the reason for each VM. */
 #include "base/memory.h"
 #include "cli/terminal/output.h"
 #include "cli/terminal/table.h"
@@ -8,8 +8,8 @@
 
 const struct verb_manual manual_schedule = {
         .arguments = "",
-        .text = "Shows each VM in the order in which a cycle takes them: whether it is due, why, "
-                "and when next.",
+        .text = "Lists the VMs in the order of a cycle: whether each is due, why, and when it is "
+                "due next.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON) | MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch schedule",
 };

@@ -1,4 +1,4 @@
-/* `orch show`: one point, with what its metadata tells. */
+/* `orch show`: shows one point with its metadata. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "cli/client/client.h"
@@ -13,9 +13,8 @@ const struct verb_manual manual_show = {
         .arguments = "VM [POINT]",
         .min_words = 1,
         .max_words = 2,
-        .text = "Shows one restore point: its disks, checks, warnings. POINT is its name, the "
-                "beginning of its name where that is\n"
-                "enough, or `latest`, the newest good one, which is the default.",
+        .text = "Shows one restore point: its disks, checks and warnings. POINT is its name, the "
+                "unique beginning of its name, or `latest`, the newest good point (the default).",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED),
         .example = "orch show prod-db-01 2026-02-01",
@@ -76,7 +75,7 @@ static void add_summary(struct strbuf *out, const json_t *point)
                         json_string_value(json_array_get(value_array(point, "proof_evidence"), i)));
 }
 
-/* One without rows is left out. */
+/* Adds the table, unless it has no rows. */
 static void add_table(struct strbuf *out, const struct table *table, size_t rows)
 {
         _cleanup_free_ char *text = table_format(table);
@@ -127,7 +126,7 @@ static void add_excluded(struct strbuf *out, const json_t *metadata)
 {
         const json_t *disk;
         for (size_t i = 0; (disk = json_array_get(value_array(metadata, "excluded"), i)); i++)
-                strbuf_addf(out, "%sdisk %s is not in it: %s\n", i ? "" : "\n",
+                strbuf_addf(out, "%sdisk %s is excluded: %s\n", i ? "" : "\n",
                             value_text(disk, "target"), value_text(disk, "reason"));
 }
 

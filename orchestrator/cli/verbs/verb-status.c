@@ -1,4 +1,4 @@
-/* `orch status`: what runs, is queued, overdue, damaged. */
+/* `orch status`: shows running and queued jobs, and what is overdue, failed or damaged. */
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -16,16 +16,15 @@
 enum { WATCH_SECONDS = 2 };
 
 static const struct option_spec options[] = {
-        { .name = "watch", .help = "show it again every 2 seconds, until Ctrl-C" },
+        { .name = "watch", .help = "repeat every 2 seconds, until Ctrl-C" },
         { 0 },
 };
 
 const struct verb_manual manual_status = {
         .arguments = "",
         .options = options,
-        .text = "Shows the state of the daemon, the share and the inventory, the jobs that run and "
-                "wait, and what needs a person:\n"
-                "VMs that are overdue, points that are damaged, jobs that failed.",
+        .text = "Shows the state of the daemon, the share and the inventory; running and queued "
+                "jobs; and what needs an operator: overdue VMs, damaged points, failed jobs.",
         .exits = MANUAL_EXIT(STATUS_NO_DAEMON),
         .example = "orch status --watch",
 };
@@ -88,7 +87,7 @@ static void add_head(struct strbuf *out, const json_t *status)
         add_cycle(out, status);
 }
 
-/* Channels that messages wait for. */
+/* The channels, with the messages that wait for delivery. */
 static void add_channels(struct strbuf *out, const json_t *channels)
 {
         const json_t *channel;
@@ -171,13 +170,13 @@ static void add_damaged(struct table *table, const char *name)
         table_cell(table, "damaged");
         table_cell(table, vm);
         if (vm)
-                table_cellf(table, "point %s; `orch show %s %s` tells why", slash + 1, vm,
+                table_cellf(table, "point %s; `orch show %s %s` shows why", slash + 1, vm,
                             slash + 1);
         else
                 table_cell(table, name);
 }
 
-/* What needs a person: a table of what, when, why. */
+/* What needs an operator: a table of problem, VM and reason. */
 static void add_trouble(struct strbuf *out, const json_t *status)
 {
         static const char *const headers[] = { "TROUBLE", "VM", "WHAT", NULL };

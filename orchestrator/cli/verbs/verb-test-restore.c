@@ -1,4 +1,4 @@
-/* `orch test-restore`: has the daemon start VMs from their points and watch them come up. */
+/* `orch test-restore`: asks the daemon to boot VMs from their points as a test. */
 #include "base/strings.h"
 #include "cli/client/client.h"
 #include "cli/client/follow.h"
@@ -8,16 +8,17 @@
 
 static const struct option_spec options[] = {
         { .name = "random",
-          .help = "the VM that has waited longest for a proof; among several, any" },
-        { .name = "all",
-          .help = "every VM of the inventory that has a good point, one after the other" },
+          .help = "the VM that has waited longest for a proof of boot; any of them if several "
+                  "have" },
+        { .name = "all", .help = "every VM of the inventory that has a good point, one at a time" },
         { .name = "network",
           .value = "NET",
-          .help = "none (the default); isolated: one made for the test that leads nowhere; or a "
-                  "libvirt network there is" },
+          .help = "none (the default); isolated: a network without uplink that is created for the "
+                  "test; or the name of a libvirt network" },
         { .name = "keep", .help = "leave the test domain running" },
-        { .name = "full", .help = "copy the disks to the hypervisor first, as a restore does" },
-        { .name = "remove", .help = "remove what --keep left of these VMs, and try nothing" },
+        { .name = "full", .help = "copy the disks to the hypervisor first, like a restore" },
+        { .name = "remove",
+          .help = "remove the domains that --keep left of these VMs, and test nothing" },
         { .name = "strict", .help = "warnings make the exit status 1" },
         { 0 },
 };
@@ -26,37 +27,22 @@ const struct verb_manual manual_test_restore = {
         .arguments = "[VM [POINT]]",
         .max_words = 2,
         .options = options,
-        .text = "Starts a VM from a restore point (the newest good one), as a throw-away domain "
-                "with another name, UUID and "
-                "addresses, and\n"
-                "without a network card unless --network says so, and watches it come up. It runs "
-                "on the VM's hypervisor "
-                "straight from\n"
-                "the share, through overlays in the scratch folder: nothing is copied, and the "
-                "point is seen to be left as it was "
-                "(owner,\n"
-                "mode, times and SHA-256 of every file, before and after). A VM may be a glob such "
-                "as 'prod-*'.\n"
-                "\n"
-                "What counts, the strongest first: the guest agent answers; test_commands of the "
-                "inventory pass in the guest; its\n"
-                "boot_pattern is on the serial console; without these, disks and processors settle "
-                "after a system was loaded from "
-                "the\n"
-                "disks. A panic on the console, a machine that ends or resets over and over, and "
-                "firmware that finds nothing are "
-                "the\n"
-                "opposite. The verdict, the time to boot and what was seen go into the point's "
-                "state.json (files: its folder "
-                "proof),\n"
-                "and `orch list` shows it. Then the test domain is removed, whatever happened, but "
-                "for --keep.\n"
-                "\n"
-                "--network NET puts the copy of a machine into a network where the original may "
-                "be: it has another MAC address, "
-                "but "
-                "the\n"
-                "same host name and whatever fixed IP address the guest sets itself.",
+        .text = "Boots a VM from a restore point (the newest good one by default) and reports "
+                "whether it comes up. It is a throw-away domain with another name, UUID and MAC "
+                "addresses, and without a network card unless --network is given. A VM may be a "
+                "glob such as 'prod-*'.\n\nIt runs on the VM's hypervisor straight from the share, "
+                "through overlays in the scratch folder. Nothing is copied, and owner, mode, times "
+                "and SHA-256 of every file of the point are compared before and after.\n\nProof of "
+                "boot, the strongest first: the guest agent answers; the inventory's test_commands "
+                "pass in the guest; its boot_pattern appears on the serial console; without these, "
+                "disks and processors become idle after a system was loaded from the disks. A "
+                "kernel panic on the console, a domain that ends or resets repeatedly, and "
+                "firmware that finds nothing to boot are failures.\n\nThe verdict, the boot time "
+                "and the evidence are written to the point's state.json (files: to its folder "
+                "proof), and `orch list` shows them. Then the test domain is always removed, "
+                "unless --keep is given.\n\n--network NET connects the copy to a network where the "
+                "original may be. It has another MAC address, but the same host name, and the same "
+                "fixed IP address if the guest configures one.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
                  MANUAL_EXIT(STATUS_INTERRUPTED),

@@ -1,5 +1,5 @@
-/* `orch verify`: points read back, by a job of the daemon's for each VM, or with --standalone by
- * workers of this process's own, one after the other. */
+/* `orch verify`: reads points back, in one job of the daemon for each VM, or with --standalone in
+ * workers of this process, one at a time. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -12,7 +12,7 @@
 #include "schema/records/verify-options.h"
 
 static const struct option_spec options[] = {
-        { .name = "all", .help = "all points of all VMs, also of those that left the inventory" },
+        { .name = "all", .help = "all points of all VMs, including VMs that left the inventory" },
         { .name = "since",
           .value = "WHEN",
           .help = "only points made since then: 7d, 2026-02-01, \"2026-02-01 18:00\"" },
@@ -26,23 +26,14 @@ const struct verb_manual manual_verify = {
         .max_words = 2,
         .options = options,
         .text = "Reads points back: every file against its checksum, the metadata and the XML, "
-                "each image with `qemu-img check`, "
-                "and\n"
-                "the points that an increment builds on. Without a POINT all of that VM's, of "
-                "which the oldest comes first; a "
-                "POINT is\n"
-                "read with what it builds on. A VM may be a glob such as 'prod-*'.\n"
-                "\n"
-                "What is damaged is marked so, with what builds on it: it is listed as damaged, "
-                "`latest` passes it over, and it "
-                "counts\n"
-                "as nobody's last good copy. Bring the files back (from a snapshot of the share, "
-                "say) and verify again: a point "
-                "that\n"
-                "passes completely is marked as good. Beside that, the folders are held against "
-                "the catalog, which then follows "
-                "them.\n"
-                "It runs beside backups, also of the same VM.",
+                "each image with `qemu-img check`, and an increment's whole backing chain. Without "
+                "a POINT it reads all points of the VM, the oldest first. A VM may be a glob such "
+                "as 'prod-*'.\n\nA damaged point is marked, and so are the points that rest on it: "
+                "they are listed as damaged, `latest` skips them, and they do not count as a last "
+                "good copy. To repair one, bring its files back (for example from a snapshot of "
+                "the share) and verify again: a point that passes completely is marked as good. "
+                "The catalog is also compared with the folders and corrected.\n\nIt runs beside "
+                "backups, also of the same VM.",
         .exits = MANUAL_EXIT(STATUS_JOB_FAILED) | MANUAL_EXIT(STATUS_NO_DAEMON) |
                  MANUAL_EXIT(STATUS_REFUSED) | MANUAL_EXIT(STATUS_CANCELLED) |
                  MANUAL_EXIT(STATUS_INTERRUPTED),

@@ -1,4 +1,4 @@
-/* `orch version`. */
+/* `orch version`: prints the version. */
 #include "cli/terminal/output.h"
 #include "cli/verbs/verbs.h"
 

@@ -1,10 +1,11 @@
-/* `orch worker`: one job, told on stdin. For the daemon's use only. */
+/* `orch worker`: runs one job, which is read from stdin. Only the daemon, and verbs with
+ * --standalone, start it. */
 #include "cli/verbs/verbs.h"
 #include "worker/worker.h"
 
 const struct verb_manual manual_worker = {
         .arguments = "",
-        .text = "Does one job, which is told on stdin. For the daemon's use only.",
+        .text = "Runs one job, which is read from stdin. Only the daemon starts it.",
         .example = "orch worker < request.json",
 };
 

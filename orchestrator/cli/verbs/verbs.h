@@ -1,5 +1,5 @@
-/* The verbs: each has a file verb-<name>.c with its manual and its function, which are named alike.
- * See `struct verb` in cli.h. */
+/* The verbs. Each has a file verb-<name>.c that defines manual_<name> and verb_<name>(); `struct
+ * verb` in cli.h describes both. */
 #pragma once
 
 #include "cli/cli.h"

@@ -152,8 +152,8 @@ Test(verbs, a_run_of_more_than_the_usual_asks_on_a_terminal)
         place_init(&place, run_answers);
         cr_assert_eq(run_asking(&place, "n\n", (const char *const[]){ NULL }), STATUS_CANCELLED);
         cr_assert(strstr(place.capture.out, "web  h2"), "%s", place.capture.out);
-        cr_assert(strstr(place.capture.out,
-                         "That is 2 VMs; usual for this slot: 1. Back them up now? [y/N] "),
+        cr_assert(strstr(place.capture.out, "This would back up 2 VMs; usual for this slot: 1. "
+                                            "Back them up now? [y/N] "),
                   "%s", place.capture.out);
         cr_assert(strstr(place.capture.errors, "nothing was done"));
         cr_assert_eq(api_server_requests(place.server), 1, "nothing was started");
@@ -317,7 +317,7 @@ Test(verbs, status_shows_what_runs_and_what_needs_a_person)
                 "TROUBLE  VM   WHAT\n"
                 "overdue  old  missed\n"
                 "failed   bad  2026-02-01 09:00:00, job j0: no room\n"
-                "damaged  db   point p1; `orch show db p1` tells why\n"
+                "damaged  db   point p1; `orch show db p1` shows why\n"
                 "\n"
                 "warning: beware\n");
         cr_assert_eq(ORCH(place, "status", "--watch"), STATUS_USAGE);
@@ -486,9 +486,8 @@ Test(verbs, cancel_by_the_name_of_a_vm_tells_which_job_it_is)
         _cleanup_(place_done) struct place place;
         place_init(&place, answers);
         cr_assert_eq(ORCH(place, "cancel", "db"), STATUS_OK, "%s", place.capture.errors);
-        cr_assert_str_eq(
-                place.capture.out,
-                "job 20260201-aa11 is cancelling; `orch log 20260201-aa11 -f` shows how it ends\n");
+        cr_assert_str_eq(place.capture.out, "job 20260201-aa11 is cancelling; `orch log "
+                                            "20260201-aa11 -f` follows it to its end\n");
 }
 
 Test(verbs, ctrl_c_ends_discover_too)

@@ -68,7 +68,7 @@ Test(bacula_config, a_cycle_is_one_job_on_the_weekly_schedule)
         assert_has(text, "Job {\n  Name = \"orch-run\"\n  JobDefs = \"orch\"\n  Schedule = "
                          "\"orch-weekly\"\n");
         assert_has(text, "    Command = \"orch run --attach --bacula-job %i\"\n");
-        assert_has(text, "of UTC (cycle.timezone)");
+        assert_has(text, "in UTC (cycle.timezone)");
         cr_assert_eq(count(text, "\nJob {"), 1);
         cr_assert_eq(count(text, "\nSchedule {"), 1);
         cr_assert_eq(count(text, "RunsWhen = Before"), 1);
@@ -247,16 +247,16 @@ Test(bacula_config, a_comparison_names_the_resources_that_differ)
                        "Job \"backup-vm-b\" is missing");
         _cleanup_free_ char *other =
                 made(VM("a", "1", "weekly") VM("b", "1", "daily") VM("c", "9", "daily"), &split);
-        ASSERT_REPORTS(wanted, other, "Job \"backup-vm-c\" is not made any more");
+        ASSERT_REPORTS(wanted, other, "Job \"backup-vm-c\" is no longer generated");
         memcpy(strstr(same, "Priority = 10"), "Priority = 99", 13);
         ASSERT_REPORTS(
                 wanted, same,
-                "JobDefs \"orch\" differs: it has `Priority = 99` where `Priority = 10` is wanted");
+                "JobDefs \"orch\" differs: it has `Priority = 99`, expected `Priority = 10`");
         _cleanup_free_ char *comment = xasprintf("%s# mine\n", wanted);
         _cleanup_strv_ char **of_comment = bacula_config_compare(wanted, comment);
         cr_assert_eq(strv_length(of_comment), 1);
         cr_assert(str_starts_with(of_comment[0],
-                                  "comments or the order of resources differ, first in line "),
+                                  "comments or the order of resources differ, first on line "),
                   "%s", of_comment[0]);
         static const char *const strange[] = { "", "Job {", "Job {\n}\n}\nX {\n", "}\n{\n",
                                                "A {\n  Name = \n}\n" };

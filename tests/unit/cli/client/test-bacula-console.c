@@ -173,8 +173,8 @@ Test(bacula_console, a_cancelled_job_ends_what_it_started_and_the_client_waits_f
         cr_assert_eq(ORCH(place, capture, "backup", "vm", "db", "--bacula-job", "5",
                           "--bacula-console", "x"),
                      STATUS_CANCELLED, "%s", capture.errors);
-        cr_assert(str_ends_with(capture.out, " begun\nBacula's job 5 is cancelled: what it started "
-                                             "undoes what it did, and ends\n"
+        cr_assert(str_ends_with(capture.out, " begun\nBacula's job 5 is cancelled: the jobs that "
+                                             "it started roll back and end\n"
                                              "1 cancelled\n"),
                   "%s", capture.out);
         cr_assert_eq(api_server_requests(place.server), 2);
@@ -196,9 +196,8 @@ Test(bacula_console, one_that_cannot_be_asked_is_told_once_and_hurts_nothing, .t
                           "--bacula-console", "x"),
                      STATUS_OK);
         cr_assert_str_eq(capture.out, "fine\n");
-        cr_assert(str_starts_with(
-                          capture.errors,
-                          "warning: whether Bacula's job 5 is cancelled cannot be asked now ("),
+        cr_assert(str_starts_with(capture.errors,
+                                  "warning: cannot check whether Bacula's job 5 is cancelled ("),
                   "%s", capture.errors);
 }
 
@@ -234,7 +233,7 @@ Test(bacula_console, cancel_takes_a_job_or_a_job_of_bacula)
         cr_assert_eq(ORCH(place, capture, "cancel", "--bacula-job", "6"), STATUS_USAGE);
         cr_assert_eq(
                 ORCH(place, capture, "cancel", "--bacula-job", "6", "--bacula-status", "Canceled"),
-                STATUS_OK, "nothing of it is left, and nobody has to hear of it");
+                STATUS_OK, "all its jobs have ended, which is not worth a message");
         cr_assert_str_eq(capture.out, "");
         cr_assert_str_eq(capture.errors, "");
         before = api_server_requests(place.server);

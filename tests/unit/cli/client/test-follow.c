@@ -294,7 +294,8 @@ Test(follow, ctrl_c_says_that_the_job_goes_on_and_how_to_cancel_it)
         _cleanup_(capture_done) struct capture capture = { 0 };
         cr_assert_eq(follow(chunks, &cli, &options, &capture), STATUS_INTERRUPTED);
         cr_assert_eq(waitpid(sender, NULL, 0), sender);
-        cr_assert_str_eq(capture.errors, "warning: interrupted, but the daemon goes on with job "
-                                         "20260201-aa11 (db). `orch cancel 20260201-aa11` "
-                                         "stops it, `orch log 20260201-aa11 -f` shows it\n");
+        cr_assert_str_eq(
+                capture.errors,
+                "warning: interrupted, but the daemon continues with job 20260201-aa11 (db). `orch "
+                "cancel 20260201-aa11` cancels it, `orch log 20260201-aa11 -f` follows it\n");
 }

@@ -56,11 +56,11 @@ static void assert_means_nothing(const char *word, const char *expected)
 Test(listing, what_means_several_points_or_none_is_refused)
 {
         assert_means_nothing("2026-02-15",
-                             "any of 2 points of db: 2026-02-15-220015, 2026-02-15-22001");
-        assert_means_nothing("2026", "any of 4 points");
+                             "matches 2 points of db: 2026-02-15-220015, 2026-02-15-22001");
+        assert_means_nothing("2026", "matches 4 points");
         assert_means_nothing("2025", "db has no point '2025'");
         assert_means_nothing("lates", "db has no point 'lates'");
-        assert_means_nothing("", "any of 4 points");
+        assert_means_nothing("", "matches 4 points");
 }
 
 Test(listing, latest_of_a_vm_without_a_good_point_says_where_to_look)
