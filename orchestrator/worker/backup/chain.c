@@ -11,6 +11,7 @@
 #include "repository/points.h"
 #include "schema/libvirt/checkpoint-xml.h"
 #include "worker/backup/increment.h"
+#include "worker/backup/scripts.h"
 #include "worker/job/names.h"
 
 enum { FILES_TIMEOUT_MS = 30 * 1000 };
@@ -233,18 +234,13 @@ static int recover_job(struct backup *backup, const char *short_uuid, bool dry_r
         return 0;
 }
 
-/* $1 folder, $2 short UUID of the repository, $3 domain UUID, $4 "rm" or "ls". */
-static const char scratch_script[] = "for f in \"$1\"/orch-\"$2\"-*-\"$3\"-*.increment; do [ -e "
-                                     "\"$f\" ] || continue; printf '%s\\n' \"$f\"; "
-                                     "[ \"$4\" = ls ] || rm -f -- \"$f\"; done; exit 0";
-
 static int recover_scratch(struct backup *backup, const char *short_uuid, bool dry_run,
                            void (*says)(void *data, const char *text), void *data,
                            struct error **err)
 {
         const char *const argv[] = { "sh",
                                      "-c",
-                                     scratch_script,
+                                     increment_scratch_script,
                                      "orch-scratch",
                                      backup->host_entry->scratch,
                                      short_uuid,

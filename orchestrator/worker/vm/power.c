@@ -11,7 +11,7 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/host/overlay.h"
+#include "worker/vm/scripts.h"
 
 enum {
         FILES_TIMEOUT_MS = 15 * 1000,
@@ -23,20 +23,6 @@ enum {
         SHUTDOWN_IS_OURS_S = 15 * 60, /* a request this old has been forgotten by its guest */
 };
 
-/* $1 file, $2 what, $3 UUID. Durable before it returns. */
-static const char announce_script[] = SHELL_QEMU_ID
-        "set -e; umask 077; printf '%s %s %s\\n' \"$2\" \"$3\" \"$(qemu_id \"$3\")\" > \"$1.new\"\n"
-        "sync \"$1.new\"; mv \"$1.new\" \"$1\"; sync \"${1%/*}\"\n";
-
-/* $1 folder, $2 short UUID of the repository, $3 domain UUID. Prints "FILE WHAT SAME-QEMU
- * AGE-SECONDS" for each intent of ours. */
-static const char find_script[] = SHELL_QEMU_ID
-        "for f in \"$1\"/orch-\"$2\"-*.power; do\n"
-        "  [ -e \"$f\" ] && read -r w u q < \"$f\" && [ \"$u\" = \"$3\" ] || continue\n"
-        "  s=no; [ \"$(qemu_id \"$3\")\" = \"$q\" ] && s=yes\n"
-        "  echo \"${f##*/} $w $s $(($(date +%s) - $(stat -c %Y \"$f\")))\"\n"
-        "done; exit 0";
-
 static char *intent_path(const struct backup *backup)
 {
         return xasprintf("%s/%s.power", backup->host_entry->scratch, backup->tag);
@@ -45,8 +31,8 @@ static char *intent_path(const struct backup *backup)
 static int announce(struct backup *backup, const char *what, struct error **err)
 {
         _cleanup_free_ char *path = intent_path(backup);
-        const char *const argv[] = { "sh", "-c", announce_script, "orch-intent",
-                                     path, what, backup->uuid,    NULL };
+        const char *const argv[] = { "sh", "-c", power_announce_script, "orch-intent",
+                                     path, what, backup->uuid,          NULL };
         if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
                 return error_prefix(
                         err,
@@ -337,10 +323,14 @@ static int recover_shutdown(struct backup *backup, const struct intent *intent, 
 int power_recover(struct backup *backup, const char *short_uuid, bool dry_run, char **ret_text,
                   struct error **err)
 {
-        const char *const argv[] = {
-                "sh",       "-c",         find_script, "orch-intents", backup->host_entry->scratch,
-                short_uuid, backup->uuid, NULL
-        };
+        const char *const argv[] = { "sh",
+                                     "-c",
+                                     power_find_script,
+                                     "orch-intents",
+                                     backup->host_entry->scratch,
+                                     short_uuid,
+                                     backup->uuid,
+                                     NULL };
         _cleanup_free_ char *output = NULL;
         *ret_text = NULL;
         if (hypervisor_run(backup->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
