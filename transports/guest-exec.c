@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "transports/scripts.h"
 
 enum {
         DEFAULT_MAX_OUTPUT = 1024 * 1024,
@@ -219,15 +220,6 @@ static int run(struct guest_command *command, const char *const argv[], const ch
         return start(command, argv, env, err) < 0 || wait_for_end(command, ret, err) < 0 ? -1 : 0;
 }
 
-/* The command and all that it started. A child that daemonised itself is not found, nor is anything
- * in a guest without sh and /proc. */
-static const char kill_script[] = "tree() { kill -STOP \"$1\" 2>/dev/null; for child in $(cat "
-                                  "/proc/\"$1\"/task/*/children 2>/dev/null); do tree \"$child\"; "
-                                  "done\n"
-                                  "  kill -KILL \"$1\" 2>/dev/null; }\n"
-                                  "[ -d /proc/\"$1\" ] || exit 0; tree \"$1\"; sleep 0.2; ! grep "
-                                  "-qs '^State:[[:space:]]*[^ZX]' /proc/\"$1\"/status";
-
 /* Ends a command that is given up, and says so in the reason. */
 static void stop(const struct guest_command *command, struct error *reason)
 {
@@ -241,7 +233,7 @@ static void stop(const struct guest_command *command, struct error *reason)
                 .deadline = deadline_in_ms(KILL_MS),
         };
         _cleanup_exec_result_ struct exec_result result = { 0 };
-        const char *const argv[] = { "sh", "-c", kill_script, "orch-stop", pid, NULL };
+        const char *const argv[] = { "sh", "-c", kill_tree_script, "orch-stop", pid, NULL };
         bool killed = run(&killing, argv, NULL, &result, NULL) == 0 && result.status == 0;
         _cleanup_exec_result_ struct exec_result ended = { 0 };
         (void)read_status(command, &ended, NULL); /* so that the agent forgets it */

@@ -9,6 +9,7 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
+#include "transports/scripts.h"
 
 enum {
         GRACE_MS = 2000,
@@ -21,52 +22,12 @@ enum {
 
 /* What a unit's command says on stderr before anything else: where it is missing, a status is not
  * the command's but that of what was to start it (the name is in use, systemd is too busy), which
- * is 1 like many a command's. */
+ * is 1 like many a command's. unit-begin.sh and unit-status.sh say it. */
 #define BEGAN "orch: the unit began"
-
-/* Prints the start time of process $1: field 22 of its stat, counted from behind the name, which
- * may hold anything. */
-#define SHELL_START_TIME                                                                         \
-        "started() { [ -r /proc/$1/stat ] && read -r l </proc/$1/stat || return 1; l=${l##*)}; " \
-        "set -- $l; echo ${20}; }\n"
-
-/* $1 name, $2 seconds, then the command. Descriptor 3 keeps stdin: a shell gives /dev/null to what
- * it puts in the background. */
-static const char run_script[] =
-        SHELL_START_TIME "f=" RUN_DIR "/$1.pid; n=$1; s=$2; shift 2\n"
-                         "mkdir -p -m 700 " RUN_DIR " || exit 125\n"
-                         "if [ -e $f ] && read -r p t <$f && [ \"$(started $p)\" = \"$t\" ]; then "
-                         "echo \"unit $n runs already\" >&2; exit 125; fi\n"
-                         "exec 3<&0\n"
-                         "setsid sh -c '" SHELL_START_TIME "f=$1; s=$2; shift 2; exec 3<&-\n"
-                         "echo $$ $(started $$) >$f.new && mv $f.new $f && echo " BEGAN
-                         " >&2 && exec timeout -k 5 $s \"$@\"' orch $f $s \"$@\" <&3 &\n"
-                         "exec 3<&-\n"
-                         "wait $!; r=$?\n"
-                         "rm -f $f; rmdir " RUN_DIR " 2>/dev/null\n"
-                         "exit $r";
-
-/* $1 name. */
-static const char stop_script[] = SHELL_START_TIME
-        "f=" RUN_DIR "/$1.pid\n"
-        "[ -e $f ] && read -r p t <$f || exit 0\n"
-        "if [ \"$(started $p)\" = \"$t\" ]; then\n"
-        "  for how in TERM KILL; do\n"
-        "    kill -$how -$p 2>/dev/null\n"
-        "    i=0; while [ $i -lt 50 ] && kill -0 -$p 2>/dev/null; do sleep 0.1; i=$((i+1)); done\n"
-        "  done\n"
-        "  kill -0 -$p 2>/dev/null && exit 75\n"
-        "fi\n"
-        "rm -f $f; rmdir " RUN_DIR " 2>/dev/null; exit 0";
 
 char *remote_abilities_command(void)
 {
-        const char *const argv[] = {
-                "sh", "-c",
-                "[ -d /run/systemd/system ] && command -v systemd-run >/dev/null && echo systemd; "
-                "command -v virt-ssh-helper >/dev/null && echo virt-ssh-helper; exit 0",
-                NULL
-        };
+        const char *const argv[] = { "sh", "-c", unit_abilities_script, NULL };
         return shell_join(argv);
 }
 
@@ -104,11 +65,6 @@ static void add_escaped(char ***words, const char *word)
         strv_add(words, escaped.data ? escaped.data : "");
 }
 
-/* systemd counts a service that was ended by SIGTERM, SIGHUP, SIGINT or SIGPIPE as a success, and
- * systemd-run then exits with 0: a copy that was stopped half-way would look complete. This shell
- * outlives its command and makes of it a status of 128 and more. */
-static const char status_script[] = "trap : TERM HUP INT PIPE; echo " BEGAN " >&2; \"$@\"; exit $?";
-
 static char *systemd_command(const char *unit, const char *const argv[], int64_t limit_ms)
 {
         _cleanup_strv_ char **words = NULL;
@@ -124,7 +80,7 @@ static char *systemd_command(const char *unit, const char *const argv[], int64_t
         for (size_t i = 0; options[i]; i++)
                 strv_add(&words, options[i]);
         strv_addf(&words, "--property=RuntimeMaxSec=%lldms", (long long)limit_ms);
-        const char *const shell[] = { "--", "/bin/sh", "-c", status_script, "orch", NULL };
+        const char *const shell[] = { "--", "/bin/sh", "-c", unit_status_script, "orch", NULL };
         for (size_t i = 0; shell[i]; i++)
                 add_escaped(&words, shell[i]);
         for (size_t i = 0; argv[i]; i++)
@@ -135,10 +91,11 @@ static char *systemd_command(const char *unit, const char *const argv[], int64_t
 static char *plain_command(const char *unit, const char *const argv[], int64_t limit_ms)
 {
         _cleanup_strv_ char **words = NULL;
-        const char *const shell[] = { "sh", "-c", run_script, "orch", unit, NULL };
+        const char *const shell[] = { "sh", "-c", unit_run_script, "orch", unit, NULL };
         for (size_t i = 0; shell[i]; i++)
                 strv_add(&words, shell[i]);
         strv_addf(&words, "%lld.%03lld", (long long)limit_ms / 1000, (long long)limit_ms % 1000);
+        strv_add(&words, unit_begin_script);
         for (size_t i = 0; argv[i]; i++)
                 strv_add(&words, argv[i]);
         return shell_join((const char *const *)words);
@@ -173,7 +130,7 @@ char *remote_unit_stop_command(struct remote_abilities abilities, const char *un
                 return NULL;
         _cleanup_free_ char *service = xasprintf("%s.service", unit);
         const char *const systemctl[] = { "systemctl", "stop", service, NULL };
-        const char *const plain[] = { "sh", "-c", stop_script, "orch", unit, NULL };
+        const char *const plain[] = { "sh", "-c", unit_stop_script, "orch", unit, NULL };
         return shell_join(abilities.systemd ? systemctl : plain);
 }
 

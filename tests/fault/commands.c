@@ -14,6 +14,7 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "worker/backup/scripts.h"
 #include "world.h"
 
 extern char **environ;
@@ -195,7 +196,7 @@ int command_run(const char *const argv[], const struct exec_options *options,
                 struct exec_result *ret, struct error **err)
 {
         size_t n = strv_length((char *const *)(uintptr_t)argv);
-        if (n > 4 && streq(argv[3], "orch-copy"))
+        if (n > 4 && streq(argv[2], copy_disk_script))
                 return run_copy(argv, n, options, ret, err);
         if (n > 2 && streq(argv[0], "qemu-img") && streq(argv[1], "info"))
                 return image_info(argv[n - 1], ret);

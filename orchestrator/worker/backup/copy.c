@@ -11,6 +11,7 @@
 #include "base/strings.h"
 #include "worker/backup/backup-internal.h"
 #include "worker/backup/increment.h"
+#include "worker/backup/scripts.h"
 #include "worker/host/convert.h"
 #include "worker/host/host-probe.h"
 #include "worker/job/connect.h"
@@ -112,7 +113,7 @@ static char **copy_argv(const struct backup *backup, const struct vm_disk *disk,
         char **argv = NULL;
         strv_add(&argv, "sh");
         strv_add(&argv, "-c");
-        strv_add(&argv, "target=$1; shift; umask 077; \"$@\" && exec sync \"$target\"");
+        strv_add(&argv, copy_disk_script);
         strv_add(&argv, "orch-copy");
         strv_add(&argv, target);
         static const char *const convert[] = { "qemu-img", "convert", "-p", "-O",

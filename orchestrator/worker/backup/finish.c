@@ -12,6 +12,8 @@
 #include "repository/restore-text.h"
 #include "repository/staging-sweep.h"
 #include "worker/backup/backup-internal.h"
+#include "worker/backup/scripts.h"
+#include "worker/host/scripts.h"
 #include "worker/job/cancel.h"
 #include "worker/upkeep/prune.h"
 
@@ -65,9 +67,7 @@ int backup_stage(struct backup *backup, struct error **err)
 static int fetch(struct backup *backup, const char *from, const char *to, struct error **err)
 {
         _cleanup_free_ char *target = path_join(backup->staging_on_host, to);
-        static const char script[] = "umask 077; cp -R --sparse=always -- \"$1\" \"$2\" && find "
-                                     "\"$2\" -type f -exec sync {} +";
-        const char *const argv[] = { "sh", "-c", script, "orch-fetch", from, target, NULL };
+        const char *const argv[] = { "sh", "-c", fetch_script, "orch-fetch", from, target, NULL };
         if (hypervisor_run(backup->job.host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
                 return error_prefix(err, "%s of %s cannot be copied", from, backup->job.vm->name);
         return 0;
@@ -79,13 +79,11 @@ static int save_tpm(struct backup *backup, const struct domain_xml *xml, struct 
         _cleanup_free_ char *from =
                 xml->tpm_state ? xstrdup(xml->tpm_state)
                                : xasprintf("/var/lib/libvirt/swtpm/%s", backup->job.uuid);
-        static const char script[] =
-                "if [ -d \"$1\" ]; then echo folder; elif [ -e \"$1\" ]; then echo file; fi";
-        const char *const argv[] = { "sh", "-c", script, "orch-tpm", from, NULL };
+        const char *const argv[] = { "sh", "-c", file_kinds_script, "orch-tpm", from, NULL };
         _cleanup_free_ char *kind = NULL;
         if (hypervisor_run(backup->job.host, argv, FILES_TIMEOUT_MS, &kind, err) < 0)
                 return -1;
-        if (!streq(kind, "folder")) {
+        if (!streq(kind, "d")) {
                 report_warning(backup->job.report,
                                "the TPM of %s has no folder of state at %s: a restored VM starts "
                                "with an empty TPM",
@@ -171,11 +169,9 @@ static int check_vm_after(struct backup *backup, struct error **err)
 static int check_nothing_left(struct backup *backup, struct error **err)
 {
         _cleanup_strv_ char **argv = NULL;
-        static const char script[] = "tag=$1; shift; for d; do for f in \"$d\"/*\"$tag\"*; do [ -e "
-                                     "\"$f\" ] && printf '%s\\n' "
-                                     "\"$f\"; done; done; exit 0";
         const char *const head[] = {
-                "sh", "-c", script, "orch-left", backup->job.tag, "/run/orch", "/var/lib/orch"
+                "sh",        "-c",           find_leftovers_script, "orch-left", backup->job.tag,
+                "/run/orch", "/var/lib/orch"
         };
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "schema/libvirt/checkpoint-xml.h"
+#include "worker/backup/scripts.h"
 #include "worker/host/host-probe.h"
 #include "worker/job/cancel.h"
 
@@ -202,16 +203,14 @@ static int wait_for_job(struct backup *backup, struct error **err)
  * Prints the file's size. */
 static int stand_on_parent(struct backup *backup, struct vm_disk *disk, struct error **err)
 {
-        static const char script[] = "set -e; [ -z \"$2\" ] || qemu-img rebase -u -b \"$2\" -F "
-                                     "qcow2 \"$1\"; stat -c '%b %B' -- \"$1\"";
         _cleanup_free_ char *parent =
                 disk->parent_file
                         ? xasprintf("%s/%s/%s/%s/%s", backup->job.host_repository, backup->job.home,
                                     backup->job.vm->name, backup->parent, disk->parent_file)
                         : xstrdup("");
-        const char *const argv[] = {
-                "sh", "-c", script, "orch-rebase", disk->scratch, parent, NULL
-        };
+        const char *const argv[] = { "sh",          "-c",          increment_rebase_script,
+                                     "orch-rebase", disk->scratch, parent,
+                                     NULL };
         _cleanup_free_ char *output = NULL;
         if (hypervisor_run(backup->job.host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
                 return error_prefix(err, "the increment of disk %s cannot be put on its parent",

@@ -8,36 +8,9 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
+#include "worker/host/scripts.h"
 
 enum { PROBE_TIMEOUT_MS = 20000 };
-
-/* $1 the share, $2 the share as mountinfo spells it, $3 tag, $4 "write" or "", then d:FOLDER and
- * f:FILE. */
-static const char script[] = "share=$1; escaped=$2; tag=$3; write=$4; shift 4; export LC_ALL=C\n"
-                             "printf 'kernel\\t%s\\n' \"$(uname -r)\"\n"
-                             "for t in qemu-img timeout setsid sync stat virsh cp cut; do command "
-                             "-v $t >/dev/null || printf 'missing\\t%s\\n' $t; "
-                             "done\n"
-                             "free() { stat -f -c '%a %S' -- \"$1\" 2>/dev/null | while read -r a "
-                             "s; do printf '%s\\n' $((a * s)); done; }\n"
-                             "for w; do case $w in\n"
-                             "  d:*) printf 'folder\\t%s\\n' \"$(free \"${w#d:}\")\";;\n"
-                             "  f:*) n=$(stat -L -c '%b %B' -- \"${w#f:}\" 2>/dev/null); printf "
-                             "'file\\t%s\\n' \"${n:+$(( ${n% *} * ${n#* } ))}\";;\n"
-                             "esac; done\n"
-                             "type=; while read -r _ _ _ _ point rest; do [ \"$point\" = "
-                             "\"$escaped\" ] && { type=${rest#* - }; type=${type%% *}; }; "
-                             "done < /proc/self/mountinfo\n"
-                             "printf 'mount\\t%s\\n' \"$type\"\n"
-                             "[ -n \"$type\" ] || exit 0\n"
-                             "while read -r k v; do [ \"$k\" = uuid: ] && printf 'uuid\\t%s\\n' "
-                             "\"$v\"; done < \"$share/.orch-repository\" 2>/dev/null\n"
-                             "printf 'share\\t%s\\n' \"$(free \"$share\")\"\n"
-                             "[ -n \"$write\" ] || exit 0\n"
-                             "p=$share/.orch-probe-$tag\n"
-                             "why=$( { printf x > \"$p\" && sync \"$p\" && rm -f \"$p\"; } 2>&1 ) "
-                             "|| printf 'write\\t%s\\n' \"${why:-failed}\"\n"
-                             "exit 0\n";
 
 /* mountinfo writes space, tab, newline and backslash as octal escapes (proc(5)). */
 static char *mountinfo_escape(const char *path)
@@ -101,8 +74,10 @@ int host_probe_run(struct hypervisor *host, const char *repository, const char *
 {
         _cleanup_strv_ char **argv = NULL;
         _cleanup_free_ char *escaped = mountinfo_escape(repository);
-        const char *const head[] = { "sh",       "-c",    script, "orch-probe",
-                                     repository, escaped, tag,    write_test ? "write" : "" };
+        const char *const head[] = {
+                "sh",    "-c", host_probe_script,        "orch-probe", repository,
+                escaped, tag,  write_test ? "write" : ""
+        };
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);
         for (size_t i = 0; folders && folders[i]; i++)

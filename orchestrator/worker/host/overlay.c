@@ -7,28 +7,9 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "schema/json/json-fields.h"
+#include "worker/host/scripts.h"
 
 enum { FILES_TIMEOUT_MS = 30 * 1000 };
-
-/* $1 the overlay, $2 the domain's UUID. */
-static const char look_script[] =
-        SHELL_QEMU_ID "[ -e \"$1\" ] && echo exists; [ -e \"$1.committed\" ] && echo committed\n"
-                      "if [ -L \"$1.pivoting\" ] || [ -e \"$1.pivoting\" ]; then echo pivoting\n"
-                      "  id=$(qemu_id \"$2\"); [ -n \"$id\" ] && [ \"$id\" = \"$(readlink "
-                      "\"$1.pivoting\")\" ] && echo same\n"
-                      "fi; exit 0";
-
-/* $1 the overlay, $2 the domain's UUID. Durable before it returns. */
-static const char mark_script[] =
-        SHELL_QEMU_ID "id=$(qemu_id \"$2\"); [ -n \"$id\" ] || { echo 'the QEMU of that domain is "
-                      "not found among the processes' >&2; exit 1; }\n"
-                      "ln -sfT \"$id\" \"$1.pivoting\" && sync \"${1%/*}\"";
-
-/* $1 the overlay, seen committed. The marker only spares a recovery the question, should the
- * removal be cut short: where there is no room for it, the removal goes on. */
-static const char remove_script[] =
-        "umask 077; touch \"$1.committed\" && sync \"$1.committed\" \"${1%/*}\"\n"
-        "rm -f \"$1\" && rm -f \"$1.pivoting\" \"$1.committed\"";
 
 static bool has_word(const char *text, const char *word)
 {
@@ -42,7 +23,8 @@ static bool has_word(const char *text, const char *word)
 int overlay_look(struct hypervisor *host, const char *uuid, const char *overlay,
                  struct overlay_facts *ret, struct error **err)
 {
-        const char *const argv[] = { "sh", "-c", look_script, "orch-look", overlay, uuid, NULL };
+        const char *const argv[] = { "sh", "-c", overlay_look_script, "orch-look", overlay,
+                                     uuid, NULL };
         _cleanup_free_ char *output = NULL;
         if (hypervisor_run(host, argv, FILES_TIMEOUT_MS, &output, err) < 0)
                 return error_prefix(err, "the overlay %s on %s cannot be looked at", overlay,
@@ -59,7 +41,9 @@ int overlay_look(struct hypervisor *host, const char *uuid, const char *overlay,
 int overlay_mark_pivoting(struct hypervisor *host, const char *uuid, const char *overlay,
                           struct error **err)
 {
-        const char *const argv[] = { "sh", "-c", mark_script, "orch-commit", overlay, uuid, NULL };
+        const char *const argv[] = { "sh",          "-c",    overlay_mark_pivoting_script,
+                                     "orch-commit", overlay, uuid,
+                                     NULL };
         if (hypervisor_run(host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
                 return error_prefix(err, "the marker %s.pivoting cannot be written on %s", overlay,
                                     host->name);
@@ -68,7 +52,9 @@ int overlay_mark_pivoting(struct hypervisor *host, const char *uuid, const char 
 
 int overlay_remove(struct hypervisor *host, const char *overlay, struct error **err)
 {
-        const char *const argv[] = { "sh", "-c", remove_script, "orch-commit", overlay, NULL };
+        const char *const argv[] = {
+                "sh", "-c", overlay_remove_script, "orch-commit", overlay, NULL
+        };
         if (hypervisor_run(host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
                 return error_prefix(err, "the committed overlay %s cannot be removed on %s",
                                     overlay, host->name);
@@ -97,11 +83,6 @@ int overlay_ask_base(struct hypervisor *host, const char *overlay, char **ret_ba
         return r;
 }
 
-/* $1 the overlay, opened without what it lies on. A qemu-img that cannot do that, or finds a
- * writer, has not seen it empty. */
-static const char map_script[] =
-        "exec 2>/dev/null; qemu-img map --output=json \"$1\" || echo unknown";
-
 /* An extent that no layer has is told as not "present"; a QEMU that is too old to tell leaves the
  * word out. */
 static bool is_unwritten(const char *map)
@@ -129,7 +110,7 @@ int overlay_is_unwritten(struct hypervisor *host, const char *overlay, bool *ret
                 return error_set(err, ERROR_CORRUPT, "the overlay %s has a name that is not UTF-8",
                                  overlay);
         _cleanup_free_ char *name = xasprintf("json:%s", options);
-        const char *const argv[] = { "sh", "-c", map_script, "orch-map", name, NULL };
+        const char *const argv[] = { "sh", "-c", overlay_map_script, "orch-map", name, NULL };
         _cleanup_free_ char *map = NULL;
         if (hypervisor_run(host, argv, FILES_TIMEOUT_MS, &map, err) < 0)
                 return error_prefix(err, "the overlay %s on %s cannot be looked at", overlay,

@@ -10,17 +10,6 @@
 #include "base/error.h"
 #include "transports/hypervisor.h"
 
-/* A shell function `qemu_id UUID`: prints "pid:start:boot" of the QEMU that runs that domain,
- * nothing when none does. It asks /proc, not libvirt, so that it also holds while libvirt is down
- * and cannot be fooled by a domain id that was given out twice. */
-#define SHELL_QEMU_ID                                                                              \
-        "qemu_id() { q=; for c in $(grep -lzxF -e \"$1\" /proc/[0-9]*/cmdline 2>/dev/null); do\n"  \
-        "  grep -qzxF -e -uuid \"$c\" 2>/dev/null || continue; p=${c%/cmdline}; IFS= read -r l < " \
-        "\"$p/stat\" || continue\n"                                                                \
-        "  read -r b < /proc/sys/kernel/random/boot_id; set -- ${l##*) }; "                        \
-        "q=${p#/proc/}:${20}:${b%%-*}; break\n"                                                    \
-        "done; echo \"$q\"; }\n"
-
 struct overlay_facts {
         bool exists;
         bool committed; /* its commit was witnessed */

@@ -21,9 +21,6 @@ bool test_traces_is_ours(const char *name, const char *short_uuid, char **ret_jo
 /* Where its console is written to. */
 char *test_traces_console(const char *name);
 
-/* What scripts here begin with: `v`, virsh on the host's own libvirt, for at most 90 s. */
-#define SHELL_VIRSH "v() { timeout 90 virsh -q -c qemu:///system \"$@\"; }; export LC_ALL=C\n"
-
 /* One of them as it was found. */
 struct test_trace {
         char *name;

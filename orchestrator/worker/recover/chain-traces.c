@@ -8,6 +8,7 @@
 #include "repository/points.h"
 #include "worker/job/names.h"
 #include "worker/recover/recovery.h"
+#include "worker/recover/scripts.h"
 
 enum { FILES_TIMEOUT_MS = 30 * 1000 };
 
@@ -29,18 +30,13 @@ static int recover_job(struct vm_job *job, const char *short_uuid, bool dry_run,
         return 0;
 }
 
-/* $1 folder, $2 short UUID of the repository, $3 domain UUID, $4 "rm" or "ls". */
-static const char scratch_script[] = "for f in \"$1\"/orch-\"$2\"-*-\"$3\"-*.increment; do [ -e "
-                                     "\"$f\" ] || continue; printf '%s\\n' \"$f\"; "
-                                     "[ \"$4\" = ls ] || rm -f -- \"$f\"; done; exit 0";
-
 static int recover_scratch(struct vm_job *job, const char *short_uuid, bool dry_run,
                            void (*says)(void *data, const char *text), void *data,
                            struct error **err)
 {
         const char *const argv[] = { "sh",
                                      "-c",
-                                     scratch_script,
+                                     find_increment_scratch_script,
                                      "orch-scratch",
                                      job->host_entry->scratch,
                                      short_uuid,

@@ -13,6 +13,7 @@
 #include "worker/host/overlay.h"
 #include "worker/job/names.h"
 #include "worker/recover/recovery.h"
+#include "worker/recover/scripts.h"
 #include "worker/vm/commit-offline.h"
 #include "worker/vm/commit.h"
 
@@ -129,10 +130,6 @@ void recover_overlays(struct recovery *recovery)
                 recovery->repaired += leftover->disks[i].committed;
 }
 
-/* For each prefix of an overlay's name, the files that have it. */
-static const char list_script[] = "for p; do for f in \"$p\"orch-*; do { [ -e \"$f\" ] || [ -L "
-                                  "\"$f\" ]; } && printf '%s\\n' \"$f\"; done; done; exit 0";
-
 static void add_prefixes(const struct recovery *recovery, const struct domain_xml *xml,
                          char ***argv)
 {
@@ -164,7 +161,7 @@ static void strip_suffix(char *text, const char *suffix)
 static int list_files(struct recovery *recovery, char ***ret, struct error **err)
 {
         _cleanup_strv_ char **argv = NULL;
-        static const char *const head[] = { "sh", "-c", list_script, "orch-list" };
+        static const char *const head[] = { "sh", "-c", list_overlays_script, "orch-list" };
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);
         add_prefixes(recovery, recovery->live, &argv);

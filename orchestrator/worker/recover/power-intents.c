@@ -6,23 +6,14 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/host/overlay.h"
 #include "worker/recover/recovery.h"
+#include "worker/recover/scripts.h"
 #include "worker/vm/power.h"
 
 enum {
         FILES_TIMEOUT_MS = 15 * 1000,
         SHUTDOWN_IS_OURS_S = 15 * 60, /* a request this old has been forgotten by its guest */
 };
-
-/* $1 folder, $2 short UUID of the repository, $3 domain UUID. Prints "FILE WHAT SAME-QEMU
- * AGE-SECONDS" for each intent of ours. */
-static const char find_script[] = SHELL_QEMU_ID
-        "for f in \"$1\"/orch-\"$2\"-*.power; do\n"
-        "  [ -e \"$f\" ] && read -r w u q < \"$f\" && [ \"$u\" = \"$3\" ] || continue\n"
-        "  s=no; [ \"$(qemu_id \"$3\")\" = \"$q\" ] && s=yes\n"
-        "  echo \"${f##*/} $w $s $(($(date +%s) - $(stat -c %Y \"$f\")))\"\n"
-        "done; exit 0";
 
 /* An intent that an interrupted job left. */
 struct intent {
@@ -102,10 +93,14 @@ static int recover_shutdown(struct vm_job *job, const struct intent *intent, boo
 int recover_power_intents(struct vm_job *job, const char *short_uuid, bool dry_run, char **ret_text,
                           struct error **err)
 {
-        const char *const argv[] = {
-                "sh",       "-c",      find_script, "orch-intents", job->host_entry->scratch,
-                short_uuid, job->uuid, NULL
-        };
+        const char *const argv[] = { "sh",
+                                     "-c",
+                                     find_power_intents_script,
+                                     "orch-intents",
+                                     job->host_entry->scratch,
+                                     short_uuid,
+                                     job->uuid,
+                                     NULL };
         _cleanup_free_ char *output = NULL;
         *ret_text = NULL;
         if (hypervisor_run(job->host, argv, FILES_TIMEOUT_MS, &output, err) < 0)

@@ -11,31 +11,10 @@
 #include "base/strings.h"
 #include "worker/job/names.h"
 #include "worker/recover/recovery.h"
+#include "worker/recover/scripts.h"
 #include "worker/vm/power.h"
 
 enum { COMMAND_TIMEOUT_MS = 30 * 1000 };
-
-/* $1 short UUID, $2 how the paths of this VM's staging folders begin. Prints units of ours, "mine"
- * for one whose command line names such a folder or whose process is gone, "unknown" for others
- * (they may be a live job's of another VM). */
-static const char units_script[] =
-        "say() { case $2 in *\"$3\"*) echo \"mine $1\";; *) echo \"unknown $1\";; esac; }\n"
-        "if [ -d /run/systemd/system ]; then\n"
-        "  for u in $(systemctl list-units --all --plain --no-legend --no-pager "
-        "\"orch-$1-*.service\" 2>/dev/null | cut -d' ' "
-        "-f1); do\n"
-        "    say \"${u%.service}\" \"$(systemctl show -p ExecStart --value \"$u\" 2>/dev/null)\" "
-        "\"$2\"\n"
-        "  done\n"
-        "else\n"
-        "  for f in /run/orch/orch-\"$1\"-*.pid; do case $f in *.thaw.pid|*.resume.pid) continue;; "
-        "esac\n"
-        "    [ -e \"$f\" ] && read -r p t < \"$f\" || continue; n=${f##*/}; n=${n%.pid}\n"
-        "    if [ -r \"/proc/$p/cmdline\" ]; then say \"$n\" \"$(tr '\\0' ' ' < "
-        "\"/proc/$p/cmdline\" 2>/dev/null)\" \"$2\"; else "
-        "echo \"mine $n\"; fi\n"
-        "  done\n"
-        "fi; exit 0";
 
 /* "orch-<short>-<job>-copy" → whether that job is one of this VM's interrupted ones. */
 static bool is_of_our_jobs(const struct recovery *recovery, const char *unit)
@@ -72,8 +51,9 @@ void recover_units(struct recovery *recovery)
         struct vm_job *job = recovery->job;
         _cleanup_free_ char *folder =
                 xasprintf("%s/%s/%s/.staging-", job->host_repository, job->home, job->vm->name);
-        const char *const argv[] = { "sh",   "-c", units_script, "orch-units", recovery->short_uuid,
-                                     folder, NULL };
+        const char *const argv[] = {
+                "sh", "-c", list_units_script, "orch-units", recovery->short_uuid, folder, NULL
+        };
         _cleanup_free_ char *output = NULL;
         struct error *error = NULL;
         if (hypervisor_run(job->host, argv, COMMAND_TIMEOUT_MS, &output, &error) < 0) {

@@ -7,6 +7,7 @@
 #include "base/strings.h"
 #include "worker/host/host-probe.h"
 #include "worker/restore/restore-internal.h"
+#include "worker/restore/scripts.h"
 
 #define GIB (UINT64_C(1) << 30)
 
@@ -237,7 +238,7 @@ static int check_files(struct restore *restore, const struct domain_needs *needs
 static int check_tpm(struct restore *restore, const struct domain_needs *needs,
                      struct error **first, struct error **err)
 {
-        static const char *const argv[] = { "sh", "-c", "command -v swtpm || echo none", NULL };
+        static const char *const argv[] = { "sh", "-c", find_swtpm_script, NULL };
         _cleanup_free_ char *swtpm = NULL;
         struct error *problem = NULL;
         if (!needs->tpm_version)

@@ -13,6 +13,7 @@
 #include "worker/host/convert.h"
 #include "worker/job/cancel.h"
 #include "worker/restore/restore-internal.h"
+#include "worker/restore/scripts.h"
 
 /* A host with much memory may hold more of a copy than its disk writes in the time in which a copy
  * has to move. */
@@ -38,30 +39,11 @@ static int run(struct restore *restore, const struct restore_disk *disk, const c
         return convert_run(&convert, argv, ret_status, ret_errors, err);
 }
 
-/* $1 the file, then the command. Its status; what cannot be written back ends it, with 1. Twice a
- * second: each time the disk is made to flush, and more often that costs more than it saves. */
-#define WITH_WRITE_BACK                                               \
-        "target=$1; shift; umask 077\n"                               \
-        "\"$@\" & copy=$!; n=0\n"                                     \
-        "while sleep 0.1; kill -0 $copy 2>/dev/null; do\n"            \
-        "  n=$((n + 1)); [ $((n % 5)) = 0 ] || continue\n"            \
-        "  [ ! -e \"$target\" ] || sync -d \"$target\" && continue\n" \
-        "  kill $copy 2>/dev/null; wait $copy 2>/dev/null; exit 1\n"  \
-        "done\n"                                                      \
-        "wait $copy"
-
-#define WHILE_WRITTEN_BACK             \
-        "target=$1; shift\n"           \
-        "sync \"$target\" & sync=$!\n" \
-        "\"$@\"; status=$?\n"          \
-        "wait $sync || exit 3\n"       \
-        "exit $status"
-
 static char **copy_argv(const struct restore *restore, const struct restore_disk *disk)
 {
         const char *const head[] = { "sh",
                                      "-c",
-                                     WITH_WRITE_BACK,
+                                     copy_written_back_script,
                                      "orch-restore",
                                      disk->temporary,
                                      "qemu-img",
@@ -103,35 +85,14 @@ static int copy_disk(struct restore *restore, const struct restore_disk *disk, s
                          restore->job.host->name, status, said);
 }
 
-/* swtpm runs as a user of its own, and libvirt gives it the folder but not always what is in it: it
- * becomes the owner that the state of other VMs there has, else the one that libvirt is told to
- * use, or uses by itself. $1 what was copied. */
-#define GIVE_TO_SWTPM                                                                             \
-        "own=; for d in /var/lib/libvirt/swtpm/*/tpm*; do [ -d \"$d\" ] && own=$(stat -c %u:%g "  \
-        "-- \"$d\") && break; done\n"                                                             \
-        "word() { sed -n "                                                                        \
-        "\"s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\\\"\\{0,1\\}\\([^\\\"[:space:]]*\\).*/\\1/" \
-        "p\" "                                                                                    \
-        "/etc/libvirt/qemu.conf 2>/dev/null | tail -n 1; }\n"                                     \
-        "if [ -z \"$own\" ]; then u=$(word swtpm_user); g=$(word swtpm_group)\n"                  \
-        "  for n in tss swtpm root; do [ -n \"$u\" ] || { id \"$n\" >/dev/null 2>&1 && u=$n; }; " \
-        "done\n"                                                                                  \
-        "  own=$u:${g:-$(id -g -n \"$u\")}; fi\n"                                                 \
-        "chmod 711 -- \"$2\" && chown -R -- \"$own\" \"$2\"/* || exit\n"
-
-/* A folder is copied with what is in it; the folder that it goes to is made where it is missing. */
 static int copy_firmware(struct restore *restore, const struct restore_firmware *firmware,
                          struct error **err)
 {
         if (!firmware->what)
                 return 0;
-        static const char script[] =
-                "umask 077; mkdir -p -m 711 -- \"${2%/*}\" && cp -R -T -- \"$1\" \"$2\" || exit\n"
-                "if [ -d \"$2\" ] && [ \"$3\" = run ]; then\n" GIVE_TO_SWTPM "fi\n"
-                "find \"$2\" -type f -exec sync {} +";
         const char *const argv[] = { "sh",
                                      "-c",
-                                     script,
+                                     copy_firmware_script,
                                      "orch-restore",
                                      firmware->saved,
                                      firmware->temporary,
@@ -180,7 +141,7 @@ static int compare_disk(struct restore *restore, const struct restore_disk *disk
 {
         const char *const argv[] = { "sh",
                                      "-c",
-                                     WHILE_WRITTEN_BACK,
+                                     compare_disk_script,
                                      "orch-restore",
                                      disk->temporary,
                                      "qemu-img",

@@ -7,40 +7,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/restore/restore-internal.h"
-
-/* Renames $1 to $2, which must not be there. `mv -n` says success when it left $2 alone, so the
- * outcome is looked at. */
-#define RENAME_NEW                                                                             \
-        "rename_new() { if [ -e \"$2\" ] || [ -L \"$2\" ]; then echo \"$2 is there already\" " \
-        ">&2; exit 3; fi; "                                                                    \
-        "mv -nT -- \"$1\" \"$2\" && [ ! -e \"$1\" ] || { echo \"$1 cannot be renamed to $2\" " \
-        ">&2; exit 3; }; "                                                                     \
-        "sync -- \"${2%/*}\"; }\n"
-#define HAS_INODE "has_inode() { [ \"$(stat -c %i -- \"$1\" 2>/dev/null)\" = \"$2\" ]; }\n"
-
-static const char set_aside_script[] =
-        RENAME_NEW "while [ $# -ge 2 ]; do if [ -e \"$1\" ]; then rename_new \"$1\" \"$2\"; elif [ "
-                   "! -e \"$2\" ]; then "
-                   "echo \"$1 is gone\" >&2; exit 3; fi; shift 2; done";
-static const char put_back_script[] = RENAME_NEW
-        "while [ $# -ge 2 ]; do if [ -e \"$2\" ]; then rename_new \"$2\" \"$1\"; fi; shift 2; done";
-/* Temporary, path, inode. */
-static const char move_script[] = RENAME_NEW HAS_INODE
-        "while [ $# -ge 3 ]; do if has_inode \"$2\" \"$3\"; then :; elif has_inode "
-        "\"$1\" \"$3\"; then rename_new \"$1\" \"$2\"; else "
-        "echo \"$1 is gone\" >&2; exit 3; fi; shift 3; done";
-static const char remove_script[] =
-        HAS_INODE "while [ $# -ge 3 ]; do rm -rf -- \"$1\"; if [ \"$3\" != 0 ] && has_inode \"$2\" "
-                  "\"$3\"; then rm -rf -- \"$2\"; fi; shift 3; done";
-/* Somebody may have gone back to what was set aside: what a definition names, that of a VM that
- * runs included, is not removed. */
-static const char remove_asides_script[] =
-        "n=0; for f; do n=$((n+1)); [ $((n%2)) = 0 ] && [ -e \"$f\" ] || continue\n"
-        "  user=$(grep -lsF -- \"$f\" /etc/libvirt/qemu/*.xml /run/libvirt/qemu/*.xml | head -n "
-        "1)\n"
-        "  [ -z \"$user\" ] || { echo \"$f is used by a VM, says $user\" >&2; exit 3; }\n"
-        "done\n"
-        "while [ $# -ge 2 ]; do rm -rf -- \"$2\"; shift 2; done";
+#include "worker/restore/scripts.h"
 
 /* As a unit, so that one whose worker died is ended before what it did is undone. */
 static int run_script(const struct restore_journal *journal, struct hypervisor *host,
@@ -108,19 +75,19 @@ int restore_put_back(const struct restore_journal *journal, struct hypervisor *h
 int restore_remove_asides(const struct restore_journal *journal, struct hypervisor *host,
                           struct error **err)
 {
-        return run_on_asides(remove_asides_script, journal, host, err);
+        return run_on_asides(remove_set_aside_script, journal, host, err);
 }
 
 int restore_move_items(const struct restore_journal *journal, struct hypervisor *host,
                        struct error **err)
 {
-        return run_on_items(move_script, journal, host, err);
+        return run_on_items(move_into_place_script, journal, host, err);
 }
 
 int restore_remove_items(const struct restore_journal *journal, struct hypervisor *host,
                          struct error **err)
 {
-        return run_on_items(remove_script, journal, host, err);
+        return run_on_items(remove_restored_script, journal, host, err);
 }
 
 /* By them the new files are known wherever they are: a rename keeps it. */

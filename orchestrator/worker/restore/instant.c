@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "repository/image-check.h"
 #include "schema/libvirt/domain-isolate.h"
+#include "worker/host/scripts.h"
 #include "worker/job/cancel.h"
 #include "worker/restore/restore-internal.h"
 
@@ -91,13 +92,15 @@ int restore_find_layers(struct restore *restore, struct error **err)
 
 int restore_lay_overlays(struct restore *restore, struct error **err)
 {
-        static const char script[] = "umask 077; qemu-img create -q -f qcow2 -F qcow2 -b \"$1\" "
-                                     "\"$2\" && exec sync \"$2\"";
         for (size_t i = 0; i < restore->n_disks; i++) {
                 const struct restore_disk *disk = &restore->disks[i];
-                const char *const argv[] = {
-                        "sh", "-c", script, "orch-overlay", disk->layers[0], disk->temporary, NULL
-                };
+                const char *const argv[] = { "sh",
+                                             "-c",
+                                             overlay_create_script,
+                                             "orch-overlay",
+                                             disk->layers[0],
+                                             disk->temporary,
+                                             NULL };
                 if (hypervisor_run(restore->job.host, argv, RESTORE_COMMAND_MS, NULL, err) < 0)
                         return error_prefix(err, "disk %s cannot be laid over the point on %s",
                                             disk->saved->target, restore->job.host->name);

@@ -9,6 +9,7 @@
 #include "base/strings.h"
 #include "worker/job/connect.h"
 #include "worker/restore/restore-internal.h"
+#include "worker/restore/scripts.h"
 
 enum { CONNECT_MS = 8000 };
 
@@ -124,11 +125,8 @@ static int check_namesakes(const struct restore *restore, const struct inquiry *
 static int find_address_holder(const struct restore *restore, const struct inquiry *inquiry,
                                char **ret_holder, struct error **err)
 {
-        static const char script[] =
-                "for m; do set -- \"$@\" -e \"$m\"; shift; done\n"
-                "grep -lisF \"$@\" -- /etc/libvirt/qemu/*.xml /run/libvirt/qemu/*.xml | head -n 1";
         _cleanup_strv_ char **argv = NULL;
-        const char *const head[] = { "sh", "-c", script, "orch-addresses" };
+        const char *const head[] = { "sh", "-c", find_address_holder_script, "orch-addresses" };
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);
         for (size_t i = 0; restore->xml->macs[i]; i++)

@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "schema/libvirt/storage-pool.h"
+#include "worker/host/scripts.h"
 #include "worker/job/connect.h"
 #include "worker/restore/restore-internal.h"
 
@@ -63,12 +64,8 @@ int restore_choose_target(struct restore *restore, struct error **err)
 
 char *restore_look(struct hypervisor *host, char *const *paths, struct error **err)
 {
-        static const char script[] = "for p; do if [ -d \"$p\" ]; then printf d; elif [ -b \"$p\" "
-                                     "]; then printf b; elif [ -f \"$p\" ]; "
-                                     "then printf f; elif [ -e \"$p\" ] || [ -L \"$p\" ]; then "
-                                     "printf o; else printf -; fi; done";
         _cleanup_strv_ char **argv = NULL;
-        const char *const head[] = { "sh", "-c", script, "orch-look" };
+        const char *const head[] = { "sh", "-c", file_kinds_script, "orch-look" };
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);
         for (size_t i = 0; paths && paths[i]; i++)

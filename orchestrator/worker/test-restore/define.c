@@ -14,6 +14,7 @@
 #include "schema/libvirt/domain-isolate.h"
 #include "schema/libvirt/domain-rewrite.h"
 #include "worker/host/test-traces.h"
+#include "worker/test-restore/scripts.h"
 #include "worker/test-restore/test-restore-internal.h"
 
 enum {
@@ -25,8 +26,8 @@ enum {
 
 static int read_models(struct test_restore *test, char ***ret, struct error **err)
 {
-        static const char script[] = SHELL_VIRSH "v capabilities";
-        const char *const argv[] = { "sh", "-c", script, NULL };
+        const char *const argv[] = { "timeout",        "90",           "virsh", "-q", "-c",
+                                     "qemu:///system", "capabilities", NULL };
         struct exec_options options = { .timeout_ms = COMMAND_MS,
                                         .max_output = CAPABILITIES_MAX_BYTES };
         _cleanup_exec_result_ struct exec_result result = { 0 };
@@ -115,42 +116,20 @@ static char *make_xml(struct test_restore *test, struct error **err)
         return xml;
 }
 
-/* $1 folder, $2 name. A network without forwarding and without an address of the host on it. */
-static const char network_script[] = SHELL_VIRSH
-        "umask 077; printf '<network><name>%s</name></network>\\n' \"$2\" > \"$1/network.xml\"\n"
-        "out=$(v net-create \"$1/network.xml\" 2>&1) || { printf '%s' \"$out\" | tr '\\n' ' ' >&2; "
-        "exit 1; }";
-
-/* $1 folder, $2 name, $3 seconds that it may live, $4 "keep" or "". The XML, with the guest's
- * passwords, comes by stdin. The holder of a domain that is not kept is one virsh, whose end makes
- * libvirt destroy it; it also counts the resets. */
-static const char start_script[] =
-        SHELL_VIRSH "cd \"$1\" && umask 077 && cat > domain.xml || exit 1\n"
-                    "c='create --autodestroy domain.xml'; [ \"$4\" ] && c='create domain.xml'\n"
-                    "setsid sh -c 'echo \"$$ $(cut -d\" \" -f22 /proc/$$/stat)\" > hold.tmp; mv "
-                    "hold.tmp hold.pid; exec timeout \"$2\" virsh "
-                    "-q -c "
-                    "qemu:///system \"$3; event --domain $1 --event reboot --loop --timeout $2\" > "
-                    "events 2>&1' orch-hold \"$2\" \"$3\" \"$c\" "
-                    "</dev/null >/dev/null 2>&1 &\n"
-                    "n=0; while [ $n -lt 1200 ]; do n=$((n+1))\n"
-                    "  [ \"$(v domstate \"$2\" 2>/dev/null)\" = running ] && exit 0\n"
-                    "  if [ -s hold.pid ] && read -r p s < hold.pid && [ \"$(cut -d' ' -f22 "
-                    "\"/proc/$p/stat\" 2>/dev/null)\" != \"$s\" ]; "
-                    "then\n"
-                    "    tr '\\n' ' ' < events >&2; exit 1\n"
-                    "  fi; sleep 0.1\n"
-                    "done; echo 'it did not start' >&2; exit 1\n";
-
 static int create_domain(struct test_restore *test, const char *xml, struct error **err)
 {
         struct vm_job *job = &test->job;
         _cleanup_free_ char *seconds =
                 xasprintf("%u", job->settings->test_restore.boot_seconds + LIFE_SLACK_SECONDS);
-        const char *const argv[] = { "sh",         "-c",
-                                     start_script, "orch-start",
-                                     test->work,   test->name,
-                                     seconds,      test->options.keep ? "keep" : "",
+        const char *const argv[] = { "sh",
+                                     "-c",
+                                     start_domain_script,
+                                     "orch-start",
+                                     test->work,
+                                     test->name,
+                                     seconds,
+                                     test->options.keep ? "keep" : "",
+                                     hold_domain_script,
                                      NULL };
         struct exec_options options = { .timeout_ms = START_MS, .input = xml };
         _cleanup_exec_result_ struct exec_result result = { 0 };
@@ -170,7 +149,7 @@ int test_restore_start(struct test_restore *test, struct error **err)
         if (!xml)
                 return -1;
         const char *const network[] = {
-                "sh", "-c", network_script, "orch-network", test->work, test->name, NULL
+                "sh", "-c", start_network_script, "orch-network", test->work, test->name, NULL
         };
         if (test_restore_wants_own_network(test) &&
             hypervisor_run(job->host, network, COMMAND_MS, NULL, err) < 0)

@@ -7,14 +7,10 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/host/test-traces.h"
+#include "worker/test-restore/scripts.h"
 #include "worker/test-restore/test-restore-internal.h"
 
 enum { SCREENSHOT_MS = 60 * 1000, SCREENSHOT_MAX_BYTES = 32 * 1024 * 1024 };
-
-/* $1 name, $2 folder. The picture on stdout; why there is none on stderr. */
-static const char screenshot_script[] =
-        "export LC_ALL=C; timeout 30 virsh -q -c qemu:///system screenshot \"$1\" \"$2/screen\" "
-        ">/dev/null && cat \"$2/screen\"";
 
 struct picture {
         struct strbuf data;
@@ -48,7 +44,7 @@ static void save_screenshot(struct test_restore *test)
 {
         struct vm_job *job = &test->job;
         const char *const argv[] = {
-                "sh", "-c", screenshot_script, "orch-screenshot", test->name, test->work, NULL
+                "sh", "-c", take_screenshot_script, "orch-screenshot", test->name, test->work, NULL
         };
         struct picture picture = { 0 };
         struct exec_options options = { .timeout_ms = SCREENSHOT_MS,

@@ -11,6 +11,7 @@
 #include "worker/host/test-traces.h"
 #include "worker/job/connect.h"
 #include "worker/job/names.h"
+#include "worker/test-restore/scripts.h"
 #include "worker/test-restore/test-restore-internal.h"
 
 enum { COMMAND_MS = 60 * 1000 };
@@ -35,9 +36,7 @@ static const struct inventory_hypervisor *choose_host(const struct test_restore 
 static int check_memory(struct test_restore *test, struct error **err)
 {
         struct vm_job *job = &test->job;
-        static const char script[] = "while read -r k n _; do [ \"$k\" = MemAvailable: ] && echo "
-                                     "$((n * 1024)); done < /proc/meminfo; exit 0";
-        const char *const argv[] = { "sh", "-c", script, NULL };
+        const char *const argv[] = { "sh", "-c", available_memory_script, NULL };
         _cleanup_free_ char *output = NULL;
         if (hypervisor_run(job->host, argv, COMMAND_MS, &output, err) < 0)
                 return -1;
@@ -122,8 +121,8 @@ static int check_network(struct test_restore *test, struct error **err)
         struct vm_job *job = &test->job;
         if (!test_restore_wants_network(test) || test_restore_wants_own_network(test))
                 return 0;
-        static const char script[] = SHELL_VIRSH "v net-list --name";
-        const char *const argv[] = { "sh", "-c", script, NULL };
+        const char *const argv[] = { "timeout",        "90",       "virsh",  "-q", "-c",
+                                     "qemu:///system", "net-list", "--name", NULL };
         _cleanup_free_ char *output = NULL;
         if (hypervisor_run(job->host, argv, COMMAND_MS, &output, err) < 0)
                 return -1;

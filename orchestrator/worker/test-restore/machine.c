@@ -11,8 +11,10 @@
 #include "base/strings.h"
 #include "base/uuid.h"
 #include "repository/share-files.h"
+#include "worker/host/scripts.h"
 #include "worker/host/test-traces.h"
 #include "worker/job/cancel.h"
+#include "worker/test-restore/scripts.h"
 #include "worker/test-restore/test-restore-internal.h"
 
 enum {
@@ -20,20 +22,6 @@ enum {
         COPY_LONGEST_MS = 7 * 24 * 3600 * 1000,
         SIGN_OF_LIFE_MS = 60 * 1000
 };
-
-/* $1 folder, $2 VM, $3 job, $4 UUID of the domain, $5 the VM's points on the share. Prints
- * "read-only" when $1/point shows them so. */
-static const char prepare_script[] = "set -e; umask 077; export LC_ALL=C; mkdir \"$1\"; printf "
-                                     "'%s\\n%s\\n%s\\n' \"$2\" \"$3\" \"$4\" > \"$1/test\"; sync "
-                                     "\"$1/test\" "
-                                     "\"$1\"\n"
-                                     "mkdir \"$1/point\"\n"
-                                     "if mount --bind -- \"$5\" \"$1/point\" 2>/dev/null; then\n"
-                                     "  if mount -o remount,bind,ro \"$1/point\" 2>/dev/null && ! "
-                                     "[ -w \"$1/point\" ]; then echo read-only; exit 0; fi\n"
-                                     "  umount \"$1/point\"\n"
-                                     "fi\n"
-                                     "rmdir \"$1/point\"\n";
 
 static int undo_machine(void *data, struct error **err)
 {
@@ -52,9 +40,11 @@ static int make_folder(struct test_restore *test, struct error **err)
         job->uuid = uuid_new(err);
         if (!job->uuid)
                 return -1;
-        const char *const argv[] = { "sh",       "-c",          prepare_script,    "orch-prepare",
-                                     test->work, job->vm->name, job->request->job, job->uuid,
-                                     points,     NULL };
+        const char *const argv[] = {
+                "sh",       "-c",          prepare_folder_script, "orch-prepare",
+                test->work, job->vm->name, job->request->job,     job->uuid,
+                points,     NULL
+        };
         _cleanup_free_ char *output = NULL;
         undo_push(&job->undo, UNDO_NAME_TEST_DOMAIN, undo_machine, test);
         if (hypervisor_run(job->host, argv, COMMAND_MS, &output, err) < 0)
@@ -79,9 +69,8 @@ static int make_overlay(struct test_restore *test, const struct test_disk *disk,
 {
         _cleanup_free_ char *base = path_join(test->base, disk->layers[0]);
         _cleanup_free_ char *path = test_restore_disk_path(test, disk);
-        static const char script[] =
-                "umask 077; exec qemu-img create -q -f qcow2 -F qcow2 -b \"$1\" \"$2\"";
-        const char *const argv[] = { "sh", "-c", script, "orch-overlay", base, path, NULL };
+        const char *const argv[] = { "sh", "-c", overlay_create_script, "orch-overlay", base,
+                                     path, NULL };
         return hypervisor_run(test->job.host, argv, COMMAND_MS, NULL, err);
 }
 
@@ -108,9 +97,8 @@ static int make_copy(struct test_restore *test, const struct test_disk *disk, st
         _cleanup_free_ char *base = path_join(test->base, disk->layers[0]);
         _cleanup_free_ char *path = test_restore_disk_path(test, disk);
         _cleanup_free_ char *unit = xasprintf("%s-copy", job->tag);
-        static const char script[] =
-                "umask 077; exec qemu-img convert -p -W -m 16 -f qcow2 -O qcow2 \"$1\" \"$2\"";
-        const char *const argv[] = { "sh", "-c", script, "orch-copy", base, path, NULL };
+        const char *const argv[] = { "sh", "-c", copy_test_disk_script, "orch-copy", base,
+                                     path, NULL };
         struct full_copy copy = { .report = job->report,
                                   .target = disk->target,
                                   .told_ms = clock_monotonic_ms() };
@@ -130,24 +118,6 @@ static int make_copy(struct test_restore *test, const struct test_disk *disk, st
                          path, job->host->name, result.status, said);
 }
 
-/* $1 the point, $2 NVRAM file in it or "", $3 where it goes, $4 TPM folder in it or "", $5 UUID.
- * swtpm's user is the owner of the other machines' states, else what qemu.conf or the distribution
- * says. */
-static const char firmware_script[] =
-        "set -e; umask 077; export LC_ALL=C\n"
-        "if [ \"$2\" ]; then cp --sparse=always -- \"$1/$2\" \"$3\"; chmod 0600 \"$3\"; fi\n"
-        "[ \"$4\" ] || exit 0\n"
-        "d=/var/lib/libvirt/swtpm/$5; mkdir -p \"${d%/*}\"; chmod 0711 \"${d%/*}\"; cp -R -- "
-        "\"$1/$4\" \"$d\"; chmod 0711 \"$d\"\n"
-        "u=; for o in /var/lib/libvirt/swtpm/*/tpm*; do [ -d \"$o\" ] && case $o in \"$d\"/*) ;; "
-        "*) u=$(stat -c %u \"$o\");; esac; "
-        "done\n"
-        "[ \"$u\" ] || u=$(sed -n 's/^ *swtpm_user *= *\"\\(.*\\)\".*/\\1/p' "
-        "/etc/libvirt/qemu.conf | tail -n 1)\n"
-        "for n in \"$u\" tss swtpm; do [ \"$n\" ] && id -u \"$n\" >/dev/null 2>&1 && { chown -R "
-        "\"$n:\" \"$d\"/tpm*; break; }; "
-        "done\n";
-
 static int place_firmware(struct test_restore *test, struct error **err)
 {
         const struct metadata *metadata = test->point->metadata;
@@ -162,7 +132,7 @@ static int place_firmware(struct test_restore *test, struct error **err)
         _cleanup_free_ char *nvram = path_join(test->work, "nvram.fd");
         const char *const argv[] = { "sh",
                                      "-c",
-                                     firmware_script,
+                                     place_firmware_script,
                                      "orch-firmware",
                                      point,
                                      metadata->nvram_file ? metadata->nvram_file : "",

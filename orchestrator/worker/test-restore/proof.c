@@ -12,6 +12,7 @@
 #include "base/strings.h"
 #include "worker/host/test-traces.h"
 #include "worker/job/cancel.h"
+#include "worker/test-restore/scripts.h"
 #include "worker/test-restore/test-restore-internal.h"
 
 enum {
@@ -24,19 +25,6 @@ enum {
 };
 
 #define GIB ((uint64_t)1024 * 1024 * 1024)
-
-/* $1 name, $2 folder, $3 console, $4 how much of it is known. */
-static const char look_script[] =
-        "export LC_ALL=C; v() { timeout 20 virsh -q -c qemu:///system \"$@\" 2>/dev/null; }\n"
-        "all=$(v list --all --name) || { echo 'libvirt does not answer' >&2; exit 1; }\n"
-        "for n in $all; do [ \"$n\" = \"$1\" ] && printf 'state %s\\n' \"$(v domstate --reason "
-        "\"$1\")\"; done\n"
-        "read -r p s < \"$2/hold.pid\" && [ \"$(cut -d' ' -f22 \"/proc/$p/stat\" 2>/dev/null)\" = "
-        "\"$s\" ] && echo 'holder 1'\n"
-        "v domstats --vcpu --block \"$1\"\n"
-        "printf 'resets %s\\n' \"$(grep -c \"^event 'reboot'\" \"$2/events\" 2>/dev/null)\"\n"
-        "printf 'free %s\\n' \"$(stat -f -c '%a %S' \"$2\")\"\n"
-        "printf 'console %s\\n' \"$(stat -c %s \"$3\" 2>/dev/null || echo 0)\"\n";
 
 struct look {
         char *state; /* NULL: there is no such domain any more */
@@ -90,8 +78,9 @@ static void take_line(struct look *look, const char *line)
 static int look_at(struct test_restore *test, struct look *ret, struct error **err)
 {
         _cleanup_free_ char *console = test_traces_console(test->name);
-        const char *const argv[] = { "sh",       "-c",       look_script, "orch-look",
-                                     test->name, test->work, console,     NULL };
+        const char *const argv[] = { "sh",        "-c",       look_at_domain_script,
+                                     "orch-look", test->name, test->work,
+                                     console,     NULL };
         _cleanup_free_ char *output = NULL;
         if (hypervisor_run(test->job.host, argv, LOOK_MS, &output, err) < 0)
                 return -1;
@@ -124,10 +113,8 @@ static int read_console(struct test_restore *test, uint64_t bytes, struct error 
         _cleanup_free_ char *console = test_traces_console(test->name);
         _cleanup_free_ char *from = xasprintf("%llu", (unsigned long long)test->console_offset + 1);
         _cleanup_free_ char *most = xasprintf("%d", CONSOLE_CHUNK_BYTES);
-        static const char script[] = "tail -c \"+$2\" \"$1\" 2>/dev/null | head -c \"$3\"";
-        const char *const argv[] = {
-                "sh", "-c", script, "orch-console", console, from, most, NULL
-        };
+        const char *const argv[] = { "sh", "-c", read_console_script, "orch-console", console, from,
+                                     most, NULL };
         struct exec_options options = { .timeout_ms = LOOK_MS,
                                         .max_output = CONSOLE_CHUNK_BYTES,
                                         .on_output = take_console,

@@ -11,8 +11,8 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/host/overlay.h"
 #include "worker/job/cancel.h"
+#include "worker/vm/scripts.h"
 
 enum {
         FILES_TIMEOUT_MS = 15 * 1000,
@@ -23,11 +23,6 @@ enum {
         POLL_LAST_US = 500 * 1000,
 };
 
-/* $1 file, $2 what, $3 UUID. Durable before it returns. */
-static const char announce_script[] = SHELL_QEMU_ID
-        "set -e; umask 077; printf '%s %s %s\\n' \"$2\" \"$3\" \"$(qemu_id \"$3\")\" > \"$1.new\"\n"
-        "sync \"$1.new\"; mv \"$1.new\" \"$1\"; sync \"${1%/*}\"\n";
-
 static char *power_intent_path(const struct vm_job *job)
 {
         return xasprintf("%s/%s.power", job->host_entry->scratch, job->tag);
@@ -36,8 +31,9 @@ static char *power_intent_path(const struct vm_job *job)
 static int announce(struct vm_job *job, const char *what, struct error **err)
 {
         _cleanup_free_ char *path = power_intent_path(job);
-        const char *const argv[] = { "sh", "-c", announce_script, "orch-intent",
-                                     path, what, job->uuid,       NULL };
+        const char *const argv[] = { "sh",          "-c", power_announce_script,
+                                     "orch-intent", path, what,
+                                     job->uuid,     NULL };
         if (hypervisor_run(job->host, argv, FILES_TIMEOUT_MS, NULL, err) < 0)
                 return error_prefix(
                         err,

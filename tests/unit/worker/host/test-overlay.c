@@ -7,6 +7,7 @@
 #include "scripted-host.h"
 #include "worker/host/deadman.h"
 #include "worker/host/overlay.h"
+#include "worker/host/scripts.h"
 #include "worker/job/names.h"
 
 static const char overlay[] = "/i/a.qcow2.orch-1a2b3c4d-20261120-3f9a";
@@ -94,7 +95,7 @@ Test(overlay, the_unit_that_works_on_it_carries_its_tag)
  * its argument. */
 Test(overlay, a_qemu_is_known_by_its_uuid_argument)
 {
-        static const char script[] = SHELL_QEMU_ID
+        static const char questions[] =
                 "d=$(mktemp -d); mkfifo $d/f; sh -c 'read x' qemu -uuid \"$1\" <>$d/f & p=$!\n"
                 "i=0; while [ -z \"$(qemu_id \"$1\")\" ] && [ $i -lt 100 ]; do i=$((i+1)); sleep "
                 "0.02; done\n"
@@ -102,10 +103,12 @@ Test(overlay, a_qemu_is_known_by_its_uuid_argument)
                 "$d\n"
                 "case $a in $p:*[0-9]:*[0-9a-f]) [ -z \"$b\" ] && [ -z \"$(qemu_id \"$1\")\" ];; "
                 "*) exit 1;; esac\n";
+        char *script = xasprintf("%s\n%s", qemu_id_script, questions);
         const char *const argv[] = { "sh", "-c", script, "test", uuid, NULL };
         char *command = shell_join(argv);
         cr_assert_eq(system(command), 0);
         free(command);
+        free(script);
 }
 
 Test(deadman, what_is_left_of_earlier_ones)

@@ -1,0 +1,9 @@
+#!/bin/sh
+# Marks a test-restore as one that stays, also for a recovery. The mark is durable when this ends.
+#
+# Runs on the hypervisor.
+# $1 the folder of the test-restore
+# Prints nothing.
+# Exit status: 0, or that of what failed.
+umask 077
+: > "$1/kept" && sync "$1/kept" "$1"

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Defines `v ARGUMENT…`: virsh on the host's own libvirt, for at most 90 s. Its messages are
+# English.
+#
+# Runs on the hypervisor, within other scripts.
+v() { timeout 90 virsh -q -c qemu:///system "$@"; }
+export LC_ALL=C

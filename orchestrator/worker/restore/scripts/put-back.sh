@@ -1,0 +1,16 @@
+#!/bin/sh
+# Renames what set-aside.sh renamed back to its place. It may run again after it was broken off
+# anywhere.
+#
+# Runs on the hypervisor, as a unit.
+# $1 $2 … pairs: a path, and what it was renamed to
+# Prints nothing.
+# Exit status: 0; 3 when a file cannot be renamed (stderr says which).
+. ./rename-new.sh
+
+while [ $# -ge 2 ]; do
+	if [ -e "$2" ]; then
+		rename_new "$2" "$1"
+	fi
+	shift 2
+done

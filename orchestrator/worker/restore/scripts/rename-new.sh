@@ -1,0 +1,18 @@
+#!/bin/sh
+# Defines `rename_new FROM TO`: renames FROM to TO, which must not be there, durably. Ends the
+# script with status 3 when it cannot. `mv -n` reports success when it left TO alone, so the
+# outcome is looked at.
+#
+# Runs on the hypervisor, within other scripts.
+rename_new() {
+	if [ -e "$2" ] || [ -L "$2" ]; then
+		echo "$2 is there already" >&2
+		exit 3
+	fi
+	# shellcheck disable=SC2015 # either failure has the same answer
+	mv -nT -- "$1" "$2" && [ ! -e "$1" ] || {
+		echo "$1 cannot be renamed to $2" >&2
+		exit 3
+	}
+	sync -- "${2%/*}"
+}
