@@ -11,7 +11,6 @@
 #include "repository/points.h"
 #include "schema/libvirt/checkpoint-xml.h"
 #include "worker/backup/increment.h"
-#include "worker/backup/scripts.h"
 #include "worker/job/names.h"
 
 enum { FILES_TIMEOUT_MS = 30 * 1000 };

@@ -36,7 +36,7 @@ static int recover_scratch(struct vm_job *job, const char *short_uuid, bool dry_
 {
         const char *const argv[] = { "sh",
                                      "-c",
-                                     find_scratch_script,
+                                     find_increment_scratch_script,
                                      "orch-scratch",
                                      job->host_entry->scratch,
                                      short_uuid,

@@ -11,7 +11,6 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/host/overlay.h"
 #include "worker/job/cancel.h"
 #include "worker/vm/scripts.h"
 

@@ -13,7 +13,7 @@ for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; d
 	echo $$ >"$hierarchy/$id/cgroup.procs"
 done
 legacy="--setenv=SYSTEMD_UNIFIED_CGROUP_HIERARCHY=0" word=SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1
-if [ -e /sys/fs/cgroup/cgroup.controllers ]; then legacy= word=; fi
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then legacy='' word=''; fi
 
 # This namespace began as a copy of the machine's: drop other hosts' disks, shares and networks, or they could not be removed while we live.
 while read -r _ _ _ _ point _ rest; do
