@@ -55,7 +55,7 @@ class Deploy(unittest.TestCase):
         before = self.everything()
         said = self.deploy()
         self.assertEqual(before, self.everything())
-        self.assertNotIn("made ", said)
+        self.assertNotIn("created ", said)
         self.assertNotIn("replaced", said)
 
     def test_what_is_secret_is_readable_by_nobody_else(self):
