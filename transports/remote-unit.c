@@ -1,8 +1,8 @@
 /* Implements transports/remote-unit.h.
  *
  * Without systemd a unit is a process group whose leader is timeout(1). The pidfile holds the
- * leader's pid and start time (the two together name a process for ever) and is written by the
- * leader before it becomes timeout(1); who finds a file whose process is gone may remove it. */
+ * leader's pid and start time (the two together identify a process uniquely). The leader writes it
+ * before it becomes timeout(1). A file whose process is gone may be removed by anyone. */
 #include "transports/remote-unit.h"
 
 #include <string.h>
@@ -19,19 +19,19 @@ enum {
 
 #define RUN_DIR "/run/orch"
 
-/* What a unit's command says on stderr before anything else: where it is missing, a status is not
- * the command's but that of what was to start it (the name is in use, systemd is too busy), which
- * is 1 like many a command's. */
+/* A unit's command prints this on stderr before anything else. If it is missing, the exit status is
+ * that of the starter (the name is in use, systemd is too busy), which is 1 and could otherwise be
+ * taken for the command's. */
 #define BEGAN "orch: the unit began"
 
-/* Prints the start time of process $1: field 22 of its stat, counted from behind the name, which
- * may hold anything. */
+/* Prints the start time of process $1: field 22 of its stat, counted from the end of the name,
+ * which may contain anything. */
 #define SHELL_START_TIME                                                                         \
         "started() { [ -r /proc/$1/stat ] && read -r l </proc/$1/stat || return 1; l=${l##*)}; " \
         "set -- $l; echo ${20}; }\n"
 
-/* $1 name, $2 seconds, then the command. Descriptor 3 keeps stdin: a shell gives /dev/null to what
- * it puts in the background. */
+/* $1 name, $2 seconds, then the command. Descriptor 3 keeps stdin, because a shell gives /dev/null
+ * to a background process. */
 static const char run_script[] =
         SHELL_START_TIME "f=" RUN_DIR "/$1.pid; n=$1; s=$2; shift 2\n"
                          "mkdir -p -m 700 " RUN_DIR " || exit 125\n"
@@ -106,7 +106,7 @@ static void add_escaped(char ***words, const char *word)
 
 /* systemd counts a service that was ended by SIGTERM, SIGHUP, SIGINT or SIGPIPE as a success, and
  * systemd-run then exits with 0: a copy that was stopped half-way would look complete. This shell
- * outlives its command and makes of it a status of 128 and more. */
+ * outlives its command and turns the signal into a status of 128 or more. */
 static const char status_script[] = "trap : TERM HUP INT PIPE; echo " BEGAN " >&2; \"$@\"; exit $?";
 
 static char *systemd_command(const char *unit, const char *const argv[], int64_t limit_ms)
@@ -183,8 +183,8 @@ int remote_unit_stop_result(const char *unit, int status, const char *errors, st
                 return 0;
         if (status == STATUS_STILL_RUNNING)
                 return error_set(err, ERROR_TIMEOUT,
-                                 "unit %s did not end, not even by SIGKILL (does it wait for "
-                                 "storage that is gone?)",
+                                 "unit %s did not end, not even after SIGKILL (is it waiting for "
+                                 "storage that is unavailable?)",
                                  unit);
         _cleanup_free_ char *reason = str_one_line(errors, LONGEST_UNIT_REASON);
         return error_set(err, ERROR_INTERNAL, "unit %s could not be stopped: %s", unit,

@@ -274,8 +274,8 @@ class Notify(LabCase):
         self.assertEqual(result.status, 1, result)
         lines = {line.split(" ")[0]: line for line in result.out.splitlines()}
         self.assertIn("slack-failure (slack): delivered", lines["slack-failure"])
-        self.assertIn("certificate is not accepted", lines["a"])
-        self.assertIn("certificate is not accepted", lines["b"])
+        self.assertIn("certificate is not trusted", lines["a"])
+        self.assertIn("certificate is not trusted", lines["b"])
         self.assertIn("does not begin with https://", lines["c"])
         self.assertEqual((stranger.requests, elsewhere.requests), ([], []))
         self.assertGreater(stranger.connections, 0)
