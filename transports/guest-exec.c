@@ -1,7 +1,8 @@
-/* Implements transports/guest-exec.h. The agent starts a command and is then asked, again and
- * again, whether it has ended: it has no other way to tell. The last answer brings all that the
- * command printed, in base64. An agent that misses one question (a guest under load) is asked again
- * until the deadline. Nothing that a guest says is believed beyond its form. */
+/* Implements transports/guest-exec.h. The agent starts a command and is then polled until the
+ * command has ended, because the protocol has no notification. The last answer contains the whole
+ * output, in base64. If the agent does not answer one poll (a guest under load), it is polled again
+ * until the deadline. The guest is not trusted: only the form of its answers is checked, and
+ * nothing is concluded from their contents. */
 #include "transports/guest-exec.h"
 #include "schema/json/json-fields.h"
 
@@ -17,8 +18,8 @@
 
 enum {
         DEFAULT_MAX_OUTPUT = 1024 * 1024,
-        MAX_REPLY_BYTES = 64 * 1024 * 1024, /* beyond what libvirt carries */
-        AGENT_MS = 10 * 1000,               /* for an answer */
+        MAX_REPLY_BYTES = 64 * 1024 * 1024, /* more than libvirt can carry */
+        AGENT_MS = 10 * 1000,               /* the agent's time for one answer */
         KILL_MS = 5 * 1000,
         POLL_FIRST_MS = 50,
         POLL_LONGEST_MS = 500,
@@ -34,7 +35,7 @@ struct guest_command {
         int64_t pid; /* in the guest */
 };
 
-/* NULL: one of them is no UTF-8. */
+/* NULL if one of the texts is not valid UTF-8. */
 static json_t *json_texts(const char *const texts[])
 {
         _cleanup_json_ json_t *array = json_array();
@@ -52,7 +53,7 @@ static bool names_path(const char *const env[])
         return false;
 }
 
-/* NULL: a word is no UTF-8. The caller frees. */
+/* NULL if a word is not valid UTF-8. The caller frees. */
 static char *start_request(const char *const argv[], const char *const env[])
 {
         static const char path[] =
@@ -69,7 +70,8 @@ static char *start_request(const char *const argv[], const char *const env[])
         return request ? json_dumps(request, JSON_COMPACT) : NULL;
 }
 
-/* What the agent's words mean for a person. A freeze disables the command too, but passes. */
+/* Explains the agent's error to an operator. A freeze disables the command too, but only for a
+ * moment. */
 static void explain(struct error *error)
 {
         bool not_allowed = strstr(error->message, "guest-exec") &&
@@ -80,12 +82,12 @@ static void explain(struct error *error)
                 return;
         _cleanup_free_ char *words = TAKE_PTR(error->message);
         error->kind = ERROR_REFUSED;
-        error->message = xasprintf("the guest agent does not allow guest-exec: on RHEL, take "
-                                   "guest-exec and guest-exec-status off BLOCK_RPCS (or "
-                                   "BLACKLIST_RPC), or put them on the --allow-rpcs list of "
-                                   "FILTER_RPC_ARGS, in the guest's /etc/sysconfig/qemu-ga, "
-                                   "then: systemctl restart qemu-guest-agent (%s)",
-                                   words);
+        error->message =
+                xasprintf("the guest agent does not allow guest-exec: on RHEL, remove guest-exec "
+                          "and guest-exec-status from BLOCK_RPCS (or BLACKLIST_RPC), or add them "
+                          "to the --allow-rpcs list of FILTER_RPC_ARGS, in the guest's "
+                          "/etc/sysconfig/qemu-ga, then: systemctl restart qemu-guest-agent (%s)",
+                          words);
 }
 
 /* *ret is the "return" of the agent's reply; the caller frees. */
@@ -106,7 +108,7 @@ static int ask_agent(const struct guest_command *command, const char *request, i
         json_t *value = json_object_get(json, "return");
         if (!json_is_object(value))
                 return error_set(err, ERROR_CORRUPT,
-                                 "%s: the guest agent's answer is none of its protocol",
+                                 "%s: the guest agent's answer does not follow its protocol",
                                  command->hypervisor->name);
         *ret = json_incref(value);
         return 0;
@@ -119,19 +121,20 @@ static int start(struct guest_command *command, const char *const argv[], const 
         if (!request)
                 return error_set(
                         err, ERROR_CONFIG,
-                        "a word of the command is no valid UTF-8, which the guest agent wants");
+                        "a word of the command is not valid UTF-8, which the guest agent requires");
         _cleanup_json_ json_t *value = NULL;
         if (ask_agent(command, request, AGENT_MS, &value, err) < 0)
                 return -1;
         json_int_t pid = 0;
         if (json_unpack(value, "{s:I}", "pid", &pid) < 0 || pid <= 0)
-                return error_set(err, ERROR_CORRUPT,
-                                 "the guest agent started the command without telling its process");
+                return error_set(
+                        err, ERROR_CORRUPT,
+                        "the guest agent started the command, but did not return its process id");
         command->pid = pid;
         return 0;
 }
 
-/* What is no base64 is an empty output: the agent's mistake is not the command's. */
+/* Invalid base64 gives an empty output: a mistake of the agent is not a failure of the command. */
 static char *decode(const char *text, size_t max_bytes)
 {
         size_t length = text ? strlen(text) : 0;
@@ -146,7 +149,7 @@ static char *decode(const char *text, size_t max_bytes)
         return xstrndup((const char *)bytes, kept < max_bytes ? kept : max_bytes);
 }
 
-/* 1 it has ended, 0 it runs. */
+/* Polls the command: 1 it has ended, 0 it is running, -1 error. */
 static int read_status(const struct guest_command *command, struct exec_result *ret,
                        struct error **err)
 {
@@ -178,7 +181,8 @@ static int read_status(const struct guest_command *command, struct exec_result *
         return 1;
 }
 
-/* Lets `milliseconds` pass, less when the deadline or the user ends the command: then -1. */
+/* Waits for `milliseconds`. Returns -1 earlier if the deadline passes or the command is cancelled.
+ */
 static int pause_for(const struct guest_command *command, int64_t milliseconds, struct error **err)
 {
         for (; milliseconds > 0; milliseconds -= POLL_SLICE_MS) {
@@ -220,7 +224,7 @@ static int run(struct guest_command *command, const char *const argv[], const ch
         return start(command, argv, env, err) < 0 || wait_for_end(command, ret, err) < 0 ? -1 : 0;
 }
 
-/* Ends a command that is given up, and says so in the reason. */
+/* Ends a command after a timeout or a cancel, and adds the result to the message. */
 static void stop(const struct guest_command *command, struct error *reason)
 {
         _cleanup_free_ char *pid = xasprintf("%lld", (long long)command->pid);

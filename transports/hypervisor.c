@@ -1,4 +1,4 @@
-/* Implements what transports/hypervisor.h offers beside the interface itself. */
+/* Implements the helper functions that transports/hypervisor.h has beside the interface. */
 #include "transports/hypervisor.h"
 
 #include <string.h>

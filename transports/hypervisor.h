@@ -1,13 +1,15 @@
-/* A connection to one hypervisor: the interface through which everything remote is done, and so the
- * place where a decorator can delay or fail any call. One implementation reaches libvirt over SSH
- * and runs commands over SSH (transports/libvirt/libvirt-ssh.h).
+/* A connection to one hypervisor. Everything remote goes through this interface, so a decorator can
+ * delay or fail any call. The implementation reaches libvirt over SSH and runs commands over SSH
+ * (transports/libvirt/libvirt-ssh.h).
  *
- * Every call has a deadline and returns ERROR_TIMEOUT past it, saying which call on which VM and
- * host; a call that never returns (a stopped QEMU under libvirtd) is left behind in its thread and
- * the connection counts as lost: hypervisor_reconnect() opens a new one. ERROR_UNREACHABLE: the
- * connection is gone. Not thread-safe: one user at a time.
+ * Every call has a deadline. Past it the call returns ERROR_TIMEOUT, and the message names the
+ * call, the VM and the host. A call that never returns (a stopped QEMU under libvirtd) is left
+ * behind in its thread, and the connection counts as lost; hypervisor_reconnect() opens a new one.
+ * ERROR_UNREACHABLE means that the connection is lost. The object is not thread-safe: it has one
+ * user at a time.
  *
- * Domains are named by UUID throughout, never by name: a namesake must not be touched. */
+ * Domains are always named by UUID, never by name, so that another domain of the same name is not
+ * touched. */
 #pragma once
 
 #include <stdbool.h>
@@ -31,7 +33,7 @@ struct domain_info {
         bool paused_by_io_error;
         bool persistent;
         bool has_managed_save;
-        /* what a domain job under way does: "migration", "save", "backup", …; NULL: none */
+        /* the domain job in progress: "migration", "save", "backup", …; NULL: none */
         char *job;
 };
 void domain_info_done(struct domain_info *info);
@@ -40,12 +42,12 @@ void domain_info_done(struct domain_info *info);
 enum block_job_type { BLOCK_JOB_NONE, BLOCK_JOB_COMMIT, BLOCK_JOB_PULL, BLOCK_JOB_OTHER };
 struct block_job {
         enum block_job_type type;
-        bool ready; /* an active commit that has caught up and can be pivoted */
+        bool ready; /* the active commit has caught up and can be pivoted */
         uint64_t done_bytes;
         uint64_t total_bytes;
 };
 
-/* The one backup job that a domain may have, or what became of its last one. */
+/* The state of a domain's backup job, or the result of its last one. A domain has at most one. */
 enum backup_job_state { BACKUP_JOB_NONE, BACKUP_JOB_RUNNING, BACKUP_JOB_DONE, BACKUP_JOB_FAILED };
 struct backup_job {
         enum backup_job_state state;
@@ -55,11 +57,11 @@ struct backup_job {
 
 enum fsfreeze_status { FSFREEZE_THAWED, FSFREEZE_FROZEN };
 
-/* How a guest agent stands to a VM. */
+/* The state of a VM's guest agent. */
 enum agent_state {
         AGENT_ANSWERS,
         AGENT_ABSENT, /* no channel in the domain, or nothing connected in the guest */
-        AGENT_MUTE,   /* connected, but gave no answer in time, or an error */
+        AGENT_MUTE,   /* connected, but it did not answer in time, or answered with an error */
 };
 
 /* A command on the hypervisor. */
@@ -67,19 +69,20 @@ struct exec_options {
         int64_t timeout_ms;
         const char *input; /* stdin; NULL: none */
         size_t max_output; /* of each stream; 0: 1 MiB */
-        /* not NULL: run it under this name so that hypervisor_stop_unit() from any connection ends
-         * it and nothing outlives timeout_ms: systemd-run where systemd runs, else setsid + pidfile
-         * + timeout. ERROR_BUSY: it did not start; the name may be in use */
+        /* not NULL: run it under this name, so that hypervisor_stop_unit() can end it from any
+         * connection and no process outlives timeout_ms. It uses systemd-run if systemd runs,
+         * otherwise setsid, a pidfile and timeout. ERROR_BUSY: it did not start; the name may be in
+         * use */
         const char *unit;
-        /* stdout and stderr as they come; may be NULL */
+        /* called with stdout and stderr as they arrive; may be NULL */
         void (*on_output)(const char *data, size_t length, void *data_pointer);
-        /* asked at least every 200 ms; true → ERROR_CANCELLED. May be NULL */
+        /* called at least every 200 ms; true → ERROR_CANCELLED. May be NULL */
         bool (*cancelled)(void *data_pointer);
         void *data;
 };
 
 struct exec_result {
-        int status; /* exit status, or 128 + signal; -1: none was told */
+        int status; /* exit status, or 128 + signal; -1: the server sent none */
         char *output;
         char *errors;
 };
@@ -93,8 +96,8 @@ struct hypervisor_versions {
 
 struct hypervisor;
 
-/* The calls. Each `uuid` is a domain's. A string result is owned by the caller. All return 0 or -1
- * unless said. */
+/* The calls. Each `uuid` is that of a domain. The caller owns string results. All return 0 or -1
+ * unless stated otherwise. */
 struct hypervisor_operations {
         void (*free)(struct hypervisor *hypervisor);
         int (*reconnect)(struct hypervisor *hypervisor, struct error **err);
@@ -111,8 +114,8 @@ struct hypervisor_operations {
                            struct domain_info *ret, struct error **err);
         /* UUIDs of all domains of the host; NULL-terminated, owned by the caller. */
         int (*list_domains)(struct hypervisor *hypervisor, char ***ret_uuids, struct error **err);
-        /* `inactive`: what the next start uses. `secure`: with passwords (ask only where it is
-         * stored 0600). */
+        /* `inactive`: the XML that the next start uses. `secure`: with passwords (only if the
+         * result is stored with mode 0600). */
         int (*get_xml)(struct hypervisor *hypervisor, const char *uuid, bool inactive, bool secure,
                        char **ret_xml, struct error **err);
         int (*list_snapshots)(struct hypervisor *hypervisor, const char *uuid, char ***ret_names,
@@ -126,14 +129,14 @@ struct hypervisor_operations {
                         struct error **err);
         int (*fsthaw)(struct hypervisor *hypervisor, const char *uuid, int *ret_filesystems,
                       struct error **err);
-        /* One command of the agent's protocol, as JSON, and its whole reply (guest-exec.h is built
-         * on it). `timeout_ms` is what the agent is given to answer; 0: the connection's default.
-         * What it says it cannot do is ERROR_INTERNAL with its words. */
+        /* Sends one command of the agent's protocol, as JSON, and returns the whole reply
+         * (guest-exec.h uses it). `timeout_ms` is the agent's time to answer; 0: the connection's
+         * default. If the agent reports an error, ERROR_INTERNAL with its text. */
         int (*agent_command)(struct hypervisor *hypervisor, const char *uuid,
                              const char *json_command, int64_t timeout_ms, char **ret_reply,
                              struct error **err);
 
-        /* DISK_ONLY | ATOMIC | NO_METADATA. */
+        /* Takes an external snapshot with DISK_ONLY | ATOMIC | NO_METADATA. */
         int (*snapshot)(struct hypervisor *hypervisor, const char *uuid, const char *snapshot_xml,
                         struct error **err);
         /* Starts an active commit of `top` into `base` (both absolute paths of the live chain,
@@ -141,26 +144,27 @@ struct hypervisor_operations {
         int (*block_commit)(struct hypervisor *hypervisor, const char *uuid, const char *target,
                             const char *base, const char *top, uint64_t bandwidth_mib_s,
                             struct error **err);
-        /* Starts copying what the disk has from the layers below it into it. At its end the disk
-         * stands alone, live and configured, with nothing to pivot; a job that ends otherwise
-         * leaves it as it is, and can be started again. */
+        /* Starts copying the contents of the disk's backing chain into the disk. When the job
+         * completes, the disk has no backing file, live and in the configuration, and nothing has
+         * to be pivoted. A job that ends otherwise leaves the disk as it is, and can be started
+         * again. */
         int (*block_pull)(struct hypervisor *hypervisor, const char *uuid, const char *target,
                           uint64_t bandwidth_mib_s, struct error **err);
         int (*block_job)(struct hypervisor *hypervisor, const char *uuid, const char *target,
                          struct block_job *ret, struct error **err);
-        /* Takes the bandwidth limit off the job that is under way. */
+        /* Removes the bandwidth limit of the running job. */
         int (*block_unlimit)(struct hypervisor *hypervisor, const char *uuid, const char *target,
                              struct error **err);
         int (*block_pivot)(struct hypervisor *hypervisor, const char *uuid, const char *target,
                            struct error **err);
         int (*block_abort)(struct hypervisor *hypervisor, const char *uuid, const char *target,
                            struct error **err);
-        /* Capacity, allocation of the live or configured disk. */
+        /* Capacity and allocation of the live or configured disk, in bytes. */
         int (*block_size)(struct hypervisor *hypervisor, const char *uuid, const char *target,
                           uint64_t *ret_capacity, uint64_t *ret_allocation, struct error **err);
-        /* Checkpoints by name, an older one before those that build on it. The XML has what was
-         * written since. Deleting one that is not there is fine; where its bitmap cannot be had any
-         * more, the record alone is removed. */
+        /* Checkpoints by name, each parent before its children. The XML has the sizes of what was
+         * written since. Deleting a checkpoint that does not exist succeeds; if its bitmap is lost,
+         * only the record is removed. */
         int (*list_checkpoints)(struct hypervisor *hypervisor, const char *uuid, char ***ret_names,
                                 struct error **err);
         int (*checkpoint_xml)(struct hypervisor *hypervisor, const char *uuid, const char *name,
@@ -169,9 +173,9 @@ struct hypervisor_operations {
                                  struct error **err);
         int (*checkpoint_delete)(struct hypervisor *hypervisor, const char *uuid, const char *name,
                                  struct error **err);
-        /* A push job, with a new checkpoint of the same moment (NULL: without). *ret_text (may be
-         * NULL): the XML of a job that runs (NULL: it has just ended), the reason of one that
-         * failed. Aborting touches no other kind of job. */
+        /* Starts a push-mode backup job, with a new checkpoint of the same point in time (NULL:
+         * none). *ret_text (may be NULL): the XML of a running job (NULL: it has just ended), or
+         * the reason why it failed. backup_abort() ends no other kind of job. */
         int (*backup_begin)(struct hypervisor *hypervisor, const char *uuid, const char *backup_xml,
                             const char *checkpoint_xml, struct error **err);
         int (*backup_job)(struct hypervisor *hypervisor, const char *uuid, struct backup_job *ret,
@@ -186,18 +190,18 @@ struct hypervisor_operations {
         int (*start)(struct hypervisor *hypervisor, const char *uuid, bool paused,
                      struct error **err);
         int (*shutdown)(struct hypervisor *hypervisor, const char *uuid, struct error **err);
-        /* of one that is off: nothing */
+        /* succeeds if the domain is off already */
         int (*destroy)(struct hypervisor *hypervisor, const char *uuid, struct error **err);
         int (*define)(struct hypervisor *hypervisor, const char *xml, char **ret_uuid,
                       struct error **err);
         int (*undefine)(struct hypervisor *hypervisor, const char *uuid, struct error **err);
-        /* Whether it starts with its host: no part of its XML. */
+        /* Whether the domain starts with its host; that is not part of its XML. */
         int (*get_autostart)(struct hypervisor *hypervisor, const char *uuid, bool *ret,
                              struct error **err);
         int (*set_autostart)(struct hypervisor *hypervisor, const char *uuid, bool on,
                              struct error **err);
 
-        /* A libvirt network, a storage pool: 1 found, 0 there is none, -1 error. */
+        /* Look up a libvirt network or storage pool: 1 found, 0 not found, -1 error. */
         int (*find_network)(struct hypervisor *hypervisor, const char *name, bool *ret_active,
                             struct error **err);
         int (*find_pool)(struct hypervisor *hypervisor, const char *name, char **ret_xml,
@@ -210,7 +214,7 @@ struct hypervisor {
         char *address;
 };
 
-/* Frees the connection and the object; never blocks on a stuck call. Returns NULL. */
+/* Frees the connection and the object; a stuck call does not block it. Returns NULL. */
 static inline struct hypervisor *hypervisor_free(struct hypervisor *hypervisor)
 {
         if (hypervisor)
@@ -219,16 +223,17 @@ static inline struct hypervisor *hypervisor_free(struct hypervisor *hypervisor)
 }
 DEFINE_FREEP(struct hypervisor, hypervisor_free)
 
-/* exec() for a short command that must succeed: a non-zero status becomes an error with the first
- * line of its stderr. *ret_output (may be NULL) is stdout without its final newline; the caller
- * frees. */
+/* exec() for a short command that has to succeed: a non-zero status becomes an error with the first
+ * line of stderr. *ret_output (may be NULL) is stdout without its final newline; the caller frees.
+ */
 int hypervisor_run(struct hypervisor *hypervisor, const char *const argv[], int64_t timeout_ms,
                    char **ret_output, struct error **err) _must_check_;
 
 const char *domain_state_name(enum domain_state state); /* "running", … */
-bool domain_state_is_off(enum domain_state state);      /* no QEMU runs it: shut off, or crashed */
+bool domain_state_is_off(
+        enum domain_state state); /* it has no QEMU process: shut off, or crashed */
 
-/* What a domain that has to be there does now; `name` is what a message calls it. ERROR_REFUSED
- * when it is not defined any more. */
+/* The state of a domain that is expected to exist; `name` is used in messages. ERROR_REFUSED if it
+ * is no longer defined. */
 int hypervisor_domain_state(struct hypervisor *hypervisor, const char *uuid, const char *name,
                             enum domain_state *ret, struct error **err) _must_check_;

@@ -1,8 +1,8 @@
 /* Implements transports/remote-unit.h.
  *
  * Without systemd a unit is a process group whose leader is timeout(1). The pidfile holds the
- * leader's pid and start time (the two together name a process for ever) and is written by the
- * leader before it becomes timeout(1); who finds a file whose process is gone may remove it. */
+ * leader's pid and start time (the two together identify a process uniquely). The leader writes it
+ * before it becomes timeout(1). A file whose process is gone may be removed by anyone. */
 #include "transports/remote-unit.h"
 
 #include <string.h>
@@ -20,9 +20,9 @@ enum {
 
 #define RUN_DIR "/run/orch"
 
-/* What a unit's command says on stderr before anything else: where it is missing, a status is not
- * the command's but that of what was to start it (the name is in use, systemd is too busy), which
- * is 1 like many a command's. unit-begin.sh and unit-status.sh say it. */
+/* A unit's command prints this on stderr before anything else (unit-begin.sh, unit-status.sh). If
+ * it is missing, the exit status is that of the starter (the name is in use, systemd is too busy),
+ * which is 1 and could otherwise be taken for the command's. */
 #define BEGAN "orch: the unit began"
 
 char *remote_abilities_command(void)
@@ -140,8 +140,8 @@ int remote_unit_stop_result(const char *unit, int status, const char *errors, st
                 return 0;
         if (status == STATUS_STILL_RUNNING)
                 return error_set(err, ERROR_TIMEOUT,
-                                 "unit %s did not end, not even by SIGKILL (does it wait for "
-                                 "storage that is gone?)",
+                                 "unit %s did not end, not even after SIGKILL (is it waiting for "
+                                 "storage that is unavailable?)",
                                  unit);
         _cleanup_free_ char *reason = str_one_line(errors, LONGEST_UNIT_REASON);
         return error_set(err, ERROR_INTERNAL, "unit %s could not be stopped: %s", unit,

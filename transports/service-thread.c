@@ -1,9 +1,9 @@
 /* Implements transports/service-thread.h.
  *
- * The lock guards every field but `context`, which belongs to the thread. `pending` is the call
- * being made; the thread clears it when the call is back. The service and each call are counted:
- * user and thread hold one reference each and touch nothing of what they let go of, so either may
- * be the last. */
+ * The lock guards every field but `context`, which belongs to the thread. `pending` is the current
+ * call; the thread clears it when the call has returned. The service and each call are
+ * reference-counted: user and thread hold one reference each and do not use an object after they
+ * have released it, so either may be the last. */
 #include "transports/service-thread.h"
 
 #include <pthread.h>
@@ -92,7 +92,7 @@ static void *service_main(void *argument)
         return NULL;
 }
 
-/* Signals are the business of the process's first thread. */
+/* Blocks all signals in the new thread: the process's first thread handles them. */
 static int start_with_signals_blocked(pthread_t *ret, void *(*main_function)(void *),
                                       void *argument)
 {
@@ -129,7 +129,7 @@ struct service_thread *service_thread_new(void *context, void (*context_free)(vo
         return service;
 }
 
-/* Waits, with the lock held, for the thread to change something. False: the deadline has passed. */
+/* Waits, with the lock held, until the thread signals a change. False: the deadline has passed. */
 static bool wait_for_change(struct service_thread *service, struct deadline deadline)
 {
         struct timespec until = { .tv_sec = deadline.at_ms / 1000,

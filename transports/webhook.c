@@ -1,7 +1,6 @@
 /* Implements transports/webhook.h. libcurl's own error texts name hosts and addresses, so only its
- * fixed text for each kind of error is used. Whether the server has answered is decided by its
- * header, which has to have come whole: a body that breaks off after "200" does not mean that the
- * message has to be sent again. */
+ * fixed text for each kind of error is used. A complete header decides whether the server has
+ * answered: if only the body breaks off after "200", the message must not be sent again. */
 #include "transports/webhook.h"
 
 #include <curl/curl.h>
@@ -68,8 +67,8 @@ static size_t on_body(char *data, size_t size, size_t count, void *pointer)
         return answer->body_bytes > ANSWER_MAX_BYTES ? 0 : length;
 }
 
-/* An answer to come may be preceded by "100 Continue" with an end of its own; the next status line
- * begins anew. */
+/* "100 Continue" with its own end of header may precede the answer; the next status line starts a
+ * new header. */
 static size_t on_header(char *data, size_t size, size_t count, void *pointer)
 {
         struct answer *answer = pointer;
@@ -108,7 +107,7 @@ static struct curl_slist *make_headers(const struct webhook_request *request)
         return headers;
 }
 
-/* False when this libcurl lacks something of it: then nothing is sent. */
+/* Sets all options. False if this libcurl lacks one of them: then nothing is sent. */
 static bool set_up(CURL *curl, const struct webhook_request *request, struct curl_slist *headers,
                    struct answer *answer)
 {
@@ -151,13 +150,12 @@ static void judge_failure(CURLcode code, struct webhook_result *ret)
 {
         ret->outcome = WEBHOOK_RETRY;
         if (code == CURLE_ABORTED_BY_CALLBACK)
-                ret->error = xstrdup("it was broken off");
+                ret->error = xstrdup("the delivery was cancelled");
         else if (code == CURLE_OPERATION_TIMEDOUT)
                 ret->error = xstrdup("the server did not answer in time");
         else if (code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE)
-                ret->error = xasprintf("the server's certificate is not accepted (%s); a private "
-                                       "authority's certificate is given "
-                                       "as ca_file",
+                ret->error = xasprintf("the server's certificate is not trusted (%s); set ca_file "
+                                       "for a private certificate authority",
                                        curl_easy_strerror(code));
         else
                 ret->error = xasprintf("no connection: %s", curl_easy_strerror(code));
@@ -185,7 +183,7 @@ static void perform(CURL *curl, struct answer *answer, struct webhook_result *re
 {
         struct curl_slist *headers = make_headers(answer->request);
         if (!set_up(curl, answer->request, headers, answer)) {
-                refuse(ret, "libcurl does not take the address, or lacks TLS");
+                refuse(ret, "libcurl does not accept the address, or has no TLS");
         } else {
                 CURLcode code = curl_easy_perform(curl);
                 if (answer->header_complete)

@@ -26,7 +26,7 @@ def drop_caches():
 
 
 def longest(steps):
-    """The steps worth a look, of a restore that told them."""
+    """The steps to report, of a restore that reported them."""
     worth = [f"{name} {seconds:.2f}" for name, seconds in (steps or {}).items() if seconds >= 0.05]
     return f"  ({', '.join(worth)})" if worth else ""
 

@@ -141,7 +141,7 @@ def check_point(test, folder):
 
 
 def fingerprint(folder):
-    """{path: what can be told of it} of everything in a point but what is written later: kind and mode, owner, size, both times, content."""
+    """{path: its attributes} of everything in a point except what is written later: kind and mode, owner, size, both times, content."""
     found = {}
     for parent, folders, names in os.walk(folder):
         if parent == folder and "proof" in folders:

@@ -19,7 +19,7 @@ FREEZE_SLACK_SECONDS = 5
 
 
 class Watch(threading.Thread):
-    """How long a guest that runs has made no write durable, and how long the daemon takes to tell its status.
+    """How long a guest that runs has made no write durable, and how long the daemon takes to report its status.
 
     It asks over the lab's own port in the guest, not through libvirt or the agent: those may be what is broken. A guest that does not
     answer there is off, paused or stopped, and not frozen: frozen ones answer."""
@@ -51,7 +51,7 @@ class Watch(threading.Thread):
             self.longest = max(self.longest, now - since)
             late = late + 1 if self._status_is_late() else 0
             if late == 2:
-                self.broken.append(f"the daemon took {self.slowest:.1f} s to tell its status, twice")
+                self.broken.append(f"the daemon took {self.slowest:.1f} s to report its status, twice")
         if self.longest > self.limit:
             self.broken.append(f"the guest stood still for {self.longest:.1f} s")
 
@@ -176,7 +176,7 @@ class Promises:
             time.sleep(0.2)
 
     def _workers(self):
-        """Every process that the daemon, or one before it, started: its environment tells."""
+        """Every process that the daemon, or an earlier one, started, as its environment shows."""
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as f:

@@ -22,7 +22,7 @@ sys.path.insert(0, HERE)
 
 
 class Printing(unittest.TextTestResult):
-    """A line a test with its seconds, at once: what hangs is seen. A class that cannot be set up is told like a test of no duration."""
+    """Prints a line for each test with its seconds, at once, so that a hanging test is visible. A class that cannot be set up is printed like a test of no duration."""
 
     begun = 0.0
 

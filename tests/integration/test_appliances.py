@@ -228,21 +228,21 @@ class Appliances(unittest.TestCase):
     def test_it_does_not_take_a_command(self):
         self.asa.behave(refuses={"show startup-config": "ERROR: % Incomplete command\n"})
         self.backup()
-        self.assert_warned("'show startup-config': the appliance says: ERROR: % Incomplete command", configs=1)
+        self.assert_warned("'show startup-config': the appliance reported: ERROR: % Incomplete command", configs=1)
         self.asa.behave(refuses={"terminal pager 0": "ERROR: % Invalid input detected at '^' marker.\n"})
         self.backup()
-        self.assert_warned("does not take 'terminal pager 0': ERROR: % Invalid input")
+        self.assert_warned("does not accept 'terminal pager 0': ERROR: % Invalid input")
 
     def test_an_output_that_is_not_complete(self):
         self.asa.write("running", self.asa.read("running").replace("\n: end\n", "\n"))
         self.backup(capture=self.capture(write_memory=False))
-        self.assert_warned('the output is not complete: its last line is "Cryptochecksum')
+        self.assert_warned('the output is not complete: its last line "Cryptochecksum')
         self.assertNotIn("write memory", self.asa.commands())
 
     def test_saving_fails(self):
         self.asa.behave(write_answer="%Error opening nvram:/startup-config (Permission denied)\n", asks_to_confirm=True)
         self.backup()
-        self.assert_warned("does not take 'write memory': .*Permission denied")
+        self.assert_warned("does not accept 'write memory': .*Permission denied")
 
     def test_passwords_that_are_wrong(self):
         self.backup(capture=self.capture(password_env="ASA_WRONG"))

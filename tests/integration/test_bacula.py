@@ -336,7 +336,7 @@ class Bacula(LabCase):
             again = director.run("backup-vm-off")
             self.assertEqual(director.wait(again), "T", director.whole_log(again))
             self.assertEqual(self.points(orch), {**before, "hand": 2, "off": 1})
-        with self.subTest("not due is told"):
+        with self.subTest("not due is reported"):
             again = director.run("backup-vm-off")
             self.assertEqual(director.wait(again), "T")
             self.assertIn("off: not due", "\n".join(director.log(again)))
@@ -364,7 +364,7 @@ class Bacula(LabCase):
                 return []
             with open(heard) as f:
                 return [json.loads(line) for line in f.read().splitlines() if line.strip()]
-        with self.subTest("the daemon tells of a VM that failed, the script behind the job adds nothing"):
+        with self.subTest("the daemon reports a failed VM, the script after the job sends nothing more"):
             jobid = director.run("backup-vm-ghost")
             self.assertEqual(director.wait(jobid), "E")
             orch.wait_for(messages, 120, "a message")
@@ -372,7 +372,7 @@ class Bacula(LabCase):
             time.sleep(2)
             self.assertEqual(len(messages()), 1, messages())
             self.assertIn("ghost", json.dumps(messages()[0]))
-        with self.subTest("nobody else is there to tell"):
+        with self.subTest("nothing else can report it"):
             orch.stop_daemon()
             jobid = director.run("backup-vm-beta")
             self.assertEqual(director.wait(jobid), "E")

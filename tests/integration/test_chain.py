@@ -46,7 +46,7 @@ class Chain(test_recover.KilledCase):
         return point
 
     def holds(self, point, target="vda"):
-        """What the guest's file said at the moment of the point, restored as RESTORE.txt tells."""
+        """What the guest's file said at the moment of the point, restored as RESTORE.txt describes."""
         flat = os.path.join(self.lab.dir, "flat")
         image = os.path.join(self.orch.point_folder(point), f"{point['vm']}-{target}.qcow2")
         self.run_here("qemu-img", "convert", "-O", "raw", image, flat)

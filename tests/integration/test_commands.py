@@ -1,4 +1,4 @@
-"""Pre- and post-backup commands in each of their places: on the orchestrator, in the guest, on the hypervisor; what they are told, what
+"""Pre- and post-backup commands in each of their places: on the orchestrator, in the guest, on the hypervisor; what their environment has, what
 their end means, and that none outlives its time."""
 
 import contextlib

@@ -1,4 +1,4 @@
-"""The daemon as a service: what it tells its manager, how it stops, what it reads again, and that two of them never work on one share."""
+"""The daemon as a service: what it reports to its manager, how it stops, what it reads again, and that two of them never work on one share."""
 
 import os
 import re
@@ -98,7 +98,7 @@ class Service(LabCase):
             result = orch("run", "--all", check=2)
             self.assertEqual(re.findall(r"^\S+ (\S+) ok,", result.out, re.M), ["slow", "quick"])
             self.assertRegex(result.err, r"(?s)the inventory is broken, the last good one is used: .*vm-list\.yaml:3:\d+: unknown key \"methot\"")
-        with self.subTest("mended: a run takes the new one without being told"):
+        with self.subTest("repaired: a run uses the new file without a signal"):
             orch.write_inventory(self.inventory[1:])
             result = orch("run", "--all", check=0)
             self.assertEqual(re.findall(r"(\S+) started on", result.out), ["quick"])
@@ -121,7 +121,7 @@ class Service(LabCase):
             self.assert_as_before("slow", "quick")
             self.assert_no_staging()
             self.assertEqual(os.listdir(os.path.join(orch.state, "running")), [])
-        with self.subTest("the client is told"):
+        with self.subTest("the client gets the error"):
             status, out, err = finish(client)
             self.assertEqual((status, err), (5, ""), out)
             self.assertRegex(out, "slow cancelled: cancelled during the copy of disk vda")

@@ -1,4 +1,4 @@
-"""What goes wrong is told for what it is, in its own sentence and in time, and costs nobody else anything: a cycle in which most VMs
+"""Each failure is reported with its own cause, in its own sentence and in time, and affects no other VM: a cycle in which most VMs
 fail, shares that are not the right one, connections that die, disks that fill up."""
 
 import glob

@@ -200,7 +200,7 @@ class Taken(FaultCase):
 
 
 class Meddled(FaultCase):
-    """`a` has two disks of its own, `clone` stands on a golden image, `elsewhere` is on the other host."""
+    """`a` has two disks of its own, `clone` is backed by a golden image, `elsewhere` is on the other host."""
 
     prefix = "meddled"
     vms = [(H1, lambda: Vm("a", [Disk("vda", size_mib=128, filled_mib=20), Disk("vdb", format="raw", size_mib=96)], writer=True)),
@@ -336,7 +336,7 @@ class Meddled(FaultCase):
         self.back_up()
 
     def test_undefined_and_destroyed_under_us(self):
-        """Its overlay may hold the only copy of its last writes: it is kept, and told."""
+        """Its overlay may have the only copy of its last writes: it is kept, and reported."""
         guest = self.lab.vm("clone")
         with self.at("copy", "clone") as stream:
             overlay = guest.disk_paths()["vda"]

@@ -360,7 +360,7 @@ class Files(unittest.TestCase):
         self.files("get", "box", "latest", "/d", "/does/not/exist", check=2)
 
     def test_interrupted_between_two_programs_it_leaves_nothing(self):
-        """libguestfs was told to end when nothing that it had started could: what it starts next is ended, too."""
+        """libguestfs got the signal before it had started anything that could end: what it starts next is ended, too."""
         self.hard_point()
         programs = os.path.join(self.work, "programs")
         os.mkdir(programs)

@@ -80,8 +80,8 @@ class Instant(InstantCase):
         boot = self.seconds_to_answer(begun)
         self.forget(self.home, "phoenix")
         said = orch("restore", "phoenix", "--instant", "--dry-run", check=0)
-        self.assertIn("if the share stops answering", said.out + said.err, "the risk is told before anybody takes it")
-        # Slowly, so that it stands on its point when it answers, however long its start takes here.
+        self.assertIn("if the share stops answering", said.out + said.err, "the risk is printed before the restore begins")
+        # Slowly, so that its disks are still backed by the point when it answers, however long its start takes here.
         orch.restart(limits={"bandwidth_mib_s": 32})
         process = orch.start("restore", "phoenix", "--instant")
         answered = self.seconds_to_answer(time.monotonic(), process)
@@ -258,7 +258,7 @@ class InPlace(InstantCase):
 
 
 class Moved(InstantCase):
-    """Taken to another hypervisor while its disks stand on the point: what it stands on is kept until they do no more."""
+    """Migrated to another hypervisor while its disks are backed by the point: the point is kept as long as they are."""
     prefix = "inst-moved"
     hosts = 2
     vms = [(HOME, lambda: Vm("phoenix", [Disk(size_mib=160)], nic=False))]
@@ -297,7 +297,7 @@ class Moved(InstantCase):
 
 
 class OfAnIncrement(InstantCase):
-    """A point that stands on another: both are on the way until all is pulled."""
+    """A point with a parent: both are in use until all disks are pulled."""
     prefix = "inst-chain"
     hosts = 1
     vms = [(HOME, lambda: Vm("phoenix", [Disk(size_mib=96)], nic=False))]

@@ -149,7 +149,7 @@ class Keeping(LabCase):
             self.fill_the_share()
             try:
                 self.conf.start_daemon()
-                self.conf.wait_for(lambda: "the share is full" in self.conf("status", check=0).out, 60, "a full share that is told")
+                self.conf.wait_for(lambda: "the share is full" in self.conf("status", check=0).out, 60, "the report of a full share")
                 self.conf("prune", "--yes", "a", check=0)
             finally:
                 os.unlink(self.filler)

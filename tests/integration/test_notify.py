@@ -1,4 +1,4 @@
-"""What people are told: failures at once and many of one cause as one, the week once, whatever the other side does. Slack is a server on
+"""What is sent to people: failures at once and many of one cause as one, the week once, whatever the other side does. Slack is a server on
 loopback that records, delays, refuses, breaks off; everything else is real."""
 
 import datetime
@@ -139,7 +139,7 @@ class Notify(LabCase):
         orch.restart()
         orch.wait_for(lambda: orch.status()["repository"]["state"] == "unavailable", 60)
         time.sleep(12)
-        self.assertEqual(len(self.messages()), 1, "a restart does not tell it again")
+        self.assertEqual(len(self.messages()), 1, "a restart does not send it again")
         os.rename(marker + ".gone", marker)
         self.assertEqual(self.wait_for_titles(orch, 2, timeout=90)[1], "The share is available again")
         self.assertIn("vm-14", slack_text(self.messages()[1]))
@@ -274,8 +274,8 @@ class Notify(LabCase):
         self.assertEqual(result.status, 1, result)
         lines = {line.split(" ")[0]: line for line in result.out.splitlines()}
         self.assertIn("slack-failure (slack): delivered", lines["slack-failure"])
-        self.assertIn("certificate is not accepted", lines["a"])
-        self.assertIn("certificate is not accepted", lines["b"])
+        self.assertIn("certificate is not trusted", lines["a"])
+        self.assertIn("certificate is not trusted", lines["b"])
         self.assertIn("does not begin with https://", lines["c"])
         self.assertEqual((stranger.requests, elsewhere.requests), ([], []))
         self.assertGreater(stranger.connections, 0)

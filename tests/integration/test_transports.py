@@ -234,7 +234,7 @@ class Transports:
 
     def test_an_answer_that_libvirt_cannot_carry_does_not_cost_the_connection(self):
         long, after = self.probe("guest-exec clone 30000 - - dd if=/dev/zero bs=3500000 count=1 + versions")
-        self.assert_error(long, "internal", "giving a command to the guest agent")
+        self.assert_error(long, "internal", "sending a command to the guest agent")
         self.assertTrue(after.well, after)
 
     # what hangs

@@ -1,9 +1,9 @@
 /* Implements transports/appliance/appliance-shell.h.
  *
- * The one hard question is where an output ends, because a configuration may hold lines that look
- * like the prompt, and a slow link may pause anywhere. So a prompt is never believed alone: when
- * one is seen, an empty line is typed, and only a second prompt right behind the first one is the
- * end. Were the first one part of the output, the rest of the output would come in between. */
+ * The difficulty is to find the end of an output: a configuration may contain lines that look like
+ * the prompt, and a slow link may pause anywhere. So a prompt alone is not proof. When one is seen,
+ * an empty line is typed, and only a second prompt immediately after the first one is the end. If
+ * the first one were part of the output, the rest of the output would come between them. */
 #include "transports/appliance/appliance-shell.h"
 
 #include <assert.h>
@@ -19,7 +19,7 @@ enum { MAX_TIMES_ASKED = 2, MAX_ANSWERS = 10, MAX_CANDIDATES = 10, LONGEST_SHOWN
 struct appliance_shell {
         const struct appliance_options *options;
         struct appliance_terminal *terminal;
-        char *prompt; /* without blanks at its end */
+        char *prompt; /* without trailing blanks */
 };
 
 static bool matches(const char *pattern, const char *line)
@@ -29,13 +29,14 @@ static bool matches(const char *pattern, const char *line)
         return line_patterns_match(&patterns, line, strlen(line));
 }
 
-/* What was answered in one step. */
+/* The questions answered in one step. */
 struct answered {
         unsigned count;
-        size_t length; /* of what was shown then: the same question is not answered twice */
+        size_t length; /* how much was shown then, so that the same question is not answered twice
+                        */
 };
 
-/* Answers a question of the profile's that stands in the last line. 1 answered, 0 there is none. */
+/* Answers a question of the profile in the last line. 1 answered, 0 no question, -1 error. */
 static int answer_question(struct appliance_shell *shell, const char *last_line,
                            struct answered *answered, struct error **err)
 {
@@ -50,7 +51,7 @@ static int answer_question(struct appliance_shell *shell, const char *last_line,
                         continue;
                 if (++answered->count > MAX_ANSWERS)
                         return error_set(err, ERROR_REFUSED,
-                                         "the appliance asks again and again: %s", last_line);
+                                         "the appliance repeats its question: %s", last_line);
                 return appliance_terminal_type(shell->terminal, profile->answers[i].answer, false,
                                                err) < 0
                                ? -1
@@ -59,12 +60,12 @@ static int answer_question(struct appliance_shell *shell, const char *last_line,
         return 0;
 }
 
-/* On the way to a prompt: after the login, or after `enable`. */
+/* The state while a prompt is expected: after the login, or after `enable`. */
 struct arrival {
         struct appliance_shell *shell;
         const struct secret *password;
         const char *what_password; /* for messages */
-        const char *must_match;    /* the prompt has to; or NULL */
+        const char *must_match;    /* a pattern for the prompt, or NULL */
         unsigned password_asked;
         unsigned username_asked;
         struct answered answered;
@@ -77,7 +78,7 @@ static int give_password(struct arrival *arrival, struct error **err)
 {
         if (++arrival->password_asked > MAX_TIMES_ASKED)
                 return error_set(err, ERROR_AUTH,
-                                 "%s was not accepted: it is asked for again and again",
+                                 "%s was not accepted: the appliance repeats its question",
                                  arrival->what_password);
         return appliance_terminal_type(arrival->shell->terminal,
                                        arrival->password ? secret_expose(arrival->password) : "",
@@ -87,15 +88,15 @@ static int give_password(struct arrival *arrival, struct error **err)
 static int give_name(struct arrival *arrival, struct error **err)
 {
         if (++arrival->username_asked > MAX_TIMES_ASKED)
-                return error_set(
-                        err, ERROR_AUTH,
-                        "the login as %s was not accepted: the name is asked for again and again",
-                        arrival->shell->options->target.user);
+                return error_set(err, ERROR_AUTH,
+                                 "the login as %s was not accepted: the appliance repeats its "
+                                 "question for the name",
+                                 arrival->shell->options->target.user);
         return appliance_terminal_type(arrival->shell->terminal,
                                        arrival->shell->options->target.user, true, err);
 }
 
-/* A prompt that comes again when an empty line is typed is the prompt. */
+/* If the same line comes again after an empty line, it is the prompt. */
 static int judge_prompt(struct arrival *arrival, const char *line, struct error **err)
 {
         if (streq(arrival->candidate, line)) {
@@ -109,7 +110,8 @@ static int judge_prompt(struct arrival *arrival, const char *line, struct error 
         }
         if (++arrival->candidates > MAX_CANDIDATES)
                 return error_set(err, ERROR_CORRUPT,
-                                 "the appliance's prompt changes each time; it is now: %s", line);
+                                 "the appliance's prompt changes with each line; it is now: %s",
+                                 line);
         xstrdup_replace(&arrival->candidate, line);
         return appliance_terminal_type(arrival->shell->terminal, "", true, err);
 }
@@ -122,7 +124,7 @@ static int look_for_arrival(struct appliance_terminal *terminal, void *data, str
         size_t length;
         (void)appliance_terminal_shown(terminal, &length);
         if (!length && !arrival->woken) {
-                arrival->woken = true; /* some say nothing before a key is pressed */
+                arrival->woken = true; /* some appliances print nothing before a key is pressed */
                 return appliance_terminal_type(terminal, "", false, err);
         }
         arrival->woken = true;
@@ -135,7 +137,7 @@ static int look_for_arrival(struct appliance_terminal *terminal, void *data, str
         int answered = answer_question(arrival->shell, line, &arrival->answered, err);
         if (answered != 0)
                 return answered < 0 ? -1 : 0;
-        /* Patterns may want the blank behind a prompt. */
+        /* A pattern may include the blank after a prompt. */
         _cleanup_free_ char *with_blank = xasprintf("%s ", line);
         return matches(profile->prompt, line) || matches(profile->prompt, with_blank)
                        ? judge_prompt(arrival, line, err)
@@ -181,13 +183,13 @@ static int enter_enable_mode(struct appliance_shell *shell, struct error **err)
         return arrive(&arrival, "entering enable mode", err);
 }
 
-/* A command under way. */
+/* A running command. */
 struct run {
         struct appliance_shell *shell;
         const char *command;
         struct answered answered;
         bool probed;
-        size_t output_end; /* of what is shown, including the first prompt */
+        size_t output_end; /* end of the output, including the first prompt */
 };
 
 static bool ends_with_prompt(const struct appliance_shell *shell, const char *line)
@@ -195,8 +197,8 @@ static bool ends_with_prompt(const struct appliance_shell *shell, const char *li
         return str_ends_with(line, shell->prompt);
 }
 
-/* Whether the line before the last one ends with the prompt as well; *ret_end is then where that
- * line ends. */
+/* Whether the line before the last one also ends with the prompt; then *ret_end is the end of that
+ * line. */
 static bool has_second_prompt(const struct appliance_shell *shell, size_t *ret_end)
 {
         size_t length;
@@ -223,8 +225,8 @@ static int look_for_end(struct appliance_terminal *terminal, void *data, struct 
         const char *mark = appliance_text_pager_mark(profile, line, strlen(line));
         if (mark)
                 return error_set(err, ERROR_CORRUPT,
-                                 "the appliance pages the output of '%s' (%s), although its paging "
-                                 "was switched off",
+                                 "the appliance pages the output of '%s' (%s), although paging was "
+                                 "switched off",
                                  run->command, mark);
         int answered = answer_question(run->shell, line, &run->answered, err);
         if (answered != 0)
@@ -238,7 +240,7 @@ static int look_for_end(struct appliance_terminal *terminal, void *data, struct 
         return appliance_terminal_type(terminal, "", false, err);
 }
 
-/* The output out of what is shown up to its prompt. */
+/* Extracts the output from what is shown up to the prompt. */
 static char *take_output(const struct run *run)
 {
         size_t length;
@@ -247,7 +249,7 @@ static char *take_output(const struct run *run)
         appliance_text_clean(shown, run->output_end, &text);
         while (text.length && text.data[text.length - 1] == ' ')
                 text.data[--text.length] = '\0';
-        /* has_second_prompt() has seen it: a line is cleaned by itself as it is among others. */
+        /* has_second_prompt() has checked this: cleaning a line does not depend on other lines. */
         assert(str_ends_with(text.data, run->shell->prompt));
         text.length -= strlen(run->shell->prompt);
         text.data[text.length] = '\0';
@@ -269,8 +271,8 @@ int appliance_shell_run(struct appliance_shell *shell, const char *command, char
                 shell->options->profile, appliance_terminal_shown(shell->terminal, &(size_t){ 0 }),
                 run.output_end);
         if (mark) {
-                error_set(err, ERROR_CORRUPT, "the output of '%s' was paged: it holds %s", command,
-                          mark);
+                error_set(err, ERROR_CORRUPT, "the output of '%s' was paged: it contains %s",
+                          command, mark);
                 error_prefix(err, "%s", shell->options->target.address);
                 return -1;
         }
@@ -282,8 +284,8 @@ static int refused(const struct appliance_shell *shell, const char *command, con
                    struct error **err)
 {
         _cleanup_free_ char *shown = str_one_line(said, LONGEST_SHOWN);
-        error_set(err, ERROR_REFUSED, "the appliance does not take '%s': %s", command,
-                  *shown ? shown : "it says nothing");
+        error_set(err, ERROR_REFUSED, "the appliance does not accept '%s': %s", command,
+                  *shown ? shown : "it printed nothing");
         return error_prefix(err, "%s", shell->options->target.address);
 }
 
@@ -301,7 +303,7 @@ static int prepare(struct appliance_shell *shell, struct error **err)
         return 0;
 }
 
-/* What an answer came to. The caller frees. */
+/* The last line of an answer that is not blank. The caller frees. */
 static char *last_telling_line(const char *text)
 {
         size_t length = strlen(text);

@@ -1,6 +1,6 @@
-/* Implements transports/appliance/appliance-terminal.h. What arrives is stored by libssh's callback
- * and looked at from our own loop, and only when nothing came for a moment: an appliance has no
- * other way to say that it waits for us. */
+/* Implements transports/appliance/appliance-terminal.h. libssh's callback stores what arrives. Our
+ * own loop examines it only when the output has paused for a moment, because an appliance gives no
+ * other sign that it waits for input. */
 #include "transports/appliance/appliance-terminal.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ enum {
         QUIET_MS = 150,
         LOOK_AGAIN_MS = 2000,
         LEAVE_MS = 1000,
-        /* how much longer than a silence a step may take that goes on telling */
+        /* while output keeps arriving, a step may take this many times silence_ms */
         TALKATIVE_FACTOR = 30,
         WIDTH = 511,
         HEIGHT = 100,
@@ -31,7 +31,7 @@ struct appliance_terminal {
         size_t total; /* bytes shown since the step began */
         bool closed;
         bool overflow;
-        bool fresh; /* shown and not yet looked at */
+        bool fresh; /* shown and not yet examined */
         int64_t shown_at_ms;
         int64_t looked_at_ms;
         const char *step;
@@ -63,7 +63,7 @@ static int hung_up(const struct appliance_terminal *terminal, struct error **err
                          terminal->step, terminal->total);
 }
 
-/* Lets a moment pass in which libssh does its work. */
+/* Lets libssh work for a moment. Fails on a timeout, a cancel or too much output. */
 static int go_on(struct appliance_terminal *terminal, int64_t since_ms, struct error **err)
 {
         ssh_event_dopoll(terminal->connection->event, TICK_MS);
@@ -109,7 +109,7 @@ int appliance_terminal_wait(struct appliance_terminal *terminal, const char *ste
         }
 }
 
-/* One of libssh's calls, repeated as the socket allows. */
+/* One of libssh's calls, which is repeated when the socket is ready. */
 struct request {
         const char *what;
         int (*make)(ssh_channel channel);
@@ -138,12 +138,12 @@ static int make_request(struct appliance_terminal *terminal, const struct reques
 static int open_shell(struct appliance_terminal *terminal, struct error **err)
 {
         static const struct request open = { "opening a session", ssh_channel_open_session };
-        static const struct request pty = { "asking for a terminal", request_pty };
+        static const struct request pty = { "requesting a terminal", request_pty };
         static const struct request shell = { "starting the appliance's shell",
                                               ssh_channel_request_shell };
         terminal->channel = ssh_channel_new(terminal->connection->session);
         if (!terminal->channel)
-                return error_set(err, ERROR_INTERNAL, "libssh cannot make a channel");
+                return error_set(err, ERROR_INTERNAL, "libssh cannot create a channel");
         if (make_request(terminal, &open, err) < 0)
                 return -1;
         terminal->callbacks = (struct ssh_channel_callbacks_struct){
@@ -154,7 +154,7 @@ static int open_shell(struct appliance_terminal *terminal, struct error **err)
         };
         ssh_callbacks_init(&terminal->callbacks);
         if (ssh_set_channel_callbacks(terminal->channel, &terminal->callbacks) != SSH_OK)
-                return error_set(err, ERROR_INTERNAL, "libssh does not take its callbacks");
+                return error_set(err, ERROR_INTERNAL, "libssh does not accept its callbacks");
         return make_request(terminal, &pty, err) < 0 || make_request(terminal, &shell, err) < 0 ? -1
                                                                                                 : 0;
 }
@@ -170,7 +170,7 @@ struct appliance_terminal *appliance_terminal_open(struct ssh_connection *connec
         return open_shell(terminal, err) < 0 ? NULL : TAKE_PTR(terminal);
 }
 
-/* Data that still comes must find no callbacks of ours. */
+/* Our callbacks are removed first, because data may still arrive. */
 struct appliance_terminal *appliance_terminal_free(struct appliance_terminal *terminal)
 {
         if (!terminal)
@@ -199,8 +199,7 @@ int appliance_terminal_type(struct appliance_terminal *terminal, const char *lin
         bool complete = written >= 0 && (size_t)written == keys.length;
         explicit_bzero(keys.data, keys.length); /* it may be a password */
         return complete ? 0
-                        : error_set(err, ERROR_UNREACHABLE,
-                                    "the appliance takes nothing that is typed any more");
+                        : error_set(err, ERROR_UNREACHABLE, "the appliance accepts no more input");
 }
 
 void appliance_terminal_leave(struct appliance_terminal *terminal, const char *line)

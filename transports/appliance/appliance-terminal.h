@@ -1,5 +1,5 @@
-/* A terminal at an appliance: an SSH channel with a shell on it, what has been shown since the last
- * line was typed, and waiting for something to be shown. */
+/* A terminal session on an appliance: an SSH channel with a shell, the output since the last typed
+ * line, and functions to wait for output. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,15 +12,16 @@
 struct appliance_terminal;
 
 struct appliance_terminal_options {
-        /* a step in which nothing is shown for that long is given up */
+        /* a step fails if nothing is shown for that long */
         int64_t silence_ms;
-        /* asked at least every 200 ms; true → ERROR_CANCELLED. May be NULL */
+        /* called at least every 200 ms; true → ERROR_CANCELLED. May be NULL */
         bool (*cancelled)(void *data);
         void *data;
-        const char *line_ending; /* typed behind each line */
+        const char *line_ending; /* typed after each line */
 };
 
-/* Takes the connection over, also on failure. The strings of `options` are borrowed. */
+/* Opens a shell on the connection and takes the connection over, also on failure. The strings of
+ * `options` are borrowed. The caller frees. */
 struct appliance_terminal *appliance_terminal_open(struct ssh_connection *connection,
                                                    const struct appliance_terminal_options *options,
                                                    struct error **err) _must_check_;
@@ -28,24 +29,24 @@ struct appliance_terminal *appliance_terminal_open(struct ssh_connection *connec
 struct appliance_terminal *appliance_terminal_free(struct appliance_terminal *terminal);
 DEFINE_FREEP(struct appliance_terminal, appliance_terminal_free)
 
-/* Types a line. With `forget`, what was shown before it is dropped: what follows is the answer to
+/* Types a line. With `forget` the earlier output is dropped, so that what follows is the answer to
  * this line. */
 int appliance_terminal_type(struct appliance_terminal *terminal, const char *line, bool forget,
                             struct error **err) _must_check_;
 
-/* Types a last line and gives the appliance a second to hang up. */
+/* Types a last line and waits at most a second for the appliance to hang up. */
 void appliance_terminal_leave(struct appliance_terminal *terminal, const char *line);
 
-/* Looks at what is shown: 1: this is it, 0: go on, -1 with an error. */
+/* Examines the output: 1: it is complete, 0: wait for more, -1 with an error. */
 typedef int appliance_look(struct appliance_terminal *terminal, void *data, struct error **err);
 
-/* Waits until `look` is content; it is asked whenever a moment has passed in which nothing was
- * shown. `step` is for messages. ERROR_TIMEOUT: nothing was shown for too long, or it never ends;
+/* Waits until `look` returns 1; it is called whenever the output has paused for a moment. `step` is
+ * for messages. ERROR_TIMEOUT: nothing was shown for too long, or the output does not end;
  * ERROR_UNREACHABLE: the appliance hung up; ERROR_CORRUPT: more than 64 MiB were shown. */
 int appliance_terminal_wait(struct appliance_terminal *terminal, const char *step,
                             appliance_look *look, void *data, struct error **err) _must_check_;
 
-/* What was shown, as it came; the terminal keeps it. Never NULL. */
+/* The output as it arrived; the terminal owns it. Never NULL. */
 const char *appliance_terminal_shown(const struct appliance_terminal *terminal, size_t *ret_length);
-/* The last line of it, cleaned, without blanks at its end. The caller frees. */
+/* Its last line, cleaned, without trailing blanks. The caller frees. */
 char *appliance_terminal_last_line(const struct appliance_terminal *terminal);

@@ -1,6 +1,6 @@
-/* Implements transports/appliance/appliance-text.h. A line is kept as a terminal keeps it, by
- * columns, until its end: so a carriage return or a backspace changes what stands there. Nothing
- * else of a terminal is needed for what is shown line by line. */
+/* Implements transports/appliance/appliance-text.h. Until its end a line is kept by columns, as in
+ * a terminal, so that text after a carriage return or a backspace overwrites what is there. No
+ * other function of a terminal is needed for output that comes line by line. */
 #include "transports/appliance/appliance-text.h"
 
 #include <stdint.h>
@@ -13,8 +13,8 @@ enum { LONGEST_SHOWN = 120, MAX_LINES_BEFORE_ECHO = 3 };
 struct line {
         struct strbuf text;
         size_t column;
-        size_t written; /* the column behind what was written last */
-        /* in part: blanks that are left behind may be what wiped out a pager's mark */
+        size_t written; /* the column after the last written character */
+        /* partly overwritten: trailing blanks may have erased a pager's mark */
         bool rewritten;
 };
 
@@ -43,7 +43,7 @@ static void cut(struct line *line, size_t length)
         line->text.data[length] = '\0';
 }
 
-/* The blanks that wiped out a longer text before it are no part of a line. */
+/* Appends the line. Trailing blanks that erased a longer text are not part of it. */
 static void flush(struct line *line, struct strbuf *into, bool with_end)
 {
         size_t written = line->written;
@@ -61,9 +61,10 @@ static void flush(struct line *line, struct strbuf *into, bool with_end)
         line->rewritten = false;
 }
 
-/* An escape sequence at raw[0] (ECMA-48: CSI, or a string such as OSC, or two bytes): its length,
- * all that is left when it is not complete. A line's end ends it: none reaches into the next line,
- * whose text is then the same whatever stood before it. *ret_erase: it erases to the line's end. */
+/* The length of the escape sequence at raw[0] (ECMA-48: CSI, or a string such as OSC, or two
+ * bytes); all remaining bytes if it is not complete. The end of the line ends it, so that a
+ * sequence never changes the text of the next line. *ret_erase: it erases to the end of the line.
+ */
 static size_t escape_length(const char *raw, size_t length, bool *ret_erase)
 {
         size_t i = 2;
@@ -170,7 +171,7 @@ const char *appliance_text_pager_mark(const struct appliance_profile *profile, c
         return NULL;
 }
 
-/* One line after the other. False at the end. */
+/* Returns the next line. False at the end. */
 static bool next_line(const char **rest, const char **ret_line, size_t *ret_length)
 {
         if (!**rest)
@@ -225,8 +226,8 @@ static int expect_line(const char *pattern, const char *line, size_t length, con
         _cleanup_free_ char *copy = xstrndup(line, length);
         _cleanup_free_ char *shown = str_one_line(copy, LONGEST_SHOWN);
         return error_set(err, ERROR_CORRUPT,
-                         "the output is not complete: its %s line is \"%s\" and does not match %s",
-                         which, shown, pattern);
+                         "the output is not complete: its %s line \"%s\" does not match %s", which,
+                         shown, pattern);
 }
 
 int appliance_text_validate(const struct appliance_profile *profile,
@@ -235,7 +236,7 @@ int appliance_text_validate(const struct appliance_profile *profile,
 {
         _cleanup_free_ char *refusal = appliance_text_refusal(profile, text);
         if (refusal)
-                return error_set(err, ERROR_CORRUPT, "the appliance says: %s", refusal);
+                return error_set(err, ERROR_CORRUPT, "the appliance reported: %s", refusal);
         const char *first = NULL;
         const char *last = NULL;
         size_t first_length = 0;
@@ -260,7 +261,7 @@ int appliance_text_validate(const struct appliance_profile *profile,
                        : 0;
 }
 
-/* The next line that counts. */
+/* Returns the next line that is not ignored. */
 static bool next_telling_line(const struct line_patterns *ignored, const char **rest,
                               const char **ret_line, size_t *ret_length)
 {

@@ -1,4 +1,4 @@
-/* From what an appliance's terminal shows to the text that it means. Pure. */
+/* Converts the output of an appliance's terminal to plain text, and examines it. Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -8,33 +8,33 @@
 #include "base/strings.h"
 #include "schema/config/appliance-profile.h"
 
-/* Appends what a terminal would show of these bytes: lines end with one LF; escape sequences, NULs
- * and other control characters but tabs are gone; what a carriage return or a backspace came back
- * to is overwritten, as a pager's mark is. */
+/* Appends what a terminal would show for these bytes. Lines end with one LF. Escape sequences, NULs
+ * and other control characters except tabs are removed. Text after a carriage return or a backspace
+ * overwrites the text there, such as a pager's mark. */
 void appliance_text_clean(const char *raw, size_t length, struct strbuf *into);
 
-/* How many bytes at the beginning of a cleaned text are the echo of the command: the first line,
- * when it is that, also behind a prompt (`prompt` has no blanks at its end) that came late; else
- * 0. */
+/* How many bytes at the beginning of a cleaned text are the echo of the command: the first line, if
+ * it is the command, also after a late prompt (`prompt` has no trailing blanks); otherwise 0. */
 size_t appliance_text_echo_length(const char *text, const char *prompt, const char *command);
 
-/* Whether the bytes, not cleaned, hold a pager's mark. The mark, or NULL; owned by the profile. */
+/* The pager's mark in these bytes, which are not cleaned; NULL if there is none. The profile owns
+ * it. */
 const char *appliance_text_pager_mark(const struct appliance_profile *profile, const char *raw,
                                       size_t length);
 
-/* The first line of a cleaned text by which the appliance refuses a command; the caller frees.
- * NULL: it does not. */
+/* The first line of a cleaned text that refuses a command, or NULL. The caller frees. */
 char *appliance_text_refusal(const struct appliance_profile *profile, const char *text);
 
 /* Whether a line of a cleaned text matches the pattern. */
 bool appliance_text_has_line(const char *text, const char *pattern);
 
-/* Whether a cleaned text is complete: it begins and ends as it has to, and no line of it refuses
- * the command. ERROR_CORRUPT. */
+/* Checks that a cleaned text is complete: its first and last lines match the capture's patterns,
+ * and no line refuses the command. ERROR_CORRUPT if not. */
 int appliance_text_validate(const struct appliance_profile *profile,
                             const struct appliance_capture *capture, const char *text,
                             struct error **err) _must_check_;
 
-/* Whether two texts differ in more than the lines that differ each time. */
+/* Whether two texts differ, without the lines that the profile ignores because they always differ.
+ */
 bool appliance_text_differs(const struct appliance_profile *profile, const char *before,
                             const char *after);

@@ -1,10 +1,11 @@
-/* The process that holds libguestfs: boots the appliance, mounts, resolves the path, lists or
+/* The process with libguestfs: it boots the appliance, mounts, resolves the path, and lists or
  * archives.
  *
- * Paths are resolved by libguestfs' daemon inside the guest's file systems (a symbolic link to /etc
- * means the guest's /etc) before they are given to its tar, which does not. Holes survive because
- * the appliance's kernel hands TAR_OPTIONS=--sparse, a word it does not know, on as environment;
- * without it an archive is larger, not wrong. */
+ * libguestfs' daemon resolves paths inside the guest's file systems (a symbolic link to /etc means
+ * the guest's /etc). tar would not, so it gets only resolved paths. Holes survive because of
+ * TAR_OPTIONS=--sparse on the appliance's kernel command line: the kernel does not know this word
+ * and passes it to its programs as an environment variable. Without it an archive would be larger,
+ * but correct. */
 #include <errno.h>
 #include <glob.h>
 #include <guestfs.h>
@@ -35,18 +36,17 @@ static bool any_file(const char *pattern)
         return any;
 }
 
-/* libguestfs itself would only say that supermin failed. */
+/* Without this check libguestfs would only report that supermin failed. */
 int guest_files_check(struct error **err)
 {
         if (getenv("LIBGUESTFS_PATH") || getenv("SUPERMIN_KERNEL") || any_file("/boot/vmlinuz-*") ||
             any_file("/lib/modules/*/vmlinuz"))
                 return 0;
         return error_set(err, ERROR_CONFIG,
-                         "libguestfs needs a kernel to look into disk images and finds none in "
-                         "/boot: install one "
-                         "(Debian: linux-image-cloud-amd64; RHEL: kernel-core), or let "
-                         "LIBGUESTFS_PATH name a folder with an appliance "
-                         "that `libguestfs-make-fixed-appliance` made");
+                         "libguestfs needs a kernel to read disk images, and there is none in "
+                         "/boot: install one (Debian: linux-image-cloud-amd64; RHEL: kernel-core), "
+                         "or set LIBGUESTFS_PATH to a folder with an appliance made by "
+                         "`libguestfs-make-fixed-appliance`");
 }
 
 static guestfs_h *new_handle(const struct guest_files_request *request, bool emulated,
@@ -58,7 +58,7 @@ static guestfs_h *new_handle(const struct guest_files_request *request, bool emu
                 return NULL;
         }
         guestfs_set_error_handler(g, NULL, NULL);
-        /* Not through libvirt, which would chown and relabel the images. */
+        /* "direct", not "libvirt": libvirt would chown and relabel the images. */
         bool ok = (getenv("LIBGUESTFS_BACKEND") || guestfs_set_backend(g, "direct") == 0) &&
                   guestfs_set_append(g, "TAR_OPTIONS=--sparse") == 0 &&
                   guestfs_set_autosync(g, 0) == 0 &&
@@ -74,7 +74,7 @@ static guestfs_h *new_handle(const struct guest_files_request *request, bool emu
         return NULL;
 }
 
-/* A machine whose /dev/kvm does not work (a nested one, a container) boots it emulated. */
+/* Boots the appliance; without KVM if /dev/kvm does not work (in a nested VM, in a container). */
 static guestfs_h *launch(const struct guest_files_request *request, struct error **err)
 {
         if (guest_files_check(err) < 0)
@@ -88,16 +88,16 @@ static guestfs_h *launch(const struct guest_files_request *request, struct error
                         return TAKE_PTR(g);
                 if (attempt == 1 || !may_be_emulated) {
                         guest_files_error(g, err,
-                                          "libguestfs could not boot its appliance "
-                                          "(`libguestfs-test-tool` tells more)");
+                                          "libguestfs could not boot its appliance (run "
+                                          "`libguestfs-test-tool` for details)");
                         return NULL;
                 }
         }
 }
 
 struct place {
-        char *folder; /* without symbolic links; of the file, or the folder itself */
-        char *name;   /* NULL: the folder itself is meant */
+        char *folder; /* the file's folder, or the folder itself; without symbolic links */
+        char *name;   /* the file's name; NULL: the folder itself */
         struct guestfs_statns *stat;
 };
 
@@ -115,7 +115,7 @@ static int no_such_path(guestfs_h *g, const char *path, struct error **err)
         int errnum = guestfs_last_errno(g);
         if (errnum == ENOENT || errnum == ENOTDIR)
                 return error_set(err, ERROR_CONFIG, "there is no %s in this point", shown);
-        return guest_files_error(g, err, "cannot look at %s", shown);
+        return guest_files_error(g, err, "cannot read %s", shown);
 }
 
 static int find_place(guestfs_h *g, const char *wanted, struct place *place, struct error **err)
@@ -138,7 +138,7 @@ static int find_place(guestfs_h *g, const char *wanted, struct place *place, str
                 place->folder = TAKE_PTR(whole);
         } else if (as_folder) {
                 _cleanup_free_ char *shown = guest_files_escape(wanted);
-                return error_set(err, ERROR_CONFIG, "%s is no folder", shown);
+                return error_set(err, ERROR_CONFIG, "%s is not a folder", shown);
         } else
                 place->name = xstrdup(name);
         return 0;
@@ -197,7 +197,7 @@ static int list_folder(guestfs_h *g, const char *folder, json_t *list, struct er
         struct guestfs_statns_list *stats = names ? guestfs_lstatnslist(g, folder, names) : NULL;
         _cleanup_strv_ char **links = stats ? guestfs_readlinklist(g, folder, names) : NULL;
         size_t n_links = strv_length(links);
-        /* Of what cannot be read, the inode number is -1. */
+        /* For an entry that cannot be read, the inode number is -1. */
         for (uint32_t i = 0; links && i < stats->len && i < strv_length(names); i++)
                 if (stats->val[i].st_ino != -1)
                         json_array_append_new(list, entry_to_json(names[i], &stats->val[i],
@@ -232,7 +232,7 @@ static int send_tar(guestfs_h *g, const struct place *place, int fd, struct erro
                                  GUESTFS_TAR_OUT_OPTS_EXCLUDES, excludes ? excludes : none,
                                  -1) == 0)
                 return 0;
-        return guest_files_error(g, err, "cannot read it out of the disk images");
+        return guest_files_error(g, err, "cannot read it from the disk images");
 }
 
 int guest_files_serve(const struct guest_files_serving *serving, struct error **err)

@@ -1,7 +1,6 @@
 /* Implements transports/guest-files/guest-files-mounts.h.
- *
- * Disks have the names of the VM here ("vda", its second partition "vda:2"), never libguestfs'
- * ("/dev/sda2"): images are added in the order of the request, and libguestfs names them in that
+ * Messages use the VM's names of the disks ("vda", its second partition "vda:2"), never libguestfs'
+ * ("/dev/sda2"). Images are added in the order of the request, and libguestfs names them in that
  * order. */
 #include "transports/guest-files/guest-files-mounts.h"
 
@@ -33,12 +32,12 @@ int guest_files_error(guestfs_h *g, struct error **err, const char *format, ...)
         _cleanup_free_ char *what = xvasprintf(format, ap);
         va_end(ap);
         const char *last = guestfs_last_error(g);
-        _cleanup_free_ char *said = str_one_line(last ? last : "libguestfs did not say why", 1000);
+        _cleanup_free_ char *said = str_one_line(last ? last : "libguestfs gave no reason", 1000);
         return error_set(err, ERROR_INTERNAL, "%s: %s", what, said);
 }
 
-/* "vda", "vda:2" for one that lies on an image of the request, else as libguestfs has it. The
- * caller frees. */
+/* "vda" or "vda:2" for a device on an image of the request, otherwise libguestfs' name. The caller
+ * frees. */
 static char *shown_name(const struct filesystems *filesystems, const char *device)
 {
         for (size_t i = 0; i < filesystems->request->n_images && filesystems->devices[i]; i++) {
@@ -95,8 +94,8 @@ static int mount_one(const struct filesystems *filesystems, const char *device, 
                                  streq(where, "/") ? "" : " at ", streq(where, "/") ? "" : shown);
 }
 
-/* The only mountable file system whose name begins with `prefix` and goes on with digits alone;
- * NULL where there is none or several. */
+/* The only mountable file system whose name is `prefix` followed by digits; NULL if there is none,
+ * or several. */
 static const char *only_one(const struct filesystems *filesystems, const char *prefix)
 {
         const char *only = NULL;
@@ -115,7 +114,7 @@ static const char *only_one(const struct filesystems *filesystems, const char *p
         return only;
 }
 
-/* `--disk vda:2`, `--disk vda`. */
+/* Mounts what `--disk vda:2` or `--disk vda` names. */
 static int mount_disk(const struct filesystems *filesystems, const char *disk, struct error **err)
 {
         size_t length = strcspn(disk, ":");
@@ -157,7 +156,7 @@ static int mount_device(const struct filesystems *filesystems, const char *devic
                          device, there_are);
 }
 
-/* The shortest mount point that has not been taken; "/" comes first. NULL at the end. */
+/* The shortest mount point that is not mounted yet, so "/" comes first. NULL at the end. */
 static const char **next_mount(char **mounts)
 {
         char **next = NULL;
@@ -172,7 +171,8 @@ static int mount_system(const struct filesystems *filesystems, const char *root,
 {
         _cleanup_strv_ char **mounts = guestfs_inspect_get_mountpoints(filesystems->g, root);
         if (!mounts)
-                return guest_files_error(filesystems->g, err, "cannot read what the guest mounts");
+                return guest_files_error(filesystems->g, err,
+                                         "cannot read the guest's mount points");
         for (const char **mount; (mount = next_mount(mounts));) {
                 _cleanup_error_ struct error *error = NULL;
                 bool is_root = streq(mount[0], "/");

@@ -1,5 +1,5 @@
-/* Names as guests make them, any bytes but '/' and NUL: shown without harm, and picked out of a
- * folder by tar's patterns. */
+/* File names of a guest, which may contain any bytes but '/' and NUL: escapes them for display, and
+ * selects one in a folder with tar's patterns. */
 #include <ctype.h>
 #include <string.h>
 
@@ -7,8 +7,8 @@
 #include "base/strings.h"
 #include "transports/guest-files/guest-files-internal.h"
 
-/* The length of the UTF-8 character at `text`, 0 when it is none, or a control character beyond
- * ASCII (U+0080…U+009F). */
+/* The length of the UTF-8 character at `text`; 0 if it is not valid, or is a control character
+ * beyond ASCII (U+0080…U+009F). */
 static size_t utf8_length(const unsigned char *text)
 {
         size_t length = text[0] >= 0xc2 && text[0] < 0xe0   ? 2
@@ -22,7 +22,7 @@ static size_t utf8_length(const unsigned char *text)
         bool surrogate = text[0] == 0xed && text[1] >= 0xa0;
         bool too_large = text[0] == 0xf4 && text[1] >= 0x90;
         bool control = text[0] == 0xc2 && text[1] < 0xa0;
-        /* U+2028…U+202E and U+2066…U+2069 break lines or turn the reading direction. */
+        /* U+2028…U+202E and U+2066…U+2069 break lines or change the reading direction. */
         bool turning =
                 text[0] == 0xe2 && ((text[1] == 0x80 && text[2] >= 0xa8 && text[2] <= 0xae) ||
                                     (text[1] == 0x81 && text[2] >= 0xa6 && text[2] <= 0xa9));

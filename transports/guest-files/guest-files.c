@@ -1,10 +1,10 @@
-/* Implements transports/guest-files/guest-files.h: the side that watches.
+/* Implements transports/guest-files/guest-files.h: the process that supervises.
  *
  * The process with libguestfs, the appliance's QEMU and libguestfs' helpers are one process group.
- * It is ended by SIGTERM first: those that libguestfs started die of it, the call that waits for
- * them fails, and libguestfs removes its temporary folders. It is sent again now and then, for what
- * was started meanwhile. SIGKILL follows. The process gets the same SIGTERM from the kernel when
- * ours is gone. */
+ * SIGTERM ends it first: the programs that libguestfs started die, the call that waits for them
+ * fails, and libguestfs removes its temporary folders. The signal is repeated, for programs that
+ * were started meanwhile, and SIGKILL follows. The kernel sends the process the same SIGTERM when
+ * our process ends. */
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -36,11 +36,11 @@ struct guest_files {
         void *data;
 };
 
-/* In the process of its own, as all is from here to serve(). */
-static volatile sig_atomic_t ending; /* how often its group was told */
+/* From here to serve() the code runs in the process with libguestfs. */
+static volatile sig_atomic_t ending; /* how many times the group was signalled */
 
-/* What libguestfs started dies of this; the call that waits for it then fails. What it starts next
- * has not been told: told again. */
+/* Signals the whole group: the programs that libguestfs started die, and the call that waits for
+ * them fails. libguestfs may start more, so the next SIGTERM signals the group again. */
 static void on_end(int number)
 {
         if (number == SIGTERM && ending)
@@ -78,7 +78,7 @@ static _Noreturn void serve(const struct guest_files_request *request, int data_
         prctl(PR_SET_PDEATHSIG, SIGTERM);
         int null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
         dup2(null_fd, STDIN_FILENO);
-        dup2(null_fd, STDOUT_FILENO); /* nothing but the archive may reach it */
+        dup2(null_fd, STDOUT_FILENO); /* only the archive may be written to it */
         struct guest_files_serving serving = {
                 .request = request, .out_fd = data_fd, .opened = tell_opened, .data = &told_fd
         };
@@ -93,7 +93,7 @@ static _Noreturn void serve(const struct guest_files_request *request, int data_
         _exit(0);
 }
 
-/* Whether the process has ended, and is reaped. */
+/* Whether the process ends within the time; it is reaped then. */
 static bool ended_within(pid_t pid, int64_t timeout_ms)
 {
         for (struct deadline deadline = deadline_in_ms(timeout_ms); !deadline_passed(deadline);) {
@@ -115,8 +115,8 @@ struct guest_files *guest_files_free(struct guest_files *files)
                         kill(files->pid, SIGTERM);
                         (void)ended_within(files->pid, END_GRACE_MS);
                 }
-                /* A group that has no member any more is no error; one in uninterruptible sleep is
-                 * left to the kernel. */
+                /* An empty group is not an error. A process in uninterruptible sleep is left to the
+                 * kernel. */
                 kill(-files->pid, SIGKILL);
                 (void)ended_within(files->pid, 1000);
         }
@@ -126,7 +126,7 @@ struct guest_files *guest_files_free(struct guest_files *files)
         return NULL;
 }
 
-/* The next line that it told, parsed; NULL when there is none yet. */
+/* The next line that it has reported, parsed; NULL if there is none yet. */
 static json_t *next_told(struct guest_files *files)
 {
         char *end = files->told.data ? memchr(files->told.data, '\n', files->told.length) : NULL;
@@ -141,10 +141,10 @@ static json_t *next_told(struct guest_files *files)
 static int gone(struct error **err)
 {
         return error_set(err, ERROR_INTERNAL,
-                         "the process that reads the disk images ended before its time");
+                         "the process that reads the disk images ended unexpectedly");
 }
 
-/* Waits for bytes on `fd` and reads them; 0 at its end. */
+/* Waits for bytes on `fd` and reads them; 0 at end-of-file, -1 with an error. */
 static ssize_t read_within(struct guest_files *files, int fd, void *buffer, size_t size,
                            struct deadline deadline, const char *what, struct error **err)
 {
@@ -163,12 +163,12 @@ static ssize_t read_within(struct guest_files *files, int fd, void *buffer, size
                 if (n < 0)
                         return error_set_errno(
                                 err, ERROR_INTERNAL, errno,
-                                "cannot read from the process that reads the disk images");
+                                "cannot read the answer of the process that reads the disk images");
                 return n;
         }
 }
 
-/* The next line that it tells, within the time; NULL with an error otherwise. */
+/* Waits for the next line that it reports; NULL with an error if the deadline passes. */
 static json_t *wait_told(struct guest_files *files, struct deadline deadline, const char *what,
                          struct error **err)
 {
@@ -202,7 +202,7 @@ static int wait_opened(struct guest_files *files, int64_t timeout_ms, struct err
 {
         _cleanup_free_ char *took = format_duration_ms(timeout_ms);
         _cleanup_free_ char *what = xasprintf(
-                "libguestfs had not booted on the disk images and mounted them after %s", took);
+                "libguestfs did not boot with the disk images and mount them within %s", took);
         _cleanup_json_ json_t *line = wait_told(files, deadline_in_ms(timeout_ms), what, err);
         if (!line)
                 return -1;
@@ -261,7 +261,7 @@ char *const *guest_files_warnings(const struct guest_files *files)
 ssize_t guest_files_read(struct guest_files *files, void *buffer, size_t size, struct error **err)
 {
         _cleanup_free_ char *took = format_duration_ms(files->stall_timeout_ms);
-        _cleanup_free_ char *what = xasprintf("nothing came out of the disk images for %s", took);
+        _cleanup_free_ char *what = xasprintf("no data was read from the disk images for %s", took);
         struct deadline deadline = deadline_in_ms(files->stall_timeout_ms);
         if (files->data_fd >= 0) {
                 ssize_t n = read_within(files, files->data_fd, buffer, size, deadline, what, err);
@@ -269,7 +269,7 @@ ssize_t guest_files_read(struct guest_files *files, void *buffer, size_t size, s
                         return n;
                 closep(&files->data_fd);
         }
-        /* The end of the pipe may be that of a process which failed half-way. */
+        /* The pipe also ends if the process failed half-way, so the final report decides. */
         _cleanup_json_ json_t *line = wait_told(files, deadline, what, err);
         if (!line)
                 return -1;

@@ -1,6 +1,6 @@
-/* Calls that end in the guest's agent. Without a response timeout libvirt waits for an agent for
- * ever, so every call sets one first. It stays with the domain until somebody sets another: libvirt
- * has no way to ask for the old one. */
+/* Calls to the guest's agent. Without a response timeout libvirt waits for an agent for ever, so
+ * every call sets one first. It stays set on the domain, because libvirt has no call that returns
+ * the old one. */
 #include <libvirt/libvirt-qemu.h>
 #include <string.h>
 
@@ -71,7 +71,7 @@ static int read_status(virConnectPtr connection _unused_, virDomainPtr domain,
         return request->text ? 0 : -1;
 }
 
-/* {"return":"frozen"}; what a guest says is not believed further than that. */
+/* Parses {"return":"frozen"}. The guest is not trusted: any other form is an error. */
 static int parse_status(const char *reply, enum fsfreeze_status *ret, struct error **err)
 {
         size_t length = strnlen(reply, MAX_REPLY_BYTES + 1);
@@ -84,8 +84,7 @@ static int parse_status(const char *reply, enum fsfreeze_status *ret, struct err
                                  "the guest agent's answer is not a freeze status");
         if (strcmp(word, "frozen") != 0 && strcmp(word, "thawed") != 0)
                 return error_set(err, ERROR_CORRUPT,
-                                 "the guest agent answers with a freeze status that is neither "
-                                 "frozen nor thawed");
+                                 "the guest agent's freeze status is neither frozen nor thawed");
         *ret = strcmp(word, "frozen") == 0 ? FSFREEZE_FROZEN : FSFREEZE_THAWED;
         return 0;
 }
@@ -160,7 +159,7 @@ int libvirt_ssh_agent_command(struct hypervisor *hypervisor, const char *uuid,
                               struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
-                libvirt_request_new(send_command, "giving a command to the guest agent", uuid);
+                libvirt_request_new(send_command, "sending a command to the guest agent", uuid);
         request->command = xstrdup(json_command);
         request->agent_seconds = (int)((timeout_ms + 999) / 1000);
         if (libvirt_ssh_agent_call(hypervisor, request, err) < 0)

@@ -1,6 +1,6 @@
-/* External snapshots, the commit that takes them back, and the pull that makes a disk stand alone.
- * Nothing is left to libvirt's defaults here: without an explicit base a commit swallows the
- * templates that a disk stands on, and snapshot metadata makes libvirt refuse a migration. */
+/* External snapshots, the commit that undoes them, and the pull that frees a disk from its backing
+ * chain. libvirt's defaults are never used here: without an explicit base a commit swallows the
+ * templates that back a disk, and snapshot metadata makes libvirt refuse a migration. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -48,10 +48,10 @@ int libvirt_ssh_block_commit(struct hypervisor *hypervisor, const char *uuid, co
                              struct error **err)
 {
         if (!base || !top || bandwidth_mib_s > UINT32_MAX)
-                return error_set(err, ERROR_INTERNAL,
-                                 "disk %s: a commit needs an explicit base and top, and a "
-                                 "bandwidth that makes sense",
-                                 target);
+                return error_set(
+                        err, ERROR_INTERNAL,
+                        "disk %s: a commit needs an explicit base and top, and a valid bandwidth",
+                        target);
         _cleanup_libvirt_request_ struct libvirt_request *request =
                 libvirt_request_new(do_commit, "starting the commit", uuid);
         request->base = xstrdup(base);
@@ -73,8 +73,8 @@ int libvirt_ssh_block_pull(struct hypervisor *hypervisor, const char *uuid, cons
                            uint64_t bandwidth_mib_s, struct error **err)
 {
         if (bandwidth_mib_s > UINT32_MAX)
-                return error_set(err, ERROR_INTERNAL,
-                                 "disk %s: a pull needs a bandwidth that makes sense", target);
+                return error_set(err, ERROR_INTERNAL, "disk %s: a pull needs a valid bandwidth",
+                                 target);
         _cleanup_libvirt_request_ struct libvirt_request *request =
                 libvirt_request_new(do_pull, "starting the pull", uuid);
         request->bandwidth_bytes = bandwidth_mib_s * 1024 * 1024;
@@ -82,7 +82,7 @@ int libvirt_ssh_block_pull(struct hypervisor *hypervisor, const char *uuid, cons
         return call_on_disk(hypervisor, request, target, err);
 }
 
-/* Whether a job is ready is read from the XML: equal numbers can also mean that it has only just
+/* The XML decides whether a job is ready: equal byte counts can also mean that it has only just
  * begun. */
 static int read_job(virConnectPtr connection _unused_, virDomainPtr domain,
                     struct libvirt_request *request)
@@ -126,7 +126,7 @@ int libvirt_ssh_block_unlimit(struct hypervisor *hypervisor, const char *uuid, c
                               struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
-                libvirt_request_new(do_unlimit, "taking the limit off the block job", uuid);
+                libvirt_request_new(do_unlimit, "removing the limit of the block job", uuid);
         return call_on_disk(hypervisor, request, target, err);
 }
 

@@ -1,13 +1,13 @@
 /* Implements transports/libvirt/libvirt-call.h. A virConnect, its domains and libvirt's
- * thread-bound errors are touched in the service's thread only; what leaves that thread is plain
- * memory in a request that has been handed back. */
+ * thread-bound errors are used only in the service's thread; only plain memory leaves it, in a
+ * request that has been returned. */
 #include "transports/libvirt/libvirt-call.h"
 
 #include "base/memory.h"
 #include "base/strings.h"
 #include "transports/libvirt/libvirt-error.h"
 
-/* The thread's own. */
+/* The state that only the thread uses. */
 struct context {
         char *uri;
         virConnectPtr connection;
@@ -49,7 +49,7 @@ static virDomainPtr look_up(virConnectPtr connection, const struct libvirt_reque
                              : virDomainLookupByName(connection, request->name);
 }
 
-/* A domain may also go (be moved away, end for good) between looking it up and asking about it. */
+/* A domain may also disappear (migrate, or end as a transient one) between look-up and call. */
 static bool settle_missing(struct libvirt_request *request)
 {
         request->missing = !request->error && virGetLastErrorCode() == VIR_ERR_NO_DOMAIN;
@@ -81,8 +81,8 @@ static void make_call(struct service_call *call, void *context_pointer)
         if (request->result < 0 && !request->error)
                 libvirt_error_set(&request->error);
         request->connection_dead = virConnectIsAlive(context->connection) != 1;
-        /* What a living connection tells of a broken one: the daemon over there has no way to
-         * another one, or no room for its answer. */
+        /* If this connection is alive, the error is about another one: the remote daemon cannot
+         * reach another daemon, or its answer is too large. */
         if (request->error && request->error->kind == ERROR_UNREACHABLE &&
             !request->connection_dead)
                 request->error->kind = ERROR_INTERNAL;
@@ -124,8 +124,7 @@ static void context_free(void *context_pointer)
         free(context);
 }
 
-/* Nothing more comes from there. What the tunnel knows explains more than libvirt's "end of
- * file". */
+/* Marks the connection as lost. The tunnel's reason explains more than libvirt's "end of file". */
 static void give_up(struct libvirt_connection *connection, struct error *error)
 {
         connection->lost = true;
@@ -138,7 +137,7 @@ static void give_up(struct libvirt_connection *connection, struct error *error)
         error->message = xasprintf("%s (%s)", message, reason);
 }
 
-/* Gives the call to the thread and says how it ended. */
+/* Runs the call in the thread and reports how it ended. */
 static int hand_over(struct libvirt_connection *connection, struct libvirt_request *request,
                      int64_t timeout_ms, struct error **err)
 {
@@ -214,7 +213,7 @@ struct libvirt_connection *libvirt_connection_free(struct libvirt_connection *co
         if (!connection)
                 return NULL;
         service_thread_free(connection->service);
-        ssh_tunnel_free(connection->tunnel); /* last: an orderly end is said through it */
+        ssh_tunnel_free(connection->tunnel); /* last: libvirt's goodbye goes through it */
         free(connection);
         return NULL;
 }

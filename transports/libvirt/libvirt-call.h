@@ -1,7 +1,7 @@
-/* A libvirt connection whose every call has a deadline. The connection lives in a thread of its own
- * (service-thread.h); calls go there as requests that own copies of all they need. When a call is
- * late, its tunnel is cut, so that it and its thread end soon; without a tunnel they may stay for
- * ever. */
+/* A libvirt connection on which every call has a deadline. The connection lives in its own thread
+ * (service-thread.h); a call is passed there as a request that owns copies of everything it needs.
+ * When a call is late, its tunnel is cut, so that the call and its thread end soon; without a
+ * tunnel they may stay for ever. */
 #pragma once
 
 #include <libvirt/libvirt.h>
@@ -14,32 +14,33 @@
 
 struct libvirt_request;
 
-/* Makes one call, in the connection's thread. `domain` is the one looked up for request->uuid or
- * name, else NULL. On failure it leaves libvirt's error where libvirt put it, or fills
- * request->error itself. */
+/* Makes one call in the connection's thread. `domain` was looked up by request->uuid or name; it is
+ * NULL if both are. On failure the function leaves libvirt's error in place, or sets request->error
+ * itself. */
 typedef int libvirt_function(virConnectPtr connection, virDomainPtr domain,
                              struct libvirt_request *request);
 
-/* A call: its arguments are set between libvirt_request_new() and libvirt_connection_call(), its
- * results are read after that. */
+/* A call. The caller sets its arguments between libvirt_request_new() and
+ * libvirt_connection_call(), and reads its results after that. */
 struct libvirt_request {
         struct service_call call;
         libvirt_function *function;
         const char *doing;  /* for messages: "reading the XML"; a literal */
-        int64_t timeout_ms; /* 0: the connection's */
+        int64_t timeout_ms; /* 0: the connection's default */
 
-        char *uuid; /* of the domain that the call is about */
-        char *name; /* the same by name; used when uuid is NULL */
-        /* no such domain (any more) is no error: `missing` is set, results mean nothing */
+        char *uuid; /* UUID of the domain */
+        char *name; /* name of the domain; used if uuid is NULL */
+        /* a domain that does not exist (any more) is not an error: `missing` is set, and the
+         * results are invalid */
         bool may_be_missing;
         char *xml;
-        char *command; /* of the agent's protocol */
+        char *command; /* a command of the agent's protocol */
         char *target;  /* a disk */
         char *base;
         char *top;
         uint64_t bandwidth_bytes;
         unsigned flags;
-        int agent_seconds; /* 0: the connection's */
+        int agent_seconds; /* 0: the connection's default */
 
         bool missing;
         int number;
@@ -57,31 +58,31 @@ struct libvirt_request {
         struct error *error;
 };
 
-/* uuid may be NULL. The caller frees with libvirt_request_unref(). */
+/* Creates a request; uuid may be NULL. The caller frees it with libvirt_request_unref(). */
 struct libvirt_request *libvirt_request_new(libvirt_function *function, const char *doing,
                                             const char *uuid);
 struct libvirt_request *libvirt_request_unref(struct libvirt_request *request);
 DEFINE_FREEP(struct libvirt_request, libvirt_request_unref)
 #define _cleanup_libvirt_request_ _cleanup_(libvirt_request_unrefp)
-/* The strings that a call gave; an empty vector for none, as NULL stands for failure elsewhere. The
- * caller frees. */
+/* The strings that a call returned. If there are none it is an empty vector, because NULL means
+ * failure elsewhere. The caller frees. */
 char **libvirt_request_take_strings(struct libvirt_request *request);
 
 struct libvirt_connection;
 
-/* Opens `uri`, which goes through `tunnel` (NULL: through none of ours; taken over, also on
- * failure). `call_timeout_ms` is the deadline of calls that bring none of their own. */
+/* Opens `uri` through `tunnel` and takes the tunnel over, also on failure. NULL: without a tunnel.
+ * `call_timeout_ms` is the deadline of calls that have none of their own. */
 struct libvirt_connection *libvirt_connection_open(const char *uri, struct ssh_tunnel *tunnel,
                                                    int64_t connect_timeout_ms,
                                                    int64_t call_timeout_ms,
                                                    struct error **err) _must_check_;
 
-/* Makes the call. ERROR_TIMEOUT: the call was left behind and may still take effect; the
- * connection is lost, and so it is after ERROR_UNREACHABLE. Nothing of a request may be read
- * after a failure. */
+/* Makes the call. ERROR_TIMEOUT: the call was left behind and may still take effect. After this and
+ * after ERROR_UNREACHABLE the connection is lost. The results of a failed request must not be read.
+ */
 int libvirt_connection_call(struct libvirt_connection *connection, struct libvirt_request *request,
                             struct error **err) _must_check_;
 
-/* Never blocks on a stuck call. Returns NULL. */
+/* A stuck call does not block it. Returns NULL. */
 struct libvirt_connection *libvirt_connection_free(struct libvirt_connection *connection);
 DEFINE_FREEP(struct libvirt_connection, libvirt_connection_free)

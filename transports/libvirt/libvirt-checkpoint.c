@@ -1,5 +1,5 @@
-/* Checkpoints and backup jobs: what was written since a moment, and having QEMU write it to a
- * file. */
+/* Checkpoints and backup jobs: QEMU records what is written since a checkpoint, and a backup job
+ * writes that to a file. */
 #include <libvirt/virterror.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 enum {
         MAX_LISTED = 1000,
-        /* libvirt itself waits half a minute for a job of somebody else's to end. */
+        /* libvirt itself waits half a minute for another client's job to end. */
         BEGIN_TIMEOUT_MS = 60 * 1000,
 };
 
@@ -19,7 +19,7 @@ static int read_checkpoints(virConnectPtr connection _unused_, virDomainPtr doma
         virDomainCheckpointPtr *checkpoints = NULL;
         int n = virDomainListAllCheckpoints(domain, &checkpoints,
                                             VIR_DOMAIN_CHECKPOINT_LIST_TOPOLOGICAL);
-        /* A driver without checkpoints has none. */
+        /* A driver that does not support checkpoints has none. */
         if (n < 0)
                 return virGetLastErrorCode() == VIR_ERR_NO_SUPPORT ? 0 : -1;
         for (int i = 0; i < n; i++) {
@@ -80,13 +80,13 @@ int libvirt_ssh_checkpoint_create(struct hypervisor *hypervisor, const char *uui
                                   struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
-                libvirt_request_new(do_create, "making a checkpoint", uuid);
+                libvirt_request_new(do_create, "creating a checkpoint", uuid);
         request->xml = xstrdup(xml);
         return libvirt_ssh_call(hypervisor, request, err);
 }
 
-/* A bitmap that is gone or unusable cannot be merged into the one before it: then only the record
- * is left to be removed. */
+/* A bitmap that is missing or unusable cannot be merged into its parent; then only the record is
+ * removed. */
 static int do_delete(virConnectPtr connection _unused_, virDomainPtr domain,
                      struct libvirt_request *request)
 {
@@ -113,7 +113,7 @@ int libvirt_ssh_checkpoint_delete(struct hypervisor *hypervisor, const char *uui
         return libvirt_ssh_call(hypervisor, request, err);
 }
 
-/* The figures of an earlier job would be taken for this one's. */
+/* Clears the statistics of the last job, which could be taken for this one's. */
 static void forget_last_job(virDomainPtr domain)
 {
         virTypedParameterPtr parameters = NULL;
@@ -141,8 +141,8 @@ int libvirt_ssh_backup_begin(struct hypervisor *hypervisor, const char *uuid,
         return libvirt_ssh_call(hypervisor, request, err);
 }
 
-/* What became of the last job; libvirt keeps it until somebody asks or another one begins. One that
- * was no backup tells nothing of a backup before it. */
+/* Reads the result of the last job. libvirt keeps it until it is read or another job begins. If
+ * that was not a backup, the result of an earlier backup is unknown. */
 static int read_completed(virDomainPtr domain, struct libvirt_request *request)
 {
         virTypedParameterPtr parameters = NULL;
@@ -187,7 +187,7 @@ static int read_backup_job(virConnectPtr connection _unused_, virDomainPtr domai
                                     .done_bytes = done,
                                     .total_bytes = total };
         request->text = virDomainBackupGetXMLDesc(domain, 0);
-        /* Between the two questions it may have ended. */
+        /* The job may have ended between the two calls. */
         return request->text || virGetLastErrorCode() == VIR_ERR_NO_DOMAIN_BACKUP ? 0 : -1;
 }
 
@@ -204,8 +204,8 @@ int libvirt_ssh_backup_job(struct hypervisor *hypervisor, const char *uuid, stru
         return 0;
 }
 
-/* A domain has one such job at a time: only a backup is ever ended here, never somebody's
- * migration. */
+/* A domain has one job at a time. Only a backup is ended here, never a migration that another
+ * client started. */
 static int end_backup(virConnectPtr connection, virDomainPtr domain,
                       struct libvirt_request *request)
 {
@@ -216,7 +216,7 @@ static int end_backup(virConnectPtr connection, virDomainPtr domain,
         return request->backup_job.state == BACKUP_JOB_RUNNING ? virDomainAbortJob(domain) : 0;
 }
 
-/* One that came to its end between a look at it and this is as ended as it was to be. */
+/* A job that has ended by itself since it was read counts as aborted. */
 static int do_abort(virConnectPtr connection, virDomainPtr domain, struct libvirt_request *request)
 {
         int r = end_backup(connection, domain, request);

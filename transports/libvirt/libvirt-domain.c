@@ -1,4 +1,4 @@
-/* Reading from libvirt: which domains there are, how they stand, their XML. */
+/* Reads from libvirt: the domains, their states, their XML. */
 #include <libvirt/virterror.h>
 #include <string.h>
 
@@ -62,8 +62,8 @@ static const char *job_word(int operation)
         return known ? words[operation] : "unknown job";
 }
 
-/* Somebody's command to QEMU has had no answer for long: asking for the job would wait behind it,
- * and for half a minute. */
+/* Whether another command to QEMU has been without an answer for long: asking for the job would
+ * wait behind it for half a minute. */
 static bool is_stuck(virDomainPtr domain)
 {
         virDomainControlInfo control;
@@ -74,7 +74,7 @@ static bool is_stuck(virDomainPtr domain)
                 control.stateTime > LONG_MONITOR_COMMAND_MS);
 }
 
-/* A domain that is off, or a driver that knows no jobs, has none. */
+/* A domain that is shut off, or whose driver has no jobs, has none. */
 static int read_job(virDomainPtr domain, struct libvirt_request *request)
 {
         if (is_stuck(domain)) {

@@ -1,6 +1,6 @@
 /* Implements transports/libvirt/libvirt-error.h. libvirt has one code for "cannot now"
  * (OPERATION_INVALID) and one for "something failed" (INTERNAL_ERROR, OPERATION_FAILED), so for
- * these few the domain, the errno and, last, the words of its message decide. */
+ * these few codes the error domain, the errno and finally the text of the message decide. */
 #include "transports/libvirt/libvirt-error.h"
 
 #include <errno.h>
@@ -22,9 +22,9 @@ static bool says(const virError *error, const char *const words[])
         return false;
 }
 
-/* Of those codes that can mean anything. A QEMU or an agent whose connection to its libvirt broke
- * is not ours broken; and what stands behind "QEMU agent command" are a guest's words, which decide
- * nothing. */
+/* The kind for the codes that can mean anything. If a QEMU or an agent lost its connection to
+ * libvirt, our own connection is not broken. The text after "QEMU agent command" comes from the
+ * guest and decides nothing. */
 static enum error_kind kind_by_circumstances(const virError *error)
 {
         static const char *const guests[] = { "QEMU agent command", NULL };

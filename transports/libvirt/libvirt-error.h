@@ -5,9 +5,8 @@
 
 #include "base/error.h"
 
-/* What kind of failure it is. NULL (libvirt said nothing) is ERROR_INTERNAL. */
+/* The kind of a libvirt error. NULL (libvirt set no error) is ERROR_INTERNAL. */
 enum error_kind libvirt_error_kind(const virError *error);
 
-/* Sets *err from the calling thread's last libvirt error, and forgets that one. Always returns
- * -1. */
+/* Sets *err from the calling thread's last libvirt error and clears that. Always returns -1. */
 int libvirt_error_set(struct error **err);

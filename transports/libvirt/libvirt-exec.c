@@ -1,5 +1,5 @@
-/* Commands on the hypervisor. An SSH connection that was lost is opened again, for one more try,
- * where the command cannot have started: it must never run twice. */
+/* Commands on the hypervisor. If the SSH connection was lost, it is opened again for one more try,
+ * but only if the command cannot have started: it must never run twice. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "transports/libvirt/libvirt-ssh-internal.h"
@@ -37,8 +37,8 @@ int libvirt_ssh_open_ssh(struct libvirt_ssh *self, struct error **err)
         return 0;
 }
 
-/* A connection that a command runs on now (this one was called from its callbacks) is not replaced
- * under it. */
+/* A connection with a running command is not replaced (this function may be called from that
+ * command's callbacks). */
 static int ensure_ssh(struct libvirt_ssh *self, struct error **err)
 {
         if (self->ssh && !ssh_connection_is_lost(self->ssh))
@@ -89,8 +89,8 @@ int libvirt_ssh_stop_unit(struct hypervisor *hypervisor, const char *unit, struc
         return 0;
 }
 
-/* The unit of a command that was given up. The connection it ran on may hang, so this takes a new
- * one. */
+/* Stops the unit of a command that timed out or was cancelled. The command's connection may hang,
+ * so this opens a new one. */
 static void stop_given_up(struct libvirt_ssh *self, const char *unit, struct error *reason)
 {
         _cleanup_error_ struct error *error = NULL;

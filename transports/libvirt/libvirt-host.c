@@ -1,5 +1,5 @@
-/* What a libvirt has beside domains: its networks and storage pools; and whether a domain starts
- * with its host. */
+/* What libvirt manages beside domains: networks and storage pools; and whether a domain starts with
+ * its host. */
 #include <libvirt/virterror.h>
 
 #include "base/memory.h"
@@ -65,7 +65,7 @@ int libvirt_ssh_get_autostart(struct hypervisor *hypervisor, const char *uuid, b
                               struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(
-                do_get_autostart, "asking whether it starts with its host", uuid);
+                do_get_autostart, "reading whether it starts with its host", uuid);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
                 return -1;
         *ret = request->number > 0;
@@ -81,8 +81,8 @@ static int do_set_autostart(virConnectPtr connection _unused_, virDomainPtr doma
 int libvirt_ssh_set_autostart(struct hypervisor *hypervisor, const char *uuid, bool on,
                               struct error **err)
 {
-        _cleanup_libvirt_request_ struct libvirt_request *request =
-                libvirt_request_new(do_set_autostart, "having it start with its host", uuid);
+        _cleanup_libvirt_request_ struct libvirt_request *request = libvirt_request_new(
+                do_set_autostart, "setting whether it starts with its host", uuid);
         request->flags = on;
         return libvirt_ssh_call(hypervisor, request, err);
 }

@@ -1,4 +1,4 @@
-/* What changes a domain's power state or its definition. */
+/* Changes a domain's power state or its definition. */
 #include <libvirt/virterror.h>
 
 #include "base/log.h"
@@ -6,9 +6,10 @@
 #include "transports/libvirt/libvirt-ssh-internal.h"
 
 enum {
-        /* A start may have to read a managed save, as large as the guest's memory, first. */
+        /* A start may have to read a managed save first, which is as large as the guest's memory.
+         */
         START_TIMEOUT_MS = 300 * 1000,
-        /* libvirt itself waits up to half a minute for a QEMU to die. */
+        /* libvirt itself waits up to half a minute for a QEMU to end. */
         DESTROY_TIMEOUT_MS = 90 * 1000,
 };
 
@@ -65,16 +66,16 @@ static int do_shutdown(virConnectPtr connection _unused_, virDomainPtr domain,
 
 int libvirt_ssh_shutdown(struct hypervisor *hypervisor, const char *uuid, struct error **err)
 {
-        return run_simple(hypervisor, do_shutdown, "asking for the shutdown", uuid, 0, 0, err);
+        return run_simple(hypervisor, do_shutdown, "requesting the shutdown", uuid, 0, 0, err);
 }
 
-/* A machine that went off by itself between a look at it and this is as off as it was to be. */
+/* A domain that has shut off by itself since it was read counts as powered off. */
 static int do_destroy(virConnectPtr connection _unused_, virDomainPtr domain,
                       struct libvirt_request *request _unused_)
 {
         int r = virDomainDestroy(domain);
         if (r < 0 && virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID)
-                /* asking has overwritten the error */
+                /* virDomainIsActive() has overwritten the error */
                 r = virDomainIsActive(domain) == 0 ? 0 : virDomainDestroy(domain);
         return r;
 }
@@ -84,16 +85,16 @@ int libvirt_ssh_destroy(struct hypervisor *hypervisor, const char *uuid, struct 
         return run_simple(hypervisor, do_destroy, "powering off", uuid, DESTROY_TIMEOUT_MS, 0, err);
 }
 
-/* Validation finds what libvirt would silently leave out. But a definition that came from a libvirt
- * (perhaps a newer one) and does not pass must still be restorable, so its verdict is not the last
- * word. */
+/* Validation finds what libvirt would silently omit. But a definition that came from another
+ * libvirt, perhaps a newer one, has to be restorable even if it does not validate; then it is
+ * defined without validation. */
 static int do_define(virConnectPtr connection, virDomainPtr none _unused_,
                      struct libvirt_request *request)
 {
         virDomainPtr domain =
                 virDomainDefineXMLFlags(connection, request->xml, VIR_DOMAIN_DEFINE_VALIDATE);
         if (!domain && virGetLastErrorCode() == VIR_ERR_XML_INVALID_SCHEMA) {
-                log_debug("the definition does not pass libvirt's schema: %s",
+                log_debug("the definition does not validate against libvirt's schema: %s",
                           virGetLastErrorMessage());
                 domain = virDomainDefineXML(connection, request->xml);
         }
@@ -120,9 +121,9 @@ int libvirt_ssh_define(struct hypervisor *hypervisor, const char *xml, char **re
         return 0;
 }
 
-/* Forgets the definition and the checkpoints' metadata (which mean nothing without it). It deletes
- * no file: NVRAM and TPM state stay, and a domain with a managed save (a guest's memory) or with
- * snapshots of a person's is refused by libvirt. */
+/* Removes the definition and the checkpoints' metadata, which is useless without it. It deletes no
+ * file: NVRAM and TPM state stay, and libvirt refuses a domain with a managed save (a guest's
+ * memory) or with an operator's snapshots. */
 static int do_undefine(virConnectPtr connection _unused_, virDomainPtr domain,
                        struct libvirt_request *request)
 {

@@ -1,5 +1,5 @@
-/* The hypervisor object of libvirt-ssh.c and the calls that its table is made of, a file per
- * subject. */
+/* The hypervisor object of libvirt-ssh.c and the functions of its table of operations, one file for
+ * each subject. */
 #pragma once
 
 #include "transports/hypervisor.h"
@@ -9,26 +9,26 @@
 #include "transports/ssh/ssh-connection.h"
 
 struct libvirt_ssh {
-        struct hypervisor hypervisor; /* first: the operations get a pointer to it */
+        struct hypervisor hypervisor; /* has to be first: the operations get a pointer to it */
         struct ssh_target target;     /* its strings are owned here */
         char *uri;                    /* as given, or NULL */
         int64_t connect_timeout_ms;
         int64_t call_timeout_ms;
         int64_t agent_timeout_ms;
         struct remote_abilities abilities;
-        struct ssh_connection *ssh;         /* NULL after a reconnect that failed */
-        struct libvirt_connection *libvirt; /* the same */
+        struct ssh_connection *ssh;         /* NULL after a failed reconnect */
+        struct libvirt_connection *libvirt; /* NULL after a failed reconnect */
 };
 
-/* Puts the hypervisor's name before the message, unless the SSH layer has put its address there and
- * that is the name. Always returns -1. */
+/* Prefixes the message with the hypervisor's name, unless it already begins with the address and
+ * that is the same. Always returns -1. */
 int libvirt_ssh_named(const struct hypervisor *hypervisor, struct error **err);
 
-/* Makes the libvirt call and names the hypervisor in its error. */
+/* Makes the libvirt call; an error names the hypervisor. */
 int libvirt_ssh_call(struct hypervisor *hypervisor, struct libvirt_request *request,
                      struct error **err) _must_check_;
-/* The same for a call that ends in the guest's agent: it gets the agent's deadline, and a longer
- * one of its own. */
+/* The same for a call to the guest's agent: the agent gets its own deadline, and the call a longer
+ * one. */
 int libvirt_ssh_agent_call(struct hypervisor *hypervisor, struct libvirt_request *request,
                            struct error **err) _must_check_;
 
@@ -37,7 +37,7 @@ int libvirt_ssh_exec(struct hypervisor *hypervisor, const char *const argv[],
                      const struct exec_options *options, struct exec_result *ret,
                      struct error **err);
 int libvirt_ssh_stop_unit(struct hypervisor *hypervisor, const char *unit, struct error **err);
-/* Opens the SSH connection and asks what the host can do. */
+/* Opens the SSH connection and determines the host's abilities. */
 int libvirt_ssh_open_ssh(struct libvirt_ssh *self, struct error **err) _must_check_;
 
 /* libvirt-domain.c: reading */

@@ -1,4 +1,4 @@
-/* The hypervisor object: its two connections, their beginning and end, and its table of operations.
+/* The hypervisor object: it opens and closes its two connections, and has the table of operations.
  *
  * One SSH connection runs commands, a second carries libvirt's protocol, so that neither waits for
  * the other. Each verifies the host key against the same file. */
@@ -20,12 +20,13 @@
 
 enum {
         DEFAULT_CONNECT_TIMEOUT_MS = 15 * 1000,
-        /* Longer than the 30 s that libvirt itself waits for a domain's lock, so that a busy domain
-         * gets libvirt's answer and is not taken for a stuck one, which costs the connection. */
+        /* Longer than the 30 s that libvirt itself waits for a domain's lock, so that for a busy
+           domain libvirt's answer arrives. Otherwise the call would count as stuck, which costs the
+           connection. */
         DEFAULT_CALL_TIMEOUT_MS = 40 * 1000,
         DEFAULT_AGENT_TIMEOUT_MS = 10 * 1000,
-        /* libvirt first synchronises with an agent (5 s at most), then gives the command its own
-         * timeout. */
+        /* libvirt first synchronises with the agent (at most 5 s); then the command's own timeout
+           begins. */
         AGENT_SLACK_MS = 10 * 1000,
         MOST_FILES = 16384,
 };
@@ -60,8 +61,8 @@ int libvirt_ssh_agent_call(struct hypervisor *hypervisor, struct libvirt_request
         return libvirt_ssh_call(hypervisor, request, err);
 }
 
-/* The far end of libvirt's protocol: finds the right daemon's socket, also where the daemons are
- * modular, and starts what socket activation would. */
+/* Starts the remote end of libvirt's protocol, virt-ssh-helper: it finds the socket of the right
+ * daemon, also of modular daemons, and starts the daemon as socket activation would. */
 static struct ssh_tunnel *open_tunnel(struct libvirt_ssh *self, struct error **err)
 {
         struct ssh_connection *connection =
@@ -106,7 +107,7 @@ static void close_connections(struct libvirt_ssh *self)
 static int reconnect(struct hypervisor *hypervisor, struct error **err)
 {
         struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
-        /* not from a command's callbacks */
+        /* must not be called from a command's callbacks */
         assert(!self->ssh || !ssh_connection_is_running(self->ssh));
         close_connections(self);
         return open_connections(self, err) < 0 ? libvirt_ssh_named(hypervisor, err) : 0;
@@ -208,15 +209,15 @@ struct hypervisor *libvirt_ssh_connect(const struct libvirt_ssh_options *options
         return NULL;
 }
 
-/* libvirt's errors are returned, never printed. */
+/* Keeps libvirt from printing its errors: they are returned. */
 static void print_nothing(void *data _unused_, virErrorPtr error _unused_)
 {
 }
 
 static struct error *init_error;
 
-/* All hypervisors of an inventory may be asked at once, over some ten descriptors each; a service
- * begins with 1024. Nothing here uses select(), for whose sake they are so few. */
+/* All hypervisors of an inventory may be connected at once, with about ten descriptors each, but a
+ * service starts with a limit of 1024. That limit exists for select(), which nothing here uses. */
 static void allow_files(void)
 {
         struct rlimit files;
@@ -226,10 +227,10 @@ static void allow_files(void)
         (void)setrlimit(RLIMIT_NOFILE, &files);
 }
 
-/* Without an event loop, on purpose: a libvirt client before 9.10 crashes when a second thread (the
- * loop, sending a keepalive) touches a connection that is in a call (its temporary GSource outlives
- * the stack it points to). Nothing here needs events, and a dead peer is noticed by the deadline
- * that every call has. */
+/* There is deliberately no libvirt event loop: a libvirt client before 9.10 crashes when a second
+ * thread (the loop, sending a keepalive) uses a connection during a call, because the call's
+ * temporary GSource outlives the stack that it points to. Nothing here needs events, and the
+ * deadline of each call detects a dead peer. */
 static void init_once(void)
 {
         allow_files();

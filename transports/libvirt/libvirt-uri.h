@@ -3,11 +3,11 @@
 
 #include "transports/ssh/ssh-connection.h"
 
-/* Through a tunnel that ends in the unix socket `path` (transports/ssh/ssh-tunnel.h). The caller
- * frees. */
+/* The URI for a tunnel that ends in the unix socket `path` (transports/ssh/ssh-tunnel.h). The
+ * caller frees. */
 char *libvirt_uri_of_tunnel(const char *path);
 
-/* By libvirt's own transport, for hosts without virt-ssh-helper, where libvirt looks for what there
- * is (nc): the host key verified against target->known_hosts, login by target->key alone. (The
- * "ssh" transport would do neither: it ignores these parameters.) The caller frees. */
+/* The URI for libvirt's own "libssh" transport, for hosts without virt-ssh-helper; there libvirt
+ * uses nc. The host key is verified against target->known_hosts, and the login uses only
+ * target->key. (libvirt's "ssh" transport ignores both parameters.) The caller frees. */
 char *libvirt_uri_of_libssh(const struct ssh_target *target);

@@ -1,5 +1,5 @@
-/* Implements transports/ssh/network-connect.h. getaddrinfo() cannot be interrupted, so a name that
- * needs a resolver is looked up in a thread that can be left behind; numbers need none. */
+/* Implements transports/ssh/network-connect.h. getaddrinfo() cannot be interrupted, so a name is
+ * resolved in a thread that can be left behind; numeric addresses need no thread. */
 #include "transports/ssh/network-connect.h"
 
 #include <errno.h>
@@ -84,7 +84,8 @@ static struct lookup *resolve(const char *address, unsigned port, struct deadlin
         return lookup;
 }
 
-/* A peer whose machine or network is gone must not look alive for longer than PEER_TIMEOUT_MS. */
+/* Sets keepalives, so that a peer whose host or network is gone is detected within PEER_TIMEOUT_MS.
+ */
 static void watch_peer(int fd)
 {
         int on = 1, idle = PROBE_SECONDS, interval = PROBE_SECONDS, count = PROBES,

@@ -1,7 +1,7 @@
-/* Legacy algorithms: those that a user named are offered behind the sound ones, and no others.
- * libssh before 0.11 can only be given a whole list, so the sound ones stand here; it leaves out of
- * a list what it does not know itself. Which kind a name is of is asked of it too: it takes a list
- * only when it knows a name in it. */
+/* Legacy algorithms: those that the configuration names are offered after the secure ones, and no
+ * others. libssh before 0.11 accepts only a complete list, so the secure ones are listed here;
+ * libssh omits those that it does not know. libssh also decides to which kind a name belongs: it
+ * accepts a list only if it knows a name in it. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "transports/ssh/ssh-internal.h"
@@ -44,7 +44,7 @@ static int allow(ssh_session session, size_t kind, const char *names, struct err
         for (size_t i = 0; i < kinds[kind].n; i++)
                 if (ssh_options_set(session, kinds[kind].options[i], names) < 0)
                         return error_set(err, ERROR_CONFIG,
-                                         "libssh does not take the algorithms %s", names);
+                                         "libssh does not accept the algorithms %s", names);
         return 0;
 }
 
@@ -64,10 +64,10 @@ int ssh_algorithms_allow(ssh_session session, char *const *names, struct error *
         }
         for (size_t i = 0; left && left[i]; i++)
                 if (*left[i])
-                        return error_set(err, ERROR_CONFIG,
-                                         "algorithms: \"%s\" is no SSH algorithm that this libssh "
-                                         "has (names as those of `ssh -Q "
-                                         "kex`, `key`, `cipher` and `mac`)",
-                                         left[i]);
+                        return error_set(
+                                err, ERROR_CONFIG,
+                                "algorithms: \"%s\" is not an SSH algorithm of this libssh (`ssh "
+                                "-Q kex`, `key`, `cipher` and `mac` list such names)",
+                                left[i]);
         return 0;
 }

@@ -1,6 +1,6 @@
-/* Who we are to an SSH server: by key, by password, or both where it wants both. A password goes as
- * the method of that name, else as the answer to what the server asks (keyboard-interactive), where
- * it may be asked for twice. */
+/* Authenticates to an SSH server by key, by password, or by both if the server requires both. The
+ * password is sent by the method "password", otherwise as the answer in keyboard-interactive, where
+ * the server may ask for it twice. */
 #include <errno.h>
 #include <unistd.h>
 
@@ -20,12 +20,12 @@ static int load_key(const struct ssh_target *target, ssh_key *ret, struct error 
         if (access(target->key, R_OK) < 0)
                 return error_set_errno(err, ERROR_CONFIG, errno, "cannot read the private key %s",
                                        target->key);
-        /* An empty passphrase, because with none at all OpenSSL would ask for it on the
+        /* The passphrase is empty and not NULL, because with NULL OpenSSL would ask on the
          * terminal. */
         if (ssh_pki_import_privkey_file(target->key, "", NULL, NULL, ret) != SSH_OK)
                 return error_set(err, ERROR_CONFIG,
-                                 "%s is not a private key that can be used (it must be an OpenSSH "
-                                 "or PEM key without passphrase)",
+                                 "%s is not a usable private key (it has to be an OpenSSH or PEM "
+                                 "key without passphrase)",
                                  target->key);
         return 0;
 }
@@ -47,7 +47,8 @@ static int broken(struct ssh_connection *connection, const struct ssh_target *ta
                          target->user, reason);
 }
 
-/* Each of these: libssh's verdict (SUCCESS, PARTIAL, DENIED), or -1 with an error. */
+/* Each of these functions returns libssh's verdict (SUCCESS, PARTIAL, DENIED), or -1 with an error.
+ */
 enum { FAILED = -1 };
 
 static int settle(struct ssh_connection *connection, const struct ssh_target *target, int r,
@@ -92,8 +93,8 @@ static int try_password(struct ssh_connection *connection, const struct ssh_targ
         return settle(connection, target, r, err);
 }
 
-/* What is asked in the open is the name, what is asked hidden is the password; false when that is
- * asked for too often. */
+/* Answers one round: an echoed question is for the name, a hidden one for the password. False if
+ * the password is asked for too often. */
 static bool answer_round(ssh_session session, const struct ssh_target *target,
                          unsigned *times_asked)
 {
@@ -128,7 +129,7 @@ static int try_questions(struct ssh_connection *connection, const struct ssh_tar
 
 static int refused(const struct ssh_target *target, int verdict, struct error **err)
 {
-        const char *more = verdict == SSH_AUTH_PARTIAL ? " (it wants a second factor, too)" : "";
+        const char *more = verdict == SSH_AUTH_PARTIAL ? " (it also requires a second factor)" : "";
         if (!target->password && !target->is_appliance)
                 return error_set(err, ERROR_AUTH,
                                  "login as %s with the key %s was refused%s: add %s.pub to "
@@ -150,7 +151,7 @@ static int try_secrets(struct ssh_connection *connection, const struct ssh_targe
                 return r;
         if (ssh_userauth_list(connection->session, NULL) & (int)SSH_AUTH_METHOD_INTERACTIVE)
                 return try_questions(connection, target, deadline, err);
-        return by_password ? r : error_set(err, ERROR_AUTH, "its SSH server takes no password");
+        return by_password ? r : error_set(err, ERROR_AUTH, "its SSH server accepts no password");
 }
 
 int ssh_authenticate(struct ssh_connection *connection, const struct ssh_target *target,

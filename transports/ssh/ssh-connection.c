@@ -1,8 +1,8 @@
 /* Implements transports/ssh/ssh-connection.h.
  *
- * libssh's blocking calls have no deadline that holds everywhere, so the session is non-blocking
- * from its birth and each step is repeated (SSH_AGAIN) as the socket allows, until our deadline.
- * Its configuration files are never read: they could turn the verification of host keys off. */
+ * Some of libssh's blocking calls have no deadline, so the session is always non-blocking, and each
+ * step is repeated (SSH_AGAIN) when the socket is ready, until our deadline. libssh's configuration
+ * files are never read: they could disable the verification of host keys. */
 #include "transports/ssh/ssh-connection.h"
 
 #include <errno.h>
@@ -51,7 +51,7 @@ static int set_options(struct ssh_connection *connection, const struct ssh_targe
             ssh_options_set(session, SSH_OPTIONS_FD, &fd) < 0) {
                 close(fd);
                 _cleanup_free_ char *reason = ssh_reason(session);
-                return error_set(err, ERROR_INTERNAL, "libssh does not take its options: %s",
+                return error_set(err, ERROR_INTERNAL, "libssh does not accept its options: %s",
                                  reason);
         }
         return 0;
@@ -63,15 +63,15 @@ static int shake_hands(struct ssh_connection *connection, struct deadline deadli
         int r;
         while ((r = ssh_connect(connection->session)) == SSH_AGAIN)
                 if (!ssh_wait_for_peer(connection->session, connection->fd, deadline))
-                        return error_set(
-                                err, ERROR_TIMEOUT,
-                                "took the connection, but its SSH server did not answer in time");
+                        return error_set(err, ERROR_TIMEOUT,
+                                         "accepted the connection, but its SSH server did not "
+                                         "answer in time");
         if (r != SSH_OK) {
                 _cleanup_free_ char *reason = ssh_reason(connection->session);
                 return error_set(err, ERROR_UNREACHABLE, "no SSH connection: %s", reason);
         }
-        /* libssh makes the socket blocking when it is connected: a send to a peer that reads
-         * nothing would then never return. */
+        /* libssh makes a connected socket blocking. A send to a peer that reads nothing would then
+         * never return. */
         int flags = fcntl(connection->fd, F_GETFL);
         if (flags < 0 || fcntl(connection->fd, F_SETFL, flags | O_NONBLOCK) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno,
@@ -96,7 +96,7 @@ static int reach(struct ssh_connection *connection, const struct ssh_target *tar
                 return -1;
         connection->session = ssh_new();
         if (!connection->session)
-                return error_set(err, ERROR_INTERNAL, "libssh cannot make a session");
+                return error_set(err, ERROR_INTERNAL, "libssh cannot create a session");
         if (set_options(connection, target, err) < 0 ||
             ssh_algorithms_allow(connection->session, target->algorithms, err) < 0)
                 return -1;
@@ -179,8 +179,8 @@ bool ssh_connection_is_running(const struct ssh_connection *connection)
         return connection->n_running > 0;
 }
 
-/* No ssh_disconnect(): it leaves the descriptor it was given open in some cases and closes it in
- * others; ssh_free() closes it. */
+/* ssh_disconnect() is not called: it closes the descriptor only in some cases. ssh_free() always
+ * closes it. */
 struct ssh_connection *ssh_connection_free(struct ssh_connection *connection)
 {
         if (!connection)

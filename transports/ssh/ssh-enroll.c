@@ -24,7 +24,7 @@ static int export_entry(ssh_session session, struct ssh_host_key *ret, struct er
         char *entry = NULL;
         if (ssh_session_export_known_hosts_entry(session, &entry) != SSH_OK || !entry)
                 return error_set(err, ERROR_INTERNAL,
-                                 "libssh makes no known_hosts entry of the key");
+                                 "libssh cannot make a known_hosts entry for the key");
         ret->entry = xstrndup(entry, strcspn(entry, "\r\n"));
         ssh_string_free_char(entry);
         return 0;
@@ -49,8 +49,8 @@ int ssh_enroll_look(const struct ssh_target *target, int64_t timeout_ms, struct 
         return unknown ? ENROLL_UNKNOWN : ENROLL_KNOWN;
 }
 
-/* What a person edited may lack its last line's end: one is put before, and an empty line is
- * none. */
+/* A file that was edited by hand may lack the newline of its last line, so one is added first.
+ * known_hosts may have empty lines. */
 int ssh_enroll_enter(const char *known_hosts, const struct ssh_host_key *key, struct error **err)
 {
         _cleanup_free_ char *folder = path_directory(known_hosts);

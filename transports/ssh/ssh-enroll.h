@@ -1,6 +1,6 @@
-/* Making a host's key known: looked at, shown to a person, and entered into known_hosts only when
- * that person (or a fingerprint that was given) says so. A key that contradicts what known_hosts
- * has is never entered. */
+/* Adds a host's key to known_hosts: the key is read from the server, and added only after an
+ * operator has confirmed it or it matches a given fingerprint. A key that contradicts known_hosts
+ * is never added. */
 #pragma once
 
 #include "base/error.h"
@@ -16,11 +16,12 @@ void ssh_host_key_done(struct ssh_host_key *key);
 
 enum enroll_state { ENROLL_KNOWN, ENROLL_UNKNOWN };
 
-/* What the server shows, by target->address and ->port; user and key are not used. Returns an
- * enroll_state, or -1: ERROR_AUTH when known_hosts has another key of it, ERROR_UNREACHABLE,
- * ERROR_TIMEOUT. */
+/* Reads the key of the server at target->address and ->port; user and key are not used. Returns an
+ * enroll_state, or -1: ERROR_AUTH if known_hosts has another key for it, ERROR_UNREACHABLE,
+ * ERROR_TIMEOUT. The caller frees *ret with ssh_host_key_done(). */
 int ssh_enroll_look(const struct ssh_target *target, int64_t timeout_ms, struct ssh_host_key *ret,
                     struct error **err) _must_check_;
-/* Appends the entry to the file, durably; one that is not there is made, 0644. */
+/* Appends the entry to the file and syncs it to the disk. A missing file is created with mode 0644.
+ */
 int ssh_enroll_enter(const char *known_hosts, const struct ssh_host_key *key,
                      struct error **err) _must_check_;

@@ -1,7 +1,7 @@
 /* Implements transports/ssh/ssh-exec.h.
  *
- * What arrives is taken by libssh's callbacks, so that end-of-file is an event and not a length of
- * 0. They only store: the user's callbacks are called from our own loop, outside of libssh, and may
+ * libssh's callbacks receive the data, so that end-of-file is an event and not a length of 0. They
+ * only store it. The user's callbacks are called from our own loop, outside libssh, and may
  * therefore use the connection themselves. */
 #include "transports/ssh/ssh-exec.h"
 
@@ -31,7 +31,7 @@ struct running {
         int status;
         struct strbuf output;
         struct strbuf errors;
-        struct strbuf fresh; /* not yet given to on_output */
+        struct strbuf fresh; /* not yet passed to on_output */
 };
 
 static void keep(struct strbuf *buf, size_t max, const void *data, size_t length)
@@ -89,8 +89,8 @@ static void on_exit_signal(ssh_session session _unused_, ssh_channel channel _un
         running->status = 128 + signal_number(name);
 }
 
-/* Lets a moment pass in which libssh does its work; fails when the connection, the deadline or the
- * user ends the command. */
+/* Lets libssh work for a moment. Fails if the connection breaks, the deadline passes or the user
+ * cancels. */
 static int go_on(void *data, struct error **err)
 {
         struct running *running = data;
@@ -120,8 +120,8 @@ static int go_on(void *data, struct error **err)
         return 0;
 }
 
-/* Sends as much of stdin as the other side's window takes now, and its end. A command that does not
- * read its stdin is no error. */
+/* Sends as much of stdin as the server's window accepts now, and its end. If a command does not
+ * read its stdin, that is not an error. */
 static void feed(struct running *running)
 {
         while (running->input_left && ssh_channel_window_size(running->channel) > 0) {
@@ -139,8 +139,8 @@ static void feed(struct running *running)
         }
 }
 
-/* A command that is given up may still have its channel open over there: data for it must find no
- * callbacks of ours. */
+/* The server may still have the channel of an abandoned command open, so our callbacks are removed
+ * before its data can arrive. */
 static void stop(struct running *running)
 {
         if (running->channel) {
@@ -194,8 +194,8 @@ int ssh_exec(struct ssh_connection *connection, const char *what, const char *co
         };
         _cleanup_error_ struct error *error = NULL;
         if (run(&running, command, ret_sent, &error) < 0) {
-                /* What hangs holds one of the few channels that the server allows: don't build on
-                 * this connection any more. */
+                /* The hanging command keeps one of the few channels that the server allows, so this
+                 * connection is not used any more. */
                 if (error->kind == ERROR_TIMEOUT && connection->n_running == 1)
                         connection->lost = true;
                 return error_propagate(err, TAKE_PTR(error));

@@ -1,10 +1,10 @@
-/* Verification of host keys: only a key that stands in our own known_hosts file is believed, and a
- * refusal says how a person can check the key and enter it. Nothing is ever entered by itself. */
+/* Verifies host keys: only keys in our own known_hosts file are trusted, and a refusal explains how
+ * an operator can check the key and add it. No key is ever added automatically. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "transports/ssh/ssh-internal.h"
 
-/* What the server showed of itself. */
+/* The key that the server showed. */
 struct server_key {
         char *type;        /* "ssh-ed25519" */
         char *fingerprint; /* "SHA256:…" */
@@ -46,7 +46,7 @@ int ssh_hostkey_read(ssh_session session, char **ret_type, char **ret_fingerprin
         return 0;
 }
 
-/* The command that enters the host's keys, quoted so that it can be pasted. */
+/* The command that adds the host's keys, quoted so that it can be pasted. */
 static char *enter_command(const struct ssh_target *target)
 {
         _cleanup_free_ char *port = xasprintf("%u", target->port);
@@ -68,7 +68,7 @@ static char *remove_command(const struct ssh_target *target)
 
 static const char *where_to_compare(const struct ssh_target *target)
 {
-        return target->is_appliance ? "what the appliance's console shows of its SSH key"
+        return target->is_appliance ? "the SSH key that the appliance's console shows"
                                     : "`ssh-keygen -l -f /etc/ssh/ssh_host_ed25519_key.pub` on the "
                                       "hypervisor's console";
 }
@@ -84,7 +84,7 @@ static int refuse_unknown(const struct ssh_target *target, const struct server_k
                          target->known_hosts, target->address, target->port, key->type,
                          key->fingerprint, where_to_compare(target),
                          target->is_appliance ? "type"
-                                              : "`orch hypervisor enroll` enters it, as does",
+                                              : "add it with `orch hypervisor enroll`, or with",
                          enter);
 }
 
@@ -95,9 +95,8 @@ static int refuse_changed(const struct ssh_target *target, const struct server_k
         _cleanup_free_ char *remove = remove_command(target);
         return error_set(err, ERROR_AUTH,
                          "its host key has CHANGED: the server showed the %s key %s, which is not "
-                         "the one that %s has for %s port %u. "
-                         "Somebody may be in between. Only if it was reinstalled (compare with "
-                         "%s), type: %s && %s",
+                         "the one that %s has for %s port %u. The connection may be intercepted. "
+                         "Only if it was reinstalled (compare with %s), type: %s && %s",
                          key->type, key->fingerprint, target->known_hosts, target->address,
                          target->port, where_to_compare(target), remove, enter);
 }
@@ -112,7 +111,7 @@ int ssh_hostkey_verify(ssh_session session, const struct ssh_target *target, str
                 return -1;
         switch (state) {
         case SSH_KNOWN_HOSTS_CHANGED:
-        /* known by a key of another type: what an attacker would show */
+        /* known_hosts has a key of another type: an attacker could show a key of this type */
         case SSH_KNOWN_HOSTS_OTHER:
                 return refuse_changed(target, &key, err);
         case SSH_KNOWN_HOSTS_UNKNOWN:

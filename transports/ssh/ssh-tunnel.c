@@ -1,7 +1,7 @@
 /* Implements transports/ssh/ssh-tunnel.h.
  *
- * A thread moves the bytes; from its start to its end the SSH connection is its alone. Everything
- * in it is non-blocking, so it hears of a cut at once. It ends when either side closes. */
+ * A thread moves the bytes. While it runs, only the thread uses the SSH connection. It never
+ * blocks, so it notices a cut at once. It ends when either side closes. */
 #include "transports/ssh/ssh-tunnel.h"
 
 #include <errno.h>
@@ -21,7 +21,7 @@
 enum {
         PIECE = 32 * 1024,
         MAX_ERRORS = 1000,
-        MAX_WAITING = 64 * 1024 * 1024, /* libvirt's messages are smaller than that */
+        MAX_WAITING = 64 * 1024 * 1024, /* libvirt's messages are smaller */
 };
 
 struct ssh_tunnel {
@@ -92,7 +92,7 @@ static int listen_locally(struct ssh_tunnel *tunnel, struct error **err)
         _cleanup_free_ char *directory =
                 xasprintf("%s/orch-XXXXXX", str_empty(parent) ? "/tmp" : parent);
         if (!mkdtemp(directory))
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the folder %s",
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot create the folder %s",
                                        directory);
         tunnel->directory = TAKE_PTR(directory);
         tunnel->path = xasprintf("%s/libvirt", tunnel->directory);
@@ -112,7 +112,8 @@ static int listen_locally(struct ssh_tunnel *tunnel, struct error **err)
         return 0;
 }
 
-/* The folder is nobody else's to enter; this is for whoever is root, too. */
+/* The folder's mode keeps other users out; this check keeps out other processes of the same user,
+ * also of root. */
 static bool is_this_process(int fd)
 {
         struct ucred peer;
@@ -130,7 +131,7 @@ static void take_connection(struct ssh_tunnel *tunnel)
         closep(&tunnel->listener);
 }
 
-/* False: nothing more comes from there. */
+/* False: the local side has closed. */
 static bool read_local(struct ssh_tunnel *tunnel)
 {
         char piece[PIECE];
@@ -160,7 +161,7 @@ static void write_remote(struct ssh_tunnel *tunnel)
         }
 }
 
-/* Waits for something to do and does it. False: the tunnel has come to its end. */
+/* Waits until bytes can be moved, and moves them. False: the tunnel has ended. */
 static bool move_bytes(struct ssh_tunnel *tunnel)
 {
         struct ssh_connection *connection = tunnel->connection;
@@ -253,7 +254,7 @@ char *ssh_tunnel_cut(struct ssh_tunnel *tunnel)
         end_thread(tunnel);
         if (tunnel->errors.length) {
                 _cleanup_free_ char *said = str_one_line(tunnel->errors.data, MAX_ERRORS);
-                return xasprintf("the hypervisor's end said: %s", said);
+                return xasprintf("the remote end reported: %s", said);
         }
         if (!ssh_connection_is_lost(tunnel->connection))
                 return xstrdup("");

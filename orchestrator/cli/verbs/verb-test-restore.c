@@ -55,7 +55,7 @@ static int check(const struct options *given, struct error **err)
                       (size_t)options_has(given, "all");
         const char *network = options_get(given, "network");
         if (ways != 1)
-                return error_set(err, ERROR_CONFIG, "name a VM, or say --random or --all");
+                return error_set(err, ERROR_CONFIG, "name a VM, or use --random or --all");
         if (given->n_words > 1 && name_is_glob(given->words[0]))
                 return error_set(err, ERROR_CONFIG, "a POINT goes with the name of one VM");
         if (network && !test_network_is_sane(network))

@@ -54,7 +54,7 @@ static int read_wanted(const struct cli *cli, struct wanted *ret, struct error *
         if (all == (given->n_words > 0))
                 return error_set(err, ERROR_CONFIG,
                                  all ? "--all and a VM exclude each other"
-                                     : "name a VM, or say --all");
+                                     : "name a VM, or use --all");
         ret->vm = given->n_words > 0 ? given->words[0] : NULL;
         ret->point = given->n_words > 1 ? given->words[1] : NULL;
         if (ret->point && (since || name_is_glob(ret->vm)))

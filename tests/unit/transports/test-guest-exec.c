@@ -136,11 +136,11 @@ Test(guest_exec, an_agent_that_may_not_run_commands_is_told_how_to)
 
 Test(guest_exec, answers_that_are_none)
 {
-        expect_error("{\"return\":{}}", NULL, ERROR_CORRUPT, "without telling its process");
+        expect_error("{\"return\":{}}", NULL, ERROR_CORRUPT, "did not return its process id");
         expect_error("{\"return\":{\"pid\":-1}}", NULL, ERROR_CORRUPT,
-                     "without telling its process");
-        expect_error("{\"error\":1}", NULL, ERROR_CORRUPT, "none of its protocol");
-        expect_error("{\"return\":", NULL, ERROR_CORRUPT, "none of its protocol");
+                     "did not return its process id");
+        expect_error("{\"error\":1}", NULL, ERROR_CORRUPT, "does not follow its protocol");
+        expect_error("{\"return\":", NULL, ERROR_CORRUPT, "does not follow its protocol");
         expect_error(started, "{\"return\":{\"exited\":\"yes\"}}", ERROR_CORRUPT, "not the status");
 }
 

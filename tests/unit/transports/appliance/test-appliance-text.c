@@ -110,8 +110,8 @@ Test(appliance_text, complete_or_not)
                      0);
         expect_invalid(profile, "", "no output");
         expect_invalid(profile, "\n  \n", "no output");
-        expect_invalid(profile, ": Saved\nhostname a\n", "its last line is \"hostname a\"");
-        expect_invalid(profile, "hostname a\n: end\n", "its first line is \"hostname a\"");
+        expect_invalid(profile, ": Saved\nhostname a\n", "its last line \"hostname a\"");
+        expect_invalid(profile, "hostname a\n: end\n", "its first line \"hostname a\"");
         expect_invalid(profile, ": Saved\n: endpoint\n", "its last line");
         expect_invalid(profile, "ERROR: % Incomplete command\n",
                        "says: ERROR: % Incomplete command");

@@ -77,7 +77,7 @@ Test(ssh_tunnel, ends_with_its_command_and_tells_what_that_said)
         cr_assert_str_eq(text, "last words\n");
         cr_assert_eq(recv(fd, text, 1, 0), 0);
         _cleanup_free_ char *said = ssh_tunnel_cut(tunnel);
-        cr_assert_str_eq(said, "the hypervisor's end said: no daemon ");
+        cr_assert_str_eq(said, "the remote end reported: no daemon ");
 }
 
 Test(ssh_tunnel, leaves_no_path_behind)
