@@ -20,6 +20,7 @@ struct libvirt_ssh {
         struct libvirt_connection *libvirt; /* the same */
 };
 
+/* libvirt-ssh-call.c */
 /* Puts the hypervisor's name before the message, unless the SSH layer has put its address there and
  * that is the name. Always returns -1. */
 int libvirt_ssh_named(const struct hypervisor *hypervisor, struct error **err);

@@ -43,7 +43,7 @@ int ssh_hostkey_read(ssh_session session, char **ret_type, char **ret_fingerprin
 
 /* Waits until libssh's socket can go on, at most until the deadline. False: the deadline has
  * passed. */
-bool ssh_wait_for_peer(ssh_session session, int fd, struct deadline deadline) _must_check_;
+bool ssh_session_wait(ssh_session session, int fd, struct deadline deadline) _must_check_;
 
 /* Opens `channel` (NULL: libssh could not make one) and has `command` run on it; what comes back
  * goes to `callbacks`, which must outlive the channel or be removed from it. Between tries `wait`
@@ -60,4 +60,4 @@ struct ssh_wait {
 };
 
 /* libssh's own words for what went wrong, on one line. The caller frees. */
-char *ssh_reason(ssh_session session);
+char *ssh_session_reason(ssh_session session);
