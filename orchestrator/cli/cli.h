@@ -1,61 +1,17 @@
-/* What a verb is, and the way from argv to it. The table of verbs is orchestrator/main.c; each verb
- * has a file verb-<name>.c with its function and its manual (options, exit statuses, example), from
- * which `orch VERB --help` and the parsing of its options both come. */
+/* The way from argv to a verb (cli/terminal/verb.h), and what several verbs do alike. The table of
+ * verbs is orchestrator/main.c; each verb has a file verbs/verb-<name>.c with its function and its
+ * manual (options, exit statuses, example), from which `orch VERB --help` and the parsing of its
+ * options both come. */
 #pragma once
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
-#include "cli/terminal/options.h"
+#include "cli/terminal/verb.h"
 #include "cli/terminal/when.h"
 #include "schema/config/settings.h"
-#include "schema/records/exit-status.h"
-
-/* Only as a verb's return value: the kind of the error decides which exit status it is. */
-enum { STATUS_FROM_ERROR = -1 };
-
-enum verb_needs {
-        VERB_NEEDS_DAEMON,
-        VERB_NEEDS_NO_DAEMON,
-        VERB_DAEMON_OR_STANDALONE, /* asks the daemon, unless --standalone is given */
-        VERB_HIDDEN,               /* for orch's own use: in no help */
-};
-
-/* Says which statuses `--help` lists: MANUAL_EXIT(a) | MANUAL_EXIT(b). STATUS_OK and STATUS_USAGE
- * always are. */
-#define MANUAL_EXIT(status) (1U << ((status) == STATUS_INTERRUPTED ? 6 : (status)))
-
-struct verb_manual {
-        const char *arguments; /* after the options in the usage line: "VM [POINT]"; "" for none */
-        size_t min_words;      /* of arguments that are no options */
-        size_t max_words;
-        const struct option_spec *options; /* ended by a name of NULL; NULL for none */
-        const char *text;                  /* a few sentences */
-        unsigned exits;
-        const char *example;
-};
-
-struct cli {
-        const struct verb *verb;
-        const struct options *options;
-        const char *config; /* path of orch.yaml */
-        bool json;
-        int verbosity; /* -1: -q, 0, 1: -v */
-        bool terminal; /* stdout is one that can redraw a line */
-        bool can_ask;  /* stdin and stdout are terminals, and what is printed is for a person */
-};
-
-struct verb {
-        const char *name;    /* one or two words: "run", "repository init" */
-        const char *summary; /* one line for `orch --help` */
-        enum verb_needs needs;
-        const struct verb_manual *manual;
-        /* Returns an exit status. With *err set, its message is printed, and STATUS_FROM_ERROR may
-         * be returned. */
-        int (*run)(const struct cli *cli, struct error **err);
-};
 
 /* The options that every verb takes; ended by a name of NULL. */
 extern const struct option_spec cli_global_options[];

@@ -50,7 +50,7 @@ static void add_options(struct strbuf *out, const struct option_spec *table)
         }
 }
 
-char *help_all(const struct verb verbs[])
+char *help_all(const struct verb verbs[], const struct option_spec globals[])
 {
         struct strbuf out = { 0 };
         strbuf_add(&out, "orch backs up the virtual machines of KVM hypervisors to a share.\n"
@@ -62,7 +62,7 @@ char *help_all(const struct verb verbs[])
         strbuf_add(&out, "\nverbs that need no daemon:\n");
         add_verb_lines(&out, verbs, false);
         strbuf_add(&out, "\noptions of every verb:\n");
-        add_options(&out, cli_global_options);
+        add_options(&out, globals);
         strbuf_add(&out, "\n`orch VERB --help` tells more of a verb; orch(1) tells all.\n");
         return strbuf_take(&out);
 }
@@ -92,7 +92,7 @@ static const char *needs_sentence(enum verb_needs needs)
         return "Needs no daemon.";
 }
 
-char *help_verb(const struct verb *verb)
+char *help_verb(const struct verb *verb, const struct option_spec globals[])
 {
         struct strbuf out = { 0 };
         const struct verb_manual *manual = verb->manual;
@@ -104,7 +104,7 @@ char *help_verb(const struct verb *verb)
                 add_options(&out, manual->options);
         }
         strbuf_add(&out, "\noptions of every verb:\n");
-        add_options(&out, cli_global_options);
+        add_options(&out, globals);
         strbuf_add(&out, "\nexit status:\n");
         unsigned listed = manual->exits | MANUAL_EXIT(STATUS_OK) | MANUAL_EXIT(STATUS_USAGE);
         for (size_t i = 0; i < ARRAY_LENGTH(exits); i++)

@@ -3,8 +3,8 @@
  * themselves. The last line is the verdict. */
 #pragma once
 
-#include "cli/cli.h"
 #include "cli/client/client.h"
+#include "cli/terminal/verb.h"
 
 struct follow_options {
         bool strict;            /* warnings make exit status 1 of 0 */
