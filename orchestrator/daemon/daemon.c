@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,9 +18,13 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "daemon/api/api.h"
 #include "daemon/api/control-api.h"
 #include "daemon/api/metrics-server.h"
 #include "daemon/cycle/cycle.h"
+#include "daemon/cycle/pause.h"
+#include "daemon/jobs/batch.h"
+#include "daemon/jobs/orphans.h"
 #include "daemon/jobs/recoveries.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/loop/sd-notify.h"
@@ -27,39 +32,6 @@
 #include "daemon/state/state.h"
 
 enum { KEEPALIVE_MS = 10000, SHARE_CLOSE_MS = 5000, DRAIN_MS = 2000 };
-
-void daemon_changed(struct daemon *daemon)
-{
-        if (daemon->schedule_timer)
-                loop_timer_arm(daemon->schedule_timer, 0, 0);
-}
-
-static void ask_for_pins(struct daemon *daemon)
-{
-        const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
-        _cleanup_strv_ char **names = NULL;
-        for (size_t i = 0; inventory && i < inventory->n_vms; i++) {
-                const struct vm_state *state =
-                        vm_states_find(&daemon->states, inventory->vms[i].name);
-                if (!state || !state->pin_known)
-                        strv_add(&names, inventory->vms[i].name);
-        }
-        share_load_pins(daemon->share, names);
-}
-
-int daemon_reload_inventory(struct daemon *daemon, struct error **err)
-{
-        struct error *error = NULL;
-        int r = inventory_keeper_reload(daemon->inventory, &error);
-        if (r < 0)
-                log_error("the inventory is broken%s: %s",
-                          inventory_keeper_get(daemon->inventory) ? "; the last good one is used"
-                                                                  : " and there is no older one",
-                          error->message);
-        ask_for_pins(daemon);
-        runner_follow_inventory(daemon);
-        return r < 0 ? error_propagate(err, error) : 0;
-}
 
 static char **wanted_pins(void *data)
 {
@@ -143,7 +115,8 @@ static void cancel_running(struct daemon *daemon)
                 runner_cancel(daemon, daemon->busy[i], "the daemon is stopping");
 }
 
-void daemon_stop(struct daemon *daemon)
+/* SIGTERM: begins the stop; a second one cancels what `on_stop: finish` let run. */
+static void daemon_stop(struct daemon *daemon)
 {
         if (daemon->phase != DAEMON_RUNNING) {
                 cancel_running(daemon);
@@ -178,12 +151,20 @@ static int64_t keepalive_ms(const struct daemon *daemon)
         return daemon->options.keepalive_ms ? daemon->options.keepalive_ms : KEEPALIVE_MS;
 }
 
+static void queue_due_recoveries(struct daemon *daemon)
+{
+        const char *hypervisor = NULL;
+        for (const char *vm; (vm = recoveries_take_due(daemon->recoveries, &hypervisor));)
+                runner_queue_recover(daemon, vm, hypervisor,
+                                     "an earlier job could not put the VM back");
+}
+
 static void on_tick(void *data)
 {
         struct daemon *daemon = data;
         control_api_keep_alive(daemon->api, keepalive_ms(daemon) / 2);
-        daemon_check_pause(daemon);
-        recoveries_check(daemon);
+        pause_check(daemon);
+        queue_due_recoveries(daemon);
         if (daemon->trigger_waits)
                 cycle_check_trigger(daemon);
         notices_check(daemon->notices);
@@ -331,13 +312,15 @@ static int start(struct daemon *daemon, struct error **err)
         if (lock_state(daemon, err) < 0 || !(daemon->loop = loop_new(err)) ||
             take_signals(daemon, err) < 0 || make_timers(daemon, err) < 0 ||
             !(daemon->jobs = jobs_new(daemon->state_folder, err)) ||
-            !(daemon->api = control_api_new(daemon, err)) || make_share(daemon, err) < 0)
+            !(daemon->api = control_api_new(daemon, api_routes, err)) ||
+            make_share(daemon, err) < 0)
                 return -1;
         daemon->inventory = inventory_keeper_new(daemon->settings->inventory, daemon->state_folder);
         (void)!daemon_reload_inventory(daemon, NULL);
         if (!(daemon->notices = notices_new(daemon, err)))
                 return -1;
-        daemon_load_pause(daemon);
+        daemon->listener = notices_listener(daemon->notices);
+        pause_load(daemon);
         runner_recover_interrupted(daemon);
         if (control_api_start(daemon->api, err) < 0)
                 return -1;

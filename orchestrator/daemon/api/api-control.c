@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "daemon/api/api.h"
 #include "daemon/cycle/cycle.h"
+#include "daemon/cycle/pause.h"
 #include "daemon/state/state.h"
 
 struct pause_body {
@@ -34,7 +35,7 @@ void api_pause(struct daemon *daemon, struct api_request *request)
                 api_answer_error(request, error);
                 return;
         }
-        daemon_pause(daemon, body.until);
+        pause_begin(daemon, body.until);
         answer_paused(daemon, request);
 }
 
@@ -45,7 +46,7 @@ void api_resume(struct daemon *daemon, struct api_request *request)
                 api_answer_error(request, error);
                 return;
         }
-        daemon_resume(daemon);
+        pause_end(daemon);
         answer_paused(daemon, request);
 }
 

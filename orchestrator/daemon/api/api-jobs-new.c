@@ -6,8 +6,11 @@
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
 #include "daemon/api/choose-vms.h"
+#include "daemon/cycle/pause.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
+#include "daemon/state/stream-lines.h"
 #include "policies/due.h"
 
 struct jobs_body {
@@ -276,7 +279,7 @@ static int start(void *data, const char *unused, struct error **err)
                 : order->action == JOB_RECOVER
                         ? choose_for_recover(inventory, &order->body, &vms, err)
                         : choose_known(inventory, order->body.vms, &vms, err);
-        if (r < 0 || (order->action == JOB_BACKUP && daemon_refuse_backups(daemon, err) < 0))
+        if (r < 0 || (order->action == JOB_BACKUP && pause_refuse_backups(daemon, err) < 0))
                 return -1;
         start_batch(order, inventory, broken, vms, hypervisors);
         return 0;

@@ -4,6 +4,7 @@
 #include "base/strings.h"
 #include "daemon/api/api.h"
 #include "daemon/cycle/cycle.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
 

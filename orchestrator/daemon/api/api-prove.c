@@ -6,6 +6,7 @@
 #include "daemon/api/api-order.h"
 #include "daemon/api/choose-vms.h"
 #include "daemon/cycle/proofs.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/state/state.h"
 
 struct prove_body {

@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
 #include "daemon/api/choose-vms.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
 #include "policies/retention.h"

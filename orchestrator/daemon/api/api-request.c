@@ -50,10 +50,11 @@ static bool path_matches(const char *pattern, const char *url, char ***ret_words
         return !*pattern && !*url;
 }
 
-bool api_request_find_route(struct api_request *request, const char *method, const char *url)
+bool api_request_find_route(struct api_request *request, const struct api_route *routes,
+                            const char *method, const char *url)
 {
         bool path_known = false;
-        for (const struct api_route *route = api_routes; route->method; route++) {
+        for (const struct api_route *route = routes; route->method; route++) {
                 _cleanup_strv_ char **words = NULL;
                 if (!path_matches(route->path, url, &words))
                         continue;

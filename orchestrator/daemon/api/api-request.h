@@ -30,8 +30,9 @@ struct api_request {
 
 struct api_request *api_request_new(struct daemon *daemon, struct MHD_Connection *connection);
 struct api_request *api_request_free(struct api_request *request);
-/* Finds the route and fills in the words. Answers itself, with 404 or 405, when there is none (then
- * false). */
-bool api_request_find_route(struct api_request *request, const char *method, const char *url);
+/* Finds the route in the table and fills in the words. Answers with 404 or 405 when there is none,
+ * and returns false. */
+bool api_request_find_route(struct api_request *request, const struct api_route *routes,
+                            const char *method, const char *url);
 void api_answer_status(struct api_request *request, unsigned status, int exit_status,
                        const char *kind, const char *message);

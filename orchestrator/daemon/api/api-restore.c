@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
 #include "schema/records/restore-options.h"

@@ -6,7 +6,10 @@
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
 #include "daemon/cycle/cycle.h"
+#include "daemon/cycle/pause.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/state/state.h"
+#include "daemon/state/stream-lines.h"
 
 struct run_body {
         bool all;
@@ -119,13 +122,13 @@ static int start_cycle(struct run *run, const struct error *broken, struct error
                 .exclude = none_if_empty(run->body.exclude),
         };
         _cleanup_cycle_plan_ struct cycle_plan plan = { 0 };
-        if (cycle_plan(daemon, &filter, false, clock_realtime_s(), &plan, err) < 0)
+        if (cycle_plan_make(daemon, &filter, false, clock_realtime_s(), &plan, err) < 0)
                 return -1;
         if (run->body.dry_run || run->body.plan_only) {
                 api_answer_json(run->request, plan_to_json(&plan));
                 return 0;
         }
-        if (refuse_if_running(daemon, err) < 0 || daemon_refuse_backups(daemon, err) < 0)
+        if (refuse_if_running(daemon, err) < 0 || pause_refuse_backups(daemon, err) < 0)
                 return -1;
         struct cycle *cycle = cycle_new(daemon, run->body.bacula_job);
         api_answer_stream(run->request, batch_subscribe(cycle_batch(cycle)));

@@ -8,8 +8,10 @@
 #include "base/strings.h"
 #include "daemon/api/api.h"
 #include "daemon/cycle/cycle.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/notices/notices.h"
 #include "daemon/state/state.h"
+#include "daemon/state/stream-lines.h"
 
 static json_t *from_time(int64_t epoch_seconds)
 {
@@ -152,7 +154,7 @@ void api_status(struct daemon *daemon, struct api_request *request)
         _cleanup_cycle_plan_ struct cycle_plan plan = { 0 };
         /* Without the catalog nothing is known of points: then nobody is called overdue. */
         if (daemon->states.loaded &&
-            cycle_plan(daemon, &(struct cycle_filter){ 0 }, true, now, &plan, NULL) < 0)
+            cycle_plan_make(daemon, &(struct cycle_filter){ 0 }, true, now, &plan, NULL) < 0)
                 plan = (struct cycle_plan){ 0 };
         json_t *json = json_object();
         json_object_set_new(json, "version", json_string(ORCH_VERSION));
@@ -169,7 +171,7 @@ void api_status(struct daemon *daemon, struct api_request *request)
         json_object_set_new(json, "overdue", overdue_json(&plan));
         json_object_set_new(json, "damaged", texts_json(daemon->states.damaged));
         json_object_set_new(json, "failed", failed_json(daemon, &plan));
-        json_object_set_new(json, "next_slot", from_time(cycle_next_slot(daemon, now)));
+        json_object_set_new(json, "next_slot", from_time(cycle_plan_next_slot(daemon, now)));
         json_object_set_new(json, "notify", notices_to_json(daemon->notices));
         json_object_set_new(json, "warnings", warnings_json(daemon));
         api_answer_json(request, json);
@@ -207,8 +209,8 @@ static void schedule_when_ready(void *data, const struct error *unavailable, con
         /* What was known before the share went away is still worth telling. */
         if (unavailable && !daemon->states.loaded)
                 api_answer_unavailable(request, unavailable);
-        else if (cycle_plan(daemon, &(struct cycle_filter){ 0 }, true, clock_realtime_s(), &plan,
-                            &error) < 0)
+        else if (cycle_plan_make(daemon, &(struct cycle_filter){ 0 }, true, clock_realtime_s(),
+                                 &plan, &error) < 0)
                 api_answer_error(request, error);
         else
                 api_answer_json(request, schedule_json(&plan));

@@ -20,6 +20,7 @@
 #include "daemon/api/api-request.h"
 #include "daemon/api/peer.h"
 #include "daemon/state/state.h"
+#include "daemon/state/stream-lines.h"
 #include "daemon/state/stream.h"
 
 enum {
@@ -42,6 +43,7 @@ struct delivery {
 
 struct control_api {
         struct daemon *daemon;
+        const struct api_route *routes;
         char *path;
         int listen_fd;
         bool bound;
@@ -177,7 +179,7 @@ static void handle(struct control_api *api, struct api_request *request, const c
                                   "the request is larger than 1 MiB");
                 return;
         }
-        if (!api_request_find_route(request, method, url))
+        if (!api_request_find_route(request, api->routes, method, url))
                 return;
         MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, check_query_name,
                                   request);
@@ -294,10 +296,12 @@ static int bind_socket(struct control_api *api, struct error **err)
         return 0;
 }
 
-struct control_api *control_api_new(struct daemon *daemon, struct error **err)
+struct control_api *control_api_new(struct daemon *daemon, const struct api_route *routes,
+                                    struct error **err)
 {
         _cleanup_(control_api_freep) struct control_api *api = xcalloc(1, sizeof *api);
         api->daemon = daemon;
+        api->routes = routes;
         api->path = xstrdup(daemon->settings->socket);
         api->listen_fd = -1;
         if (bind_socket(api, err) < 0)

@@ -10,12 +10,15 @@
 
 #include "base/error.h"
 
+struct api_route;
 struct daemon;
 struct control_api;
 
 /* Binds the socket (a temporary name, listening, then renamed into place). ERROR_REFUSED when
- * another daemon listens there. Serves nothing yet. */
-struct control_api *control_api_new(struct daemon *daemon, struct error **err) _must_check_;
+ * another daemon listens there. Serves nothing yet. `routes` ends with one that has no method, and
+ * outlives the server. */
+struct control_api *control_api_new(struct daemon *daemon, const struct api_route *routes,
+                                    struct error **err) _must_check_;
 /* From now on requests are taken. */
 int control_api_start(struct control_api *api, struct error **err) _must_check_;
 /* Closes all connections and removes the socket. All requests have to have been answered. Returns

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "daemon/cycle/proofs.h"
 #include "daemon/cycle/scrub.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
 

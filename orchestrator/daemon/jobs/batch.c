@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "daemon/jobs/runner.h"
-#include "daemon/notices/notices.h"
 #include "daemon/state/state.h"
+#include "daemon/state/stream-lines.h"
 
 struct batch {
         struct daemon *daemon;
@@ -28,6 +28,8 @@ struct batch {
         bool closing;
 };
 
+static void end_if_idle(struct batch *batch);
+
 struct batch *batch_new(struct daemon *daemon, const char *what, const struct batch_hooks *hooks)
 {
         struct batch *batch = xcalloc(1, sizeof *batch);
@@ -43,6 +45,12 @@ struct batch *batch_new(struct daemon *daemon, const char *what, const struct ba
         return batch;
 }
 
+static void batch_let_go(struct job *job)
+{
+        job->batch = NULL;
+        job->owner = NULL;
+}
+
 struct batch *batch_free(struct batch *batch)
 {
         struct batch **link = &batch->daemon->batches;
@@ -50,7 +58,7 @@ struct batch *batch_free(struct batch *batch)
                 link = &(*link)->next;
         *link = batch->next;
         for (size_t i = 0; i < batch->n_jobs; i++)
-                batch->jobs[i]->batch = NULL;
+                batch_let_go(batch->jobs[i]);
         stream_set_end(&batch->streams, NULL);
         free(batch->jobs);
         strv_free(batch->bacula_jobs);
@@ -58,9 +66,29 @@ struct batch *batch_free(struct batch *batch)
         return NULL;
 }
 
+static void on_line_added(struct job *job, const char *line, const char *progress_key)
+{
+        stream_set_push(&job->batch->streams, line, progress_key);
+}
+
+static void on_job_ended(struct job *job)
+{
+        struct batch *batch = job->batch;
+        batch->n_live--;
+        batch->tally.succeeded += job->outcome == JOB_OUTCOME_OK;
+        batch->tally.failed += job->outcome == JOB_OUTCOME_FAILED;
+        batch->tally.cancelled += job->outcome == JOB_OUTCOME_CANCELLED;
+        batch->tally.skipped += job->outcome == JOB_OUTCOME_SKIPPED;
+        batch->tally.stored_bytes += job->stored_bytes;
+        end_if_idle(batch);
+}
+
 void batch_add(struct batch *batch, struct job *job)
 {
+        static const struct job_owner owner = { .line_added = on_line_added,
+                                                .job_ended = on_job_ended };
         job->batch = batch;
+        job->owner = &owner;
         batch->jobs = xrealloc_array(batch->jobs, batch->n_jobs + 1, sizeof *batch->jobs);
         batch->jobs[batch->n_jobs++] = job;
         batch->n_live++;
@@ -68,7 +96,7 @@ void batch_add(struct batch *batch, struct job *job)
         queue_insert(&batch->daemon->queue, job);
         _cleanup_free_ char *line = line_queued(job, queue_position(&batch->daemon->queue, job));
         job_add_line(job, line, NULL);
-        batch_say(batch, line, NULL);
+        stream_set_push(&batch->streams, line, NULL);
 }
 
 void batch_skip(struct batch *batch, const char *vm, const char *why)
@@ -136,11 +164,6 @@ void batch_set_exit_status(struct batch *batch, int exit_status)
         batch->exit_status = exit_status;
 }
 
-void batch_say(struct batch *batch, const char *line, const char *progress_key)
-{
-        stream_set_push(&batch->streams, line, progress_key);
-}
-
 void batch_notice(struct batch *batch, const char *level, const char *format, ...)
 {
         va_list ap;
@@ -148,7 +171,7 @@ void batch_notice(struct batch *batch, const char *level, const char *format, ..
         _cleanup_free_ char *text = xvasprintf(format, ap);
         va_end(ap);
         _cleanup_free_ char *line = line_notice(level, "%s", text);
-        batch_say(batch, line, NULL);
+        stream_set_push(&batch->streams, line, NULL);
 }
 
 void batch_notice_broken_inventory(struct batch *batch, const struct error *broken)
@@ -226,7 +249,7 @@ static void on_recorded(void *data, const struct error *error, const char *unuse
         stream_set_end(&batch->streams, line);
         struct daemon *daemon = batch->daemon;
         if (batch_exit_status(batch))
-                notices_batch_failed(daemon->notices, batch->bacula_jobs);
+                daemon->listener->batch_failed(daemon->listener->data, batch->bacula_jobs);
         if (batch->hooks.closed)
                 batch->hooks.closed(batch, batch->hooks.data);
         batch_free(batch);
@@ -249,17 +272,6 @@ static void end_if_idle(struct batch *batch)
 void batch_seal(struct batch *batch)
 {
         batch->sealed = true;
-        end_if_idle(batch);
-}
-
-void batch_job_ended(struct batch *batch, struct job *job)
-{
-        batch->n_live--;
-        batch->tally.succeeded += job->outcome == JOB_OUTCOME_OK;
-        batch->tally.failed += job->outcome == JOB_OUTCOME_FAILED;
-        batch->tally.cancelled += job->outcome == JOB_OUTCOME_CANCELLED;
-        batch->tally.skipped += job->outcome == JOB_OUTCOME_SKIPPED;
-        batch->tally.stored_bytes += job->stored_bytes;
         end_if_idle(batch);
 }
 

@@ -54,8 +54,6 @@ size_t batch_cancel(struct batch *batch, const char *why);
 /* All jobs have been added: from now on it may end. It may be gone afterwards. */
 void batch_seal(struct batch *batch);
 
-/* A line for all streams. */
-void batch_say(struct batch *batch, const char *line, const char *progress_key);
 /* A notice for all streams; level: "info", "warning", "error". */
 void batch_notice(struct batch *batch, const char *level, const char *format, ...) _printf_(3, 4);
 /* The notice that the inventory is broken and an older one used; `broken` NULL: it is not, and
@@ -63,8 +61,6 @@ void batch_notice(struct batch *batch, const char *level, const char *format, ..
 void batch_notice_broken_inventory(struct batch *batch, const struct error *broken);
 /* A new stream of what comes; the caller owns it. */
 struct stream *batch_subscribe(struct batch *batch);
-/* Called by the runner when the outcome of a job is known. The batch may be gone afterwards. */
-void batch_job_ended(struct batch *batch, struct job *job);
 
 const struct tally *batch_tally(const struct batch *batch);
 int64_t batch_started(const struct batch *batch); /* epoch seconds */

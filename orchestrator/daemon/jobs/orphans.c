@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -22,26 +21,6 @@ struct orphan {
         struct orphan *next;
 };
 
-struct process_id process_id_of(pid_t pid)
-{
-        struct process_id id = { .pid = pid };
-        _cleanup_free_ char *path = xasprintf("/proc/%d/stat", (int)pid);
-        _cleanup_free_ char *text = fs_read_file(path, 4096, NULL, NULL);
-        /* The second field is a name in brackets that may hold anything; the start is the 20th
-         * after it. */
-        char *rest = text ? strrchr(text, ')') : NULL;
-        for (int field = 0; rest && field < 20; field++)
-                rest = strchr(rest + 1, ' ');
-        if (rest)
-                id.start_ticks = strtoull(rest, NULL, 10);
-        return id;
-}
-
-bool process_is_alive(struct process_id id)
-{
-        return id.start_ticks && process_id_of(id.pid).start_ticks == id.start_ticks;
-}
-
 static void forget(struct orphan *orphan)
 {
         free(orphan->vm);
@@ -54,7 +33,7 @@ static void on_look(void *data)
         int64_t now = clock_monotonic_ms();
         for (struct orphan **link = &daemon->orphans; *link;) {
                 struct orphan *orphan = *link;
-                bool alive = process_is_alive(orphan->id);
+                bool alive = process_id_is_alive(orphan->id);
                 if (alive && now < orphan->deadline_ms) {
                         link = &orphan->next;
                         continue;
@@ -73,7 +52,7 @@ static void on_look(void *data)
 
 void orphans_add(struct daemon *daemon, const char *vm, struct process_id id)
 {
-        if (!process_is_alive(id))
+        if (!process_id_is_alive(id))
                 return;
         log_info("the worker (pid %d) that an earlier daemon left on %s is still at work; it is "
                  "waited for",

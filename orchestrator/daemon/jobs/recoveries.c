@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/jobs/runner.h"
 #include "daemon/jobs/running-files.h"
 #include "daemon/state/state.h"
 #include "schema/records/steps.h"
@@ -175,14 +174,15 @@ bool recoveries_note_end(struct daemon *daemon, const struct job *job)
         return true;
 }
 
-void recoveries_check(struct daemon *daemon)
+const char *recoveries_take_due(struct recoveries *recoveries, const char **ret_hypervisor)
 {
-        for (size_t i = 0; daemon->recoveries && i < daemon->recoveries->count; i++) {
-                struct pending *pending = &daemon->recoveries->items[i];
+        for (size_t i = 0; recoveries && i < recoveries->count; i++) {
+                struct pending *pending = &recoveries->items[i];
                 if (pending->queued || !deadline_passed(pending->due))
                         continue;
                 pending->queued = true;
-                runner_queue_recover(daemon, pending->vm, pending->hypervisor,
-                                     "an earlier job could not put the VM back");
+                *ret_hypervisor = pending->hypervisor;
+                return pending->vm;
         }
+        return NULL;
 }

@@ -18,5 +18,7 @@ void recoveries_note_step(struct job *job, const struct event *event);
 /* A job with a result ended. True: its VM is to be recovered later, and its running-job file has to
  * stay. */
 bool recoveries_note_end(struct daemon *daemon, const struct job *job);
-/* Queues those whose time has come. */
-void recoveries_check(struct daemon *daemon);
+/* Of those whose time has come, one that was not taken yet: its VM, and its hypervisor (or NULL),
+ * both valid until the next call about recoveries. The caller queues a recovery. NULL: there is
+ * none; so for `recoveries` NULL. */
+const char *recoveries_take_due(struct recoveries *recoveries, const char **ret_hypervisor);

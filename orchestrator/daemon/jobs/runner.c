@@ -9,11 +9,12 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/jobs/job-record.h"
+#include "daemon/jobs/orphans.h"
 #include "daemon/jobs/recoveries.h"
 #include "daemon/jobs/running-files.h"
 #include "daemon/loop/worker-process.h"
-#include "daemon/notices/notices.h"
 #include "daemon/state/state.h"
+#include "daemon/state/stream-lines.h"
 
 enum {
         OTHERS_AT_ONCE = 4,
@@ -41,24 +42,11 @@ struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum j
         return job;
 }
 
-void runner_follow_inventory(struct daemon *daemon)
-{
-        const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
-        for (size_t i = 0; i < daemon->queue.count; i++) {
-                struct job *job = daemon->queue.items[i];
-                bool at_home = job->action == JOB_BACKUP || job->action == JOB_CHECK;
-                const struct inventory_vm *listed =
-                        at_home && inventory ? inventory_find_vm(inventory, job->vm) : NULL;
-                if (listed && listed->hypervisor)
-                        xstrdup_replace(&job->hypervisor, listed->hypervisor);
-        }
-}
-
 static void tell(struct job *job, const char *line, const char *progress_key)
 {
         job_add_line(job, line, progress_key);
-        if (job->batch)
-                batch_say(job->batch, line, progress_key);
+        if (job->owner)
+                job->owner->line_added(job, line, progress_key);
 }
 
 char *runner_end_line(const struct job *job)
@@ -112,9 +100,9 @@ static void tell_outcome(struct daemon *daemon, struct job *job)
                                 job->error ? job->error : "");
         }
         job_record_contact(daemon, job);
-        notices_job_ended(daemon->notices, job);
-        if (job->batch)
-                batch_job_ended(job->batch, job);
+        daemon->listener->ended(daemon->listener->data, job);
+        if (job->owner)
+                job->owner->job_ended(job);
         daemon_changed(daemon);
 }
 
@@ -214,7 +202,7 @@ static void on_event(void *data, const struct event *event)
         else if (event->type == EVENT_RESULT && !job->told)
                 on_result(job, event);
         if (event->type == EVENT_WARNING && event->alert)
-                notices_job_warned(job->daemon->notices, job, event->text);
+                job->daemon->listener->warned(job->daemon->listener->data, job, event->text);
         tell(job, line, key);
 }
 
@@ -405,7 +393,7 @@ static void start_job(struct daemon *daemon, struct job *job)
                         (int)worker_process_pid(job->worker));
         _cleanup_free_ char *line = line_started(job);
         tell(job, line, NULL);
-        notices_job_started(daemon->notices, job);
+        daemon->listener->started(daemon->listener->data, job);
 }
 
 /* What a worker is told has to be known first: the repository's UUID, the inventory, the VM's
@@ -507,7 +495,7 @@ static void recover_interrupted(void *data, const struct running_file *file)
         log_warning("job %s of %s was interrupted by the end of the last daemon; the VM is being "
                     "recovered",
                     file->job, file->vm);
-        notices_job_interrupted(daemon->notices, file);
+        daemon->listener->interrupted(daemon->listener->data, file);
         orphans_add(daemon, file->vm, file->process);
         queue_recover(daemon, file->vm, file->hypervisor,
                       "a job was interrupted by the end of the last daemon", file->process);

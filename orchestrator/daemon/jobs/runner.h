@@ -15,8 +15,6 @@ void runner_schedule(struct daemon *daemon);
  * VM's. */
 struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum job_class class,
                            const char *vm, const char *hypervisor);
-/* Another inventory is used: jobs that wait and run where their VM lives follow it there. */
-void runner_follow_inventory(struct daemon *daemon);
 /* A queued job ends at once as cancelled; a running one's worker is told to undo and end. */
 void runner_cancel(struct daemon *daemon, struct job *job, const char *why);
 /* A recovery of that VM is queued, unless one is. `hypervisor` may be NULL; `why` is told in its

@@ -24,7 +24,7 @@ static void open_alert_free(struct notices *notices, size_t index)
         notices->n_alerts--;
 }
 
-void open_alerts_done(struct notices *notices)
+void failure_watch_done(struct notices *notices)
 {
         while (notices->n_alerts)
                 open_alert_free(notices, 0);
@@ -83,7 +83,8 @@ static void begin_alert(struct notices *notices, const char *cause, struct failu
                                       .key = xasprintf("%s@%lld", cause, (long long)now),
                                       .first = failure,
                                       .until = now + GATHER_MAX_SECONDS };
-        notices_add(notices, make_alert(notices, alert, &incident), alert->key, GATHER_SECONDS);
+        notices_queue_add(notices, make_alert(notices, alert, &incident), alert->key,
+                          GATHER_SECONDS);
         (void)incidents_begin(notices->incidents, cause, failure->error, now);
         if (failure->vm)
                 incidents_add_vm(notices->incidents, cause, failure->vm);
@@ -112,7 +113,7 @@ static void tell_failure(struct notices *notices, struct failure *given)
         _cleanup_share_view_ struct share_view view = share_look(notices->daemon->share);
         _cleanup_free_ char *cause = failure_cause(failure, view.state == SHARE_UNAVAILABLE);
         if (!cause)
-                notices_add(notices, failure_notice(failure), NULL, 0);
+                notices_queue_add(notices, failure_notice(failure), NULL, 0);
         else if (incidents_find(notices->incidents, cause, now))
                 add_to_alert(notices, cause, failure, now);
         else
@@ -133,7 +134,7 @@ static void on_share_seen(void *data, const struct error *error, const char *unu
         free(unjudged);
 }
 
-static void judge(struct notices *notices, struct failure *failure)
+static void judge_failure(struct notices *notices, struct failure *failure)
 {
         if (notices->stopping || notices->daemon->phase != DAEMON_RUNNING) {
                 tell_failure(notices, failure);
@@ -212,8 +213,8 @@ static bool end_cause(struct notices *notices, const char *cause, const char *vm
         if (!incident)
                 return false;
         bool among = strv_contains(incident->vms, vm);
-        notices_add(notices, cause_over_notice(cause, incident->vms, incident->since, now), NULL,
-                    0);
+        notices_queue_add(notices, cause_over_notice(cause, incident->vms, incident->since, now),
+                          NULL, 0);
         incidents_end(notices->incidents, cause);
         return among;
 }
@@ -236,64 +237,41 @@ static void note_success(struct notices *notices, const struct job *job)
         if (job->class != JOB_CLASS_RETRY || told)
                 return;
         _cleanup_strv_ char **tags = tags_of(notices, job->vm);
-        notices_add(notices, second_try_notice(job->vm, job->hypervisor, job->id, tags, now), NULL,
-                    0);
+        notices_queue_add(notices, second_try_notice(job->vm, job->hypervisor, job->id, tags, now),
+                          NULL, 0);
 }
 
-void notices_job_started(struct notices *notices, const struct job *job)
-{
-        if (job_is_backup(job))
-                state_watch_clock_begun(notices, clock_realtime_s());
-}
-
-void notices_job_warned(struct notices *notices, const struct job *job, const char *text)
+void failure_watch_job_warned(struct notices *notices, const struct job *job, const char *text)
 {
         if (!job_is_backup(job))
                 return;
         _cleanup_strv_ char **tags = tags_of(notices, job->vm);
-        notices_add(
+        notices_queue_add(
                 notices,
                 warning_notice(job->vm, job->hypervisor, job->id, text, tags, clock_realtime_s()),
                 NULL, 0);
 }
 
-void notices_job_ended(struct notices *notices, const struct job *job)
+void failure_watch_job_ended(struct notices *notices, const struct job *job)
 {
-        if (job_is_backup(job))
-                week_watch_record(notices, job);
         if (job->outcome == JOB_OUTCOME_OK && job->vm && !job->dry_run)
                 note_success(notices, job);
         else if (job->outcome == JOB_OUTCOME_FAILED && is_worth_an_alert(notices, job))
-                judge(notices, failure_of(notices, job));
+                judge_failure(notices, failure_of(notices, job));
 }
 
-void notices_job_interrupted(struct notices *notices, const struct running_file *file)
+void failure_watch_job_interrupted(struct notices *notices, const struct job *job)
 {
-        if (!file->is_backup)
-                return;
-        const struct job job = {
-                .vm = (char *)file->vm,
-                .hypervisor = (char *)file->hypervisor,
-                .action = JOB_BACKUP,
-                .outcome = JOB_OUTCOME_FAILED,
-                .error_kind = ERROR_INTERNAL,
-                .error = (char *)"the daemon ended while it ran, without being asked to; the VM is "
-                                 "recovered now",
-                .ended = clock_realtime_s(),
-        };
-        struct job named = job;
-        memcpy(named.id, file->job, strnlen(file->job, sizeof named.id - 1));
-        week_watch_record(notices, &named);
-        _cleanup_strv_ char **tags = tags_of(notices, named.vm);
+        _cleanup_strv_ char **tags = tags_of(notices, job->vm);
         const struct failure failure = {
-                .action = JOB_BACKUP,
-                .job = named.id,
-                .vm = named.vm,
-                .hypervisor = named.hypervisor,
-                .kind = ERROR_INTERNAL,
-                .error = named.error,
-                .when = named.ended,
+                .action = job->action,
+                .job = (char *)job->id,
+                .vm = job->vm,
+                .hypervisor = job->hypervisor,
+                .kind = job->error_kind,
+                .error = job->error,
+                .when = job->ended,
                 .tags = tags,
         };
-        notices_add(notices, failure_notice(&failure), NULL, 0);
+        notices_queue_add(notices, failure_notice(&failure), NULL, 0);
 }

@@ -1,6 +1,5 @@
-/* What the files behind daemon/notices/notices.h share: notices.c (the queue in the loop),
- * failure-watch.c (jobs), state-watch.c (share, inventory, clock), week-watch.c (the summary of the
- * week). */
+/* What the files behind daemon/notices/notices.h share. Each watch decides which messages there are
+ * and adds them to the queue; notices.c calls the watches. */
 #pragma once
 
 #include "daemon/loop/loop.h"
@@ -47,6 +46,7 @@ struct running_test {
 
 struct notices {
         struct daemon *daemon;
+        struct job_listener listener;
         char *folder;
         struct outbox *outbox;
         struct channel_source *sources; /* one a channel */
@@ -65,19 +65,39 @@ struct notices {
         bool stopping;
 };
 
-/* Puts it into the queue (see outbox_add()) and gets that going. Takes the notice over. */
-void notices_add(struct notices *notices, struct notice *notice, const char *key,
-                 unsigned hold_seconds);
-void notices_keep(const struct notices *notices);
-char *notices_path(const struct notices *notices, const char *name);
+/* notices-queue.c: the outbox in the loop, under <state>/notify. */
+/* Opens it with the channels that the settings and secrets give, and continues delivery. */
+int notices_queue_open(struct notices *notices, struct error **err) _must_check_;
+/* Also of one that was opened in part. */
+void notices_queue_close(struct notices *notices);
+/* Adds a notice (see outbox_add()) and starts its delivery. Takes the notice over. */
+void notices_queue_add(struct notices *notices, struct notice *notice, const char *key,
+                       unsigned hold_seconds);
+/* Of a file in <state>/notify. The caller frees. */
+char *notices_queue_path(const struct notices *notices, const char *name);
+
+/* kept-moments.c */
+void kept_moments_load(struct notices *notices);
+/* Writes `notices->kept`; a failure is only logged. */
+void kept_moments_write(const struct notices *notices);
+/* A clock that was wrong for a while may have left moments in the future, which would silence for
+ * years what is sent by the clock: they become `now`. A clock that is set back by hours must not
+ * repeat what was sent, so up to a day ahead is let be. */
+void kept_moments_limit(struct notices *notices, int64_t now);
 
 /* failure-watch.c */
-void open_alerts_done(struct notices *notices);
+void failure_watch_done(struct notices *notices);
+void failure_watch_job_warned(struct notices *notices, const struct job *job, const char *text);
+void failure_watch_job_ended(struct notices *notices, const struct job *job);
+/* `job` has its id, VM, hypervisor, error and end. */
+void failure_watch_job_interrupted(struct notices *notices, const struct job *job);
+
 /* state-watch.c */
 void state_watch_share(struct notices *notices, int64_t now);
 void state_watch_inventory(struct notices *notices, int64_t now);
 void state_watch_clock(struct notices *notices, int64_t now);
 void state_watch_clock_begun(struct notices *notices, int64_t now);
+
 /* week-watch.c */
 void week_watch_init(struct notices *notices, int64_t now);
 void week_watch_record(struct notices *notices, const struct job *job);

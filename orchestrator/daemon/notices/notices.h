@@ -6,11 +6,10 @@
 
 #include <jansson.h>
 
-#include "daemon/jobs/running-files.h"
+#include "daemon/state/job-listener.h"
 #include "notify/outbox.h"
 
 struct daemon;
-struct job;
 struct notices;
 
 /* Reads the secrets, opens <state>/notify and takes up what waits there. */
@@ -19,19 +18,8 @@ struct notices *notices_new(struct daemon *daemon, struct error **err) _must_che
 struct notices *notices_free(struct notices *notices);
 DEFINE_FREEP(struct notices, notices_free)
 
-/* A backup's worker has been started. */
-void notices_job_started(struct notices *notices, const struct job *job);
-/* A job warned of something that a person should know at once. */
-void notices_job_warned(struct notices *notices, const struct job *job, const char *text);
-/* The outcome of a job is known, and its batch has not been told yet. */
-void notices_job_ended(struct notices *notices, const struct job *job);
-/* At start: a job did not outlive the last daemon. */
-void notices_job_interrupted(struct notices *notices, const struct running_file *file);
-/* A cycle that had jobs is over. */
-void notices_cycle_ended(struct notices *notices);
-/* A batch has ended, and not all of it went well; `bacula_jobs` are those that started or followed
- * it. */
-void notices_batch_failed(struct notices *notices, char *const *bacula_jobs);
+/* What informs the notices of jobs; valid until they are freed. */
+const struct job_listener *notices_listener(const struct notices *notices);
 /* Looks at the share, the inventory, the clock and the calendar; every few seconds. */
 void notices_check(struct notices *notices);
 

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/cycle/cycle.h"
+#include "daemon/cycle/cycle-plan.h"
 #include "daemon/notices/notices-internal.h"
 #include "daemon/state/state.h"
 #include "notify/state-notices.h"
@@ -22,20 +22,20 @@ void state_watch_share(struct notices *notices, int64_t now)
         _cleanup_share_view_ struct share_view view = share_look(notices->daemon->share);
         const struct incident *told = incidents_find(notices->incidents, SHARE, now);
         if (view.state == SHARE_UNAVAILABLE && !told) {
-                notices_add(notices, cause_notice(SHARE, NULL, NULL, NULL, view.error, now), NULL,
-                            0);
+                notices_queue_add(notices, cause_notice(SHARE, NULL, NULL, NULL, view.error, now),
+                                  NULL, 0);
                 (void)incidents_begin(notices->incidents, SHARE, view.error, now);
         } else if (view.state == SHARE_OK && told) {
-                notices_add(notices, cause_over_notice(SHARE, told->vms, told->since, now), NULL,
-                            0);
+                notices_queue_add(notices, cause_over_notice(SHARE, told->vms, told->since, now),
+                                  NULL, 0);
                 incidents_end(notices->incidents, SHARE);
         }
         /* That it is over, the next backup that goes well tells (failure-watch.c). */
         if (view.full && !incidents_find(notices->incidents, SHARE_FULL, now)) {
-                notices_add(notices,
-                            cause_notice(SHARE_FULL, NULL, NULL, NULL,
-                                         "nothing can be written to it", now),
-                            NULL, 0);
+                notices_queue_add(notices,
+                                  cause_notice(SHARE_FULL, NULL, NULL, NULL,
+                                               "nothing can be written to it", now),
+                                  NULL, 0);
                 (void)incidents_begin(notices->incidents, SHARE_FULL, NULL, now);
         }
 }
@@ -47,17 +47,17 @@ void state_watch_inventory(struct notices *notices, int64_t now)
         const struct incident *told = incidents_find(notices->incidents, INVENTORY, now);
         if (problems && !(told && streq(told->reason, problems))) {
                 bool in_use = inventory_keeper_state(keeper) == INVENTORY_LAST_GOOD;
-                notices_add(notices,
-                            inventory_broken_notice(inventory_keeper_path(keeper), problems, in_use,
-                                                    now),
-                            NULL, 0);
+                notices_queue_add(notices,
+                                  inventory_broken_notice(inventory_keeper_path(keeper), problems,
+                                                          in_use, now),
+                                  NULL, 0);
                 incidents_end(notices->incidents, INVENTORY);
                 (void)incidents_begin(notices->incidents, INVENTORY, problems, now);
         } else if (!problems && told) {
-                notices_add(notices,
-                            inventory_mended_notice(inventory_keeper_path(keeper),
-                                                    inventory_keeper_get(keeper)->n_vms, now),
-                            NULL, 0);
+                notices_queue_add(notices,
+                                  inventory_mended_notice(inventory_keeper_path(keeper),
+                                                          inventory_keeper_get(keeper)->n_vms, now),
+                                  NULL, 0);
                 incidents_end(notices->incidents, INVENTORY);
         }
 }
@@ -82,7 +82,7 @@ static size_t count_due(const struct daemon *daemon, int64_t slot, int64_t now)
 {
         _cleanup_cycle_plan_ struct cycle_plan plan = { 0 };
         size_t due = 0;
-        if (cycle_plan(daemon, &(struct cycle_filter){ 0 }, false, now, &plan, NULL) < 0)
+        if (cycle_plan_make(daemon, &(struct cycle_filter){ 0 }, false, now, &plan, NULL) < 0)
                 return 0;
         for (size_t i = 0; i < plan.count; i++)
                 due += plan.items[i].due && plan.items[i].slot <= slot;
@@ -108,23 +108,23 @@ void state_watch_clock(struct notices *notices, int64_t now)
                     slot + BEFORE_THE_FIRST_START_SECONDS > notices->kept.first_started;
         if (dead) {
                 bool own_timer = daemon->settings->cycle_trigger == CYCLE_TRIGGER_INTERNAL;
-                notices_add(notices,
-                            dead_clock_notice(slot, notices->kept.last_begun, due,
-                                              daemon->paused.on, own_timer, now),
-                            NULL, 0);
+                notices_queue_add(notices,
+                                  dead_clock_notice(slot, notices->kept.last_begun, due,
+                                                    daemon->paused.on, own_timer, now),
+                                  NULL, 0);
                 incidents_end(notices->incidents, CLOCK);
                 (void)incidents_begin(notices->incidents, CLOCK, NULL, now);
         }
         notices->kept.dead_clock_slot = slot;
-        notices_keep(notices);
+        kept_moments_write(notices);
 }
 
 void state_watch_clock_begun(struct notices *notices, int64_t now)
 {
         notices->kept.last_begun = now;
-        notices_keep(notices);
+        kept_moments_write(notices);
         if (!incidents_find(notices->incidents, CLOCK, now))
                 return;
-        notices_add(notices, clock_works_notice(now), NULL, 0);
+        notices_queue_add(notices, clock_works_notice(now), NULL, 0);
         incidents_end(notices->incidents, CLOCK);
 }

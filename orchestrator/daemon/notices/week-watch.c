@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/cycle/cycle.h"
+#include "daemon/cycle/cycle-plan.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/notices/notices-internal.h"
 #include "daemon/state/state.h"
@@ -22,7 +22,7 @@ enum { WEEK_SECONDS = 7 * 86400, EARLY_SECONDS = 12 * 3600 };
  * grow. */
 static void prune_ledger(const struct notices *notices, int64_t now)
 {
-        _cleanup_free_ char *path = notices_path(notices, "ledger.jsonl");
+        _cleanup_free_ char *path = notices_queue_path(notices, "ledger.jsonl");
         _cleanup_error_ struct error *error = NULL;
         if (ledger_prune(path, now, &error) < 0)
                 log_warning("%s", error->message);
@@ -39,12 +39,12 @@ void week_watch_init(struct notices *notices, int64_t now)
         if (!settings->slack.summary_after_cycle)
                 notices->kept.summary_told =
                         due_slot_at_or_before(VM_SCHEDULE_WEEKLY, &settings->slack.summary, now);
-        notices_keep(notices);
+        kept_moments_write(notices);
 }
 
 void week_watch_record(struct notices *notices, const struct job *job)
 {
-        _cleanup_free_ char *path = notices_path(notices, "ledger.jsonl");
+        _cleanup_free_ char *path = notices_queue_path(notices, "ledger.jsonl");
         _cleanup_error_ struct error *error = NULL;
         const struct ledger_row row = {
                 .vm = job->vm,
@@ -67,7 +67,7 @@ static void look_around(const struct daemon *daemon, int64_t now, char ***vms, c
                         char ***unproven)
 {
         _cleanup_cycle_plan_ struct cycle_plan plan = { 0 };
-        if (cycle_plan(daemon, &(struct cycle_filter){ 0 }, false, now, &plan, NULL) < 0)
+        if (cycle_plan_make(daemon, &(struct cycle_filter){ 0 }, false, now, &plan, NULL) < 0)
                 return;
         for (size_t i = 0; i < plan.count; i++) {
                 const struct cycle_item *item = &plan.items[i];
@@ -85,7 +85,7 @@ static void look_around(const struct daemon *daemon, int64_t now, char ***vms, c
 static struct notice *make_summary(const struct notices *notices, int64_t from, int64_t to)
 {
         const struct daemon *daemon = notices->daemon;
-        _cleanup_free_ char *path = notices_path(notices, "ledger.jsonl");
+        _cleanup_free_ char *path = notices_queue_path(notices, "ledger.jsonl");
         _cleanup_error_ struct error *error = NULL;
         _cleanup_ledger_ struct ledger ledger = { 0 };
         _cleanup_strv_ char **vms = NULL;
@@ -107,7 +107,7 @@ static struct notice *make_summary(const struct notices *notices, int64_t from, 
                 .total_bytes = view.total_bytes,
                 .free_before = (uint64_t)notices->kept.free_bytes,
                 .free_before_at = notices->kept.free_at,
-                .next_cycle = cycle_next_slot(daemon, clock_realtime_s()),
+                .next_cycle = cycle_plan_next_slot(daemon, clock_realtime_s()),
         };
         return weekly_notice(&input);
 }
@@ -119,14 +119,14 @@ static void tell_week(struct notices *notices, int64_t to)
                 from = to - WEEK_SECONDS;
         _cleanup_free_ char *key = xasprintf("week@%lld", (long long)to);
         if (!outbox_has(notices->outbox, key))
-                notices_add(notices, make_summary(notices, from, to), key, 0);
+                notices_queue_add(notices, make_summary(notices, from, to), key, 0);
         notices->kept.summary_told = to;
         _cleanup_share_view_ struct share_view view = share_look(notices->daemon->share);
         if (view.state == SHARE_OK) {
                 notices->kept.free_bytes = (int64_t)view.free_bytes;
                 notices->kept.free_at = to;
         }
-        notices_keep(notices);
+        kept_moments_write(notices);
         prune_ledger(notices, clock_realtime_s());
 }
 

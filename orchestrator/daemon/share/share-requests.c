@@ -59,44 +59,6 @@ void share_list_known(struct share *share, share_answer_function *answer, void *
             answer, data);
 }
 
-static void entry_copy(const struct catalog_entry *from, struct catalog_entry *to)
-{
-        *to = *from;
-        char **const texts[] = { &to->vm,         &to->hypervisor,  &to->point,
-                                 &to->job,        &to->status,      &to->level,
-                                 &to->method,     &to->consistency, &to->path,
-                                 &to->uuid,       &to->parent,      &to->error,
-                                 &to->error_kind, &to->proof,       &to->proof_reason };
-        for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
-                *texts[i] = xstrdup(*texts[i]);
-        to->warnings = strv_copy(from->warnings);
-        to->proof_evidence = strv_copy(from->proof_evidence);
-}
-
-static bool has_row(const struct catalog_list *rows, const struct catalog_entry *entry)
-{
-        for (size_t i = 0; i < rows->count; i++)
-                if (streq(rows->items[i].job, entry->job))
-                        return true;
-        return false;
-}
-
-/* The thread, to which those belong that are out, only reads their entries. */
-void share_add_unrecorded(const struct share *share, struct catalog_list *rows)
-{
-        const struct share_request *const lists[] = { share->kept, share->outstanding };
-        for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
-                for (const struct share_request *request = lists[i]; request;
-                     request = request->next) {
-                        if (request->work != share_work_record || has_row(rows, &request->entry))
-                                continue;
-                        rows->items =
-                                xrealloc_array(rows->items, rows->count + 1, sizeof *rows->items);
-                        entry_copy(&request->entry, &rows->items[rows->count++]);
-                }
-        }
-}
-
 /* What can't be recorded now will be when the share is back; the catalog, which failed, is opened
  * anew. */
 static void keep_for_later(struct share *share, const struct share_request *request)
@@ -112,7 +74,7 @@ static void keep_for_later(struct share *share, const struct share_request *requ
         again->vm = xstrdup(request->vm);
         again->text = xstrdup(request->text);
         again->uuid = xstrdup(request->uuid);
-        entry_copy(&request->entry, &again->entry);
+        catalog_entry_copy(&request->entry, &again->entry);
         share_request_append(&share->kept, again);
         share->n_kept++;
 }
@@ -148,7 +110,7 @@ void share_record(struct share *share, const struct catalog_entry *entry)
 {
         struct share_request *request =
                 share_request_new(share, "recording a job", share_work_record);
-        entry_copy(entry, &request->entry);
+        catalog_entry_copy(entry, &request->entry);
         request->completed = record_completed;
         share_request_post(share, request);
 }

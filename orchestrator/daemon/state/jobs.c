@@ -361,15 +361,3 @@ struct jobs *jobs_new(const char *state_folder, struct error **err)
         free(found);
         return TAKE_PTR(jobs);
 }
-
-const char *job_state_name(enum job_state state)
-{
-        static const char *const names[] = { "queued", "running", "stuck", "ended" };
-        return names[state];
-}
-
-const char *job_outcome_name(enum job_outcome outcome)
-{
-        static const char *const names[] = { "", "ok", "failed", "cancelled", "skipped" };
-        return names[outcome];
-}

@@ -11,7 +11,8 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "daemon/jobs/orphans.h"
+#include "daemon/loop/process-id.h"
+#include "daemon/state/job-names.h"
 #include "daemon/state/stream.h"
 #include "schema/records/messages.h"
 
@@ -25,14 +26,8 @@
 
 struct batch;
 struct daemon;
+struct job;
 struct worker_process;
-
-enum job_state {
-        JOB_QUEUED,
-        JOB_RUNNING,
-        JOB_STUCK, /* its worker outlived SIGKILL; its VM is quarantined */
-        JOB_ENDED,
-};
 
 /* In the order in which the queue serves them; AFTER: what follows a cycle
  * (daemon/cycle/after-cycle.h). */
@@ -44,12 +39,12 @@ enum job_class {
         JOB_CLASS_AFTER
 };
 
-enum job_outcome {
-        JOB_OUTCOME_NONE,
-        JOB_OUTCOME_OK,
-        JOB_OUTCOME_FAILED,
-        JOB_OUTCOME_CANCELLED,
-        JOB_OUTCOME_SKIPPED
+/* What asked for a job and is informed of it; set by daemon/jobs/batch.h. */
+struct job_owner {
+        /* A line was added to the job's stream; `progress_key` as for job_add_line(). */
+        void (*line_added)(struct job *job, const char *line, const char *progress_key);
+        /* Its outcome is known and has been recorded. The owner may be gone afterwards. */
+        void (*job_ended)(struct job *job);
 };
 
 struct job_progress {
@@ -92,9 +87,9 @@ struct job {
         /* of its worker; of a queued recovery: of the one that it waits for */
         struct process_id process;
         struct worker_process *worker; /* while RUNNING or STUCK */
-        /* that asked for it and hears of its end; NULL: nobody does */
-        struct batch *batch;
-        struct stream_set followers; /* of its log */
+        struct batch *batch;           /* that asked for it; NULL: none */
+        const struct job_owner *owner; /* set with `batch` */
+        struct stream_set followers;   /* of its log */
 
         enum job_outcome outcome;
         enum error_kind error_kind;
@@ -152,8 +147,5 @@ char *jobs_log_tail(const struct jobs *jobs, const struct job *job, size_t lines
 /* Removes logs older than JOBS_LOG_DAYS. */
 void jobs_prune_logs(const struct jobs *jobs, int64_t now);
 
-const char *job_state_name(enum job_state state); /* "queued", "running", "stuck", "ended" */
-/* "ok", "failed", "cancelled", "skipped"; "" for none */
-const char *job_outcome_name(enum job_outcome outcome);
 /* Whether it goes by limits.jobs. */
 bool job_is_backup(const struct job *job);

@@ -50,6 +50,18 @@ void queue_remove(struct queue *queue, const struct job *job)
         queue->count--;
 }
 
+void queue_follow_inventory(struct queue *queue, const struct inventory *inventory)
+{
+        for (size_t i = 0; inventory && i < queue->count; i++) {
+                struct job *job = queue->items[i];
+                bool at_home = job->action == JOB_BACKUP || job->action == JOB_CHECK;
+                const struct inventory_vm *listed =
+                        at_home ? inventory_find_vm(inventory, job->vm) : NULL;
+                if (listed && listed->hypervisor)
+                        xstrdup_replace(&job->hypervisor, listed->hypervisor);
+        }
+}
+
 size_t queue_position(const struct queue *queue, const struct job *job)
 {
         for (size_t i = 0; i < queue->count; i++)

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "daemon/state/jobs.h"
+#include "schema/config/inventory.h"
 
 struct queue {
         struct job **items;
@@ -32,6 +33,9 @@ void queue_done(struct queue *queue);
 void queue_insert(struct queue *queue, struct job *job);
 /* Takes it out; it need not be in. */
 void queue_remove(struct queue *queue, const struct job *job);
+/* Another inventory is used: jobs that run where their VM lives get the VM's hypervisor of this
+ * one. `inventory` NULL: there is none, and nothing changes. */
+void queue_follow_inventory(struct queue *queue, const struct inventory *inventory);
 /* From 1; 0: it does not wait. */
 size_t queue_position(const struct queue *queue, const struct job *job);
 

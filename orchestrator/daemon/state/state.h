@@ -1,13 +1,13 @@
 /* The daemon's state, all of it owned by the loop. Only files of this folder include this. */
 #pragma once
 
-#include <signal.h>
+#include <stdint.h>
 
-#include "daemon/daemon.h"
-#include "daemon/jobs/batch.h"
 #include "daemon/loop/loop.h"
 #include "daemon/share/share.h"
+#include "daemon/state/daemon-options.h"
 #include "daemon/state/inventory-keeper.h"
+#include "daemon/state/job-listener.h"
 #include "daemon/state/jobs.h"
 #include "daemon/state/queue.h"
 #include "daemon/state/vm-states.h"
@@ -23,13 +23,14 @@ enum {
         EXIT_CANCELLED = 5,
 };
 
-struct control_api;
 struct after_cycle;
+struct batch;
+struct control_api;
 struct cycle;
 struct metrics_server;
-struct recoveries;
 struct notices;
 struct orphan;
+struct recoveries;
 
 /* The order of an end: no new jobs → running ones end → streams end → share closed → loop left. */
 enum daemon_phase { DAEMON_RUNNING, DAEMON_STOPPING, DAEMON_CLOSING, DAEMON_ENDED };
@@ -51,6 +52,7 @@ struct daemon {
         struct share *share;
         struct recoveries *recoveries;
         struct notices *notices;
+        const struct job_listener *listener; /* the notices; set before the first job */
         struct vm_states states;
         struct control_api *api;
         struct metrics_server *metrics;  /* NULL: metrics.listen is off, or could not be had */
@@ -83,14 +85,3 @@ void daemon_changed(struct daemon *daemon);
 
 /* Reloads the inventory and asks for pins that are not known. */
 int daemon_reload_inventory(struct daemon *daemon, struct error **err) _must_check_;
-/* ERROR_REFUSED while nothing new may be backed up: paused, or stopping. */
-int daemon_refuse_backups(const struct daemon *daemon, struct error **err) _must_check_;
-/* SIGTERM: begins the end; a second time: cancels what `on_stop: finish` let run. */
-void daemon_stop(struct daemon *daemon);
-/* Stops new backups, until a moment (epoch seconds; 0: until resumed); survives a restart. */
-void daemon_pause(struct daemon *daemon, int64_t until);
-void daemon_resume(struct daemon *daemon);
-/* At start: takes up a pause that outlived the last daemon. */
-void daemon_load_pause(struct daemon *daemon);
-/* Ends a pause whose moment has come. */
-void daemon_check_pause(struct daemon *daemon);
