@@ -133,7 +133,7 @@ static void daemon_stop(struct daemon *daemon)
         daemon_changed(daemon);
 }
 
-static void on_signal(void *data, int signal)
+static void on_daemon_signal(void *data, int signal)
 {
         struct daemon *daemon = data;
         if (signal != SIGHUP) {
@@ -261,7 +261,7 @@ static int take_signals(struct daemon *daemon, struct error **err)
         sigaddset(&signals, SIGHUP);
         if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot block signals");
-        daemon->signals = loop_add_signals(daemon->loop, &signals, on_signal, daemon, err);
+        daemon->signals = loop_add_signals(daemon->loop, &signals, on_daemon_signal, daemon, err);
         return daemon->signals ? 0 : -1;
 }
 
@@ -307,7 +307,7 @@ static void start_metrics(struct daemon *daemon)
                 log_error("%s", error->message);
 }
 
-static int start(struct daemon *daemon, struct error **err)
+static int daemon_start(struct daemon *daemon, struct error **err)
 {
         if (lock_state(daemon, err) < 0 || !(daemon->loop = loop_new(err)) ||
             take_signals(daemon, err) < 0 || make_timers(daemon, err) < 0 ||
@@ -371,10 +371,10 @@ static void ensure_standard_descriptors(void)
                 close(fd);
 }
 
-static int run(struct daemon *daemon)
+static int daemon_run(struct daemon *daemon)
 {
         _cleanup_error_ struct error *error = NULL;
-        if (start(daemon, &error) < 0) {
+        if (daemon_start(daemon, &error) < 0) {
                 log_error("%s", error->message);
                 return error->kind == ERROR_REFUSED  ? EXIT_REFUSED
                        : error->kind == ERROR_CONFIG ? EXIT_USAGE
@@ -401,7 +401,7 @@ int daemon_main(const char *settings_path, const struct daemon_options *options)
                 daemon.options = *options;
         int status = load_settings(&daemon, settings_path);
         if (status == EXIT_ALL_GOOD)
-                status = run(&daemon);
+                status = daemon_run(&daemon);
         daemon_done(&daemon);
         return status;
 }

@@ -70,7 +70,7 @@ struct order {
         struct jobs_body body;
 };
 
-static void order_free(void *data)
+static void jobs_order_free(void *data)
 {
         struct order *order = data;
         json_fields_done(all_fields, &order->body);
@@ -164,8 +164,8 @@ static json_t *list_pins(const struct daemon *daemon)
         return pins;
 }
 
-static void add_job(const struct order *order, struct batch *batch, const char *vm,
-                    const char *hypervisor)
+static void add_ordered_job(const struct order *order, struct batch *batch, const char *vm,
+                            const char *hypervisor)
 {
         /* One of many that Bacula starts at the same moment, each with one VM: orch's order holds
          * among them, not that of their coming. */
@@ -210,9 +210,9 @@ static void start_batch(const struct order *order, const struct inventory *inven
         batch_notice_broken_inventory(batch, broken);
         for (size_t i = 0; vms && vms[i]; i++)
                 if (!not_due(order, batch, inventory, vms[i]))
-                        add_job(order, batch, vms[i], NULL);
+                        add_ordered_job(order, batch, vms[i], NULL);
         for (size_t i = 0; hypervisors && hypervisors[i]; i++)
-                add_job(order, batch, NULL, hypervisors[i]);
+                add_ordered_job(order, batch, NULL, hypervisors[i]);
         if (!order->body.wait)
                 answer_with_jobs(order, batch);
         daemon_changed(daemon);
@@ -260,7 +260,7 @@ static int choose_for_recover(const struct inventory *inventory, const struct jo
         return 0;
 }
 
-static int start(void *data, const char *unused, struct error **err)
+static int jobs_order_start(void *data, const char *unused, struct error **err)
 {
         (void)unused;
         const struct order *order = data;
@@ -285,7 +285,8 @@ static int start(void *data, const char *unused, struct error **err)
         return 0;
 }
 
-static const struct api_order_steps order_steps = { .answer = start, .free = order_free };
+static const struct api_order_steps order_steps = { .answer = jobs_order_start,
+                                                    .free = jobs_order_free };
 
 static void take_order(struct daemon *daemon, struct api_request *request, enum job_action action,
                        const char *what, const struct json_field fields[])
@@ -303,7 +304,7 @@ static void take_order(struct daemon *daemon, struct api_request *request, enum 
             (action == JOB_BACKUP && !order->body.vms &&
              error_set(&error, ERROR_CONFIG, "vms: expected at least one name") < 0)) {
                 api_answer_error(request, error);
-                order_free(order);
+                jobs_order_free(order);
                 return;
         }
         api_when_share_ready(request, &order_steps, order);

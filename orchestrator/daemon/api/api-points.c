@@ -29,7 +29,7 @@ static void ask_share(void *data, struct share *share, share_answer_function *to
 
 static const struct api_order_steps question_steps = { .ask = ask_share, .free = question_free };
 
-static void ask(struct api_request *request, const char *vm, const char *point, bool failed)
+static void points_ask(struct api_request *request, const char *vm, const char *point, bool failed)
 {
         if ((vm && !name_is_safe(vm)) || (point && !name_is_safe(point))) {
                 _cleanup_error_ struct error *error = NULL;
@@ -49,11 +49,11 @@ void api_points(struct daemon *daemon, struct api_request *request)
 {
         (void)daemon;
         const char *failed = api_query(request, "failed");
-        ask(request, api_query(request, "vm"), NULL, failed && !streq(failed, "0"));
+        points_ask(request, api_query(request, "vm"), NULL, failed && !streq(failed, "0"));
 }
 
 void api_point(struct daemon *daemon, struct api_request *request)
 {
         (void)daemon;
-        ask(request, api_path_word(request, 0), api_path_word(request, 1), false);
+        points_ask(request, api_path_word(request, 0), api_path_word(request, 1), false);
 }

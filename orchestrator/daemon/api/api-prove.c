@@ -36,14 +36,14 @@ struct prove_order {
         struct prove_body body;
 };
 
-static void order_free(void *data)
+static void proof_order_free(void *data)
 {
         struct prove_order *order = data;
         json_fields_done(prove_fields, &order->body);
         free(order);
 }
 
-static bool has_point(const struct daemon *daemon, const char *vm)
+static bool vm_has_good_point(const struct daemon *daemon, const char *vm)
 {
         const struct vm_state *state = vm_states_find(&daemon->states, vm);
         return state && state->last_good > 0;
@@ -64,7 +64,7 @@ static int choose_named(const struct prove_order *order, const struct inventory 
         return 0;
 }
 
-static int choose(const struct prove_order *order, char ***ret, struct error **err)
+static int choose_proofs(const struct prove_order *order, char ***ret, struct error **err)
 {
         struct daemon *daemon = order->daemon;
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
@@ -79,7 +79,8 @@ static int choose(const struct prove_order *order, char ***ret, struct error **e
                 strv_add(ret, chosen);
         }
         for (size_t i = 0; order->body.all && i < inventory->n_vms; i++)
-                if (has_point(daemon, inventory->vms[i].name) && !inventory->vms[i].config_only)
+                if (vm_has_good_point(daemon, inventory->vms[i].name) &&
+                    !inventory->vms[i].config_only)
                         strv_add(ret, inventory->vms[i].name);
         return choose_named(order, inventory, ret, err);
 }
@@ -97,7 +98,7 @@ static void say_why(const struct prove_order *order, struct batch *batch, const 
                              "%s was chosen by lot among the VMs that were never proven", vm);
 }
 
-static int start(void *data, const char *unused, struct error **err)
+static int proof_order_start(void *data, const char *unused, struct error **err)
 {
         (void)unused;
         const struct prove_order *order = data;
@@ -107,7 +108,7 @@ static int start(void *data, const char *unused, struct error **err)
         (void)!daemon_reload_inventory(daemon, &broken);
         if (daemon->phase != DAEMON_RUNNING)
                 return error_set(err, ERROR_REFUSED, "the daemon is stopping");
-        if (choose(order, &vms, err) < 0)
+        if (choose_proofs(order, &vms, err) < 0)
                 return -1;
         daemon->next_sequence++;
         struct batch *batch = batch_new(
@@ -123,9 +124,10 @@ static int start(void *data, const char *unused, struct error **err)
         return 0;
 }
 
-static const struct api_order_steps prove_steps = { .answer = start, .free = order_free };
+static const struct api_order_steps prove_steps = { .answer = proof_order_start,
+                                                    .free = proof_order_free };
 
-static int check_body(const struct prove_body *body, struct error **err)
+static int check_proof_body(const struct prove_body *body, struct error **err)
 {
         const struct test_restore_options *options = &body->options;
         bool named = body->vms && body->vms[0];
@@ -156,9 +158,9 @@ void api_test_restore(struct daemon *daemon, struct api_request *request)
         order->request = request;
         _cleanup_error_ struct error *error = NULL;
         if (api_body(request, prove_fields, &order->body, &error) < 0 ||
-            check_body(&order->body, &error) < 0) {
+            check_proof_body(&order->body, &error) < 0) {
                 api_answer_error(request, error);
-                order_free(order);
+                proof_order_free(order);
                 return;
         }
         api_when_share_ready(request, &prove_steps, order);

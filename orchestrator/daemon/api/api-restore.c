@@ -29,7 +29,7 @@ struct restore_order {
         struct restore_options options;
 };
 
-static void order_free(void *data)
+static void restore_order_free(void *data)
 {
         struct restore_order *order = data;
         json_fields_done(restore_fields, &order->body);
@@ -37,7 +37,7 @@ static void order_free(void *data)
         free(order);
 }
 
-static int start(void *data, const char *unused, struct error **err)
+static int restore_order_start(void *data, const char *unused, struct error **err)
 {
         (void)unused;
         const struct restore_order *order = data;
@@ -68,7 +68,8 @@ static int start(void *data, const char *unused, struct error **err)
         return 0;
 }
 
-static const struct api_order_steps restore_steps = { .answer = start, .free = order_free };
+static const struct api_order_steps restore_steps = { .answer = restore_order_start,
+                                                      .free = restore_order_free };
 
 void api_restore(struct daemon *daemon, struct api_request *request)
 {
@@ -78,7 +79,7 @@ void api_restore(struct daemon *daemon, struct api_request *request)
         if (api_body(request, restore_fields, &order->body, &error) < 0 ||
             restore_options_read(order->body.options, &order->options, &error) < 0) {
                 api_answer_error(request, error);
-                order_free(order);
+                restore_order_free(order);
                 return;
         }
         api_when_share_ready(request, &restore_steps, order);

@@ -73,7 +73,7 @@ static json_t *plan_to_json(const struct cycle_plan *plan)
 }
 
 /* What a stream that joins late has missed: what waits and what runs. */
-static void attach(struct run *run)
+static void attach_to_cycle(struct run *run)
 {
         struct batch *batch = cycle_batch(run->daemon->cycle);
         batch_add_bacula_job(batch, run->body.bacula_job);
@@ -142,7 +142,7 @@ static int run_when_ready(void *data, const char *unused, struct error **err)
         struct run *run = data;
         _cleanup_error_ struct error *broken = NULL;
         if (run->body.attach && run->daemon->cycle) {
-                attach(run);
+                attach_to_cycle(run);
                 return 0;
         }
         (void)!daemon_reload_inventory(run->daemon, &broken);
@@ -164,7 +164,7 @@ void api_run(struct daemon *daemon, struct api_request *request)
                 api_answer_error(request, error);
                 run_free(run);
         } else if (run->body.attach && daemon->cycle) {
-                attach(run);
+                attach_to_cycle(run);
                 run_free(run);
         } else {
                 api_when_share_ready(request, &run_steps, run);

@@ -54,7 +54,7 @@ struct control_api {
         size_t n_requests; /* being answered */
 };
 
-static void on_io(void *data, uint32_t events)
+static void on_api_io(void *data, uint32_t events)
 {
         (void)data;
         (void)events;
@@ -158,8 +158,8 @@ static enum MHD_Result check_query_name(void *data, enum MHD_ValueKind kind, con
         return MHD_YES;
 }
 
-static void handle(struct control_api *api, struct api_request *request, const char *method,
-                   const char *url)
+static void handle_request(struct control_api *api, struct api_request *request, const char *method,
+                           const char *url)
 {
         request->handled = true;
         _cleanup_error_ struct error *error = NULL;
@@ -187,9 +187,9 @@ static void handle(struct control_api *api, struct api_request *request, const c
                 request->route->handle(api->daemon, request);
 }
 
-static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url,
-                                  const char *method, const char *version, const char *upload,
-                                  size_t *upload_size, void **request_slot)
+static enum MHD_Result on_api_request(void *data, struct MHD_Connection *connection,
+                                      const char *url, const char *method, const char *version,
+                                      const char *upload, size_t *upload_size, void **request_slot)
 {
         (void)version;
         struct control_api *api = data;
@@ -208,7 +208,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
                 return MHD_YES;
         }
         if (!request->handled)
-                handle(api, request, method, url);
+                handle_request(api, request, method, url);
         if (request->answered)
                 return send_answer(api, request);
         request->suspended = true;
@@ -312,7 +312,7 @@ struct control_api *control_api_new(struct daemon *daemon, const struct api_rout
 int control_api_start(struct control_api *api, struct error **err)
 {
         api->server = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
-                                       0, NULL, NULL, on_request, api, MHD_OPTION_LISTEN_SOCKET,
+                                       0, NULL, NULL, on_api_request, api, MHD_OPTION_LISTEN_SOCKET,
                                        api->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
                                        (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
                                        (unsigned)IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
@@ -322,7 +322,7 @@ int control_api_start(struct control_api *api, struct error **err)
                 api->server ? MHD_get_daemon_info(api->server, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
         if (!info)
                 return error_set(err, ERROR_INTERNAL, "cannot start the server of the control API");
-        api->source = loop_add_io(api->daemon->loop, info->epoll_fd, EPOLLIN, on_io, api, err);
+        api->source = loop_add_io(api->daemon->loop, info->epoll_fd, EPOLLIN, on_api_io, api, err);
         return api->source ? 0 : -1;
 }
 

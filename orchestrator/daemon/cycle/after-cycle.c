@@ -26,7 +26,7 @@ struct after_cycle {
         bool cancelled;
 };
 
-static const struct after_cycle_work *current(const struct after_cycle *after)
+static const struct after_cycle_work *current_work(const struct after_cycle *after)
 {
         return after->work < ARRAY_LENGTH(works) ? works[after->work] : NULL;
 }
@@ -41,9 +41,9 @@ static void leave_work(struct after_cycle *after, const struct after_cycle_work 
         after->work++;
 }
 
-static struct job *choose(struct after_cycle *after, char **ret_about)
+static struct job *choose_next_job(struct after_cycle *after, char **ret_about)
 {
-        for (const struct after_cycle_work *work; (work = current(after));
+        for (const struct after_cycle_work *work; (work = current_work(after));
              leave_work(after, work)) {
                 int64_t whole_seconds = (int64_t)work->budget_minutes(after->daemon->settings) * 60;
                 if (whole_seconds == 0)
@@ -67,7 +67,7 @@ static struct job *choose(struct after_cycle *after, char **ret_about)
 static bool next_job(struct batch *batch, void *data)
 {
         struct after_cycle *after = data;
-        const struct after_cycle_work *work = current(after);
+        const struct after_cycle_work *work = current_work(after);
         if (after->job && work && work->ended)
                 work->ended(after->daemon, after->points, after->job,
                             after->tried[strv_length(after->tried) - 1]);
@@ -75,7 +75,7 @@ static bool next_job(struct batch *batch, void *data)
         if (after->cancelled || after->daemon->phase != DAEMON_RUNNING)
                 return false;
         _cleanup_free_ char *about = NULL;
-        after->job = choose(after, &about);
+        after->job = choose_next_job(after, &about);
         if (!after->job)
                 return false;
         strv_add(&after->tried, about);
@@ -84,7 +84,7 @@ static bool next_job(struct batch *batch, void *data)
         return true;
 }
 
-static void closed(struct batch *batch, void *data)
+static void on_batch_closed(struct batch *batch, void *data)
 {
         (void)batch;
         struct after_cycle *after = data;
@@ -103,7 +103,9 @@ static void points_are_told(void *data, const struct error *error, const char *t
         if (error || daemon->after_cycle || daemon->cycle || daemon->phase != DAEMON_RUNNING)
                 return;
         struct after_cycle *after = xcalloc(1, sizeof *after);
-        const struct batch_hooks hooks = { .idle = next_job, .closed = closed, .data = after };
+        const struct batch_hooks hooks = { .idle = next_job,
+                                           .closed = on_batch_closed,
+                                           .data = after };
         after->daemon = daemon;
         after->points = json_loads(text, 0, NULL);
         after->batch = batch_new(daemon, "done", &hooks);

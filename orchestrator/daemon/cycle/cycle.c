@@ -23,8 +23,8 @@ struct cycle {
         bool retried;
 };
 
-static void add_job(struct cycle *cycle, enum job_class class, const char *vm,
-                    const char *hypervisor)
+static void add_backup_job(struct cycle *cycle, enum job_class class, const char *vm,
+                           const char *hypervisor)
 {
         batch_add(cycle->batch, runner_new_job(cycle->daemon, JOB_BACKUP, class, vm, hypervisor));
 }
@@ -48,7 +48,7 @@ static bool retry_failed(struct batch *batch, void *data)
                              "%s is tried once more: the cause of its failure may have passed",
                              job->vm);
                 batch_forgive(batch, job);
-                add_job(cycle, JOB_CLASS_RETRY, job->vm, job->hypervisor);
+                add_backup_job(cycle, JOB_CLASS_RETRY, job->vm, job->hypervisor);
                 any = true;
         }
         if (any)
@@ -133,8 +133,8 @@ void cycle_go(struct cycle *cycle, const struct cycle_plan *plan, bool all,
                 batch_set_exit_status(cycle->batch, EXIT_USAGE);
         for (size_t i = 0; i < plan->count; i++)
                 if (all || plan->items[i].due)
-                        add_job(cycle, JOB_CLASS_CYCLE, plan->items[i].vm->name,
-                                plan->items[i].vm->hypervisor);
+                        add_backup_job(cycle, JOB_CLASS_CYCLE, plan->items[i].vm->name,
+                                       plan->items[i].vm->hypervisor);
         log_info("a cycle begins: %zu of %zu VMs", batch_tally(cycle->batch)->total, plan->count);
         daemon_changed(daemon);
         batch_seal(cycle->batch);

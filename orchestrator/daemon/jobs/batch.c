@@ -198,13 +198,13 @@ int batch_exit_status(const struct batch *batch)
                                         : EXIT_ALL_GOOD;
 }
 
-static const char *plural(size_t n)
+static const char *plural_ending(size_t n)
 {
         return n == 1 ? "" : "s";
 }
 
 /* "3 VMs backed up, 12.4 GiB in 1h02m"; "1 of 3 VMs failed (web-01: …); 2 backed up, …" */
-static char *verdict(const struct batch *batch)
+static char *batch_verdict(const struct batch *batch)
 {
         const struct tally *tally = &batch->tally;
         struct strbuf text = { 0 };
@@ -224,8 +224,8 @@ static char *verdict(const struct batch *batch)
                 strbuf_addf(&text, "%s%zu skipped", text.length ? "; " : "", tally->skipped);
         if (tally->succeeded)
                 strbuf_addf(&text, "%s%zu %s%s %s", text.length ? "; " : "", tally->succeeded,
-                            batch->jobs[0]->vm ? "VM" : "hypervisor", plural(tally->succeeded),
-                            batch->what);
+                            batch->jobs[0]->vm ? "VM" : "hypervisor",
+                            plural_ending(tally->succeeded), batch->what);
         if (tally->stored_bytes) {
                 _cleanup_free_ char *bytes = format_bytes(tally->stored_bytes);
                 strbuf_addf(&text, ", %s", bytes);
@@ -244,7 +244,7 @@ static void on_recorded(void *data, const struct error *error, const char *unuse
         struct batch *batch = data;
         if (error && batch->n_jobs)
                 batch_notice(batch, "warning", "the catalog is behind: %s", error->message);
-        _cleanup_free_ char *text = verdict(batch);
+        _cleanup_free_ char *text = batch_verdict(batch);
         _cleanup_free_ char *line = line_end(batch_exit_status(batch), &batch->tally, text);
         stream_set_end(&batch->streams, line);
         struct daemon *daemon = batch->daemon;

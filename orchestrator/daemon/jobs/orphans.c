@@ -21,13 +21,13 @@ struct orphan {
         struct orphan *next;
 };
 
-static void forget(struct orphan *orphan)
+static void orphan_free(struct orphan *orphan)
 {
         free(orphan->vm);
         free(orphan);
 }
 
-static void on_look(void *data)
+static void check_orphans(void *data)
 {
         struct daemon *daemon = data;
         int64_t now = clock_monotonic_ms();
@@ -43,7 +43,7 @@ static void on_look(void *data)
                                   "end; it is no longer waited for",
                                   (int)orphan->id.pid, orphan->vm);
                 *link = orphan->next;
-                forget(orphan);
+                orphan_free(orphan);
                 daemon_changed(daemon);
         }
         if (!daemon->orphans)
@@ -64,7 +64,7 @@ void orphans_add(struct daemon *daemon, const char *vm, struct process_id id)
         orphan->next = daemon->orphans;
         daemon->orphans = orphan;
         if (!daemon->orphan_timer)
-                daemon->orphan_timer = loop_add_timer(daemon->loop, on_look, daemon, NULL);
+                daemon->orphan_timer = loop_add_timer(daemon->loop, check_orphans, daemon, NULL);
         if (daemon->orphan_timer)
                 loop_timer_arm(daemon->orphan_timer, LOOK_MS, LOOK_MS);
 }
@@ -82,7 +82,7 @@ void orphans_done(struct daemon *daemon)
         while (daemon->orphans) {
                 struct orphan *orphan = daemon->orphans;
                 daemon->orphans = orphan->next;
-                forget(orphan);
+                orphan_free(orphan);
         }
         daemon->orphan_timer = loop_source_free(daemon->orphan_timer);
 }

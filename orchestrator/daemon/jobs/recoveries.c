@@ -55,7 +55,7 @@ struct recoveries *recoveries_free(struct recoveries *recoveries)
         return NULL;
 }
 
-static struct pending *find(struct recoveries *recoveries, const char *vm)
+static struct pending *find_pending(struct recoveries *recoveries, const char *vm)
 {
         for (size_t i = 0; i < recoveries->count; i++)
                 if (streq(recoveries->items[i].vm, vm))
@@ -63,7 +63,7 @@ static struct pending *find(struct recoveries *recoveries, const char *vm)
         return NULL;
 }
 
-static void forget(struct daemon *daemon, struct pending *pending)
+static void forget_pending(struct daemon *daemon, struct pending *pending)
 {
         struct recoveries *recoveries = daemon->recoveries;
         size_t index = (size_t)(pending - recoveries->items);
@@ -135,14 +135,14 @@ bool recoveries_note_end(struct daemon *daemon, const struct job *job)
              job->action != JOB_TEST_RESTORE && job->action != JOB_RECOVER))
                 return false;
         struct recoveries *recoveries = daemon->recoveries;
-        struct pending *pending = find(recoveries, job->vm);
+        struct pending *pending = find_pending(recoveries, job->vm);
         if (!needs_another(job)) {
                 /* A restore and a test-restore have not looked at what else the VM may be in need
                  * of. */
                 bool settled = (job->outcome == JOB_OUTCOME_OK && job->action == JOB_BACKUP) ||
                                job->action == JOB_RECOVER;
                 if (pending && settled)
-                        forget(daemon, pending);
+                        forget_pending(daemon, pending);
                 return false;
         }
         int64_t first_ms = daemon->options.recover_delay_ms ? daemon->options.recover_delay_ms
@@ -153,7 +153,7 @@ bool recoveries_note_end(struct daemon *daemon, const struct job *job)
         if (delay_ms > longest_ms)
                 delay_ms = longest_ms;
         if (pending)
-                forget(daemon, pending);
+                forget_pending(daemon, pending);
         recoveries->items =
                 xrealloc_array(recoveries->items, recoveries->count + 1, sizeof *recoveries->items);
         recoveries->items[recoveries->count++] = (struct pending){

@@ -42,7 +42,7 @@ struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum j
         return job;
 }
 
-static void tell(struct job *job, const char *line, const char *progress_key)
+static void add_job_line(struct job *job, const char *line, const char *progress_key)
 {
         job_add_line(job, line, progress_key);
         if (job->owner)
@@ -80,7 +80,7 @@ static void set_outcome(struct job *job, enum job_outcome outcome, enum error_ki
 
 /* The outcome is known: recorded, logged once, told to the batch, once. The batch may be gone
  * afterwards. */
-static void tell_outcome(struct daemon *daemon, struct job *job)
+static void report_outcome(struct daemon *daemon, struct job *job)
 {
         if (job->told)
                 return;
@@ -106,7 +106,7 @@ static void tell_outcome(struct daemon *daemon, struct job *job)
         daemon_changed(daemon);
 }
 
-/* After tell_outcome(): the job leaves the live ones; the registry may forget it. */
+/* After report_outcome(): the job leaves the live ones; the registry may forget it. */
 static void end_job(struct daemon *daemon, struct job *job)
 {
         _cleanup_free_ char *line = runner_end_line(job);
@@ -132,16 +132,16 @@ static void end_unstarted(struct daemon *daemon, struct job *job, enum job_outco
         queue_remove(&daemon->queue, job);
         set_outcome(job, outcome, kind, error);
         _cleanup_free_ char *line = line_result(job);
-        tell(job, line, NULL);
+        add_job_line(job, line, NULL);
         if (outcome == JOB_OUTCOME_FAILED)
                 job_record(daemon, job, NULL);
         if (job->action == JOB_RECOVER)
                 settle_unstarted_recovery(daemon, job);
-        tell_outcome(daemon, job);
+        report_outcome(daemon, job);
         end_job(daemon, job);
 }
 
-static void on_step(struct job *job, const struct event *event)
+static void on_worker_step(struct job *job, const struct event *event)
 {
         bool held_others = !job->pulls;
         recoveries_note_step(job, event);
@@ -156,7 +156,7 @@ static void on_step(struct job *job, const struct event *event)
         xstrdup_replace(&job->progress.disk, NULL);
 }
 
-static void on_progress(struct job *job, const struct event *event)
+static void on_worker_progress(struct job *job, const struct event *event)
 {
         xstrdup_replace(&job->progress.disk, event->disk ? event->disk : "");
         job->progress.done_bytes = event->done_bytes;
@@ -165,7 +165,7 @@ static void on_progress(struct job *job, const struct event *event)
         job->progress.remaining_seconds = event->remaining_seconds;
 }
 
-static void on_result(struct job *job, const struct event *event)
+static void on_worker_result(struct job *job, const struct event *event)
 {
         enum job_outcome outcome = JOB_OUTCOME_FAILED;
         for (enum job_outcome known = JOB_OUTCOME_OK; known <= JOB_OUTCOME_SKIPPED; known++)
@@ -177,7 +177,7 @@ static void on_result(struct job *job, const struct event *event)
         job_record(job->daemon, job, event->metadata);
 }
 
-static void on_event(void *data, const struct event *event)
+static void on_worker_event(void *data, const struct event *event)
 {
         struct job *job = data;
         _cleanup_free_ char *key =
@@ -186,9 +186,9 @@ static void on_event(void *data, const struct event *event)
                         : NULL;
         _cleanup_free_ char *line = line_of_event(job, event);
         if (event->type == EVENT_STEP)
-                on_step(job, event);
+                on_worker_step(job, event);
         else if (event->type == EVENT_PROGRESS)
-                on_progress(job, event);
+                on_worker_progress(job, event);
         else if (event->type == EVENT_WARNING && strv_length(job->warnings) < JOB_WARNINGS_KEPT)
                 strv_add(&job->warnings, event->text);
         else if (event->type == EVENT_REMOVED && name_is_safe(event->text) &&
@@ -200,10 +200,10 @@ static void on_event(void *data, const struct event *event)
         else if (event->type == EVENT_STATE)
                 job_record_state(job->daemon, job, event);
         else if (event->type == EVENT_RESULT && !job->told)
-                on_result(job, event);
+                on_worker_result(job, event);
         if (event->type == EVENT_WARNING && event->alert)
                 job->daemon->listener->warned(job->daemon->listener->data, job, event->text);
-        tell(job, line, key);
+        add_job_line(job, line, key);
 }
 
 static bool changes_something(const struct job *job)
@@ -229,17 +229,17 @@ static void fail_without_result(struct job *job)
                     error->kind == ERROR_CANCELLED ? JOB_OUTCOME_CANCELLED : JOB_OUTCOME_FAILED,
                     error->kind, text);
         _cleanup_free_ char *line = line_result(job);
-        tell(job, line, NULL);
+        add_job_line(job, line, NULL);
         job_record(job->daemon, job, NULL);
 }
 
-static void on_stuck(void *data)
+static void on_worker_stuck(void *data)
 {
         struct job *job = data;
         job->state = JOB_STUCK;
         if (job->outcome == JOB_OUTCOME_NONE)
                 fail_without_result(job);
-        tell_outcome(job->daemon, job);
+        report_outcome(job->daemon, job);
 }
 
 /* Ahead of everything, unless one waits already. One that somebody asked for may only look, and is
@@ -259,8 +259,8 @@ static void queue_recover(struct daemon *daemon, const char *vm, const char *hyp
         queue_insert(&daemon->queue, job);
         _cleanup_free_ char *queued = line_queued(job, queue_position(&daemon->queue, job));
         _cleanup_free_ char *notice = line_job_notice(job, "info", why);
-        tell(job, queued, NULL);
-        tell(job, notice, NULL);
+        add_job_line(job, queued, NULL);
+        add_job_line(job, notice, NULL);
         daemon_changed(daemon);
 }
 
@@ -284,7 +284,7 @@ static bool is_for_next_start(const struct job *job, bool died)
         return job->daemon->phase != DAEMON_RUNNING && (died || broken_off);
 }
 
-static void on_ended(void *data)
+static void on_worker_ended(void *data)
 {
         struct job *job = data;
         struct daemon *daemon = job->daemon;
@@ -301,7 +301,7 @@ static void on_ended(void *data)
                      ((!died || job->action == JOB_RECOVER) && recoveries_note_end(daemon, job));
         if (!later)
                 running_file_remove(daemon->state_folder, job->id);
-        tell_outcome(daemon, job);
+        report_outcome(daemon, job);
         end_job(daemon, job);
         daemon_changed(daemon);
 }
@@ -317,7 +317,7 @@ static char **other_live_jobs(const struct daemon *daemon, const struct job *job
         return ids;
 }
 
-static char *make_request(const struct daemon *daemon, const struct job *job)
+static char *make_job_request(const struct daemon *daemon, const struct job *job)
 {
         _cleanup_strv_ char **live_jobs = other_live_jobs(daemon, job);
         const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
@@ -347,9 +347,9 @@ static char *make_request(const struct daemon *daemon, const struct job *job)
 
 static int start_worker(struct daemon *daemon, struct job *job, struct error **err)
 {
-        static const struct worker_handlers handlers = { .event = on_event,
-                                                         .stuck = on_stuck,
-                                                         .ended = on_ended };
+        static const struct worker_handlers handlers = { .event = on_worker_event,
+                                                         .stuck = on_worker_stuck,
+                                                         .ended = on_worker_ended };
         const struct daemon_options *given = &daemon->options;
         _cleanup_free_ char *name =
                 xasprintf("%s %s", job->id, job->vm ? job->vm : job->hypervisor);
@@ -366,7 +366,7 @@ static int start_worker(struct daemon *daemon, struct job *job, struct error **e
                 .last_resort_signal =
                         given->last_resort_signal ? given->last_resort_signal : SIGKILL,
         };
-        _cleanup_free_ char *request = make_request(daemon, job);
+        _cleanup_free_ char *request = make_job_request(daemon, job);
         job->worker = worker_process_start(daemon->loop, &options, request, &handlers, job, err);
         return job->worker ? 0 : -1;
 }
@@ -392,7 +392,7 @@ static void start_job(struct daemon *daemon, struct job *job)
                         job_action_name(job->action), job->vm ? job->vm : job->hypervisor,
                         (int)worker_process_pid(job->worker));
         _cleanup_free_ char *line = line_started(job);
-        tell(job, line, NULL);
+        add_job_line(job, line, NULL);
         daemon->listener->started(daemon->listener->data, job);
 }
 

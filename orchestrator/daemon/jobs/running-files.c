@@ -13,7 +13,7 @@
 
 enum { FILE_MAX_BYTES = 4096 };
 
-static char *file_path(const char *state_folder, const char *job_id)
+static char *running_file_path(const char *state_folder, const char *job_id)
 {
         return xasprintf("%s/running/%s.json", state_folder, job_id);
 }
@@ -29,7 +29,7 @@ void running_file_write(const char *state_folder, const struct job *job)
         json_object_set_new(json, "start_ticks",
                             json_integer((json_int_t)job->process.start_ticks));
         _cleanup_free_ char *text = json_write_document(json);
-        _cleanup_free_ char *path = file_path(state_folder, job->id);
+        _cleanup_free_ char *path = running_file_path(state_folder, job->id);
         _cleanup_free_ char *folder = path_directory(path);
         _cleanup_error_ struct error *error = NULL;
         if (fs_make_dirs(folder, &error) < 0 ||
@@ -39,7 +39,7 @@ void running_file_write(const char *state_folder, const struct job *job)
 
 void running_file_remove(const char *state_folder, const char *job_id)
 {
-        _cleanup_free_ char *path = file_path(state_folder, job_id);
+        _cleanup_free_ char *path = running_file_path(state_folder, job_id);
         if (unlink(path) < 0 && errno != ENOENT)
                 log_warning("cannot remove %s: %s", path, strerror(errno));
 }

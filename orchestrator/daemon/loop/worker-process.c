@@ -93,23 +93,23 @@ static void send_signal(struct worker_process *worker, int signal)
                 kill(worker->pid, signal);
 }
 
-static void garbage(struct worker_process *worker, const char *what)
+static void note_garbage(struct worker_process *worker, const char *what)
 {
         if (worker->n_garbage++ < GARBAGE_LINES_TOLD)
                 log_warning("%s: the worker wrote what is no event: %s", worker->name, what);
 }
 
-static void take_line(struct worker_process *worker, const char *line, size_t length)
+static void take_event_line(struct worker_process *worker, const char *line, size_t length)
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_(event_freep) struct event *event = event_parse(line, length, &error);
         if (!event) {
-                garbage(worker, error->message);
+                note_garbage(worker, error->message);
                 return;
         }
         worker->last_event_ms = clock_monotonic_ms();
         if (worker->has_result) {
-                garbage(worker, "an event after its result");
+                note_garbage(worker, "an event after its result");
                 return;
         }
         if (event->type == EVENT_RESULT) {
@@ -122,7 +122,7 @@ static void take_line(struct worker_process *worker, const char *line, size_t le
         worker->handlers.event(worker->data, event);
 }
 
-static void take_output(struct worker_process *worker)
+static void take_worker_output(struct worker_process *worker)
 {
         size_t done = 0;
         for (;;) {
@@ -132,14 +132,14 @@ static void take_output(struct worker_process *worker)
                 if (!newline)
                         break;
                 if (!worker->skip_line)
-                        take_line(worker, begin, (size_t)(newline - begin));
+                        take_event_line(worker, begin, (size_t)(newline - begin));
                 worker->skip_line = false;
                 done += (size_t)(newline - begin) + 1;
         }
         strbuf_consume(&worker->output, done);
         if (worker->output.length > WORKER_LINE_MAX_BYTES) {
                 if (!worker->skip_line)
-                        garbage(worker, "a line of more than 1 MiB");
+                        note_garbage(worker, "a line of more than 1 MiB");
                 worker->skip_line = true;
         }
         if (worker->skip_line)
@@ -205,7 +205,7 @@ static void on_pace(void *data)
                 loop_source_set_events(worker->output_source, EPOLLIN);
 }
 
-static void on_output(void *data, uint32_t events)
+static void on_worker_output(void *data, uint32_t events)
 {
         (void)events;
         struct worker_process *worker = data;
@@ -217,7 +217,7 @@ static void on_output(void *data, uint32_t events)
         worker->told_bytes += n > 0 ? (size_t)n : 0;
         if (worker->output_source && worker->told_bytes >= PACE_BYTES)
                 loop_source_set_events(worker->output_source, 0);
-        take_output(worker);
+        take_worker_output(worker);
 }
 
 static void on_errors(void *data, uint32_t events)
@@ -246,11 +246,11 @@ static void on_input(void *data, uint32_t events)
 }
 
 /* What is still in the pipes; a grandchild that holds them open is not waited for. */
-static void drain(struct worker_process *worker)
+static void drain_pipes(struct worker_process *worker)
 {
         for (size_t total = 0; worker->output_source && total < DRAIN_MAX_BYTES;) {
                 ssize_t n = read_some(worker->output_fd, &worker->output);
-                take_output(worker);
+                take_worker_output(worker);
                 if (n <= 0)
                         break;
                 total += (size_t)n;
@@ -275,7 +275,7 @@ static void on_exit_ready(void *data, uint32_t events)
                 return;
         worker->end = info;
         worker->reaped = true;
-        drain(worker);
+        drain_pipes(worker);
         worker->exit_source = loop_source_free(worker->exit_source);
         worker->output_source = loop_source_free(worker->output_source);
         worker->errors_source = loop_source_free(worker->errors_source);
@@ -300,7 +300,7 @@ static void kill_it(struct worker_process *worker)
         loop_timer_arm(worker->timer, worker->options.stuck_ms, 0);
 }
 
-static void on_timer(void *data)
+static void on_watch_timer(void *data)
 {
         struct worker_process *worker = data;
         switch (worker->phase) {
@@ -336,7 +336,7 @@ static void on_timer(void *data)
         }
 }
 
-static void on_look(void *data)
+static void poll_exit(void *data)
 {
         on_exit_ready(data, 0);
 }
@@ -347,21 +347,21 @@ static int watch_exit(struct worker_process *worker, struct error **err)
         if (worker->pidfd >= 0)
                 worker->exit_source = loop_add_io(worker->loop, worker->pidfd, EPOLLIN,
                                                   on_exit_ready, worker, err);
-        else if ((worker->exit_source = loop_add_timer(worker->loop, on_look, worker, err)))
+        else if ((worker->exit_source = loop_add_timer(worker->loop, poll_exit, worker, err)))
                 loop_timer_arm(worker->exit_source, LOOK_MS, LOOK_MS);
         return worker->exit_source ? 0 : -1;
 }
 
-static int watch(struct worker_process *worker, struct error **err)
+static int watch_worker(struct worker_process *worker, struct error **err)
 {
         if (watch_exit(worker, err) < 0 ||
             !(worker->input_source = loop_add_io(worker->loop, worker->input_fd, EPOLLOUT, on_input,
                                                  worker, err)) ||
             !(worker->output_source = loop_add_io(worker->loop, worker->output_fd, EPOLLIN,
-                                                  on_output, worker, err)) ||
+                                                  on_worker_output, worker, err)) ||
             !(worker->errors_source = loop_add_io(worker->loop, worker->errors_fd, EPOLLIN,
                                                   on_errors, worker, err)) ||
-            !(worker->timer = loop_add_timer(worker->loop, on_timer, worker, err)) ||
+            !(worker->timer = loop_add_timer(worker->loop, on_watch_timer, worker, err)) ||
             !(worker->pace_timer = loop_add_timer(worker->loop, on_pace, worker, err)))
                 return -1;
         worker->last_event_ms = clock_monotonic_ms();
@@ -388,7 +388,7 @@ struct worker_process *worker_process_start(struct loop *loop, const struct work
         if (worker_spawn(options->argv, &worker->pid, &worker->input_fd, &worker->output_fd,
                          &worker->errors_fd, err) < 0)
                 return NULL;
-        if (watch(worker, err) < 0) {
+        if (watch_worker(worker, err) < 0) {
                 /* Not watched, it must not run: with its life line cut it does nothing, and init's
                  * heir reaps it. */
                 kill(worker->pid, SIGKILL);

@@ -37,7 +37,7 @@ static const char *own_program(char *buffer, size_t size)
 
 /* In a process group of its own, so that a terminal's Ctrl-C reaches the daemon alone; with default
  * signals, none blocked. */
-static int spawn(const char *const *argv, const int fds[3], pid_t *ret, struct error **err)
+static int spawn_process(const char *const *argv, const int fds[3], pid_t *ret, struct error **err)
 {
         static const char *const own[] = { "orch", "worker", NULL };
         posix_spawn_file_actions_t actions;
@@ -76,7 +76,7 @@ int worker_spawn(const char *const *argv, pid_t *ret_pid, int *ret_input_fd, int
         int errors[2] = { -1, -1 };
         int r = make_pipes(in, out, errors, err);
         if (r == 0)
-                r = spawn(argv, (const int[]){ in[0], out[1], errors[1] }, ret_pid, err);
+                r = spawn_process(argv, (const int[]){ in[0], out[1], errors[1] }, ret_pid, err);
         closep(&in[0]);
         closep(&out[1]);
         closep(&errors[1]);

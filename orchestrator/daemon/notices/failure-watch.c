@@ -106,7 +106,7 @@ static void add_to_alert(struct notices *notices, const char *cause, const struc
 }
 
 /* Takes the failure over. */
-static void tell_failure(struct notices *notices, struct failure *given)
+static void report_failure(struct notices *notices, struct failure *given)
 {
         _cleanup_failure_ struct failure *failure = given;
         int64_t now = clock_realtime_s();
@@ -130,14 +130,14 @@ static void on_share_seen(void *data, const struct error *error, const char *unu
         while (*link != unjudged)
                 link = &(*link)->next;
         *link = unjudged->next;
-        tell_failure(notices, unjudged->failure);
+        report_failure(notices, unjudged->failure);
         free(unjudged);
 }
 
 static void judge_failure(struct notices *notices, struct failure *failure)
 {
         if (notices->stopping || notices->daemon->phase != DAEMON_RUNNING) {
-                tell_failure(notices, failure);
+                report_failure(notices, failure);
                 return;
         }
         struct unjudged *unjudged = xcalloc(1, sizeof *unjudged);

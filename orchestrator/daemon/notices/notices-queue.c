@@ -30,7 +30,7 @@ static void queue_turn(struct notices *notices)
                 loop_timer_disarm(notices->timer);
 }
 
-static void on_timer(void *data)
+static void on_queue_timer(void *data)
 {
         queue_turn(data);
 }
@@ -83,7 +83,7 @@ static int watch_outbox(struct notices *notices, struct error **err)
                 if (!source->source)
                         return -1;
         }
-        notices->timer = loop_add_timer(loop, on_timer, notices, err);
+        notices->timer = loop_add_timer(loop, on_queue_timer, notices, err);
         return notices->timer ? 0 : -1;
 }
 

@@ -63,8 +63,8 @@ void week_watch_record(struct notices *notices, const struct job *job)
 }
 
 /* By what is known without waiting for anybody. */
-static void look_around(const struct daemon *daemon, int64_t now, char ***vms, char ***overdue,
-                        char ***unproven)
+static void list_vms(const struct daemon *daemon, int64_t now, char ***vms, char ***overdue,
+                     char ***unproven)
 {
         _cleanup_cycle_plan_ struct cycle_plan plan = { 0 };
         if (cycle_plan_make(daemon, &(struct cycle_filter){ 0 }, false, now, &plan, NULL) < 0)
@@ -94,7 +94,7 @@ static struct notice *make_summary(const struct notices *notices, int64_t from, 
         _cleanup_share_view_ struct share_view view = share_look(daemon->share);
         if (ledger_read(path, &ledger, &error) < 0)
                 log_warning("the summary of the week lacks what ran: %s", error->message);
-        look_around(daemon, to, &vms, &overdue, &unproven);
+        list_vms(daemon, to, &vms, &overdue, &unproven);
         const struct weekly_input input = {
                 .from = from,
                 .to = to,
@@ -112,7 +112,7 @@ static struct notice *make_summary(const struct notices *notices, int64_t from, 
         return weekly_notice(&input);
 }
 
-static void tell_week(struct notices *notices, int64_t to)
+static void send_week(struct notices *notices, int64_t to)
 {
         int64_t from = notices->kept.summary_told;
         if (from < to - 2 * WEEK_SECONDS)
@@ -150,12 +150,12 @@ void week_watch_check(struct notices *notices, int64_t now)
                 return;
         if (settings->slack.summary_after_cycle) {
                 if (is_week_without_cycle_over(notices, now))
-                        tell_week(notices, now);
+                        send_week(notices, now);
                 return;
         }
         int64_t moment = due_slot_at_or_before(VM_SCHEDULE_WEEKLY, &settings->slack.summary, now);
         if (moment > notices->kept.summary_told)
-                tell_week(notices, moment);
+                send_week(notices, moment);
 }
 
 void week_watch_cycle_ended(struct notices *notices, int64_t now)
@@ -167,5 +167,5 @@ void week_watch_cycle_ended(struct notices *notices, int64_t now)
         int64_t slot = due_slot_at_or_before(VM_SCHEDULE_WEEKLY, &settings->cycle_start,
                                              now + EARLY_SECONDS);
         if (notices->kept.summary_told < slot - EARLY_SECONDS)
-                tell_week(notices, now);
+                send_week(notices, now);
 }

@@ -7,8 +7,8 @@
 
 enum { KEPT_MAX = 1000, ATTEMPTS_MAX = 20 };
 
-static void ask(struct share *share, struct share_request *request, share_answer_function *answer,
-                void *data)
+static void post_for_answer(struct share *share, struct share_request *request,
+                            share_answer_function *answer, void *data)
 {
         request->answer = answer;
         request->answer_data = data;
@@ -17,7 +17,8 @@ static void ask(struct share *share, struct share_request *request, share_answer
 
 void share_flush(struct share *share, share_answer_function *answer, void *data)
 {
-        ask(share, share_request_new(share, "recording", share_work_nothing), answer, data);
+        post_for_answer(share, share_request_new(share, "recording", share_work_nothing), answer,
+                        data);
 }
 
 void share_list_points(struct share *share, const char *vm, bool failed,
@@ -27,7 +28,7 @@ void share_list_points(struct share *share, const char *vm, bool failed,
                 share_request_new(share, "listing the points", share_work_list);
         request->vm = xstrdup(vm);
         request->flag = failed;
-        ask(share, request, answer, data);
+        post_for_answer(share, request, answer, data);
 }
 
 void share_show_point(struct share *share, const char *vm, const char *point,
@@ -37,7 +38,7 @@ void share_show_point(struct share *share, const char *vm, const char *point,
                 share_request_new(share, "reading a point", share_work_show);
         request->vm = xstrdup(vm);
         request->text = xstrdup(point);
-        ask(share, request, answer, data);
+        post_for_answer(share, request, answer, data);
 }
 
 void share_hold_point(struct share *share, const char *vm, const char *point, bool hold,
@@ -49,14 +50,15 @@ void share_hold_point(struct share *share, const char *vm, const char *point, bo
         request->text = xstrdup(point);
         request->flag = hold;
         request->reason = xstrdup(reason);
-        ask(share, request, answer, data);
+        post_for_answer(share, request, answer, data);
 }
 
 void share_list_known(struct share *share, share_answer_function *answer, void *data)
 {
-        ask(share,
-            share_request_new(share, "listing the VMs that have points", share_work_list_known),
-            answer, data);
+        post_for_answer(
+                share,
+                share_request_new(share, "listing the VMs that have points", share_work_list_known),
+                answer, data);
 }
 
 /* What can't be recorded now will be when the share is back; the catalog, which failed, is opened

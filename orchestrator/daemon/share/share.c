@@ -98,7 +98,8 @@ static int64_t hangs_for_ms(const struct share *share)
         return out >= patience_ms(share) ? out : 0;
 }
 
-static void tell(struct share_request *request, const struct error *error, const char *text)
+static void answer_caller(struct share_request *request, const struct error *error,
+                          const char *text)
 {
         share_answer_function *answer = request->answer;
         request->answer = NULL;
@@ -107,7 +108,7 @@ static void tell(struct share_request *request, const struct error *error, const
 }
 
 /* On the catalog thread. */
-static void run_request(void *data)
+static void run_share_request(void *data)
 {
         struct share_request *request = data;
         if (request->work(&request->share->side, request, &request->error) < 0 && !request->error)
@@ -123,7 +124,7 @@ static void request_completed(void *data)
         share->completed_ms = clock_monotonic_ms();
         if (request->completed)
                 request->completed(share, request);
-        tell(request, request->error, request->error ? NULL : request->text);
+        answer_caller(request, request->error, request->error ? NULL : request->text);
         share_request_free(request);
 }
 
@@ -141,10 +142,10 @@ void share_request_post(struct share *share, struct share_request *request)
         request->deadline_ms = request->posted_ms + share->timing.answer_ms;
         share_request_append(&share->outstanding, request);
         watch_deadlines(share);
-        work_thread_post(share->thread, run_request, request_completed, request);
+        work_thread_post(share->thread, run_share_request, request_completed, request);
 }
 
-static void tell_waiters(struct share *share, const struct error *error)
+static void answer_waiters(struct share *share, const struct error *error)
 {
         struct share_waiter *waiters = TAKE_PTR(share->waiters);
         while (waiters) {
@@ -195,7 +196,7 @@ static void open_completed(struct share *share, struct share_request *request)
         share->opening = false;
         if (request->error) {
                 share_became_unavailable(share, request->error, true);
-                tell_waiters(share, share->error);
+                answer_waiters(share, share->error);
                 return;
         }
         if (share->state != SHARE_OK)
@@ -212,7 +213,7 @@ static void open_completed(struct share *share, struct share_request *request)
         share->handlers.opened(share->handlers.data, &request->rows);
         record_kept(share);
         loop_timer_arm(share->look_timer, share->timing.refresh_ms, 0);
-        tell_waiters(share, NULL);
+        answer_waiters(share, NULL);
 }
 
 static void open_it(struct share *share)
@@ -241,7 +242,7 @@ static void refresh_completed(struct share *share, struct share_request *request
         share_became_unavailable(share, request->error, request->error->kind != ERROR_TIMEOUT);
 }
 
-static void on_look(void *data)
+static void on_look_timer(void *data)
 {
         struct share *share = data;
         if (share->stopping || share->opening)
@@ -266,7 +267,7 @@ static struct error *takes_too_long(const struct share *share, const char *what)
         return error;
 }
 
-static void tell_late_waiters(struct share *share, int64_t now)
+static void answer_late_waiters(struct share *share, int64_t now)
 {
         for (struct share_waiter **link = &share->waiters; *link;) {
                 struct share_waiter *waiter = *link;
@@ -298,9 +299,9 @@ static void on_check(void *data)
                 if (!request->answer || now < request->deadline_ms)
                         continue;
                 _cleanup_error_ struct error *error = takes_too_long(share, request->what);
-                tell(request, error, NULL);
+                answer_caller(request, error, NULL);
         }
-        tell_late_waiters(share, now);
+        answer_late_waiters(share, now);
         if (share->stopped && now >= share->stop_deadline_ms) {
                 log_warning("the repository hangs; the daemon ends without having closed it");
                 finish_stop(share);
@@ -333,7 +334,7 @@ struct share *share_new(struct loop *loop, const struct settings *settings,
         share->handlers = *handlers;
         share->side.path = xstrdup(settings->repository_path);
         share->side.fstype = settings->repository_fstype;
-        if (!(share->look_timer = loop_add_timer(loop, on_look, share, err)) ||
+        if (!(share->look_timer = loop_add_timer(loop, on_look_timer, share, err)) ||
             !(share->check_timer = loop_add_timer(loop, on_check, share, err)))
                 return NULL;
         if (!(share->thread = work_thread_new(err)) ||
@@ -362,9 +363,9 @@ void share_stop(struct share *share, int64_t timeout_ms, void (*done)(void *data
         share->stop_deadline_ms = clock_monotonic_ms() + timeout_ms;
         _cleanup_error_ struct error *error = NULL;
         error_set(&error, ERROR_CANCELLED, "the daemon is stopping");
-        tell_waiters(share, error);
+        answer_waiters(share, error);
         for (struct share_request *request = share->outstanding; request; request = request->next)
-                tell(request, error, NULL);
+                answer_caller(request, error, NULL);
         struct share_request *request =
                 share_request_new(share, "closing the repository", share_work_close);
         request->completed = close_completed;

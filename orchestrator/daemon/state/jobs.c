@@ -73,7 +73,7 @@ static bool id_is_free(const struct jobs *jobs, const char *id)
         return !jobs_find(jobs, id) && access(path, F_OK) < 0;
 }
 
-static void make_id(const struct jobs *jobs, char id[24])
+static void make_unused_id(const struct jobs *jobs, char id[24])
 {
         do {
                 uint16_t number = 0;
@@ -88,7 +88,7 @@ struct job *jobs_add(struct jobs *jobs, enum job_action action, const char *vm,
                      const char *hypervisor)
 {
         char id[24];
-        make_id(jobs, id);
+        make_unused_id(jobs, id);
         struct job *job = append_job(jobs);
         memcpy(job->id, id, sizeof id);
         job->action = action;

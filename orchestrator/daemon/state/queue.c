@@ -85,7 +85,7 @@ enum kind {
         KIND_OTHER
 };
 
-static enum kind kind_of(const struct job *job)
+static enum kind limit_kind(const struct job *job)
 {
         switch (job->action) {
         case JOB_BACKUP:
@@ -106,11 +106,11 @@ static enum kind kind_of(const struct job *job)
 static bool slot_is_free(const struct job *job, const struct queue_limits *limits,
                          struct job *const *busy, size_t n_busy)
 {
-        enum kind kind = kind_of(job);
+        enum kind kind = limit_kind(job);
         unsigned all = 0;
         unsigned here = 0;
         for (size_t i = 0; i < n_busy; i++) {
-                if (busy[i]->state == JOB_STUCK || busy[i]->pulls || kind_of(busy[i]) != kind)
+                if (busy[i]->state == JOB_STUCK || busy[i]->pulls || limit_kind(busy[i]) != kind)
                         continue;
                 all++;
                 here += same_name(busy[i]->hypervisor, job->hypervisor);
