@@ -1,8 +1,8 @@
 /* Implements daemon/daemon.h: start, signals, periodic work, and the ordered stop.
  *
- * Everything that changes in the loop calls daemon_changed(), which looks in the next turn at what
- * may start or end now; so no handler ever starts or frees something under the feet of its caller.
- * The stop goes forward only (enum daemon_phase). */
+ * Whatever changes the state calls daemon_changed(); the next turn of the loop then starts and ends
+ * what can be started or ended. So no handler starts or frees something that its caller still uses.
+ * The phases of the stop only go forward (enum daemon_phase). */
 #include "daemon/daemon.h"
 
 #include <errno.h>
@@ -50,7 +50,7 @@ static void on_pin(void *data, const char *vm, const char *uuid, const char *hyp
 {
         struct daemon *daemon = data;
         const struct vm_state *state = vm_states_find(&daemon->states, vm);
-        /* One that was set here may still wait to be recorded. */
+        /* A pin that was set by a job may not have been recorded yet. */
         if (uuid || !state || !state->pin)
                 vm_states_set_pin(&daemon->states, vm, uuid, hypervisor);
         daemon_changed(daemon);
@@ -71,7 +71,7 @@ static void on_opened(void *data, const struct catalog_list *rows)
         daemon_changed(daemon);
 }
 
-static void say_status(const struct daemon *daemon)
+static void notify_status(const struct daemon *daemon)
 {
         size_t running = runner_count_running(daemon);
         if (running)
@@ -88,8 +88,8 @@ static void on_share_closed(void *data)
         loop_timer_arm(daemon->schedule_timer, DRAIN_MS, 0);
 }
 
-/* Streams that follow a job whose worker is stuck end without an "end" line: its end is not
- * known. */
+/* Streams that follow a job whose worker is stuck end without an "end" line, because its outcome is
+ * not known. */
 static void close_share(struct daemon *daemon)
 {
         daemon->phase = DAEMON_CLOSING;
@@ -103,7 +103,7 @@ static void on_schedule(void *data)
 {
         struct daemon *daemon = data;
         runner_schedule(daemon);
-        say_status(daemon);
+        notify_status(daemon);
         if (daemon->phase == DAEMON_STOPPING && !daemon->batches &&
             runner_count_running(daemon) == 0)
                 close_share(daemon);
@@ -156,7 +156,7 @@ static void queue_due_recoveries(struct daemon *daemon)
         const char *hypervisor = NULL;
         for (const char *vm; (vm = recoveries_take_due(daemon->recoveries, &hypervisor));)
                 runner_queue_recover(daemon, vm, hypervisor,
-                                     "an earlier job could not put the VM back");
+                                     "an earlier job could not repair the VM");
 }
 
 static void on_tick(void *data)
@@ -198,7 +198,7 @@ static int before_wait(void *data)
         return timeout;
 }
 
-/* What print as lines of their own: a person reads them. */
+/* Each problem as a line of its own. */
 static void print_problems(const struct problems *problems)
 {
         _cleanup_free_ char *text = problems_format(problems);
@@ -229,8 +229,8 @@ static int load_settings(struct daemon *daemon, const char *path)
         return EXIT_ALL_GOOD;
 }
 
-/* The state folder has one daemon at a time: two would mix up their jobs. Held until the process
- * ends. */
+/* The state folder belongs to one daemon at a time, since two would mix up their jobs. Held until
+ * the process ends. */
 static int lock_state(struct daemon *daemon, struct error **err)
 {
         daemon->state_folder = xstrdup(daemon->settings->daemon.state);
@@ -296,7 +296,7 @@ static int make_share(struct daemon *daemon, struct error **err)
         return daemon->share ? 0 : -1;
 }
 
-/* Backups matter more than their numbers: without this address the daemon runs all the same. */
+/* The daemon also runs without this address: metrics are less important than backups. */
 static void start_metrics(struct daemon *daemon)
 {
         _cleanup_error_ struct error *error = NULL;
@@ -338,7 +338,7 @@ static void daemon_done(struct daemon *daemon)
         daemon->metrics = metrics_server_free(daemon->metrics);
         runner_done(daemon);
         orphans_done(daemon);
-        daemon->share = share_free(daemon->share); /* may still complete what batches wait for */
+        daemon->share = share_free(daemon->share); /* completes requests that batches wait for */
         while (daemon->batches)
                 batch_free(daemon->batches);
         daemon->notices = notices_free(daemon->notices);
@@ -359,8 +359,8 @@ static void daemon_done(struct daemon *daemon)
         closep(&daemon->lock_fd);
 }
 
-/* Descriptors 0 to 2 are there, whatever we were started with: a pipe to a worker must not become
- * one of them. */
+/* Descriptors 0 to 2 are opened if we were started without them: otherwise a pipe to a worker could
+ * become one of them. */
 static void ensure_standard_descriptors(void)
 {
         int fd;

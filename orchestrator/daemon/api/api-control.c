@@ -30,7 +30,7 @@ void api_pause(struct daemon *daemon, struct api_request *request)
         _cleanup_error_ struct error *error = NULL;
         if (api_body(request, pause_fields, &body, &error) == 0 && body.until &&
             body.until <= clock_realtime_s())
-                error_set(&error, ERROR_CONFIG, "until: expected a moment in the future");
+                error_set(&error, ERROR_CONFIG, "until: expected a time in the future");
         if (error) {
                 api_answer_error(request, error);
                 return;

@@ -1,5 +1,5 @@
-/* POST /v1/points/{vm}/{point}/hold and …/release: state.json is changed on the catalog thread, and
- * its row follows. */
+/* POST /v1/points/{vm}/{point}/hold and …/release: the catalog thread changes state.json, then the
+ * row of the point. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
@@ -31,11 +31,12 @@ static void hold_order_free(void *data)
         free(order);
 }
 
-static void hold_ask(void *data, struct share *share, share_answer_function *told, void *told_data)
+static void hold_ask(void *data, struct share *share, share_answer_function *answer,
+                     void *answer_data)
 {
         const struct hold_order *order = data;
-        share_hold_point(share, order->vm, order->point, order->hold, order->reason, told,
-                         told_data);
+        share_hold_point(share, order->vm, order->point, order->hold, order->reason, answer,
+                         answer_data);
 }
 
 static const struct api_order_steps hold_steps = { .ask = hold_ask, .free = hold_order_free };

@@ -1,6 +1,7 @@
-/* What makes jobs outside of a cycle: POST /v1/backup, /v1/check, /v1/recover,
- * /v1/hypervisors/check. All four: read the body, wait for the share (a worker is told its UUID),
- * choose VMs or hypervisors out of the inventory, make a batch of jobs, answer with its stream. */
+/* The routes that make jobs outside of a cycle: POST /v1/backup, /v1/check, /v1/recover,
+ * /v1/hypervisors/check. Each reads its body, waits for the share (a worker needs its UUID),
+ * chooses VMs or hypervisors of the inventory, makes a batch of jobs and answers with its stream.
+ */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -52,7 +53,7 @@ static const struct json_field hypervisors_check_fields[] = {
         { FIELD_AS("names", hypervisors), .type = JSON_FIELD_TEXTS },
         { 0 },
 };
-/* Frees a body whatever it was read by. */
+/* Frees a body, whichever table it was read by. */
 static const struct json_field all_fields[] = {
         { FIELD(vms), .type = JSON_FIELD_TEXTS },
         { FIELD(hypervisors), .type = JSON_FIELD_TEXTS },
@@ -137,7 +138,7 @@ static int check_overrides(const struct jobs_body *body, struct error **err)
         return 0;
 }
 
-/* Whether --if-due leaves this one out; then the streams are told why. */
+/* Whether --if-due skips this VM; the streams then get the reason. */
 static bool not_due(const struct order *order, struct batch *batch,
                     const struct inventory *inventory, const char *name)
 {
@@ -167,8 +168,8 @@ static json_t *list_pins(const struct daemon *daemon)
 static void add_ordered_job(const struct order *order, struct batch *batch, const char *vm,
                             const char *hypervisor)
 {
-        /* One of many that Bacula starts at the same moment, each with one VM: orch's order holds
-         * among them, not that of their coming. */
+        /* One of many requests that Bacula sends at the same time, one for each VM: the jobs run in
+         * the order of a cycle, not in the order of arrival. */
         bool scheduled = order->body.bacula_job && order->body.if_due;
         enum job_class class = scheduled ? JOB_CLASS_CYCLE : JOB_CLASS_ADHOC;
         struct job *job = runner_new_job(order->daemon, order->action, class, vm, hypervisor);
@@ -219,8 +220,8 @@ static void start_batch(const struct order *order, const struct inventory *inven
         batch_seal(batch);
 }
 
-/* A name that the inventory does not have is let through to the worker: a restore of such a VM may
- * have been interrupted. */
+/* A name that is not in the inventory is passed to the worker: a restore of such a VM may have been
+ * interrupted. */
 static int choose_recoverable(const struct inventory *inventory, char *const *patterns, char ***ret,
                               struct error **err)
 {
@@ -240,7 +241,7 @@ static int choose_recoverable(const struct inventory *inventory, char *const *pa
         return 0;
 }
 
-/* A recovery of hypervisors is one of every VM that lives there. */
+/* A recovery of hypervisors is a recovery of each VM that lives there. */
 static int choose_for_recover(const struct inventory *inventory, const struct jobs_body *body,
                               char ***ret, struct error **err)
 {

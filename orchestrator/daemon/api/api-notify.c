@@ -1,5 +1,5 @@
-/* POST /v1/notify/test: a message to one channel, or to all, and what came of it. POST
- * /v1/notify/failure: what a scheduler says. */
+/* POST /v1/notify/test sends a message to one channel or to all and streams the results. POST
+ * /v1/notify/failure takes the report of a failed scheduler job. */
 #include "base/memory.h"
 #include "daemon/api/api.h"
 #include "daemon/jobs/batch.h"

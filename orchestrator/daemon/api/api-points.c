@@ -1,4 +1,4 @@
-/* GET /v1/points and /v1/points/{vm}/{point}: asked of the catalog thread. */
+/* GET /v1/points and /v1/points/{vm}/{point}, answered by the catalog thread. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
@@ -18,13 +18,14 @@ static void question_free(void *data)
         free(question);
 }
 
-static void ask_share(void *data, struct share *share, share_answer_function *told, void *told_data)
+static void ask_share(void *data, struct share *share, share_answer_function *answer,
+                      void *answer_data)
 {
         const struct question *question = data;
         if (question->point)
-                share_show_point(share, question->vm, question->point, told, told_data);
+                share_show_point(share, question->vm, question->point, answer, answer_data);
         else
-                share_list_points(share, question->vm, question->failed, told, told_data);
+                share_list_points(share, question->vm, question->failed, answer, answer_data);
 }
 
 static const struct api_order_steps question_steps = { .ask = ask_share, .free = question_free };

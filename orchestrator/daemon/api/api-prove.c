@@ -1,5 +1,6 @@
-/* POST /v1/test-restore: VMs of the inventory started from their points, one after the other. Read
- * the body, wait for the share, choose the VMs, make a batch of jobs, answer with its stream. */
+/* POST /v1/test-restore: boots VMs of the inventory from their points, one after the other. Reads
+ * the body, waits for the share, chooses the VMs, makes a batch of jobs and answers with its
+ * stream. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -85,17 +86,16 @@ static int choose_proofs(const struct prove_order *order, char ***ret, struct er
         return choose_named(order, inventory, ret, err);
 }
 
-static void say_why(const struct prove_order *order, struct batch *batch, const char *vm)
+static void report_choice(const struct prove_order *order, struct batch *batch, const char *vm)
 {
         const struct vm_state *state = vm_states_find(&order->daemon->states, vm);
         _cleanup_free_ char *when =
                 state && state->proven ? clock_format_local(state->proven) : NULL;
         if (when)
-                batch_notice(batch, "info", "%s has waited longest for a proof: since %s", vm,
-                             when);
+                batch_notice(batch, "info", "%s has the oldest proof of boot, of %s", vm, when);
         else
                 batch_notice(batch, "info",
-                             "%s was chosen by lot among the VMs that were never proven", vm);
+                             "%s was chosen at random among the VMs without a proof of boot", vm);
 }
 
 static int proof_order_start(void *data, const char *unused, struct error **err)
@@ -116,7 +116,7 @@ static int proof_order_start(void *data, const char *unused, struct error **err)
         api_answer_stream(order->request, batch_subscribe(batch));
         batch_notice_broken_inventory(batch, broken);
         if (order->body.random && vms)
-                say_why(order, batch, vms[0]);
+                report_choice(order, batch, vms[0]);
         for (size_t i = 0; vms && vms[i]; i++)
                 batch_add(batch, proofs_new_job(daemon, vms[i], &order->body.options, false));
         daemon_changed(daemon);

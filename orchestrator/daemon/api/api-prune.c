@@ -1,6 +1,6 @@
-/* POST /v1/prune: what retention would remove now, VM by VM, with the reason for each point
- * (dry_run), out of the catalog's rows; or jobs that remove it. Points of VMs that left the
- * inventory are told and never removed: nothing says how long they are kept. */
+/* POST /v1/prune. With dry_run: what retention would remove now, VM by VM, with the reason for each
+ * point, from the rows of the catalog. Otherwise: jobs that remove it. Points of VMs that left the
+ * inventory are listed and never removed, because nothing defines how long they are kept. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -52,8 +52,8 @@ static const char *home_of(const struct daemon *daemon, const struct inventory_v
         return vm->hypervisor ? vm->hypervisor : state ? state->pin_hypervisor : NULL;
 }
 
-/* One VM's points, decided. Those that lie under a hypervisor which is not its home are left to a
- * person. */
+/* One VM's points with the decision for each. Points under a hypervisor that is not its home are
+ * left to an operator. */
 static json_t *plan_vm(const struct daemon *daemon, const struct inventory_vm *vm,
                        const json_t *rows)
 {
@@ -143,12 +143,13 @@ static int choose_pruned(const struct inventory *inventory, char *const *words, 
                 return 0;
         _cleanup_free_ char *shown = str_one_line(unknown, 120);
         return error_set(err, ERROR_CONFIG,
-                         "no VM '%s' in the inventory %s: nothing says how long the points of such "
-                         "a VM are kept",
+                         "no VM '%s' in the inventory %s: how long the points of such a VM are "
+                         "kept is not defined",
                          shown, inventory->file);
 }
 
-/* The names of this VM's points that somebody agreed to; *ret_any: whether there are any. */
+/* The names of this VM's points that were confirmed in the request; *ret_any: whether there are
+ * any. */
 static void agreed_points(const struct prune_order *order, const char *vm,
                           struct prune_options *options, bool *ret_any)
 {
@@ -175,7 +176,7 @@ static void start_jobs(const struct prune_order *order, char *const *vms)
                 if (!any)
                         continue;
                 struct job *job = runner_new_job(daemon, JOB_PRUNE, JOB_CLASS_ADHOC, vms[i], NULL);
-                xstrdup_replace(&job->hypervisor, NULL); /* none has a part in it */
+                xstrdup_replace(&job->hypervisor, NULL); /* no point of it may go */
                 job->options = prune_options_to_json(&options);
                 batch_add(batch, job);
         }
@@ -189,8 +190,8 @@ static int answer_prune(void *data, const char *text, struct error **err)
         struct daemon *daemon = order->daemon;
         _cleanup_strv_ char **vms = NULL;
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
-        /* Never by an old list: what somebody wrote down since may be that a point is kept for
-         * longer. */
+        /* The inventory is read again first: a point may have to be kept for longer since the last
+         * reading. */
         if (!inventory || inventory_keeper_state(daemon->inventory) != INVENTORY_OK)
                 return error_set(err, ERROR_CONFIG, "%s",
                                  inventory_keeper_problems(daemon->inventory));
@@ -208,11 +209,12 @@ static int answer_prune(void *data, const char *text, struct error **err)
         return 0;
 }
 
-static void prune_ask(void *data, struct share *share, share_answer_function *told, void *told_data)
+static void prune_ask(void *data, struct share *share, share_answer_function *answer,
+                      void *answer_data)
 {
         const struct prune_order *order = data;
         (void)!daemon_reload_inventory(order->daemon, NULL);
-        share_list_points(share, NULL, false, told, told_data);
+        share_list_points(share, NULL, false, answer, answer_data);
 }
 
 static const struct api_order_steps prune_steps = { .ask = prune_ask,

@@ -1,5 +1,5 @@
 /* Implements daemon/api/api.h: routing, bodies and answers. An answer is only stored here; the
- * server sends it when the connection runs on. */
+ * server sends it once the connection is resumed. */
 #include "daemon/api/api-request.h"
 
 #include <assert.h>
@@ -128,7 +128,7 @@ int api_body(const struct api_request *request, const struct json_field fields[]
         return error_propagate(err, error);
 }
 
-/* Stores the answer; a connection that waited for it runs on. */
+/* Stores the answer; a connection that was suspended for it is resumed. */
 static void store_answer(struct api_request *request, unsigned status, const char *content_type,
                          char *text, struct stream *stream)
 {

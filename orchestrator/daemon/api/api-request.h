@@ -1,5 +1,4 @@
-/* The request object behind daemon/api/api.h, for the server (control-api.c) and what answers
- * (api-request.c). */
+/* The request behind daemon/api/api.h, shared by the server (control-api.c) and api-request.c. */
 #pragma once
 
 #include <microhttpd.h>
@@ -16,11 +15,11 @@ struct api_request {
         struct daemon *daemon;
         struct MHD_Connection *connection;
         const struct api_route *route;
-        char **words; /* what stands for the {…} of its path */
+        char **words; /* the words of the URL for the {…} of its path */
         struct strbuf body;
         bool body_too_large;
         bool handled;   /* the handler has been called */
-        bool suspended; /* it has not answered yet */
+        bool suspended; /* its connection is; there is no answer yet */
         bool answered;
         unsigned status;
         const char *content_type;

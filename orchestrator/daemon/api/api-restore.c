@@ -1,6 +1,6 @@
-/* POST /v1/restore: one VM's point back onto a hypervisor, or out into a folder. What its options
- * mean is checked here, so that a mistake is told at once; what the share and the hypervisors say
- * of it, only the worker can see. */
+/* POST /v1/restore: one point of a VM back onto a hypervisor, or exported to a folder. The options
+ * are checked here, so that a mistake is reported at once; only the worker can check them against
+ * the share and the hypervisors. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
@@ -58,7 +58,7 @@ static int restore_order_start(void *data, const char *unused, struct error **er
                 runner_new_job(daemon, JOB_RESTORE, JOB_CLASS_ADHOC, order->body.vm, options->to);
         if (options->to || options->export_folder)
                 xstrdup_replace(&job->hypervisor, options->to);
-        /* nothing for a recovery to look for */
+        /* a recovery has nothing to clean up after it */
         job->dry_run = options->dry_run || options->export_folder;
         job->beside = job->dry_run || options->name;
         job->options = restore_options_write(options);

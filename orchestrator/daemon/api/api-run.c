@@ -1,6 +1,6 @@
-/* What starts a cycle: POST /v1/run. The share is waited for first (nothing can be backed up
- * without), then the inventory is reloaded; in between anything may have happened, so what refuses
- * is asked last. */
+/* POST /v1/run: starts a cycle. It waits for the share first, since nothing can be backed up
+ * without it, then reloads the inventory. The state may have changed meanwhile, so the reasons to
+ * refuse are checked last. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -72,7 +72,7 @@ static json_t *plan_to_json(const struct cycle_plan *plan)
         return json;
 }
 
-/* What a stream that joins late has missed: what waits and what runs. */
+/* For a stream that joins a cycle late: the jobs that wait and that run. */
 static void attach_to_cycle(struct run *run)
 {
         struct batch *batch = cycle_batch(run->daemon->cycle);
@@ -81,7 +81,7 @@ static void attach_to_cycle(struct run *run)
         const struct tally *tally = batch_tally(batch);
         _cleanup_free_ char *since = clock_format_local(batch_started(batch));
         _cleanup_free_ char *notice = line_notice(
-                "info", "attached to the cycle that began at %s: %zu of %zu VMs are done", since,
+                "info", "attached to the cycle that started at %s: %zu of %zu VMs are done", since,
                 tally->succeeded + tally->failed + tally->cancelled + tally->skipped, tally->total);
         stream_push(stream, notice, NULL);
         size_t count = 0;

@@ -1,6 +1,6 @@
-/* POST /v1/verify: a verification of each VM that is named, or of all that have points, in the
- * inventory or not. Read the body, wait for the share, ask it who has points and what the catalog
- * knows of them, make a batch with a job for each VM, answer with its stream. */
+/* POST /v1/verify: a verification of each named VM, or of all that have points, in the inventory or
+ * not. Reads the body, waits for the share, asks it which VMs have points and what the catalog
+ * knows of them, makes a batch with one job for each VM and answers with its stream. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
@@ -91,7 +91,7 @@ static void add_verify_job(const struct verify_order *order, struct batch *batch
                 .known = texts_of(json_object_get(known, vm)),
         };
         struct job *job = runner_new_job(order->daemon, JOB_VERIFY, JOB_CLASS_ADHOC, vm, NULL);
-        xstrdup_replace(&job->hypervisor, NULL); /* none has a part in it */
+        xstrdup_replace(&job->hypervisor, NULL); /* no row is about it */
         job->beside = true;
         job->options = verify_options_to_json(&options);
         strv_free(options.known);
@@ -118,11 +118,11 @@ static int verify_order_start(void *data, const char *text, struct error **err)
         return 0;
 }
 
-static void verify_ask(void *data, struct share *share, share_answer_function *told,
-                       void *told_data)
+static void verify_ask(void *data, struct share *share, share_answer_function *answer,
+                       void *answer_data)
 {
         (void)data;
-        share_list_known(share, told, told_data);
+        share_list_known(share, answer, answer_data);
 }
 
 static const struct api_order_steps verify_steps = { .ask = verify_ask,

@@ -1,8 +1,8 @@
 /* Implements daemon/api/control-api.h over libmicrohttpd in its external epoll mode.
  *
- * A connection is suspended while its request waits for an answer and while its stream has nothing
- * to say. The library can't see a peer leave while it is suspended, hence the keepalives. Every
- * suspended connection has to be resumed before the server is stopped. */
+ * A connection is suspended while its request waits for an answer, and while its stream has no line
+ * to send. The library does not notice a peer that closes while it is suspended, hence the
+ * keepalives. Every suspended connection has to be resumed before the server is stopped. */
 #include "daemon/api/control-api.h"
 
 #include <errno.h>
@@ -67,7 +67,7 @@ static void delivery_readable(void *data)
         if (stream_is_cut(delivery->stream)) {
                 const union MHD_ConnectionInfo *info = MHD_get_connection_info(
                         delivery->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-                log_warning("a client of the control API reads too slowly and is cut off");
+                log_warning("a client of the control API reads too slowly and is disconnected");
                 if (info)
                         shutdown(info->connect_fd, SHUT_RDWR);
         }
@@ -255,18 +255,18 @@ static int refuse_if_answered(const char *path, struct error **err)
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make a socket");
-        /* EAGAIN: a listener whose backlog is full listens all the same. */
+        /* EAGAIN: the backlog of the listener is full, so there is one. */
         if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN)
                 return error_set(err, ERROR_REFUSED,
                                  "another daemon answers on %s; `orch status` shows it", path);
         if (errno != ENOENT && errno != ECONNREFUSED)
                 return error_set_errno(err, ERROR_INTERNAL, errno,
-                                       "cannot tell whether a daemon listens on %s", path);
+                                       "cannot determine whether a daemon listens on %s", path);
         return 0;
 }
 
-/* Listening before it has its name, so that nobody ever finds a socket that refuses; a stale one is
- * replaced by the same rename. */
+/* It listens before it gets its name, so that no client finds a socket that refuses; a stale socket
+ * is replaced by the same rename. */
 static int bind_socket(struct control_api *api, struct error **err)
 {
         _cleanup_free_ char *temporary = xasprintf("%s.%d", api->path, (int)getpid());
@@ -330,8 +330,8 @@ int control_api_turn(struct control_api *api)
 {
         if (!api->server)
                 return -1;
-        /* A few rounds, as one sends at most a block to each client; then the loop's other sources
-         * have their turn. */
+        /* Several rounds, since one round sends at most one block to each client; not more, so that
+         * the other sources of the loop get their turn. */
         MHD_UNSIGNED_LONG_LONG timeout = 0;
         for (int round = 0; round < ROUNDS_PER_TURN && timeout == 0; round++) {
                 (void)MHD_run(api->server);
@@ -361,7 +361,7 @@ struct control_api *control_api_free(struct control_api *api)
                 return NULL;
         loop_source_free(api->source);
         if (api->server) {
-                /* What a client has not read by now it will not get; nothing may be suspended when
+                /* What a client has not read by now is lost; no connection may be suspended when
                  * the server ends. */
                 for (struct delivery *delivery = api->deliveries; delivery;
                      delivery = delivery->next)

@@ -1,5 +1,5 @@
-/* Implements daemon/api/metrics-server.h: a second libmicrohttpd server in the loop, whose requests
- * are all answered at once. */
+/* Implements daemon/api/metrics-server.h by a second libmicrohttpd server in the loop, which
+ * answers every request at once. */
 #include "daemon/api/metrics-server.h"
 
 #include <errno.h>

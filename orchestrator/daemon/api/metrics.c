@@ -1,6 +1,6 @@
-/* Implements daemon/api/metrics.h: what the loop knows; a number that is not known is left out
- * rather than told as 0, and so is a name without any. Document followed: Prometheus' text format
- * 0.0.4. */
+/* Implements daemon/api/metrics.h from what the loop knows. A number that is not known is left out
+ * instead of reported as 0, and so is a metric without any number. Document followed: Prometheus'
+ * text format 0.0.4. */
 #include "daemon/api/metrics.h"
 
 #include "base/clock.h"
@@ -60,7 +60,7 @@ static void add_job_failures(struct strbuf *out, const struct daemon *daemon)
                             (unsigned long long)daemon->failures[kind]);
 }
 
-/* What a VM's point or points tell at `now`; false: it is not known. */
+/* A metric of a VM at the time `now`; `value` returns false when it is not known. */
 struct vm_metric {
         const char *name;
         const char *help;
@@ -108,7 +108,7 @@ static bool last_proof(const struct vm_state *state, int64_t now, double *ret)
         return state->proven > 0;
 }
 
-/* A VM that was never proven is unproven for as long as there is something to prove. */
+/* A VM that was never proven counts as unproven since its oldest good point. */
 static bool unproven_age(const struct vm_state *state, int64_t now, double *ret)
 {
         *ret = (double)(now - (state->proven ? state->proven : state->first_good));

@@ -1,5 +1,5 @@
-/* Implements daemon/cycle/after-cycle.h by a batch that nobody follows: whenever its one job has
- * ended, the next is chosen. */
+/* Implements daemon/cycle/after-cycle.h by a batch that no client follows: when its only job has
+ * ended, the next one is chosen. */
 #include "daemon/cycle/after-cycle.h"
 
 #include "base/clock.h"
@@ -11,7 +11,7 @@
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
 
-/* In the order in which they have their time. */
+/* In the order in which they are done. */
 static const struct after_cycle_work *const works[] = { &proof_work, &scrub_work };
 
 struct after_cycle {
@@ -19,7 +19,7 @@ struct after_cycle {
         struct batch *batch;
         json_t *points;
         size_t work; /* index in `works` */
-        bool begun;  /* that one's time runs */
+        bool begun;  /* its budget is being used */
         int64_t deadline_ms;
         char **tried;
         struct job *job; /* the one under way */
@@ -94,12 +94,13 @@ static void on_batch_closed(struct batch *batch, void *data)
         free(after);
 }
 
-/* Without the list nothing can be chosen; the next cycle is followed again. */
+/* Without the list of points nothing can be chosen; the next cycle is followed again. */
 static void points_are_told(void *data, const struct error *error, const char *text)
 {
         struct daemon *daemon = data;
         if (error)
-                log_warning("nothing follows this cycle: %s", error->message);
+                log_warning("no points are verified or test-restored after this cycle: %s",
+                            error->message);
         if (error || daemon->after_cycle || daemon->cycle || daemon->phase != DAEMON_RUNNING)
                 return;
         struct after_cycle *after = xcalloc(1, sizeof *after);

@@ -11,7 +11,7 @@
 
 struct daemon;
 
-/* Which VMs: every given list narrows down. Each vector is NULL-terminated or NULL. */
+/* Which VMs: each given list narrows the choice. Each vector is NULL-terminated or NULL. */
 struct cycle_filter {
         bool all; /* also those that are not due; `schedule: manual` stays out */
         char **tags;
@@ -24,15 +24,16 @@ struct cycle_item {
         bool due;
         bool overdue;
         char reason[160];
-        int64_t slot; /* that a run now serves; 0: none */
+        int64_t slot; /* that a cycle now would serve; 0: none */
         int64_t next_slot;
         int64_t last_good;
 };
 
 struct cycle_plan {
-        struct cycle_item *items; /* in the order they would run */
+        struct cycle_item *items; /* in the order in which they would run */
         size_t count;
-        size_t usual; /* VMs of the inventory whose schedule has the slot that a run now serves */
+        size_t usual; /* VMs of the inventory whose schedule has the slot that a cycle now would
+                         serve */
 };
 void cycle_plan_done(struct cycle_plan *plan);
 #define _cleanup_cycle_plan_ _cleanup_(cycle_plan_done)

@@ -29,7 +29,7 @@ static void add_backup_job(struct cycle *cycle, enum job_class class, const char
         batch_add(cycle->batch, runner_new_job(cycle->daemon, JOB_BACKUP, class, vm, hypervisor));
 }
 
-/* The one more try (P6). */
+/* The second try (P6). */
 static bool retry_failed(struct batch *batch, void *data)
 {
         struct cycle *cycle = data;
@@ -45,7 +45,7 @@ static bool retry_failed(struct batch *batch, void *data)
                 if (job->outcome != JOB_OUTCOME_FAILED || !retry_is_worth_it(job->error_kind))
                         continue;
                 batch_notice(batch, "info",
-                             "%s is tried once more: the cause of its failure may have passed",
+                             "%s is tried once more: the cause of its failure may be gone",
                              job->vm);
                 batch_forgive(batch, job);
                 add_backup_job(cycle, JOB_CLASS_RETRY, job->vm, job->hypervisor);
@@ -102,7 +102,7 @@ static void cycle_closed(struct batch *batch, void *data)
         cycle->daemon->cycle = NULL;
         if (tally->total)
                 cycle->daemon->listener->cycle_ended(cycle->daemon->listener->data);
-        /* A slot that began while it ran has not been looked at. */
+        /* A slot that started during this cycle has not been considered yet. */
         if (cycle->daemon->settings->cycle_trigger == CYCLE_TRIGGER_INTERNAL)
                 loop_timer_arm_at(cycle->daemon->cycle_timer, clock_realtime_s());
         after_cycle_start(cycle->daemon);
@@ -120,7 +120,7 @@ struct cycle *cycle_new(struct daemon *daemon, const char *bacula_job)
         cycle->batch = batch_new(daemon, "backed up", &hooks);
         batch_add_bacula_job(cycle->batch, bacula_job);
         daemon->cycle = cycle;
-        after_cycle_cancel(daemon, "a new cycle begins");
+        after_cycle_cancel(daemon, "a new cycle starts");
         return cycle;
 }
 
@@ -135,7 +135,7 @@ void cycle_go(struct cycle *cycle, const struct cycle_plan *plan, bool all,
                 if (all || plan->items[i].due)
                         add_backup_job(cycle, JOB_CLASS_CYCLE, plan->items[i].vm->name,
                                        plan->items[i].vm->hypervisor);
-        log_info("a cycle begins: %zu of %zu VMs", batch_tally(cycle->batch)->total, plan->count);
+        log_info("a cycle starts: %zu of %zu VMs", batch_tally(cycle->batch)->total, plan->count);
         daemon_changed(daemon);
         batch_seal(cycle->batch);
 }
@@ -186,8 +186,8 @@ void cycle_check_trigger(struct daemon *daemon)
         int64_t next = cycle_plan_next_slot(daemon, now);
         if (next)
                 loop_timer_arm_at(daemon->cycle_timer, next);
-        /* While the share is away nothing could be backed up. One that hung a moment is not opened
-         * again: the tick looks here. */
+        /* While the share is unavailable nothing can be backed up. A share that only hung for a
+         * while is not opened again, so no event comes; the tick calls this again. */
         _cleanup_share_view_ struct share_view view = share_look(daemon->share);
         daemon->trigger_waits = !daemon->states.loaded || view.state != SHARE_OK;
         if (!daemon->cycle && !daemon->paused.on && !daemon->trigger_waits)

@@ -26,7 +26,7 @@ void pause_begin(struct daemon *daemon, int64_t until)
         _cleanup_free_ char *path = pause_file_path(daemon);
         _cleanup_error_ struct error *error = NULL;
         if (fs_write_file(path, 0640, moment, strlen(moment), &error) < 0)
-                log_warning("the pause will not outlive this daemon: %s", error->message);
+                log_warning("the pause will end with this daemon: %s", error->message);
         log_info("paused%s%s", until ? " until " : "", moment);
 }
 
@@ -71,7 +71,6 @@ int pause_refuse_backups(const struct daemon *daemon, struct error **err)
                 return 0;
         _cleanup_free_ char *until =
                 daemon->paused.until ? clock_format_local(daemon->paused.until) : NULL;
-        return error_set(err, ERROR_REFUSED,
-                         "backups are paused%s%s; `orch resume` lets them go on",
+        return error_set(err, ERROR_REFUSED, "backups are paused%s%s; `orch resume` ends the pause",
                          until ? " until " : "", until ? until : "");
 }

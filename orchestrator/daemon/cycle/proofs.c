@@ -80,7 +80,8 @@ static unsigned proof_budget_minutes(const struct settings *settings)
         return settings->test_restore.budget_minutes;
 }
 
-/* How long one takes is not known before: none is begun once the time is used up. */
+/* How long a test restore takes is not known in advance: none is started once the budget is used.
+ */
 static struct job *next_proof(struct daemon *daemon, const json_t *points _unused_,
                               const struct after_cycle_budget *budget, char **ret_about)
 {

@@ -1,5 +1,5 @@
-/* Implements daemon/cycle/scrub.h: rows to candidates, policies/scrub.h's choice to a job. How fast
- * a point is read is learnt from the one before. */
+/* Implements daemon/cycle/scrub.h: makes candidates of the rows and a job of the choice of
+ * policies/scrub.h. The reading speed is taken from the last point that was read. */
 #include "daemon/cycle/scrub.h"
 
 #include "base/clock.h"
@@ -10,7 +10,7 @@
 #include "policies/scrub.h"
 #include "schema/records/verify-options.h"
 
-/* Until one has been measured; a slow share, so that no budget is overrun for being hopeful. */
+/* Assumed until a point was read: that of a slow share, so that the budget is not exceeded. */
 #define ASSUMED_BYTES_PER_SECOND (UINT64_C(50) << 20)
 
 static const char *row_text(const json_t *row, const char *name)
@@ -71,7 +71,7 @@ static struct job *next_scrub(struct daemon *daemon, const json_t *points,
         return make_job(daemon, row);
 }
 
-/* One that takes no second tells nothing about speed. */
+/* A verification of less than a second is too short to measure the speed. */
 static void note_read_speed(struct daemon *daemon, const json_t *points, const struct job *job,
                             const char *about)
 {

@@ -1,5 +1,5 @@
-/* Implements daemon/jobs/batch.h. The invariant: job->batch points here exactly while the job is in
- * `jobs`, so the registry doesn't forget a job that a batch will still read. */
+/* Implements daemon/jobs/batch.h. Invariant: job->batch points here exactly while the job is in
+ * `jobs`, so that the registry does not drop a job that a batch will still read. */
 #include "daemon/jobs/batch.h"
 
 #include <stdarg.h>
@@ -140,8 +140,8 @@ int batch_check_bacula_job(const char *bacula_job, struct error **err)
                 return 0;
         _cleanup_free_ char *shown = str_one_line(bacula_job, 120);
         return error_set(err, ERROR_CONFIG,
-                         "bacula_job: '%s' is no id of a job of Bacula; expected what %%i stands "
-                         "for, a number",
+                         "bacula_job: '%s' is no id of a job of Bacula; expected the number that "
+                         "%%i stands for",
                          shown);
 }
 
@@ -149,7 +149,8 @@ size_t batch_cancel(struct batch *batch, const char *why)
 {
         size_t cancelled = 0;
         for (size_t i = 0; i < batch->n_jobs; i++) {
-                /* The batch can only end in a later turn: what its jobs recorded is waited for. */
+                /* The batch cannot end within this loop: it ends in a later turn, after its records
+                 * are written. */
                 struct job *job = batch->jobs[i];
                 if (job->state != JOB_QUEUED && job->state != JOB_RUNNING)
                         continue;
@@ -212,10 +213,10 @@ static char *batch_verdict(const struct batch *batch)
                 strbuf_add(&text, "nothing to do");
         if (tally->failed)
                 strbuf_addf(&text, "%zu of %zu failed", tally->failed, tally->total);
-        for (size_t i = 0, told = 0; i < batch->n_jobs && tally->failed && told < 3; i++) {
+        for (size_t i = 0, named = 0; i < batch->n_jobs && tally->failed && named < 3; i++) {
                 const struct job *job = batch->jobs[i];
                 if (job->outcome == JOB_OUTCOME_FAILED && !job->forgiven)
-                        strbuf_addf(&text, "%s%s", told++ ? ", " : ": ",
+                        strbuf_addf(&text, "%s%s", named++ ? ", " : ": ",
                                     job->vm ? job->vm : job->hypervisor);
         }
         if (tally->cancelled)
@@ -243,7 +244,8 @@ static void on_recorded(void *data, const struct error *error, const char *unuse
         (void)unused;
         struct batch *batch = data;
         if (error && batch->n_jobs)
-                batch_notice(batch, "warning", "the catalog is behind: %s", error->message);
+                batch_notice(batch, "warning", "the catalog could not be updated yet: %s",
+                             error->message);
         _cleanup_free_ char *text = batch_verdict(batch);
         _cleanup_free_ char *line = line_end(batch_exit_status(batch), &batch->tally, text);
         stream_set_end(&batch->streams, line);

@@ -1,6 +1,6 @@
-/* Implements daemon/jobs/orphans.h. They are nobody's children any more, so a timer looks for their
- * end while there are some. One that does not end in ORPHAN_PATIENCE_MS hangs, and no longer holds
- * its VM: the recovery finds what it left. */
+/* Implements daemon/jobs/orphans.h. They are not our children, so their end is polled by a timer. A
+ * worker that has not ended after ORPHAN_PATIENCE_MS hangs and no longer blocks its VM: the
+ * recovery cleans up what it left. */
 #include "daemon/jobs/orphans.h"
 
 #include <stdio.h>
@@ -40,7 +40,7 @@ static void check_orphans(void *data)
                 }
                 if (alive)
                         log_error("the worker (pid %d) that an earlier daemon left on %s does not "
-                                  "end; it is no longer waited for",
+                                  "end; orch no longer waits for it",
                                   (int)orphan->id.pid, orphan->vm);
                 *link = orphan->next;
                 orphan_free(orphan);
@@ -54,8 +54,8 @@ void orphans_add(struct daemon *daemon, const char *vm, struct process_id id)
 {
         if (!process_id_is_alive(id))
                 return;
-        log_info("the worker (pid %d) that an earlier daemon left on %s is still at work; it is "
-                 "waited for",
+        log_info("the worker (pid %d) that an earlier daemon left on %s is still running; orch "
+                 "waits for its end",
                  (int)id.pid, vm);
         struct orphan *orphan = xcalloc(1, sizeof *orphan);
         orphan->vm = xstrdup(vm);

@@ -78,13 +78,13 @@ static void set_outcome(struct job *job, enum job_outcome outcome, enum error_ki
         xstrdup_replace(&job->error, error);
 }
 
-/* The outcome is known: recorded, logged once, told to the batch, once. The batch may be gone
- * afterwards. */
+/* Once the outcome is known: logs it and informs the listener and the owner, each once. The batch
+ * may be gone afterwards. */
 static void report_outcome(struct daemon *daemon, struct job *job)
 {
-        if (job->told)
+        if (job->reported)
                 return;
-        job->told = true;
+        job->reported = true;
         job->ended = clock_realtime_s();
         const char *subject = job->vm ? job->vm : job->hypervisor;
         const struct log_context context = log_context_of(job);
@@ -106,15 +106,15 @@ static void report_outcome(struct daemon *daemon, struct job *job)
         daemon_changed(daemon);
 }
 
-/* After report_outcome(): the job leaves the live ones; the registry may forget it. */
+/* After report_outcome(): the job is no longer live, and the registry may drop it. */
 static void end_job(struct daemon *daemon, struct job *job)
 {
         _cleanup_free_ char *line = runner_end_line(job);
         jobs_end(daemon->jobs, job, line);
 }
 
-/* One that waited and was cancelled is given up, as one that ran; one that could not be started is
- * tried again. The stop leaves both to the next start. */
+/* A queued recovery that was cancelled is dropped, like a running one; one that could not be
+ * started is tried again. When the daemon stops, both are left to the next start. */
 static void settle_unstarted_recovery(struct daemon *daemon, const struct job *job)
 {
         if (daemon->phase != DAEMON_RUNNING || job->dry_run)
@@ -199,7 +199,7 @@ static void on_worker_event(void *data, const struct event *event)
                 job->failed_check = xstrdup(event->check.name);
         else if (event->type == EVENT_STATE)
                 job_record_state(job->daemon, job, event);
-        else if (event->type == EVENT_RESULT && !job->told)
+        else if (event->type == EVENT_RESULT && !job->reported)
                 on_worker_result(job, event);
         if (event->type == EVENT_WARNING && event->alert)
                 job->daemon->listener->warned(job->daemon->listener->data, job, event->text);
@@ -212,7 +212,7 @@ static bool changes_something(const struct job *job)
                ((job->action == JOB_RECOVER || job->action == JOB_RESTORE) && !job->dry_run);
 }
 
-/* What another job has to put right, when its worker died. */
+/* Whether the VM has to be recovered by another job when the worker of this one died. */
 static bool is_recovered_after(const struct job *job)
 {
         return job->action != JOB_RECOVER && changes_something(job);
@@ -242,8 +242,8 @@ static void on_worker_stuck(void *data)
         report_outcome(job->daemon, job);
 }
 
-/* Ahead of everything, unless one waits already. One that somebody asked for may only look, and is
- * not noted for a restart. */
+/* Before all other jobs, unless one for this VM waits already. A recovery that was requested may be
+ * a dry run, and is not noted for a restart. */
 static void queue_recover(struct daemon *daemon, const char *vm, const char *hypervisor,
                           const char *why, struct process_id after)
 {
@@ -276,7 +276,7 @@ static void remove_busy(struct daemon *daemon, const struct job *job)
         }
 }
 
-/* While stopping: a job whose worker died, and a recovery that was broken off. */
+/* While stopping: a job whose worker died, or a recovery that was interrupted. */
 static bool is_for_next_start(const struct job *job, bool died)
 {
         bool broken_off =
@@ -293,7 +293,7 @@ static void on_worker_ended(void *data)
                 fail_without_result(job);
         job->worker = worker_process_free(job->worker);
         remove_busy(daemon, job);
-        /* The file of a VM that is to be recovered later, or after the next start, stays. */
+        /* The running-job file stays while the VM is still to be recovered. */
         if (died && is_recovered_after(job))
                 queue_recover(daemon, job->vm, job->hypervisor, job->error,
                               (struct process_id){ 0 });
@@ -306,8 +306,7 @@ static void on_worker_ended(void *data)
         daemon_changed(daemon);
 }
 
-/* Those of workers that an earlier daemon left are not among them: nothing is done about their VMs
- * until they have ended. */
+/* Without those of an earlier daemon: nothing is done to their VMs until they have ended. */
 static char **other_live_jobs(const struct daemon *daemon, const struct job *job)
 {
         char **ids = NULL;
@@ -380,7 +379,8 @@ static void start_job(struct daemon *daemon, struct job *job)
                 end_unstarted(daemon, job, JOB_OUTCOME_FAILED, error->kind, error->message);
                 return;
         }
-        /* The worker gets its request in a later turn: it does nothing that is not noted. */
+        /* The worker gets its request in a later turn, so it changes nothing before this file is
+         * written. */
         job->process = process_id_of(worker_process_pid(job->worker));
         if (changes_something(job))
                 running_file_write(daemon->state_folder, job);
@@ -396,8 +396,8 @@ static void start_job(struct daemon *daemon, struct job *job)
         daemon->listener->started(daemon->listener->data, job);
 }
 
-/* What a worker is told has to be known first: the repository's UUID, the inventory, the VM's
- * pin. */
+/* What the request needs must be known: the UUID of the repository, the inventory, the pin of the
+ * VM. */
 static bool may_start(const struct job *job, void *data)
 {
         const struct daemon *daemon = data;
@@ -407,7 +407,7 @@ static bool may_start(const struct job *job, void *data)
                 return false;
         if (!job->vm || (job->beside && job->action != JOB_TEST_RESTORE))
                 return true;
-        /* A VM that the inventory has no more has no pin, and may be restored. */
+        /* A VM that left the inventory has no pin, but may be restored. */
         if ((job->action == JOB_RESTORE || job->action == JOB_RECOVER) &&
             !inventory_find_vm(inventory_keeper_get(daemon->inventory), job->vm))
                 return !orphans_hold(daemon, job->vm);
@@ -424,8 +424,8 @@ static const struct job *find_stuck(const struct daemon *daemon, const char *vm)
         return NULL;
 }
 
-/* A waiting job that can't or needn't run any more: its VM is held by a stuck worker, or was backed
- * up meanwhile. */
+/* Ends a queued job that cannot or need not run any more: its VM is held by a stuck worker, or was
+ * backed up meanwhile. */
 static bool end_pointless(struct daemon *daemon, struct job *job)
 {
         const struct job *stuck =
@@ -441,9 +441,9 @@ static bool end_pointless(struct daemon *daemon, struct job *job)
         }
         const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
         bool of_cycle = job->class == JOB_CLASS_CYCLE || job->class == JOB_CLASS_RETRY;
-        /* Both are whole seconds: within the same one, a backup that began before this job was
-         * asked for must not count. Nor must one that begins in the future: the clock was set back
-         * since. */
+        /* Both times are whole seconds: a backup that started in the same second as this job was
+         * requested must not count. Nor must one that starts in the future, because the clock was
+         * set back. */
         bool served = state && state->last_good <= clock_realtime_s() &&
                       ((of_cycle && state->last_good > job->created) ||
                        (job->if_due && state->last_good > job->last_good));

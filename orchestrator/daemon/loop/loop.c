@@ -1,6 +1,6 @@
-/* Implements daemon/loop/loop.h: level-triggered epoll. A source that is freed while the loop is in
- * a turn goes to a graveyard until the turn's end, since an event that points to it may still be
- * waiting in the array that epoll_wait() filled. */
+/* Implements daemon/loop/loop.h: level-triggered epoll. A source that is freed during a turn is
+ * kept in a graveyard until the end of the turn, since an event that points to it may still be in
+ * the array that epoll_wait() filled. */
 #include "daemon/loop/loop.h"
 
 #include <errno.h>
@@ -97,8 +97,7 @@ void loop_source_set_events(struct loop_source *source, uint32_t events)
         (void)epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
 }
 
-/* The source owns the descriptor, which is closed where this fails; a negative one is what errno
- * says. */
+/* The source owns the descriptor, which is closed on failure; a negative one fails with errno. */
 static struct loop_source *add_own(struct loop *loop, int own_fd, const char *problem, void *data,
                                    struct error **err)
 {
@@ -204,8 +203,7 @@ static void dispatch_timer(struct loop_source *source)
 {
         uint64_t expirations;
         ssize_t n = read(source->fd, &expirations, sizeof expirations);
-        /* ECANCELED: the wall clock was set; whoever asked for a moment of the calendar looks
-         * again. */
+        /* ECANCELED: the wall clock was set; the owner of the timer checks its time again. */
         if (n == (ssize_t)sizeof expirations || (n < 0 && errno == ECANCELED))
                 source->on_timer(source->data);
 }

@@ -1,7 +1,7 @@
 /* Implements daemon/loop/worker-process.h: posix_spawn, three pipes, a pidfd and one timer in the
- * loop. At most READ_SIZE bytes are taken from a pipe in a turn, so that a worker that floods can't
- * keep the loop from its other sources. Where there is no pidfd (an old kernel, a seccomp filter,
- * valgrind), a second timer looks for the worker's end. */
+ * loop. At most READ_SIZE bytes are read from a pipe in a turn, so that a worker that floods its
+ * pipe cannot keep the loop from its other sources. Where there is no pidfd (an old kernel, a
+ * seccomp filter, valgrind), a second timer polls for the end of the worker. */
 #include "daemon/loop/worker-process.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "daemon/loop/worker-spawn.h"
 
 enum {
-        READ_SIZE = 16384, /* a turn's share: clients get their turn before the next one */
+        READ_SIZE = 16384, /* per turn, so that clients get their turn */
         PACE_BYTES = 65536,
         PACE_MS = 20,
         DRAIN_MAX_BYTES = 4 << 20, /* of what a dead worker left in a pipe */
@@ -88,7 +88,7 @@ struct worker_process *worker_process_free(struct worker_process *worker)
 
 static void send_signal(struct worker_process *worker, int signal)
 {
-        /* Its pid is its own until it is reaped here. */
+        /* The pid cannot belong to another process before it is reaped here. */
         if (!worker->reaped)
                 kill(worker->pid, signal);
 }
@@ -96,7 +96,8 @@ static void send_signal(struct worker_process *worker, int signal)
 static void note_garbage(struct worker_process *worker, const char *what)
 {
         if (worker->n_garbage++ < GARBAGE_LINES_TOLD)
-                log_warning("%s: the worker wrote what is no event: %s", worker->name, what);
+                log_warning("%s: the worker wrote something that is no event: %s", worker->name,
+                            what);
 }
 
 static void take_event_line(struct worker_process *worker, const char *line, size_t length)
@@ -195,8 +196,8 @@ static ssize_t read_some(int fd, struct strbuf *buf)
         return n == 0 ? -1 : n;
 }
 
-/* A worker that tells more than PACE_BYTES within PACE_MS waits for the rest of that time: what is
- * told faster, no client could read and no log would keep. No honest worker comes near. */
+/* A worker that writes more than PACE_BYTES within PACE_MS is not read for the rest of that time:
+ * no client could read that fast and no log would keep it. A working worker stays far below. */
 static void on_pace(void *data)
 {
         struct worker_process *worker = data;
@@ -240,12 +241,13 @@ static void on_input(void *data, uint32_t events)
                 strbuf_consume(&worker->request, (size_t)n);
         if (n > 0 && worker->request.length)
                 return;
-        /* Written, or its reader is gone, which its end will tell. The descriptor stays open. */
+        /* Written, or the reader is gone, which the end of the worker will show. The descriptor
+         * stays open. */
         worker->input_source = loop_source_free(worker->input_source);
         strbuf_done(&worker->request);
 }
 
-/* What is still in the pipes; a grandchild that holds them open is not waited for. */
+/* Reads what is still in the pipes; a grandchild that holds them open is not waited for. */
 static void drain_pipes(struct worker_process *worker)
 {
         for (size_t total = 0; worker->output_source && total < DRAIN_MAX_BYTES;) {
@@ -314,7 +316,7 @@ static void on_watch_timer(void *data)
                         kill_it(worker);
                         return;
                 }
-                log_warning("%s: the worker (pid %d) told nothing for %.0f s and is stopped",
+                log_warning("%s: the worker (pid %d) sent no event for %.0f s and is stopped",
                             worker->name, (int)worker->pid,
                             (double)worker->options.stall_ms / 1000.0);
                 worker->phase = PHASE_ENDING;
@@ -389,8 +391,8 @@ struct worker_process *worker_process_start(struct loop *loop, const struct work
                          &worker->errors_fd, err) < 0)
                 return NULL;
         if (watch_worker(worker, err) < 0) {
-                /* Not watched, it must not run: with its life line cut it does nothing, and init's
-                 * heir reaps it. */
+                /* Without the watch it must not run. If it survives, it does nothing, since its
+                 * life line is closed; init reaps it. */
                 kill(worker->pid, SIGKILL);
                 return NULL;
         }
@@ -421,7 +423,7 @@ struct error *worker_process_failure(const struct worker_process *worker)
         struct error *error = NULL;
         if (worker->overran) {
                 error_set(&error, ERROR_TIMEOUT,
-                          "the worker told no progress for %.0f s and was stopped%s",
+                          "the worker sent no event for %.0f s and was stopped%s",
                           (double)worker->options.stall_ms / 1000.0,
                           worker->reaped ? ""
                                          : ", but does not end even when killed; its VM is left "
@@ -431,7 +433,7 @@ struct error *worker_process_failure(const struct worker_process *worker)
                           "the worker was cancelled but does not end even when killed");
         } else if (worker->cancelled && worker->end.si_code == CLD_KILLED &&
                    worker->end.si_status == SIGTERM) {
-                error_set(&error, ERROR_CANCELLED, "cancelled before it had begun");
+                error_set(&error, ERROR_CANCELLED, "cancelled before it had started");
         } else if (worker->end.si_code == CLD_EXITED) {
                 error_set(&error, ERROR_INTERNAL,
                           "the worker ended without a result (exit status %d)",

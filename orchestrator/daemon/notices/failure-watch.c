@@ -1,8 +1,8 @@
-/* Which failures become messages, and when (daemon/notices/notices.h). A failure that stands for
- * itself is told at once. One that may have its cause in common with others is told at once too, as
- * the alert about that cause, which takes in those that follow within seconds; later ones are only
- * counted until the cause is over. To tell whether the share is the cause it is looked at first, by
- * the thread that does so anyway. */
+/* Which failures become messages, and when (daemon/notices/notices.h). A failure with a cause of
+ * its own is sent at once. One that may share its cause with others is sent at once as an alert
+ * about that cause; failures that follow within seconds are added to the alert, later ones are only
+ * counted until the cause is over. Whether the share is the cause is checked first, by the catalog
+ * thread. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -48,7 +48,7 @@ static struct open_alert *find_alert(struct notices *notices, const char *cause,
         return NULL;
 }
 
-/* VMs that live where nobody gets to. */
+/* VMs whose hypervisor is unreachable. */
 static char **other_vms(const struct notices *notices, const char *cause, char *const *failed)
 {
         const struct inventory *inventory = inventory_keeper_get(notices->daemon->inventory);
@@ -105,7 +105,7 @@ static void add_to_alert(struct notices *notices, const char *cause, const struc
                             (unsigned)(left < GATHER_SECONDS ? left : GATHER_SECONDS));
 }
 
-/* Takes the failure over. */
+/* Takes ownership of the failure. */
 static void report_failure(struct notices *notices, struct failure *given)
 {
         _cleanup_failure_ struct failure *failure = given;
@@ -180,16 +180,16 @@ static struct failure *failure_of(const struct notices *notices, const struct jo
         return failure;
 }
 
-/* What somebody asked for and sees fail at his terminal is not told. */
+/* Failures of jobs that an operator follows at a terminal are not sent. */
 static bool is_worth_an_alert(struct notices *notices, const struct job *job)
 {
         if (job->dry_run || !job->vm)
                 return false;
         if (job->action == JOB_RECOVER) {
-                /* It is tried again and again; once is enough. */
-                if (strv_contains(notices->recoveries_told, job->vm))
+                /* It is tried again and again; one message is enough. */
+                if (strv_contains(notices->recoveries_reported, job->vm))
                         return false;
-                strv_add(&notices->recoveries_told, job->vm);
+                strv_add(&notices->recoveries_reported, job->vm);
                 return true;
         }
         return job->action == JOB_BACKUP || job->action == JOB_VERIFY ||
@@ -199,14 +199,14 @@ static bool is_worth_an_alert(struct notices *notices, const struct job *job)
 static void forget_recovery(struct notices *notices, const char *vm)
 {
         char **others = NULL;
-        for (size_t i = 0; notices->recoveries_told && notices->recoveries_told[i]; i++)
-                if (!streq(notices->recoveries_told[i], vm))
-                        strv_add(&others, notices->recoveries_told[i]);
-        strv_free(notices->recoveries_told);
-        notices->recoveries_told = others;
+        for (size_t i = 0; notices->recoveries_reported && notices->recoveries_reported[i]; i++)
+                if (!streq(notices->recoveries_reported[i], vm))
+                        strv_add(&others, notices->recoveries_reported[i]);
+        strv_free(notices->recoveries_reported);
+        notices->recoveries_reported = others;
 }
 
-/* True when the VM was among those that failed for it. */
+/* True when the VM was among those that failed by this cause. */
 static bool end_cause(struct notices *notices, const char *cause, const char *vm, int64_t now)
 {
         const struct incident *incident = incidents_find(notices->incidents, cause, now);
@@ -219,22 +219,22 @@ static bool end_cause(struct notices *notices, const char *cause, const char *vm
         return among;
 }
 
-/* A backup that went well shows that its ways are open. */
+/* A successful backup shows that its hypervisor and the share are reachable. */
 static void note_success(struct notices *notices, const struct job *job)
 {
         int64_t now = clock_realtime_s();
-        bool told = false;
+        bool ended = false;
         forget_recovery(notices, job->vm);
         if (job->action != JOB_BACKUP)
                 return;
         if (job->hypervisor) {
                 _cleanup_free_ char *way = xasprintf("hypervisor/%s", job->hypervisor);
                 _cleanup_free_ char *mount = xasprintf("share-on/%s", job->hypervisor);
-                told |= end_cause(notices, way, job->vm, now);
-                told |= end_cause(notices, mount, job->vm, now);
+                ended |= end_cause(notices, way, job->vm, now);
+                ended |= end_cause(notices, mount, job->vm, now);
         }
-        told |= end_cause(notices, "share-full", job->vm, now);
-        if (job->class != JOB_CLASS_RETRY || told)
+        ended |= end_cause(notices, "share-full", job->vm, now);
+        if (job->class != JOB_CLASS_RETRY || ended)
                 return;
         _cleanup_strv_ char **tags = tags_of(notices, job->vm);
         notices_queue_add(notices, second_try_notice(job->vm, job->hypervisor, job->id, tags, now),

@@ -43,7 +43,7 @@ void kept_moments_write(const struct notices *notices)
         _cleanup_free_ char *text = json_write_document(json);
         _cleanup_free_ char *path = notices_queue_path(notices, "state.json");
         if (fs_write_file(path, 0640, text, strlen(text), &error) < 0)
-                log_warning("a restart may tell again what was told: %s", error->message);
+                log_warning("a restart may repeat messages: %s", error->message);
 }
 
 void kept_moments_limit(struct notices *notices, int64_t now)

@@ -7,21 +7,21 @@
 #include "notify/failure.h"
 #include "notify/incidents.h"
 
-/* A Director runs about ten at once, and each asks as soon as it has failed. */
-enum { TOLD_BACULA_JOBS = 64 };
+/* A Director runs about ten jobs at once, and each asks as soon as it has failed. */
+enum { REPORTED_BACULA_JOBS = 64 };
 
-/* What has to survive a restart beside the queue and the incidents: <state>/notify/state.json.
+/* What has to survive a restart besides the queue and the incidents: <state>/notify/state.json.
  * Epoch seconds; 0: never. */
 struct kept_moments {
         int64_t first_started;   /* of the first daemon with this state folder */
         int64_t last_begun;      /* of any backup */
-        int64_t dead_clock_slot; /* the last slot that was judged */
-        int64_t summary_told;    /* the end of the last week that was told */
+        int64_t dead_clock_slot; /* the last slot that was checked */
+        int64_t summary_told;    /* the end of the last week that was sent */
         int64_t free_bytes;      /* of the share, when the last summary was made */
         int64_t free_at;
 };
 
-/* The alert about a cause that may still be changed. */
+/* An alert that may still be changed. */
 struct open_alert {
         char *cause;
         char *key; /* in the outbox */
@@ -29,7 +29,7 @@ struct open_alert {
         int64_t until;
 };
 
-/* A failure whose alert waits for a look at the share. */
+/* A failure whose alert waits for a check of the share. */
 struct unjudged {
         struct notices *notices;
         struct failure *failure;
@@ -40,7 +40,7 @@ struct running_test {
         struct notices *notices;
         void (*result)(void *data, const struct outbox_test *result);
         void (*done)(void *data);
-        void *data; /* of the asker */
+        void *data; /* of the caller */
         struct running_test *next;
 };
 
@@ -56,33 +56,34 @@ struct notices {
         struct open_alert *alerts;
         size_t n_alerts;
         struct unjudged *unjudged;
-        char **recoveries_told; /* VMs whose recovery failed, until one succeeds */
+        char **recoveries_reported; /* VMs whose recovery failed, until one succeeds */
         struct running_test *tests;
-        int64_t batch_failed_ms;                  /* monotonic; 0: none has */
-        char *told_bacula_jobs[TOLD_BACULA_JOBS]; /* a ring of those whose batches failed last */
-        size_t next_told;
+        int64_t batch_failed_ms;                          /* monotonic; 0: none has */
+        char *reported_bacula_jobs[REPORTED_BACULA_JOBS]; /* a ring of those whose batches failed
+                                                             last */
+        size_t next_reported;
         int64_t next_clock_look;
         bool stopping;
 };
 
 /* notices-queue.c: the outbox in the loop, under <state>/notify. */
-/* Opens it with the channels that the settings and secrets give, and continues delivery. */
+/* Opens it with the channels of the settings and secrets, and continues delivery. */
 int notices_queue_open(struct notices *notices, struct error **err) _must_check_;
-/* Also of one that was opened in part. */
+/* Also after an open that failed. */
 void notices_queue_close(struct notices *notices);
-/* Adds a notice (see outbox_add()) and starts its delivery. Takes the notice over. */
+/* Adds a notice (see outbox_add()) and starts its delivery. Takes ownership of the notice. */
 void notices_queue_add(struct notices *notices, struct notice *notice, const char *key,
                        unsigned hold_seconds);
-/* Of a file in <state>/notify. The caller frees. */
+/* Path of a file in <state>/notify. The caller frees. */
 char *notices_queue_path(const struct notices *notices, const char *name);
 
 /* kept-moments.c */
 void kept_moments_load(struct notices *notices);
 /* Writes `notices->kept`; a failure is only logged. */
 void kept_moments_write(const struct notices *notices);
-/* A clock that was wrong for a while may have left moments in the future, which would silence for
- * years what is sent by the clock: they become `now`. A clock that is set back by hours must not
- * repeat what was sent, so up to a day ahead is let be. */
+/* A clock that was wrong may have left times in the future, which would suppress for years the
+ * messages that depend on them: such times become `now`. Up to a day ahead is accepted, since a
+ * clock that is set back by hours must not repeat messages. */
 void kept_moments_limit(struct notices *notices, int64_t now);
 
 /* failure-watch.c */

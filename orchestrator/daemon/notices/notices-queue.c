@@ -1,5 +1,5 @@
-/* The messages in the loop: notify/outbox.h delivers in threads, each channel wakes the loop by a
- * descriptor, and a timer continues what waits for its next attempt. */
+/* The message queue in the loop: notify/outbox.h delivers in threads, each channel wakes the loop
+ * by a descriptor, and a timer starts the next attempt. */
 #include <sys/epoll.h>
 
 #include "base/fs.h"
@@ -46,7 +46,7 @@ static void on_completion(void *data, uint32_t events)
 void notices_queue_add(struct notices *notices, struct notice *notice, const char *key,
                        unsigned hold_seconds)
 {
-        log_info("to be told: %s", notice->title);
+        log_info("message queued: %s", notice->title);
         outbox_add(notices->outbox, notice, key, hold_seconds);
         notice_free(notice);
         queue_turn(notices);

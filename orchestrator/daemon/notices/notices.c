@@ -15,8 +15,8 @@
 #include "notify/state-notices.h"
 #include "schema/json/json-fields.h"
 
-/* A scheduler calls at once when its job has failed. */
-enum { TOLD_ALREADY_MS = 120 * 1000 };
+/* A scheduler reports its failed job at once. */
+enum { REPORTED_ALREADY_MS = 120 * 1000 };
 
 static void on_job_started(void *data, const struct job *job)
 {
@@ -46,8 +46,8 @@ static void on_job_interrupted(void *data, const struct running_file *file)
                 .action = JOB_BACKUP,
                 .outcome = JOB_OUTCOME_FAILED,
                 .error_kind = ERROR_INTERNAL,
-                .error = (char *)"the daemon ended while it ran, without being asked to; the VM is "
-                                 "recovered now",
+                .error = (char *)"the daemon ended unexpectedly while the job was running; the VM "
+                                 "is being recovered",
                 .ended = clock_realtime_s(),
         };
         memcpy(job.id, file->job, strnlen(file->job, sizeof job.id - 1));
@@ -60,8 +60,9 @@ static void on_batch_failed(void *data, char *const *bacula_jobs)
         struct notices *notices = data;
         notices->batch_failed_ms = clock_monotonic_ms();
         for (size_t i = 0; bacula_jobs && bacula_jobs[i]; i++) {
-                xstrdup_replace(&notices->told_bacula_jobs[notices->next_told], bacula_jobs[i]);
-                notices->next_told = (notices->next_told + 1) % TOLD_BACULA_JOBS;
+                xstrdup_replace(&notices->reported_bacula_jobs[notices->next_reported],
+                                bacula_jobs[i]);
+                notices->next_reported = (notices->next_reported + 1) % REPORTED_BACULA_JOBS;
         }
 }
 
@@ -104,9 +105,9 @@ struct notices *notices_free(struct notices *notices)
         notices_queue_close(notices);
         failure_watch_done(notices);
         incidents_free(notices->incidents);
-        strv_free(notices->recoveries_told);
-        for (size_t i = 0; i < TOLD_BACULA_JOBS; i++)
-                free(notices->told_bacula_jobs[i]);
+        strv_free(notices->recoveries_reported);
+        for (size_t i = 0; i < REPORTED_BACULA_JOBS; i++)
+                free(notices->reported_bacula_jobs[i]);
         free(notices->folder);
         free(notices);
         return NULL;
@@ -127,14 +128,15 @@ void notices_check(struct notices *notices)
         week_watch_check(notices, now);
 }
 
-/* The ids of a Director that is made anew begin again, so an old one says nothing. */
-static bool was_told(const struct notices *notices, const char *bacula_job)
+/* The ids of a Director that was set up again start from 1, so an old id is no evidence. */
+static bool was_reported(const struct notices *notices, const char *bacula_job)
 {
         if (!notices->batch_failed_ms ||
-            clock_monotonic_ms() - notices->batch_failed_ms >= TOLD_ALREADY_MS)
+            clock_monotonic_ms() - notices->batch_failed_ms >= REPORTED_ALREADY_MS)
                 return false;
-        for (size_t i = 0; bacula_job && i < TOLD_BACULA_JOBS; i++)
-                if (notices->told_bacula_jobs[i] && streq(notices->told_bacula_jobs[i], bacula_job))
+        for (size_t i = 0; bacula_job && i < REPORTED_BACULA_JOBS; i++)
+                if (notices->reported_bacula_jobs[i] &&
+                    streq(notices->reported_bacula_jobs[i], bacula_job))
                         return true;
         return !bacula_job;
 }
@@ -144,7 +146,7 @@ int notices_scheduler_failed(struct notices *notices, const char *job, const cha
 {
         if (!outbox_has_channel_for(notices->outbox, NOTICE_FAILURE))
                 return error_set(err, ERROR_CONFIG, "no channel takes failures");
-        *ret_queued = !was_told(notices, bacula_job);
+        *ret_queued = !was_reported(notices, bacula_job);
         if (*ret_queued)
                 notices_queue_add(notices, scheduler_failure_notice(job, text, clock_realtime_s()),
                                   NULL, 0);
@@ -177,9 +179,8 @@ int notices_test(struct notices *notices, const char *channel,
         _cleanup_strv_ char **names = outbox_names(notices->outbox);
         if (!names)
                 return error_set(err, ERROR_CONFIG,
-                                 "there is no channel: give the secret SLACK_FAILURE_WEBHOOK, or "
-                                 "`notify:` in orch.yaml, and start the "
-                                 "daemon again");
+                                 "there is no channel: set the secret SLACK_FAILURE_WEBHOOK, or "
+                                 "`notify:` in orch.yaml, and restart the daemon");
         if (channel && !strv_contains(names, channel)) {
                 _cleanup_free_ char *list = strv_join(names, ", ");
                 _cleanup_free_ char *shown = str_one_line(channel, 60);
@@ -254,7 +255,7 @@ void notices_warn(const struct notices *notices, char ***warnings)
                 }
                 if (lane.given_up)
                         strv_addf(
-                                warnings, "channel %s: %zu message%s given up in the last week%s%s",
+                                warnings, "channel %s: %zu message%s dropped in the last week%s%s",
                                 lane.channel, lane.given_up, lane.given_up == 1 ? " was" : "s were",
                                 lane.given_up_error ? ": " : "",
                                 lane.given_up_error ? lane.given_up_error : "");

@@ -1,6 +1,6 @@
-/* What is wrong without any job having failed (daemon/notices/notices.h): the share, the inventory,
- * the clock. Each is an incident: told when it begins and when it is over. The message is in the
- * queue before it is noted as told: a crash between the two tells it twice, not never. */
+/* Problems without a failed job (daemon/notices/notices.h): the share, the inventory, the clock.
+ * Each is an incident: one message when it begins and one when it is over. The message is queued
+ * before the incident is noted: after a crash between the two it is sent twice, never lost. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -20,17 +20,18 @@ enum { PATIENCE_SECONDS = 30 * 60, BEFORE_THE_FIRST_START_SECONDS = 86400 };
 void state_watch_share(struct notices *notices, int64_t now)
 {
         _cleanup_share_view_ struct share_view view = share_look(notices->daemon->share);
-        const struct incident *told = incidents_find(notices->incidents, SHARE, now);
-        if (view.state == SHARE_UNAVAILABLE && !told) {
+        const struct incident *incident = incidents_find(notices->incidents, SHARE, now);
+        if (view.state == SHARE_UNAVAILABLE && !incident) {
                 notices_queue_add(notices, cause_notice(SHARE, NULL, NULL, NULL, view.error, now),
                                   NULL, 0);
                 (void)incidents_begin(notices->incidents, SHARE, view.error, now);
-        } else if (view.state == SHARE_OK && told) {
-                notices_queue_add(notices, cause_over_notice(SHARE, told->vms, told->since, now),
+        } else if (view.state == SHARE_OK && incident) {
+                notices_queue_add(notices,
+                                  cause_over_notice(SHARE, incident->vms, incident->since, now),
                                   NULL, 0);
                 incidents_end(notices->incidents, SHARE);
         }
-        /* That it is over, the next backup that goes well tells (failure-watch.c). */
+        /* The next successful backup ends this incident (failure-watch.c). */
         if (view.full && !incidents_find(notices->incidents, SHARE_FULL, now)) {
                 notices_queue_add(notices,
                                   cause_notice(SHARE_FULL, NULL, NULL, NULL,
@@ -44,8 +45,8 @@ void state_watch_inventory(struct notices *notices, int64_t now)
 {
         const struct inventory_keeper *keeper = notices->daemon->inventory;
         const char *problems = inventory_keeper_problems(keeper);
-        const struct incident *told = incidents_find(notices->incidents, INVENTORY, now);
-        if (problems && !(told && streq(told->reason, problems))) {
+        const struct incident *incident = incidents_find(notices->incidents, INVENTORY, now);
+        if (problems && !(incident && streq(incident->reason, problems))) {
                 bool in_use = inventory_keeper_state(keeper) == INVENTORY_LAST_GOOD;
                 notices_queue_add(notices,
                                   inventory_broken_notice(inventory_keeper_path(keeper), problems,
@@ -53,7 +54,7 @@ void state_watch_inventory(struct notices *notices, int64_t now)
                                   NULL, 0);
                 incidents_end(notices->incidents, INVENTORY);
                 (void)incidents_begin(notices->incidents, INVENTORY, problems, now);
-        } else if (!problems && told) {
+        } else if (!problems && incident) {
                 notices_queue_add(notices,
                                   inventory_mended_notice(inventory_keeper_path(keeper),
                                                           inventory_keeper_get(keeper)->n_vms, now),
@@ -62,7 +63,7 @@ void state_watch_inventory(struct notices *notices, int64_t now)
         }
 }
 
-/* The newest slot of any VM, and from when on a run serves it. */
+/* The newest slot of any VM; *ret_early: from when on a cycle serves it. */
 static int64_t newest_slot(const struct daemon *daemon, int64_t now, int64_t *ret_early)
 {
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
@@ -89,8 +90,8 @@ static size_t count_due(const struct daemon *daemon, int64_t slot, int64_t now)
         return due;
 }
 
-/* The clock is dead when a slot is half an hour old, something is due, and no backup has begun for
- * it. Judged once a slot. */
+/* The scheduler counts as dead when a slot is half an hour old, a VM is due, and no backup has
+ * started for it. Checked once per slot. */
 void state_watch_clock(struct notices *notices, int64_t now)
 {
         const struct daemon *daemon = notices->daemon;
@@ -98,7 +99,7 @@ void state_watch_clock(struct notices *notices, int64_t now)
         int64_t slot = newest_slot(daemon, now, &early);
         if (!slot || now < slot + PATIENCE_SECONDS || slot <= notices->kept.dead_clock_slot)
                 return;
-        /* The share may still be being opened: what is due is known only then. */
+        /* While the share is being opened it is not known what is due. */
         _cleanup_share_view_ struct share_view view = share_look(daemon->share);
         if (view.state == SHARE_OPENING)
                 return;

@@ -1,5 +1,4 @@
-/* What is asked of the share (daemon/share/share.h): each is a request for the catalog thread, with
- * what is done about its failure. */
+/* Requests to the catalog thread (daemon/share/share.h), and what each does when it fails. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -61,12 +60,12 @@ void share_list_known(struct share *share, share_answer_function *answer, void *
                 answer, data);
 }
 
-/* What can't be recorded now will be when the share is back; the catalog, which failed, is opened
- * anew. */
+/* A record that failed is kept until the share is available again; the catalog, which failed, is
+ * opened again. */
 static void keep_for_later(struct share *share, const struct share_request *request)
 {
         if (share->n_kept >= KEPT_MAX || request->attempts >= ATTEMPTS_MAX) {
-                log_error("%s of %s is given up; `orch catalog rebuild` finds its point",
+                log_error("%s of %s is dropped; `orch catalog rebuild` finds its point",
                           request->what, request->vm ? request->vm : request->entry.vm);
                 return;
         }
@@ -81,12 +80,12 @@ static void keep_for_later(struct share *share, const struct share_request *requ
         share->n_kept++;
 }
 
-/* On a share that is full, what is open is as good as it was, and what makes room has to go on. */
+/* On a full share, what is open stays usable, and the work that frees space has to go on. */
 static bool waits_for_room(struct share *share, struct share_request *request)
 {
         if (request->error->kind != ERROR_NOSPACE)
                 return false;
-        log_warning("%s waits for room: %s", request->what, request->error->message);
+        log_warning("%s waits for free space: %s", request->what, request->error->message);
         keep_for_later(share, request);
         return true;
 }
@@ -128,7 +127,7 @@ void share_set_pin(struct share *share, const char *vm, const char *uuid, const 
         share_request_post(share, request);
 }
 
-/* An opening brings every row in line with the share. */
+/* The next opening updates all rows from the share. */
 static void refresh_point_completed(struct share *share, struct share_request *request)
 {
         if (!request->error)
@@ -141,7 +140,7 @@ static void refresh_point_completed(struct share *share, struct share_request *r
 void share_refresh_point(struct share *share, const char *vm, const char *path)
 {
         struct share_request *request =
-                share_request_new(share, "looking at a point", share_work_refresh_point);
+                share_request_new(share, "reading a point again", share_work_refresh_point);
         request->vm = xstrdup(vm);
         request->text = xstrdup(path);
         request->completed = refresh_point_completed;

@@ -1,6 +1,6 @@
-/* What the catalog thread does for the daemon: blocking calls on the share and the catalog, one
- * request after the other. Nothing here looks at the loop's state. A request that finds the share
- * closed fails; opening is a request of its own. */
+/* The work of the catalog thread: blocking calls on the share and the catalog, one request after
+ * the other. Nothing here accesses the state of the loop. A request fails when the share is not
+ * open; opening is a request of its own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -68,8 +68,8 @@ static int open_share_catalog(struct share_side *side, struct error **err)
         if (!side->catalog)
                 return -1;
         if (catalog_set_aside(side->catalog))
-                log_warning("the catalog was corrupt, or an older orch's: it is set aside as %s "
-                            "and made again from the share",
+                log_warning("the catalog was corrupt, or an older orch's: it is kept as %s and "
+                            "rebuilt from the share",
                             catalog_set_aside(side->catalog));
         else if (rebuild)
                 log_info("the catalog is new; it is filled from the points on the share");
@@ -84,13 +84,13 @@ static int open_share_catalog(struct share_side *side, struct error **err)
             catalog_reconcile(side->catalog, &points, &added, &removed, err) < 0)
                 return -1;
         if (added || removed)
-                log_info("the catalog was brought in line with the share: %zu points added, %zu "
+                log_info("the catalog was reconciled with the share: %zu points added, %zu "
                          "removed",
                          added, removed);
         return 0;
 }
 
-/* A share that is full is one that can be pruned. */
+/* A full share is available: it can be pruned. */
 static int touch_repository(struct share_side *side, struct repository_status *ret, bool *ret_full,
                             struct error **err)
 {
@@ -157,7 +157,7 @@ int share_work_load_pins(struct share_side *side, struct share_request *request,
         return 0;
 }
 
-/* flag: close first what may be stale. */
+/* flag: what is open may be stale and is closed first. */
 int share_work_open(struct share_side *side, struct share_request *request, struct error **err)
 {
         if (request->flag)
@@ -209,7 +209,7 @@ int share_work_list(struct share_side *side, struct share_request *request, stru
         return 0;
 }
 
-/* The row that `wanted` means: a name, "latest", or a unique prefix. Rows are newest first. */
+/* The row for `wanted`: a name, "latest", or a unique prefix. Rows are newest first. */
 static const struct catalog_entry *choose_point(const struct catalog_list *rows, const char *vm,
                                                 const char *wanted, struct error **err)
 {

@@ -1,8 +1,8 @@
-/* The loop's side of daemon/share/share.h. Requests are posted in order and completed in order;
- * `outstanding` holds them. A completion may come long after its asker was told that it takes too
- * long. `state` is what the last opening or look said; on top of it, a request that takes longer
- * than an asker would wait means that the share hangs, whatever was said before; one that only
- * waits behind others does not. */
+/* The loop's side of daemon/share/share.h. Requests are posted and completed in order;
+ * `outstanding` holds them. A request may complete long after its caller timed out. `state` is the
+ * result of the last open or probe. Independently of it, the share counts as hung while the request
+ * at the head of the queue has been running for longer than a caller would wait; time spent queued
+ * does not count. */
 #include "daemon/share/share.h"
 
 #include <string.h>
@@ -79,15 +79,15 @@ struct share_request *share_request_new(struct share *share, const char *what,
         return request;
 }
 
-/* An opening begins with looks at the share that have deadlines of their own; then it reads through
- * all that is there. */
+/* An opening starts with probes of the share that have their own deadlines; then it reads all of
+ * the repository. */
 static int64_t patience_ms(const struct share *share)
 {
         return share->timing.answer_ms *
                (share->outstanding->work == share_work_open ? OPENING_ANSWERS : 1);
 }
 
-/* How long the request that the thread is at has been waited for when that is too long; else 0. */
+/* How long the request at the head of the queue has been running, when that is too long; else 0. */
 static int64_t hangs_for_ms(const struct share *share)
 {
         if (!share->outstanding)
@@ -128,7 +128,8 @@ static void request_completed(void *data)
         share_request_free(request);
 }
 
-/* A timer that runs is left alone, lest askers who come one after the other put it off for ever. */
+/* A running timer is not armed again, since callers that come one after the other would postpone it
+ * without end. */
 static void watch_deadlines(struct share *share)
 {
         if (!share->checking)
@@ -170,8 +171,8 @@ void share_became_unavailable(struct share *share, const struct error *error, bo
 static void remember_space(struct share *share, const struct share_request *request)
 {
         if (request->full && !share->full)
-                log_error("the repository %s is full: nothing can be backed up before there is "
-                          "room (`orch prune`)",
+                log_error("the repository %s is full: nothing can be backed up before space is "
+                          "freed (`orch prune`)",
                           share->side.path);
         share->full = request->full;
         share->free_bytes = request->free_bytes;
@@ -237,8 +238,7 @@ static void refresh_completed(struct share *share, struct share_request *request
                 loop_timer_arm(share->look_timer, share->timing.refresh_ms, 0);
                 return;
         }
-        /* A server that is slow to answer doesn't make what is open worthless; anything else
-         * does. */
+        /* After a timeout what is open stays usable; after any other error it is closed. */
         share_became_unavailable(share, request->error, request->error->kind != ERROR_TIMEOUT);
 }
 
@@ -252,7 +252,7 @@ static void on_look_timer(void *data)
                 return;
         }
         struct share_request *request =
-                share_request_new(share, "looking at the repository", share_work_refresh);
+                share_request_new(share, "probing the repository", share_work_refresh);
         request->completed = refresh_completed;
         share_request_post(share, request);
 }
@@ -279,7 +279,7 @@ static void answer_late_waiters(struct share *share, int64_t now)
                 _cleanup_error_ struct error *error = takes_too_long(share, "opening it");
                 waiter->answer(waiter->data, error, NULL);
                 free(waiter);
-                link = &share->waiters; /* the answer may have led to new ones */
+                link = &share->waiters; /* the answer may have made new requests */
         }
 }
 
@@ -418,7 +418,7 @@ void share_check(struct share *share, share_answer_function *answer, void *data)
                 return;
         }
         struct share_request *request =
-                share_request_new(share, "looking at the repository", share_work_refresh);
+                share_request_new(share, "probing the repository", share_work_refresh);
         request->completed = refresh_completed;
         request->answer = answer;
         request->answer_data = data;
@@ -448,7 +448,7 @@ struct share *share_free(struct share *share)
         loop_source_free(share->look_timer);
         loop_source_free(share->check_timer);
         loop_source_free(share->completions);
-        /* What hangs now has had its time in share_stop(). */
+        /* A request that hangs was given its time in share_stop(). */
         bool left_behind =
                 share->thread && !work_thread_stop(share->thread, share->outstanding ? 0 : 1000);
         while (share->kept) {
@@ -458,7 +458,7 @@ struct share *share_free(struct share *share)
         }
         error_free(share->error);
         free(share->uuid);
-        /* A thread that hangs goes on using what it was given until the process ends. */
+        /* A thread that hangs keeps using these until the process ends. */
         if (!left_behind) {
                 free(share->side.path);
                 free(share->side.uuid);

@@ -1,4 +1,4 @@
-/* What was recorded by the loop but is not in the catalog yet (share_add_unrecorded()). */
+/* Records that are not in the catalog yet (share_add_unrecorded()). */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/share/share-internal.h"
@@ -11,7 +11,7 @@ static bool list_has_job_of(const struct catalog_list *rows, const struct catalo
         return false;
 }
 
-/* The thread, to which those belong that are out, only reads their entries. */
+/* The catalog thread, which owns the outstanding ones, only reads their entries. */
 void share_add_unrecorded(const struct share *share, struct catalog_list *rows)
 {
         const struct share_request *const lists[] = { share->kept, share->outstanding };

@@ -14,6 +14,6 @@ struct daemon_options {
         int64_t share_refresh_ms;
         int64_t share_answer_ms;
         int64_t keepalive_ms; /* default 10 s */
-        /* before a VM that was not put back is recovered; then doubled each time; default 15 s */
+        /* before a VM that could not be repaired is recovered; doubled each time; default 15 s */
         int64_t recover_delay_ms;
 };

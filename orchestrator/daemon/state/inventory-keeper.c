@@ -59,11 +59,11 @@ static void keep_text(const struct inventory_keeper *keeper)
 {
         _cleanup_error_ struct error *error = NULL;
         if (fs_write_file(keeper->kept_path, 0640, keeper->text, strlen(keeper->text), &error) < 0)
-                log_warning("the inventory can't be kept for a restart: %s", error->message);
+                log_warning("cannot keep the inventory for a restart: %s", error->message);
 }
 
-/* At the first load of a broken file: what an earlier daemon kept. It was valid, but perhaps for
- * another version of orch. */
+/* At the first load of a broken file: the text that an earlier daemon kept. It was valid then,
+ * perhaps for another version of orch. */
 static void fall_back_to_kept(struct inventory_keeper *keeper)
 {
         size_t length = 0;

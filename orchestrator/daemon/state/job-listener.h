@@ -1,4 +1,4 @@
-/* Who is informed of what happens to jobs, so that what decides about jobs need not know it: the
+/* Informs the rooms above of what happens to jobs, so that the runner need not know them: the
  * notices (daemon/notices/notices.h) implement this, daemon.c registers them before the first job
  * is made, and the runner, batches and cycles call it. */
 #pragma once

@@ -75,7 +75,7 @@ static bool same_name(const char *a, const char *b)
         return a && b && strcmp(a, b) == 0;
 }
 
-/* Jobs that go by one limit. */
+/* Jobs that share one limit. */
 enum kind {
         KIND_BACKUP,
         KIND_VERIFICATION,
@@ -122,8 +122,8 @@ static bool slot_is_free(const struct job *job, const struct queue_limits *limit
         return all < (kind == KIND_VERIFICATION ? limits->verifications : limits->others);
 }
 
-/* A recovery removes test domains that it knows no living job of: one that was begun under its eyes
- * would be taken for a leftover. */
+/* A recovery removes test domains whose job is not among the live ones that it was given: one that
+ * is started meanwhile would be taken for a leftover. */
 static bool is_being_recovered(const struct job *job, struct job *const *busy, size_t n_busy)
 {
         for (size_t i = 0; i < n_busy; i++)

@@ -43,8 +43,8 @@ static char *finish_line(json_t *json)
         return line;
 }
 
-/* The event is valid and written anew, with its type first: that field is called "event" in a
- * stream, and the names can be put before it as they are, being safe. */
+/* The event is valid and formatted again, with its type first, which is called "event" in a stream.
+ * The names need no quoting: they are safe. */
 char *line_of_event(const struct job *job, const struct event *event)
 {
         static const char head[] = "{\"type\":";

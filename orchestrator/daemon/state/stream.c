@@ -119,8 +119,8 @@ void stream_preload(struct stream *stream, char *text, size_t length)
         wake_reader(stream);
 }
 
-/* The waiting line that a new one of the same key makes pointless; the head only while nobody has
- * begun to read it. */
+/* The waiting line that a new one of the same key replaces; the head only while its reading has not
+ * started. */
 static struct line *find_progress(struct stream *stream, const char *key)
 {
         for (struct line *line = stream->head; line; line = line->next)
