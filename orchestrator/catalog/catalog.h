@@ -75,6 +75,8 @@ int catalog_record(struct catalog *catalog, const struct catalog_entry *entry,
 void catalog_entry_from_point(const struct point *point, struct catalog_entry *ret);
 void catalog_entry_from_metadata(const struct metadata *metadata, const char *path,
                                  struct catalog_entry *ret);
+/* A copy with texts of its own; the caller frees it with catalog_entry_done(). */
+void catalog_entry_copy(const struct catalog_entry *from, struct catalog_entry *ret);
 void catalog_entry_done(struct catalog_entry *entry);
 #define _cleanup_catalog_entry_ _cleanup_(catalog_entry_done)
 

@@ -50,6 +50,18 @@ const struct json_field catalog_entry_fields[] = {
         { .name = NULL },
 };
 
+void catalog_entry_copy(const struct catalog_entry *from, struct catalog_entry *ret)
+{
+        *ret = *from;
+        for (const struct json_field *field = catalog_entry_fields; field->name; field++) {
+                void *member = (char *)ret + field->offset;
+                if (field->type == JSON_FIELD_TEXT)
+                        *(char **)member = xstrdup(*(char **)member);
+                else if (field->type == JSON_FIELD_TEXTS)
+                        *(char ***)member = strv_copy(*(char ***)member);
+        }
+}
+
 void catalog_entry_done(struct catalog_entry *entry)
 {
         json_fields_done(catalog_entry_fields, entry);

@@ -300,14 +300,14 @@ static int find_words(const struct verb verbs[], int argc, char *argv[], struct 
         return 0;
 }
 
-static int dispatch(const struct verb verbs[], int argc, char *argv[], struct error **err)
+static int dispatch_verb(const struct verb verbs[], int argc, char *argv[], struct error **err)
 {
         _cleanup_(verb_words_done) struct verb_words words = { 0 };
         if (find_words(verbs, argc, argv, &words, err) < 0)
                 return -1;
         bool help = asks_for(argc, argv, "--help") || asks_for(argc, argv, "-h");
         if (!words.name && help)
-                return print_help(help_all(verbs));
+                return print_help(help_all(verbs, cli_global_options));
         if (asks_for(argc, argv, "--version"))
                 return cli_printed(output_line("orch " ORCH_VERSION));
         if (!words.name)
@@ -316,7 +316,7 @@ static int dispatch(const struct verb verbs[], int argc, char *argv[], struct er
 
         const struct verb *verb = find_verb(verbs, words.name);
         if (verb && help && verb->needs != VERB_HIDDEN)
-                return print_help(help_verb(verb));
+                return print_help(help_verb(verb, cli_global_options));
         const char *group = is_group(verbs, argv[words.first]) ? argv[words.first] : NULL;
         if (!verb && group && help)
                 return print_help(help_group(verbs, group));
@@ -338,7 +338,7 @@ int cli_main(const struct verb verbs[], int argc, char *argv[])
 {
         _cleanup_error_ struct error *error = NULL;
         log_init(LOG_LEVEL_INFO);
-        int status = dispatch(verbs, argc, argv, &error);
+        int status = dispatch_verb(verbs, argc, argv, &error);
         if (error)
                 output_complain(error->message);
         if (status >= 0)

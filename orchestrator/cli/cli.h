@@ -1,6 +1,6 @@
-/* What a verb is, and how argv leads to it.
+/* The way from argv to a verb (cli/terminal/verb.h), and what several verbs do alike.
  *
- * The table of verbs is in orchestrator/main.c. Each verb has a file verb-<name>.c with its
+ * The table of verbs is in orchestrator/main.c. Each verb has a file verbs/verb-<name>.c with its
  * function and its manual (options, exit statuses, example). `orch VERB --help` is generated from
  * the manual, and its options are parsed with the same table, so help and parser cannot disagree.
  */
@@ -8,57 +8,13 @@
 
 #include <jansson.h>
 #include <stdbool.h>
-#include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
-#include "cli/terminal/options.h"
+#include "cli/terminal/verb.h"
 #include "cli/terminal/when.h"
 #include "schema/config/settings.h"
 #include "schema/records/exit-status.h"
-
-/* Only as a verb's return value: the kind of the error decides which exit status it is. */
-enum { STATUS_FROM_ERROR = -1 };
-
-enum verb_needs {
-        VERB_NEEDS_DAEMON,
-        VERB_NEEDS_NO_DAEMON,
-        VERB_DAEMON_OR_STANDALONE, /* calls the daemon, unless --standalone is given */
-        VERB_HIDDEN,               /* for orch's own use; help does not list it */
-};
-
-/* The exit statuses that `--help` lists: MANUAL_EXIT(a) | MANUAL_EXIT(b). STATUS_OK and
- * STATUS_USAGE are always listed. */
-#define MANUAL_EXIT(status) (1U << ((status) == STATUS_INTERRUPTED ? 6 : (status)))
-
-struct verb_manual {
-        const char *arguments; /* after the options in the usage line: "VM [POINT]"; "" for none */
-        size_t min_words;      /* number of arguments that are not options */
-        size_t max_words;
-        const struct option_spec *options; /* ended by a name of NULL; NULL for none */
-        const char *text; /* a few sentences; help.c wraps them; "\n\n" separates paragraphs */
-        unsigned exits;
-        const char *example;
-};
-
-struct cli {
-        const struct verb *verb;
-        const struct options *options;
-        const char *config; /* path of orch.yaml */
-        bool json;
-        int verbosity; /* -1: -q, 0, 1: -v */
-        bool terminal; /* stdout is a terminal that can redraw a line */
-        bool can_ask;  /* stdin and stdout are terminals and --json is not given */
-};
-
-struct verb {
-        const char *name;    /* one or two words: "run", "repository init" */
-        const char *summary; /* one line for `orch --help` */
-        enum verb_needs needs;
-        const struct verb_manual *manual;
-        /* Returns an exit status. If it sets *err, the message is printed, and it may return
-         * STATUS_FROM_ERROR. */
-        int (*run)(const struct cli *cli, struct error **err);
-};
 
 /* The options that every verb takes; a name of NULL ends the table. */
 extern const struct option_spec cli_global_options[];

@@ -80,7 +80,7 @@ static void add_options(struct strbuf *out, const struct option_spec *table)
         }
 }
 
-char *help_all(const struct verb verbs[])
+char *help_all(const struct verb verbs[], const struct option_spec globals[])
 {
         struct strbuf out = { 0 };
         strbuf_add(&out, "orch backs up the virtual machines of KVM hypervisors to a share.\n"
@@ -93,7 +93,7 @@ char *help_all(const struct verb verbs[])
         strbuf_add(&out, "\nverbs that need no daemon:\n");
         add_verb_lines(&out, verbs, false);
         strbuf_add(&out, "\noptions of every verb:\n");
-        add_options(&out, cli_global_options);
+        add_options(&out, globals);
         strbuf_add(&out,
                    "\nRun `orch VERB --help` for the options of a verb; the manual is orch(1).\n");
         return strbuf_take(&out);
@@ -125,7 +125,7 @@ static const char *needs_sentence(enum verb_needs needs)
         return "This needs no daemon.";
 }
 
-char *help_verb(const struct verb *verb)
+char *help_verb(const struct verb *verb, const struct option_spec globals[])
 {
         struct strbuf out = { 0 };
         const struct verb_manual *manual = verb->manual;
@@ -138,7 +138,7 @@ char *help_verb(const struct verb *verb)
                 add_options(&out, manual->options);
         }
         strbuf_add(&out, "\noptions of every verb:\n");
-        add_options(&out, cli_global_options);
+        add_options(&out, globals);
         strbuf_add(&out, "\nexit status:\n");
         unsigned listed = manual->exits | MANUAL_EXIT(STATUS_OK) | MANUAL_EXIT(STATUS_USAGE);
         for (size_t i = 0; i < ARRAY_LENGTH(exits); i++)

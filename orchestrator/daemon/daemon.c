@@ -1,12 +1,13 @@
 /* Implements daemon/daemon.h: start, signals, periodic work, and the ordered stop.
  *
- * Everything that changes in the loop calls daemon_changed(), which looks in the next turn at what
- * may start or end now; so no handler ever starts or frees something under the feet of its caller.
- * The stop goes forward only (enum daemon_phase). */
+ * Whatever changes the state calls daemon_changed(); the next turn of the loop then starts and ends
+ * what can be started or ended. So no handler starts or frees something that its caller still uses.
+ * The phases of the stop only go forward (enum daemon_phase). */
 #include "daemon/daemon.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -17,9 +18,13 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "daemon/api/api.h"
 #include "daemon/api/control-api.h"
 #include "daemon/api/metrics-server.h"
 #include "daemon/cycle/cycle.h"
+#include "daemon/cycle/pause.h"
+#include "daemon/jobs/batch.h"
+#include "daemon/jobs/orphans.h"
 #include "daemon/jobs/recoveries.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/loop/sd-notify.h"
@@ -27,39 +32,6 @@
 #include "daemon/state/state.h"
 
 enum { KEEPALIVE_MS = 10000, SHARE_CLOSE_MS = 5000, DRAIN_MS = 2000 };
-
-void daemon_changed(struct daemon *daemon)
-{
-        if (daemon->schedule_timer)
-                loop_timer_arm(daemon->schedule_timer, 0, 0);
-}
-
-static void ask_for_pins(struct daemon *daemon)
-{
-        const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
-        _cleanup_strv_ char **names = NULL;
-        for (size_t i = 0; inventory && i < inventory->n_vms; i++) {
-                const struct vm_state *state =
-                        vm_states_find(&daemon->states, inventory->vms[i].name);
-                if (!state || !state->pin_known)
-                        strv_add(&names, inventory->vms[i].name);
-        }
-        share_load_pins(daemon->share, names);
-}
-
-int daemon_reload_inventory(struct daemon *daemon, struct error **err)
-{
-        struct error *error = NULL;
-        int r = inventory_keeper_reload(daemon->inventory, &error);
-        if (r < 0)
-                log_error("the inventory is broken%s: %s",
-                          inventory_keeper_get(daemon->inventory) ? "; the last good one is used"
-                                                                  : " and there is no older one",
-                          error->message);
-        ask_for_pins(daemon);
-        runner_follow_inventory(daemon);
-        return r < 0 ? error_propagate(err, error) : 0;
-}
 
 static char **wanted_pins(void *data)
 {
@@ -78,7 +50,7 @@ static void on_pin(void *data, const char *vm, const char *uuid, const char *hyp
 {
         struct daemon *daemon = data;
         const struct vm_state *state = vm_states_find(&daemon->states, vm);
-        /* One that was set here may still wait to be recorded. */
+        /* A pin that was set by a job may not have been recorded yet. */
         if (uuid || !state || !state->pin)
                 vm_states_set_pin(&daemon->states, vm, uuid, hypervisor);
         daemon_changed(daemon);
@@ -99,7 +71,7 @@ static void on_opened(void *data, const struct catalog_list *rows)
         daemon_changed(daemon);
 }
 
-static void say_status(const struct daemon *daemon)
+static void notify_status(const struct daemon *daemon)
 {
         size_t running = runner_count_running(daemon);
         if (running)
@@ -116,8 +88,8 @@ static void on_share_closed(void *data)
         loop_timer_arm(daemon->schedule_timer, DRAIN_MS, 0);
 }
 
-/* Streams that follow a job whose worker is stuck end without an "end" line: its end is not
- * known. */
+/* Streams that follow a job whose worker is stuck end without an "end" line, because its outcome is
+ * not known. */
 static void close_share(struct daemon *daemon)
 {
         daemon->phase = DAEMON_CLOSING;
@@ -131,7 +103,7 @@ static void on_schedule(void *data)
 {
         struct daemon *daemon = data;
         runner_schedule(daemon);
-        say_status(daemon);
+        notify_status(daemon);
         if (daemon->phase == DAEMON_STOPPING && !daemon->batches &&
             runner_count_running(daemon) == 0)
                 close_share(daemon);
@@ -143,7 +115,8 @@ static void cancel_running(struct daemon *daemon)
                 runner_cancel(daemon, daemon->busy[i], "the daemon is stopping");
 }
 
-void daemon_stop(struct daemon *daemon)
+/* SIGTERM: begins the stop; a second one cancels what `on_stop: finish` let run. */
+static void daemon_stop(struct daemon *daemon)
 {
         if (daemon->phase != DAEMON_RUNNING) {
                 cancel_running(daemon);
@@ -160,7 +133,7 @@ void daemon_stop(struct daemon *daemon)
         daemon_changed(daemon);
 }
 
-static void on_signal(void *data, int signal)
+static void on_daemon_signal(void *data, int signal)
 {
         struct daemon *daemon = data;
         if (signal != SIGHUP) {
@@ -178,12 +151,20 @@ static int64_t keepalive_ms(const struct daemon *daemon)
         return daemon->options.keepalive_ms ? daemon->options.keepalive_ms : KEEPALIVE_MS;
 }
 
+static void queue_due_recoveries(struct daemon *daemon)
+{
+        const char *hypervisor = NULL;
+        for (const char *vm; (vm = recoveries_take_due(daemon->recoveries, &hypervisor));)
+                runner_queue_recover(daemon, vm, hypervisor,
+                                     "an earlier job could not repair the VM");
+}
+
 static void on_tick(void *data)
 {
         struct daemon *daemon = data;
         control_api_keep_alive(daemon->api, keepalive_ms(daemon) / 2);
-        daemon_check_pause(daemon);
-        recoveries_check(daemon);
+        pause_check(daemon);
+        queue_due_recoveries(daemon);
         if (daemon->trigger_waits)
                 cycle_check_trigger(daemon);
         notices_check(daemon->notices);
@@ -217,7 +198,7 @@ static int before_wait(void *data)
         return timeout;
 }
 
-/* What print as lines of their own: a person reads them. */
+/* Each problem as a line of its own. */
 static void print_problems(const struct problems *problems)
 {
         _cleanup_free_ char *text = problems_format(problems);
@@ -248,8 +229,8 @@ static int load_settings(struct daemon *daemon, const char *path)
         return EXIT_ALL_GOOD;
 }
 
-/* The state folder has one daemon at a time: two would mix up their jobs. Held until the process
- * ends. */
+/* The state folder belongs to one daemon at a time, since two would mix up their jobs. Held until
+ * the process ends. */
 static int lock_state(struct daemon *daemon, struct error **err)
 {
         daemon->state_folder = xstrdup(daemon->settings->daemon.state);
@@ -280,7 +261,7 @@ static int take_signals(struct daemon *daemon, struct error **err)
         sigaddset(&signals, SIGHUP);
         if (sigprocmask(SIG_BLOCK, &signals, NULL) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot block signals");
-        daemon->signals = loop_add_signals(daemon->loop, &signals, on_signal, daemon, err);
+        daemon->signals = loop_add_signals(daemon->loop, &signals, on_daemon_signal, daemon, err);
         return daemon->signals ? 0 : -1;
 }
 
@@ -315,7 +296,7 @@ static int make_share(struct daemon *daemon, struct error **err)
         return daemon->share ? 0 : -1;
 }
 
-/* Backups matter more than their numbers: without this address the daemon runs all the same. */
+/* The daemon also runs without this address: metrics are less important than backups. */
 static void start_metrics(struct daemon *daemon)
 {
         _cleanup_error_ struct error *error = NULL;
@@ -326,18 +307,20 @@ static void start_metrics(struct daemon *daemon)
                 log_error("%s", error->message);
 }
 
-static int start(struct daemon *daemon, struct error **err)
+static int daemon_start(struct daemon *daemon, struct error **err)
 {
         if (lock_state(daemon, err) < 0 || !(daemon->loop = loop_new(err)) ||
             take_signals(daemon, err) < 0 || make_timers(daemon, err) < 0 ||
             !(daemon->jobs = jobs_new(daemon->state_folder, err)) ||
-            !(daemon->api = control_api_new(daemon, err)) || make_share(daemon, err) < 0)
+            !(daemon->api = control_api_new(daemon, api_routes, err)) ||
+            make_share(daemon, err) < 0)
                 return -1;
         daemon->inventory = inventory_keeper_new(daemon->settings->inventory, daemon->state_folder);
         (void)!daemon_reload_inventory(daemon, NULL);
         if (!(daemon->notices = notices_new(daemon, err)))
                 return -1;
-        daemon_load_pause(daemon);
+        daemon->listener = notices_listener(daemon->notices);
+        pause_load(daemon);
         runner_recover_interrupted(daemon);
         if (control_api_start(daemon->api, err) < 0)
                 return -1;
@@ -355,7 +338,7 @@ static void daemon_done(struct daemon *daemon)
         daemon->metrics = metrics_server_free(daemon->metrics);
         runner_done(daemon);
         orphans_done(daemon);
-        daemon->share = share_free(daemon->share); /* may still complete what batches wait for */
+        daemon->share = share_free(daemon->share); /* completes requests that batches wait for */
         while (daemon->batches)
                 batch_free(daemon->batches);
         daemon->notices = notices_free(daemon->notices);
@@ -376,8 +359,8 @@ static void daemon_done(struct daemon *daemon)
         closep(&daemon->lock_fd);
 }
 
-/* Descriptors 0 to 2 are there, whatever we were started with: a pipe to a worker must not become
- * one of them. */
+/* Descriptors 0 to 2 are opened if we were started without them: otherwise a pipe to a worker could
+ * become one of them. */
 static void ensure_standard_descriptors(void)
 {
         int fd;
@@ -388,10 +371,10 @@ static void ensure_standard_descriptors(void)
                 close(fd);
 }
 
-static int run(struct daemon *daemon)
+static int daemon_run(struct daemon *daemon)
 {
         _cleanup_error_ struct error *error = NULL;
-        if (start(daemon, &error) < 0) {
+        if (daemon_start(daemon, &error) < 0) {
                 log_error("%s", error->message);
                 return error->kind == ERROR_REFUSED  ? EXIT_REFUSED
                        : error->kind == ERROR_CONFIG ? EXIT_USAGE
@@ -418,7 +401,7 @@ int daemon_main(const char *settings_path, const struct daemon_options *options)
                 daemon.options = *options;
         int status = load_settings(&daemon, settings_path);
         if (status == EXIT_ALL_GOOD)
-                status = run(&daemon);
+                status = daemon_run(&daemon);
         daemon_done(&daemon);
         return status;
 }

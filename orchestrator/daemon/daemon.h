@@ -1,24 +1,10 @@
 /* `orch daemon`: the event loop, the queue, supervision of workers, the control API. Enter here. */
 #pragma once
 
-#include <stdint.h>
-
-/* Zero means the default; only tests set any of these. */
-struct daemon_options {
-        const char *const *worker_argv; /* instead of this program's `worker` verb */
-        int64_t stall_ms;               /* default: limits.copy_stall_seconds + 60 s */
-        int64_t grace_ms;               /* from SIGTERM to SIGKILL; default 30 s */
-        int64_t stuck_ms;               /* from SIGKILL to "stuck"; default 5 s */
-        int last_resort_signal;         /* default SIGKILL */
-        int64_t share_retry_ms;
-        int64_t share_refresh_ms;
-        int64_t share_answer_ms;
-        int64_t keepalive_ms; /* default 10 s */
-        /* before a VM that was not put back is recovered; then doubled each time; default 15 s */
-        int64_t recover_delay_ms;
-};
+#include "daemon/state/daemon-options.h"
 
 /* Runs in the foreground until SIGTERM or SIGINT. `settings_path` NULL: the default; `options`
- * NULL: all defaults. Returns the exit status: 0 after an ordered stop, 2 for broken settings (all
- * mistakes are printed), 4 when another daemon is there, 1 when it could not start otherwise. */
+ * NULL: all defaults. Returns the exit status: 0 after an ordered stop, 2 for invalid settings (all
+ * mistakes are printed), 4 when another daemon is running, 1 when it could not start for another
+ * reason. */
 int daemon_main(const char *settings_path, const struct daemon_options *options);

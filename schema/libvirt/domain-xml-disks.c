@@ -15,6 +15,14 @@ char *domain_source_path(const xmlNode *source, const char *type)
         return NULL;
 }
 
+const struct domain_disk *domain_xml_find_disk(const struct domain_xml *xml, const char *target)
+{
+        for (size_t i = 0; i < xml->n_disks; i++)
+                if (streq(xml->disks[i].target, target))
+                        return &xml->disks[i];
+        return NULL;
+}
+
 static enum disk_device device_of(const char *word)
 {
         if (streq(word, "cdrom"))

@@ -136,14 +136,6 @@ struct domain_xml *domain_xml_free(struct domain_xml *xml)
         return NULL;
 }
 
-const struct domain_disk *domain_xml_find_disk(const struct domain_xml *xml, const char *target)
-{
-        for (size_t i = 0; i < xml->n_disks; i++)
-                if (streq(xml->disks[i].target, target))
-                        return &xml->disks[i];
-        return NULL;
-}
-
 char *domain_snapshot_xml_name(const char *text, size_t length)
 {
         _cleanup_xml_ xmlDoc *document = xml_document_parse(text, length, "domainsnapshot", NULL);

@@ -471,11 +471,11 @@ class Bacula(LabCase):
         director.start()
         with self.subTest("the next run follows the same cycle to its end"):
             attached = director.run("orch-run")
-            orch.wait_for(lambda: any("attached to the cycle that began at" in line for line in director.log(attached)) or
+            orch.wait_for(lambda: any("attached to the cycle that started at" in line for line in director.log(attached)) or
                           director.status(attached) in ENDED, 120, "an attached run")
             self.release()
             self.assertEqual(director.wait(attached), "T", director.whole_log(attached))
-            self.assertIn("attached to the cycle that began at", director.log(attached)[0])
+            self.assertIn("attached to the cycle that started at", director.log(attached)[0])
             self.assertRegex(director.log(attached)[-1], "^3 VMs backed up, ")
             self.assertEqual(self.points(orch), {SLOW: 1, ODD: 1, LONG: 1})
         with self.subTest("nothing is left of the old job"):

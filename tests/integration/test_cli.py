@@ -268,7 +268,7 @@ class Verbs(LabCase):
         status, out, err = attached.wait(300), attached_lines.text(), attached.stderr.read()
         with self.subTest("who attached sees it to its end"):
             self.assertEqual((status, err), (0, ""), out)
-            self.assertRegex(out.splitlines()[0], "attached to the cycle that began at .*: 0 of 3 VMs are done")
+            self.assertRegex(out.splitlines()[0], "attached to the cycle that started at .*: 0 of 3 VMs are done")
             self.assertEqual(re.findall(r"(\S+) started on", out), ["slow", "alpha"])
             self.assertRegex(out, r"beta skipped: it was backed up meanwhile")
             self.assertRegex(out.splitlines()[-1], r"^1 skipped; 2 VMs backed up")

@@ -96,7 +96,7 @@ class Taken(FaultCase):
         self.assertEqual(stream.result, "failed")
         self.assertRegex(self.log_of(stream.job), r"was saved \(managed save\) while it may have been frozen: it is thawed as soon as")
         with self.subTest("the daemon keeps looking for it"):
-            self.assertRegex(self.orch.daemon_log(), "a was not put back whole; its recovery is tried in 15 s")
+            self.assertRegex(self.orch.daemon_log(), "a could not be repaired completely; its recovery is tried in 15 s")
             self.guest.start(wait=False)
             self.wait_until_it_writes(self.guest, 120)
             self.orch.wait_idle()

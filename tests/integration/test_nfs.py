@@ -374,7 +374,7 @@ class Nfs(LabCase):
                 self.server.cont()
             status, out = self.in_the_middle("copy", fault)
             self.assertEqual(status, 1, out)
-            self.assertRegex(out, r"db FAILED: the worker told no progress for 65 s")
+            self.assertRegex(out, r"db FAILED: the worker sent no event for 65 s")
             self.backup()
             self.assert_clean()
 
@@ -398,7 +398,7 @@ class Nfs(LabCase):
         told = f"{result}\n{self.orch.log()[-3000:]}"
         self.assertIn(result.status, (1, 4), told)
         self.assertRegex(result.out + result.err, r"in use by another orch", told)
-        self.assertNotIn("metadata told by the worker", told)
+        self.assertNotIn("metadata that the worker sent", told)
         second.stop_daemon()
         self.backup()
 

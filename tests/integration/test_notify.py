@@ -259,7 +259,7 @@ class Notify(LabCase):
         self.assertEqual(orch("backup", "vm", "ghost-2").status, 1)
         self.assertEqual(self.wait_for_titles(orch, 1), ["Backup of ghost-2 failed"])
         said = orch("status", check=0).out
-        self.assertIn("channel slack-failure: 1 message was given up", said)
+        self.assertIn("channel slack-failure: 1 message was dropped", said)
         self.assertIn("the server answered 404", said)
         self.assertNotIn("hook5ecret", said, "the server's answer had the path in it")
 

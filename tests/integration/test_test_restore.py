@@ -193,9 +193,9 @@ class Proofs(Base):
     def test_4_random_takes_the_one_that_waited_longest(self):
         """db lost its proof in the test before."""
         result = self.orch("test-restore", "--random", check=0)
-        self.assertIn("db was chosen by lot among the VMs that were never proven", result.out + result.err)
+        self.assertIn("db was chosen at random among the VMs without a proof of boot", result.out + result.err)
         result = self.orch("test-restore", "--random", check=0)
-        self.assertRegex(result.out + result.err, "(asav|web) has waited longest for a proof: since 20")
+        self.assertRegex(result.out + result.err, "(asav|web) has the oldest proof of boot, of 20")
 
     def test_5_copied_first_in_a_network_of_its_own_and_kept(self):
         self.write_inventory(db={"test_commands": []})

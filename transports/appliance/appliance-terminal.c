@@ -131,7 +131,7 @@ static int make_request(struct appliance_terminal *terminal, const struct reques
                         return -1;
         if (r == SSH_OK)
                 return 0;
-        _cleanup_free_ char *reason = ssh_reason(terminal->connection->session);
+        _cleanup_free_ char *reason = ssh_session_reason(terminal->connection->session);
         return error_set(err, ERROR_UNREACHABLE, "%s failed: %s", request->what, reason);
 }
 

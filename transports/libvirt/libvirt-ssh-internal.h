@@ -20,6 +20,7 @@ struct libvirt_ssh {
         struct libvirt_connection *libvirt; /* NULL after a failed reconnect */
 };
 
+/* libvirt-ssh-call.c */
 /* Prefixes the message with the hypervisor's name, unless it already begins with the address and
  * that is the same. Always returns -1. */
 int libvirt_ssh_named(const struct hypervisor *hypervisor, struct error **err);

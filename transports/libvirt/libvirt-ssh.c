@@ -25,41 +25,8 @@ enum {
            connection. */
         DEFAULT_CALL_TIMEOUT_MS = 40 * 1000,
         DEFAULT_AGENT_TIMEOUT_MS = 10 * 1000,
-        /* libvirt first synchronises with the agent (at most 5 s); then the command's own timeout
-           begins. */
-        AGENT_SLACK_MS = 10 * 1000,
         MOST_FILES = 16384,
 };
-
-int libvirt_ssh_named(const struct hypervisor *hypervisor, struct error **err)
-{
-        size_t length = strlen(hypervisor->name);
-        if (err && *err && str_starts_with((*err)->message, hypervisor->name) &&
-            str_starts_with((*err)->message + length, ": "))
-                return -1;
-        return error_prefix(err, "%s", hypervisor->name);
-}
-
-int libvirt_ssh_call(struct hypervisor *hypervisor, struct libvirt_request *request,
-                     struct error **err)
-{
-        struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
-        int r = self->libvirt ? libvirt_connection_call(self->libvirt, request, err)
-                              : error_set(err, ERROR_UNREACHABLE, "no connection to libvirt");
-        return r < 0 ? libvirt_ssh_named(hypervisor, err) : 0;
-}
-
-int libvirt_ssh_agent_call(struct hypervisor *hypervisor, struct libvirt_request *request,
-                           struct error **err)
-{
-        struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
-        if (!request->agent_seconds)
-                request->agent_seconds = (int)((self->agent_timeout_ms + 999) / 1000);
-        int64_t timeout_ms = (int64_t)request->agent_seconds * 1000 + AGENT_SLACK_MS;
-        request->timeout_ms =
-                timeout_ms > self->call_timeout_ms ? timeout_ms : self->call_timeout_ms;
-        return libvirt_ssh_call(hypervisor, request, err);
-}
 
 /* Starts the remote end of libvirt's protocol, virt-ssh-helper: it finds the socket of the right
  * daemon, also of modular daemons, and starts the daemon as socket activation would. */
@@ -104,7 +71,7 @@ static void close_connections(struct libvirt_ssh *self)
         self->ssh = ssh_connection_free(self->ssh);
 }
 
-static int reconnect(struct hypervisor *hypervisor, struct error **err)
+static int libvirt_ssh_reconnect(struct hypervisor *hypervisor, struct error **err)
 {
         struct libvirt_ssh *self = (struct libvirt_ssh *)hypervisor;
         /* must not be called from a command's callbacks */
@@ -128,7 +95,7 @@ static void free_hypervisor(struct hypervisor *hypervisor)
 
 static const struct hypervisor_operations operations = {
         .free = free_hypervisor,
-        .reconnect = reconnect,
+        .reconnect = libvirt_ssh_reconnect,
         .versions = libvirt_ssh_versions,
         .exec = libvirt_ssh_exec,
         .stop_unit = libvirt_ssh_stop_unit,

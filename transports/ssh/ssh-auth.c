@@ -33,7 +33,7 @@ static int load_key(const struct ssh_target *target, ssh_key *ret, struct error 
 static int wait_for_answer(struct ssh_connection *connection, const struct ssh_target *target,
                            struct deadline deadline, struct error **err)
 {
-        if (ssh_wait_for_peer(connection->session, connection->fd, deadline))
+        if (ssh_session_wait(connection->session, connection->fd, deadline))
                 return 0;
         return error_set(err, ERROR_TIMEOUT,
                          "its SSH server did not answer the login of %s in time", target->user);
@@ -42,7 +42,7 @@ static int wait_for_answer(struct ssh_connection *connection, const struct ssh_t
 static int broken(struct ssh_connection *connection, const struct ssh_target *target,
                   struct error **err)
 {
-        _cleanup_free_ char *reason = ssh_reason(connection->session);
+        _cleanup_free_ char *reason = ssh_session_reason(connection->session);
         return error_set(err, ERROR_UNREACHABLE, "the connection broke while logging in as %s: %s",
                          target->user, reason);
 }

@@ -7,32 +7,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include "base/memory.h"
-#include "base/strings.h"
 #include "transports/ssh/network-connect.h"
 #include "transports/ssh/ssh-internal.h"
-
-enum { LONGEST_WAIT_MS = 1000, LONGEST_REASON = 300 };
-
-bool ssh_wait_for_peer(ssh_session session, int fd, struct deadline deadline)
-{
-        int left = deadline_left_ms(deadline);
-        if (left == 0)
-                return false;
-        bool writes = ssh_get_poll_flags(session) & SSH_WRITE_PENDING;
-        struct pollfd ready = { .fd = fd, .events = (short)(POLLIN | (writes ? POLLOUT : 0)) };
-        poll(&ready, 1, left < LONGEST_WAIT_MS ? left : LONGEST_WAIT_MS);
-        return true;
-}
-
-char *ssh_reason(ssh_session session)
-{
-        const char *text = ssh_get_error(session);
-        return str_one_line(str_empty(text) ? "the connection was closed" : text, LONGEST_REASON);
-}
 
 static int set_options(struct ssh_connection *connection, const struct ssh_target *target,
                        struct error **err)
@@ -50,7 +29,7 @@ static int set_options(struct ssh_connection *connection, const struct ssh_targe
             ssh_options_set(session, SSH_OPTIONS_GLOBAL_KNOWNHOSTS, target->known_hosts) < 0 ||
             ssh_options_set(session, SSH_OPTIONS_FD, &fd) < 0) {
                 close(fd);
-                _cleanup_free_ char *reason = ssh_reason(session);
+                _cleanup_free_ char *reason = ssh_session_reason(session);
                 return error_set(err, ERROR_INTERNAL, "libssh does not accept its options: %s",
                                  reason);
         }
@@ -62,12 +41,12 @@ static int shake_hands(struct ssh_connection *connection, struct deadline deadli
 {
         int r;
         while ((r = ssh_connect(connection->session)) == SSH_AGAIN)
-                if (!ssh_wait_for_peer(connection->session, connection->fd, deadline))
+                if (!ssh_session_wait(connection->session, connection->fd, deadline))
                         return error_set(err, ERROR_TIMEOUT,
                                          "accepted the connection, but its SSH server did not "
                                          "answer in time");
         if (r != SSH_OK) {
-                _cleanup_free_ char *reason = ssh_reason(connection->session);
+                _cleanup_free_ char *reason = ssh_session_reason(connection->session);
                 return error_set(err, ERROR_UNREACHABLE, "no SSH connection: %s", reason);
         }
         /* libssh makes a connected socket blocking. A send to a peer that reads nothing would then
@@ -141,7 +120,7 @@ struct ssh_connection *ssh_connection_open(const struct ssh_target *target, int6
 
 static int command_failed(struct ssh_connection *connection, struct error **err)
 {
-        _cleanup_free_ char *reason = ssh_reason(connection->session);
+        _cleanup_free_ char *reason = ssh_session_reason(connection->session);
         if (ssh_connection_is_lost(connection))
                 return error_set(err, ERROR_UNREACHABLE, "the SSH connection broke: %s", reason);
         return error_set(err, ERROR_INTERNAL, "the SSH server does not run a command: %s", reason);

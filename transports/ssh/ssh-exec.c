@@ -105,7 +105,7 @@ static int go_on(void *data, struct error **err)
         if (running->closed)
                 return 0;
         if (ssh_connection_is_lost(connection)) {
-                _cleanup_free_ char *reason = ssh_reason(connection->session);
+                _cleanup_free_ char *reason = ssh_session_reason(connection->session);
                 return error_set(err, ERROR_UNREACHABLE,
                                  "the SSH connection broke while '%s' ran: %s", running->what,
                                  reason);

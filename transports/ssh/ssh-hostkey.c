@@ -119,7 +119,7 @@ int ssh_hostkey_verify(ssh_session session, const struct ssh_target *target, str
                 return refuse_unknown(target, &key, err);
         case SSH_KNOWN_HOSTS_ERROR:
         default: {
-                _cleanup_free_ char *reason = ssh_reason(session);
+                _cleanup_free_ char *reason = ssh_session_reason(session);
                 return error_set(err, ERROR_AUTH,
                                  "its host key (%s, %s) cannot be checked against %s: %s", key.type,
                                  key.fingerprint, target->known_hosts, reason);

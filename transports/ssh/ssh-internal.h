@@ -43,7 +43,7 @@ int ssh_hostkey_read(ssh_session session, char **ret_type, char **ret_fingerprin
 
 /* Waits until libssh's socket is ready, at most until the deadline. False: the deadline has passed.
  */
-bool ssh_wait_for_peer(ssh_session session, int fd, struct deadline deadline) _must_check_;
+bool ssh_session_wait(ssh_session session, int fd, struct deadline deadline) _must_check_;
 
 /* Opens `channel` (NULL: libssh could not create one) and starts `command` on it. Its output goes
  * to `callbacks`, which have to outlive the channel or be removed from it. Between tries it calls
@@ -60,4 +60,4 @@ struct ssh_wait {
 };
 
 /* libssh's own error text, on one line. The caller frees. */
-char *ssh_reason(ssh_session session);
+char *ssh_session_reason(ssh_session session);

@@ -258,7 +258,7 @@ char *ssh_tunnel_cut(struct ssh_tunnel *tunnel)
         }
         if (!ssh_connection_is_lost(tunnel->connection))
                 return xstrdup("");
-        _cleanup_free_ char *reason = ssh_reason(tunnel->connection->session);
+        _cleanup_free_ char *reason = ssh_session_reason(tunnel->connection->session);
         return xasprintf("the SSH connection broke: %s", reason);
 }
 

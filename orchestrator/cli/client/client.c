@@ -15,8 +15,8 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "cli/cli.h"
 #include "cli/terminal/values.h"
+#include "cli/terminal/verb.h"
 
 enum {
         CONNECT_TIMEOUT_MS = 5000,

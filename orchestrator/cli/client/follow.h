@@ -3,8 +3,8 @@
  * are printed. The last line is the verdict. */
 #pragma once
 
-#include "cli/cli.h"
 #include "cli/client/client.h"
+#include "cli/terminal/verb.h"
 
 struct follow_options {
         bool strict;            /* warnings turn exit status 0 into 1 */

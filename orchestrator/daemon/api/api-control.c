@@ -2,6 +2,7 @@
 #include "base/clock.h"
 #include "daemon/api/api.h"
 #include "daemon/cycle/cycle.h"
+#include "daemon/cycle/pause.h"
 #include "daemon/state/state.h"
 
 struct pause_body {
@@ -29,12 +30,12 @@ void api_pause(struct daemon *daemon, struct api_request *request)
         _cleanup_error_ struct error *error = NULL;
         if (api_body(request, pause_fields, &body, &error) == 0 && body.until &&
             body.until <= clock_realtime_s())
-                error_set(&error, ERROR_CONFIG, "until: expected a moment in the future");
+                error_set(&error, ERROR_CONFIG, "until: expected a time in the future");
         if (error) {
                 api_answer_error(request, error);
                 return;
         }
-        daemon_pause(daemon, body.until);
+        pause_begin(daemon, body.until);
         answer_paused(daemon, request);
 }
 
@@ -45,7 +46,7 @@ void api_resume(struct daemon *daemon, struct api_request *request)
                 api_answer_error(request, error);
                 return;
         }
-        daemon_resume(daemon);
+        pause_end(daemon);
         answer_paused(daemon, request);
 }
 

@@ -1,5 +1,5 @@
-/* POST /v1/points/{vm}/{point}/hold and …/release: state.json is changed on the catalog thread, and
- * its row follows. */
+/* POST /v1/points/{vm}/{point}/hold and …/release: the catalog thread changes state.json, then the
+ * row of the point. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
@@ -22,7 +22,7 @@ static const struct json_field hold_fields[] = {
 };
 static const struct json_field release_fields[] = { { 0 } };
 
-static void order_free(void *data)
+static void hold_order_free(void *data)
 {
         struct hold_order *order = data;
         free(order->vm);
@@ -31,16 +31,17 @@ static void order_free(void *data)
         free(order);
 }
 
-static void ask(void *data, struct share *share, share_answer_function *told, void *told_data)
+static void hold_ask(void *data, struct share *share, share_answer_function *answer,
+                     void *answer_data)
 {
         const struct hold_order *order = data;
-        share_hold_point(share, order->vm, order->point, order->hold, order->reason, told,
-                         told_data);
+        share_hold_point(share, order->vm, order->point, order->hold, order->reason, answer,
+                         answer_data);
 }
 
-static const struct api_order_steps hold_steps = { .ask = ask, .free = order_free };
+static const struct api_order_steps hold_steps = { .ask = hold_ask, .free = hold_order_free };
 
-static void take(struct api_request *request, bool hold)
+static void hold_take_order(struct api_request *request, bool hold)
 {
         struct hold_order *order = xcalloc(1, sizeof *order);
         order->vm = xstrdup(api_path_word(request, 0));
@@ -53,7 +54,7 @@ static void take(struct api_request *request, bool hold)
                           "the name of a VM or point has letters, digits, '.', '_' and '-' only");
         if (error) {
                 api_answer_error(request, error);
-                order_free(order);
+                hold_order_free(order);
                 return;
         }
         _cleanup_free_ char *reason = TAKE_PTR(order->reason);
@@ -64,11 +65,11 @@ static void take(struct api_request *request, bool hold)
 void api_hold(struct daemon *daemon, struct api_request *request)
 {
         (void)daemon;
-        take(request, true);
+        hold_take_order(request, true);
 }
 
 void api_release(struct daemon *daemon, struct api_request *request)
 {
         (void)daemon;
-        take(request, false);
+        hold_take_order(request, false);
 }

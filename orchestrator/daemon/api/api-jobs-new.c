@@ -1,13 +1,17 @@
-/* What makes jobs outside of a cycle: POST /v1/backup, /v1/check, /v1/recover,
- * /v1/hypervisors/check. All four: read the body, wait for the share (a worker is told its UUID),
- * choose VMs or hypervisors out of the inventory, make a batch of jobs, answer with its stream. */
+/* The routes that make jobs outside of a cycle: POST /v1/backup, /v1/check, /v1/recover,
+ * /v1/hypervisors/check. Each reads its body, waits for the share (a worker needs its UUID),
+ * chooses VMs or hypervisors of the inventory, makes a batch of jobs and answers with its stream.
+ */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
 #include "daemon/api/choose-vms.h"
+#include "daemon/cycle/pause.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
+#include "daemon/state/stream-lines.h"
 #include "policies/due.h"
 
 struct jobs_body {
@@ -49,7 +53,7 @@ static const struct json_field hypervisors_check_fields[] = {
         { FIELD_AS("names", hypervisors), .type = JSON_FIELD_TEXTS },
         { 0 },
 };
-/* Frees a body whatever it was read by. */
+/* Frees a body, whichever table it was read by. */
 static const struct json_field all_fields[] = {
         { FIELD(vms), .type = JSON_FIELD_TEXTS },
         { FIELD(hypervisors), .type = JSON_FIELD_TEXTS },
@@ -67,7 +71,7 @@ struct order {
         struct jobs_body body;
 };
 
-static void order_free(void *data)
+static void jobs_order_free(void *data)
 {
         struct order *order = data;
         json_fields_done(all_fields, &order->body);
@@ -134,7 +138,7 @@ static int check_overrides(const struct jobs_body *body, struct error **err)
         return 0;
 }
 
-/* Whether --if-due leaves this one out; then the streams are told why. */
+/* Whether --if-due skips this VM; the streams then get the reason. */
 static bool not_due(const struct order *order, struct batch *batch,
                     const struct inventory *inventory, const char *name)
 {
@@ -161,11 +165,11 @@ static json_t *list_pins(const struct daemon *daemon)
         return pins;
 }
 
-static void add_job(const struct order *order, struct batch *batch, const char *vm,
-                    const char *hypervisor)
+static void add_ordered_job(const struct order *order, struct batch *batch, const char *vm,
+                            const char *hypervisor)
 {
-        /* One of many that Bacula starts at the same moment, each with one VM: orch's order holds
-         * among them, not that of their coming. */
+        /* One of many requests that Bacula sends at the same time, one for each VM: the jobs run in
+         * the order of a cycle, not in the order of arrival. */
         bool scheduled = order->body.bacula_job && order->body.if_due;
         enum job_class class = scheduled ? JOB_CLASS_CYCLE : JOB_CLASS_ADHOC;
         struct job *job = runner_new_job(order->daemon, order->action, class, vm, hypervisor);
@@ -207,17 +211,17 @@ static void start_batch(const struct order *order, const struct inventory *inven
         batch_notice_broken_inventory(batch, broken);
         for (size_t i = 0; vms && vms[i]; i++)
                 if (!not_due(order, batch, inventory, vms[i]))
-                        add_job(order, batch, vms[i], NULL);
+                        add_ordered_job(order, batch, vms[i], NULL);
         for (size_t i = 0; hypervisors && hypervisors[i]; i++)
-                add_job(order, batch, NULL, hypervisors[i]);
+                add_ordered_job(order, batch, NULL, hypervisors[i]);
         if (!order->body.wait)
                 answer_with_jobs(order, batch);
         daemon_changed(daemon);
         batch_seal(batch);
 }
 
-/* A name that the inventory does not have is let through to the worker: a restore of such a VM may
- * have been interrupted. */
+/* A name that is not in the inventory is passed to the worker: a restore of such a VM may have been
+ * interrupted. */
 static int choose_recoverable(const struct inventory *inventory, char *const *patterns, char ***ret,
                               struct error **err)
 {
@@ -237,7 +241,7 @@ static int choose_recoverable(const struct inventory *inventory, char *const *pa
         return 0;
 }
 
-/* A recovery of hypervisors is one of every VM that lives there. */
+/* A recovery of hypervisors is a recovery of each VM that lives there. */
 static int choose_for_recover(const struct inventory *inventory, const struct jobs_body *body,
                               char ***ret, struct error **err)
 {
@@ -257,7 +261,7 @@ static int choose_for_recover(const struct inventory *inventory, const struct jo
         return 0;
 }
 
-static int start(void *data, const char *unused, struct error **err)
+static int jobs_order_start(void *data, const char *unused, struct error **err)
 {
         (void)unused;
         const struct order *order = data;
@@ -276,13 +280,14 @@ static int start(void *data, const char *unused, struct error **err)
                 : order->action == JOB_RECOVER
                         ? choose_for_recover(inventory, &order->body, &vms, err)
                         : choose_known(inventory, order->body.vms, &vms, err);
-        if (r < 0 || (order->action == JOB_BACKUP && daemon_refuse_backups(daemon, err) < 0))
+        if (r < 0 || (order->action == JOB_BACKUP && pause_refuse_backups(daemon, err) < 0))
                 return -1;
         start_batch(order, inventory, broken, vms, hypervisors);
         return 0;
 }
 
-static const struct api_order_steps order_steps = { .answer = start, .free = order_free };
+static const struct api_order_steps order_steps = { .answer = jobs_order_start,
+                                                    .free = jobs_order_free };
 
 static void take_order(struct daemon *daemon, struct api_request *request, enum job_action action,
                        const char *what, const struct json_field fields[])
@@ -300,7 +305,7 @@ static void take_order(struct daemon *daemon, struct api_request *request, enum 
             (action == JOB_BACKUP && !order->body.vms &&
              error_set(&error, ERROR_CONFIG, "vms: expected at least one name") < 0)) {
                 api_answer_error(request, error);
-                order_free(order);
+                jobs_order_free(order);
                 return;
         }
         api_when_share_ready(request, &order_steps, order);

@@ -1,13 +1,14 @@
-/* What is asked of one job: GET /v1/jobs/{id}/log, POST /v1/jobs/{id}/cancel, and POST /v1/cancel
- * for what a job of Bacula has started. */
+/* Routes about one job: GET /v1/jobs/{id}/log, POST /v1/jobs/{id}/cancel, and POST /v1/cancel for
+ * what a job of Bacula has started. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api.h"
 #include "daemon/cycle/cycle.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
 
-/* By id, or the newest of a VM. Answers itself when there is none. */
+/* By id, or the newest of a VM. When there is none, answers the request and returns NULL. */
 static struct job *find_job(const struct daemon *daemon, struct api_request *request)
 {
         const char *word = api_path_word(request, 0);
@@ -33,7 +34,7 @@ void api_job_log(struct daemon *daemon, struct api_request *request)
                           jobs_open_log(daemon->jobs, job, follow && !streq(follow, "0"), end));
 }
 
-/* A body that has to be {}. Answers itself when it isn't. */
+/* Whether the body is {}; when it is not, answers the request. */
 static bool body_is_empty(struct api_request *request)
 {
         static const struct json_field no_fields[] = { { 0 } };
@@ -45,8 +46,8 @@ static bool body_is_empty(struct api_request *request)
         return false;
 }
 
-/* By a VM's name, a log is rather of what ran than of what waits; but what has ended cannot be
- * cancelled. */
+/* By a VM's name: for a log a job that runs or ran is preferred to one that waits; a job that has
+ * ended cannot be cancelled. */
 static struct job *find_waiting(const struct daemon *daemon, const char *vm)
 {
         for (size_t i = 0; i < daemon->queue.count; i++)
@@ -96,7 +97,7 @@ static size_t cancel_batch(struct daemon *daemon, struct batch *batch)
 {
         bool is_cycle = daemon->cycle && cycle_batch(daemon->cycle) == batch;
         return is_cycle ? cycle_cancel(daemon->cycle, "the cycle was cancelled")
-                        : batch_cancel(batch, "the job of Bacula that asked for it was cancelled");
+                        : batch_cancel(batch, "the job of Bacula that requested it was cancelled");
 }
 
 void api_cancel(struct daemon *daemon, struct api_request *request)
@@ -108,8 +109,9 @@ void api_cancel(struct daemon *daemon, struct api_request *request)
                 api_answer_error(request, error);
         } else if (!(batch = batch_of_bacula_job(daemon, NULL, body.bacula_job))) {
                 _cleanup_free_ char *shown = str_one_line(body.bacula_job, 120);
-                api_answer_not_found(request, "nothing runs that Bacula's job %s has started",
-                                     shown);
+                api_answer_not_found(
+                        request, "no job that Bacula's job %s has started is waiting or running",
+                        shown);
         } else {
                 json_t *json = json_object();
                 size_t cancelled = 0;

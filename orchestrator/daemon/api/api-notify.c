@@ -1,5 +1,5 @@
-/* POST /v1/notify/test: a message to one channel, or to all, and what came of it. POST
- * /v1/notify/failure: what a scheduler says. */
+/* POST /v1/notify/test sends a message to one channel or to all and streams the results. POST
+ * /v1/notify/failure takes the report of a failed scheduler job. */
 #include "base/memory.h"
 #include "daemon/api/api.h"
 #include "daemon/jobs/batch.h"
@@ -21,7 +21,7 @@ struct test_answer {
         json_t *channels;
 };
 
-static void on_result(void *data, const struct outbox_test *result)
+static void push_test_result(void *data, const struct outbox_test *result)
 {
         struct test_answer *answer = data;
         json_t *json = json_object();
@@ -56,7 +56,8 @@ void api_notify_test(struct daemon *daemon, struct api_request *request)
         struct test_answer *answer = xcalloc(1, sizeof *answer);
         *answer = (struct test_answer){ .request = request, .channels = json_array() };
         if (api_body(request, test_fields, &body, &error) < 0 ||
-            notices_test(daemon->notices, body.channel, on_result, on_done, answer, &error) < 0) {
+            notices_test(daemon->notices, body.channel, push_test_result, on_done, answer, &error) <
+                    0) {
                 json_decref(answer->channels);
                 free(answer);
                 api_answer_error(request, error);

@@ -10,13 +10,13 @@ struct waiting {
         void *order;
 };
 
-static void done(struct waiting *waiting)
+static void order_finish(struct waiting *waiting)
 {
         waiting->steps->free(waiting->order);
         free(waiting);
 }
 
-static void told(void *data, const struct error *failed, const char *text)
+static void on_order_answer(void *data, const struct error *failed, const char *text)
 {
         struct waiting *waiting = data;
         _cleanup_error_ struct error *error = NULL;
@@ -26,21 +26,21 @@ static void told(void *data, const struct error *failed, const char *text)
                 api_answer_text(waiting->request, "application/json", xstrdup(text));
         else if (waiting->steps->answer(waiting->order, text, &error) < 0)
                 api_answer_error(waiting->request, error);
-        done(waiting);
+        order_finish(waiting);
 }
 
-static void ready(void *data, const struct error *unavailable, const char *unused)
+static void on_order_ready(void *data, const struct error *unavailable, const char *unused)
 {
         (void)unused;
         struct waiting *waiting = data;
         if (unavailable) {
                 api_answer_unavailable(waiting->request, unavailable);
-                done(waiting);
+                order_finish(waiting);
         } else if (waiting->steps->ask) {
-                waiting->steps->ask(waiting->order, api_daemon(waiting->request)->share, told,
-                                    waiting);
+                waiting->steps->ask(waiting->order, api_daemon(waiting->request)->share,
+                                    on_order_answer, waiting);
         } else {
-                told(waiting, NULL, NULL);
+                on_order_answer(waiting, NULL, NULL);
         }
 }
 
@@ -49,5 +49,5 @@ void api_when_share_ready(struct api_request *request, const struct api_order_st
 {
         struct waiting *waiting = xcalloc(1, sizeof *waiting);
         *waiting = (struct waiting){ .request = request, .steps = steps, .order = order };
-        share_when_ready(api_daemon(request)->share, ready, waiting);
+        share_when_ready(api_daemon(request)->share, on_order_ready, waiting);
 }

@@ -1,4 +1,4 @@
-/* GET /v1/points and /v1/points/{vm}/{point}: asked of the catalog thread. */
+/* GET /v1/points and /v1/points/{vm}/{point}, answered by the catalog thread. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
@@ -18,18 +18,19 @@ static void question_free(void *data)
         free(question);
 }
 
-static void ask_share(void *data, struct share *share, share_answer_function *told, void *told_data)
+static void ask_share(void *data, struct share *share, share_answer_function *answer,
+                      void *answer_data)
 {
         const struct question *question = data;
         if (question->point)
-                share_show_point(share, question->vm, question->point, told, told_data);
+                share_show_point(share, question->vm, question->point, answer, answer_data);
         else
-                share_list_points(share, question->vm, question->failed, told, told_data);
+                share_list_points(share, question->vm, question->failed, answer, answer_data);
 }
 
 static const struct api_order_steps question_steps = { .ask = ask_share, .free = question_free };
 
-static void ask(struct api_request *request, const char *vm, const char *point, bool failed)
+static void points_ask(struct api_request *request, const char *vm, const char *point, bool failed)
 {
         if ((vm && !name_is_safe(vm)) || (point && !name_is_safe(point))) {
                 _cleanup_error_ struct error *error = NULL;
@@ -49,11 +50,11 @@ void api_points(struct daemon *daemon, struct api_request *request)
 {
         (void)daemon;
         const char *failed = api_query(request, "failed");
-        ask(request, api_query(request, "vm"), NULL, failed && !streq(failed, "0"));
+        points_ask(request, api_query(request, "vm"), NULL, failed && !streq(failed, "0"));
 }
 
 void api_point(struct daemon *daemon, struct api_request *request)
 {
         (void)daemon;
-        ask(request, api_path_word(request, 0), api_path_word(request, 1), false);
+        points_ask(request, api_path_word(request, 0), api_path_word(request, 1), false);
 }

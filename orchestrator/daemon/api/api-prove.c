@@ -1,11 +1,13 @@
-/* POST /v1/test-restore: VMs of the inventory started from their points, one after the other. Read
- * the body, wait for the share, choose the VMs, make a batch of jobs, answer with its stream. */
+/* POST /v1/test-restore: boots VMs of the inventory from their points, one after the other. Reads
+ * the body, waits for the share, chooses the VMs, makes a batch of jobs and answers with its
+ * stream. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
 #include "daemon/api/choose-vms.h"
 #include "daemon/cycle/proofs.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/state/state.h"
 
 struct prove_body {
@@ -35,14 +37,14 @@ struct prove_order {
         struct prove_body body;
 };
 
-static void order_free(void *data)
+static void proof_order_free(void *data)
 {
         struct prove_order *order = data;
         json_fields_done(prove_fields, &order->body);
         free(order);
 }
 
-static bool has_point(const struct daemon *daemon, const char *vm)
+static bool vm_has_good_point(const struct daemon *daemon, const char *vm)
 {
         const struct vm_state *state = vm_states_find(&daemon->states, vm);
         return state && state->last_good > 0;
@@ -63,7 +65,7 @@ static int choose_named(const struct prove_order *order, const struct inventory 
         return 0;
 }
 
-static int choose(const struct prove_order *order, char ***ret, struct error **err)
+static int choose_proofs(const struct prove_order *order, char ***ret, struct error **err)
 {
         struct daemon *daemon = order->daemon;
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
@@ -78,25 +80,25 @@ static int choose(const struct prove_order *order, char ***ret, struct error **e
                 strv_add(ret, chosen);
         }
         for (size_t i = 0; order->body.all && i < inventory->n_vms; i++)
-                if (has_point(daemon, inventory->vms[i].name) && !inventory->vms[i].config_only)
+                if (vm_has_good_point(daemon, inventory->vms[i].name) &&
+                    !inventory->vms[i].config_only)
                         strv_add(ret, inventory->vms[i].name);
         return choose_named(order, inventory, ret, err);
 }
 
-static void say_why(const struct prove_order *order, struct batch *batch, const char *vm)
+static void report_choice(const struct prove_order *order, struct batch *batch, const char *vm)
 {
         const struct vm_state *state = vm_states_find(&order->daemon->states, vm);
         _cleanup_free_ char *when =
                 state && state->proven ? clock_format_local(state->proven) : NULL;
         if (when)
-                batch_notice(batch, "info", "%s has waited longest for a proof: since %s", vm,
-                             when);
+                batch_notice(batch, "info", "%s has the oldest proof of boot, of %s", vm, when);
         else
                 batch_notice(batch, "info",
-                             "%s was chosen by lot among the VMs that were never proven", vm);
+                             "%s was chosen at random among the VMs without a proof of boot", vm);
 }
 
-static int start(void *data, const char *unused, struct error **err)
+static int proof_order_start(void *data, const char *unused, struct error **err)
 {
         (void)unused;
         const struct prove_order *order = data;
@@ -106,7 +108,7 @@ static int start(void *data, const char *unused, struct error **err)
         (void)!daemon_reload_inventory(daemon, &broken);
         if (daemon->phase != DAEMON_RUNNING)
                 return error_set(err, ERROR_REFUSED, "the daemon is stopping");
-        if (choose(order, &vms, err) < 0)
+        if (choose_proofs(order, &vms, err) < 0)
                 return -1;
         daemon->next_sequence++;
         struct batch *batch = batch_new(
@@ -114,7 +116,7 @@ static int start(void *data, const char *unused, struct error **err)
         api_answer_stream(order->request, batch_subscribe(batch));
         batch_notice_broken_inventory(batch, broken);
         if (order->body.random && vms)
-                say_why(order, batch, vms[0]);
+                report_choice(order, batch, vms[0]);
         for (size_t i = 0; vms && vms[i]; i++)
                 batch_add(batch, proofs_new_job(daemon, vms[i], &order->body.options, false));
         daemon_changed(daemon);
@@ -122,9 +124,10 @@ static int start(void *data, const char *unused, struct error **err)
         return 0;
 }
 
-static const struct api_order_steps prove_steps = { .answer = start, .free = order_free };
+static const struct api_order_steps prove_steps = { .answer = proof_order_start,
+                                                    .free = proof_order_free };
 
-static int check_body(const struct prove_body *body, struct error **err)
+static int check_proof_body(const struct prove_body *body, struct error **err)
 {
         const struct test_restore_options *options = &body->options;
         bool named = body->vms && body->vms[0];
@@ -155,9 +158,9 @@ void api_test_restore(struct daemon *daemon, struct api_request *request)
         order->request = request;
         _cleanup_error_ struct error *error = NULL;
         if (api_body(request, prove_fields, &order->body, &error) < 0 ||
-            check_body(&order->body, &error) < 0) {
+            check_proof_body(&order->body, &error) < 0) {
                 api_answer_error(request, error);
-                order_free(order);
+                proof_order_free(order);
                 return;
         }
         api_when_share_ready(request, &prove_steps, order);

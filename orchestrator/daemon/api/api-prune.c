@@ -1,6 +1,6 @@
-/* POST /v1/prune: what retention would remove now, VM by VM, with the reason for each point
- * (dry_run), out of the catalog's rows; or jobs that remove it. Points of VMs that left the
- * inventory are told and never removed: nothing says how long they are kept. */
+/* POST /v1/prune. With dry_run: what retention would remove now, VM by VM, with the reason for each
+ * point, from the rows of the catalog. Otherwise: jobs that remove it. Points of VMs that left the
+ * inventory are listed and never removed, because nothing defines how long they are kept. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -8,6 +8,7 @@
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
 #include "daemon/api/choose-vms.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
 #include "policies/retention.h"
@@ -33,14 +34,14 @@ struct prune_order {
         struct prune_body body;
 };
 
-static void order_free(void *data)
+static void prune_order_free(void *data)
 {
         struct prune_order *order = data;
         json_fields_done(prune_fields, &order->body);
         free(order);
 }
 
-static const char *text_of(const json_t *row, const char *name)
+static const char *point_row_text(const json_t *row, const char *name)
 {
         return json_string_value(json_object_get(row, name));
 }
@@ -51,8 +52,8 @@ static const char *home_of(const struct daemon *daemon, const struct inventory_v
         return vm->hypervisor ? vm->hypervisor : state ? state->pin_hypervisor : NULL;
 }
 
-/* One VM's points, decided. Those that lie under a hypervisor which is not its home are left to a
- * person. */
+/* One VM's points with the decision for each. Points under a hypervisor that is not its home are
+ * left to an operator. */
 static json_t *plan_vm(const struct daemon *daemon, const struct inventory_vm *vm,
                        const json_t *rows)
 {
@@ -63,17 +64,17 @@ static json_t *plan_vm(const struct daemon *daemon, const struct inventory_vm *v
         size_t n = 0;
         for (size_t i = 0; i < count; i++) {
                 const json_t *row = json_array_get(rows, i);
-                if (!streq(text_of(row, "vm"), vm->name) ||
-                    !streq(text_of(row, "hypervisor"), home))
+                if (!streq(point_row_text(row, "vm"), vm->name) ||
+                    !streq(point_row_text(row, "hypervisor"), home))
                         continue;
                 of[n] = row;
                 struct retention_point *point = &points[n++];
-                point->name = text_of(row, "point");
-                point->parent = text_of(row, "parent");
-                point->good = streq(text_of(row, "status"), "ok");
+                point->name = point_row_text(row, "point");
+                point->parent = point_row_text(row, "parent");
+                point->good = streq(point_row_text(row, "status"), "ok");
                 point->held = json_is_true(json_object_get(row, "held"));
-                point->unreadable = !text_of(row, "job");
-                const char *started = text_of(row, "started");
+                point->unreadable = !point_row_text(row, "job");
+                const char *started = point_row_text(row, "started");
                 if (!started || !clock_parse_rfc3339(started, &point->started))
                         point->started = 0;
         }
@@ -97,10 +98,10 @@ static json_t *plan_vm(const struct daemon *daemon, const struct inventory_vm *v
 
 static void add_unlisted(json_t *unlisted, const json_t *row)
 {
-        const char *name = text_of(row, "vm");
+        const char *name = point_row_text(row, "vm");
         json_t *entry = NULL;
         for (size_t i = 0; i < json_array_size(unlisted) && !entry; i++)
-                if (streq(text_of(json_array_get(unlisted, i), "vm"), name))
+                if (streq(point_row_text(json_array_get(unlisted, i), "vm"), name))
                         entry = json_array_get(unlisted, i);
         if (!entry) {
                 entry = json_object();
@@ -124,7 +125,7 @@ static json_t *make_plan(const struct daemon *daemon, const struct inventory *in
                 if (strv_contains(vms, inventory->vms[i].name))
                         json_array_append_new(planned, plan_vm(daemon, &inventory->vms[i], rows));
         for (size_t i = 0; all && i < json_array_size(rows); i++) {
-                const char *name = text_of(json_array_get(rows, i), "vm");
+                const char *name = point_row_text(json_array_get(rows, i), "vm");
                 if (name && !inventory_find_vm(inventory, name))
                         add_unlisted(unlisted, json_array_get(rows, i));
         }
@@ -134,20 +135,21 @@ static json_t *make_plan(const struct daemon *daemon, const struct inventory *in
         return json;
 }
 
-static int choose(const struct inventory *inventory, char *const *words, char ***ret,
-                  struct error **err)
+static int choose_pruned(const struct inventory *inventory, char *const *words, char ***ret,
+                         struct error **err)
 {
         const char *unknown = choose_vms(inventory, words, ret);
         if (!unknown)
                 return 0;
         _cleanup_free_ char *shown = str_one_line(unknown, 120);
         return error_set(err, ERROR_CONFIG,
-                         "no VM '%s' in the inventory %s: nothing says how long the points of such "
-                         "a VM are kept",
+                         "no VM '%s' in the inventory %s: how long the points of such a VM are "
+                         "kept is not defined",
                          shown, inventory->file);
 }
 
-/* The names of this VM's points that somebody agreed to; *ret_any: whether there are any. */
+/* The names of this VM's points that were confirmed in the request; *ret_any: whether there are
+ * any. */
 static void agreed_points(const struct prune_order *order, const char *vm,
                           struct prune_options *options, bool *ret_any)
 {
@@ -174,7 +176,7 @@ static void start_jobs(const struct prune_order *order, char *const *vms)
                 if (!any)
                         continue;
                 struct job *job = runner_new_job(daemon, JOB_PRUNE, JOB_CLASS_ADHOC, vms[i], NULL);
-                xstrdup_replace(&job->hypervisor, NULL); /* none has a part in it */
+                xstrdup_replace(&job->hypervisor, NULL); /* no point of it may go */
                 job->options = prune_options_to_json(&options);
                 batch_add(batch, job);
         }
@@ -182,20 +184,20 @@ static void start_jobs(const struct prune_order *order, char *const *vms)
         batch_seal(batch);
 }
 
-static int answer(void *data, const char *text, struct error **err)
+static int answer_prune(void *data, const char *text, struct error **err)
 {
         const struct prune_order *order = data;
         struct daemon *daemon = order->daemon;
         _cleanup_strv_ char **vms = NULL;
         const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
-        /* Never by an old list: what somebody wrote down since may be that a point is kept for
-         * longer. */
+        /* The inventory is read again first: a point may have to be kept for longer since the last
+         * reading. */
         if (!inventory || inventory_keeper_state(daemon->inventory) != INVENTORY_OK)
                 return error_set(err, ERROR_CONFIG, "%s",
                                  inventory_keeper_problems(daemon->inventory));
         if (daemon->phase != DAEMON_RUNNING)
                 return error_set(err, ERROR_REFUSED, "the daemon is stopping");
-        if (choose(inventory, order->body.vms, &vms, err) < 0)
+        if (choose_pruned(inventory, order->body.vms, &vms, err) < 0)
                 return -1;
         if (!order->body.dry_run) {
                 start_jobs(order, vms);
@@ -207,16 +209,17 @@ static int answer(void *data, const char *text, struct error **err)
         return 0;
 }
 
-static void ask(void *data, struct share *share, share_answer_function *told, void *told_data)
+static void prune_ask(void *data, struct share *share, share_answer_function *answer,
+                      void *answer_data)
 {
         const struct prune_order *order = data;
         (void)!daemon_reload_inventory(order->daemon, NULL);
-        share_list_points(share, NULL, false, told, told_data);
+        share_list_points(share, NULL, false, answer, answer_data);
 }
 
-static const struct api_order_steps prune_steps = { .ask = ask,
-                                                    .answer = answer,
-                                                    .free = order_free };
+static const struct api_order_steps prune_steps = { .ask = prune_ask,
+                                                    .answer = answer_prune,
+                                                    .free = prune_order_free };
 
 void api_prune(struct daemon *daemon, struct api_request *request)
 {
@@ -226,7 +229,7 @@ void api_prune(struct daemon *daemon, struct api_request *request)
         _cleanup_error_ struct error *error = NULL;
         if (api_body(request, prune_fields, &order->body, &error) < 0) {
                 api_answer_error(request, error);
-                order_free(order);
+                prune_order_free(order);
                 return;
         }
         api_when_share_ready(request, &prune_steps, order);

@@ -1,5 +1,5 @@
 /* Implements daemon/api/api.h: routing, bodies and answers. An answer is only stored here; the
- * server sends it when the connection runs on. */
+ * server sends it once the connection is resumed. */
 #include "daemon/api/api-request.h"
 
 #include <assert.h>
@@ -50,10 +50,11 @@ static bool path_matches(const char *pattern, const char *url, char ***ret_words
         return !*pattern && !*url;
 }
 
-bool api_request_find_route(struct api_request *request, const char *method, const char *url)
+bool api_request_find_route(struct api_request *request, const struct api_route *routes,
+                            const char *method, const char *url)
 {
         bool path_known = false;
-        for (const struct api_route *route = api_routes; route->method; route++) {
+        for (const struct api_route *route = routes; route->method; route++) {
                 _cleanup_strv_ char **words = NULL;
                 if (!path_matches(route->path, url, &words))
                         continue;
@@ -89,7 +90,7 @@ const char *api_query(const struct api_request *request, const char *name)
         return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
-static int check_known(json_t *json, const struct json_field fields[], struct error **err)
+static int check_fields_known(json_t *json, const struct json_field fields[], struct error **err)
 {
         const char *names[32] = { 0 };
         for (size_t i = 0; fields[i].name; i++) {
@@ -119,7 +120,7 @@ int api_body(const struct api_request *request, const struct json_field fields[]
         _cleanup_json_ json_t *json = json_read_document(text, strlen(text), "request", &error);
         if (json && strlen(text) < request->body.length)
                 error_set(&error, ERROR_CONFIG, "the request has a NUL byte");
-        if (!error && check_known(json, fields, &error) == 0)
+        if (!error && check_fields_known(json, fields, &error) == 0)
                 (void)!json_fields_read(fields, json, "", ret, &error);
         if (!error)
                 return 0;
@@ -127,9 +128,9 @@ int api_body(const struct api_request *request, const struct json_field fields[]
         return error_propagate(err, error);
 }
 
-/* Stores the answer; a connection that waited for it runs on. */
-static void answer(struct api_request *request, unsigned status, const char *content_type,
-                   char *text, struct stream *stream)
+/* Stores the answer; a connection that was suspended for it is resumed. */
+static void store_answer(struct api_request *request, unsigned status, const char *content_type,
+                         char *text, struct stream *stream)
 {
         assert(!request->answered);
         request->answered = true;
@@ -145,19 +146,19 @@ static void answer(struct api_request *request, unsigned status, const char *con
 
 void api_answer_text(struct api_request *request, const char *content_type, char *text)
 {
-        answer(request, MHD_HTTP_OK, content_type, text, NULL);
+        store_answer(request, MHD_HTTP_OK, content_type, text, NULL);
 }
 
 void api_answer_json(struct api_request *request, json_t *json)
 {
         char *text = json_write_line(json);
         json_decref(json);
-        answer(request, MHD_HTTP_OK, "application/json", text, NULL);
+        store_answer(request, MHD_HTTP_OK, "application/json", text, NULL);
 }
 
 void api_answer_stream(struct api_request *request, struct stream *stream)
 {
-        answer(request, MHD_HTTP_OK, "application/x-ndjson", NULL, stream);
+        store_answer(request, MHD_HTTP_OK, "application/x-ndjson", NULL, stream);
 }
 
 void api_answer_status(struct api_request *request, unsigned status, int exit_status,
@@ -169,7 +170,7 @@ void api_answer_status(struct api_request *request, unsigned status, int exit_st
         json_object_set_new(error, "message", json_from_text(message));
         json_object_set_new(json, "error", error);
         json_object_set_new(json, "exit_status", json_integer(exit_status));
-        answer(request, status, "application/json", json_write_line(json), NULL);
+        store_answer(request, status, "application/json", json_write_line(json), NULL);
 }
 
 void api_answer_error(struct api_request *request, const struct error *error)

@@ -1,5 +1,4 @@
-/* The request object behind daemon/api/api.h, for the server (control-api.c) and what answers
- * (api-request.c). */
+/* The request behind daemon/api/api.h, shared by the server (control-api.c) and api-request.c. */
 #pragma once
 
 #include <microhttpd.h>
@@ -16,11 +15,11 @@ struct api_request {
         struct daemon *daemon;
         struct MHD_Connection *connection;
         const struct api_route *route;
-        char **words; /* what stands for the {…} of its path */
+        char **words; /* the words of the URL for the {…} of its path */
         struct strbuf body;
         bool body_too_large;
         bool handled;   /* the handler has been called */
-        bool suspended; /* it has not answered yet */
+        bool suspended; /* its connection is; there is no answer yet */
         bool answered;
         unsigned status;
         const char *content_type;
@@ -30,8 +29,9 @@ struct api_request {
 
 struct api_request *api_request_new(struct daemon *daemon, struct MHD_Connection *connection);
 struct api_request *api_request_free(struct api_request *request);
-/* Finds the route and fills in the words. Answers itself, with 404 or 405, when there is none (then
- * false). */
-bool api_request_find_route(struct api_request *request, const char *method, const char *url);
+/* Finds the route in the table and fills in the words. Answers with 404 or 405 when there is none,
+ * and returns false. */
+bool api_request_find_route(struct api_request *request, const struct api_route *routes,
+                            const char *method, const char *url);
 void api_answer_status(struct api_request *request, unsigned status, int exit_status,
                        const char *kind, const char *message);

@@ -1,9 +1,10 @@
-/* POST /v1/restore: one VM's point back onto a hypervisor, or out into a folder. What its options
- * mean is checked here, so that a mistake is told at once; what the share and the hypervisors say
- * of it, only the worker can see. */
+/* POST /v1/restore: one point of a VM back onto a hypervisor, or exported to a folder. The options
+ * are checked here, so that a mistake is reported at once; only the worker can check them against
+ * the share and the hypervisors. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
 #include "schema/records/restore-options.h"
@@ -28,7 +29,7 @@ struct restore_order {
         struct restore_options options;
 };
 
-static void order_free(void *data)
+static void restore_order_free(void *data)
 {
         struct restore_order *order = data;
         json_fields_done(restore_fields, &order->body);
@@ -36,7 +37,7 @@ static void order_free(void *data)
         free(order);
 }
 
-static int start(void *data, const char *unused, struct error **err)
+static int restore_order_start(void *data, const char *unused, struct error **err)
 {
         (void)unused;
         const struct restore_order *order = data;
@@ -57,7 +58,7 @@ static int start(void *data, const char *unused, struct error **err)
                 runner_new_job(daemon, JOB_RESTORE, JOB_CLASS_ADHOC, order->body.vm, options->to);
         if (options->to || options->export_folder)
                 xstrdup_replace(&job->hypervisor, options->to);
-        /* nothing for a recovery to look for */
+        /* a recovery has nothing to clean up after it */
         job->dry_run = options->dry_run || options->export_folder;
         job->beside = job->dry_run || options->name;
         job->options = restore_options_write(options);
@@ -67,7 +68,8 @@ static int start(void *data, const char *unused, struct error **err)
         return 0;
 }
 
-static const struct api_order_steps restore_steps = { .answer = start, .free = order_free };
+static const struct api_order_steps restore_steps = { .answer = restore_order_start,
+                                                      .free = restore_order_free };
 
 void api_restore(struct daemon *daemon, struct api_request *request)
 {
@@ -77,7 +79,7 @@ void api_restore(struct daemon *daemon, struct api_request *request)
         if (api_body(request, restore_fields, &order->body, &error) < 0 ||
             restore_options_read(order->body.options, &order->options, &error) < 0) {
                 api_answer_error(request, error);
-                order_free(order);
+                restore_order_free(order);
                 return;
         }
         api_when_share_ready(request, &restore_steps, order);

@@ -1,12 +1,15 @@
-/* What starts a cycle: POST /v1/run. The share is waited for first (nothing can be backed up
- * without), then the inventory is reloaded; in between anything may have happened, so what refuses
- * is asked last. */
+/* POST /v1/run: starts a cycle. It waits for the share first, since nothing can be backed up
+ * without it, then reloads the inventory. The state may have changed meanwhile, so the reasons to
+ * refuse are checked last. */
 #include "base/clock.h"
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
 #include "daemon/cycle/cycle.h"
+#include "daemon/cycle/pause.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/state/state.h"
+#include "daemon/state/stream-lines.h"
 
 struct run_body {
         bool all;
@@ -69,8 +72,8 @@ static json_t *plan_to_json(const struct cycle_plan *plan)
         return json;
 }
 
-/* What a stream that joins late has missed: what waits and what runs. */
-static void attach(struct run *run)
+/* For a stream that joins a cycle late: the jobs that wait and that run. */
+static void attach_to_cycle(struct run *run)
 {
         struct batch *batch = cycle_batch(run->daemon->cycle);
         batch_add_bacula_job(batch, run->body.bacula_job);
@@ -78,7 +81,7 @@ static void attach(struct run *run)
         const struct tally *tally = batch_tally(batch);
         _cleanup_free_ char *since = clock_format_local(batch_started(batch));
         _cleanup_free_ char *notice = line_notice(
-                "info", "attached to the cycle that began at %s: %zu of %zu VMs are done", since,
+                "info", "attached to the cycle that started at %s: %zu of %zu VMs are done", since,
                 tally->succeeded + tally->failed + tally->cancelled + tally->skipped, tally->total);
         stream_push(stream, notice, NULL);
         size_t count = 0;
@@ -119,13 +122,13 @@ static int start_cycle(struct run *run, const struct error *broken, struct error
                 .exclude = none_if_empty(run->body.exclude),
         };
         _cleanup_cycle_plan_ struct cycle_plan plan = { 0 };
-        if (cycle_plan(daemon, &filter, false, clock_realtime_s(), &plan, err) < 0)
+        if (cycle_plan_make(daemon, &filter, false, clock_realtime_s(), &plan, err) < 0)
                 return -1;
         if (run->body.dry_run || run->body.plan_only) {
                 api_answer_json(run->request, plan_to_json(&plan));
                 return 0;
         }
-        if (refuse_if_running(daemon, err) < 0 || daemon_refuse_backups(daemon, err) < 0)
+        if (refuse_if_running(daemon, err) < 0 || pause_refuse_backups(daemon, err) < 0)
                 return -1;
         struct cycle *cycle = cycle_new(daemon, run->body.bacula_job);
         api_answer_stream(run->request, batch_subscribe(cycle_batch(cycle)));
@@ -139,7 +142,7 @@ static int run_when_ready(void *data, const char *unused, struct error **err)
         struct run *run = data;
         _cleanup_error_ struct error *broken = NULL;
         if (run->body.attach && run->daemon->cycle) {
-                attach(run);
+                attach_to_cycle(run);
                 return 0;
         }
         (void)!daemon_reload_inventory(run->daemon, &broken);
@@ -161,7 +164,7 @@ void api_run(struct daemon *daemon, struct api_request *request)
                 api_answer_error(request, error);
                 run_free(run);
         } else if (run->body.attach && daemon->cycle) {
-                attach(run);
+                attach_to_cycle(run);
                 run_free(run);
         } else {
                 api_when_share_ready(request, &run_steps, run);

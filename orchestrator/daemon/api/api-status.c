@@ -1,6 +1,6 @@
-/* What is asked and answered at once from what the loop knows: GET /v1/status, /v1/schedule,
- * /v1/hypervisors. Nothing here waits for the share, so a share that hangs shows up in the answer
- * instead of delaying it. */
+/* Routes that are answered at once from what the loop knows: GET /v1/status, /v1/schedule,
+ * /v1/hypervisors. Nothing here waits for the share, so a share that hangs is reported in the
+ * answer instead of delaying it. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -8,8 +8,10 @@
 #include "base/strings.h"
 #include "daemon/api/api.h"
 #include "daemon/cycle/cycle.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/notices/notices.h"
 #include "daemon/state/state.h"
+#include "daemon/state/stream-lines.h"
 
 static json_t *from_time(int64_t epoch_seconds)
 {
@@ -123,8 +125,8 @@ static json_t *warnings_json(const struct daemon *daemon)
         _cleanup_strv_ char **warnings = NULL;
         _cleanup_share_view_ struct share_view view = share_look(daemon->share);
         if (view.full)
-                strv_add(&warnings, "the share is full: nothing can be backed up before there is "
-                                    "room (`orch prune`)");
+                strv_add(&warnings, "the share is full: nothing can be backed up before space is "
+                                    "freed (`orch prune`)");
         if (inventory_keeper_state(daemon->inventory) == INVENTORY_LAST_GOOD)
                 strv_add(&warnings, "the inventory is broken; the last good one is used");
         else if (inventory_keeper_state(daemon->inventory) == INVENTORY_NONE)
@@ -150,9 +152,9 @@ void api_status(struct daemon *daemon, struct api_request *request)
 {
         int64_t now = clock_realtime_s();
         _cleanup_cycle_plan_ struct cycle_plan plan = { 0 };
-        /* Without the catalog nothing is known of points: then nobody is called overdue. */
+        /* Without the catalog no points are known, and no VM is reported as overdue. */
         if (daemon->states.loaded &&
-            cycle_plan(daemon, &(struct cycle_filter){ 0 }, true, now, &plan, NULL) < 0)
+            cycle_plan_make(daemon, &(struct cycle_filter){ 0 }, true, now, &plan, NULL) < 0)
                 plan = (struct cycle_plan){ 0 };
         json_t *json = json_object();
         json_object_set_new(json, "version", json_string(ORCH_VERSION));
@@ -169,7 +171,7 @@ void api_status(struct daemon *daemon, struct api_request *request)
         json_object_set_new(json, "overdue", overdue_json(&plan));
         json_object_set_new(json, "damaged", texts_json(daemon->states.damaged));
         json_object_set_new(json, "failed", failed_json(daemon, &plan));
-        json_object_set_new(json, "next_slot", from_time(cycle_next_slot(daemon, now)));
+        json_object_set_new(json, "next_slot", from_time(cycle_plan_next_slot(daemon, now)));
         json_object_set_new(json, "notify", notices_to_json(daemon->notices));
         json_object_set_new(json, "warnings", warnings_json(daemon));
         api_answer_json(request, json);
@@ -204,11 +206,11 @@ static void schedule_when_ready(void *data, const struct error *unavailable, con
         struct daemon *daemon = api_daemon(request);
         _cleanup_cycle_plan_ struct cycle_plan plan = { 0 };
         _cleanup_error_ struct error *error = NULL;
-        /* What was known before the share went away is still worth telling. */
+        /* What was known before the share became unavailable is still of use. */
         if (unavailable && !daemon->states.loaded)
                 api_answer_unavailable(request, unavailable);
-        else if (cycle_plan(daemon, &(struct cycle_filter){ 0 }, true, clock_realtime_s(), &plan,
-                            &error) < 0)
+        else if (cycle_plan_make(daemon, &(struct cycle_filter){ 0 }, true, clock_realtime_s(),
+                                 &plan, &error) < 0)
                 api_answer_error(request, error);
         else
                 api_answer_json(request, schedule_json(&plan));

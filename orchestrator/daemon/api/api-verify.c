@@ -1,10 +1,11 @@
-/* POST /v1/verify: a verification of each VM that is named, or of all that have points, in the
- * inventory or not. Read the body, wait for the share, ask it who has points and what the catalog
- * knows of them, make a batch with a job for each VM, answer with its stream. */
+/* POST /v1/verify: a verification of each named VM, or of all that have points, in the inventory or
+ * not. Reads the body, waits for the share, asks it which VMs have points and what the catalog
+ * knows of them, makes a batch with one job for each VM and answers with its stream. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/api/api-order.h"
 #include "daemon/api/choose-vms.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
 #include "schema/records/verify-options.h"
@@ -31,7 +32,7 @@ struct verify_order {
         struct verify_body body;
 };
 
-static void order_free(void *data)
+static void verify_order_free(void *data)
 {
         struct verify_order *order = data;
         json_fields_done(verify_fields, &order->body);
@@ -80,8 +81,8 @@ static char **texts_of(const json_t *array)
         return texts;
 }
 
-static void add_job(const struct verify_order *order, struct batch *batch, const char *vm,
-                    const json_t *known)
+static void add_verify_job(const struct verify_order *order, struct batch *batch, const char *vm,
+                           const json_t *known)
 {
         const struct verify_options options = {
                 .point = order->body.point,
@@ -90,14 +91,14 @@ static void add_job(const struct verify_order *order, struct batch *batch, const
                 .known = texts_of(json_object_get(known, vm)),
         };
         struct job *job = runner_new_job(order->daemon, JOB_VERIFY, JOB_CLASS_ADHOC, vm, NULL);
-        xstrdup_replace(&job->hypervisor, NULL); /* none has a part in it */
+        xstrdup_replace(&job->hypervisor, NULL); /* no row is about it */
         job->beside = true;
         job->options = verify_options_to_json(&options);
         strv_free(options.known);
         batch_add(batch, job);
 }
 
-static int start(void *data, const char *text, struct error **err)
+static int verify_order_start(void *data, const char *text, struct error **err)
 {
         const struct verify_order *order = data;
         struct daemon *daemon = order->daemon;
@@ -111,23 +112,24 @@ static int start(void *data, const char *text, struct error **err)
         struct batch *batch = batch_new(daemon, "verified", NULL);
         api_answer_stream(order->request, batch_subscribe(batch));
         for (size_t i = 0; vms && vms[i]; i++)
-                add_job(order, batch, vms[i], known);
+                add_verify_job(order, batch, vms[i], known);
         daemon_changed(daemon);
         batch_seal(batch);
         return 0;
 }
 
-static void ask(void *data, struct share *share, share_answer_function *told, void *told_data)
+static void verify_ask(void *data, struct share *share, share_answer_function *answer,
+                       void *answer_data)
 {
         (void)data;
-        share_list_known(share, told, told_data);
+        share_list_known(share, answer, answer_data);
 }
 
-static const struct api_order_steps verify_steps = { .ask = ask,
-                                                     .answer = start,
-                                                     .free = order_free };
+static const struct api_order_steps verify_steps = { .ask = verify_ask,
+                                                     .answer = verify_order_start,
+                                                     .free = verify_order_free };
 
-static int check_body(const struct verify_body *body, struct error **err)
+static int check_verify_body(const struct verify_body *body, struct error **err)
 {
         bool named = body->vms && body->vms[0];
         if (named == body->all)
@@ -150,9 +152,9 @@ void api_verify(struct daemon *daemon, struct api_request *request)
         order->request = request;
         _cleanup_error_ struct error *error = NULL;
         if (api_body(request, verify_fields, &order->body, &error) < 0 ||
-            check_body(&order->body, &error) < 0) {
+            check_verify_body(&order->body, &error) < 0) {
                 api_answer_error(request, error);
-                order_free(order);
+                verify_order_free(order);
                 return;
         }
         api_when_share_ready(request, &verify_steps, order);

@@ -1,6 +1,6 @@
-/* What a route's handler sees of a request, and how it answers: at once, or later from a callback
- * (the connection is then suspended; a request lives until it has been answered). Exactly one
- * answer a request. */
+/* What a handler of a route sees of a request, and how it answers: at once, or later from a
+ * callback (the connection is then suspended, and the request lives until its answer). Each request
+ * is answered exactly once. */
 #pragma once
 
 #include <jansson.h>
@@ -21,27 +21,27 @@ struct api_route {
 /* All routes; the last one has no method. */
 extern const struct api_route api_routes[];
 
-/* The n-th {…} of the path, from 0. */
+/* The word of the URL for the n-th {…} of the path, from 0. */
 const char *api_path_word(const struct api_request *request, size_t n);
 /* A query parameter; NULL: not given. */
 const char *api_query(const struct api_request *request, const char *name);
-/* Reads the body, a JSON object (none is an empty one), by a table into `ret` (zeroed). A field
- * that the table does not have is refused with the nearest one that it has. ERROR_CONFIG;
- * json_fields_done() has to be called in any case. */
+/* Reads the body, a JSON object (an empty body is an empty object), by a table into `ret` (zeroed).
+ * A field that is not in the table is refused with the nearest one that is. ERROR_CONFIG;
+ * json_fields_done() must be called in any case. */
 int api_body(const struct api_request *request, const struct json_field fields[], void *ret,
              struct error **err) _must_check_;
 
 struct daemon *api_daemon(const struct api_request *request);
 
-/* 200. The JSON is taken over. */
+/* 200. Takes ownership of the JSON. */
 void api_answer_json(struct api_request *request, json_t *json);
-/* The text is taken over. */
+/* 200. Takes ownership of the text. */
 void api_answer_text(struct api_request *request, const char *content_type, char *text);
-/* 200, application/x-ndjson. The stream is taken over. */
+/* 200, application/x-ndjson. Takes ownership of the stream. */
 void api_answer_stream(struct api_request *request, struct stream *stream);
 /* Status code and exit status by the error's kind. */
 void api_answer_error(struct api_request *request, const struct error *error);
-/* The share cannot be used now: refused, whatever kind of error says so. */
+/* The share is unavailable: refused, whatever the kind of the error. */
 void api_answer_unavailable(struct api_request *request, const struct error *error);
 /* 404 */
 void api_answer_not_found(struct api_request *request, const char *format, ...) _printf_(2, 3);

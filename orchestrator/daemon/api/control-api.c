@@ -1,8 +1,8 @@
 /* Implements daemon/api/control-api.h over libmicrohttpd in its external epoll mode.
  *
- * A connection is suspended while its request waits for an answer and while its stream has nothing
- * to say. The library can't see a peer leave while it is suspended, hence the keepalives. Every
- * suspended connection has to be resumed before the server is stopped. */
+ * A connection is suspended while its request waits for an answer, and while its stream has no line
+ * to send. The library does not notice a peer that closes while it is suspended, hence the
+ * keepalives. Every suspended connection has to be resumed before the server is stopped. */
 #include "daemon/api/control-api.h"
 
 #include <errno.h>
@@ -20,6 +20,7 @@
 #include "daemon/api/api-request.h"
 #include "daemon/api/peer.h"
 #include "daemon/state/state.h"
+#include "daemon/state/stream-lines.h"
 #include "daemon/state/stream.h"
 
 enum {
@@ -42,6 +43,7 @@ struct delivery {
 
 struct control_api {
         struct daemon *daemon;
+        const struct api_route *routes;
         char *path;
         int listen_fd;
         bool bound;
@@ -52,7 +54,7 @@ struct control_api {
         size_t n_requests; /* being answered */
 };
 
-static void on_io(void *data, uint32_t events)
+static void on_api_io(void *data, uint32_t events)
 {
         (void)data;
         (void)events;
@@ -65,7 +67,7 @@ static void delivery_readable(void *data)
         if (stream_is_cut(delivery->stream)) {
                 const union MHD_ConnectionInfo *info = MHD_get_connection_info(
                         delivery->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-                log_warning("a client of the control API reads too slowly and is cut off");
+                log_warning("a client of the control API reads too slowly and is disconnected");
                 if (info)
                         shutdown(info->connect_fd, SHUT_RDWR);
         }
@@ -156,8 +158,8 @@ static enum MHD_Result check_query_name(void *data, enum MHD_ValueKind kind, con
         return MHD_YES;
 }
 
-static void handle(struct control_api *api, struct api_request *request, const char *method,
-                   const char *url)
+static void handle_request(struct control_api *api, struct api_request *request, const char *method,
+                           const char *url)
 {
         request->handled = true;
         _cleanup_error_ struct error *error = NULL;
@@ -177,7 +179,7 @@ static void handle(struct control_api *api, struct api_request *request, const c
                                   "the request is larger than 1 MiB");
                 return;
         }
-        if (!api_request_find_route(request, method, url))
+        if (!api_request_find_route(request, api->routes, method, url))
                 return;
         MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, check_query_name,
                                   request);
@@ -185,9 +187,9 @@ static void handle(struct control_api *api, struct api_request *request, const c
                 request->route->handle(api->daemon, request);
 }
 
-static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url,
-                                  const char *method, const char *version, const char *upload,
-                                  size_t *upload_size, void **request_slot)
+static enum MHD_Result on_api_request(void *data, struct MHD_Connection *connection,
+                                      const char *url, const char *method, const char *version,
+                                      const char *upload, size_t *upload_size, void **request_slot)
 {
         (void)version;
         struct control_api *api = data;
@@ -206,7 +208,7 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
                 return MHD_YES;
         }
         if (!request->handled)
-                handle(api, request, method, url);
+                handle_request(api, request, method, url);
         if (request->answered)
                 return send_answer(api, request);
         request->suspended = true;
@@ -253,18 +255,18 @@ static int refuse_if_answered(const char *path, struct error **err)
         _cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
         if (fd < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot make a socket");
-        /* EAGAIN: a listener whose backlog is full listens all the same. */
+        /* EAGAIN: the backlog of the listener is full, so there is one. */
         if (connect(fd, (const struct sockaddr *)&address, sizeof address) == 0 || errno == EAGAIN)
                 return error_set(err, ERROR_REFUSED,
                                  "another daemon answers on %s; `orch status` shows it", path);
         if (errno != ENOENT && errno != ECONNREFUSED)
                 return error_set_errno(err, ERROR_INTERNAL, errno,
-                                       "cannot tell whether a daemon listens on %s", path);
+                                       "cannot determine whether a daemon listens on %s", path);
         return 0;
 }
 
-/* Listening before it has its name, so that nobody ever finds a socket that refuses; a stale one is
- * replaced by the same rename. */
+/* It listens before it gets its name, so that no client finds a socket that refuses; a stale socket
+ * is replaced by the same rename. */
 static int bind_socket(struct control_api *api, struct error **err)
 {
         _cleanup_free_ char *temporary = xasprintf("%s.%d", api->path, (int)getpid());
@@ -294,10 +296,12 @@ static int bind_socket(struct control_api *api, struct error **err)
         return 0;
 }
 
-struct control_api *control_api_new(struct daemon *daemon, struct error **err)
+struct control_api *control_api_new(struct daemon *daemon, const struct api_route *routes,
+                                    struct error **err)
 {
         _cleanup_(control_api_freep) struct control_api *api = xcalloc(1, sizeof *api);
         api->daemon = daemon;
+        api->routes = routes;
         api->path = xstrdup(daemon->settings->socket);
         api->listen_fd = -1;
         if (bind_socket(api, err) < 0)
@@ -308,7 +312,7 @@ struct control_api *control_api_new(struct daemon *daemon, struct error **err)
 int control_api_start(struct control_api *api, struct error **err)
 {
         api->server = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG,
-                                       0, NULL, NULL, on_request, api, MHD_OPTION_LISTEN_SOCKET,
+                                       0, NULL, NULL, on_api_request, api, MHD_OPTION_LISTEN_SOCKET,
                                        api->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
                                        (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
                                        (unsigned)IDLE_SECONDS, MHD_OPTION_NOTIFY_COMPLETED,
@@ -318,7 +322,7 @@ int control_api_start(struct control_api *api, struct error **err)
                 api->server ? MHD_get_daemon_info(api->server, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
         if (!info)
                 return error_set(err, ERROR_INTERNAL, "cannot start the server of the control API");
-        api->source = loop_add_io(api->daemon->loop, info->epoll_fd, EPOLLIN, on_io, api, err);
+        api->source = loop_add_io(api->daemon->loop, info->epoll_fd, EPOLLIN, on_api_io, api, err);
         return api->source ? 0 : -1;
 }
 
@@ -326,8 +330,8 @@ int control_api_turn(struct control_api *api)
 {
         if (!api->server)
                 return -1;
-        /* A few rounds, as one sends at most a block to each client; then the loop's other sources
-         * have their turn. */
+        /* Several rounds, since one round sends at most one block to each client; not more, so that
+         * the other sources of the loop get their turn. */
         MHD_UNSIGNED_LONG_LONG timeout = 0;
         for (int round = 0; round < ROUNDS_PER_TURN && timeout == 0; round++) {
                 (void)MHD_run(api->server);
@@ -357,7 +361,7 @@ struct control_api *control_api_free(struct control_api *api)
                 return NULL;
         loop_source_free(api->source);
         if (api->server) {
-                /* What a client has not read by now it will not get; nothing may be suspended when
+                /* What a client has not read by now is lost; no connection may be suspended when
                  * the server ends. */
                 for (struct delivery *delivery = api->deliveries; delivery;
                      delivery = delivery->next)

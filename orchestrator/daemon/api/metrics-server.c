@@ -1,5 +1,5 @@
-/* Implements daemon/api/metrics-server.h: a second libmicrohttpd server in the loop, whose requests
- * are all answered at once. */
+/* Implements daemon/api/metrics-server.h by a second libmicrohttpd server in the loop, which
+ * answers every request at once. */
 #include "daemon/api/metrics-server.h"
 
 #include <errno.h>
@@ -24,14 +24,15 @@ struct metrics_server {
         struct loop_source *source;
 };
 
-static void on_io(void *data, uint32_t events)
+static void on_metrics_io(void *data, uint32_t events)
 {
         (void)data;
         (void)events;
         /* The work is done in metrics_server_turn(), before the next wait. */
 }
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, char *text)
+static enum MHD_Result send_plain_text(struct MHD_Connection *connection, unsigned status,
+                                       char *text)
 {
         struct MHD_Response *response =
                 MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE);
@@ -43,9 +44,9 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status
         return r;
 }
 
-static enum MHD_Result on_request(void *data, struct MHD_Connection *connection, const char *url,
-                                  const char *method, const char *version, const char *upload,
-                                  size_t *upload_size, void **slot)
+static enum MHD_Result on_metrics_request(void *data, struct MHD_Connection *connection,
+                                          const char *url, const char *method, const char *version,
+                                          const char *upload, size_t *upload_size, void **slot)
 {
         (void)version;
         (void)upload;
@@ -60,10 +61,12 @@ static enum MHD_Result on_request(void *data, struct MHD_Connection *connection,
                 return MHD_YES;
         }
         if (strcmp(url, "/metrics") != 0)
-                return answer(connection, MHD_HTTP_NOT_FOUND, xstrdup("only /metrics is here\n"));
+                return send_plain_text(connection, MHD_HTTP_NOT_FOUND,
+                                       xstrdup("only /metrics is here\n"));
         if (strcmp(method, "GET") != 0)
-                return answer(connection, MHD_HTTP_METHOD_NOT_ALLOWED, xstrdup("only GET\n"));
-        return answer(connection, MHD_HTTP_OK, metrics_text(server->daemon));
+                return send_plain_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
+                                       xstrdup("only GET\n"));
+        return send_plain_text(connection, MHD_HTTP_OK, metrics_text(server->daemon));
 }
 
 static int bind_address(struct metrics_server *server, const char *listen_at, struct error **err)
@@ -103,7 +106,7 @@ struct metrics_server *metrics_server_new(struct daemon *daemon, const char *lis
         if (bind_address(server, listen_at, err) < 0)
                 return NULL;
         server->server = MHD_start_daemon(
-                MHD_USE_EPOLL, 0, NULL, NULL, on_request, server, MHD_OPTION_LISTEN_SOCKET,
+                MHD_USE_EPOLL, 0, NULL, NULL, on_metrics_request, server, MHD_OPTION_LISTEN_SOCKET,
                 server->listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX,
                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS, MHD_OPTION_END);
         if (!server->server) {
@@ -113,7 +116,8 @@ struct metrics_server *metrics_server_new(struct daemon *daemon, const char *lis
         (void)TAKE_FD(server->listen_fd);
         const union MHD_DaemonInfo *info =
                 MHD_get_daemon_info(server->server, MHD_DAEMON_INFO_EPOLL_FD);
-        server->source = loop_add_io(daemon->loop, info->epoll_fd, EPOLLIN, on_io, server, err);
+        server->source =
+                loop_add_io(daemon->loop, info->epoll_fd, EPOLLIN, on_metrics_io, server, err);
         return server->source ? TAKE_PTR(server) : NULL;
 }
 

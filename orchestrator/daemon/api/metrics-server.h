@@ -1,5 +1,5 @@
-/* GET /metrics on a TCP address (metrics.listen), and nothing else there: no other route of the
- * control API is reachable by network. */
+/* GET /metrics on a TCP address (metrics.listen), and nothing else: no other route of the control
+ * API is reachable over the network. */
 #pragma once
 
 #include "base/error.h"
@@ -7,7 +7,7 @@
 struct daemon;
 struct metrics_server;
 
-/* `listen`: ADDRESS:PORT with a numeric address (a name would have to be looked up). */
+/* `listen`: ADDRESS:PORT with a numeric address, since resolving a name could block. */
 struct metrics_server *metrics_server_new(struct daemon *daemon, const char *listen,
                                           struct error **err) _must_check_;
 struct metrics_server *metrics_server_free(struct metrics_server *server);

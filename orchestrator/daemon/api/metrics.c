@@ -1,6 +1,6 @@
-/* Implements daemon/api/metrics.h: what the loop knows; a number that is not known is left out
- * rather than told as 0, and so is a name without any. Document followed: Prometheus' text format
- * 0.0.4. */
+/* Implements daemon/api/metrics.h from what the loop knows. A number that is not known is left out
+ * instead of reported as 0, and so is a metric without any number. Document followed: Prometheus'
+ * text format 0.0.4. */
 #include "daemon/api/metrics.h"
 
 #include "base/clock.h"
@@ -9,7 +9,8 @@
 #include "daemon/api/api.h"
 #include "daemon/state/state.h"
 
-static void head(struct strbuf *out, const char *name, const char *type, const char *help)
+static void add_metric_head(struct strbuf *out, const char *name, const char *type,
+                            const char *help)
 {
         strbuf_addf(out, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
@@ -17,47 +18,49 @@ static void head(struct strbuf *out, const char *name, const char *type, const c
 static void add_daemon(struct strbuf *out, const struct daemon *daemon)
 {
         _cleanup_share_view_ struct share_view view = share_look(daemon->share);
-        head(out, "orch_up", "gauge", "The daemon runs.");
+        add_metric_head(out, "orch_up", "gauge", "The daemon runs.");
         strbuf_add(out, "orch_up 1\n");
-        head(out, "orch_info", "gauge", "Version of the daemon.");
+        add_metric_head(out, "orch_info", "gauge", "Version of the daemon.");
         strbuf_add(out, "orch_info{version=\"" ORCH_VERSION "\"} 1\n");
-        head(out, "orch_start_time_seconds", "gauge", "When the daemon started.");
+        add_metric_head(out, "orch_start_time_seconds", "gauge", "When the daemon started.");
         strbuf_addf(out, "orch_start_time_seconds %lld\n", (long long)daemon->started);
-        head(out, "orch_queue_length", "gauge", "Jobs that wait.");
+        add_metric_head(out, "orch_queue_length", "gauge", "Jobs that wait.");
         strbuf_addf(out, "orch_queue_length %zu\n", daemon->queue.count);
-        head(out, "orch_jobs_running", "gauge", "Jobs with a worker, stuck ones included.");
+        add_metric_head(out, "orch_jobs_running", "gauge",
+                        "Jobs with a worker, stuck ones included.");
         strbuf_addf(out, "orch_jobs_running %zu\n", daemon->n_busy);
-        head(out, "orch_cycle_running", "gauge", "Whether a cycle runs.");
+        add_metric_head(out, "orch_cycle_running", "gauge", "Whether a cycle runs.");
         strbuf_addf(out, "orch_cycle_running %d\n", daemon->cycle != NULL);
-        head(out, "orch_paused", "gauge", "Whether new backups are paused.");
+        add_metric_head(out, "orch_paused", "gauge", "Whether new backups are paused.");
         strbuf_addf(out, "orch_paused %d\n", daemon->paused.on);
-        head(out, "orch_repository_available", "gauge", "Whether the share can be used.");
+        add_metric_head(out, "orch_repository_available", "gauge",
+                        "Whether the share can be used.");
         strbuf_addf(out, "orch_repository_available %d\n", view.state == SHARE_OK);
         if (view.total_bytes) {
-                head(out, "orch_repository_free_bytes", "gauge",
-                     "Free space of the share, as last seen.");
+                add_metric_head(out, "orch_repository_free_bytes", "gauge",
+                                "Free space of the share, as last seen.");
                 strbuf_addf(out, "orch_repository_free_bytes %llu\n",
                             (unsigned long long)view.free_bytes);
-                head(out, "orch_repository_size_bytes", "gauge",
-                     "Size of the share, as last seen.");
+                add_metric_head(out, "orch_repository_size_bytes", "gauge",
+                                "Size of the share, as last seen.");
                 strbuf_addf(out, "orch_repository_size_bytes %llu\n",
                             (unsigned long long)view.total_bytes);
         }
-        head(out, "orch_inventory_ok", "gauge", "Whether the inventory file is valid.");
+        add_metric_head(out, "orch_inventory_ok", "gauge", "Whether the inventory file is valid.");
         strbuf_addf(out, "orch_inventory_ok %d\n",
                     inventory_keeper_state(daemon->inventory) == INVENTORY_OK);
 }
 
-static void add_failures(struct strbuf *out, const struct daemon *daemon)
+static void add_job_failures(struct strbuf *out, const struct daemon *daemon)
 {
-        head(out, "orch_failures_total", "counter",
-             "Jobs that failed since the daemon started, by kind of error.");
+        add_metric_head(out, "orch_failures_total", "counter",
+                        "Jobs that failed since the daemon started, by kind of error.");
         for (enum error_kind kind = 0; kind < _ERROR_KIND_MAX; kind++)
                 strbuf_addf(out, "orch_failures_total{kind=\"%s\"} %llu\n", error_kind_name(kind),
                             (unsigned long long)daemon->failures[kind]);
 }
 
-/* What a VM's point or points tell at `now`; false: it is not known. */
+/* A metric of a VM at the time `now`; `value` returns false when it is not known. */
 struct vm_metric {
         const char *name;
         const char *help;
@@ -77,21 +80,21 @@ static bool last_success_age(const struct vm_state *state, int64_t now, double *
         return state->last_good > 0;
 }
 
-static bool size(const struct vm_state *state, int64_t now, double *ret)
+static bool stored_size(const struct vm_state *state, int64_t now, double *ret)
 {
         (void)now;
         *ret = (double)state->stored_bytes;
         return state->last_good > 0;
 }
 
-static bool duration(const struct vm_state *state, int64_t now, double *ret)
+static bool backup_duration(const struct vm_state *state, int64_t now, double *ret)
 {
         (void)now;
         *ret = (double)state->duration_seconds;
         return state->last_good > 0;
 }
 
-static bool freeze(const struct vm_state *state, int64_t now, double *ret)
+static bool freeze_duration(const struct vm_state *state, int64_t now, double *ret)
 {
         (void)now;
         *ret = (double)state->freeze_milliseconds / 1000.0;
@@ -105,7 +108,7 @@ static bool last_proof(const struct vm_state *state, int64_t now, double *ret)
         return state->proven > 0;
 }
 
-/* A VM that was never proven is unproven for as long as there is something to prove. */
+/* A VM that was never proven counts as unproven since its oldest good point. */
 static bool unproven_age(const struct vm_state *state, int64_t now, double *ret)
 {
         *ret = (double)(now - (state->proven ? state->proven : state->first_good));
@@ -148,7 +151,7 @@ static void add_vm_metric(struct strbuf *out, const struct daemon *daemon,
                 if (!metric->value(state, now, &value))
                         continue;
                 if (!headed)
-                        head(out, metric->name, "gauge", metric->help);
+                        add_metric_head(out, metric->name, "gauge", metric->help);
                 headed = true;
                 strbuf_addf(out, "%s{vm=\"", metric->name);
                 add_label(out, state->name);
@@ -159,8 +162,8 @@ static void add_vm_metric(struct strbuf *out, const struct daemon *daemon,
 static void add_points(struct strbuf *out, const struct daemon *daemon)
 {
         if (daemon->states.n_vms)
-                head(out, "orch_vm_points", "gauge",
-                     "Points on the share, by whether they are damaged.");
+                add_metric_head(out, "orch_vm_points", "gauge",
+                                "Points on the share, by whether they are damaged.");
         for (size_t i = 0; i < daemon->states.n_vms; i++) {
                 const struct vm_state *state = &daemon->states.vms[i];
                 const struct {
@@ -185,9 +188,11 @@ static void add_vms(struct strbuf *out, const struct daemon *daemon)
                   last_success_age },
                 { "orch_vm_last_failed", "Whether a backup has failed since the newest good point.",
                   last_failed },
-                { "orch_vm_stored_bytes", "Stored size of the newest good point.", size },
-                { "orch_vm_duration_seconds", "How long the newest good point took.", duration },
-                { "orch_vm_freeze_seconds", "How long the guest was frozen for it.", freeze },
+                { "orch_vm_stored_bytes", "Stored size of the newest good point.", stored_size },
+                { "orch_vm_duration_seconds", "How long the newest good point took.",
+                  backup_duration },
+                { "orch_vm_freeze_seconds", "How long the guest was frozen for it.",
+                  freeze_duration },
                 { "orch_vm_last_proof_timestamp_seconds", "When a point was last seen booting.",
                   last_proof },
                 { "orch_vm_unproven_age_seconds",
@@ -208,7 +213,7 @@ char *metrics_text(const struct daemon *daemon)
 {
         struct strbuf out = { 0 };
         add_daemon(&out, daemon);
-        add_failures(&out, daemon);
+        add_job_failures(&out, daemon);
         add_vms(&out, daemon);
         return strbuf_take(&out);
 }

@@ -1,5 +1,5 @@
-/* Implements daemon/api/peer.h. The file's mode has let the peer in already; this is for the day
- * when somebody has opened the mode up. */
+/* Implements daemon/api/peer.h. The mode of the socket's file has already admitted the peer; this
+ * check holds when the mode was widened. */
 #include "daemon/api/peer.h"
 
 #include <errno.h>
@@ -35,7 +35,7 @@ int peer_check(int connection_fd, gid_t group, const char *method, const char *u
         struct ucred peer = { 0 };
         socklen_t length = sizeof peer;
         if (getsockopt(connection_fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot tell who asks");
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot determine the peer");
         if (peer.uid != 0 && peer.uid != geteuid() && peer.gid != group &&
             !in_supplementary_groups(connection_fd, group))
                 return error_set(

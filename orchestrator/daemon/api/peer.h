@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 
-/* Checks the peer by SO_PEERCRED: root, this daemon's own user, or of `group`, that of the socket's
- * file; anybody else is ERROR_AUTH. What it does with another method than GET is logged with its
- * user and process. */
+/* Checks the peer by SO_PEERCRED: root, this daemon's own user, or a member of `group`, which is
+ * that of the socket's file; any other peer gets ERROR_AUTH. Requests with another method than GET
+ * are logged with the user and process. */
 int peer_check(int connection_fd, gid_t group, const char *method, const char *url,
                struct error **err) _must_check_;

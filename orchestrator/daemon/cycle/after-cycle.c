@@ -1,5 +1,5 @@
-/* Implements daemon/cycle/after-cycle.h by a batch that nobody follows: whenever its one job has
- * ended, the next is chosen. */
+/* Implements daemon/cycle/after-cycle.h by a batch that no client follows: when its only job has
+ * ended, the next one is chosen. */
 #include "daemon/cycle/after-cycle.h"
 
 #include "base/clock.h"
@@ -7,10 +7,11 @@
 #include "base/memory.h"
 #include "daemon/cycle/proofs.h"
 #include "daemon/cycle/scrub.h"
+#include "daemon/jobs/batch.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
 
-/* In the order in which they have their time. */
+/* In the order in which they are done. */
 static const struct after_cycle_work *const works[] = { &proof_work, &scrub_work };
 
 struct after_cycle {
@@ -18,14 +19,14 @@ struct after_cycle {
         struct batch *batch;
         json_t *points;
         size_t work; /* index in `works` */
-        bool begun;  /* that one's time runs */
+        bool begun;  /* its budget is being used */
         int64_t deadline_ms;
         char **tried;
         struct job *job; /* the one under way */
         bool cancelled;
 };
 
-static const struct after_cycle_work *current(const struct after_cycle *after)
+static const struct after_cycle_work *current_work(const struct after_cycle *after)
 {
         return after->work < ARRAY_LENGTH(works) ? works[after->work] : NULL;
 }
@@ -40,9 +41,9 @@ static void leave_work(struct after_cycle *after, const struct after_cycle_work 
         after->work++;
 }
 
-static struct job *choose(struct after_cycle *after, char **ret_about)
+static struct job *choose_next_job(struct after_cycle *after, char **ret_about)
 {
-        for (const struct after_cycle_work *work; (work = current(after));
+        for (const struct after_cycle_work *work; (work = current_work(after));
              leave_work(after, work)) {
                 int64_t whole_seconds = (int64_t)work->budget_minutes(after->daemon->settings) * 60;
                 if (whole_seconds == 0)
@@ -66,7 +67,7 @@ static struct job *choose(struct after_cycle *after, char **ret_about)
 static bool next_job(struct batch *batch, void *data)
 {
         struct after_cycle *after = data;
-        const struct after_cycle_work *work = current(after);
+        const struct after_cycle_work *work = current_work(after);
         if (after->job && work && work->ended)
                 work->ended(after->daemon, after->points, after->job,
                             after->tried[strv_length(after->tried) - 1]);
@@ -74,7 +75,7 @@ static bool next_job(struct batch *batch, void *data)
         if (after->cancelled || after->daemon->phase != DAEMON_RUNNING)
                 return false;
         _cleanup_free_ char *about = NULL;
-        after->job = choose(after, &about);
+        after->job = choose_next_job(after, &about);
         if (!after->job)
                 return false;
         strv_add(&after->tried, about);
@@ -83,7 +84,7 @@ static bool next_job(struct batch *batch, void *data)
         return true;
 }
 
-static void closed(struct batch *batch, void *data)
+static void on_batch_closed(struct batch *batch, void *data)
 {
         (void)batch;
         struct after_cycle *after = data;
@@ -93,16 +94,19 @@ static void closed(struct batch *batch, void *data)
         free(after);
 }
 
-/* Without the list nothing can be chosen; the next cycle is followed again. */
+/* Without the list of points nothing can be chosen; the next cycle is followed again. */
 static void points_are_told(void *data, const struct error *error, const char *text)
 {
         struct daemon *daemon = data;
         if (error)
-                log_warning("nothing follows this cycle: %s", error->message);
+                log_warning("no points are verified or test-restored after this cycle: %s",
+                            error->message);
         if (error || daemon->after_cycle || daemon->cycle || daemon->phase != DAEMON_RUNNING)
                 return;
         struct after_cycle *after = xcalloc(1, sizeof *after);
-        const struct batch_hooks hooks = { .idle = next_job, .closed = closed, .data = after };
+        const struct batch_hooks hooks = { .idle = next_job,
+                                           .closed = on_batch_closed,
+                                           .data = after };
         after->daemon = daemon;
         after->points = json_loads(text, 0, NULL);
         after->batch = batch_new(daemon, "done", &hooks);

@@ -1,6 +1,7 @@
-/* `orch pause`: no new backups, until a moment or until resumed. Kept in <state>/paused, which
- * holds that moment (RFC 3339) or nothing, so that a restart does not end it. Running jobs go on;
- * checks and recoveries start as ever. */
+/* Implements daemon/cycle/pause.h. <state>/paused holds the end of the pause (RFC 3339), or nothing
+ * for a pause without one. */
+#include "daemon/cycle/pause.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -12,30 +13,30 @@
 #include "daemon/cycle/cycle.h"
 #include "daemon/state/state.h"
 
-static char *file_path(const struct daemon *daemon)
+static char *pause_file_path(const struct daemon *daemon)
 {
         return path_join(daemon->state_folder, "paused");
 }
 
-void daemon_pause(struct daemon *daemon, int64_t until)
+void pause_begin(struct daemon *daemon, int64_t until)
 {
         daemon->paused.on = true;
         daemon->paused.until = until;
         _cleanup_free_ char *moment = until ? clock_format_rfc3339(until) : xstrdup("");
-        _cleanup_free_ char *path = file_path(daemon);
+        _cleanup_free_ char *path = pause_file_path(daemon);
         _cleanup_error_ struct error *error = NULL;
         if (fs_write_file(path, 0640, moment, strlen(moment), &error) < 0)
-                log_warning("the pause will not outlive this daemon: %s", error->message);
+                log_warning("the pause will end with this daemon: %s", error->message);
         log_info("paused%s%s", until ? " until " : "", moment);
 }
 
-void daemon_resume(struct daemon *daemon)
+void pause_end(struct daemon *daemon)
 {
         if (!daemon->paused.on)
                 return;
         daemon->paused.on = false;
         daemon->paused.until = 0;
-        _cleanup_free_ char *path = file_path(daemon);
+        _cleanup_free_ char *path = pause_file_path(daemon);
         if (unlink(path) < 0 && errno != ENOENT)
                 log_warning("cannot remove %s: %s; the next start of the daemon will be paused",
                             path, strerror(errno));
@@ -44,9 +45,9 @@ void daemon_resume(struct daemon *daemon)
         daemon_changed(daemon);
 }
 
-void daemon_load_pause(struct daemon *daemon)
+void pause_load(struct daemon *daemon)
 {
-        _cleanup_free_ char *path = file_path(daemon);
+        _cleanup_free_ char *path = pause_file_path(daemon);
         _cleanup_free_ char *text = fs_read_file(path, 64, NULL, NULL);
         if (!text)
                 return;
@@ -56,13 +57,13 @@ void daemon_load_pause(struct daemon *daemon)
         log_info("paused%s%s, as before the restart", *text ? " until " : "", text);
 }
 
-void daemon_check_pause(struct daemon *daemon)
+void pause_check(struct daemon *daemon)
 {
         if (daemon->paused.on && daemon->paused.until && clock_realtime_s() >= daemon->paused.until)
-                daemon_resume(daemon);
+                pause_end(daemon);
 }
 
-int daemon_refuse_backups(const struct daemon *daemon, struct error **err)
+int pause_refuse_backups(const struct daemon *daemon, struct error **err)
 {
         if (daemon->phase != DAEMON_RUNNING)
                 return error_set(err, ERROR_REFUSED, "the daemon is stopping");
@@ -70,7 +71,6 @@ int daemon_refuse_backups(const struct daemon *daemon, struct error **err)
                 return 0;
         _cleanup_free_ char *until =
                 daemon->paused.until ? clock_format_local(daemon->paused.until) : NULL;
-        return error_set(err, ERROR_REFUSED,
-                         "backups are paused%s%s; `orch resume` lets them go on",
+        return error_set(err, ERROR_REFUSED, "backups are paused%s%s; `orch resume` ends the pause",
                          until ? " until " : "", until ? until : "");
 }

@@ -29,8 +29,8 @@ static struct proof_candidate *list_candidates(const struct daemon *daemon,
 }
 
 /* `wanted` NULL: all. */
-static const char *choose(const struct proof_candidate *candidates, size_t count,
-                          const bool *wanted)
+static const char *choose_candidate(const struct proof_candidate *candidates, size_t count,
+                                    const bool *wanted)
 {
         uint32_t random = 0;
         if (getrandom(&random, sizeof random, 0) != (ssize_t)sizeof random)
@@ -48,7 +48,7 @@ const char *proofs_choose_random(const struct daemon *daemon)
         _cleanup_free_ bool *wanted = xcalloc(inventory->n_vms + 1, sizeof *wanted);
         for (size_t i = 0; i < inventory->n_vms; i++)
                 wanted[i] = !inventory->vms[i].config_only;
-        return choose(candidates, inventory->n_vms, wanted);
+        return choose_candidate(candidates, inventory->n_vms, wanted);
 }
 
 static const char *choose_due(const struct daemon *daemon, char *const *tried)
@@ -62,7 +62,7 @@ static const char *choose_due(const struct daemon *daemon, char *const *tried)
         for (size_t i = 0; i < inventory->n_vms; i++)
                 wanted[i] = proof_is_due(&candidates[i], now) &&
                             !strv_contains(tried, candidates[i].vm);
-        return choose(candidates, inventory->n_vms, wanted);
+        return choose_candidate(candidates, inventory->n_vms, wanted);
 }
 
 struct job *proofs_new_job(struct daemon *daemon, const char *vm,
@@ -75,14 +75,15 @@ struct job *proofs_new_job(struct daemon *daemon, const char *vm,
         return job;
 }
 
-static unsigned budget_minutes(const struct settings *settings)
+static unsigned proof_budget_minutes(const struct settings *settings)
 {
         return settings->test_restore.budget_minutes;
 }
 
-/* How long one takes is not known before: none is begun once the time is used up. */
-static struct job *next(struct daemon *daemon, const json_t *points _unused_,
-                        const struct after_cycle_budget *budget, char **ret_about)
+/* How long a test restore takes is not known in advance: none is started once the budget is used.
+ */
+static struct job *next_proof(struct daemon *daemon, const json_t *points _unused_,
+                              const struct after_cycle_budget *budget, char **ret_about)
 {
         const char *vm = budget->left_seconds > 0 ? choose_due(daemon, budget->tried) : NULL;
         if (!vm)
@@ -93,5 +94,5 @@ static struct job *next(struct daemon *daemon, const json_t *points _unused_,
 }
 
 const struct after_cycle_work proof_work = { .what = "VMs test-restored",
-                                             .budget_minutes = budget_minutes,
-                                             .next = next };
+                                             .budget_minutes = proof_budget_minutes,
+                                             .next = next_proof };

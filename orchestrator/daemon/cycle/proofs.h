@@ -1,6 +1,6 @@
-/* Which VMs are test-restored: after each cycle by the policy of the inventory
- * (`test_restore.budget_minutes` of the settings is their time), or by `orch test-restore
- * --random`. Decided by policies/proof-due.h on what vm-states knows. */
+/* Which VMs are test-restored: after each cycle by the policy of the inventory, within
+ * `test_restore.budget_minutes` of the settings, or by `orch test-restore --random`.
+ * policies/proof-due.h decides on what vm-states knows. */
 #pragma once
 
 #include "daemon/cycle/after-cycle.h"
@@ -8,10 +8,10 @@
 
 extern const struct after_cycle_work proof_work;
 
-/* The VM of the inventory that has waited longest for a proof, among equals any; NULL: none has a
- * good point. Points into the inventory. */
+/* The VM of the inventory whose last proof of boot is the oldest, a random one among equals; NULL:
+ * none has a good point. Points into the inventory. */
 const char *proofs_choose_random(const struct daemon *daemon);
 
-/* A test-restore of that VM: a queued job, as runner_new_job() gives it. */
+/* A test restore of that VM: a queued job, as by runner_new_job(). */
 struct job *proofs_new_job(struct daemon *daemon, const char *vm,
                            const struct test_restore_options *options, bool after_cycle);

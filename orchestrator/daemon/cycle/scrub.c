@@ -1,5 +1,5 @@
-/* Implements daemon/cycle/scrub.h: rows to candidates, policies/scrub.h's choice to a job. How fast
- * a point is read is learnt from the one before. */
+/* Implements daemon/cycle/scrub.h: makes candidates of the rows and a job of the choice of
+ * policies/scrub.h. The reading speed is taken from the last point that was read. */
 #include "daemon/cycle/scrub.h"
 
 #include "base/clock.h"
@@ -10,10 +10,10 @@
 #include "policies/scrub.h"
 #include "schema/records/verify-options.h"
 
-/* Until one has been measured; a slow share, so that no budget is overrun for being hopeful. */
+/* Assumed until a point was read: that of a slow share, so that the budget is not exceeded. */
 #define ASSUMED_BYTES_PER_SECOND (UINT64_C(50) << 20)
 
-static const char *text_of(const json_t *row, const char *name)
+static const char *row_text(const json_t *row, const char *name)
 {
         const char *text = json_string_value(json_object_get(row, name));
         return text ? text : "";
@@ -22,7 +22,7 @@ static const char *text_of(const json_t *row, const char *name)
 static int64_t time_of(const json_t *row, const char *name)
 {
         int64_t when = 0;
-        return clock_parse_rfc3339(text_of(row, name), &when) ? when : 0;
+        return clock_parse_rfc3339(row_text(row, name), &when) ? when : 0;
 }
 
 static struct scrub_candidate make_candidate(const json_t *row, char *const *tried)
@@ -32,25 +32,25 @@ static struct scrub_candidate make_candidate(const json_t *row, char *const *tri
         return (struct scrub_candidate){
                 .known_whole = verified ? verified : time_of(row, "finished"),
                 .stored_bytes = bytes > 0 ? (uint64_t)bytes : 0,
-                .damaged = !streq(text_of(row, "status"), "ok"),
-                .tried = strv_contains(tried, text_of(row, "path")),
+                .damaged = !streq(row_text(row, "status"), "ok"),
+                .tried = strv_contains(tried, row_text(row, "path")),
         };
 }
 
 static struct job *make_job(struct daemon *daemon, const json_t *row)
 {
-        const struct verify_options options = { .point = (char *)text_of(row, "point"),
+        const struct verify_options options = { .point = (char *)row_text(row, "point"),
                                                 .alone = true };
         struct job *job =
-                runner_new_job(daemon, JOB_VERIFY, JOB_CLASS_AFTER, text_of(row, "vm"), NULL);
+                runner_new_job(daemon, JOB_VERIFY, JOB_CLASS_AFTER, row_text(row, "vm"), NULL);
         xstrdup_replace(&job->hypervisor, NULL);
         job->beside = true;
         job->options = verify_options_to_json(&options);
         return job;
 }
 
-static struct job *next(struct daemon *daemon, const json_t *points,
-                        const struct after_cycle_budget *budget, char **ret_about)
+static struct job *next_scrub(struct daemon *daemon, const json_t *points,
+                              const struct after_cycle_budget *budget, char **ret_about)
 {
         size_t count = json_array_size(points);
         _cleanup_free_ struct scrub_candidate *candidates = xcalloc(count + 1, sizeof *candidates);
@@ -67,13 +67,13 @@ static struct job *next(struct daemon *daemon, const json_t *points,
         if (chosen < 0)
                 return NULL;
         const json_t *row = json_array_get(points, (size_t)chosen);
-        *ret_about = xstrdup(text_of(row, "path"));
+        *ret_about = xstrdup(row_text(row, "path"));
         return make_job(daemon, row);
 }
 
-/* One that takes no second tells nothing about speed. */
-static void ended(struct daemon *daemon, const json_t *points, const struct job *job,
-                  const char *about)
+/* A verification of less than a second is too short to measure the speed. */
+static void note_read_speed(struct daemon *daemon, const json_t *points, const struct job *job,
+                            const char *about)
 {
         int64_t seconds = job->started ? job->ended - job->started : 0;
         if (job->outcome != JOB_OUTCOME_OK || seconds < 1)
@@ -81,19 +81,19 @@ static void ended(struct daemon *daemon, const json_t *points, const struct job 
         for (size_t i = 0; i < json_array_size(points); i++) {
                 const json_t *row = json_array_get(points, i);
                 json_int_t bytes = json_integer_value(json_object_get(row, "stored_bytes"));
-                if (streq(text_of(row, "path"), about) && bytes / seconds > 0)
+                if (streq(row_text(row, "path"), about) && bytes / seconds > 0)
                         daemon->scrub_bytes_per_second = (uint64_t)(bytes / seconds);
         }
 }
 
-static unsigned budget_minutes(const struct settings *settings)
+static unsigned scrub_budget_minutes(const struct settings *settings)
 {
         return settings->verify.budget_minutes;
 }
 
 const struct after_cycle_work scrub_work = {
         .what = "points verified",
-        .budget_minutes = budget_minutes,
-        .next = next,
-        .ended = ended,
+        .budget_minutes = scrub_budget_minutes,
+        .next = next_scrub,
+        .ended = note_read_speed,
 };

@@ -1,5 +1,5 @@
-/* Implements daemon/jobs/batch.h. The invariant: job->batch points here exactly while the job is in
- * `jobs`, so the registry doesn't forget a job that a batch will still read. */
+/* Implements daemon/jobs/batch.h. Invariant: job->batch points here exactly while the job is in
+ * `jobs`, so that the registry does not drop a job that a batch will still read. */
 #include "daemon/jobs/batch.h"
 
 #include <stdarg.h>
@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "daemon/jobs/runner.h"
-#include "daemon/notices/notices.h"
 #include "daemon/state/state.h"
+#include "daemon/state/stream-lines.h"
 
 struct batch {
         struct daemon *daemon;
@@ -28,6 +28,8 @@ struct batch {
         bool closing;
 };
 
+static void end_if_idle(struct batch *batch);
+
 struct batch *batch_new(struct daemon *daemon, const char *what, const struct batch_hooks *hooks)
 {
         struct batch *batch = xcalloc(1, sizeof *batch);
@@ -43,6 +45,12 @@ struct batch *batch_new(struct daemon *daemon, const char *what, const struct ba
         return batch;
 }
 
+static void batch_let_go(struct job *job)
+{
+        job->batch = NULL;
+        job->owner = NULL;
+}
+
 struct batch *batch_free(struct batch *batch)
 {
         struct batch **link = &batch->daemon->batches;
@@ -50,7 +58,7 @@ struct batch *batch_free(struct batch *batch)
                 link = &(*link)->next;
         *link = batch->next;
         for (size_t i = 0; i < batch->n_jobs; i++)
-                batch->jobs[i]->batch = NULL;
+                batch_let_go(batch->jobs[i]);
         stream_set_end(&batch->streams, NULL);
         free(batch->jobs);
         strv_free(batch->bacula_jobs);
@@ -58,9 +66,29 @@ struct batch *batch_free(struct batch *batch)
         return NULL;
 }
 
+static void on_line_added(struct job *job, const char *line, const char *progress_key)
+{
+        stream_set_push(&job->batch->streams, line, progress_key);
+}
+
+static void on_job_ended(struct job *job)
+{
+        struct batch *batch = job->batch;
+        batch->n_live--;
+        batch->tally.succeeded += job->outcome == JOB_OUTCOME_OK;
+        batch->tally.failed += job->outcome == JOB_OUTCOME_FAILED;
+        batch->tally.cancelled += job->outcome == JOB_OUTCOME_CANCELLED;
+        batch->tally.skipped += job->outcome == JOB_OUTCOME_SKIPPED;
+        batch->tally.stored_bytes += job->stored_bytes;
+        end_if_idle(batch);
+}
+
 void batch_add(struct batch *batch, struct job *job)
 {
+        static const struct job_owner owner = { .line_added = on_line_added,
+                                                .job_ended = on_job_ended };
         job->batch = batch;
+        job->owner = &owner;
         batch->jobs = xrealloc_array(batch->jobs, batch->n_jobs + 1, sizeof *batch->jobs);
         batch->jobs[batch->n_jobs++] = job;
         batch->n_live++;
@@ -68,7 +96,7 @@ void batch_add(struct batch *batch, struct job *job)
         queue_insert(&batch->daemon->queue, job);
         _cleanup_free_ char *line = line_queued(job, queue_position(&batch->daemon->queue, job));
         job_add_line(job, line, NULL);
-        batch_say(batch, line, NULL);
+        stream_set_push(&batch->streams, line, NULL);
 }
 
 void batch_skip(struct batch *batch, const char *vm, const char *why)
@@ -112,8 +140,8 @@ int batch_check_bacula_job(const char *bacula_job, struct error **err)
                 return 0;
         _cleanup_free_ char *shown = str_one_line(bacula_job, 120);
         return error_set(err, ERROR_CONFIG,
-                         "bacula_job: '%s' is no id of a job of Bacula; expected what %%i stands "
-                         "for, a number",
+                         "bacula_job: '%s' is no id of a job of Bacula; expected the number that "
+                         "%%i stands for",
                          shown);
 }
 
@@ -121,7 +149,8 @@ size_t batch_cancel(struct batch *batch, const char *why)
 {
         size_t cancelled = 0;
         for (size_t i = 0; i < batch->n_jobs; i++) {
-                /* The batch can only end in a later turn: what its jobs recorded is waited for. */
+                /* The batch cannot end within this loop: it ends in a later turn, after its records
+                 * are written. */
                 struct job *job = batch->jobs[i];
                 if (job->state != JOB_QUEUED && job->state != JOB_RUNNING)
                         continue;
@@ -136,11 +165,6 @@ void batch_set_exit_status(struct batch *batch, int exit_status)
         batch->exit_status = exit_status;
 }
 
-void batch_say(struct batch *batch, const char *line, const char *progress_key)
-{
-        stream_set_push(&batch->streams, line, progress_key);
-}
-
 void batch_notice(struct batch *batch, const char *level, const char *format, ...)
 {
         va_list ap;
@@ -148,7 +172,7 @@ void batch_notice(struct batch *batch, const char *level, const char *format, ..
         _cleanup_free_ char *text = xvasprintf(format, ap);
         va_end(ap);
         _cleanup_free_ char *line = line_notice(level, "%s", text);
-        batch_say(batch, line, NULL);
+        stream_set_push(&batch->streams, line, NULL);
 }
 
 void batch_notice_broken_inventory(struct batch *batch, const struct error *broken)
@@ -175,13 +199,13 @@ int batch_exit_status(const struct batch *batch)
                                         : EXIT_ALL_GOOD;
 }
 
-static const char *plural(size_t n)
+static const char *plural_ending(size_t n)
 {
         return n == 1 ? "" : "s";
 }
 
 /* "3 VMs backed up, 12.4 GiB in 1h02m"; "1 of 3 VMs failed (web-01: …); 2 backed up, …" */
-static char *verdict(const struct batch *batch)
+static char *batch_verdict(const struct batch *batch)
 {
         const struct tally *tally = &batch->tally;
         struct strbuf text = { 0 };
@@ -189,10 +213,10 @@ static char *verdict(const struct batch *batch)
                 strbuf_add(&text, "nothing to do");
         if (tally->failed)
                 strbuf_addf(&text, "%zu of %zu failed", tally->failed, tally->total);
-        for (size_t i = 0, told = 0; i < batch->n_jobs && tally->failed && told < 3; i++) {
+        for (size_t i = 0, named = 0; i < batch->n_jobs && tally->failed && named < 3; i++) {
                 const struct job *job = batch->jobs[i];
                 if (job->outcome == JOB_OUTCOME_FAILED && !job->forgiven)
-                        strbuf_addf(&text, "%s%s", told++ ? ", " : ": ",
+                        strbuf_addf(&text, "%s%s", named++ ? ", " : ": ",
                                     job->vm ? job->vm : job->hypervisor);
         }
         if (tally->cancelled)
@@ -201,8 +225,8 @@ static char *verdict(const struct batch *batch)
                 strbuf_addf(&text, "%s%zu skipped", text.length ? "; " : "", tally->skipped);
         if (tally->succeeded)
                 strbuf_addf(&text, "%s%zu %s%s %s", text.length ? "; " : "", tally->succeeded,
-                            batch->jobs[0]->vm ? "VM" : "hypervisor", plural(tally->succeeded),
-                            batch->what);
+                            batch->jobs[0]->vm ? "VM" : "hypervisor",
+                            plural_ending(tally->succeeded), batch->what);
         if (tally->stored_bytes) {
                 _cleanup_free_ char *bytes = format_bytes(tally->stored_bytes);
                 strbuf_addf(&text, ", %s", bytes);
@@ -220,13 +244,14 @@ static void on_recorded(void *data, const struct error *error, const char *unuse
         (void)unused;
         struct batch *batch = data;
         if (error && batch->n_jobs)
-                batch_notice(batch, "warning", "the catalog is behind: %s", error->message);
-        _cleanup_free_ char *text = verdict(batch);
+                batch_notice(batch, "warning", "the catalog could not be updated yet: %s",
+                             error->message);
+        _cleanup_free_ char *text = batch_verdict(batch);
         _cleanup_free_ char *line = line_end(batch_exit_status(batch), &batch->tally, text);
         stream_set_end(&batch->streams, line);
         struct daemon *daemon = batch->daemon;
         if (batch_exit_status(batch))
-                notices_batch_failed(daemon->notices, batch->bacula_jobs);
+                daemon->listener->batch_failed(daemon->listener->data, batch->bacula_jobs);
         if (batch->hooks.closed)
                 batch->hooks.closed(batch, batch->hooks.data);
         batch_free(batch);
@@ -249,17 +274,6 @@ static void end_if_idle(struct batch *batch)
 void batch_seal(struct batch *batch)
 {
         batch->sealed = true;
-        end_if_idle(batch);
-}
-
-void batch_job_ended(struct batch *batch, struct job *job)
-{
-        batch->n_live--;
-        batch->tally.succeeded += job->outcome == JOB_OUTCOME_OK;
-        batch->tally.failed += job->outcome == JOB_OUTCOME_FAILED;
-        batch->tally.cancelled += job->outcome == JOB_OUTCOME_CANCELLED;
-        batch->tally.skipped += job->outcome == JOB_OUTCOME_SKIPPED;
-        batch->tally.stored_bytes += job->stored_bytes;
         end_if_idle(batch);
 }
 

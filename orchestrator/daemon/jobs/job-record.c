@@ -1,5 +1,5 @@
-/* Implements daemon/jobs/job-record.h. A worker's metadata is read by the strict parser, and taken
- * only when it is about this job's VM. */
+/* Implements daemon/jobs/job-record.h. A worker's metadata is read by the strict parser, and used
+ * only when it is about the job's own VM. */
 #include "daemon/jobs/job-record.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "daemon/state/state.h"
 #include "schema/json/json-fields.h"
 
-/* The row of a job that made no point and whose worker could tell no metadata. */
+/* The row of a job that made no point and whose worker sent no metadata. */
 static void record_without_metadata(struct daemon *daemon, const struct job *job)
 {
         struct catalog_entry entry = {
@@ -71,7 +71,7 @@ static int record_metadata(struct daemon *daemon, struct job *job, const json_t 
                 share_set_pin(daemon->share, job->vm, metadata->uuid, metadata->hypervisor);
                 vm_states_set_pin(&daemon->states, job->vm, metadata->uuid, metadata->hypervisor);
         }
-        /* Looked at again behind the row of the new point, which belongs to the VM's points too. */
+        /* After the row of the new point, which is one of the VM's points as well. */
         for (size_t i = 0; job->removed && job->removed[i]; i++) {
                 _cleanup_free_ char *path =
                         xasprintf("%s/%s/%s", metadata->hypervisor, job->vm, job->removed[i]);
@@ -89,7 +89,7 @@ void job_record(struct daemon *daemon, struct job *job, const json_t *metadata)
         if (metadata && record_metadata(daemon, job, metadata, &error) == 0)
                 return;
         if (error)
-                log_error("%s: the metadata told by the worker can't be read: %s", job->id,
+                log_error("%s: cannot read the metadata that the worker sent: %s", job->id,
                           error->message);
         if (job->outcome != JOB_OUTCOME_OK)
                 record_without_metadata(daemon, job);
@@ -111,7 +111,9 @@ void job_record_state(struct daemon *daemon, const struct job *job, const struct
         if (is_point_of(event->path, job->vm))
                 share_refresh_point(daemon->share, job->vm, event->path);
         else
-                log_error("%s: the worker told the state of what is no point of its VM", job->id);
+                log_error(
+                        "%s: the worker reported a change of something that is no point of its VM",
+                        job->id);
 }
 
 void job_record_contact(struct daemon *daemon, const struct job *job)

@@ -1,13 +1,12 @@
-/* Implements daemon/jobs/orphans.h. They are nobody's children any more, so a timer looks for their
- * end while there are some. One that does not end in ORPHAN_PATIENCE_MS hangs, and no longer holds
- * its VM: the recovery finds what it left. */
+/* Implements daemon/jobs/orphans.h. They are not our children, so their end is polled by a timer. A
+ * worker that has not ended after ORPHAN_PATIENCE_MS hangs and no longer blocks its VM: the
+ * recovery cleans up what it left. */
 #include "daemon/jobs/orphans.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/fs.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -22,49 +21,29 @@ struct orphan {
         struct orphan *next;
 };
 
-struct process_id process_id_of(pid_t pid)
-{
-        struct process_id id = { .pid = pid };
-        _cleanup_free_ char *path = xasprintf("/proc/%d/stat", (int)pid);
-        _cleanup_free_ char *text = fs_read_file(path, 4096, NULL, NULL);
-        /* The second field is a name in brackets that may hold anything; the start is the 20th
-         * after it. */
-        char *rest = text ? strrchr(text, ')') : NULL;
-        for (int field = 0; rest && field < 20; field++)
-                rest = strchr(rest + 1, ' ');
-        if (rest)
-                id.start_ticks = strtoull(rest, NULL, 10);
-        return id;
-}
-
-bool process_is_alive(struct process_id id)
-{
-        return id.start_ticks && process_id_of(id.pid).start_ticks == id.start_ticks;
-}
-
-static void forget(struct orphan *orphan)
+static void orphan_free(struct orphan *orphan)
 {
         free(orphan->vm);
         free(orphan);
 }
 
-static void on_look(void *data)
+static void check_orphans(void *data)
 {
         struct daemon *daemon = data;
         int64_t now = clock_monotonic_ms();
         for (struct orphan **link = &daemon->orphans; *link;) {
                 struct orphan *orphan = *link;
-                bool alive = process_is_alive(orphan->id);
+                bool alive = process_id_is_alive(orphan->id);
                 if (alive && now < orphan->deadline_ms) {
                         link = &orphan->next;
                         continue;
                 }
                 if (alive)
                         log_error("the worker (pid %d) that an earlier daemon left on %s does not "
-                                  "end; it is no longer waited for",
+                                  "end; orch no longer waits for it",
                                   (int)orphan->id.pid, orphan->vm);
                 *link = orphan->next;
-                forget(orphan);
+                orphan_free(orphan);
                 daemon_changed(daemon);
         }
         if (!daemon->orphans)
@@ -73,10 +52,10 @@ static void on_look(void *data)
 
 void orphans_add(struct daemon *daemon, const char *vm, struct process_id id)
 {
-        if (!process_is_alive(id))
+        if (!process_id_is_alive(id))
                 return;
-        log_info("the worker (pid %d) that an earlier daemon left on %s is still at work; it is "
-                 "waited for",
+        log_info("the worker (pid %d) that an earlier daemon left on %s is still running; orch "
+                 "waits for its end",
                  (int)id.pid, vm);
         struct orphan *orphan = xcalloc(1, sizeof *orphan);
         orphan->vm = xstrdup(vm);
@@ -85,7 +64,7 @@ void orphans_add(struct daemon *daemon, const char *vm, struct process_id id)
         orphan->next = daemon->orphans;
         daemon->orphans = orphan;
         if (!daemon->orphan_timer)
-                daemon->orphan_timer = loop_add_timer(daemon->loop, on_look, daemon, NULL);
+                daemon->orphan_timer = loop_add_timer(daemon->loop, check_orphans, daemon, NULL);
         if (daemon->orphan_timer)
                 loop_timer_arm(daemon->orphan_timer, LOOK_MS, LOOK_MS);
 }
@@ -103,7 +82,7 @@ void orphans_done(struct daemon *daemon)
         while (daemon->orphans) {
                 struct orphan *orphan = daemon->orphans;
                 daemon->orphans = orphan->next;
-                forget(orphan);
+                orphan_free(orphan);
         }
         daemon->orphan_timer = loop_source_free(daemon->orphan_timer);
 }

@@ -7,13 +7,12 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/jobs/runner.h"
 #include "daemon/jobs/running-files.h"
 #include "daemon/state/state.h"
 #include "schema/records/steps.h"
 
-/* What waits for somebody's doing (a saved VM for its start) may leave a guest frozen once that is
- * done: it is looked at more often. */
+/* A VM that waits for its operator (a saved VM for its start) may have a guest that is frozen once
+ * it runs: it is tried more often. */
 enum {
         FIRST_DELAY_MS = 15 * 1000,
         LONGEST_BUSY_DELAY_MS = 60 * 1000,
@@ -23,7 +22,7 @@ enum {
 struct pending {
         char *vm;
         char *hypervisor; /* or NULL */
-        char *file;       /* the job whose running-job file speaks for it */
+        char *file;       /* the job whose running-job file it is kept in */
         int64_t delay_ms;
         bool queued; /* its next try */
         struct deadline due;
@@ -56,7 +55,7 @@ struct recoveries *recoveries_free(struct recoveries *recoveries)
         return NULL;
 }
 
-static struct pending *find(struct recoveries *recoveries, const char *vm)
+static struct pending *find_pending(struct recoveries *recoveries, const char *vm)
 {
         for (size_t i = 0; i < recoveries->count; i++)
                 if (streq(recoveries->items[i].vm, vm))
@@ -64,7 +63,7 @@ static struct pending *find(struct recoveries *recoveries, const char *vm)
         return NULL;
 }
 
-static void forget(struct daemon *daemon, struct pending *pending)
+static void forget_pending(struct daemon *daemon, struct pending *pending)
 {
         struct recoveries *recoveries = daemon->recoveries;
         size_t index = (size_t)(pending - recoveries->items);
@@ -79,10 +78,10 @@ static void forget(struct daemon *daemon, struct pending *pending)
 #define PULL_IS_LEFT (1U << 31)
 _Static_assert(UNDO_NAME_COUNT <= 31, "an undo entry needs a bit of its own");
 
-/* A VM that runs from the share until its disks are pulled is looked at again until they are; what
- * else is asked for it meanwhile does not wait behind its restore, which does nothing else by then,
- * but is told. A backup and a recovery look at the pulls of all restores before they begin: one
- * that is over says nothing of the others. */
+/* A VM that runs from the share until its disks are pulled is recovered again until they are. Other
+ * jobs of the VM need not wait for its restore, which only watches by then; they run beside it. A
+ * backup and a recovery check the pulls of all restores before they start, so one finished pull
+ * does not clear the others. */
 static void note_pull(struct job *job, enum step_state state)
 {
         if (job->action == JOB_RESTORE) {
@@ -112,7 +111,7 @@ void recoveries_note_step(struct job *job, const struct event *event)
                 job->left_undone &= ~UNDO_BIT(undone);
 }
 
-/* What a person has to decide is not tried again by itself. */
+/* What an operator has to decide is not tried again automatically. */
 static bool may_pass(enum error_kind kind)
 {
         return kind != ERROR_REFUSED && kind != ERROR_CONFIG && kind != ERROR_CORRUPT &&
@@ -136,14 +135,14 @@ bool recoveries_note_end(struct daemon *daemon, const struct job *job)
              job->action != JOB_TEST_RESTORE && job->action != JOB_RECOVER))
                 return false;
         struct recoveries *recoveries = daemon->recoveries;
-        struct pending *pending = find(recoveries, job->vm);
+        struct pending *pending = find_pending(recoveries, job->vm);
         if (!needs_another(job)) {
-                /* A restore and a test-restore have not looked at what else the VM may be in need
-                 * of. */
+                /* A restore and a test restore do not check what else of the VM may have to be
+                 * recovered. */
                 bool settled = (job->outcome == JOB_OUTCOME_OK && job->action == JOB_BACKUP) ||
                                job->action == JOB_RECOVER;
                 if (pending && settled)
-                        forget(daemon, pending);
+                        forget_pending(daemon, pending);
                 return false;
         }
         int64_t first_ms = daemon->options.recover_delay_ms ? daemon->options.recover_delay_ms
@@ -154,7 +153,7 @@ bool recoveries_note_end(struct daemon *daemon, const struct job *job)
         if (delay_ms > longest_ms)
                 delay_ms = longest_ms;
         if (pending)
-                forget(daemon, pending);
+                forget_pending(daemon, pending);
         recoveries->items =
                 xrealloc_array(recoveries->items, recoveries->count + 1, sizeof *recoveries->items);
         recoveries->items[recoveries->count++] = (struct pending){
@@ -166,23 +165,25 @@ bool recoveries_note_end(struct daemon *daemon, const struct job *job)
         };
         long long seconds = (long long)recoveries->items[recoveries->count - 1].delay_ms / 1000;
         if (job->left_undone == PULL_IS_LEFT)
-                log_warning("%s: what was restored of %s still runs from the share; its pull is "
-                            "taken up in %lld s",
+                log_warning("%s: the restored %s still runs from the share; its pull is resumed in "
+                            "%lld s",
                             job->id, job->vm, seconds);
         else
-                log_warning("%s: %s was not put back whole; its recovery is tried in %lld s",
-                            job->id, job->vm, seconds);
+                log_warning(
+                        "%s: %s could not be repaired completely; its recovery is tried in %lld s",
+                        job->id, job->vm, seconds);
         return true;
 }
 
-void recoveries_check(struct daemon *daemon)
+const char *recoveries_take_due(struct recoveries *recoveries, const char **ret_hypervisor)
 {
-        for (size_t i = 0; daemon->recoveries && i < daemon->recoveries->count; i++) {
-                struct pending *pending = &daemon->recoveries->items[i];
+        for (size_t i = 0; recoveries && i < recoveries->count; i++) {
+                struct pending *pending = &recoveries->items[i];
                 if (pending->queued || !deadline_passed(pending->due))
                         continue;
                 pending->queued = true;
-                runner_queue_recover(daemon, pending->vm, pending->hypervisor,
-                                     "an earlier job could not put the VM back");
+                *ret_hypervisor = pending->hypervisor;
+                return pending->vm;
         }
+        return NULL;
 }

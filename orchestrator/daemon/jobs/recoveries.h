@@ -1,7 +1,8 @@
-/* Recoveries that have to wait: of VMs that a job could not put back, because their hypervisor was
- * away or their agent mute. Each is tried again, ever more seldom, until one succeeds or a backup
- * of the VM (which repairs first) does. They are no jobs while they wait, so that nothing queues up
- * behind them; their running-job files stay, so that a restart of the daemon tries at once. */
+/* Recoveries that are tried again later: of VMs that a job could not repair, because their
+ * hypervisor was unreachable or their agent did not answer. Each is tried again at growing
+ * intervals, until a recovery succeeds or a backup of the VM does, which repairs first. They are no
+ * jobs while they wait, so that nothing queues up behind them; their running-job files stay, so
+ * that a restart of the daemon tries at once. */
 #pragma once
 
 #include "daemon/state/jobs.h"
@@ -13,10 +14,12 @@ struct recoveries *recoveries_new(void);
 /* Returns NULL. */
 struct recoveries *recoveries_free(struct recoveries *recoveries);
 
-/* A step ended: remembers in the job whether something of its VM was left undone. */
+/* A step ended: notes in the job whether it left something of its VM to be repaired. */
 void recoveries_note_step(struct job *job, const struct event *event);
-/* A job with a result ended. True: its VM is to be recovered later, and its running-job file has to
+/* A job ended with a result. True: its VM will be recovered later, and its running-job file has to
  * stay. */
 bool recoveries_note_end(struct daemon *daemon, const struct job *job);
-/* Queues those whose time has come. */
-void recoveries_check(struct daemon *daemon);
+/* Takes one recovery that is due: returns its VM, and its hypervisor (or NULL) in *ret_hypervisor,
+ * both valid until the next call about recoveries. The caller queues a recovery. NULL: none is due;
+ * `recoveries` may be NULL. */
+const char *recoveries_take_due(struct recoveries *recoveries, const char **ret_hypervisor);

@@ -9,11 +9,12 @@
 #include "base/memory.h"
 #include "base/strings.h"
 #include "daemon/jobs/job-record.h"
+#include "daemon/jobs/orphans.h"
 #include "daemon/jobs/recoveries.h"
 #include "daemon/jobs/running-files.h"
 #include "daemon/loop/worker-process.h"
-#include "daemon/notices/notices.h"
 #include "daemon/state/state.h"
+#include "daemon/state/stream-lines.h"
 
 enum {
         OTHERS_AT_ONCE = 4,
@@ -41,24 +42,11 @@ struct job *runner_new_job(struct daemon *daemon, enum job_action action, enum j
         return job;
 }
 
-void runner_follow_inventory(struct daemon *daemon)
-{
-        const struct inventory *inventory = inventory_keeper_get(daemon->inventory);
-        for (size_t i = 0; i < daemon->queue.count; i++) {
-                struct job *job = daemon->queue.items[i];
-                bool at_home = job->action == JOB_BACKUP || job->action == JOB_CHECK;
-                const struct inventory_vm *listed =
-                        at_home && inventory ? inventory_find_vm(inventory, job->vm) : NULL;
-                if (listed && listed->hypervisor)
-                        xstrdup_replace(&job->hypervisor, listed->hypervisor);
-        }
-}
-
-static void tell(struct job *job, const char *line, const char *progress_key)
+static void add_job_line(struct job *job, const char *line, const char *progress_key)
 {
         job_add_line(job, line, progress_key);
-        if (job->batch)
-                batch_say(job->batch, line, progress_key);
+        if (job->owner)
+                job->owner->line_added(job, line, progress_key);
 }
 
 char *runner_end_line(const struct job *job)
@@ -90,13 +78,13 @@ static void set_outcome(struct job *job, enum job_outcome outcome, enum error_ki
         xstrdup_replace(&job->error, error);
 }
 
-/* The outcome is known: recorded, logged once, told to the batch, once. The batch may be gone
- * afterwards. */
-static void tell_outcome(struct daemon *daemon, struct job *job)
+/* Once the outcome is known: logs it and informs the listener and the owner, each once. The batch
+ * may be gone afterwards. */
+static void report_outcome(struct daemon *daemon, struct job *job)
 {
-        if (job->told)
+        if (job->reported)
                 return;
-        job->told = true;
+        job->reported = true;
         job->ended = clock_realtime_s();
         const char *subject = job->vm ? job->vm : job->hypervisor;
         const struct log_context context = log_context_of(job);
@@ -112,21 +100,21 @@ static void tell_outcome(struct daemon *daemon, struct job *job)
                                 job->error ? job->error : "");
         }
         job_record_contact(daemon, job);
-        notices_job_ended(daemon->notices, job);
-        if (job->batch)
-                batch_job_ended(job->batch, job);
+        daemon->listener->ended(daemon->listener->data, job);
+        if (job->owner)
+                job->owner->job_ended(job);
         daemon_changed(daemon);
 }
 
-/* After tell_outcome(): the job leaves the live ones; the registry may forget it. */
+/* After report_outcome(): the job is no longer live, and the registry may drop it. */
 static void end_job(struct daemon *daemon, struct job *job)
 {
         _cleanup_free_ char *line = runner_end_line(job);
         jobs_end(daemon->jobs, job, line);
 }
 
-/* One that waited and was cancelled is given up, as one that ran; one that could not be started is
- * tried again. The stop leaves both to the next start. */
+/* A queued recovery that was cancelled is dropped, like a running one; one that could not be
+ * started is tried again. When the daemon stops, both are left to the next start. */
 static void settle_unstarted_recovery(struct daemon *daemon, const struct job *job)
 {
         if (daemon->phase != DAEMON_RUNNING || job->dry_run)
@@ -144,16 +132,16 @@ static void end_unstarted(struct daemon *daemon, struct job *job, enum job_outco
         queue_remove(&daemon->queue, job);
         set_outcome(job, outcome, kind, error);
         _cleanup_free_ char *line = line_result(job);
-        tell(job, line, NULL);
+        add_job_line(job, line, NULL);
         if (outcome == JOB_OUTCOME_FAILED)
                 job_record(daemon, job, NULL);
         if (job->action == JOB_RECOVER)
                 settle_unstarted_recovery(daemon, job);
-        tell_outcome(daemon, job);
+        report_outcome(daemon, job);
         end_job(daemon, job);
 }
 
-static void on_step(struct job *job, const struct event *event)
+static void on_worker_step(struct job *job, const struct event *event)
 {
         bool held_others = !job->pulls;
         recoveries_note_step(job, event);
@@ -168,7 +156,7 @@ static void on_step(struct job *job, const struct event *event)
         xstrdup_replace(&job->progress.disk, NULL);
 }
 
-static void on_progress(struct job *job, const struct event *event)
+static void on_worker_progress(struct job *job, const struct event *event)
 {
         xstrdup_replace(&job->progress.disk, event->disk ? event->disk : "");
         job->progress.done_bytes = event->done_bytes;
@@ -177,7 +165,7 @@ static void on_progress(struct job *job, const struct event *event)
         job->progress.remaining_seconds = event->remaining_seconds;
 }
 
-static void on_result(struct job *job, const struct event *event)
+static void on_worker_result(struct job *job, const struct event *event)
 {
         enum job_outcome outcome = JOB_OUTCOME_FAILED;
         for (enum job_outcome known = JOB_OUTCOME_OK; known <= JOB_OUTCOME_SKIPPED; known++)
@@ -189,7 +177,7 @@ static void on_result(struct job *job, const struct event *event)
         job_record(job->daemon, job, event->metadata);
 }
 
-static void on_event(void *data, const struct event *event)
+static void on_worker_event(void *data, const struct event *event)
 {
         struct job *job = data;
         _cleanup_free_ char *key =
@@ -198,9 +186,9 @@ static void on_event(void *data, const struct event *event)
                         : NULL;
         _cleanup_free_ char *line = line_of_event(job, event);
         if (event->type == EVENT_STEP)
-                on_step(job, event);
+                on_worker_step(job, event);
         else if (event->type == EVENT_PROGRESS)
-                on_progress(job, event);
+                on_worker_progress(job, event);
         else if (event->type == EVENT_WARNING && strv_length(job->warnings) < JOB_WARNINGS_KEPT)
                 strv_add(&job->warnings, event->text);
         else if (event->type == EVENT_REMOVED && name_is_safe(event->text) &&
@@ -211,11 +199,11 @@ static void on_event(void *data, const struct event *event)
                 job->failed_check = xstrdup(event->check.name);
         else if (event->type == EVENT_STATE)
                 job_record_state(job->daemon, job, event);
-        else if (event->type == EVENT_RESULT && !job->told)
-                on_result(job, event);
+        else if (event->type == EVENT_RESULT && !job->reported)
+                on_worker_result(job, event);
         if (event->type == EVENT_WARNING && event->alert)
-                notices_job_warned(job->daemon->notices, job, event->text);
-        tell(job, line, key);
+                job->daemon->listener->warned(job->daemon->listener->data, job, event->text);
+        add_job_line(job, line, key);
 }
 
 static bool changes_something(const struct job *job)
@@ -224,7 +212,7 @@ static bool changes_something(const struct job *job)
                ((job->action == JOB_RECOVER || job->action == JOB_RESTORE) && !job->dry_run);
 }
 
-/* What another job has to put right, when its worker died. */
+/* Whether the VM has to be recovered by another job when the worker of this one died. */
 static bool is_recovered_after(const struct job *job)
 {
         return job->action != JOB_RECOVER && changes_something(job);
@@ -241,21 +229,21 @@ static void fail_without_result(struct job *job)
                     error->kind == ERROR_CANCELLED ? JOB_OUTCOME_CANCELLED : JOB_OUTCOME_FAILED,
                     error->kind, text);
         _cleanup_free_ char *line = line_result(job);
-        tell(job, line, NULL);
+        add_job_line(job, line, NULL);
         job_record(job->daemon, job, NULL);
 }
 
-static void on_stuck(void *data)
+static void on_worker_stuck(void *data)
 {
         struct job *job = data;
         job->state = JOB_STUCK;
         if (job->outcome == JOB_OUTCOME_NONE)
                 fail_without_result(job);
-        tell_outcome(job->daemon, job);
+        report_outcome(job->daemon, job);
 }
 
-/* Ahead of everything, unless one waits already. One that somebody asked for may only look, and is
- * not noted for a restart. */
+/* Before all other jobs, unless one for this VM waits already. A recovery that was requested may be
+ * a dry run, and is not noted for a restart. */
 static void queue_recover(struct daemon *daemon, const char *vm, const char *hypervisor,
                           const char *why, struct process_id after)
 {
@@ -271,8 +259,8 @@ static void queue_recover(struct daemon *daemon, const char *vm, const char *hyp
         queue_insert(&daemon->queue, job);
         _cleanup_free_ char *queued = line_queued(job, queue_position(&daemon->queue, job));
         _cleanup_free_ char *notice = line_job_notice(job, "info", why);
-        tell(job, queued, NULL);
-        tell(job, notice, NULL);
+        add_job_line(job, queued, NULL);
+        add_job_line(job, notice, NULL);
         daemon_changed(daemon);
 }
 
@@ -288,7 +276,7 @@ static void remove_busy(struct daemon *daemon, const struct job *job)
         }
 }
 
-/* While stopping: a job whose worker died, and a recovery that was broken off. */
+/* While stopping: a job whose worker died, or a recovery that was interrupted. */
 static bool is_for_next_start(const struct job *job, bool died)
 {
         bool broken_off =
@@ -296,7 +284,7 @@ static bool is_for_next_start(const struct job *job, bool died)
         return job->daemon->phase != DAEMON_RUNNING && (died || broken_off);
 }
 
-static void on_ended(void *data)
+static void on_worker_ended(void *data)
 {
         struct job *job = data;
         struct daemon *daemon = job->daemon;
@@ -305,7 +293,7 @@ static void on_ended(void *data)
                 fail_without_result(job);
         job->worker = worker_process_free(job->worker);
         remove_busy(daemon, job);
-        /* The file of a VM that is to be recovered later, or after the next start, stays. */
+        /* The running-job file stays while the VM is still to be recovered. */
         if (died && is_recovered_after(job))
                 queue_recover(daemon, job->vm, job->hypervisor, job->error,
                               (struct process_id){ 0 });
@@ -313,13 +301,12 @@ static void on_ended(void *data)
                      ((!died || job->action == JOB_RECOVER) && recoveries_note_end(daemon, job));
         if (!later)
                 running_file_remove(daemon->state_folder, job->id);
-        tell_outcome(daemon, job);
+        report_outcome(daemon, job);
         end_job(daemon, job);
         daemon_changed(daemon);
 }
 
-/* Those of workers that an earlier daemon left are not among them: nothing is done about their VMs
- * until they have ended. */
+/* Without those of an earlier daemon: nothing is done to their VMs until they have ended. */
 static char **other_live_jobs(const struct daemon *daemon, const struct job *job)
 {
         char **ids = NULL;
@@ -329,7 +316,7 @@ static char **other_live_jobs(const struct daemon *daemon, const struct job *job
         return ids;
 }
 
-static char *make_request(const struct daemon *daemon, const struct job *job)
+static char *make_job_request(const struct daemon *daemon, const struct job *job)
 {
         _cleanup_strv_ char **live_jobs = other_live_jobs(daemon, job);
         const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
@@ -359,9 +346,9 @@ static char *make_request(const struct daemon *daemon, const struct job *job)
 
 static int start_worker(struct daemon *daemon, struct job *job, struct error **err)
 {
-        static const struct worker_handlers handlers = { .event = on_event,
-                                                         .stuck = on_stuck,
-                                                         .ended = on_ended };
+        static const struct worker_handlers handlers = { .event = on_worker_event,
+                                                         .stuck = on_worker_stuck,
+                                                         .ended = on_worker_ended };
         const struct daemon_options *given = &daemon->options;
         _cleanup_free_ char *name =
                 xasprintf("%s %s", job->id, job->vm ? job->vm : job->hypervisor);
@@ -378,7 +365,7 @@ static int start_worker(struct daemon *daemon, struct job *job, struct error **e
                 .last_resort_signal =
                         given->last_resort_signal ? given->last_resort_signal : SIGKILL,
         };
-        _cleanup_free_ char *request = make_request(daemon, job);
+        _cleanup_free_ char *request = make_job_request(daemon, job);
         job->worker = worker_process_start(daemon->loop, &options, request, &handlers, job, err);
         return job->worker ? 0 : -1;
 }
@@ -392,7 +379,8 @@ static void start_job(struct daemon *daemon, struct job *job)
                 end_unstarted(daemon, job, JOB_OUTCOME_FAILED, error->kind, error->message);
                 return;
         }
-        /* The worker gets its request in a later turn: it does nothing that is not noted. */
+        /* The worker gets its request in a later turn, so it changes nothing before this file is
+         * written. */
         job->process = process_id_of(worker_process_pid(job->worker));
         if (changes_something(job))
                 running_file_write(daemon->state_folder, job);
@@ -404,12 +392,12 @@ static void start_job(struct daemon *daemon, struct job *job)
                         job_action_name(job->action), job->vm ? job->vm : job->hypervisor,
                         (int)worker_process_pid(job->worker));
         _cleanup_free_ char *line = line_started(job);
-        tell(job, line, NULL);
-        notices_job_started(daemon->notices, job);
+        add_job_line(job, line, NULL);
+        daemon->listener->started(daemon->listener->data, job);
 }
 
-/* What a worker is told has to be known first: the repository's UUID, the inventory, the VM's
- * pin. */
+/* What the request needs must be known: the UUID of the repository, the inventory, the pin of the
+ * VM. */
 static bool may_start(const struct job *job, void *data)
 {
         const struct daemon *daemon = data;
@@ -419,7 +407,7 @@ static bool may_start(const struct job *job, void *data)
                 return false;
         if (!job->vm || (job->beside && job->action != JOB_TEST_RESTORE))
                 return true;
-        /* A VM that the inventory has no more has no pin, and may be restored. */
+        /* A VM that left the inventory has no pin, but may be restored. */
         if ((job->action == JOB_RESTORE || job->action == JOB_RECOVER) &&
             !inventory_find_vm(inventory_keeper_get(daemon->inventory), job->vm))
                 return !orphans_hold(daemon, job->vm);
@@ -436,8 +424,8 @@ static const struct job *find_stuck(const struct daemon *daemon, const char *vm)
         return NULL;
 }
 
-/* A waiting job that can't or needn't run any more: its VM is held by a stuck worker, or was backed
- * up meanwhile. */
+/* Ends a queued job that cannot or need not run any more: its VM is held by a stuck worker, or was
+ * backed up meanwhile. */
 static bool end_pointless(struct daemon *daemon, struct job *job)
 {
         const struct job *stuck =
@@ -453,9 +441,9 @@ static bool end_pointless(struct daemon *daemon, struct job *job)
         }
         const struct vm_state *state = job->vm ? vm_states_find(&daemon->states, job->vm) : NULL;
         bool of_cycle = job->class == JOB_CLASS_CYCLE || job->class == JOB_CLASS_RETRY;
-        /* Both are whole seconds: within the same one, a backup that began before this job was
-         * asked for must not count. Nor must one that begins in the future: the clock was set back
-         * since. */
+        /* Both times are whole seconds: a backup that started in the same second as this job was
+         * requested must not count. Nor must one that starts in the future, because the clock was
+         * set back. */
         bool served = state && state->last_good <= clock_realtime_s() &&
                       ((of_cycle && state->last_good > job->created) ||
                        (job->if_due && state->last_good > job->last_good));
@@ -507,7 +495,7 @@ static void recover_interrupted(void *data, const struct running_file *file)
         log_warning("job %s of %s was interrupted by the end of the last daemon; the VM is being "
                     "recovered",
                     file->job, file->vm);
-        notices_job_interrupted(daemon->notices, file);
+        daemon->listener->interrupted(daemon->listener->data, file);
         orphans_add(daemon, file->vm, file->process);
         queue_recover(daemon, file->vm, file->hypervisor,
                       "a job was interrupted by the end of the last daemon", file->process);

@@ -13,7 +13,7 @@
 
 enum { FILE_MAX_BYTES = 4096 };
 
-static char *file_path(const char *state_folder, const char *job_id)
+static char *running_file_path(const char *state_folder, const char *job_id)
 {
         return xasprintf("%s/running/%s.json", state_folder, job_id);
 }
@@ -29,17 +29,18 @@ void running_file_write(const char *state_folder, const struct job *job)
         json_object_set_new(json, "start_ticks",
                             json_integer((json_int_t)job->process.start_ticks));
         _cleanup_free_ char *text = json_write_document(json);
-        _cleanup_free_ char *path = file_path(state_folder, job->id);
+        _cleanup_free_ char *path = running_file_path(state_folder, job->id);
         _cleanup_free_ char *folder = path_directory(path);
         _cleanup_error_ struct error *error = NULL;
         if (fs_make_dirs(folder, &error) < 0 ||
             fs_write_file(path, 0640, text, strlen(text), &error) < 0)
-                log_warning("%s: not noted for a crash of the daemon: %s", job->id, error->message);
+                log_warning("%s: cannot note the job for a crash of the daemon: %s", job->id,
+                            error->message);
 }
 
 void running_file_remove(const char *state_folder, const char *job_id)
 {
-        _cleanup_free_ char *path = file_path(state_folder, job_id);
+        _cleanup_free_ char *path = running_file_path(state_folder, job_id);
         if (unlink(path) < 0 && errno != ENOENT)
                 log_warning("cannot remove %s: %s", path, strerror(errno));
 }
@@ -71,7 +72,7 @@ void running_files_take(const char *state_folder,
 {
         _cleanup_free_ char *folder = path_join(state_folder, "running");
         _cleanup_(closedirp) DIR *dir = opendir(folder);
-        /* All names first: `found` may write new files here. */
+        /* The names are collected first, because `found` may write new files here. */
         _cleanup_strv_ char **names = NULL;
         for (struct dirent *entry; dir && (entry = readdir(dir));)
                 if (str_ends_with(entry->d_name, ".json"))

@@ -1,6 +1,6 @@
-/* Implements daemon/loop/loop.h: level-triggered epoll. A source that is freed while the loop is in
- * a turn goes to a graveyard until the turn's end, since an event that points to it may still be
- * waiting in the array that epoll_wait() filled. */
+/* Implements daemon/loop/loop.h: level-triggered epoll. A source that is freed during a turn is
+ * kept in a graveyard until the end of the turn, since an event that points to it may still be in
+ * the array that epoll_wait() filled. */
 #include "daemon/loop/loop.h"
 
 #include <errno.h>
@@ -46,7 +46,7 @@ struct loop *loop_new(struct error **err)
         return loop;
 }
 
-static void bury(struct loop *loop)
+static void bury_source(struct loop *loop)
 {
         while (loop->graveyard) {
                 struct loop_source *source = loop->graveyard;
@@ -59,13 +59,14 @@ struct loop *loop_free(struct loop *loop)
 {
         if (!loop)
                 return NULL;
-        bury(loop);
+        bury_source(loop);
         closep(&loop->epoll_fd);
         free(loop);
         return NULL;
 }
 
-static struct loop_source *add(struct loop *loop, int fd, uint32_t events, struct error **err)
+static struct loop_source *add_loop_source(struct loop *loop, int fd, uint32_t events,
+                                           struct error **err)
 {
         struct loop_source *source = xcalloc(1, sizeof *source);
         source->loop = loop;
@@ -82,7 +83,7 @@ static struct loop_source *add(struct loop *loop, int fd, uint32_t events, struc
 struct loop_source *loop_add_io(struct loop *loop, int fd, uint32_t events,
                                 loop_io_function *function, void *data, struct error **err)
 {
-        struct loop_source *source = add(loop, fd, events, err);
+        struct loop_source *source = add_loop_source(loop, fd, events, err);
         if (!source)
                 return NULL;
         source->on_io = function;
@@ -96,8 +97,7 @@ void loop_source_set_events(struct loop_source *source, uint32_t events)
         (void)epoll_ctl(source->loop->epoll_fd, EPOLL_CTL_MOD, source->fd, &event);
 }
 
-/* The source owns the descriptor, which is closed where this fails; a negative one is what errno
- * says. */
+/* The source owns the descriptor, which is closed on failure; a negative one fails with errno. */
 static struct loop_source *add_own(struct loop *loop, int own_fd, const char *problem, void *data,
                                    struct error **err)
 {
@@ -106,7 +106,7 @@ static struct loop_source *add_own(struct loop *loop, int own_fd, const char *pr
                 error_set_errno(err, ERROR_INTERNAL, errno, "%s", problem);
                 return NULL;
         }
-        struct loop_source *source = add(loop, fd, EPOLLIN, err);
+        struct loop_source *source = add_loop_source(loop, fd, EPOLLIN, err);
         if (!source)
                 return NULL;
         (void)TAKE_FD(fd);
@@ -203,8 +203,7 @@ static void dispatch_timer(struct loop_source *source)
 {
         uint64_t expirations;
         ssize_t n = read(source->fd, &expirations, sizeof expirations);
-        /* ECANCELED: the wall clock was set; whoever asked for a moment of the calendar looks
-         * again. */
+        /* ECANCELED: the wall clock was set; the owner of the timer checks its time again. */
         if (n == (ssize_t)sizeof expirations || (n < 0 && errno == ECANCELED))
                 source->on_timer(source->data);
 }
@@ -216,7 +215,7 @@ static void dispatch_signals(struct loop_source *source)
                 source->on_signal(source->data, (int)info.ssi_signo);
 }
 
-static void dispatch(struct loop_source *source, uint32_t events)
+static void dispatch_event(struct loop_source *source, uint32_t events)
 {
         if (source->dead)
                 return;
@@ -242,9 +241,9 @@ int loop_run(struct loop *loop, struct error **err)
                                                "cannot wait for events");
                 loop->in_turn = true;
                 for (int i = 0; i < n; i++)
-                        dispatch(events[i].data.ptr, events[i].events);
+                        dispatch_event(events[i].data.ptr, events[i].events);
                 loop->in_turn = false;
-                bury(loop);
+                bury_source(loop);
         }
         return 0;
 }

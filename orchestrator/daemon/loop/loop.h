@@ -3,7 +3,7 @@
  * block.
  *
  * A source may be freed from any callback, its own included, and from a callback of another source
- * that has an event pending in the same turn: it is then not called any more. */
+ * while it has an event pending in the same turn: it is then not called any more. */
 #pragma once
 
 #include <signal.h>
@@ -21,7 +21,7 @@ typedef void loop_timer_function(void *data);
 typedef void loop_signal_function(void *data, int signal);
 
 struct loop *loop_new(struct error **err) _must_check_;
-/* All sources have to be freed before. */
+/* All sources must have been freed before. */
 struct loop *loop_free(struct loop *loop);
 DEFINE_FREEP(struct loop, loop_free)
 
@@ -35,27 +35,27 @@ void loop_source_set_events(struct loop_source *source, uint32_t events);
 /* A timer, not armed. */
 struct loop_source *loop_add_timer(struct loop *loop, loop_timer_function *function, void *data,
                                    struct error **err) _must_check_;
-/* A timer on the wall clock, for moments of the calendar: it also fires when the clock is set. */
+/* A timer on the wall clock, for calendar times: it also fires when the clock is set. */
 struct loop_source *loop_add_wall_timer(struct loop *loop, loop_timer_function *function,
                                         void *data, struct error **err) _must_check_;
 /* Fires once after so many milliseconds (0: in the next turn), then every `period_ms` unless that
  * is 0. */
 void loop_timer_arm(struct loop_source *timer, int64_t in_ms, int64_t period_ms);
-/* Fires once at that moment (epoch seconds) of a wall timer. */
+/* Arms a wall timer: fires once at that time (epoch seconds). */
 void loop_timer_arm_at(struct loop_source *timer, int64_t epoch_seconds);
 void loop_timer_disarm(struct loop_source *timer);
 
-/* Takes these signals by signalfd. They have to be blocked in every thread before. */
+/* Receives these signals by signalfd. They must be blocked in every thread before. */
 struct loop_source *loop_add_signals(struct loop *loop, const sigset_t *signals,
                                      loop_signal_function *function, void *data,
                                      struct error **err) _must_check_;
 
-/* Ends the watching and frees the source; NULL is allowed. Returns NULL. */
+/* Stops watching and frees the source; NULL is allowed. Returns NULL. */
 struct loop_source *loop_source_free(struct loop_source *source);
 DEFINE_FREEP(struct loop_source, loop_source_free)
 
-/* `before_wait` is called before each wait and returns for how many milliseconds the wait may last
- * at most (-1: for ever). */
+/* `before_wait` is called before each wait and returns how many milliseconds the wait may last at
+ * most (-1: without a limit). */
 void loop_set_before_wait(struct loop *loop, int (*before_wait)(void *data), void *data);
 
 /* Runs until loop_quit(). */

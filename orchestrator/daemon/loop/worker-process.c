@@ -1,7 +1,7 @@
 /* Implements daemon/loop/worker-process.h: posix_spawn, three pipes, a pidfd and one timer in the
- * loop. At most READ_SIZE bytes are taken from a pipe in a turn, so that a worker that floods can't
- * keep the loop from its other sources. Where there is no pidfd (an old kernel, a seccomp filter,
- * valgrind), a second timer looks for the worker's end. */
+ * loop. At most READ_SIZE bytes are read from a pipe in a turn, so that a worker that floods its
+ * pipe cannot keep the loop from its other sources. Where there is no pidfd (an old kernel, a
+ * seccomp filter, valgrind), a second timer polls for the end of the worker. */
 #include "daemon/loop/worker-process.h"
 
 #include <errno.h>
@@ -19,7 +19,7 @@
 #include "daemon/loop/worker-spawn.h"
 
 enum {
-        READ_SIZE = 16384, /* a turn's share: clients get their turn before the next one */
+        READ_SIZE = 16384, /* per turn, so that clients get their turn */
         PACE_BYTES = 65536,
         PACE_MS = 20,
         DRAIN_MAX_BYTES = 4 << 20, /* of what a dead worker left in a pipe */
@@ -88,28 +88,29 @@ struct worker_process *worker_process_free(struct worker_process *worker)
 
 static void send_signal(struct worker_process *worker, int signal)
 {
-        /* Its pid is its own until it is reaped here. */
+        /* The pid cannot belong to another process before it is reaped here. */
         if (!worker->reaped)
                 kill(worker->pid, signal);
 }
 
-static void garbage(struct worker_process *worker, const char *what)
+static void note_garbage(struct worker_process *worker, const char *what)
 {
         if (worker->n_garbage++ < GARBAGE_LINES_TOLD)
-                log_warning("%s: the worker wrote what is no event: %s", worker->name, what);
+                log_warning("%s: the worker wrote something that is no event: %s", worker->name,
+                            what);
 }
 
-static void take_line(struct worker_process *worker, const char *line, size_t length)
+static void take_event_line(struct worker_process *worker, const char *line, size_t length)
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_(event_freep) struct event *event = event_parse(line, length, &error);
         if (!event) {
-                garbage(worker, error->message);
+                note_garbage(worker, error->message);
                 return;
         }
         worker->last_event_ms = clock_monotonic_ms();
         if (worker->has_result) {
-                garbage(worker, "an event after its result");
+                note_garbage(worker, "an event after its result");
                 return;
         }
         if (event->type == EVENT_RESULT) {
@@ -122,7 +123,7 @@ static void take_line(struct worker_process *worker, const char *line, size_t le
         worker->handlers.event(worker->data, event);
 }
 
-static void take_output(struct worker_process *worker)
+static void take_worker_output(struct worker_process *worker)
 {
         size_t done = 0;
         for (;;) {
@@ -132,14 +133,14 @@ static void take_output(struct worker_process *worker)
                 if (!newline)
                         break;
                 if (!worker->skip_line)
-                        take_line(worker, begin, (size_t)(newline - begin));
+                        take_event_line(worker, begin, (size_t)(newline - begin));
                 worker->skip_line = false;
                 done += (size_t)(newline - begin) + 1;
         }
         strbuf_consume(&worker->output, done);
         if (worker->output.length > WORKER_LINE_MAX_BYTES) {
                 if (!worker->skip_line)
-                        garbage(worker, "a line of more than 1 MiB");
+                        note_garbage(worker, "a line of more than 1 MiB");
                 worker->skip_line = true;
         }
         if (worker->skip_line)
@@ -195,8 +196,8 @@ static ssize_t read_some(int fd, struct strbuf *buf)
         return n == 0 ? -1 : n;
 }
 
-/* A worker that tells more than PACE_BYTES within PACE_MS waits for the rest of that time: what is
- * told faster, no client could read and no log would keep. No honest worker comes near. */
+/* A worker that writes more than PACE_BYTES within PACE_MS is not read for the rest of that time:
+ * no client could read that fast and no log would keep it. A working worker stays far below. */
 static void on_pace(void *data)
 {
         struct worker_process *worker = data;
@@ -205,7 +206,7 @@ static void on_pace(void *data)
                 loop_source_set_events(worker->output_source, EPOLLIN);
 }
 
-static void on_output(void *data, uint32_t events)
+static void on_worker_output(void *data, uint32_t events)
 {
         (void)events;
         struct worker_process *worker = data;
@@ -217,7 +218,7 @@ static void on_output(void *data, uint32_t events)
         worker->told_bytes += n > 0 ? (size_t)n : 0;
         if (worker->output_source && worker->told_bytes >= PACE_BYTES)
                 loop_source_set_events(worker->output_source, 0);
-        take_output(worker);
+        take_worker_output(worker);
 }
 
 static void on_errors(void *data, uint32_t events)
@@ -240,17 +241,18 @@ static void on_input(void *data, uint32_t events)
                 strbuf_consume(&worker->request, (size_t)n);
         if (n > 0 && worker->request.length)
                 return;
-        /* Written, or its reader is gone, which its end will tell. The descriptor stays open. */
+        /* Written, or the reader is gone, which the end of the worker will show. The descriptor
+         * stays open. */
         worker->input_source = loop_source_free(worker->input_source);
         strbuf_done(&worker->request);
 }
 
-/* What is still in the pipes; a grandchild that holds them open is not waited for. */
-static void drain(struct worker_process *worker)
+/* Reads what is still in the pipes; a grandchild that holds them open is not waited for. */
+static void drain_pipes(struct worker_process *worker)
 {
         for (size_t total = 0; worker->output_source && total < DRAIN_MAX_BYTES;) {
                 ssize_t n = read_some(worker->output_fd, &worker->output);
-                take_output(worker);
+                take_worker_output(worker);
                 if (n <= 0)
                         break;
                 total += (size_t)n;
@@ -275,7 +277,7 @@ static void on_exit_ready(void *data, uint32_t events)
                 return;
         worker->end = info;
         worker->reaped = true;
-        drain(worker);
+        drain_pipes(worker);
         worker->exit_source = loop_source_free(worker->exit_source);
         worker->output_source = loop_source_free(worker->output_source);
         worker->errors_source = loop_source_free(worker->errors_source);
@@ -300,7 +302,7 @@ static void kill_it(struct worker_process *worker)
         loop_timer_arm(worker->timer, worker->options.stuck_ms, 0);
 }
 
-static void on_timer(void *data)
+static void on_watch_timer(void *data)
 {
         struct worker_process *worker = data;
         switch (worker->phase) {
@@ -314,7 +316,7 @@ static void on_timer(void *data)
                         kill_it(worker);
                         return;
                 }
-                log_warning("%s: the worker (pid %d) told nothing for %.0f s and is stopped",
+                log_warning("%s: the worker (pid %d) sent no event for %.0f s and is stopped",
                             worker->name, (int)worker->pid,
                             (double)worker->options.stall_ms / 1000.0);
                 worker->phase = PHASE_ENDING;
@@ -336,7 +338,7 @@ static void on_timer(void *data)
         }
 }
 
-static void on_look(void *data)
+static void poll_exit(void *data)
 {
         on_exit_ready(data, 0);
 }
@@ -347,21 +349,21 @@ static int watch_exit(struct worker_process *worker, struct error **err)
         if (worker->pidfd >= 0)
                 worker->exit_source = loop_add_io(worker->loop, worker->pidfd, EPOLLIN,
                                                   on_exit_ready, worker, err);
-        else if ((worker->exit_source = loop_add_timer(worker->loop, on_look, worker, err)))
+        else if ((worker->exit_source = loop_add_timer(worker->loop, poll_exit, worker, err)))
                 loop_timer_arm(worker->exit_source, LOOK_MS, LOOK_MS);
         return worker->exit_source ? 0 : -1;
 }
 
-static int watch(struct worker_process *worker, struct error **err)
+static int watch_worker(struct worker_process *worker, struct error **err)
 {
         if (watch_exit(worker, err) < 0 ||
             !(worker->input_source = loop_add_io(worker->loop, worker->input_fd, EPOLLOUT, on_input,
                                                  worker, err)) ||
             !(worker->output_source = loop_add_io(worker->loop, worker->output_fd, EPOLLIN,
-                                                  on_output, worker, err)) ||
+                                                  on_worker_output, worker, err)) ||
             !(worker->errors_source = loop_add_io(worker->loop, worker->errors_fd, EPOLLIN,
                                                   on_errors, worker, err)) ||
-            !(worker->timer = loop_add_timer(worker->loop, on_timer, worker, err)) ||
+            !(worker->timer = loop_add_timer(worker->loop, on_watch_timer, worker, err)) ||
             !(worker->pace_timer = loop_add_timer(worker->loop, on_pace, worker, err)))
                 return -1;
         worker->last_event_ms = clock_monotonic_ms();
@@ -388,9 +390,9 @@ struct worker_process *worker_process_start(struct loop *loop, const struct work
         if (worker_spawn(options->argv, &worker->pid, &worker->input_fd, &worker->output_fd,
                          &worker->errors_fd, err) < 0)
                 return NULL;
-        if (watch(worker, err) < 0) {
-                /* Not watched, it must not run: with its life line cut it does nothing, and init's
-                 * heir reaps it. */
+        if (watch_worker(worker, err) < 0) {
+                /* Without the watch it must not run. If it survives, it does nothing, since its
+                 * life line is closed; init reaps it. */
                 kill(worker->pid, SIGKILL);
                 return NULL;
         }
@@ -421,7 +423,7 @@ struct error *worker_process_failure(const struct worker_process *worker)
         struct error *error = NULL;
         if (worker->overran) {
                 error_set(&error, ERROR_TIMEOUT,
-                          "the worker told no progress for %.0f s and was stopped%s",
+                          "the worker sent no event for %.0f s and was stopped%s",
                           (double)worker->options.stall_ms / 1000.0,
                           worker->reaped ? ""
                                          : ", but does not end even when killed; its VM is left "
@@ -431,7 +433,7 @@ struct error *worker_process_failure(const struct worker_process *worker)
                           "the worker was cancelled but does not end even when killed");
         } else if (worker->cancelled && worker->end.si_code == CLD_KILLED &&
                    worker->end.si_status == SIGTERM) {
-                error_set(&error, ERROR_CANCELLED, "cancelled before it had begun");
+                error_set(&error, ERROR_CANCELLED, "cancelled before it had started");
         } else if (worker->end.si_code == CLD_EXITED) {
                 error_set(&error, ERROR_INTERNAL,
                           "the worker ended without a result (exit status %d)",

@@ -1,16 +1,15 @@
-/* One worker: a child process that does one job, and the watch over it.
+/* One worker: a child process that does one job, and its supervision.
  *
  * The contract with the worker (orchestrator/worker/worker.h): its stdin gets one line, the job
  * request, and then *stays open* as a life line: the daemon writes nothing more, and end of file
- * means that the daemon is gone, upon which the worker cancels itself, undoes what it did, and
- * exits; there is no PR_SET_PDEATHSIG, which would leave no time for the undo. stdout carries
- * events, one JSON object a line, the last one a result; stderr carries log lines. SIGTERM means
- * cancel.
+ * means that the daemon is gone, upon which the worker cancels itself, rolls back, and exits; there
+ * is no PR_SET_PDEATHSIG, which would leave no time for the roll-back. stdout carries events, one
+ * JSON object a line, the last one a result; stderr carries log lines. SIGTERM means cancel.
  *
- * The watch: a worker that tells no event for `stall_ms` is sent SIGTERM; if it doesn't end within
- * `grace_ms`, SIGKILL; if that doesn't end it within `stuck_ms` (uninterruptible sleep on a dead
- * share), it is reported as stuck, left alone, and reaped when it ends. One that was cancelled may
- * go on as long as it tells events (a commit takes its time), and is then killed by the same rules.
+ * The supervision: a worker that sends no event for `stall_ms` gets SIGTERM; if it does not end
+ * within `grace_ms`, SIGKILL; if that does not end it within `stuck_ms` (uninterruptible sleep on a
+ * dead share), it is reported as stuck, left alone, and reaped when it ends. A cancelled worker may
+ * go on as long as it sends events (a commit takes its time), and is then killed by the same rules.
  * After its result it has `grace_ms` to exit. */
 #pragma once
 
@@ -23,7 +22,7 @@
 #include "daemon/loop/loop.h"
 #include "schema/records/messages.h"
 
-/* Longer lines are no events. */
+/* Longer lines are not taken for events. */
 #define WORKER_LINE_MAX_BYTES ((size_t)1 << 20)
 
 struct worker_process;
@@ -51,16 +50,17 @@ struct worker_process *worker_process_start(struct loop *loop, const struct work
                                             const char *request,
                                             const struct worker_handlers *handlers, void *data,
                                             struct error **err) _must_check_;
-/* Closes its pipes (so a worker that still lives cancels itself) and forgets it. Returns NULL. */
+/* Closes its pipes (so that a worker that is still alive cancels itself) and frees the object.
+ * Returns NULL. */
 struct worker_process *worker_process_free(struct worker_process *worker);
 DEFINE_FREEP(struct worker_process, worker_process_free)
 
 /* SIGTERM; idempotent. */
 void worker_process_cancel(struct worker_process *worker);
 pid_t worker_process_pid(const struct worker_process *worker);
-/* Whether it has told a result. */
+/* Whether it has sent a result. */
 bool worker_process_has_result(const struct worker_process *worker);
-/* Once it ended or is stuck without a result: what became of it. TIMEOUT when the watch ended
- * it, CANCELLED when it was cancelled before it could take a signal, else INTERNAL. The caller
+/* Once it has ended or is stuck without a result: the reason. TIMEOUT when the supervision ended
+ * it, CANCELLED when it was cancelled before it could handle a signal, else INTERNAL. The caller
  * frees. */
 struct error *worker_process_failure(const struct worker_process *worker);

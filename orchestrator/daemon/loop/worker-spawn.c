@@ -1,4 +1,5 @@
-/* Implements daemon/loop/worker-spawn.h by posix_spawn, which is safe beside the catalog thread. */
+/* Implements daemon/loop/worker-spawn.h by posix_spawn, which is safe while the catalog thread
+ * runs. */
 #include "daemon/loop/worker-spawn.h"
 
 #include <errno.h>
@@ -22,9 +23,9 @@ static int make_pipes(int in[2], int out[2], int errors[2], struct error **err)
         return 0;
 }
 
-/* This program, by its name where that leads to the file that runs: under valgrind, the link is
- * valgrind. Once an upgrade has put another file under that name, by the link: it still leads to
- * this version, whose request the worker has to understand. */
+/* Path of this program. By its name, where that leads to the running file, because under valgrind
+ * /proc/self/exe is valgrind. After an upgrade has replaced the file, by /proc/self/exe, which
+ * still leads to this version: the worker must understand the request of this version. */
 static const char *own_program(char *buffer, size_t size)
 {
         static const char link[] = "/proc/self/exe";
@@ -35,9 +36,9 @@ static const char *own_program(char *buffer, size_t size)
         return buffer[0] == '/' && !str_ends_with(buffer, " (deleted)") ? buffer : link;
 }
 
-/* In a process group of its own, so that a terminal's Ctrl-C reaches the daemon alone; with default
- * signals, none blocked. */
-static int spawn(const char *const *argv, const int fds[3], pid_t *ret, struct error **err)
+/* In its own process group, so that Ctrl-C at a terminal reaches the daemon alone; with default
+ * signal handlers, none blocked. */
+static int spawn_process(const char *const *argv, const int fds[3], pid_t *ret, struct error **err)
 {
         static const char *const own[] = { "orch", "worker", NULL };
         posix_spawn_file_actions_t actions;
@@ -76,7 +77,7 @@ int worker_spawn(const char *const *argv, pid_t *ret_pid, int *ret_input_fd, int
         int errors[2] = { -1, -1 };
         int r = make_pipes(in, out, errors, err);
         if (r == 0)
-                r = spawn(argv, (const int[]){ in[0], out[1], errors[1] }, ret_pid, err);
+                r = spawn_process(argv, (const int[]){ in[0], out[1], errors[1] }, ret_pid, err);
         closep(&in[0]);
         closep(&out[1]);
         closep(&errors[1]);

@@ -1,4 +1,4 @@
-/* Starting a worker: the one place that makes a process of the daemon's own program. */
+/* Starts workers: the only place that runs the daemon's own program. */
 #pragma once
 
 #include <sys/types.h>

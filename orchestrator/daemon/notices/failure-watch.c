@@ -1,8 +1,8 @@
-/* Which failures become messages, and when (daemon/notices/notices.h). A failure that stands for
- * itself is told at once. One that may have its cause in common with others is told at once too, as
- * the alert about that cause, which takes in those that follow within seconds; later ones are only
- * counted until the cause is over. To tell whether the share is the cause it is looked at first, by
- * the thread that does so anyway. */
+/* Which failures become messages, and when (daemon/notices/notices.h). A failure with a cause of
+ * its own is sent at once. One that may share its cause with others is sent at once as an alert
+ * about that cause; failures that follow within seconds are added to the alert, later ones are only
+ * counted until the cause is over. Whether the share is the cause is checked first, by the catalog
+ * thread. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -24,7 +24,7 @@ static void open_alert_free(struct notices *notices, size_t index)
         notices->n_alerts--;
 }
 
-void open_alerts_done(struct notices *notices)
+void failure_watch_done(struct notices *notices)
 {
         while (notices->n_alerts)
                 open_alert_free(notices, 0);
@@ -48,7 +48,7 @@ static struct open_alert *find_alert(struct notices *notices, const char *cause,
         return NULL;
 }
 
-/* VMs that live where nobody gets to. */
+/* VMs whose hypervisor is unreachable. */
 static char **other_vms(const struct notices *notices, const char *cause, char *const *failed)
 {
         const struct inventory *inventory = inventory_keeper_get(notices->daemon->inventory);
@@ -83,7 +83,8 @@ static void begin_alert(struct notices *notices, const char *cause, struct failu
                                       .key = xasprintf("%s@%lld", cause, (long long)now),
                                       .first = failure,
                                       .until = now + GATHER_MAX_SECONDS };
-        notices_add(notices, make_alert(notices, alert, &incident), alert->key, GATHER_SECONDS);
+        notices_queue_add(notices, make_alert(notices, alert, &incident), alert->key,
+                          GATHER_SECONDS);
         (void)incidents_begin(notices->incidents, cause, failure->error, now);
         if (failure->vm)
                 incidents_add_vm(notices->incidents, cause, failure->vm);
@@ -104,15 +105,15 @@ static void add_to_alert(struct notices *notices, const char *cause, const struc
                             (unsigned)(left < GATHER_SECONDS ? left : GATHER_SECONDS));
 }
 
-/* Takes the failure over. */
-static void tell_failure(struct notices *notices, struct failure *given)
+/* Takes ownership of the failure. */
+static void report_failure(struct notices *notices, struct failure *given)
 {
         _cleanup_failure_ struct failure *failure = given;
         int64_t now = clock_realtime_s();
         _cleanup_share_view_ struct share_view view = share_look(notices->daemon->share);
         _cleanup_free_ char *cause = failure_cause(failure, view.state == SHARE_UNAVAILABLE);
         if (!cause)
-                notices_add(notices, failure_notice(failure), NULL, 0);
+                notices_queue_add(notices, failure_notice(failure), NULL, 0);
         else if (incidents_find(notices->incidents, cause, now))
                 add_to_alert(notices, cause, failure, now);
         else
@@ -129,14 +130,14 @@ static void on_share_seen(void *data, const struct error *error, const char *unu
         while (*link != unjudged)
                 link = &(*link)->next;
         *link = unjudged->next;
-        tell_failure(notices, unjudged->failure);
+        report_failure(notices, unjudged->failure);
         free(unjudged);
 }
 
-static void judge(struct notices *notices, struct failure *failure)
+static void judge_failure(struct notices *notices, struct failure *failure)
 {
         if (notices->stopping || notices->daemon->phase != DAEMON_RUNNING) {
-                tell_failure(notices, failure);
+                report_failure(notices, failure);
                 return;
         }
         struct unjudged *unjudged = xcalloc(1, sizeof *unjudged);
@@ -179,16 +180,16 @@ static struct failure *failure_of(const struct notices *notices, const struct jo
         return failure;
 }
 
-/* What somebody asked for and sees fail at his terminal is not told. */
+/* Failures of jobs that an operator follows at a terminal are not sent. */
 static bool is_worth_an_alert(struct notices *notices, const struct job *job)
 {
         if (job->dry_run || !job->vm)
                 return false;
         if (job->action == JOB_RECOVER) {
-                /* It is tried again and again; once is enough. */
-                if (strv_contains(notices->recoveries_told, job->vm))
+                /* It is tried again and again; one message is enough. */
+                if (strv_contains(notices->recoveries_reported, job->vm))
                         return false;
-                strv_add(&notices->recoveries_told, job->vm);
+                strv_add(&notices->recoveries_reported, job->vm);
                 return true;
         }
         return job->action == JOB_BACKUP || job->action == JOB_VERIFY ||
@@ -198,102 +199,79 @@ static bool is_worth_an_alert(struct notices *notices, const struct job *job)
 static void forget_recovery(struct notices *notices, const char *vm)
 {
         char **others = NULL;
-        for (size_t i = 0; notices->recoveries_told && notices->recoveries_told[i]; i++)
-                if (!streq(notices->recoveries_told[i], vm))
-                        strv_add(&others, notices->recoveries_told[i]);
-        strv_free(notices->recoveries_told);
-        notices->recoveries_told = others;
+        for (size_t i = 0; notices->recoveries_reported && notices->recoveries_reported[i]; i++)
+                if (!streq(notices->recoveries_reported[i], vm))
+                        strv_add(&others, notices->recoveries_reported[i]);
+        strv_free(notices->recoveries_reported);
+        notices->recoveries_reported = others;
 }
 
-/* True when the VM was among those that failed for it. */
+/* True when the VM was among those that failed by this cause. */
 static bool end_cause(struct notices *notices, const char *cause, const char *vm, int64_t now)
 {
         const struct incident *incident = incidents_find(notices->incidents, cause, now);
         if (!incident)
                 return false;
         bool among = strv_contains(incident->vms, vm);
-        notices_add(notices, cause_over_notice(cause, incident->vms, incident->since, now), NULL,
-                    0);
+        notices_queue_add(notices, cause_over_notice(cause, incident->vms, incident->since, now),
+                          NULL, 0);
         incidents_end(notices->incidents, cause);
         return among;
 }
 
-/* A backup that went well shows that its ways are open. */
+/* A successful backup shows that its hypervisor and the share are reachable. */
 static void note_success(struct notices *notices, const struct job *job)
 {
         int64_t now = clock_realtime_s();
-        bool told = false;
+        bool ended = false;
         forget_recovery(notices, job->vm);
         if (job->action != JOB_BACKUP)
                 return;
         if (job->hypervisor) {
                 _cleanup_free_ char *way = xasprintf("hypervisor/%s", job->hypervisor);
                 _cleanup_free_ char *mount = xasprintf("share-on/%s", job->hypervisor);
-                told |= end_cause(notices, way, job->vm, now);
-                told |= end_cause(notices, mount, job->vm, now);
+                ended |= end_cause(notices, way, job->vm, now);
+                ended |= end_cause(notices, mount, job->vm, now);
         }
-        told |= end_cause(notices, "share-full", job->vm, now);
-        if (job->class != JOB_CLASS_RETRY || told)
+        ended |= end_cause(notices, "share-full", job->vm, now);
+        if (job->class != JOB_CLASS_RETRY || ended)
                 return;
         _cleanup_strv_ char **tags = tags_of(notices, job->vm);
-        notices_add(notices, second_try_notice(job->vm, job->hypervisor, job->id, tags, now), NULL,
-                    0);
+        notices_queue_add(notices, second_try_notice(job->vm, job->hypervisor, job->id, tags, now),
+                          NULL, 0);
 }
 
-void notices_job_started(struct notices *notices, const struct job *job)
-{
-        if (job_is_backup(job))
-                state_watch_clock_begun(notices, clock_realtime_s());
-}
-
-void notices_job_warned(struct notices *notices, const struct job *job, const char *text)
+void failure_watch_job_warned(struct notices *notices, const struct job *job, const char *text)
 {
         if (!job_is_backup(job))
                 return;
         _cleanup_strv_ char **tags = tags_of(notices, job->vm);
-        notices_add(
+        notices_queue_add(
                 notices,
                 warning_notice(job->vm, job->hypervisor, job->id, text, tags, clock_realtime_s()),
                 NULL, 0);
 }
 
-void notices_job_ended(struct notices *notices, const struct job *job)
+void failure_watch_job_ended(struct notices *notices, const struct job *job)
 {
-        if (job_is_backup(job))
-                week_watch_record(notices, job);
         if (job->outcome == JOB_OUTCOME_OK && job->vm && !job->dry_run)
                 note_success(notices, job);
         else if (job->outcome == JOB_OUTCOME_FAILED && is_worth_an_alert(notices, job))
-                judge(notices, failure_of(notices, job));
+                judge_failure(notices, failure_of(notices, job));
 }
 
-void notices_job_interrupted(struct notices *notices, const struct running_file *file)
+void failure_watch_job_interrupted(struct notices *notices, const struct job *job)
 {
-        if (!file->is_backup)
-                return;
-        const struct job job = {
-                .vm = (char *)file->vm,
-                .hypervisor = (char *)file->hypervisor,
-                .action = JOB_BACKUP,
-                .outcome = JOB_OUTCOME_FAILED,
-                .error_kind = ERROR_INTERNAL,
-                .error = (char *)"the daemon ended while it ran, without being asked to; the VM is "
-                                 "recovered now",
-                .ended = clock_realtime_s(),
-        };
-        struct job named = job;
-        memcpy(named.id, file->job, strnlen(file->job, sizeof named.id - 1));
-        week_watch_record(notices, &named);
-        _cleanup_strv_ char **tags = tags_of(notices, named.vm);
+        _cleanup_strv_ char **tags = tags_of(notices, job->vm);
         const struct failure failure = {
-                .action = JOB_BACKUP,
-                .job = named.id,
-                .vm = named.vm,
-                .hypervisor = named.hypervisor,
-                .kind = ERROR_INTERNAL,
-                .error = named.error,
-                .when = named.ended,
+                .action = job->action,
+                .job = (char *)job->id,
+                .vm = job->vm,
+                .hypervisor = job->hypervisor,
+                .kind = job->error_kind,
+                .error = job->error,
+                .when = job->ended,
                 .tags = tags,
         };
-        notices_add(notices, failure_notice(&failure), NULL, 0);
+        notices_queue_add(notices, failure_notice(&failure), NULL, 0);
 }

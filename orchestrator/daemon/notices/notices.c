@@ -1,134 +1,74 @@
-/* Implements daemon/notices/notices.h: the outbox in the loop, and what is kept of moments. */
+/* Implements daemon/notices/notices.h: listens to jobs, calls the watches, and answers what the
+ * control API asks. */
 #include "daemon/notices/notices.h"
 
 #include <string.h>
-#include <sys/epoll.h>
 
 #include "base/clock.h"
 #include "base/fs.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
+#include "daemon/jobs/running-files.h"
 #include "daemon/notices/notices-internal.h"
 #include "daemon/state/state.h"
 #include "notify/state-notices.h"
-#include "schema/config/secrets.h"
 #include "schema/json/json-fields.h"
 
-#define KEPT_FORMAT 1
+/* A scheduler reports its failed job at once. */
+enum { REPORTED_ALREADY_MS = 120 * 1000 };
 
-/* A scheduler calls at once when its job has failed. */
-enum { TOLD_ALREADY_MS = 120 * 1000, SECONDS_A_DAY = 86400 };
-
-struct channel_source {
-        struct notices *notices;
-        size_t index;
-        struct loop_source *source;
-};
-
-#define KEPT(member) \
-        .name = #member, .offset = offsetof(struct kept_moments, member), .type = JSON_FIELD_NUMBER
-static const struct json_field kept_fields[] = {
-        { KEPT(first_started) },
-        { KEPT(last_begun) },
-        { KEPT(dead_clock_slot) },
-        { KEPT(summary_told) },
-        { KEPT(free_bytes) },
-        { KEPT(free_at) },
-        { 0 },
-};
-
-char *notices_path(const struct notices *notices, const char *name)
+static void on_job_started(void *data, const struct job *job)
 {
-        return path_join(notices->folder, name);
+        if (job_is_backup(job))
+                state_watch_clock_begun(data, clock_realtime_s());
 }
 
-static void load_kept(struct notices *notices)
+static void on_job_warned(void *data, const struct job *job, const char *text)
 {
-        _cleanup_free_ char *path = notices_path(notices, "state.json");
-        size_t length = 0;
-        _cleanup_free_ char *text = fs_read_file(path, 65536, &length, NULL);
-        _cleanup_json_ json_t *json = text ? json_read_document(text, length, path, NULL) : NULL;
-        if (!json || json_check_format(json, KEPT_FORMAT, NULL) < 0 ||
-            json_fields_read(kept_fields, json, "", &notices->kept, NULL) < 0)
-                notices->kept = (struct kept_moments){ 0 };
+        failure_watch_job_warned(data, job, text);
 }
 
-void notices_keep(const struct notices *notices)
+static void on_job_ended(void *data, const struct job *job)
 {
-        _cleanup_error_ struct error *error = NULL;
-        _cleanup_json_ json_t *json =
-                json_fields_to_document(KEPT_FORMAT, kept_fields, &notices->kept);
-        _cleanup_free_ char *text = json_write_document(json);
-        _cleanup_free_ char *path = notices_path(notices, "state.json");
-        if (fs_write_file(path, 0640, text, strlen(text), &error) < 0)
-                log_warning("a restart may tell again what was told: %s", error->message);
+        if (job_is_backup(job))
+                week_watch_record(data, job);
+        failure_watch_job_ended(data, job);
 }
 
-static void turn(struct notices *notices)
+static void on_job_interrupted(void *data, const struct running_file *file)
 {
-        int64_t in_ms = outbox_turn(notices->outbox);
-        if (in_ms >= 0)
-                loop_timer_arm(notices->timer, in_ms, 0);
-        else
-                loop_timer_disarm(notices->timer);
+        if (!file->is_backup)
+                return;
+        struct job job = {
+                .vm = (char *)file->vm,
+                .hypervisor = (char *)file->hypervisor,
+                .action = JOB_BACKUP,
+                .outcome = JOB_OUTCOME_FAILED,
+                .error_kind = ERROR_INTERNAL,
+                .error = (char *)"the daemon ended unexpectedly while the job was running; the VM "
+                                 "is being recovered",
+                .ended = clock_realtime_s(),
+        };
+        memcpy(job.id, file->job, strnlen(file->job, sizeof job.id - 1));
+        week_watch_record(data, &job);
+        failure_watch_job_interrupted(data, &job);
 }
 
-static void on_timer(void *data)
+static void on_batch_failed(void *data, char *const *bacula_jobs)
 {
-        turn(data);
-}
-
-static void on_completion(void *data, uint32_t events)
-{
-        (void)events;
-        const struct channel_source *source = data;
-        outbox_dispatch(source->notices->outbox, source->index);
-        turn(source->notices);
-}
-
-void notices_add(struct notices *notices, struct notice *notice, const char *key,
-                 unsigned hold_seconds)
-{
-        log_info("to be told: %s", notice->title);
-        outbox_add(notices->outbox, notice, key, hold_seconds);
-        notice_free(notice);
-        turn(notices);
-}
-
-static int open_outbox(struct notices *notices, struct error **err)
-{
-        const struct settings *settings = notices->daemon->settings;
-        _cleanup_error_ struct error *error = NULL;
-        _cleanup_(secrets_freep) struct secrets *secrets =
-                secrets_load(settings->directory, &error);
-        if (error)
-                log_error("%s", error->message);
-        struct channels channels = channels_of(settings, secrets);
-        if (error)
-                strv_addf(&channels.warnings, "no secret was read from secrets.conf: %s",
-                          error->message);
-        for (size_t i = 0; channels.warnings && channels.warnings[i]; i++)
-                log_warning("%s", channels.warnings[i]);
-        notices->outbox = outbox_open(notices->folder, &channels, err);
-        return notices->outbox ? 0 : -1;
-}
-
-static int watch_outbox(struct notices *notices, struct error **err)
-{
-        struct loop *loop = notices->daemon->loop;
-        size_t count = outbox_count(notices->outbox);
-        notices->sources = xcalloc(count + 1, sizeof *notices->sources);
-        for (size_t i = 0; i < count; i++) {
-                struct channel_source *source = &notices->sources[i];
-                *source = (struct channel_source){ .notices = notices, .index = i };
-                source->source = loop_add_io(loop, outbox_fd(notices->outbox, i), EPOLLIN,
-                                             on_completion, source, err);
-                if (!source->source)
-                        return -1;
+        struct notices *notices = data;
+        notices->batch_failed_ms = clock_monotonic_ms();
+        for (size_t i = 0; bacula_jobs && bacula_jobs[i]; i++) {
+                xstrdup_replace(&notices->reported_bacula_jobs[notices->next_reported],
+                                bacula_jobs[i]);
+                notices->next_reported = (notices->next_reported + 1) % REPORTED_BACULA_JOBS;
         }
-        notices->timer = loop_add_timer(loop, on_timer, notices, err);
-        return notices->timer ? 0 : -1;
+}
+
+static void on_cycle_ended(void *data)
+{
+        week_watch_cycle_ended(data, clock_realtime_s());
 }
 
 struct notices *notices_new(struct daemon *daemon, struct error **err)
@@ -136,15 +76,25 @@ struct notices *notices_new(struct daemon *daemon, struct error **err)
         _cleanup_(notices_freep) struct notices *notices = xcalloc(1, sizeof *notices);
         notices->daemon = daemon;
         notices->folder = path_join(daemon->state_folder, "notify");
-        if (fs_make_dirs(notices->folder, err) < 0 || open_outbox(notices, err) < 0 ||
-            watch_outbox(notices, err) < 0)
+        notices->listener = (struct job_listener){ .started = on_job_started,
+                                                   .warned = on_job_warned,
+                                                   .ended = on_job_ended,
+                                                   .interrupted = on_job_interrupted,
+                                                   .batch_failed = on_batch_failed,
+                                                   .cycle_ended = on_cycle_ended,
+                                                   .data = notices };
+        if (notices_queue_open(notices, err) < 0)
                 return NULL;
-        _cleanup_free_ char *path = notices_path(notices, "incidents.json");
+        _cleanup_free_ char *path = notices_queue_path(notices, "incidents.json");
         notices->incidents = incidents_open(path);
-        load_kept(notices);
+        kept_moments_load(notices);
         week_watch_init(notices, clock_realtime_s());
-        turn(notices);
         return TAKE_PTR(notices);
+}
+
+const struct job_listener *notices_listener(const struct notices *notices)
+{
+        return &notices->listener;
 }
 
 struct notices *notices_free(struct notices *notices)
@@ -152,37 +102,15 @@ struct notices *notices_free(struct notices *notices)
         if (!notices)
                 return NULL;
         notices_stop(notices);
-        for (size_t i = 0; notices->sources && i < outbox_count(notices->outbox); i++)
-                loop_source_free(notices->sources[i].source);
-        loop_source_free(notices->timer);
-        outbox_free(notices->outbox);
-        open_alerts_done(notices);
+        notices_queue_close(notices);
+        failure_watch_done(notices);
         incidents_free(notices->incidents);
-        strv_free(notices->recoveries_told);
-        for (size_t i = 0; i < TOLD_BACULA_JOBS; i++)
-                free(notices->told_bacula_jobs[i]);
-        free(notices->sources);
+        strv_free(notices->recoveries_reported);
+        for (size_t i = 0; i < REPORTED_BACULA_JOBS; i++)
+                free(notices->reported_bacula_jobs[i]);
         free(notices->folder);
         free(notices);
         return NULL;
-}
-
-/* What a clock that was wrong for a while has noted must not silence for years what is told by the
- * clock. A clock that is set back by hours must not have told things told again. */
-static void forget_the_future(struct notices *notices, int64_t now)
-{
-        struct kept_moments *kept = &notices->kept;
-        int64_t *const moments[] = { &kept->first_started, &kept->last_begun,
-                                     &kept->dead_clock_slot, &kept->summary_told };
-        bool changed = false;
-        for (size_t i = 0; i < ARRAY_LENGTH(moments); i++) {
-                if (*moments[i] <= now + SECONDS_A_DAY)
-                        continue;
-                *moments[i] = now;
-                changed = true;
-        }
-        if (changed)
-                notices_keep(notices);
 }
 
 void notices_check(struct notices *notices)
@@ -195,33 +123,20 @@ void notices_check(struct notices *notices)
         if (now < notices->next_clock_look && notices->next_clock_look - now <= 60)
                 return;
         notices->next_clock_look = now + 20;
-        forget_the_future(notices, now);
+        kept_moments_limit(notices, now);
         state_watch_clock(notices, now);
         week_watch_check(notices, now);
 }
 
-void notices_cycle_ended(struct notices *notices)
-{
-        week_watch_cycle_ended(notices, clock_realtime_s());
-}
-
-void notices_batch_failed(struct notices *notices, char *const *bacula_jobs)
-{
-        notices->batch_failed_ms = clock_monotonic_ms();
-        for (size_t i = 0; bacula_jobs && bacula_jobs[i]; i++) {
-                xstrdup_replace(&notices->told_bacula_jobs[notices->next_told], bacula_jobs[i]);
-                notices->next_told = (notices->next_told + 1) % TOLD_BACULA_JOBS;
-        }
-}
-
-/* The ids of a Director that is made anew begin again, so an old one says nothing. */
-static bool was_told(const struct notices *notices, const char *bacula_job)
+/* The ids of a Director that was set up again start from 1, so an old id is no evidence. */
+static bool was_reported(const struct notices *notices, const char *bacula_job)
 {
         if (!notices->batch_failed_ms ||
-            clock_monotonic_ms() - notices->batch_failed_ms >= TOLD_ALREADY_MS)
+            clock_monotonic_ms() - notices->batch_failed_ms >= REPORTED_ALREADY_MS)
                 return false;
-        for (size_t i = 0; bacula_job && i < TOLD_BACULA_JOBS; i++)
-                if (notices->told_bacula_jobs[i] && streq(notices->told_bacula_jobs[i], bacula_job))
+        for (size_t i = 0; bacula_job && i < REPORTED_BACULA_JOBS; i++)
+                if (notices->reported_bacula_jobs[i] &&
+                    streq(notices->reported_bacula_jobs[i], bacula_job))
                         return true;
         return !bacula_job;
 }
@@ -231,10 +146,10 @@ int notices_scheduler_failed(struct notices *notices, const char *job, const cha
 {
         if (!outbox_has_channel_for(notices->outbox, NOTICE_FAILURE))
                 return error_set(err, ERROR_CONFIG, "no channel takes failures");
-        *ret_queued = !was_told(notices, bacula_job);
+        *ret_queued = !was_reported(notices, bacula_job);
         if (*ret_queued)
-                notices_add(notices, scheduler_failure_notice(job, text, clock_realtime_s()), NULL,
-                            0);
+                notices_queue_add(notices, scheduler_failure_notice(job, text, clock_realtime_s()),
+                                  NULL, 0);
         return 0;
 }
 
@@ -264,9 +179,8 @@ int notices_test(struct notices *notices, const char *channel,
         _cleanup_strv_ char **names = outbox_names(notices->outbox);
         if (!names)
                 return error_set(err, ERROR_CONFIG,
-                                 "there is no channel: give the secret SLACK_FAILURE_WEBHOOK, or "
-                                 "`notify:` in orch.yaml, and start the "
-                                 "daemon again");
+                                 "there is no channel: set the secret SLACK_FAILURE_WEBHOOK, or "
+                                 "`notify:` in orch.yaml, and restart the daemon");
         if (channel && !strv_contains(names, channel)) {
                 _cleanup_free_ char *list = strv_join(names, ", ");
                 _cleanup_free_ char *shown = str_one_line(channel, 60);
@@ -341,7 +255,7 @@ void notices_warn(const struct notices *notices, char ***warnings)
                 }
                 if (lane.given_up)
                         strv_addf(
-                                warnings, "channel %s: %zu message%s given up in the last week%s%s",
+                                warnings, "channel %s: %zu message%s dropped in the last week%s%s",
                                 lane.channel, lane.given_up, lane.given_up == 1 ? " was" : "s were",
                                 lane.given_up_error ? ": " : "",
                                 lane.given_up_error ? lane.given_up_error : "");

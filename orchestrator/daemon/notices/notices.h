@@ -1,55 +1,42 @@
-/* What the daemon tells people, and when: failures at once (many of one cause as one), the share,
- * the inventory and the clock when they fail and when they are well again, the week once. The
- * messages go through notify/outbox.h, which nothing here waits for; a daemon without any channel
- * does the same and tells nobody. */
+/* Messages to people: failures at once (many with one cause as one message), the share, the
+ * inventory and the clock when they fail and when they work again, a summary once a week. They go
+ * through notify/outbox.h, which nothing here waits for; without any channel the daemon does the
+ * same, and nothing is sent. */
 #pragma once
 
 #include <jansson.h>
 
-#include "daemon/jobs/running-files.h"
+#include "daemon/state/job-listener.h"
 #include "notify/outbox.h"
 
 struct daemon;
-struct job;
 struct notices;
 
-/* Reads the secrets, opens <state>/notify and takes up what waits there. */
+/* Reads the secrets, opens <state>/notify and resumes delivery of what is queued there. */
 struct notices *notices_new(struct daemon *daemon, struct error **err) _must_check_;
-/* A delivery under way gets a moment to end. Returns NULL. */
+/* Gives a delivery under way some time to end. Returns NULL. */
 struct notices *notices_free(struct notices *notices);
 DEFINE_FREEP(struct notices, notices_free)
 
-/* A backup's worker has been started. */
-void notices_job_started(struct notices *notices, const struct job *job);
-/* A job warned of something that a person should know at once. */
-void notices_job_warned(struct notices *notices, const struct job *job, const char *text);
-/* The outcome of a job is known, and its batch has not been told yet. */
-void notices_job_ended(struct notices *notices, const struct job *job);
-/* At start: a job did not outlive the last daemon. */
-void notices_job_interrupted(struct notices *notices, const struct running_file *file);
-/* A cycle that had jobs is over. */
-void notices_cycle_ended(struct notices *notices);
-/* A batch has ended, and not all of it went well; `bacula_jobs` are those that started or followed
- * it. */
-void notices_batch_failed(struct notices *notices, char *const *bacula_jobs);
-/* Looks at the share, the inventory, the clock and the calendar; every few seconds. */
+/* The listener that informs the notices of jobs; valid until they are freed. */
+const struct job_listener *notices_listener(const struct notices *notices);
+/* Checks the share, the inventory, the clock and the calendar; called every few seconds. */
 void notices_check(struct notices *notices);
 
-/* Sends a test to a channel (NULL: all), as outbox_test() has it; ERROR_CONFIG when there is none
- * of that name, or none at all. When the daemon stops meanwhile only `done` is called. */
+/* Sends a test message to a channel (NULL: all), see outbox_test(); ERROR_CONFIG when there is no
+ * such channel, or none at all. When the daemon stops meanwhile, only `done` is called. */
 int notices_test(struct notices *notices, const char *channel,
                  void (*result)(void *data, const struct outbox_test *result),
                  void (*done)(void *data), void *data, struct error **err) _must_check_;
-/* A scheduler's job failed. *ret_queued is false when it is one whose failures have been told, as
- * its batch has just ended so; where `bacula_job` is NULL, any batch. ERROR_CONFIG when no channel
- * takes failures. */
+/* A scheduler's job failed. *ret_queued is false when its failure was sent already, because its
+ * batch has just failed; with `bacula_job` NULL, any batch. ERROR_CONFIG when no channel takes
+ * failures. */
 int notices_scheduler_failed(struct notices *notices, const char *job, const char *bacula_job,
                              const char *text, bool *ret_queued, struct error **err) _must_check_;
-/* Tests that were asked for get their end. */
+/* Calls `done` of the tests under way. */
 void notices_stop(struct notices *notices);
 
 /* The channels, for GET /v1/status. The caller owns it. */
 json_t *notices_to_json(const struct notices *notices);
-/* What a person should know: messages that wait or were given up, secrets that are missing. Appends
- * to *warnings. */
+/* Appends to *warnings: messages that wait or were dropped, secrets that are missing. */
 void notices_warn(const struct notices *notices, char ***warnings);

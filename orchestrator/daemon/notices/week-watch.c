@@ -1,15 +1,15 @@
-/* The summary of the week (daemon/notices/notices.h): what ran goes into the ledger, and at
- * slack.summary, or after the first cycle of a week, the week is told from it. A moment that was
- * missed is caught up with. `kept.summary_told` is the end of the last week that was told; the
- * message is in the queue, under a key made of that end, before the moment is noted, so that a
- * crash between the two makes neither two summaries nor none. */
+/* The weekly summary (daemon/notices/notices.h): backups are written to the ledger, and the summary
+ * is made from it at slack.summary, or after the first cycle of a week. A missed time is made up
+ * for. `kept.summary_told` is the end of the last week that was sent. The message, with a key made
+ * of that end, is queued before the time is noted, so that a crash between the two makes neither
+ * two summaries nor none. */
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "daemon/cycle/cycle.h"
+#include "daemon/cycle/cycle-plan.h"
 #include "daemon/jobs/runner.h"
 #include "daemon/notices/notices-internal.h"
 #include "daemon/state/state.h"
@@ -18,11 +18,11 @@
 
 enum { WEEK_SECONDS = 7 * 86400, EARLY_SECONDS = 12 * 3600 };
 
-/* At a start and with each week that is told: the daemon may run for longer than a ledger can
- * grow. */
+/* At a start and with each summary: a daemon may run for so long that the ledger grows too large.
+ */
 static void prune_ledger(const struct notices *notices, int64_t now)
 {
-        _cleanup_free_ char *path = notices_path(notices, "ledger.jsonl");
+        _cleanup_free_ char *path = notices_queue_path(notices, "ledger.jsonl");
         _cleanup_error_ struct error *error = NULL;
         if (ledger_prune(path, now, &error) < 0)
                 log_warning("%s", error->message);
@@ -35,16 +35,16 @@ void week_watch_init(struct notices *notices, int64_t now)
         if (notices->kept.first_started)
                 return;
         notices->kept.first_started = now;
-        /* The week before there was an orch is not told. */
+        /* The week before the first start has no summary. */
         if (!settings->slack.summary_after_cycle)
                 notices->kept.summary_told =
                         due_slot_at_or_before(VM_SCHEDULE_WEEKLY, &settings->slack.summary, now);
-        notices_keep(notices);
+        kept_moments_write(notices);
 }
 
 void week_watch_record(struct notices *notices, const struct job *job)
 {
-        _cleanup_free_ char *path = notices_path(notices, "ledger.jsonl");
+        _cleanup_free_ char *path = notices_queue_path(notices, "ledger.jsonl");
         _cleanup_error_ struct error *error = NULL;
         const struct ledger_row row = {
                 .vm = job->vm,
@@ -58,16 +58,15 @@ void week_watch_record(struct notices *notices, const struct job *job)
                 .finished = job->ended,
         };
         if (ledger_append(path, &row, &error) < 0)
-                log_warning("the summary of the week will lack job %s: %s", job->id,
-                            error->message);
+                log_warning("the weekly summary will lack job %s: %s", job->id, error->message);
 }
 
-/* By what is known without waiting for anybody. */
-static void look_around(const struct daemon *daemon, int64_t now, char ***vms, char ***overdue,
-                        char ***unproven)
+/* From what the loop knows, without waiting. */
+static void list_vms(const struct daemon *daemon, int64_t now, char ***vms, char ***overdue,
+                     char ***unproven)
 {
         _cleanup_cycle_plan_ struct cycle_plan plan = { 0 };
-        if (cycle_plan(daemon, &(struct cycle_filter){ 0 }, false, now, &plan, NULL) < 0)
+        if (cycle_plan_make(daemon, &(struct cycle_filter){ 0 }, false, now, &plan, NULL) < 0)
                 return;
         for (size_t i = 0; i < plan.count; i++) {
                 const struct cycle_item *item = &plan.items[i];
@@ -85,7 +84,7 @@ static void look_around(const struct daemon *daemon, int64_t now, char ***vms, c
 static struct notice *make_summary(const struct notices *notices, int64_t from, int64_t to)
 {
         const struct daemon *daemon = notices->daemon;
-        _cleanup_free_ char *path = notices_path(notices, "ledger.jsonl");
+        _cleanup_free_ char *path = notices_queue_path(notices, "ledger.jsonl");
         _cleanup_error_ struct error *error = NULL;
         _cleanup_ledger_ struct ledger ledger = { 0 };
         _cleanup_strv_ char **vms = NULL;
@@ -93,8 +92,8 @@ static struct notice *make_summary(const struct notices *notices, int64_t from, 
         _cleanup_strv_ char **unproven = NULL;
         _cleanup_share_view_ struct share_view view = share_look(daemon->share);
         if (ledger_read(path, &ledger, &error) < 0)
-                log_warning("the summary of the week lacks what ran: %s", error->message);
-        look_around(daemon, to, &vms, &overdue, &unproven);
+                log_warning("the weekly summary lacks the backups: %s", error->message);
+        list_vms(daemon, to, &vms, &overdue, &unproven);
         const struct weekly_input input = {
                 .from = from,
                 .to = to,
@@ -107,30 +106,30 @@ static struct notice *make_summary(const struct notices *notices, int64_t from, 
                 .total_bytes = view.total_bytes,
                 .free_before = (uint64_t)notices->kept.free_bytes,
                 .free_before_at = notices->kept.free_at,
-                .next_cycle = cycle_next_slot(daemon, clock_realtime_s()),
+                .next_cycle = cycle_plan_next_slot(daemon, clock_realtime_s()),
         };
         return weekly_notice(&input);
 }
 
-static void tell_week(struct notices *notices, int64_t to)
+static void send_week(struct notices *notices, int64_t to)
 {
         int64_t from = notices->kept.summary_told;
         if (from < to - 2 * WEEK_SECONDS)
                 from = to - WEEK_SECONDS;
         _cleanup_free_ char *key = xasprintf("week@%lld", (long long)to);
         if (!outbox_has(notices->outbox, key))
-                notices_add(notices, make_summary(notices, from, to), key, 0);
+                notices_queue_add(notices, make_summary(notices, from, to), key, 0);
         notices->kept.summary_told = to;
         _cleanup_share_view_ struct share_view view = share_look(notices->daemon->share);
         if (view.state == SHARE_OK) {
                 notices->kept.free_bytes = (int64_t)view.free_bytes;
                 notices->kept.free_at = to;
         }
-        notices_keep(notices);
+        kept_moments_write(notices);
         prune_ledger(notices, clock_realtime_s());
 }
 
-/* Without any cycle (a scheduler that backs up VM by VM) `after-cycle` would never come. */
+/* Without any cycle (a scheduler that backs up VM by VM) no summary would be sent `after-cycle`. */
 static bool is_week_without_cycle_over(const struct notices *notices, int64_t now)
 {
         const struct daemon *daemon = notices->daemon;
@@ -144,18 +143,18 @@ static bool is_week_without_cycle_over(const struct notices *notices, int64_t no
 void week_watch_check(struct notices *notices, int64_t now)
 {
         const struct settings *settings = notices->daemon->settings;
-        /* What is overdue is known once the share has been looked at. */
+        /* What is overdue is known once the share was opened. */
         _cleanup_share_view_ struct share_view view = share_look(notices->daemon->share);
         if (view.state == SHARE_OPENING)
                 return;
         if (settings->slack.summary_after_cycle) {
                 if (is_week_without_cycle_over(notices, now))
-                        tell_week(notices, now);
+                        send_week(notices, now);
                 return;
         }
         int64_t moment = due_slot_at_or_before(VM_SCHEDULE_WEEKLY, &settings->slack.summary, now);
         if (moment > notices->kept.summary_told)
-                tell_week(notices, moment);
+                send_week(notices, moment);
 }
 
 void week_watch_cycle_ended(struct notices *notices, int64_t now)
@@ -163,9 +162,10 @@ void week_watch_cycle_ended(struct notices *notices, int64_t now)
         const struct settings *settings = notices->daemon->settings;
         if (!settings->slack.summary_after_cycle)
                 return;
-        /* One a week: a rerun on Monday, or a daily cycle, is told with the next week. */
+        /* One summary a week: a repeated cycle on Monday, or a daily cycle, belongs to the next
+         * one. */
         int64_t slot = due_slot_at_or_before(VM_SCHEDULE_WEEKLY, &settings->cycle_start,
                                              now + EARLY_SECONDS);
         if (notices->kept.summary_told < slot - EARLY_SECONDS)
-                tell_week(notices, now);
+                send_week(notices, now);
 }

@@ -1,4 +1,4 @@
-/* Between the loop's side (share.c: opening and watching; share-requests.c: what is asked) and
+/* Shared by the loop's side (share.c: opening and watching; share-requests.c: requests) and
  * share-work.c (what runs on the catalog thread). */
 #pragma once
 
@@ -10,11 +10,11 @@ struct share_waiter;
 
 /* What the catalog thread holds open. Only functions that run there touch it. */
 struct share_side {
-        char *path; /* fixed from the start: the loop reads it too */
+        char *path; /* never changes: the loop reads it too */
         enum repository_fstype fstype;
         struct repository *repository;
-        /* of the repository that was opened first: another in its place is refused until the next
-         * start; NULL: none yet */
+        /* of the repository that was opened first: another one in its place is refused until the
+         * next start; NULL: none yet */
         char *uuid;
         bool locked;
         struct catalog *catalog;
@@ -26,8 +26,8 @@ struct share_pin {
         char *hypervisor;
 };
 
-/* A request. Between the post and its completion `work` and all below `names` belong to the catalog
- * thread. */
+/* A request. Between posting and completion, `work` and all fields from `names` on belong to the
+ * catalog thread. */
 struct share_request {
         struct share *share;
         struct share_request *next;
@@ -35,7 +35,7 @@ struct share_request {
         int (*work)(struct share_side *side, struct share_request *request, struct error **err);
         /* In the loop, with `error` NULL or set. */
         void (*completed)(struct share *share, struct share_request *request);
-        /* NULL: nobody asked, or was told already that it takes too long */
+        /* NULL: it has no caller, or the caller was answered with a timeout */
         share_answer_function *answer;
         void *answer_data;
         int64_t posted_ms;
@@ -92,16 +92,16 @@ struct share {
         uint64_t total_bytes;
         bool full;
         bool opening;
-        bool stale;                        /* the next opening closes first */
+        bool stale;                        /* what is open is closed before the next opening */
         struct share_request *outstanding; /* oldest first */
         int64_t completed_ms;              /* when the one before them was */
         /* to be recorded when it is open again, or has room again; oldest first */
         struct share_request *kept;
         size_t n_kept;
         struct share_waiter *waiters;
-        struct loop_source *look_timer;  /* the next look or try */
-        struct loop_source *check_timer; /* deadlines of askers */
-        bool checking;                   /* it runs, as it does while there are some */
+        struct loop_source *look_timer;  /* the next probe, or attempt to open */
+        struct loop_source *check_timer; /* deadlines of callers */
+        bool checking;                   /* the timer runs, as it does while there are callers */
         bool stopping;
         void (*stopped)(void *data);
         void *stopped_data;
@@ -115,10 +115,10 @@ struct share_request *share_request_new(struct share *share, const char *what,
 struct share_request *share_request_free(struct share_request *request);
 /* Hands it to the thread. */
 void share_request_post(struct share *share, struct share_request *request);
-/* Puts it at the end of a list. */
+/* Appends it to a list. */
 void share_request_append(struct share_request **list, struct share_request *request);
-/* Adds what was told of jobs and is not in the catalog yet, which the rows of an opening were read
- * from. */
+/* Adds the rows that were recorded and are not in the catalog yet, from which the rows of an
+ * opening were read. */
 void share_add_unrecorded(const struct share *share, struct catalog_list *rows);
-/* `stale`: what is open has to be closed before the next try. */
+/* `stale`: what is open has to be closed before the next attempt. */
 void share_became_unavailable(struct share *share, const struct error *error, bool stale);

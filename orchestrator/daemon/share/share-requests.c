@@ -1,5 +1,4 @@
-/* What is asked of the share (daemon/share/share.h): each is a request for the catalog thread, with
- * what is done about its failure. */
+/* Requests to the catalog thread (daemon/share/share.h), and what each does when it fails. */
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -7,8 +6,8 @@
 
 enum { KEPT_MAX = 1000, ATTEMPTS_MAX = 20 };
 
-static void ask(struct share *share, struct share_request *request, share_answer_function *answer,
-                void *data)
+static void post_for_answer(struct share *share, struct share_request *request,
+                            share_answer_function *answer, void *data)
 {
         request->answer = answer;
         request->answer_data = data;
@@ -17,7 +16,8 @@ static void ask(struct share *share, struct share_request *request, share_answer
 
 void share_flush(struct share *share, share_answer_function *answer, void *data)
 {
-        ask(share, share_request_new(share, "recording", share_work_nothing), answer, data);
+        post_for_answer(share, share_request_new(share, "recording", share_work_nothing), answer,
+                        data);
 }
 
 void share_list_points(struct share *share, const char *vm, bool failed,
@@ -27,7 +27,7 @@ void share_list_points(struct share *share, const char *vm, bool failed,
                 share_request_new(share, "listing the points", share_work_list);
         request->vm = xstrdup(vm);
         request->flag = failed;
-        ask(share, request, answer, data);
+        post_for_answer(share, request, answer, data);
 }
 
 void share_show_point(struct share *share, const char *vm, const char *point,
@@ -37,7 +37,7 @@ void share_show_point(struct share *share, const char *vm, const char *point,
                 share_request_new(share, "reading a point", share_work_show);
         request->vm = xstrdup(vm);
         request->text = xstrdup(point);
-        ask(share, request, answer, data);
+        post_for_answer(share, request, answer, data);
 }
 
 void share_hold_point(struct share *share, const char *vm, const char *point, bool hold,
@@ -49,60 +49,23 @@ void share_hold_point(struct share *share, const char *vm, const char *point, bo
         request->text = xstrdup(point);
         request->flag = hold;
         request->reason = xstrdup(reason);
-        ask(share, request, answer, data);
+        post_for_answer(share, request, answer, data);
 }
 
 void share_list_known(struct share *share, share_answer_function *answer, void *data)
 {
-        ask(share,
-            share_request_new(share, "listing the VMs that have points", share_work_list_known),
-            answer, data);
+        post_for_answer(
+                share,
+                share_request_new(share, "listing the VMs that have points", share_work_list_known),
+                answer, data);
 }
 
-static void entry_copy(const struct catalog_entry *from, struct catalog_entry *to)
-{
-        *to = *from;
-        char **const texts[] = { &to->vm,         &to->hypervisor,  &to->point,
-                                 &to->job,        &to->status,      &to->level,
-                                 &to->method,     &to->consistency, &to->path,
-                                 &to->uuid,       &to->parent,      &to->error,
-                                 &to->error_kind, &to->proof,       &to->proof_reason };
-        for (size_t i = 0; i < ARRAY_LENGTH(texts); i++)
-                *texts[i] = xstrdup(*texts[i]);
-        to->warnings = strv_copy(from->warnings);
-        to->proof_evidence = strv_copy(from->proof_evidence);
-}
-
-static bool has_row(const struct catalog_list *rows, const struct catalog_entry *entry)
-{
-        for (size_t i = 0; i < rows->count; i++)
-                if (streq(rows->items[i].job, entry->job))
-                        return true;
-        return false;
-}
-
-/* The thread, to which those belong that are out, only reads their entries. */
-void share_add_unrecorded(const struct share *share, struct catalog_list *rows)
-{
-        const struct share_request *const lists[] = { share->kept, share->outstanding };
-        for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
-                for (const struct share_request *request = lists[i]; request;
-                     request = request->next) {
-                        if (request->work != share_work_record || has_row(rows, &request->entry))
-                                continue;
-                        rows->items =
-                                xrealloc_array(rows->items, rows->count + 1, sizeof *rows->items);
-                        entry_copy(&request->entry, &rows->items[rows->count++]);
-                }
-        }
-}
-
-/* What can't be recorded now will be when the share is back; the catalog, which failed, is opened
- * anew. */
+/* A record that failed is kept until the share is available again; the catalog, which failed, is
+ * opened again. */
 static void keep_for_later(struct share *share, const struct share_request *request)
 {
         if (share->n_kept >= KEPT_MAX || request->attempts >= ATTEMPTS_MAX) {
-                log_error("%s of %s is given up; `orch catalog rebuild` finds its point",
+                log_error("%s of %s is dropped; `orch catalog rebuild` finds its point",
                           request->what, request->vm ? request->vm : request->entry.vm);
                 return;
         }
@@ -112,17 +75,17 @@ static void keep_for_later(struct share *share, const struct share_request *requ
         again->vm = xstrdup(request->vm);
         again->text = xstrdup(request->text);
         again->uuid = xstrdup(request->uuid);
-        entry_copy(&request->entry, &again->entry);
+        catalog_entry_copy(&request->entry, &again->entry);
         share_request_append(&share->kept, again);
         share->n_kept++;
 }
 
-/* On a share that is full, what is open is as good as it was, and what makes room has to go on. */
+/* On a full share, what is open stays usable, and the work that frees space has to go on. */
 static bool waits_for_room(struct share *share, struct share_request *request)
 {
         if (request->error->kind != ERROR_NOSPACE)
                 return false;
-        log_warning("%s waits for room: %s", request->what, request->error->message);
+        log_warning("%s waits for free space: %s", request->what, request->error->message);
         keep_for_later(share, request);
         return true;
 }
@@ -148,7 +111,7 @@ void share_record(struct share *share, const struct catalog_entry *entry)
 {
         struct share_request *request =
                 share_request_new(share, "recording a job", share_work_record);
-        entry_copy(entry, &request->entry);
+        catalog_entry_copy(entry, &request->entry);
         request->completed = record_completed;
         share_request_post(share, request);
 }
@@ -164,7 +127,7 @@ void share_set_pin(struct share *share, const char *vm, const char *uuid, const 
         share_request_post(share, request);
 }
 
-/* An opening brings every row in line with the share. */
+/* The next opening updates all rows from the share. */
 static void refresh_point_completed(struct share *share, struct share_request *request)
 {
         if (!request->error)
@@ -177,7 +140,7 @@ static void refresh_point_completed(struct share *share, struct share_request *r
 void share_refresh_point(struct share *share, const char *vm, const char *path)
 {
         struct share_request *request =
-                share_request_new(share, "looking at a point", share_work_refresh_point);
+                share_request_new(share, "reading a point again", share_work_refresh_point);
         request->vm = xstrdup(vm);
         request->text = xstrdup(path);
         request->completed = refresh_point_completed;

@@ -1,6 +1,6 @@
-/* What the catalog thread does for the daemon: blocking calls on the share and the catalog, one
- * request after the other. Nothing here looks at the loop's state. A request that finds the share
- * closed fails; opening is a request of its own. */
+/* The work of the catalog thread: blocking calls on the share and the catalog, one request after
+ * the other. Nothing here accesses the state of the loop. A request fails when the share is not
+ * open; opening is a request of its own. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -24,7 +24,7 @@ static void close_all(struct share_side *side)
         side->repository = repository_free(side->repository);
 }
 
-static int take_lock(struct share_side *side, struct error **err)
+static int take_share_lock(struct share_side *side, struct error **err)
 {
         struct lock_holder holder = { 0 };
         int r = repository_lock(side->repository, &holder, err);
@@ -57,7 +57,7 @@ static int open_metadata_folder(struct share_side *side, struct error **err)
         return fs_open_dir_at(root, "metadata", err);
 }
 
-static int open_catalog(struct share_side *side, struct error **err)
+static int open_share_catalog(struct share_side *side, struct error **err)
 {
         _cleanup_close_ int metadata = open_metadata_folder(side, err);
         if (metadata < 0)
@@ -68,8 +68,8 @@ static int open_catalog(struct share_side *side, struct error **err)
         if (!side->catalog)
                 return -1;
         if (catalog_set_aside(side->catalog))
-                log_warning("the catalog was corrupt, or an older orch's: it is set aside as %s "
-                            "and made again from the share",
+                log_warning("the catalog was corrupt, or an older orch's: it is kept as %s and "
+                            "rebuilt from the share",
                             catalog_set_aside(side->catalog));
         else if (rebuild)
                 log_info("the catalog is new; it is filled from the points on the share");
@@ -84,15 +84,15 @@ static int open_catalog(struct share_side *side, struct error **err)
             catalog_reconcile(side->catalog, &points, &added, &removed, err) < 0)
                 return -1;
         if (added || removed)
-                log_info("the catalog was brought in line with the share: %zu points added, %zu "
+                log_info("the catalog was reconciled with the share: %zu points added, %zu "
                          "removed",
                          added, removed);
         return 0;
 }
 
-/* A share that is full is one that can be pruned. */
-static int touch(struct share_side *side, struct repository_status *ret, bool *ret_full,
-                 struct error **err)
+/* A full share is available: it can be pruned. */
+static int touch_repository(struct share_side *side, struct repository_status *ret, bool *ret_full,
+                            struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         int r = repository_probe(side->path, side->fstype, PROBE_TIMEOUT_MS, ret, &error);
@@ -102,10 +102,11 @@ static int touch(struct share_side *side, struct repository_status *ret, bool *r
         return r < 0 ? error_propagate(err, TAKE_PTR(error)) : 0;
 }
 
-static int probe(struct share_side *side, struct share_request *request, struct error **err)
+static int probe_repository(struct share_side *side, struct share_request *request,
+                            struct error **err)
 {
         _cleanup_repository_status_ struct repository_status status = { 0 };
-        if (touch(side, &status, &request->full, err) < 0)
+        if (touch_repository(side, &status, &request->full, err) < 0)
                 return -1;
         request->free_bytes = status.free_bytes;
         request->total_bytes = status.total_bytes;
@@ -129,11 +130,11 @@ static int open_what_is_closed(struct share_side *side, struct share_request *re
         if (!side->repository &&
             !(side->repository = repository_open(side->path, side->fstype, err)))
                 return -1;
-        if (probe(side, request, err) < 0)
+        if (probe_repository(side, request, err) < 0)
                 return -1;
-        if (!side->locked && take_lock(side, err) < 0)
+        if (!side->locked && take_share_lock(side, err) < 0)
                 return -1;
-        if (!side->catalog && open_catalog(side, err) < 0)
+        if (!side->catalog && open_share_catalog(side, err) < 0)
                 return -1;
         if (!side->uuid)
                 side->uuid = xstrdup(repository_uuid(side->repository));
@@ -156,7 +157,7 @@ int share_work_load_pins(struct share_side *side, struct share_request *request,
         return 0;
 }
 
-/* flag: close first what may be stale. */
+/* flag: what is open may be stale and is closed first. */
 int share_work_open(struct share_side *side, struct share_request *request, struct error **err)
 {
         if (request->flag)
@@ -170,7 +171,7 @@ int share_work_open(struct share_side *side, struct share_request *request, stru
 
 int share_work_refresh(struct share_side *side, struct share_request *request, struct error **err)
 {
-        return probe(side, request, err);
+        return probe_repository(side, request, err);
 }
 
 int share_work_close(struct share_side *side, struct share_request *request, struct error **err)
@@ -208,7 +209,7 @@ int share_work_list(struct share_side *side, struct share_request *request, stru
         return 0;
 }
 
-/* The row that `wanted` means: a name, "latest", or a unique prefix. Rows are newest first. */
+/* The row for `wanted`: a name, "latest", or a unique prefix. Rows are newest first. */
 static const struct catalog_entry *choose_point(const struct catalog_list *rows, const char *vm,
                                                 const char *wanted, struct error **err)
 {

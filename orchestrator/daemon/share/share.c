@@ -1,8 +1,8 @@
-/* The loop's side of daemon/share/share.h. Requests are posted in order and completed in order;
- * `outstanding` holds them. A completion may come long after its asker was told that it takes too
- * long. `state` is what the last opening or look said; on top of it, a request that takes longer
- * than an asker would wait means that the share hangs, whatever was said before; one that only
- * waits behind others does not. */
+/* The loop's side of daemon/share/share.h. Requests are posted and completed in order;
+ * `outstanding` holds them. A request may complete long after its caller timed out. `state` is the
+ * result of the last open or probe. Independently of it, the share counts as hung while the request
+ * at the head of the queue has been running for longer than a caller would wait; time spent queued
+ * does not count. */
 #include "daemon/share/share.h"
 
 #include <string.h>
@@ -79,15 +79,15 @@ struct share_request *share_request_new(struct share *share, const char *what,
         return request;
 }
 
-/* An opening begins with looks at the share that have deadlines of their own; then it reads through
- * all that is there. */
+/* An opening starts with probes of the share that have their own deadlines; then it reads all of
+ * the repository. */
 static int64_t patience_ms(const struct share *share)
 {
         return share->timing.answer_ms *
                (share->outstanding->work == share_work_open ? OPENING_ANSWERS : 1);
 }
 
-/* How long the request that the thread is at has been waited for when that is too long; else 0. */
+/* How long the request at the head of the queue has been running, when that is too long; else 0. */
 static int64_t hangs_for_ms(const struct share *share)
 {
         if (!share->outstanding)
@@ -98,7 +98,8 @@ static int64_t hangs_for_ms(const struct share *share)
         return out >= patience_ms(share) ? out : 0;
 }
 
-static void tell(struct share_request *request, const struct error *error, const char *text)
+static void answer_caller(struct share_request *request, const struct error *error,
+                          const char *text)
 {
         share_answer_function *answer = request->answer;
         request->answer = NULL;
@@ -107,7 +108,7 @@ static void tell(struct share_request *request, const struct error *error, const
 }
 
 /* On the catalog thread. */
-static void run_request(void *data)
+static void run_share_request(void *data)
 {
         struct share_request *request = data;
         if (request->work(&request->share->side, request, &request->error) < 0 && !request->error)
@@ -123,11 +124,12 @@ static void request_completed(void *data)
         share->completed_ms = clock_monotonic_ms();
         if (request->completed)
                 request->completed(share, request);
-        tell(request, request->error, request->error ? NULL : request->text);
+        answer_caller(request, request->error, request->error ? NULL : request->text);
         share_request_free(request);
 }
 
-/* A timer that runs is left alone, lest askers who come one after the other put it off for ever. */
+/* A running timer is not armed again, since callers that come one after the other would postpone it
+ * without end. */
 static void watch_deadlines(struct share *share)
 {
         if (!share->checking)
@@ -141,10 +143,10 @@ void share_request_post(struct share *share, struct share_request *request)
         request->deadline_ms = request->posted_ms + share->timing.answer_ms;
         share_request_append(&share->outstanding, request);
         watch_deadlines(share);
-        work_thread_post(share->thread, run_request, request_completed, request);
+        work_thread_post(share->thread, run_share_request, request_completed, request);
 }
 
-static void tell_waiters(struct share *share, const struct error *error)
+static void answer_waiters(struct share *share, const struct error *error)
 {
         struct share_waiter *waiters = TAKE_PTR(share->waiters);
         while (waiters) {
@@ -169,8 +171,8 @@ void share_became_unavailable(struct share *share, const struct error *error, bo
 static void remember_space(struct share *share, const struct share_request *request)
 {
         if (request->full && !share->full)
-                log_error("the repository %s is full: nothing can be backed up before there is "
-                          "room (`orch prune`)",
+                log_error("the repository %s is full: nothing can be backed up before space is "
+                          "freed (`orch prune`)",
                           share->side.path);
         share->full = request->full;
         share->free_bytes = request->free_bytes;
@@ -195,7 +197,7 @@ static void open_completed(struct share *share, struct share_request *request)
         share->opening = false;
         if (request->error) {
                 share_became_unavailable(share, request->error, true);
-                tell_waiters(share, share->error);
+                answer_waiters(share, share->error);
                 return;
         }
         if (share->state != SHARE_OK)
@@ -212,7 +214,7 @@ static void open_completed(struct share *share, struct share_request *request)
         share->handlers.opened(share->handlers.data, &request->rows);
         record_kept(share);
         loop_timer_arm(share->look_timer, share->timing.refresh_ms, 0);
-        tell_waiters(share, NULL);
+        answer_waiters(share, NULL);
 }
 
 static void open_it(struct share *share)
@@ -236,12 +238,11 @@ static void refresh_completed(struct share *share, struct share_request *request
                 loop_timer_arm(share->look_timer, share->timing.refresh_ms, 0);
                 return;
         }
-        /* A server that is slow to answer doesn't make what is open worthless; anything else
-         * does. */
+        /* After a timeout what is open stays usable; after any other error it is closed. */
         share_became_unavailable(share, request->error, request->error->kind != ERROR_TIMEOUT);
 }
 
-static void on_look(void *data)
+static void on_look_timer(void *data)
 {
         struct share *share = data;
         if (share->stopping || share->opening)
@@ -251,7 +252,7 @@ static void on_look(void *data)
                 return;
         }
         struct share_request *request =
-                share_request_new(share, "looking at the repository", share_work_refresh);
+                share_request_new(share, "probing the repository", share_work_refresh);
         request->completed = refresh_completed;
         share_request_post(share, request);
 }
@@ -266,7 +267,7 @@ static struct error *takes_too_long(const struct share *share, const char *what)
         return error;
 }
 
-static void tell_late_waiters(struct share *share, int64_t now)
+static void answer_late_waiters(struct share *share, int64_t now)
 {
         for (struct share_waiter **link = &share->waiters; *link;) {
                 struct share_waiter *waiter = *link;
@@ -278,7 +279,7 @@ static void tell_late_waiters(struct share *share, int64_t now)
                 _cleanup_error_ struct error *error = takes_too_long(share, "opening it");
                 waiter->answer(waiter->data, error, NULL);
                 free(waiter);
-                link = &share->waiters; /* the answer may have led to new ones */
+                link = &share->waiters; /* the answer may have made new requests */
         }
 }
 
@@ -298,9 +299,9 @@ static void on_check(void *data)
                 if (!request->answer || now < request->deadline_ms)
                         continue;
                 _cleanup_error_ struct error *error = takes_too_long(share, request->what);
-                tell(request, error, NULL);
+                answer_caller(request, error, NULL);
         }
-        tell_late_waiters(share, now);
+        answer_late_waiters(share, now);
         if (share->stopped && now >= share->stop_deadline_ms) {
                 log_warning("the repository hangs; the daemon ends without having closed it");
                 finish_stop(share);
@@ -333,7 +334,7 @@ struct share *share_new(struct loop *loop, const struct settings *settings,
         share->handlers = *handlers;
         share->side.path = xstrdup(settings->repository_path);
         share->side.fstype = settings->repository_fstype;
-        if (!(share->look_timer = loop_add_timer(loop, on_look, share, err)) ||
+        if (!(share->look_timer = loop_add_timer(loop, on_look_timer, share, err)) ||
             !(share->check_timer = loop_add_timer(loop, on_check, share, err)))
                 return NULL;
         if (!(share->thread = work_thread_new(err)) ||
@@ -362,9 +363,9 @@ void share_stop(struct share *share, int64_t timeout_ms, void (*done)(void *data
         share->stop_deadline_ms = clock_monotonic_ms() + timeout_ms;
         _cleanup_error_ struct error *error = NULL;
         error_set(&error, ERROR_CANCELLED, "the daemon is stopping");
-        tell_waiters(share, error);
+        answer_waiters(share, error);
         for (struct share_request *request = share->outstanding; request; request = request->next)
-                tell(request, error, NULL);
+                answer_caller(request, error, NULL);
         struct share_request *request =
                 share_request_new(share, "closing the repository", share_work_close);
         request->completed = close_completed;
@@ -417,7 +418,7 @@ void share_check(struct share *share, share_answer_function *answer, void *data)
                 return;
         }
         struct share_request *request =
-                share_request_new(share, "looking at the repository", share_work_refresh);
+                share_request_new(share, "probing the repository", share_work_refresh);
         request->completed = refresh_completed;
         request->answer = answer;
         request->answer_data = data;
@@ -447,7 +448,7 @@ struct share *share_free(struct share *share)
         loop_source_free(share->look_timer);
         loop_source_free(share->check_timer);
         loop_source_free(share->completions);
-        /* What hangs now has had its time in share_stop(). */
+        /* A request that hangs was given its time in share_stop(). */
         bool left_behind =
                 share->thread && !work_thread_stop(share->thread, share->outstanding ? 0 : 1000);
         while (share->kept) {
@@ -457,7 +458,7 @@ struct share *share_free(struct share *share)
         }
         error_free(share->error);
         free(share->uuid);
-        /* A thread that hangs goes on using what it was given until the process ends. */
+        /* A thread that hangs keeps using these until the process ends. */
         if (!left_behind) {
                 free(share->side.path);
                 free(share->side.uuid);

@@ -45,8 +45,8 @@ struct inventory_keeper *inventory_keeper_free(struct inventory_keeper *keeper)
         return NULL;
 }
 
-static void take(struct inventory_keeper *keeper, struct inventory *inventory, char *text,
-                 int64_t loaded)
+static void keeper_take(struct inventory_keeper *keeper, struct inventory *inventory, char *text,
+                        int64_t loaded)
 {
         inventory_free(keeper->inventory);
         free(keeper->text);
@@ -59,11 +59,11 @@ static void keep_text(const struct inventory_keeper *keeper)
 {
         _cleanup_error_ struct error *error = NULL;
         if (fs_write_file(keeper->kept_path, 0640, keeper->text, strlen(keeper->text), &error) < 0)
-                log_warning("the inventory can't be kept for a restart: %s", error->message);
+                log_warning("cannot keep the inventory for a restart: %s", error->message);
 }
 
-/* At the first load of a broken file: what an earlier daemon kept. It was valid, but perhaps for
- * another version of orch. */
+/* At the first load of a broken file: the text that an earlier daemon kept. It was valid then,
+ * perhaps for another version of orch. */
 static void fall_back_to_kept(struct inventory_keeper *keeper)
 {
         size_t length = 0;
@@ -74,7 +74,7 @@ static void fall_back_to_kept(struct inventory_keeper *keeper)
         _cleanup_problems_ struct problems problems = { 0 };
         struct inventory *inventory = inventory_parse(text, length, keeper->path, &problems);
         if (inventory)
-                take(keeper, inventory, TAKE_PTR(text), st.st_mtime);
+                keeper_take(keeper, inventory, TAKE_PTR(text), st.st_mtime);
 }
 
 static char *warnings_of(const struct problems *problems)
@@ -105,7 +105,7 @@ int inventory_keeper_reload(struct inventory_keeper *keeper, struct error **err)
         free(keeper->warnings);
         keeper->warnings = warnings_of(&problems);
         bool changed = !streq(text, keeper->text);
-        take(keeper, inventory, TAKE_PTR(text), clock_realtime_s());
+        keeper_take(keeper, inventory, TAKE_PTR(text), clock_realtime_s());
         if (changed)
                 keep_text(keeper);
         return 0;

@@ -1,6 +1,6 @@
-/* The inventory that the daemon goes by: the last one that was good. Each good text is also kept in
- * <state>/vm-list.last-good.yaml, so that a restart with a broken vm-list.yaml goes on with it.
- * Only local files are read here. */
+/* The inventory in use: the last valid one. Each valid text is also kept in
+ * <state>/vm-list.last-good.yaml, so that a restart with a broken vm-list.yaml can use it. Only
+ * local files are read here. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,8 +22,8 @@ struct inventory_keeper *inventory_keeper_new(const char *path, const char *stat
 struct inventory_keeper *inventory_keeper_free(struct inventory_keeper *keeper);
 DEFINE_FREEP(struct inventory_keeper, inventory_keeper_free)
 
-/* Reads the file. When it is broken the inventory in use stays (at first: the kept one), and the
- * result is one ERROR_CONFIG that holds all its problems. */
+/* Reads the file. When it is broken, the inventory in use stays (at the first reading: the kept
+ * one), and the result is one ERROR_CONFIG with all its problems. */
 int inventory_keeper_reload(struct inventory_keeper *keeper, struct error **err) _must_check_;
 
 /* The one in use; NULL only in INVENTORY_NONE. Valid until the next reload. */
@@ -33,7 +33,7 @@ const char *inventory_keeper_text(const struct inventory_keeper *keeper);
 const char *inventory_keeper_path(const struct inventory_keeper *keeper);
 enum inventory_state inventory_keeper_state(const struct inventory_keeper *keeper);
 const char *inventory_state_name(enum inventory_state state); /* "ok", "last-good", "none" */
-/* What is wrong with the file; NULL in INVENTORY_OK. */
+/* The problems of the file; NULL in INVENTORY_OK. */
 const char *inventory_keeper_problems(const struct inventory_keeper *keeper);
 /* Warnings of the inventory in use, one a line; "" for none. */
 const char *inventory_keeper_warnings(const struct inventory_keeper *keeper);

@@ -73,7 +73,7 @@ static bool id_is_free(const struct jobs *jobs, const char *id)
         return !jobs_find(jobs, id) && access(path, F_OK) < 0;
 }
 
-static void make_id(const struct jobs *jobs, char id[24])
+static void make_unused_id(const struct jobs *jobs, char id[24])
 {
         do {
                 uint16_t number = 0;
@@ -88,7 +88,7 @@ struct job *jobs_add(struct jobs *jobs, enum job_action action, const char *vm,
                      const char *hypervisor)
 {
         char id[24];
-        make_id(jobs, id);
+        make_unused_id(jobs, id);
         struct job *job = append_job(jobs);
         memcpy(job->id, id, sizeof id);
         job->action = action;
@@ -114,7 +114,7 @@ struct job *jobs_find(const struct jobs *jobs, const char *id)
 
 struct job *jobs_find_newest(const struct jobs *jobs, const char *vm)
 {
-        /* One that runs says more than one that waits. */
+        /* A running job is preferred to one that waits. */
         struct job *newest = NULL;
         for (size_t i = jobs->count; i > 0; i--) {
                 struct job *job = jobs->items[i - 1];
@@ -169,7 +169,7 @@ static void log_add(struct job *job, const char *line)
         _cleanup_error_ struct error *error = NULL;
         job->log_bytes += length;
         if (append_to_file(job->log_path, text, length, &error) < 0) {
-                log_warning("%s: the log goes on in memory only: %s", job->id, error->message);
+                log_warning("%s: the log continues in memory only: %s", job->id, error->message);
                 xstrdup_replace(&job->log_path, NULL);
                 memory_log_add(job, line);
         }
@@ -188,7 +188,7 @@ static void forget_oldest(struct jobs *jobs)
         for (size_t i = 0; i < jobs->count; i++)
                 ended += jobs->items[i]->state == JOB_ENDED;
         for (size_t i = 0; i < jobs->count && ended > JOBS_KEPT;) {
-                /* A batch may still read what came out of its jobs. */
+                /* Its batch will still read its outcome. */
                 if (jobs->items[i]->state != JOB_ENDED || jobs->items[i]->batch) {
                         i++;
                         continue;
@@ -321,7 +321,7 @@ static struct found_log *list_logs(const struct jobs *jobs, size_t *ret_count)
         return found;
 }
 
-/* The first line of a log is its "queued" event and tells what the job was. */
+/* The first line of a log is its "queued" event, which describes the job. */
 static void load_log(struct jobs *jobs, const struct found_log *log)
 {
         _cleanup_free_ char *path = path_join(jobs->folder, log->name);
@@ -360,16 +360,4 @@ struct jobs *jobs_new(const char *state_folder, struct error **err)
                 free(found[i].name);
         free(found);
         return TAKE_PTR(jobs);
-}
-
-const char *job_state_name(enum job_state state)
-{
-        static const char *const names[] = { "queued", "running", "stuck", "ended" };
-        return names[state];
-}
-
-const char *job_outcome_name(enum job_outcome outcome)
-{
-        static const char *const names[] = { "", "ok", "failed", "cancelled", "skipped" };
-        return names[outcome];
 }

@@ -1,8 +1,7 @@
-/* Jobs: one VM (or hypervisor), one action. The registry knows those that wait or run and the last
- * JOBS_KEPT that ended, gives each its id, and keeps each one's log: JSON lines as they were
- * streamed (without progress) in <state>/jobs/<job>.jsonl for JOBS_LOG_DAYS, so that `orch log`
- * works after a restart; the newest lines are held in memory only for a job whose file cannot be
- * written. */
+/* Jobs: one VM (or hypervisor), one action. The registry holds those that wait or run and the last
+ * JOBS_KEPT that ended, assigns each an id, and keeps its log: JSON lines as they were streamed
+ * (without progress) in <state>/jobs/<job>.jsonl for JOBS_LOG_DAYS, so that `orch log` works after
+ * a restart. The newest lines are held in memory only for a job whose file cannot be written. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,13 +10,15 @@
 
 #include "base/error.h"
 #include "base/strings.h"
-#include "daemon/jobs/orphans.h"
+#include "daemon/loop/process-id.h"
+#include "daemon/state/job-names.h"
 #include "daemon/state/stream.h"
 #include "schema/records/messages.h"
 
 #define JOBS_KEPT 200
 #define JOBS_LOG_DAYS 90
-/* Of one job's log before its outcome is known: a worker that floods is cut short there. */
+/* Limit of a job's log before its outcome is known: the log of a worker that floods it is cut off
+ * there. */
 #define JOB_LOG_MAX_BYTES ((size_t)1 << 20)
 #define JOB_WARNINGS_KEPT 50
 #define JOB_REMOVED_MAX 1000
@@ -25,14 +26,8 @@
 
 struct batch;
 struct daemon;
+struct job;
 struct worker_process;
-
-enum job_state {
-        JOB_QUEUED,
-        JOB_RUNNING,
-        JOB_STUCK, /* its worker outlived SIGKILL; its VM is quarantined */
-        JOB_ENDED,
-};
 
 /* In the order in which the queue serves them; AFTER: what follows a cycle
  * (daemon/cycle/after-cycle.h). */
@@ -44,12 +39,12 @@ enum job_class {
         JOB_CLASS_AFTER
 };
 
-enum job_outcome {
-        JOB_OUTCOME_NONE,
-        JOB_OUTCOME_OK,
-        JOB_OUTCOME_FAILED,
-        JOB_OUTCOME_CANCELLED,
-        JOB_OUTCOME_SKIPPED
+/* What asked for a job and is informed of it; set by daemon/jobs/batch.h. */
+struct job_owner {
+        /* A line was added to the job's stream; `progress_key` as for job_add_line(). */
+        void (*line_added)(struct job *job, const char *line, const char *progress_key);
+        /* Its outcome is known and has been recorded. The owner may be gone afterwards. */
+        void (*job_ended)(struct job *job);
 };
 
 struct job_progress {
@@ -74,9 +69,10 @@ struct job {
         char *level;
         bool accept_new_uuid;
         bool dry_run;
-        bool if_due;       /* it is pointless once there is a newer point than */
-        int64_t last_good; /* that which was known when it was asked for; epoch seconds, 0: none */
-        /* it leaves the VM itself alone (reads a point): it runs beside another job of that VM */
+        bool if_due;       /* skip it when the VM has a good point newer than `last_good` */
+        int64_t last_good; /* start of its newest good point when the job was requested; epoch
+                              seconds, 0: none */
+        /* it does not touch the VM (reads a point), so it may run beside another job of it */
         bool beside;
         bool pulls;      /* an instant restore that only watches its VM, which runs */
         json_t *options; /* job_request.options; NULL: none */
@@ -89,12 +85,12 @@ struct job {
         struct job_progress progress;
         bool cancelling;
         struct daemon *daemon; /* set by the runner */
-        /* of its worker; of a queued recovery: of the one that it waits for */
+        /* of its worker; for a queued recovery: of the worker that it waits for */
         struct process_id process;
         struct worker_process *worker; /* while RUNNING or STUCK */
-        /* that asked for it and hears of its end; NULL: nobody does */
-        struct batch *batch;
-        struct stream_set followers; /* of its log */
+        struct batch *batch;           /* that asked for it; NULL: none */
+        const struct job_owner *owner; /* set with `batch` */
+        struct stream_set followers;   /* of its log */
 
         enum job_outcome outcome;
         enum error_kind error_kind;
@@ -102,13 +98,13 @@ struct job {
         char *failed_step; /* the first one; NULL: none did */
         char *failed_check;
         unsigned left_undone; /* kept by daemon/jobs/recoveries.h */
-        bool told;            /* its outcome has been recorded and its batch told */
+        bool reported;        /* the outcome was recorded, and owner and listener were informed */
         char *error;
         char *path;  /* of the point made */
         char *point; /* its name */
         uint64_t stored_bytes;
         char **warnings; /* the first JOB_WARNINGS_KEPT */
-        char **removed;  /* points that retention took */
+        char **removed;  /* points that retention removed */
 
         /* opened for each line: as many jobs may wait as there are VMs. NULL: no log on disk */
         char *log_path;
@@ -122,8 +118,7 @@ struct jobs {
         char *folder;
 };
 
-/* Opens <state>/jobs, drops logs that are too old, and makes ended jobs of the newest logs
- * there. */
+/* Opens <state>/jobs, removes logs that are too old, and makes ended jobs of the newest logs. */
 struct jobs *jobs_new(const char *state_folder, struct error **err) _must_check_;
 /* Frees all jobs. Returns NULL. */
 struct jobs *jobs_free(struct jobs *jobs);
@@ -138,22 +133,19 @@ struct job *jobs_find_newest(const struct jobs *jobs, const char *vm);
 /* Whether it waits or has a worker. */
 bool job_is_live(const struct job *job);
 
-/* Closes the log, ends its followers with `end_line`, and forgets jobs past JOBS_KEPT. The job
- * itself may be forgotten only later. */
+/* Closes the log, ends its followers with `end_line`, and drops ended jobs beyond JOBS_KEPT. The
+ * job itself is dropped later. */
 void jobs_end(struct jobs *jobs, struct job *job, const char *end_line);
-/* A line of the job's stream: into its log unless it tells progress, and to its followers. */
+/* Adds a line of the job's stream to its log, unless it is progress, and to its followers. */
 void job_add_line(struct job *job, const char *line, const char *progress_key);
-/* What has been logged so far, then (`follow`, while the job lives) what comes; `end_line` ends it
- * at once otherwise. The caller owns. */
+/* A stream of what has been logged so far and then (`follow`, while the job is live) of what comes;
+ * otherwise it ends at once with `end_line`. The caller owns it. */
 struct stream *jobs_open_log(struct jobs *jobs, struct job *job, bool follow, const char *end_line);
-/* The last lines of its log as event_describe() has them, without the VM; "" when there are none.
- * The caller frees. */
+/* The last lines of its log as event_describe() formats them, without the VM; "" when there are
+ * none. The caller frees. */
 char *jobs_log_tail(const struct jobs *jobs, const struct job *job, size_t lines);
 /* Removes logs older than JOBS_LOG_DAYS. */
 void jobs_prune_logs(const struct jobs *jobs, int64_t now);
 
-const char *job_state_name(enum job_state state); /* "queued", "running", "stuck", "ended" */
-/* "ok", "failed", "cancelled", "skipped"; "" for none */
-const char *job_outcome_name(enum job_outcome outcome);
-/* Whether it goes by limits.jobs. */
+/* Whether limits.jobs applies to it. */
 bool job_is_backup(const struct job *job);

@@ -50,6 +50,18 @@ void queue_remove(struct queue *queue, const struct job *job)
         queue->count--;
 }
 
+void queue_follow_inventory(struct queue *queue, const struct inventory *inventory)
+{
+        for (size_t i = 0; inventory && i < queue->count; i++) {
+                struct job *job = queue->items[i];
+                bool at_home = job->action == JOB_BACKUP || job->action == JOB_CHECK;
+                const struct inventory_vm *listed =
+                        at_home ? inventory_find_vm(inventory, job->vm) : NULL;
+                if (listed && listed->hypervisor)
+                        xstrdup_replace(&job->hypervisor, listed->hypervisor);
+        }
+}
+
 size_t queue_position(const struct queue *queue, const struct job *job)
 {
         for (size_t i = 0; i < queue->count; i++)
@@ -63,7 +75,7 @@ static bool same_name(const char *a, const char *b)
         return a && b && strcmp(a, b) == 0;
 }
 
-/* Jobs that go by one limit. */
+/* Jobs that share one limit. */
 enum kind {
         KIND_BACKUP,
         KIND_VERIFICATION,
@@ -73,7 +85,7 @@ enum kind {
         KIND_OTHER
 };
 
-static enum kind kind_of(const struct job *job)
+static enum kind limit_kind(const struct job *job)
 {
         switch (job->action) {
         case JOB_BACKUP:
@@ -94,11 +106,11 @@ static enum kind kind_of(const struct job *job)
 static bool slot_is_free(const struct job *job, const struct queue_limits *limits,
                          struct job *const *busy, size_t n_busy)
 {
-        enum kind kind = kind_of(job);
+        enum kind kind = limit_kind(job);
         unsigned all = 0;
         unsigned here = 0;
         for (size_t i = 0; i < n_busy; i++) {
-                if (busy[i]->state == JOB_STUCK || busy[i]->pulls || kind_of(busy[i]) != kind)
+                if (busy[i]->state == JOB_STUCK || busy[i]->pulls || limit_kind(busy[i]) != kind)
                         continue;
                 all++;
                 here += same_name(busy[i]->hypervisor, job->hypervisor);
@@ -110,8 +122,8 @@ static bool slot_is_free(const struct job *job, const struct queue_limits *limit
         return all < (kind == KIND_VERIFICATION ? limits->verifications : limits->others);
 }
 
-/* A recovery removes test domains that it knows no living job of: one that was begun under its eyes
- * would be taken for a leftover. */
+/* A recovery removes test domains whose job is not among the live ones that it was given: one that
+ * is started meanwhile would be taken for a leftover. */
 static bool is_being_recovered(const struct job *job, struct job *const *busy, size_t n_busy)
 {
         for (size_t i = 0; i < n_busy; i++)

@@ -1,19 +1,19 @@
-/* The daemon's state, all of it owned by the loop. Only files of this folder include this. */
+/* The daemon's state, all of it owned by the loop. Only files of the daemon include this. */
 #pragma once
 
-#include <signal.h>
+#include <stdint.h>
 
-#include "daemon/daemon.h"
-#include "daemon/jobs/batch.h"
 #include "daemon/loop/loop.h"
 #include "daemon/share/share.h"
+#include "daemon/state/daemon-options.h"
 #include "daemon/state/inventory-keeper.h"
+#include "daemon/state/job-listener.h"
 #include "daemon/state/jobs.h"
 #include "daemon/state/queue.h"
 #include "daemon/state/vm-states.h"
 #include "schema/config/settings.h"
 
-/* Exit statuses of a command, as the API tells them. */
+/* Exit statuses of a command, as the API returns them. */
 enum {
         EXIT_ALL_GOOD = 0,
         EXIT_JOB_FAILED = 1,
@@ -23,15 +23,16 @@ enum {
         EXIT_CANCELLED = 5,
 };
 
-struct control_api;
 struct after_cycle;
+struct batch;
+struct control_api;
 struct cycle;
 struct metrics_server;
-struct recoveries;
 struct notices;
 struct orphan;
+struct recoveries;
 
-/* The order of an end: no new jobs → running ones end → streams end → share closed → loop left. */
+/* The order of a stop: no new jobs → running ones end → streams end → share closed → loop left. */
 enum daemon_phase { DAEMON_RUNNING, DAEMON_STOPPING, DAEMON_CLOSING, DAEMON_ENDED };
 
 struct daemon {
@@ -51,9 +52,10 @@ struct daemon {
         struct share *share;
         struct recoveries *recoveries;
         struct notices *notices;
+        const struct job_listener *listener; /* the notices; set before the first job */
         struct vm_states states;
         struct control_api *api;
-        struct metrics_server *metrics;  /* NULL: metrics.listen is off, or could not be had */
+        struct metrics_server *metrics;  /* NULL: metrics.listen is off, or failed */
         struct cycle *cycle;             /* NULL: none runs */
         struct after_cycle *after_cycle; /* NULL: nothing follows a cycle now */
         uint64_t scrub_bytes_per_second; /* as last measured; 0: not yet */
@@ -65,32 +67,21 @@ struct daemon {
         int64_t drain_deadline_ms;          /* when closing: streams get this long to be read */
         int64_t started;                    /* epoch seconds */
         uint64_t failures[_ERROR_KIND_MAX]; /* of jobs since the start, by kind */
-        int64_t pruned_day;                 /* that old logs were last looked for */
-        int64_t last_internal_slot;         /* that the own timer has started a cycle for */
-        bool trigger_waits;                 /* the own timer, for the share */
+        int64_t pruned_day;                 /* on which old logs were last pruned */
+        int64_t last_internal_slot;         /* that the internal trigger has started a cycle for */
+        bool trigger_waits;                 /* the internal trigger waits for the share */
         char *state_folder;
         int lock_fd;
         struct loop_source *signals;
         struct loop_source *tick;     /* every 10 s: keepalives, pause */
-        struct loop_source *watchdog; /* NULL: nobody asked */
+        struct loop_source *watchdog; /* NULL: no service manager watches */
         struct loop_source *cycle_timer;
         struct loop_source *schedule_timer; /* armed by daemon_changed() */
 };
 
-/* Something happened that may let a job start or the daemon end: looked at in the next turn, never
- * from within. */
+/* The state changed so that a job may start or the daemon may end: checked in the next turn, never
+ * from within the caller. */
 void daemon_changed(struct daemon *daemon);
 
-/* Reloads the inventory and asks for pins that are not known. */
+/* Reloads the inventory and requests the pins that are not known yet. */
 int daemon_reload_inventory(struct daemon *daemon, struct error **err) _must_check_;
-/* ERROR_REFUSED while nothing new may be backed up: paused, or stopping. */
-int daemon_refuse_backups(const struct daemon *daemon, struct error **err) _must_check_;
-/* SIGTERM: begins the end; a second time: cancels what `on_stop: finish` let run. */
-void daemon_stop(struct daemon *daemon);
-/* Stops new backups, until a moment (epoch seconds; 0: until resumed); survives a restart. */
-void daemon_pause(struct daemon *daemon, int64_t until);
-void daemon_resume(struct daemon *daemon);
-/* At start: takes up a pause that outlived the last daemon. */
-void daemon_load_pause(struct daemon *daemon);
-/* Ends a pause whose moment has come. */
-void daemon_check_pause(struct daemon *daemon);

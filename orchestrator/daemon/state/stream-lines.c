@@ -11,7 +11,7 @@
 #include "base/strings.h"
 #include "schema/json/json-fields.h"
 
-static void set(json_t *json, const char *name, json_t *value)
+static void set_field(json_t *json, const char *name, json_t *value)
 {
         json_object_set_new(json, name, value);
 }
@@ -27,12 +27,12 @@ static json_t *json_from_time(int64_t epoch_seconds)
 static json_t *new_line(const char *event, const struct job *job)
 {
         json_t *json = json_object();
-        set(json, "event", json_string(event));
+        set_field(json, "event", json_string(event));
         if (!job)
                 return json;
-        set(json, "job", json_string(job->id));
+        set_field(json, "job", json_string(job->id));
         if (job->vm)
-                set(json, "vm", json_from_text(job->vm));
+                set_field(json, "vm", json_from_text(job->vm));
         return json;
 }
 
@@ -43,8 +43,8 @@ static char *finish_line(json_t *json)
         return line;
 }
 
-/* The event is valid and written anew, with its type first: that field is called "event" in a
- * stream, and the names can be put before it as they are, being safe. */
+/* The event is valid and formatted again, with its type first, which is called "event" in a stream.
+ * The names need no quoting: they are safe. */
 char *line_of_event(const struct job *job, const struct event *event)
 {
         static const char head[] = "{\"type\":";
@@ -69,18 +69,18 @@ struct event *event_of_line(const char *line)
 char *line_queued(const struct job *job, size_t position)
 {
         json_t *json = new_line("queued", job);
-        set(json, "hypervisor", json_from_text(job->hypervisor));
-        set(json, "action", json_string(job_action_name(job->action)));
-        set(json, "position", json_integer((json_int_t)position));
+        set_field(json, "hypervisor", json_from_text(job->hypervisor));
+        set_field(json, "action", json_string(job_action_name(job->action)));
+        set_field(json, "position", json_integer((json_int_t)position));
         return finish_line(json);
 }
 
 char *line_started(const struct job *job)
 {
         json_t *json = new_line("started", job);
-        set(json, "hypervisor", json_from_text(job->hypervisor));
-        set(json, "action", json_string(job_action_name(job->action)));
-        set(json, "time_ms", json_integer(clock_realtime_ms()));
+        set_field(json, "hypervisor", json_from_text(job->hypervisor));
+        set_field(json, "action", json_string(job_action_name(job->action)));
+        set_field(json, "time_ms", json_integer(clock_realtime_ms()));
         return finish_line(json);
 }
 
@@ -91,16 +91,16 @@ char *line_notice(const char *level, const char *format, ...)
         _cleanup_free_ char *text = xvasprintf(format, ap);
         va_end(ap);
         json_t *json = new_line("notice", NULL);
-        set(json, "level", json_string(level));
-        set(json, "text", json_from_text(text));
+        set_field(json, "level", json_string(level));
+        set_field(json, "text", json_from_text(text));
         return finish_line(json);
 }
 
 char *line_job_notice(const struct job *job, const char *level, const char *text)
 {
         json_t *json = new_line("notice", job);
-        set(json, "level", json_string(level));
-        set(json, "text", json_from_text(text));
+        set_field(json, "level", json_string(level));
+        set_field(json, "text", json_from_text(text));
         return finish_line(json);
 }
 
@@ -112,22 +112,22 @@ char *line_keepalive(void)
 json_t *tally_to_json(const struct tally *tally)
 {
         json_t *json = json_object();
-        set(json, "total", json_integer((json_int_t)tally->total));
-        set(json, "succeeded", json_integer((json_int_t)tally->succeeded));
-        set(json, "failed", json_integer((json_int_t)tally->failed));
-        set(json, "cancelled", json_integer((json_int_t)tally->cancelled));
-        set(json, "skipped", json_integer((json_int_t)tally->skipped));
-        set(json, "stored_bytes", json_integer((json_int_t)tally->stored_bytes));
-        set(json, "duration_seconds", json_integer(tally->duration_seconds));
+        set_field(json, "total", json_integer((json_int_t)tally->total));
+        set_field(json, "succeeded", json_integer((json_int_t)tally->succeeded));
+        set_field(json, "failed", json_integer((json_int_t)tally->failed));
+        set_field(json, "cancelled", json_integer((json_int_t)tally->cancelled));
+        set_field(json, "skipped", json_integer((json_int_t)tally->skipped));
+        set_field(json, "stored_bytes", json_integer((json_int_t)tally->stored_bytes));
+        set_field(json, "duration_seconds", json_integer(tally->duration_seconds));
         return json;
 }
 
 char *line_end(int exit_status, const struct tally *tally, const char *text)
 {
         json_t *json = new_line("end", NULL);
-        set(json, "exit_status", json_integer(exit_status));
-        set(json, "summary", tally_to_json(tally));
-        set(json, "text", json_from_text(text));
+        set_field(json, "exit_status", json_integer(exit_status));
+        set_field(json, "summary", tally_to_json(tally));
+        set_field(json, "text", json_from_text(text));
         return finish_line(json);
 }
 
@@ -146,11 +146,11 @@ static json_t *progress_to_json(const struct job_progress *progress)
         if (!progress->disk)
                 return json_null();
         json_t *json = json_object();
-        set(json, "disk", json_from_text(progress->disk));
-        set(json, "done_bytes", json_integer((json_int_t)progress->done_bytes));
-        set(json, "total_bytes", json_integer((json_int_t)progress->total_bytes));
-        set(json, "bytes_per_second", json_integer((json_int_t)progress->bytes_per_second));
-        set(json, "remaining_seconds", json_integer(progress->remaining_seconds));
+        set_field(json, "disk", json_from_text(progress->disk));
+        set_field(json, "done_bytes", json_integer((json_int_t)progress->done_bytes));
+        set_field(json, "total_bytes", json_integer((json_int_t)progress->total_bytes));
+        set_field(json, "bytes_per_second", json_integer((json_int_t)progress->bytes_per_second));
+        set_field(json, "remaining_seconds", json_integer(progress->remaining_seconds));
         return json;
 }
 
@@ -162,18 +162,18 @@ static const char *trigger_name(const struct job *job)
 json_t *job_to_json(const struct job *job, size_t position)
 {
         json_t *json = json_object();
-        set(json, "job", json_string(job->id));
-        set(json, "vm", json_from_text(job->vm));
-        set(json, "hypervisor", json_from_text(job->hypervisor));
-        set(json, "action", json_string(job_action_name(job->action)));
-        set(json, "trigger", json_string(trigger_name(job)));
-        set(json, "priority", json_integer(job->priority));
-        set(json, "state", json_string(job_state_name(job->state)));
-        set(json, "cancelling", json_boolean(job->cancelling));
-        set(json, "started", json_from_time(job->started));
-        set(json, "step", json_from_text(job->step));
-        set(json, "step_since", json_from_time(job->step_since));
-        set(json, "progress", progress_to_json(&job->progress));
-        set(json, "position", json_integer((json_int_t)position));
+        set_field(json, "job", json_string(job->id));
+        set_field(json, "vm", json_from_text(job->vm));
+        set_field(json, "hypervisor", json_from_text(job->hypervisor));
+        set_field(json, "action", json_string(job_action_name(job->action)));
+        set_field(json, "trigger", json_string(trigger_name(job)));
+        set_field(json, "priority", json_integer(job->priority));
+        set_field(json, "state", json_string(job_state_name(job->state)));
+        set_field(json, "cancelling", json_boolean(job->cancelling));
+        set_field(json, "started", json_from_time(job->started));
+        set_field(json, "step", json_from_text(job->step));
+        set_field(json, "step_since", json_from_time(job->step_since));
+        set_field(json, "progress", progress_to_json(&job->progress));
+        set_field(json, "position", json_integer((json_int_t)position));
         return json;
 }

@@ -31,7 +31,7 @@ struct tally {
 };
 /* `text` is the verdict for people. */
 char *line_end(int exit_status, const struct tally *tally, const char *text);
-/* The result of a job whose worker told none. */
+/* The result of a job whose worker sent none. */
 char *line_result(const struct job *job);
 
 /* A JSON object; the caller owns it. */

@@ -92,7 +92,7 @@ void stream_on_readable(struct stream *stream, void (*readable)(void *data), voi
         stream->readable_data = data;
 }
 
-static void tell_reader(struct stream *stream)
+static void wake_reader(struct stream *stream)
 {
         if (!stream->starved)
                 return;
@@ -101,7 +101,7 @@ static void tell_reader(struct stream *stream)
                 stream->readable(stream->readable_data);
 }
 
-static void append(struct stream *stream, char *text, size_t length, const char *progress_key)
+static void append_line(struct stream *stream, char *text, size_t length, const char *progress_key)
 {
         struct line *line = xcalloc(1, sizeof *line);
         line->text = text;
@@ -114,13 +114,13 @@ static void append(struct stream *stream, char *text, size_t length, const char 
 
 void stream_preload(struct stream *stream, char *text, size_t length)
 {
-        append(stream, text, length, NULL);
+        append_line(stream, text, length, NULL);
         stream->preloaded += length;
-        tell_reader(stream);
+        wake_reader(stream);
 }
 
-/* The waiting line that a new one of the same key makes pointless; the head only while nobody has
- * begun to read it. */
+/* The waiting line that a new one of the same key replaces; the head only while its reading has not
+ * started. */
 static struct line *find_progress(struct stream *stream, const char *key)
 {
         for (struct line *line = stream->head; line; line = line->next)
@@ -177,14 +177,14 @@ void stream_push(struct stream *stream, const char *text, const char *progress_k
                 stream_cut(stream);
                 return;
         }
-        append(stream, owned, length, progress_key);
-        tell_reader(stream);
+        append_line(stream, owned, length, progress_key);
+        wake_reader(stream);
 }
 
 void stream_end(struct stream *stream)
 {
         stream->ended = true;
-        tell_reader(stream);
+        wake_reader(stream);
 }
 
 void stream_cut(struct stream *stream)
@@ -198,7 +198,7 @@ void stream_cut(struct stream *stream)
 }
 
 /* Bytes of the preload that are read are no longer exempt: they are gone from `bytes` too. */
-static void consumed(struct stream *stream, size_t n)
+static void note_consumed(struct stream *stream, size_t n)
 {
         stream->bytes -= n;
         stream->preloaded -= n < stream->preloaded ? n : stream->preloaded;
@@ -217,7 +217,7 @@ ssize_t stream_read(struct stream *stream, char *buffer, size_t size)
                 memcpy(buffer + done, line->text + stream->head_read, n);
                 done += n;
                 stream->head_read += n;
-                consumed(stream, n);
+                note_consumed(stream, n);
                 if (stream->head_read < line->length)
                         break;
                 stream->head = line->next;

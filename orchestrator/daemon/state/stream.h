@@ -35,7 +35,7 @@ void stream_on_readable(struct stream *stream, void (*readable)(void *data), voi
 
 /* Text that is read before anything else and does not count against the limit; taken over. */
 void stream_preload(struct stream *stream, char *text, size_t length);
-/* Adds one line (without its newline). `progress_key`: NULL, or what the line tells the progress
+/* Adds one line (without its newline). `progress_key`: NULL, or what the line reports the progress
  * of. Ignored after the end. */
 void stream_push(struct stream *stream, const char *line, const char *progress_key);
 /* No more lines come. */

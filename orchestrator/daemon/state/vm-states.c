@@ -53,7 +53,7 @@ static struct vm_state *find_or_add(struct vm_states *states, const char *vm)
 }
 
 /* Newest first: the names of points sort by time. */
-static void add_damaged(struct vm_states *states, const struct catalog_entry *row)
+static void add_damaged_point(struct vm_states *states, const struct catalog_entry *row)
 {
         char **all = NULL;
         bool added = false;
@@ -127,7 +127,7 @@ static void take_row(struct vm_states *states, const struct catalog_entry *row)
                 xstrdup_replace(&vm->failed_error, row->error);
                 vm->failed_when = row->started;
         } else if (streq(row->status, "damaged") && row->point) {
-                add_damaged(states, row);
+                add_damaged_point(states, row);
         }
 }
 

@@ -56,8 +56,9 @@ void vm_states_done(struct vm_states *states);
 void vm_states_load(struct vm_states *states, const struct catalog_list *rows);
 /* Takes in one row that was just recorded. */
 void vm_states_note(struct vm_states *states, const struct catalog_entry *row);
-/* A point changed or is gone; rows are those of its VM's points (newest first). What else is known
- * of the VM stays, also of points that were recorded so recently that the rows don't have them. */
+/* A point changed or was removed; rows are those of all points of its VM (newest first). The rest
+ * of what is known of the VM stays, also of points that were recorded so recently that the rows do
+ * not have them. */
 void vm_states_refresh_point(struct vm_states *states, const char *vm, const char *path,
                              const struct catalog_list *rows);
 /* Retention removed a point. */

@@ -77,12 +77,12 @@ Test(supervision, a_worker_that_is_killed)
 
 Test(supervision, a_worker_that_hangs_is_ended)
 {
-        assert_fails("hangs-1", "timeout", "told no progress for 4 s", true);
+        assert_fails("hangs-1", "timeout", "sent no event for 4 s", true);
 }
 
 Test(supervision, a_worker_that_ignores_sigterm_is_killed)
 {
-        assert_fails("deaf-1", "timeout", "told no progress", true);
+        assert_fails("deaf-1", "timeout", "sent no event", true);
 }
 
 Test(supervision, a_vm_that_was_not_put_back_is_recovered_until_it_is)
