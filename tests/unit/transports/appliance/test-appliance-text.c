@@ -114,7 +114,7 @@ Test(appliance_text, complete_or_not)
         expect_invalid(profile, "hostname a\n: end\n", "its first line \"hostname a\"");
         expect_invalid(profile, ": Saved\n: endpoint\n", "its last line");
         expect_invalid(profile, "ERROR: % Incomplete command\n",
-                       "says: ERROR: % Incomplete command");
+                       "reported: ERROR: % Incomplete command");
         expect_invalid(profile, ": Saved\n% Invalid input detected at '^' marker.\n: end\n",
                        "% Invalid input");
 }
