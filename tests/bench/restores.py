@@ -18,6 +18,8 @@ import time
 AIMS = {"restore / qemu-img convert": 1.15, "first answer, instant (s)": 10}
 IMAGES = "/var/lib/libvirt/images"
 TOUCHED = "restore, touched"
+RATIOS = [*((way, other) for way in ("restore", TOUCHED) for other in ("qemu-img convert", "virtnbdrestore")),
+          ("its copy", "qemu-img convert")]
 
 
 def drop_caches():
@@ -82,7 +84,7 @@ class Restores:
         ways = {"restore": self.by_orch, "qemu-img convert": self.by_hand, "virtnbdrestore": self.by_virtnbdrestore,
                 TOUCHED: self.by_orch}
         for where in ("", ", in memory"):
-            times, steps = {name: [] for name in ways}, []
+            rows = self.rows(ways, where)
             for turn in range(runs + 1):
                 for name, way in ways.items():
                     self.forget()
@@ -93,20 +95,19 @@ class Restores:
                     took = way()
                     seconds = time.monotonic() - begun
                     if turn > 0:  # the first turn warms up
-                        times[name].append(seconds)
+                        rows[name].append(seconds)
                         print(f"  run {turn} {name + where:28} {seconds:7.2f} s{longest(took)}", flush=True)
-                        steps += [took["copy"]] if name == "restore" else []
+                        if name == "restore":
+                            rows["its copy"].append(took["copy"])
+                for name, other in RATIOS if turn > 0 else []:
+                    rows[name, other].append(rows[name][-1] / rows[other][-1])
             self.forget()
-            self.tell(times, steps, where)
 
-    def tell(self, times, copies, where):
-        numbers = self.bench.numbers
-        for name, values in times.items():
-            numbers[f"{name}{where} (s)"] = values
-        for way in ("restore", TOUCHED):
-            for other in ("qemu-img convert", "virtnbdrestore"):
-                numbers[f"{way} / {other}{where}"] = [a / b for a, b in zip(times[way], times[other])]
-        numbers[f"its copy / qemu-img convert{where}"] = [a / b for a, b in zip(copies, times["qemu-img convert"])]
+    def rows(self, ways, where):
+        """{way: its seconds, (way, other): the ratio of both}, in the bench's table but for the seconds of the copy alone."""
+        found = {name: self.bench.row(f"{name}{where} (s)") for name in ways}
+        found.update({(name, other): self.bench.row(f"{name} / {other}{where}") for name, other in RATIOS})
+        return {**found, "its copy": []}
 
     # -- first answer ------------------------------------------------------------------------------------------------
 
@@ -126,16 +127,15 @@ class Restores:
 
     def first_answers(self, runs):
         ways = {"full": ("--start",), "instant": ("--instant",)}
-        times = {name: [] for name in ways}
+        times = {name: self.bench.row(f"first answer, {name} (s)") for name in ways}
+        ratio = self.bench.row("first answer, instant / full")
         for turn in range(runs):
             for name, how in ways.items():
                 self.forget()
                 times[name].append(self.seconds_to_answer(*how))
                 print(f"  run {turn + 1} first answer, {name:8} {times[name][-1]:6.2f} s", flush=True)
+            ratio.append(times["instant"][-1] / times["full"][-1])
         self.forget()
-        for name, values in times.items():
-            self.bench.numbers[f"first answer, {name} (s)"] = values
-        self.bench.numbers["first answer, instant / full"] = [a / b for a, b in zip(times["instant"], times["full"])]
 
     # -- test-restore ------------------------------------------------------------------------------------------------
 
@@ -143,10 +143,9 @@ class Restores:
         if not re.search(r"^  test-restore ", self.orch("--help", check=0).out, re.MULTILINE):
             print("  this orch has no test-restore: not measured", flush=True)
             return
-        times = []
+        times = self.bench.row("test-restore (s)")
         for turn in range(runs):
             begun = time.monotonic()
             self.orch("test-restore", self.vm, check=0, timeout=900)
             times.append(time.monotonic() - begun)
             print(f"  run {turn + 1} test-restore {times[-1]:7.2f} s", flush=True)
-        self.bench.numbers["test-restore (s)"] = times

@@ -9,11 +9,14 @@
 The daemon ends with the block, whatever happened; sanitizer reports of any orch process fail the test at its end.
 """
 
+import contextlib
 import glob
+import http.client
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -42,6 +45,19 @@ class Result:
 
     def __repr__(self):
         return f"exit {self.status} after {self.seconds:.1f} s\n--- stdout\n{self.out}--- stderr\n{self.err}"
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """HTTP over the control API's socket."""
+
+    def __init__(self, path, timeout=60):
+        super().__init__("orch", timeout=timeout)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
 
 
 class Orch:
@@ -128,10 +144,19 @@ class Orch:
         self.daemon = subprocess.Popen(self.command("daemon"), stdout=self.log_file, stderr=self.log_file,
                                        stdin=subprocess.DEVNULL, env=self.environment())
         deadline = time.monotonic() + 120
-        while wait and self("status", timeout=60).status != 0:
+        while wait and self.ask_status() is None:
             if self.daemon.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"the daemon did not come up\n{self.daemon_log()}")
             time.sleep(0.05)
+
+    def ask_status(self):
+        """The daemon's answer about its state, or None where there is none."""
+        with contextlib.suppress(OSError, http.client.HTTPException), contextlib.closing(UnixConnection(self.socket)) as connection:
+            connection.request("GET", "/v1/status")
+            answer = connection.getresponse()
+            if answer.status == 200:
+                return json.loads(answer.read())
+        return None
 
     def daemon_log(self):
         try:
@@ -151,12 +176,14 @@ class Orch:
         return status
 
     def wait_for(self, condition, timeout=30, what="the condition"):
+        """Between two looks it rests for as long as a look takes, up to half a second, so that a look that starts programs does not take the
+        processor from what is waited for."""
         deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
+        while (asked := time.monotonic()) < deadline:
             value = condition()
             if value:
                 return value
-            time.sleep(0.05)
+            time.sleep(max(0.05, min(time.monotonic() - asked, 0.5)))
         raise AssertionError(f"{what} did not come true within {timeout} s\n--- daemon\n{self.daemon_log()[-4000:]}")
 
     def __enter__(self):

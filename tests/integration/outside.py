@@ -16,7 +16,7 @@ import threading
 import time
 import unittest
 
-from harness import Lab, Orch, entry  # noqa: F401  (tests import them from here)
+from harness import Lab, Orch, UnixConnection, entry  # noqa: F401  (tests import them from here)
 
 BINARY = os.environ.get("ORCH_BINARY", "")
 
@@ -75,7 +75,12 @@ class DaemonOrch(Orch):
         self.start_daemon()
 
     def status(self):
-        return self.json("status")
+        """What `orch status --json` prints, asked for as that does. Most waits look at it, and a process of orch for each look, with its
+        sanitizers, keeps a core busy."""
+        said = self.ask_status()
+        if said is None:
+            raise AssertionError(f"the daemon does not answer\n--- daemon\n{self.daemon_log()[-4000:]}")
+        return said
 
     def wait_for_step(self, vm, step, timeout=180):
         """The job id of the VM, once its running job is in this step."""
@@ -140,17 +145,6 @@ class Witness:
                                   ("commit", r'QEMU_MONITOR_SEND_MSG.*block-commit')):
                 counts[name] += len(re.findall(pattern, text))
         return dict(counts)
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path, timeout=60):
-        super().__init__("orch", timeout=timeout)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 def ask(orch, method, path, body=None):

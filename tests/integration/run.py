@@ -19,16 +19,25 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import times  # noqa: E402
 
 
 class Printing(unittest.TextTestResult):
     """Prints a line for each test with its seconds, at once, so that a hanging test is visible. A class that cannot be set up is printed like a test of no duration."""
 
     begun = 0.0
+    times = None  # where they are asked for: times.py
 
     def startTest(self, test):
         super().startTest(test)
+        if self.times:
+            self.times.close(f"{type(test).__module__}.{type(test).__qualname__} (set-up)")
         self.begun = time.monotonic()
+
+    def stopTest(self, test):
+        super().stopTest(test)
+        if self.times:
+            self.times.close(test.id())
 
     def _say(self, verdict, test):
         seconds = time.monotonic() - self.begun if self.begun else 0.0
@@ -59,6 +68,8 @@ class Printing(unittest.TextTestResult):
 
 def run_here(files, pattern):
     """(passed, failed, skipped)"""
+    if os.environ.get("ORCH_TEST_TIMES"):
+        Printing.times = times.install(os.environ["ORCH_TEST_TIMES"])
     loader = unittest.TestLoader()
     if pattern:
         loader.testNamePatterns = [f"*{pattern}*"]

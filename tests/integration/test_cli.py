@@ -164,7 +164,7 @@ class Verbs(LabCase):
         watched, ended = [], threading.Event()
 
         def watch():
-            while not ended.is_set():
+            while not ended.wait(0.05):
                 watched.append([(j["vm"], j["action"]) for j in orch.status()["running"]])
         watcher = threading.Thread(target=watch)
         watcher.start()

@@ -99,7 +99,7 @@ class Commands(unittest.TestCase):
         try:
             yield process
         finally:
-            for job in self.orch.json("status")["running"]:
+            for job in self.orch.status()["running"]:
                 self.orch("cancel", job["job"])
             process.communicate(timeout=90)
 
@@ -114,7 +114,7 @@ class Commands(unittest.TestCase):
                 with self.client() as client:
                     self.orch.wait_for(seen, 60, "the command")
                     begun = time.monotonic()
-                    self.orch("cancel", self.orch.json("status")["running"][0]["job"], check=0)
+                    self.orch("cancel", self.orch.status()["running"][0]["job"], check=0)
                     self.assertEqual(5, client.wait(60))
                     self.assertLess(time.monotonic() - begun, 40)
                 self.assertEqual("cancelled\n", self.read("verdict"))
@@ -127,7 +127,7 @@ class Commands(unittest.TestCase):
                                                                      os.path.join(self.here, "verdict"))])])
         with self.client() as client:
             self.orch.wait_for(lambda: self.processes("^sleep 4731"), 60, "the command")
-            running = self.orch.json("status")["running"][0]
+            running = self.orch.status()["running"][0]
             subprocess.run(["pkill", "-KILL", "-P", str(self.orch.daemon.pid)], check=True)
             self.assertEqual(1, client.wait(60))
             self.orch.wait_for(lambda: os.path.exists(os.path.join(self.here, "verdict")), 60, "the recovery")

@@ -249,7 +249,7 @@ class Proofs(Base):
         self.orch.wait_for(followed, 400, "what follows the cycle")
         self.assertEqual(self.state("db")["proof"], "booted")
         self.assertEqual([self.newest(vm)["proven"] for vm in ("web", "asav")], [None, None], "never, and proven in this quarter")
-        self.orch.wait_for(lambda: not self.orch.json("status")["running"], 120, "an idle daemon")
+        self.orch.wait_for(lambda: not self.orch.status()["running"], 120, "an idle daemon")
         self.orch.change_settings({"test_restore": {"budget_minutes": 0}, "verify": {"budget_minutes": 0}})
         self.orch.stop_daemon()
         self.orch.start_daemon()
@@ -259,7 +259,7 @@ class Proofs(Base):
     def test_7_cancelled(self):
         with self.orch.popen("test-restore", "db", stdout=subprocess.PIPE, stderr=subprocess.PIPE) as job:
             self.orch.wait_for(lambda: test_domains(self.host), 180, "a test domain")
-            [running] = [j for j in self.orch.json("status")["running"] if j["action"] == "test-restore"]
+            [running] = [j for j in self.orch.status()["running"] if j["action"] == "test-restore"]
             self.orch("cancel", running["job"], check=0)
             out, _ = job.communicate(timeout=120)
         self.assertEqual(job.returncode, 5, out)
@@ -278,7 +278,7 @@ class Proofs(Base):
         self.assertEqual(len(test_domains(self.host)), 1)
         self.orch.start_daemon()
         self.orch.wait_for(lambda: not test_domains(self.host), 180, "the recovery")
-        self.orch.wait_for(lambda: not self.orch.json("status")["running"], 180, "the end of the recovery")
+        self.orch.wait_for(lambda: not self.orch.status()["running"], 180, "the end of the recovery")
         self.nothing_left()
 
     def test_9_the_hypervisor_is_reset_meanwhile(self):

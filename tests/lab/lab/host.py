@@ -181,7 +181,7 @@ class Host:
                 f"&sshauth=privkey&keyfile={self.lab.keys.path('client')}&proxy=native")
 
     def libvirt_answers(self):
-        return self.exec("virsh", "-q", "version", check=False, timeout=30).returncode == 0
+        return os.path.exists(self.path("/run/libvirt/libvirt-sock")) and self.exec("virsh", "-q", "version", check=False, timeout=30).returncode == 0
 
     def ssh_answers(self):
         try:

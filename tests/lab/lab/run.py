@@ -40,15 +40,18 @@ def out(argv, **kw):
 
 
 def wait_for(what, probe, timeout, interval=0.05):
-    """Call probe until it returns something true; LabError after timeout seconds."""
+    """Call probe until it returns something true; LabError after timeout seconds. Between two calls it rests for as long as a call takes, up
+    to half a second: a probe that starts programs would otherwise take the processor from what is waited for."""
     end = time.monotonic() + timeout
     while True:
+        asked = time.monotonic()
         got = probe()
         if got:
             return got
-        if time.monotonic() >= end:
+        now = time.monotonic()
+        if now >= end:
             raise LabError(f"{what}: not after {timeout} s")
-        time.sleep(interval)
+        time.sleep(max(interval, min(now - asked, 0.5)))
 
 
 def write_atomic(path, text, mode=0o644):
