@@ -38,8 +38,9 @@ def timed(work):
 
 
 class Bench:
-    def __init__(self, lab, orch, runs):
+    def __init__(self, lab, orch, runs, warm_up=True):
         self.lab, self.orch, self.runs = lab, orch, runs
+        self.turns = range(0 if warm_up else 1, runs + 1)  # turn 0 warms caches up and does not count
         self.host = lab.host("hypervisor-01")
         self.share = lab.share.path
         self.numbers = {}
@@ -84,11 +85,11 @@ class Bench:
         ways = {"orch": self.by_orch, "virtnbdbackup": self.by_virtnbdbackup, "bare limit": self.by_hand}
         times = {name: self.row(f"{name} (s)") for name in ways}
         ratios = {name: self.row(f"orch / {name}") for name in ways if name != "orch"}
-        for turn in range(self.runs + 1):
+        for turn in self.turns:
             for name, way in ways.items():
                 self.settle()
                 seconds = timed(lambda: way(vm))
-                if turn > 0:  # the first turn warms caches
+                if turn > 0:
                     times[name].append(seconds)
                     print(f"  run {turn} {name:14} {seconds:7.2f} s", flush=True)
             for name, ratio in ratios.items() if turn > 0 else []:
@@ -100,7 +101,7 @@ class Bench:
 
     def fixed_cost(self, vm):
         times, freezes = self.row("fixed cost (s)"), self.row("freeze window (ms)")
-        for turn in range(self.runs + 1):
+        for turn in self.turns:
             self.settle()
             seconds = timed(lambda: self.by_orch(vm))
             newest = self.orch.json("list", vm)[0]
@@ -165,7 +166,7 @@ def main():
         size = options.filled_mib * 5 // 4
         lab.add_vms([("hypervisor-01", Vm("large", [Disk("vda", size_mib=size, filled_mib=options.filled_mib)])),
                      ("hypervisor-01", Vm("empty", [Disk("vda")]))])
-        bench = Bench(lab, orch, options.runs)
+        bench = Bench(lab, orch, options.runs, warm_up=not options.smoke)
         bench.keep(2)
         orch.repository_init()
         orch.start_daemon()

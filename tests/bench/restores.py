@@ -45,7 +45,7 @@ class Restores:
     def run(self, runs):
         self.host.shell(f"rm -rf {self.nbd}; virtnbdbackup -U qemu:///system -d {self.vm} -l copy -o {self.nbd} >/dev/null 2>&1; "
                         "rm -rf /tmp/virtnbdbackup*", timeout=900)
-        self.sides(runs)
+        self.sides()
         self.first_answers(runs)
         self.test_restores(runs)
         self.host.shell(f"rm -rf {self.nbd}")
@@ -80,12 +80,12 @@ class Restores:
                         f"rm -rf {IMAGES}/back {IMAGES}/back-*; sync -f {IMAGES}")
         subprocess.run(["sync"], check=True)
 
-    def sides(self, runs):
+    def sides(self):
         ways = {"restore": self.by_orch, "qemu-img convert": self.by_hand, "virtnbdrestore": self.by_virtnbdrestore,
                 TOUCHED: self.by_orch}
         for where in ("", ", in memory"):
             rows = self.rows(ways, where)
-            for turn in range(runs + 1):
+            for turn in self.bench.turns:
                 for name, way in ways.items():
                     self.forget()
                     self.touch(name == TOUCHED)
@@ -94,7 +94,7 @@ class Restores:
                     begun = time.monotonic()
                     took = way()
                     seconds = time.monotonic() - begun
-                    if turn > 0:  # the first turn warms up
+                    if turn > 0:
                         rows[name].append(seconds)
                         print(f"  run {turn} {name + where:28} {seconds:7.2f} s{longest(took)}", flush=True)
                         if name == "restore":

@@ -27,6 +27,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(HERE), "lab"))
 from lab.lab import Lab  # noqa: E402,F401  (tests import it from here)
 from lab.domain_xml import Disk, Vm, domain_xml  # noqa: E402,F401
 
+called = []  # the first words of each command of orch that a test ran, for short.py's claims
+
 
 def yaml_text(value, indent=0):
     """Plain YAML of dicts, lists, and scalars; strings are double-quoted as in JSON, which YAML reads alike."""
@@ -114,6 +116,7 @@ class Orch:
                     LSAN_OPTIONS="print_suppressions=0")
 
     def command(self, *args):
+        called.append([a.decode(errors="replace") if isinstance(a, bytes) else a for a in args[:2]])
         return [self.binary, "--config", self.config, *args]
 
     def __call__(self, *args, timeout=300, check=None, input=None):

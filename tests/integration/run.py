@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Runs the end-to-end tests: every test_*.py here, each a module of unittest cases, with the orch binary given.
 
-    run.py --orch build/orch [--jobs N] [--valgrind] [-k PATTERN] [FILE…]
+    run.py --orch build/orch [--short] [--jobs N] [--valgrind] [-k PATTERN] [FILE or CLASS…]
 
-Ends with "N passed, N failed, N skipped". Each case makes its own laboratory, or shares its class's: modules don't know of each other, and
-with --jobs several run at once, each in a process of its own.
+Ends with "N passed, N failed, N skipped". Each class makes a laboratory of its own, so classes don't know of each other: with --jobs several
+run at once, each in a process of its own. --short runs what short.py names. ORCH_TEST_TIMES=FILE notes where the time goes (times.py).
 """
 
 import argparse
@@ -19,6 +19,8 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
+import harness  # noqa: E402
+import short  # noqa: E402
 import times  # noqa: E402
 
 
@@ -66,31 +68,57 @@ class Printing(unittest.TextTestResult):
         self.stream.writeln(f"        because {reason}")
 
 
-def run_here(files, pattern):
-    """(passed, failed, skipped)"""
-    if os.environ.get("ORCH_TEST_TIMES"):
-        Printing.times = times.install(os.environ["ORCH_TEST_TIMES"])
+def tests_of(suite):
+    """The single tests of a suite, in order."""
+    for part in suite:
+        yield from tests_of(part) if isinstance(part, unittest.TestSuite) else [part]
+
+
+def load(names, options):
+    """{class: its tests} of files and classes, those alone that are asked for."""
     loader = unittest.TestLoader()
-    if pattern:
-        loader.testNamePatterns = [f"*{pattern}*"]
-    suite = unittest.TestSuite(loader.loadTestsFromName(os.path.basename(f)[:-3]) for f in files)
-    result = unittest.TextTestRunner(stream=sys.stdout, resultclass=Printing, verbosity=0).run(suite)
+    if options.pattern:
+        loader.testNamePatterns = [f"*{options.pattern}*"]
+    found = {}
+    for test in tests_of(loader.loadTestsFromNames(os.path.basename(name).removesuffix(".py") for name in names)):
+        if not options.short or short.is_short(test.id()):
+            found.setdefault(f"{type(test).__module__}.{type(test).__qualname__}", []).append(test)
+    return found
+
+
+def unproven(name, tests):
+    """The verbs that short.py claims of a class's tests and that none of them called."""
+    claimed = {cover.removeprefix("verb:") for entry in (name, *(test.id() for test in tests)) for cover in short.SHORT.get(entry, ())
+               if cover.startswith("verb:")}
+    called = {" ".join(words[:n]) for words in harness.called for n in (1, 2)}
+    return sorted(claimed - called)
+
+
+def run_here(found, options):
+    """(passed, failed, skipped)"""
+    result = unittest.TextTestRunner(stream=sys.stdout, resultclass=Printing, verbosity=0).run(
+        unittest.TestSuite(unittest.TestSuite(tests) for tests in found.values()))
     failed = len(result.failures) + len(result.errors) + len(result.unexpectedSuccesses)
-    if result.testsRun == 0 and not pattern:
+    if result.testsRun == 0 and not options.pattern:
         failed += 1
+    for name, tests in found.items() if options.short and not options.pattern else ():
+        if verbs := unproven(name, tests):
+            print(f"FAILED  short.py claims for {name} verbs that its tests do not call: {', '.join(verbs)}")
+            failed += 1
     return getattr(result, "passed", 0), failed, len(result.skipped)
 
 
-def run_module(file, options):
-    """The same for one file in a process of its own, its lines handed on as they come."""
-    command = [sys.executable, os.path.abspath(__file__), "--orch", options.orch, file] + (["-k", options.pattern] if options.pattern else [])
+def run_class(name, options):
+    """The same for one class in a process of its own, its lines handed on as they come."""
+    command = [sys.executable, os.path.abspath(__file__), "--orch", options.orch, name, *(["-k", options.pattern] if options.pattern else []),
+               *(["--short"] if options.short else [])]
     counts = (0, 1, 0)
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
     for line in child.stdout:
         closing = re.fullmatch(r"(\d+) passed, (\d+) failed, (\d+) skipped\n", line)
         if closing:
             counts = tuple(map(int, closing.groups()))
-        else:
+        elif not re.fullmatch(r"-{70}\n|Ran \d+ tests? in .*\n|\n|OK( .*)?\n", line):
             sys.stdout.write(line)
             sys.stdout.flush()
     if child.wait() != 0 and counts[1] == 0:
@@ -98,18 +126,21 @@ def run_module(file, options):
     return counts
 
 
-def run_beside(files, options):
-    """The longest files first, as the nearest guess at what takes longest."""
-    waiting = sorted(files, key=os.path.getsize, reverse=True)
+def run_beside(found, options):
+    """Classes of many tests first, as the nearest guess at what takes longest; of the short ones, in the order of short.py."""
+    place = {}
+    for number, name in enumerate(short.SHORT):
+        place.setdefault(".".join(name.split(".")[:2]), number)
+    waiting = sorted(found, key=place.get if options.short else lambda name: -len(found[name]))
     counts = []
 
     def work():
         while True:
             try:
-                file = waiting.pop(0)
+                name = waiting.pop(0)
             except IndexError:
                 return
-            counts.append(run_module(file, options))
+            counts.append(run_class(name, options))
 
     threads = [threading.Thread(target=work) for _ in range(options.jobs)]
     for thread in threads:
@@ -122,18 +153,22 @@ def run_beside(files, options):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--orch", required=True)
-    parser.add_argument("--jobs", type=int, default=1, help="so many modules at once")
+    parser.add_argument("--jobs", type=int, default=1, help="so many classes at once")
+    parser.add_argument("--short", action="store_true", help="what short.py names")
     parser.add_argument("--valgrind", action="store_true", help="only the life of a daemon, under valgrind")
     parser.add_argument("-k", dest="pattern")
-    parser.add_argument("files", nargs="*")
+    parser.add_argument("names", nargs="*", metavar="FILE or CLASS")
     options = parser.parse_args()
     os.environ["ORCH_BINARY"] = os.path.abspath(options.orch)
     if options.valgrind:
-        files = [os.path.join(HERE, "valgrind_life.py")]
+        names = [os.path.join(HERE, "valgrind_life.py")]
     else:
-        files = options.files or sorted(glob.glob(os.path.join(HERE, "test_*.py")))
-    beside = options.jobs > 1 and len(files) > 1
-    passed, failed, skipped = run_beside(files, options) if beside else run_here(files, options.pattern)
+        names = options.names or sorted(glob.glob(os.path.join(HERE, "test_*.py")))
+    one_process = options.jobs == 1
+    if one_process and os.environ.get("ORCH_TEST_TIMES"):
+        Printing.times = times.install(os.environ["ORCH_TEST_TIMES"])
+    found = load(names, options)
+    passed, failed, skipped = run_here(found, options) if one_process else run_beside(found, options) or (0, 0, 0)
     if passed + failed + skipped == 0:
         failed = 1
     print(f"{passed} passed, {failed} failed, {skipped} skipped")

@@ -88,6 +88,7 @@ class Verbs(LabCase):
                 self.assertEqual(result.out, "")
         fastest, startup = (min(orch(word, check=status).seconds for _ in range(3)) for word, status in (("run", 3), ("--version", 0)))
         self.assertLess(fastest - startup, 1)
+        self.assertEqual(orch("version", check=0).out, orch("--version", check=0).out)
 
     def test_2_broken_inventory(self):
         orch = self.orch()

@@ -20,6 +20,7 @@ import time
 import unittest
 
 import evidence
+import harness
 from harness import Disk, Orch, Result, Vm, entry, yaml_text
 from lab.nfs_guest import NfsGuest
 from lab.nfs_server import LEASE_SECONDS, NfsServer
@@ -87,6 +88,7 @@ class GuestOrch:
         self.guest.exec(f"umount {MOUNT}")
 
     def __call__(self, *args, check=None, timeout=300):
+        harness.called.append(list(args[:2]))
         words = " ".join(f"'{a}'" for a in args)
         begun = time.monotonic()
         result = Result(*self.guest.exec(f"orch --config {CONFIG} {words}", check=False, timeout=timeout), time.monotonic() - begun)
