@@ -9,7 +9,7 @@ import json
 import os
 import sys
 
-from . import registry
+from . import appliance, boot_disk, full_root, guest_image, nfs_guest, registry
 from .domain_xml import Disk, Vm
 from .lab import KINDS, Lab, collect_garbage, default_dir, tear_down
 from .run import CommandError, LabError
@@ -98,6 +98,7 @@ def parser():
     verbs.add_parser("down", help="remove it, whatever its state").set_defaults(work=do_down)
     verbs.add_parser("status", help="what is there and how it is").set_defaults(work=do_status)
     verbs.add_parser("json", help="print lab.json").set_defaults(work=lambda a: print(json.dumps(Lab.load(a.prefix).describe(), indent=2)))
+    verbs.add_parser("prepare", help="make what labs share and keep in the cache: images, kernels, the system of full hosts").set_defaults(work=do_prepare)
     gc = verbs.add_parser("gc", help="remove labs whose owner is gone")
     gc.add_argument("--all", action="store_true", help="every lab of this machine")
     gc.set_defaults(work=lambda a: print_some("\n".join(collect_garbage(a.all)) or None))
@@ -134,6 +135,15 @@ def parser():
 def do_one(table, thing, args):
     got = table[args.verb][0](thing, args.rest)
     return got if isinstance(got, int) else 0
+
+def do_prepare(args):
+    """All that the first lab of a machine would have to wait for."""
+    guest_image.ensure()
+    for uefi, agent in (False, True), (True, True), (False, False):
+        boot_disk.ensure(uefi, agent)
+    nfs_guest.kernel()
+    appliance.environment()
+    full_root.ensure()
 
 def do_up(args):
     lab = Lab.create(args.prefix, hosts=args.hosts, kind=args.kind, share_mib=args.share_mib, disk_gib=args.disk_gib,
