@@ -22,6 +22,7 @@ HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guest")
 CACHE = os.environ.get("ORCH_LAB_CACHE", "/var/cache/orch-lab")
 MODULES = ["virtio_pci", "virtio_blk", "virtio_console", "virtio_scsi", "virtio_net", "sd_mod", "button", "evdev", "isofs"]
 BINARIES = {"/usr/sbin/qemu-ga": "bin/qemu-ga", "/usr/sbin/mke2fs": "bin/mkfs.ext4"}
+PROGRAMS = ["lab-wait-port"]  # each of one C file
 SCRIPTS = ["lab-control", "lab-agent", "lab-mount", "lab-writer", "shutdown"]
 
 
@@ -61,7 +62,7 @@ def kernel_package():
 
 def _digest(package):
     h = hashlib.sha256(os.path.basename(package).encode())
-    sources = [os.path.join(HERE, "init"), *(os.path.join(HERE, s) for s in SCRIPTS), *BINARIES, "/bin/busybox", __file__]
+    sources = [os.path.join(HERE, "init"), *(os.path.join(HERE, s) for s in SCRIPTS), *(os.path.join(HERE, f"{p}.c") for p in PROGRAMS), *BINARIES, "/bin/busybox", __file__]
     for path in sources:
         try:
             with open(path, "rb") as f:
@@ -96,6 +97,10 @@ def _fill(archive, unpacked, version):
     archive.file("init", read(os.path.join(HERE, "init")), 0o755)
     for script in SCRIPTS:
         archive.file(f"{'sbin' if script == 'shutdown' else 'bin'}/{script}", read(os.path.join(HERE, script)), 0o755)
+    for program in PROGRAMS:
+        made = os.path.join(unpacked, program)
+        run(["cc", "-Os", "-s", "-static", "-o", made, os.path.join(HERE, f"{program}.c")])
+        archive.file(f"bin/{program}", read(made), 0o755)
     archive.file("etc/acpi/PWRF/00000080", b"#!/bin/sh\nexec /sbin/shutdown -P\n", 0o755)
     archive.file("etc/passwd", b"root::0:0:root:/root:/bin/sh\n")
     archive.file("etc/group", b"root:x:0:\n")
