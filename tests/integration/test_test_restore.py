@@ -33,9 +33,11 @@ class Base(unittest.TestCase):
         cls.vms = {}
 
     @classmethod
-    def add(cls, name, **more):
-        disks = [Disk(size_mib=64), Disk("vdb", format="raw", size_mib=32)]
-        cls.vms[name] = cls.lab.add_vm(cls.host.name, Vm(name, disks, boot_disk=True, memory_mib=256 if more.get("uefi") else 160, **more))
+    def add(cls, **guests):
+        """{name: what is special about it}; they boot side by side."""
+        made = [Vm(name, [Disk(size_mib=64), Disk("vdb", format="raw", size_mib=32)], boot_disk=True, memory_mib=256 if more.get("uefi") else 160, **more)
+                for name, more in guests.items()]
+        cls.vms.update(zip(guests, cls.lab.add_vms([(cls.host.name, vm) for vm in made])))
 
     @classmethod
     def back_up(cls, *entries):
@@ -114,9 +116,7 @@ class Proofs(Base):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.add("db", nic=True, video=True, writer=False)
-        cls.add("web", uefi=True)
-        cls.add("asav", agent=False, video=True)
+        cls.add(db={"nic": True, "video": True, "writer": False}, web={"uefi": True}, asav={"agent": False, "video": True})
         cls.back_up(entry("db", cls.host.name, test_commands=[CHECK], boot_pattern="lab guest .* is up"),
                     entry("web", cls.host.name, priority=2), entry("asav", cls.host.name, method="snapshot", priority=3))
 
@@ -299,8 +299,7 @@ class Wiped(Base):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.add("bios", video=True)
-        cls.add("uefi", uefi=True)
+        cls.add(bios={"video": True}, uefi={"uefi": True})
         for vm in cls.vms.values():
             vm.control("dd if=/dev/zero of=/dev/vda bs=1M count=64 conv=notrunc; sync", timeout=300)
         cls.back_up(entry("bios", cls.host.name), entry("uefi", cls.host.name, priority=2))
@@ -324,7 +323,7 @@ class Chain(Base):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.add("db")
+        cls.add(db={})
         both = {"on": "guest", "command": ["sh", "-c", "grep -qx one /data/vdb/first && grep -qx two /data/vdb/second"]}
         cls.back_up(entry("db", cls.host.name, level="incremental", test_commands=[both]))
 
@@ -356,8 +355,7 @@ class FullHost(Base):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.add("db")
-        cls.add("web", uefi=True, agent=False)
+        cls.add(db={}, web={"uefi": True, "agent": False})
         cls.back_up(entry("db", cls.host.name), entry("web", cls.host.name, method="snapshot", priority=2))
 
     def test_the_point_is_read_and_nobody_owns_it(self):
