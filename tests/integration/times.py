@@ -1,7 +1,8 @@
 """Where the time of the end-to-end tests goes: seconds of each test that were spent booting, waiting, in commands of orch, and at other work.
 
     ORCH_TEST_TIMES=FILE run.py …      appends a line of JSON for each test, and for each class's set-up
-    times.py FILE [--tests]            prints the table of docs/test-times.md: a row for each module, or for each test
+    times.py FILE [--tests]            prints a table: a row for each class, or for each test
+    times.py FILE --into TEXT          puts both tables into docs/test-times.md, between its marks
 
 Only the main thread's time is divided, so the parts add up to the test's duration:
 
@@ -20,6 +21,7 @@ import functools
 import glob
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -159,7 +161,7 @@ def rows(lines, by_test):
     """{name: [seconds of each part…, cpu seconds, tests]}, in the order of their first line."""
     found = {}
     for line in lines:
-        name = line["name"] if by_test else line["name"].split(".")[0]
+        name = line["name"] if by_test else ".".join(line["name"].removesuffix(" (set-up)").split(".")[:2])
         row = found.setdefault(name, [0.0] * (len(PARTS) + 2))
         for i, part in enumerate((*PARTS, "cpu")):
             row[i] += line[part] or 0.0
@@ -168,7 +170,7 @@ def rows(lines, by_test):
 
 
 def table(lines, by_test=False):
-    head = ["test" if by_test else "module", *([] if by_test else ["tests"]), "seconds", *PARTS, "cpu"]
+    head = ["test" if by_test else "class", *([] if by_test else ["tests"]), "seconds", *PARTS, "cpu"]
     yield "| " + " | ".join(head) + " |"
     yield "|---" + "|---:" * (len(head) - 1) + "|"
     found = rows(lines, by_test)
@@ -179,14 +181,31 @@ def table(lines, by_test=False):
         yield "| " + " | ".join(cells) + " |"
 
 
+def replace_tables(path, lines):
+    """Each lies behind a line `<!-- table: classes -->` or `<!-- table: tests -->`, up to `<!-- end -->`."""
+    with open(path) as f:
+        text = f.read()
+    for name, by_test in (("classes", False), ("tests", True)):
+        made = "\n".join(table(lines, by_test))
+        text, n = re.subn(rf"(<!-- table: {name} -->\n).*?(?=<!-- end -->)", lambda mark: f"{mark[1]}\n{made}\n\n", text, flags=re.S)
+        if n != 1:
+            sys.exit(f"{path} has {n} places for the table of {name}")
+    with open(path, "w") as f:
+        f.write(text)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("--tests", action="store_true", help="a row for each test")
+    parser.add_argument("--into", metavar="TEXT", help="a Markdown file whose tables are to be replaced")
     options = parser.parse_args()
     with open(options.file) as f:
         lines = [json.loads(line) for line in f]
-    print("\n".join(table(lines, options.tests)))
+    if options.into:
+        replace_tables(options.into, lines)
+    else:
+        print("\n".join(table(lines, options.tests)))
 
 
 if __name__ == "__main__":
