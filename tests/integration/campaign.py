@@ -14,7 +14,6 @@ Ends with the table by fault, what was covered, and "N passed, N failed, N skipp
 
 import argparse
 import collections
-import json
 import os
 import random
 import statistics
@@ -137,8 +136,7 @@ class Campaign:
     def wait_idle(self, seconds):
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            told = self.orch("status", "--json", timeout=60)
-            if told.status == 0 and not (status := json.loads(told.out))["running"] and not status["queued"]:
+            if (status := self.orch.ask_status()) and not status["running"] and not status["queued"]:
                 return True
             time.sleep(0.2)
         return False

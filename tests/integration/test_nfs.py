@@ -109,7 +109,10 @@ class GuestOrch:
             self.wait_ready()
 
     def wait_ready(self):
-        self.wait_for(lambda: self("status").status == 0 and self.json("status")["repository"]["state"] == "ok", 300, "a daemon with an open repository")
+        def ready():
+            result = self("status", "--json")
+            return result.status == 0 and json.loads(result.out)["repository"]["state"] == "ok"
+        self.wait_for(ready, 300, "a daemon with an open repository")
 
     def send_kill(self):
         """Its end may have to wait for the server."""
@@ -122,13 +125,15 @@ class GuestOrch:
         self.guest.exec(f"kill {self.pid}; while [ -d /proc/{self.pid} ]; do usleep 20000; done", timeout=120)
 
     def wait_for(self, condition, timeout, what):
+        """Between two looks it rests for as long as a look takes: an emulated orch that only looks takes a second of a processor."""
         deadline = time.monotonic() + timeout
         while True:
+            asked = time.monotonic()
             if value := condition():
                 return value
             if time.monotonic() > deadline:
                 raise AssertionError(f"{what}: not within {timeout} s\n--- daemon\n{self.log()[-4000:]}")
-            time.sleep(0.2)
+            time.sleep(max(0.2, min(time.monotonic() - asked, 2)))
 
     def shut_gate(self, step):
         """The next worker stops itself where this step begins (preload.py)."""
