@@ -30,6 +30,7 @@
 #include "daemon/loop/sd-notify.h"
 #include "daemon/notices/notices.h"
 #include "daemon/state/state.h"
+#include "schema/records/exit-status.h"
 
 enum { KEEPALIVE_MS = 10000, SHARE_CLOSE_MS = 5000, DRAIN_MS = 2000 };
 
@@ -215,7 +216,7 @@ static int load_settings(struct daemon *daemon, const char *path)
                                          &daemon->settings_text, &problems);
         if (!daemon->settings) {
                 print_problems(&problems);
-                return EXIT_USAGE;
+                return STATUS_USAGE;
         }
         static const enum log_format formats[] = { [LOG_FORM_TEXT] = LOG_FORMAT_TEXT,
                                                    [LOG_FORM_JSON] = LOG_FORMAT_JSON,
@@ -224,9 +225,9 @@ static int load_settings(struct daemon *daemon, const char *path)
         _cleanup_error_ struct error *error = NULL;
         if (clock_set_timezone(daemon->settings->cycle_timezone, &error) < 0) {
                 log_error("%s: cycle.timezone: %s", daemon->settings->file, error->message);
-                return EXIT_USAGE;
+                return STATUS_USAGE;
         }
-        return EXIT_ALL_GOOD;
+        return STATUS_OK;
 }
 
 /* The state folder belongs to one daemon at a time, since two would mix up their jobs. Held until
@@ -376,18 +377,18 @@ static int daemon_run(struct daemon *daemon)
         _cleanup_error_ struct error *error = NULL;
         if (daemon_start(daemon, &error) < 0) {
                 log_error("%s", error->message);
-                return error->kind == ERROR_REFUSED  ? EXIT_REFUSED
-                       : error->kind == ERROR_CONFIG ? EXIT_USAGE
-                                                     : EXIT_JOB_FAILED;
+                return error->kind == ERROR_REFUSED  ? STATUS_REFUSED
+                       : error->kind == ERROR_CONFIG ? STATUS_USAGE
+                                                     : STATUS_JOB_FAILED;
         }
         log_info("orch " ORCH_VERSION " is ready on %s", daemon->settings->socket);
         sd_notify_send("READY=1");
         if (loop_run(daemon->loop, &error) < 0) {
                 log_error("%s", error->message);
-                return EXIT_JOB_FAILED;
+                return STATUS_JOB_FAILED;
         }
         log_info("stopped");
-        return EXIT_ALL_GOOD;
+        return STATUS_OK;
 }
 
 int daemon_main(const char *settings_path, const struct daemon_options *options)
@@ -400,7 +401,7 @@ int daemon_main(const char *settings_path, const struct daemon_options *options)
         if (options)
                 daemon.options = *options;
         int status = load_settings(&daemon, settings_path);
-        if (status == EXIT_ALL_GOOD)
+        if (status == STATUS_OK)
                 status = daemon_run(&daemon);
         daemon_done(&daemon);
         return status;

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Holds schema/openapi.yaml together: required keys, every reference leads somewhere, every {word} of a path is a parameter, and every
-schema in it is a JSON Schema. That it has exactly the daemon's routes is tested beside them (tests/unit/daemon/test-openapi.c).
+schema in it is a JSON Schema. That it has exactly the daemon's routes is tested beside them (tests/unit/daemon/api/test-api-routes.c).
 
 usage: test-openapi.py OPENAPI"""
 import pathlib

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "daemon/state/state.h"
 #include "daemon/state/stream.h"
+#include "schema/records/exit-status.h"
 
 struct api_request *api_request_new(struct daemon *daemon, struct MHD_Connection *connection)
 {
@@ -66,10 +67,10 @@ bool api_request_find_route(struct api_request *request, const struct api_route 
                 return true;
         }
         if (path_known)
-                api_answer_status(request, MHD_HTTP_METHOD_NOT_ALLOWED, EXIT_USAGE, "config",
+                api_answer_status(request, MHD_HTTP_METHOD_NOT_ALLOWED, STATUS_USAGE, "config",
                                   "this path does not take that method");
         else
-                api_answer_status(request, MHD_HTTP_NOT_FOUND, EXIT_USAGE, "config",
+                api_answer_status(request, MHD_HTTP_NOT_FOUND, STATUS_USAGE, "config",
                                   "the daemon does not know this path");
         return false;
 }
@@ -179,16 +180,16 @@ void api_answer_error(struct api_request *request, const struct error *error)
                 unsigned status;
                 int exit_status;
         } by_kind[_ERROR_KIND_MAX] = {
-                [ERROR_CONFIG] = { MHD_HTTP_BAD_REQUEST, EXIT_USAGE },
-                [ERROR_AUTH] = { MHD_HTTP_FORBIDDEN, EXIT_REFUSED },
-                [ERROR_UNREACHABLE] = { MHD_HTTP_SERVICE_UNAVAILABLE, EXIT_REFUSED },
-                [ERROR_TIMEOUT] = { MHD_HTTP_SERVICE_UNAVAILABLE, EXIT_REFUSED },
-                [ERROR_BUSY] = { MHD_HTTP_CONFLICT, EXIT_REFUSED },
-                [ERROR_NOSPACE] = { MHD_HTTP_SERVICE_UNAVAILABLE, EXIT_REFUSED },
-                [ERROR_CORRUPT] = { MHD_HTTP_INTERNAL_SERVER_ERROR, EXIT_JOB_FAILED },
-                [ERROR_CANCELLED] = { MHD_HTTP_SERVICE_UNAVAILABLE, EXIT_REFUSED },
-                [ERROR_REFUSED] = { MHD_HTTP_CONFLICT, EXIT_REFUSED },
-                [ERROR_INTERNAL] = { MHD_HTTP_INTERNAL_SERVER_ERROR, EXIT_JOB_FAILED },
+                [ERROR_CONFIG] = { MHD_HTTP_BAD_REQUEST, STATUS_USAGE },
+                [ERROR_AUTH] = { MHD_HTTP_FORBIDDEN, STATUS_REFUSED },
+                [ERROR_UNREACHABLE] = { MHD_HTTP_SERVICE_UNAVAILABLE, STATUS_REFUSED },
+                [ERROR_TIMEOUT] = { MHD_HTTP_SERVICE_UNAVAILABLE, STATUS_REFUSED },
+                [ERROR_BUSY] = { MHD_HTTP_CONFLICT, STATUS_REFUSED },
+                [ERROR_NOSPACE] = { MHD_HTTP_SERVICE_UNAVAILABLE, STATUS_REFUSED },
+                [ERROR_CORRUPT] = { MHD_HTTP_INTERNAL_SERVER_ERROR, STATUS_JOB_FAILED },
+                [ERROR_CANCELLED] = { MHD_HTTP_SERVICE_UNAVAILABLE, STATUS_REFUSED },
+                [ERROR_REFUSED] = { MHD_HTTP_CONFLICT, STATUS_REFUSED },
+                [ERROR_INTERNAL] = { MHD_HTTP_INTERNAL_SERVER_ERROR, STATUS_JOB_FAILED },
         };
         api_answer_status(request, by_kind[error->kind].status, by_kind[error->kind].exit_status,
                           error_kind_name(error->kind), error->message);
@@ -199,7 +200,7 @@ void api_answer_unavailable(struct api_request *request, const struct error *err
         api_answer_status(request,
                           error->kind == ERROR_REFUSED ? MHD_HTTP_CONFLICT
                                                        : MHD_HTTP_SERVICE_UNAVAILABLE,
-                          EXIT_REFUSED, error_kind_name(error->kind), error->message);
+                          STATUS_REFUSED, error_kind_name(error->kind), error->message);
 }
 
 void api_answer_not_found(struct api_request *request, const char *format, ...)
@@ -208,5 +209,5 @@ void api_answer_not_found(struct api_request *request, const char *format, ...)
         va_start(ap, format);
         _cleanup_free_ char *message = xvasprintf(format, ap);
         va_end(ap);
-        api_answer_status(request, MHD_HTTP_NOT_FOUND, EXIT_USAGE, "config", message);
+        api_answer_status(request, MHD_HTTP_NOT_FOUND, STATUS_USAGE, "config", message);
 }

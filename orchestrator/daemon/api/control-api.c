@@ -22,6 +22,7 @@
 #include "daemon/state/state.h"
 #include "daemon/state/stream-lines.h"
 #include "daemon/state/stream.h"
+#include "schema/records/exit-status.h"
 
 enum {
         CONNECTIONS_MAX = 64,
@@ -154,7 +155,7 @@ static enum MHD_Result check_query_name(void *data, enum MHD_ValueKind kind, con
         _cleanup_free_ char *message = xasprintf("unknown query parameter '%s'%s%s%s", shown,
                                                  nearest ? "; nearest: '" : "",
                                                  nearest ? nearest : "", nearest ? "'" : "");
-        api_answer_status(request, MHD_HTTP_BAD_REQUEST, EXIT_USAGE, "config", message);
+        api_answer_status(request, MHD_HTTP_BAD_REQUEST, STATUS_USAGE, "config", message);
         return MHD_YES;
 }
 
@@ -170,12 +171,12 @@ static void handle_request(struct control_api *api, struct api_request *request,
                 return;
         }
         if (api->daemon->phase >= DAEMON_CLOSING) {
-                api_answer_status(request, MHD_HTTP_SERVICE_UNAVAILABLE, EXIT_REFUSED, "cancelled",
-                                  "the daemon is stopping");
+                api_answer_status(request, MHD_HTTP_SERVICE_UNAVAILABLE, STATUS_REFUSED,
+                                  "cancelled", "the daemon is stopping");
                 return;
         }
         if (request->body_too_large) {
-                api_answer_status(request, MHD_HTTP_CONTENT_TOO_LARGE, EXIT_USAGE, "config",
+                api_answer_status(request, MHD_HTTP_CONTENT_TOO_LARGE, STATUS_USAGE, "config",
                                   "the request is larger than 1 MiB");
                 return;
         }

@@ -15,6 +15,7 @@
 #include "daemon/state/stream-lines.h"
 #include "policies/due.h"
 #include "policies/retry.h"
+#include "schema/records/exit-status.h"
 #include "schema/records/summary.h"
 
 struct cycle {
@@ -130,7 +131,7 @@ void cycle_go(struct cycle *cycle, const struct cycle_plan *plan, bool all,
         struct daemon *daemon = cycle->daemon;
         batch_notice_broken_inventory(cycle->batch, broken);
         if (broken)
-                batch_set_exit_status(cycle->batch, EXIT_USAGE);
+                batch_set_exit_status(cycle->batch, STATUS_USAGE);
         for (size_t i = 0; i < plan->count; i++)
                 if (all || plan->items[i].due)
                         add_backup_job(cycle, JOB_CLASS_CYCLE, plan->items[i].vm->name,

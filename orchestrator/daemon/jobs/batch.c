@@ -9,6 +9,7 @@
 #include "daemon/jobs/runner.h"
 #include "daemon/state/state.h"
 #include "daemon/state/stream-lines.h"
+#include "schema/records/exit-status.h"
 
 struct batch {
         struct daemon *daemon;
@@ -194,9 +195,9 @@ int batch_exit_status(const struct batch *batch)
 {
         if (batch->exit_status >= 0)
                 return batch->exit_status;
-        return batch->tally.failed      ? EXIT_JOB_FAILED
-               : batch->tally.cancelled ? EXIT_CANCELLED
-                                        : EXIT_ALL_GOOD;
+        return batch->tally.failed      ? STATUS_JOB_FAILED
+               : batch->tally.cancelled ? STATUS_CANCELLED
+                                        : STATUS_OK;
 }
 
 static const char *plural_ending(size_t n)

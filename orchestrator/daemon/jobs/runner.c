@@ -15,6 +15,7 @@
 #include "daemon/loop/worker-process.h"
 #include "daemon/state/state.h"
 #include "daemon/state/stream-lines.h"
+#include "schema/records/exit-status.h"
 
 enum {
         OTHERS_AT_ONCE = 4,
@@ -62,7 +63,7 @@ char *runner_end_line(const struct job *job)
         _cleanup_free_ char *text = xasprintf(
                 "job %s of %s: %s", job->id, job->vm ? job->vm : job->hypervisor,
                 job->outcome ? job_outcome_name(job->outcome) : job_state_name(job->state));
-        return line_end(EXIT_ALL_GOOD, &tally, text);
+        return line_end(STATUS_OK, &tally, text);
 }
 
 static struct log_context log_context_of(const struct job *job)

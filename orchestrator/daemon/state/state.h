@@ -13,16 +13,6 @@
 #include "daemon/state/vm-states.h"
 #include "schema/config/settings.h"
 
-/* Exit statuses of a command, as the API returns them. */
-enum {
-        EXIT_ALL_GOOD = 0,
-        EXIT_JOB_FAILED = 1,
-        EXIT_USAGE = 2,
-        EXIT_UNREACHABLE = 3,
-        EXIT_REFUSED = 4,
-        EXIT_CANCELLED = 5,
-};
-
 struct after_cycle;
 struct batch;
 struct control_api;

@@ -219,3 +219,23 @@ Test(entry, of_a_point_without_metadata_is_damaged_and_as_old_as_its_name)
         catalog_entry_from_point(&point, &odd);
         cr_assert_eq(odd.started, 0);
 }
+
+Test(entry, a_copy_has_texts_of_its_own)
+{
+        char *warnings[] = { (char *)"slow", NULL };
+        const struct catalog_entry entry = { .vm = (char *)"web",
+                                             .job = (char *)"20260201-0001",
+                                             .started = 7,
+                                             .stored_bytes = 9,
+                                             .warnings = warnings };
+        _cleanup_catalog_entry_ struct catalog_entry copy = { 0 };
+        catalog_entry_copy(&entry, &copy);
+        cr_assert_str_eq(copy.vm, "web");
+        cr_assert(copy.vm != entry.vm);
+        cr_assert_str_eq(copy.job, "20260201-0001");
+        cr_assert_null(copy.error);
+        cr_assert_eq(copy.started, 7);
+        cr_assert_eq(copy.stored_bytes, 9);
+        cr_assert_str_eq(copy.warnings[0], "slow");
+        cr_assert(copy.warnings != entry.warnings);
+}

@@ -3,6 +3,7 @@
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct job job_of(const char *vm, enum job_class class, int priority)
 {
@@ -212,4 +213,32 @@ Test(queue, verifications_have_a_limit_of_their_own)
         queue_insert(&queue, &recovery);
         cr_expect_eq(queue_next(&queue, &one, busy, 1, NULL, NULL), &recovery);
         queue_done(&queue);
+}
+
+Test(queue, what_runs_at_home_follows_the_inventory)
+{
+        struct inventory_vm listed[] = { { .name = (char *)"a", .hypervisor = (char *)"h2" },
+                                         { .name = (char *)"b" } };
+        const struct inventory inventory = { .vms = listed, .n_vms = 2 };
+        struct job backup = job_of("a", JOB_CLASS_ADHOC, 1);
+        struct job recovery = job_of("a", JOB_CLASS_RECOVER, 1);
+        struct job homeless = job_of("b", JOB_CLASS_ADHOC, 1);
+        struct job unlisted = job_of("c", JOB_CLASS_ADHOC, 1);
+        recovery.action = JOB_RECOVER;
+        struct job *const jobs[] = { &backup, &recovery, &homeless, &unlisted };
+        struct queue queue = { 0 };
+        for (size_t i = 0; i < 4; i++) {
+                jobs[i]->hypervisor = strdup("h1");
+                queue_insert(&queue, jobs[i]);
+        }
+        queue_follow_inventory(&queue, NULL);
+        cr_assert_str_eq(backup.hypervisor, "h1");
+        queue_follow_inventory(&queue, &inventory);
+        cr_assert_str_eq(backup.hypervisor, "h2");
+        cr_assert_str_eq(recovery.hypervisor, "h1");
+        cr_assert_str_eq(homeless.hypervisor, "h1");
+        cr_assert_str_eq(unlisted.hypervisor, "h1");
+        queue_done(&queue);
+        for (size_t i = 0; i < 4; i++)
+                free(jobs[i]->hypervisor);
 }
