@@ -1,8 +1,8 @@
 /* Implements policies/boot-verdict.h.
  *
- * Firmware that finds nothing reads a few sectors; any boot loader with its kernel is megabytes.
- * That tells a machine that idles at its firmware's prompt from one that idles at its own, without
- * a look at the screen. */
+ * Firmware that finds nothing to boot reads a few sectors; any boot loader with its kernel has
+ * megabytes. The number of bytes read therefore distinguishes a machine that idles at its
+ * firmware's prompt from one that idles at its own login, without the screen. */
 #include "policies/boot-verdict.h"
 
 #include <stdarg.h>
@@ -31,7 +31,8 @@ static void begin_steady(struct boot_activity *activity, int64_t at_ms, uint64_t
         activity->steady.load = load;
 }
 
-/* By slices of some seconds, so that a scheduler's jitter is no unrest. */
+/* The load is measured in slices of some seconds, so that a scheduler's jitter does not count as a
+ * change. */
 static void follow_load(struct boot_activity *activity, int64_t at_ms, int64_t cpu_ms,
                         uint64_t read_bytes)
 {
@@ -107,13 +108,13 @@ static uint64_t read_so_far(const struct boot_sight *sight)
                                      : 0;
 }
 
-static bool loaded(const struct boot_sight *sight)
+static bool boot_has_loaded(const struct boot_sight *sight)
 {
         return sight->kernel_from_host || read_so_far(sight) >= loaded_bytes;
 }
 
 static _printf_(2, 3) struct boot_verdict
-        verdict(enum boot_outcome outcome, const char *format, ...)
+        boot_verdict_make(enum boot_outcome outcome, const char *format, ...)
 {
         struct boot_verdict ret = { .outcome = outcome };
         va_list ap;
@@ -123,73 +124,76 @@ static _printf_(2, 3) struct boot_verdict
         return ret;
 }
 
-/* What ends the waiting whatever else is there. */
-static struct boot_verdict look_for_failure(const struct boot_sight *sight)
+/* The failures that end the test, whatever other signs there are. */
+static struct boot_verdict boot_find_failure(const struct boot_sight *sight)
 {
         double seconds = (double)sight->up_ms / 1000.0;
         if (*sight->trouble)
-                return verdict(BOOT_NOT_BOOTABLE, "its console says: %s", sight->trouble);
+                return boot_verdict_make(BOOT_NOT_BOOTABLE, "its console shows: %s",
+                                         sight->trouble);
         if (sight->ended)
-                return verdict(BOOT_NOT_BOOTABLE, "it ended by itself within %.0f s (%s)", seconds,
-                               sight->ended);
+                return boot_verdict_make(BOOT_NOT_BOOTABLE, "it ended by itself within %.0f s (%s)",
+                                         seconds, sight->ended);
         if (sight->resets > RESETS_MAX)
-                return verdict(BOOT_NOT_BOOTABLE,
-                               "it resets itself over and over (%u times in %.0f s)", sight->resets,
-                               seconds);
-        if (!loaded(sight) && sight->up_ms - sight->activity.last_read_ms >= NOTHING_READ_MS)
-                return verdict(BOOT_NOT_BOOTABLE,
-                               "its firmware found nothing to boot: %llu KiB were read from its "
-                               "disks, nothing in the last %d s",
-                               (unsigned long long)read_so_far(sight) / 1024,
-                               NOTHING_READ_MS / 1000);
-        return verdict(BOOT_WAIT, "running");
+                return boot_verdict_make(BOOT_NOT_BOOTABLE,
+                                         "it resets itself repeatedly (%u times in %.0f s)",
+                                         sight->resets, seconds);
+        if (!boot_has_loaded(sight) &&
+            sight->up_ms - sight->activity.last_read_ms >= NOTHING_READ_MS)
+                return boot_verdict_make(
+                        BOOT_NOT_BOOTABLE,
+                        "its firmware found nothing to boot: %llu KiB were read from its "
+                        "disks, nothing in the last %d s",
+                        (unsigned long long)read_so_far(sight) / 1024, NOTHING_READ_MS / 1000);
+        return boot_verdict_make(BOOT_WAIT, "running");
 }
 
-/* By the weakest kind of proof, where no stronger one applies. */
+/* Decides by the weakest kind of proof, for machines without a stronger one. */
 static struct boot_verdict judge_activity(const struct boot_sight *sight)
 {
-        if (!loaded(sight))
-                return verdict(BOOT_WAIT, "something being loaded from its disks (%llu KiB so far)",
-                               (unsigned long long)read_so_far(sight) / 1024);
+        if (!boot_has_loaded(sight))
+                return boot_verdict_make(BOOT_WAIT, "data loaded from its disks (%llu KiB so far)",
+                                         (unsigned long long)read_so_far(sight) / 1024);
         if (!boot_activity_settled(&sight->activity))
-                return verdict(BOOT_WAIT, "its disks becoming quiet and its processors steady");
-        return verdict(BOOT_UP,
-                       "its disks are quiet and its processors steady after %llu MiB were read; no "
-                       "failure on the console, "
-                       "no reset loop",
-                       (unsigned long long)read_so_far(sight) / 1024 / 1024);
+                return boot_verdict_make(BOOT_WAIT,
+                                         "its disks to become quiet and its processors steady");
+        return boot_verdict_make(BOOT_UP,
+                                 "its disks are quiet and its processors steady after %llu MiB "
+                                 "were read; no failure on the console, no reset loop",
+                                 (unsigned long long)read_so_far(sight) / 1024 / 1024);
 }
 
-static struct boot_verdict judge(const struct boot_sight *sight)
+static struct boot_verdict boot_judge_signs(const struct boot_sight *sight)
 {
         bool agent_counts = sight->agent_expected || sight->agent_answers;
         if (sight->agent_expected && !sight->agent_answers)
-                return verdict(BOOT_WAIT,
-                               "its guest agent, which answered when the point was made");
+                return boot_verdict_make(BOOT_WAIT,
+                                         "its guest agent, which answered when the point was made");
         if (sight->pattern_wanted && !sight->pattern_seen)
-                return verdict(BOOT_WAIT, "its boot_pattern on the console");
+                return boot_verdict_make(BOOT_WAIT, "its boot_pattern on the console");
         if (agent_counts && sight->pattern_wanted)
-                return verdict(BOOT_UP,
-                               "the guest agent answers, and the boot_pattern is on the console");
+                return boot_verdict_make(
+                        BOOT_UP, "the guest agent answers, and the boot_pattern is on the console");
         if (agent_counts)
-                return verdict(BOOT_UP, "the guest agent answers");
-        return sight->pattern_wanted ? verdict(BOOT_UP, "the boot_pattern is on the console")
-                                     : judge_activity(sight);
+                return boot_verdict_make(BOOT_UP, "the guest agent answers");
+        return sight->pattern_wanted
+                       ? boot_verdict_make(BOOT_UP, "the boot_pattern is on the console")
+                       : judge_activity(sight);
 }
 
 struct boot_verdict boot_decide(const struct boot_sight *sight)
 {
-        struct boot_verdict failure = look_for_failure(sight);
+        struct boot_verdict failure = boot_find_failure(sight);
         if (failure.outcome != BOOT_WAIT)
                 return failure;
-        struct boot_verdict now = judge(sight);
+        struct boot_verdict now = boot_judge_signs(sight);
         if (now.outcome != BOOT_WAIT || sight->up_ms < sight->deadline_ms)
                 return now;
-        return verdict(BOOT_NOT_BOOTABLE, "in %.0f s nothing came of waiting for %s",
-                       (double)sight->up_ms / 1000.0, now.reason);
+        return boot_verdict_make(BOOT_NOT_BOOTABLE, "timed out after %.0f s waiting for %s",
+                                 (double)sight->up_ms / 1000.0, now.reason);
 }
 
-static void take_line(const char *from, char ret[BOOT_TROUBLE_MAX])
+static void boot_copy_line(const char *from, char ret[BOOT_TROUBLE_MAX])
 {
         size_t n = 0;
         for (; n + 1 < BOOT_TROUBLE_MAX && from[n] && from[n] != '\r' && from[n] != '\n'; n++)
@@ -219,7 +223,7 @@ bool boot_trouble(const char *console, char ret[BOOT_TROUBLE_MAX])
         for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
                 const char *found = strstr(console, texts[i]);
                 if (found) {
-                        take_line(found, ret);
+                        boot_copy_line(found, ret);
                         return true;
                 }
         }

@@ -1,5 +1,5 @@
-/* Implements policies/commit-race.h. Before the first byte a job does not know how much there is to
- * do: it may say nothing, or everything. */
+/* Implements policies/commit-race.h. Before the first byte is copied, the job's total is
+ * unreliable: libvirt may report 0 or the whole disk. */
 #include "policies/commit-race.h"
 
 void commit_race_begin(struct commit_race *race, int64_t now_ms, int64_t stall_ms)
@@ -10,8 +10,8 @@ void commit_race_begin(struct commit_race *race, int64_t now_ms, int64_t stall_m
                                       .least_left_bytes = UINT64_MAX };
 }
 
-enum commit_race_state commit_race_look(struct commit_race *race, int64_t now_ms,
-                                        uint64_t done_bytes, uint64_t total_bytes)
+enum commit_race_state commit_race_update(struct commit_race *race, int64_t now_ms,
+                                          uint64_t done_bytes, uint64_t total_bytes)
 {
         uint64_t left_bytes = total_bytes > done_bytes ? total_bytes - done_bytes : 0;
         if (done_bytes != race->done_bytes)

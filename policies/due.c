@@ -1,8 +1,8 @@
 /* Implements due_decide() of policies/due.h.
  *
- * Time is cut into periods in which a run serves one slot: from (slot - early window) up to the
- * next slot's. A VM is due while its newest good point is older than the period that `now` is in;
- * so being due only ends by a new point, never by time passing. */
+ * Time is divided into periods in which a backup serves one slot: from (slot - early window) up to
+ * the next slot's early window. A VM is due while its newest good point is older than the period
+ * that contains `now`; so only a new point ends being due, never the passing of time. */
 #include "policies/due.h"
 
 #include <stdio.h>
@@ -18,7 +18,7 @@ struct slot_text {
         char text[48]; /* "Sat 2026-11-14 12:00" */
 };
 
-/* Not strftime's %a: the sentence has to be the same whatever the locale. */
+/* strftime's %a is not used because the text must not depend on the locale. */
 static struct slot_text format_slot(int64_t slot)
 {
         static const char weekdays[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
@@ -43,13 +43,14 @@ static void explain_due(struct due_verdict *verdict, int64_t current_slot, bool 
                 snprintf(verdict->reason, size, "due: no good point yet");
         else if (last_good > now)
                 snprintf(verdict->reason, size,
-                         "due: the newest good point is of %s, in the future: was a clock wrong?",
+                         "due: the newest good point is dated %s, in the future; check the clocks",
                          format_slot(last_good).text);
         else if (early && current_served)
-                snprintf(verdict->reason, size, "due early: a run now serves %s",
+                snprintf(verdict->reason, size, "due early: a backup now serves %s",
                          format_slot(verdict->slot).text);
         else if (early)
-                snprintf(verdict->reason, size, "due: no good point since %s; a run now serves %s",
+                snprintf(verdict->reason, size,
+                         "due: no good point since %s; a backup now serves %s",
                          format_slot(current_slot).text, format_slot(verdict->slot).text);
         else
                 snprintf(verdict->reason, size, "due: no good point since %s",
@@ -76,7 +77,7 @@ struct due_verdict due_decide(enum vm_schedule schedule, const struct week_time 
         struct due_verdict verdict = { 0 };
 
         if (schedule == VM_SCHEDULE_MANUAL) {
-                strcpy(verdict.reason, "manual: only when asked for");
+                strcpy(verdict.reason, "manual: only on request");
                 return verdict;
         }
 

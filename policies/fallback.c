@@ -1,8 +1,8 @@
 /* Implements policies/fallback.h.
  *
- * An agent that is absent is a property of the guest, known beforehand; one that is mute was there
- * and should be, so somebody has to hear of it at once. Neither stops a backup unless the inventory
- * says so. */
+ * An absent agent is a property of the guest and known beforehand. An agent that was there and no
+ * longer answers is a fault, so it is reported at once. Neither stops a backup unless the inventory
+ * demands it. */
 #include "policies/fallback.h"
 
 enum fallback_verdict fallback_decide(enum vm_fallback fallback, enum fallback_agent agent)

@@ -1,4 +1,4 @@
-/* What a quiesce backup does when the guest agent is absent or mute. Pure. */
+/* What a quiesce backup does when the guest agent is absent or does not answer. Pure. */
 #pragma once
 
 #include "schema/config/inventory.h"
@@ -6,7 +6,7 @@
 enum fallback_verdict {
         FALLBACK_QUIESCE,  /* the agent answers: freeze */
         FALLBACK_SNAPSHOT, /* go on without a freeze, with a warning */
-        /* go on without a freeze; an alert at once: an agent that should answer does not */
+        /* go on without a freeze and alert at once: an agent that should answer does not */
         FALLBACK_SNAPSHOT_AND_ALERT,
         FALLBACK_FAIL,
 };

@@ -6,12 +6,12 @@
 #include "base/strings.h"
 
 #define WEEK ((int64_t)7 * 24 * 60 * 60)
-/* A cycle that begins a little earlier than the one that made the last full is still the one in
- * which the next is due. */
+/* Half a day of tolerance: the next full is also due in a cycle that begins a little earlier than
+ * the one that made the last full. */
 #define EARLY ((int64_t)12 * 60 * 60)
 
-static const struct level_point *find(const struct level_point *points, size_t n_points,
-                                      const char *name)
+static const struct level_point *level_find_point(const struct level_point *points, size_t n_points,
+                                                  const char *name)
 {
         for (size_t i = 0; i < n_points; i++)
                 if (streq(points[i].name, name))
@@ -19,20 +19,21 @@ static const struct level_point *find(const struct level_point *points, size_t n
         return NULL;
 }
 
-/* The full that a point builds on, when all between them are good; else NULL. */
+/* The full at the root of a point's chain, when all points between them are good; else NULL. */
 static const struct level_point *root_of(const struct level_point *points, size_t n_points,
                                          const struct level_point *point)
 {
         for (size_t steps = 0; point && point->good && steps <= n_points; steps++) {
                 if (!point->parent)
                         return point;
-                point = find(points, n_points, point->parent);
+                point = level_find_point(points, n_points, point->parent);
         }
         return NULL;
 }
 
-static const struct level_point *newest(enum vm_level wanted, const struct level_point *points,
-                                        size_t n_points, bool with_checkpoint)
+static const struct level_point *level_newest_point(enum vm_level wanted,
+                                                    const struct level_point *points,
+                                                    size_t n_points, bool with_checkpoint)
 {
         const struct level_point *best = NULL;
         for (size_t i = 0; i < n_points; i++) {
@@ -53,12 +54,12 @@ void level_decide(enum vm_level wanted, unsigned full_every_weeks, const struct 
         *ret = (struct level_choice){ .level = VM_LEVEL_FULL };
         if (wanted == VM_LEVEL_FULL)
                 return;
-        const struct level_point *parent = newest(wanted, points, n_points, true);
-        const struct level_point *any = newest(wanted, points, n_points, false);
+        const struct level_point *parent = level_newest_point(wanted, points, n_points, true);
+        const struct level_point *any = level_newest_point(wanted, points, n_points, false);
         if (!parent) {
                 ret->expected = !any;
                 snprintf(ret->reason, sizeof ret->reason,
-                         any ? "the VM has no checkpoint of a good point any more"
+                         any ? "the VM no longer has a checkpoint of a good point"
                              : "it is the first of its chain");
                 return;
         }
@@ -72,7 +73,7 @@ void level_decide(enum vm_level wanted, unsigned full_every_weeks, const struct 
         }
         if (parent->started > now) {
                 snprintf(ret->reason, sizeof ret->reason,
-                         "the clock was set back: %s, which it would build on, is of a later time",
+                         "the clock was set back: its parent would be %s, which has a later time",
                          parent->name);
                 return;
         }

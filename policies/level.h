@@ -1,4 +1,4 @@
-/* Full or increment, and on which point an increment builds. Pure. */
+/* Full or increment, and which point is the parent of an increment. Pure. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,21 +12,21 @@ struct level_point {
         const char *parent; /* NULL for a full */
         int64_t started;    /* epoch seconds */
         bool good;          /* not damaged */
-        bool same_vm;       /* of the machine that is backed up now, by its UUID */
-        bool checkpoint;    /* the VM still has the checkpoint of its moment */
+        bool same_vm;       /* of the machine being backed up now, by its UUID */
+        bool checkpoint;    /* the VM still has the checkpoint of its snapshot */
 };
 
 struct level_choice {
         enum vm_level level;
         const struct level_point *parent; /* of an increment */
-        /* a full that was to be expected: the first one, or one that is due */
+        /* an expected full: the first one, or one that is due by age */
         bool expected;
-        char reason[160]; /* of a full where an increment was asked for; else "" */
+        char reason[160]; /* why it is a full although an increment was requested; else "" */
 };
 
-/* Incremental: on the newest point that can be restored and whose checkpoint the VM still has;
- * differential: on the newest such full. A full when there is none, or when the full of that chain
- * is `full_every_weeks` old (0: never by age), or when `now`, the new point's start, is before its
- * parent's: a chain is in the order of its times. */
+/* Incremental: the parent is the newest restorable point whose checkpoint the VM still has.
+ * Differential: it is the newest such full. The result is a full when there is no parent, when the
+ * full of that chain is `full_every_weeks` old (0: never by age), or when `now`, the new point's
+ * start, is before the parent's start: the points of a chain must be in order of time. */
 void level_decide(enum vm_level wanted, unsigned full_every_weeks, const struct level_point *points,
                   size_t n_points, int64_t now, struct level_choice *ret);

@@ -14,7 +14,7 @@ static int64_t month_of(int64_t instant)
         return (int64_t)local.tm_year * 12 + local.tm_mon;
 }
 
-static bool served(const struct proof_candidate *candidate, int64_t now)
+static bool proof_is_served(const struct proof_candidate *candidate, int64_t now)
 {
         int64_t last = candidate->tried > candidate->proven ? candidate->tried : candidate->proven;
         switch (candidate->policy) {
@@ -39,11 +39,11 @@ bool proof_is_due(const struct proof_candidate *candidate, int64_t now)
         bool failed_last = candidate->tried > candidate->proven;
         if (failed_last && candidate->newest_point > candidate->tried)
                 return true;
-        return !served(candidate, now);
+        return !proof_is_served(candidate, now);
 }
 
-/* Negative: `a` comes first. */
-static int compare(const struct proof_candidate *a, const struct proof_candidate *b)
+/* Returns a negative number when `a` comes first. */
+static int proof_compare(const struct proof_candidate *a, const struct proof_candidate *b)
 {
         if (a->proven != b->proven)
                 return a->proven < b->proven ? -1 : 1;
@@ -61,7 +61,7 @@ int proof_choose(const struct proof_candidate *candidates, size_t count, const b
         size_t best = 0;
         size_t equals = 0;
         for (size_t i = 0; i < count; i++) {
-                int order = equals ? compare(&candidates[i], &candidates[best]) : -1;
+                int order = equals ? proof_compare(&candidates[i], &candidates[best]) : -1;
                 if (!takes_part(candidates, wanted, i) || order > 0)
                         continue;
                 if (order < 0)
@@ -71,7 +71,7 @@ int proof_choose(const struct proof_candidate *candidates, size_t count, const b
         size_t skip = equals ? random % equals : 0;
         for (size_t i = best; equals && i < count; i++)
                 if (takes_part(candidates, wanted, i) &&
-                    compare(&candidates[i], &candidates[best]) == 0 && skip-- == 0)
+                    proof_compare(&candidates[i], &candidates[best]) == 0 && skip-- == 0)
                         return (int)i;
         return -1;
 }

@@ -1,8 +1,8 @@
 /* Implements policies/retention.h.
  *
- * Every point starts as one to remove, each rule then can only keep more of them (keep()), and
- * chains come last, over all that is kept: so the rules need no order among each other, and no rule
- * can undo another's protection. */
+ * Every point starts as one to remove. Each rule can only keep more points (retention_keep()), and
+ * parents come last, over all that is kept. So the order of the rules does not matter, and no rule
+ * can undo the protection of another. */
 #include "policies/retention.h"
 
 #include <stdarg.h>
@@ -17,7 +17,7 @@
 #define WEEK ((int64_t)7 * 24 * 60 * 60)
 
 /* The first rule that keeps a point gives the reason. */
-static _printf_(2, 3) bool keep(struct retention_point *point, const char *format, ...)
+static _printf_(2, 3) bool retention_keep(struct retention_point *point, const char *format, ...)
 {
         if (!point->remove)
                 return false;
@@ -29,7 +29,7 @@ static _printf_(2, 3) bool keep(struct retention_point *point, const char *forma
         return true;
 }
 
-static int compare_newest_first(const void *a, const void *b)
+static int retention_compare_newest_first(const void *a, const void *b)
 {
         const struct retention_point *left = *(struct retention_point *const *)a;
         const struct retention_point *right = *(struct retention_point *const *)b;
@@ -39,8 +39,8 @@ static int compare_newest_first(const void *a, const void *b)
         return strcmp(right->name, left->name);
 }
 
-static struct retention_point *find(struct retention_point *points, size_t n_points,
-                                    const char *name)
+static struct retention_point *retention_find_point(struct retention_point *points, size_t n_points,
+                                                    const char *name)
 {
         for (size_t i = 0; i < n_points; i++)
                 if (streq(points[i].name, name))
@@ -48,29 +48,29 @@ static struct retention_point *find(struct retention_point *points, size_t n_poi
         return NULL;
 }
 
-/* Good, and so is each point that it builds on: an increment over a hole must not pass for the last
- * good copy. */
-static bool is_restorable(struct retention_point *points, size_t n_points,
-                          const struct retention_point *point)
+/* A point is restorable when it and its whole backing chain are good: an increment with a gap below
+ * it must not count as the last good copy. */
+static bool retention_is_restorable(struct retention_point *points, size_t n_points,
+                                    const struct retention_point *point)
 {
         for (size_t steps = 0; steps <= n_points; steps++) {
                 if (!point || !point->good)
                         return false;
                 if (!point->parent)
                         return true;
-                point = find(points, n_points, point->parent);
+                point = retention_find_point(points, n_points, point->parent);
         }
-        return false; /* the chain bites its own tail */
+        return false; /* the chain is a loop */
 }
 
-/* Whether all that is known to be wrong with it is that one which it builds on has metadata that
- * cannot be read: that may be whole, and this one with it. */
+/* Whether the only known problem is that the metadata of a point in its backing chain cannot be
+ * read. That point may be intact, and then this one is too. */
 static bool builds_on_unreadable(struct retention_point *points, size_t n_points,
                                  const struct retention_point *point)
 {
         for (size_t steps = 0; point && point->good && point->parent && steps <= n_points;
              steps++) {
-                point = find(points, n_points, point->parent);
+                point = retention_find_point(points, n_points, point->parent);
                 if (point && point->unreadable)
                         return true;
         }
@@ -86,9 +86,10 @@ static struct retention_point **sort_good(struct retention_point *points, size_t
         size_t count = 0;
 
         for (size_t i = 0; i < n_points; i++)
-                if (points[i].started <= now && is_restorable(points, n_points, &points[i]))
+                if (points[i].started <= now &&
+                    retention_is_restorable(points, n_points, &points[i]))
                         good[count++] = &points[i];
-        qsort(good, count, sizeof *good, compare_newest_first);
+        qsort(good, count, sizeof *good, retention_compare_newest_first);
         *ret_count = count;
         return good;
 }
@@ -97,7 +98,7 @@ static void keep_newest(struct retention_point **good, size_t n_good, unsigned w
                         const char *key)
 {
         for (size_t i = 0; i < n_good && i < wanted; i++)
-                keep(good[i], "one of the newest %u good points (%s)", wanted, key);
+                retention_keep(good[i], "one of the newest %u good points (%s)", wanted, key);
 }
 
 /* Of each of the newest `wanted` local months (or years) that have a good point, the newest good
@@ -120,8 +121,8 @@ static void keep_newest_of_periods(struct retention_point **good, size_t n_good,
                         continue;
                 strcpy(last, period);
                 seen++;
-                keep(good[i], "the newest good point of %s (%s)", period,
-                     months ? "keep_monthly" : "keep_yearly");
+                retention_keep(good[i], "the newest good point of %s (%s)", period,
+                               months ? "keep_monthly" : "keep_yearly");
         }
 }
 
@@ -129,52 +130,57 @@ static void keep_by_itself(const struct inventory_vm *vm, struct retention_point
                            bool restorable, int64_t now)
 {
         if (point->unreadable)
-                keep(point, "its metadata cannot be read");
+                retention_keep(point, "its metadata cannot be read");
         if (point->held)
-                keep(point, "held");
+                retention_keep(point, "held");
         if (point->started > now)
-                keep(point, "it starts in the future: was a clock wrong?");
+                retention_keep(point, "it starts in the future; check the clocks");
         if (vm->retention_weeks > 0 && point->started >= now - (int64_t)vm->retention_weeks * WEEK)
-                keep(point, "not older than %u weeks", vm->retention_weeks);
+                retention_keep(point, "not older than %u weeks", vm->retention_weeks);
         if (vm->retention_weeks == 0 && !restorable)
-                keep(point, "damaged, and there is no retention_weeks to say when it may go");
+                retention_keep(point,
+                               "damaged, and no retention_weeks sets when it may be removed");
 }
 
-/* The one that a point whose metadata cannot be read most likely builds on, by itself or through
- * others: the one before it. */
+/* The point before one whose metadata cannot be read: most likely its parent, or its parent's
+ * parent. */
 static struct retention_point *find_the_one_before(struct retention_point *points, size_t n_points,
                                                    const struct retention_point *point)
 {
         struct retention_point *before = NULL;
         for (size_t i = 0; i < n_points; i++) {
                 const struct retention_point *other = &points[i];
-                if (other != point && compare_newest_first(&point, &other) < 0 &&
-                    (!before || compare_newest_first(&other, &before) < 0))
+                if (other != point && retention_compare_newest_first(&point, &other) < 0 &&
+                    (!before || retention_compare_newest_first(&other, &before) < 0))
                         before = &points[i];
         }
         return before;
 }
 
-static struct retention_point *find_parent(struct retention_point *points, size_t n_points,
-                                           const struct retention_point *point)
+static struct retention_point *retention_find_parent(struct retention_point *points,
+                                                     size_t n_points,
+                                                     const struct retention_point *point)
 {
         if (point->parent)
-                return find(points, n_points, point->parent);
+                return retention_find_point(points, n_points, point->parent);
         return point->unreadable ? find_the_one_before(points, n_points, point) : NULL;
 }
 
-/* Parents, transitively. Each round keeps the parents of what the round before kept; every round
- * but the last keeps at least one more, so it ends, also for a chain that bites its own tail. */
+/* Keeps parents, transitively. Each round keeps the parents of what the round before kept. Every
+ * round but the last keeps at least one more point, so the loop ends even for a circular chain. */
 static void keep_parents(struct retention_point *points, size_t n_points)
 {
         for (bool again = true; again;) {
                 again = false;
                 for (size_t i = 0; i < n_points; i++) {
                         struct retention_point *parent =
-                                points[i].remove ? NULL : find_parent(points, n_points, &points[i]);
+                                points[i].remove
+                                        ? NULL
+                                        : retention_find_parent(points, n_points, &points[i]);
                         if (parent)
-                                again |= keep(parent, "%.60s %s it as its parent", points[i].name,
-                                              points[i].parent ? "needs" : "may need");
+                                again |= retention_keep(parent, "%.60s %s it as its parent",
+                                                        points[i].name,
+                                                        points[i].parent ? "needs" : "may need");
                 }
         }
 }
@@ -201,12 +207,14 @@ void retention_decide(const struct inventory_vm *vm, struct retention_point *poi
         for (size_t i = 0; i < n_points; i++)
                 start_over(vm, &points[i], has_rule);
         for (size_t i = 0; i < n_points; i++)
-                keep_by_itself(vm, &points[i], is_restorable(points, n_points, &points[i]), now);
+                keep_by_itself(vm, &points[i],
+                               retention_is_restorable(points, n_points, &points[i]), now);
         for (size_t i = 0; i < n_points; i++)
                 if (builds_on_unreadable(points, n_points, &points[i]))
-                        keep(&points[i], "it builds on one whose metadata cannot be read");
+                        retention_keep(&points[i],
+                                       "it builds on a point whose metadata cannot be read");
         if (n_good > 0)
-                keep(good[0], "the newest good point");
+                retention_keep(good[0], "the newest good point");
         keep_newest(good, n_good, vm->keep_last, "keep_last");
         keep_newest(good, n_good, vm->min_points, "min_points");
         keep_newest_of_periods(good, n_good, vm->keep_monthly, true);

@@ -1,7 +1,7 @@
 /* Implements policies/scrub.h. */
 #include "policies/scrub.h"
 
-static bool fits(const struct scrub_candidate *candidate, const struct scrub_budget *budget)
+static bool scrub_fits(const struct scrub_candidate *candidate, const struct scrub_budget *budget)
 {
         if (budget->left_seconds <= 0)
                 return false;
@@ -15,7 +15,8 @@ int scrub_choose(const struct scrub_candidate *candidates, size_t n_candidates,
 {
         int chosen = -1;
         for (size_t i = 0; i < n_candidates; i++) {
-                if (candidates[i].damaged || candidates[i].tried || !fits(&candidates[i], budget))
+                if (candidates[i].damaged || candidates[i].tried ||
+                    !scrub_fits(&candidates[i], budget))
                         continue;
                 if (chosen < 0 || candidates[i].known_whole <= candidates[chosen].known_whole)
                         chosen = (int)i;

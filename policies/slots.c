@@ -1,9 +1,9 @@
 /* Implements the slots of policies/due.h.
  *
- * Days are counted as whole numbers since 1970-01-01, free of zones; which of them have a slot is
- * plain arithmetic. Only moment_of_day() knows about zones: it turns a day and a time of day into
- * an instant. Both searches walk day by day from the local date of `now`; a month is the longest
- * way, so there is nothing to gain from closed formulas. */
+ * Days are whole numbers since 1970-01-01, independent of time zones; which of them have a slot is
+ * plain arithmetic. Only slot_instant() depends on the time zone: it turns a day and a time of day
+ * into an instant. Both searches walk day by day from the local date of `now`; a month is the
+ * longest way, so there is nothing to gain from closed formulas. */
 #include "policies/due.h"
 
 #include <time.h>
@@ -43,11 +43,11 @@ static int64_t offset_at(int64_t instant)
         return local.tm_gmtoff;
 }
 
-/* mktime() leaves open which instant it takes when a local time comes twice or never; here the
- * first and the one past the gap are wanted, on every system. `naive` is the wall clock read as if
- * it were UTC: offsets lie within 14 h, so a day to either side is surely before and after the
- * instant itself. */
-static int64_t moment_of_day(int64_t day, const struct week_time *start)
+/* mktime() does not define which instant it takes when a local time occurs twice or never. The rule
+ * here is the same on every system: the first occurrence, and the instant after the gap. `naive` is
+ * the wall clock read as if it were UTC: offsets lie within 14 h, so a day earlier and a day later
+ * are before and after the instant itself. */
+static int64_t slot_instant(int64_t day, const struct week_time *start)
 {
         int64_t naive = day * DAY + start->hour * 3600 + start->minute * 60;
         int64_t with_old_offset = naive - offset_at(naive - DAY);
@@ -57,7 +57,7 @@ static int64_t moment_of_day(int64_t day, const struct week_time *start)
                 return with_old_offset;
         if (with_new_offset + offset_at(with_new_offset) == naive)
                 return with_new_offset;
-        return with_old_offset; /* in a gap: read with the old offset it falls past it */
+        return with_old_offset; /* in a gap: with the old offset the result lies after the gap */
 }
 
 static int64_t positive_modulo(int64_t value, int64_t divisor)
@@ -90,7 +90,7 @@ int64_t due_slot_at_or_before(enum vm_schedule schedule, const struct week_time 
                 return 0;
         for (int64_t day = local_day(now);; day--) {
                 int64_t slot =
-                        day_has_slot(schedule, start, day) ? moment_of_day(day, start) : INT64_MAX;
+                        day_has_slot(schedule, start, day) ? slot_instant(day, start) : INT64_MAX;
                 if (slot <= now)
                         return slot;
         }
@@ -100,10 +100,11 @@ int64_t due_slot_after(enum vm_schedule schedule, const struct week_time *start,
 {
         if (schedule == VM_SCHEDULE_MANUAL)
                 return 0;
-        /* From yesterday on: a slot in a gap around midnight may begin on the next date. */
+        /* The search starts yesterday: a slot in a gap around midnight may begin on the next date.
+         */
         for (int64_t day = local_day(now) - 1;; day++) {
                 int64_t slot =
-                        day_has_slot(schedule, start, day) ? moment_of_day(day, start) : INT64_MIN;
+                        day_has_slot(schedule, start, day) ? slot_instant(day, start) : INT64_MIN;
                 if (slot > now)
                         return slot;
         }

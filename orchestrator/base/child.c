@@ -1,5 +1,5 @@
-/* Implements base/child.h: fork, three pipes, poll, and a pidfd to wait on. Where there is no pidfd
- * (an old kernel, a seccomp filter, valgrind), the end of the child is looked for every
+/* Implements base/child.h: fork, three pipes, poll, and a pidfd to wait on. Where pidfd_open() is
+ * not available (an old kernel, a seccomp filter, valgrind), the child's state is polled every
  * POLL_SLICE_MS. */
 #include "base/child.h"
 
@@ -47,7 +47,8 @@ static void close_pair(int pair[2])
         closep(&pair[1]);
 }
 
-/* In the child: descriptors to 0, 1, 2, default signals, own process group; ends with us. */
+/* Runs in the child. It moves the descriptors to 0, 1 and 2, restores the default signals, makes a
+ * process group of its own, and asks the kernel to end it when the parent ends. */
 static void child_side_setup(int input, int output, int errors)
 {
         setpgid(0, 0);
@@ -109,12 +110,12 @@ failed:
         return -1;
 }
 
-static void feed_input(struct child *child, const char *input)
+static void pipe_feed(struct child *child, const char *input)
 {
         assert(input); /* else there is no pipe to feed */
         size_t left = strlen(input) - child->input_done;
-        /* A child that ends without reading must not end us: SIGPIPE is ignored by every orch
-         * process. */
+        /* If the child ends without reading, the write fails with EPIPE: every orch process ignores
+         * SIGPIPE. */
         ssize_t n = left ? write(child->input_fd, input + child->input_done, left) : 0;
         if (n > 0)
                 child->input_done += (size_t)n;
@@ -122,8 +123,8 @@ static void feed_input(struct child *child, const char *input)
                 closep(&child->input_fd);
 }
 
-static void collect(int *fd, struct strbuf *buf, size_t limit, const struct child_options *options,
-                    bool is_output)
+static void pipe_collect(int *fd, struct strbuf *buf, size_t limit,
+                         const struct child_options *options, bool is_output)
 {
         char chunk[16384];
         ssize_t n = read(*fd, chunk, sizeof chunk);
@@ -139,16 +140,16 @@ static void collect(int *fd, struct strbuf *buf, size_t limit, const struct chil
         strbuf_append(buf, chunk, (size_t)n < room ? (size_t)n : room);
 }
 
-/* Whether it has ended; it is not reaped by that. */
-static bool has_ended(const struct child *child)
+/* Whether the child has ended. It is not reaped here: its status is read later. */
+static bool child_has_ended(const struct child *child)
 {
         siginfo_t info = { 0 };
         return waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
                info.si_pid != 0;
 }
 
-/* False when it has not ended in time. */
-static bool reap_within(const struct child *child, int timeout_ms)
+/* Returns false when the child has not ended within the timeout. */
+static bool child_reap_within(const struct child *child, int timeout_ms)
 {
         struct deadline deadline = deadline_in_ms(timeout_ms);
         for (int left; (left = deadline_left_ms(deadline)) > 0;) {
@@ -160,39 +161,39 @@ static bool reap_within(const struct child *child, int timeout_ms)
         return false;
 }
 
-static void *wait_for_end(void *pid)
+static void *child_reap_when_dead(void *pid)
 {
         while (waitpid((pid_t)(intptr_t)pid, NULL, 0) < 0 && errno == EINTR)
                 ;
         return NULL;
 }
 
-/* A share that hung for a night leaves many: they are reaped when they wake up, lest a process that
- * runs for months is full of dead ones. */
-static void leave_behind(pid_t pid)
+/* A share that hangs for a night leaves many such children. A thread reaps each of them when it
+ * ends, so that a process that runs for months does not collect zombies. */
+static void child_leave_behind(pid_t pid)
 {
         pthread_t thread;
         sigset_t all;
         sigset_t before;
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
-        if (pthread_create(&thread, NULL, wait_for_end, (void *)(intptr_t)pid) == 0)
+        if (pthread_create(&thread, NULL, child_reap_when_dead, (void *)(intptr_t)pid) == 0)
                 pthread_detach(thread);
         pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Kills the process group and waits a moment. A child in uninterruptible sleep is left to the
- * kernel. */
+/* Kills the process group and waits at most KILL_GRACE_MS for the child's end. A child in
+ * uninterruptible sleep is left to a thread that reaps it. */
 static void child_kill(struct child *child, bool gently)
 {
         if (gently) {
                 kill(-child->pid, SIGTERM);
-                if (reap_within(child, KILL_GRACE_MS))
+                if (child_reap_within(child, KILL_GRACE_MS))
                         return;
         }
         kill(-child->pid, SIGKILL);
-        if (!reap_within(child, KILL_GRACE_MS))
-                leave_behind(child->pid);
+        if (!child_reap_within(child, KILL_GRACE_MS))
+                child_leave_behind(child->pid);
 }
 
 static int child_finish(struct child *child, const char *name, const struct child_options *options,
@@ -213,9 +214,10 @@ static int child_finish(struct child *child, const char *name, const struct chil
                                          "%s did not end within %.0f s and was killed", name,
                                          (double)options->timeout_ms / 1000.0);
                 }
-                /* Looked at before the pipes are, so that what it wrote last is seen in them. After
-                 * its end, pipes that a grandchild still holds are not waited for. */
-                bool ended = has_ended(child);
+                /* The state is read before the pipes, so that the last output of an ended child is
+                 * still read. After its end orch does not wait for pipes that a grandchild holds
+                 * open. */
+                bool ended = child_has_ended(child);
                 int wait_ms = ended ? 0 : left < POLL_SLICE_MS ? left : POLL_SLICE_MS;
                 struct pollfd fds[4] = {
                         { .fd = child->output_fd, .events = POLLIN },
@@ -227,11 +229,11 @@ static int child_finish(struct child *child, const char *name, const struct chil
                         return error_set_errno(err, ERROR_INTERNAL, errno, "cannot wait for %s",
                                                name);
                 if (fds[2].revents)
-                        feed_input(child, options->input);
+                        pipe_feed(child, options->input);
                 if (fds[0].revents)
-                        collect(&child->output_fd, &child->output, limit, options, true);
+                        pipe_collect(&child->output_fd, &child->output, limit, options, true);
                 if (fds[1].revents)
-                        collect(&child->errors_fd, &child->errors, limit, options, false);
+                        pipe_collect(&child->errors_fd, &child->errors, limit, options, false);
                 if (ended && !fds[0].revents && !fds[1].revents)
                         break;
         }
@@ -244,8 +246,9 @@ static int child_finish(struct child *child, const char *name, const struct chil
         return 0;
 }
 
-static int run(const char *name, const char *const argv[], int (*function)(void *), void *argument,
-               const struct child_options *options, struct child_result *ret, struct error **err)
+static int child_run_either(const char *name, const char *const argv[], int (*function)(void *),
+                            void *argument, const struct child_options *options,
+                            struct child_result *ret, struct error **err)
 {
         _cleanup_(child_done) struct child child = {
                 .pidfd = -1, .input_fd = -1, .output_fd = -1, .errors_fd = -1
@@ -258,14 +261,14 @@ static int run(const char *name, const char *const argv[], int (*function)(void 
 int child_run(const char *const argv[], const struct child_options *options,
               struct child_result *ret, struct error **err)
 {
-        return run(argv[0], argv, NULL, NULL, options, ret, err);
+        return child_run_either(argv[0], argv, NULL, NULL, options, ret, err);
 }
 
 int child_run_function(int (*function)(void *argument), void *argument,
                        const struct child_options *options, struct child_result *ret,
                        struct error **err)
 {
-        return run("a helper process", NULL, function, argument, options, ret, err);
+        return child_run_either("a helper process", NULL, function, argument, options, ret, err);
 }
 
 void child_result_done(struct child_result *result)

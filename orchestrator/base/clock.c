@@ -52,7 +52,7 @@ int clock_set_timezone(const char *zone, struct error **err)
         return 0;
 }
 
-/* A macro, so that the compiler sees (and checks) each format. */
+/* This is a macro so that the compiler sees each format and checks it. */
 #define FORMAT_TM(tm, format)                                                    \
         ({                                                                       \
                 char _text[64];                                                  \

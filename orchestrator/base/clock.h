@@ -20,17 +20,18 @@ int64_t clock_realtime_ms(void);
  * system's zone. */
 int clock_set_timezone(const char *zone, struct error **err) _must_check_;
 
-/* "2026-02-01T22:00:15Z" (RFC 3339, UTC). The caller frees. As with the other two below, a time in
- * no year that can be counted is "". */
+/* "2026-02-01T22:00:15Z" (RFC 3339, UTC). The caller frees. This function and the two below return
+ * "" for a time whose year does not fit into a struct tm. */
 char *clock_format_rfc3339(int64_t epoch_seconds);
-/* Reads exactly that form. Returns false when it is something else. */
+/* Reads exactly that form. Returns false, and leaves *ret_epoch_seconds alone, for any other text.
+ */
 bool clock_parse_rfc3339(const char *text, int64_t *ret_epoch_seconds);
 /* "2026-02-01-220015", local: the name of a point's folder. The caller frees. */
 char *clock_format_folder(int64_t epoch_seconds);
 /* "2026-02-01 22:00:15", local, for people. The caller frees. */
 char *clock_format_local(int64_t epoch_seconds);
 
-/* A point on the monotonic clock by which something has to be over. */
+/* A time on the monotonic clock by which an operation has to end. */
 struct deadline {
         int64_t at_ms;
 };

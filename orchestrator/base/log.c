@@ -1,4 +1,5 @@
-/* Implements base/log.h: one write(2) a line, so that lines of several processes do not mix. */
+/* Implements base/log.h: each line is one write(2), so that the lines of several processes do not
+ * mix. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -53,7 +54,7 @@ static const char *level_name(enum log_level level)
         return "debug";
 }
 
-/* The value has no control characters and is valid UTF-8 already. */
+/* `value` is valid UTF-8 without control characters. */
 static void add_json(struct strbuf *out, const char *name, const char *value)
 {
         strbuf_addf(out, "%s\"%s\":\"", out->length > 1 ? "," : "", name);

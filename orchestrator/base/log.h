@@ -1,8 +1,8 @@
 /* Diagnostics on stderr. Only the top levels (worker, daemon, CLI) log above debug, so each fact is
  * logged once.
  *
- * Under journald each line starts with its priority ("<3>"); on a terminal with the level's word
- * where it matters. */
+ * Under journald each line starts with its priority ("<3>"); on a terminal it starts with the name
+ * of the level where that matters. */
 #pragma once
 
 #include <stddef.h>
@@ -20,36 +20,36 @@ enum log_level {
  * JOURNAL_STREAM is set. */
 void log_init(enum log_level level);
 
-/* No line is longer than this many bytes from now on, without its newline (default: 8192). */
+/* Sets the longest line in bytes, without its newline (default: 8192); longer ones are cut. */
 void log_limit_lines(size_t max_bytes);
 
 enum log_format {
         LOG_FORMAT_TEXT, /* lines for a person */
-        /* an object a line: time (RFC 3339, UTC, milliseconds), level, message, and job, vm,
-         * hypervisor where known */
+        /* one JSON object for each line: time (RFC 3339, UTC, milliseconds), level, message, and
+         * job, vm, hypervisor where known */
         LOG_FORMAT_JSON,
-        /* to journald by its own protocol, with fields: ORCH_JOB, ORCH_VM, ORCH_HYPERVISOR beside
+        /* journald's native protocol, with the fields ORCH_JOB, ORCH_VM and ORCH_HYPERVISOR beside
          * the usual ones */
         LOG_FORMAT_JOURNAL,
 };
 
-/* The form of what follows (default: text). The journal's socket is opened here; where there is
- * none, or a line cannot be handed over, lines go to stderr with their priority in front, which
- * journald reads as well. */
+/* Sets the form of all following lines (default: text). The journal's socket is opened here. When
+ * there is no socket, or journald does not take a line, the line goes to stderr with its priority
+ * in front, which journald reads as well. */
 void log_set_format(enum log_format format);
 
-/* What a line is about: each may be NULL. */
+/* The subject of a line. Each field may be NULL. */
 struct log_context {
         const char *job;
         const char *vm;
         const char *hypervisor;
 };
-/* As log_write(), with the context as fields of its own where the format has fields; a text says it
- * in its own words. */
+/* Like log_write(). Where the format has fields, the context becomes fields; in text form it is not
+ * printed, so the message has to name its subject. */
 void log_write_about(enum log_level level, const struct log_context *context, const char *format,
                      ...) _printf_(3, 4);
 
-/* One line; control characters are cleaned, so that nothing from outside can forge a line. */
+/* Writes one line. Control characters are replaced, so that no foreign text can forge a line. */
 void log_write(enum log_level level, const char *format, ...) _printf_(2, 3);
 
 #define log_error(...) log_write(LOG_LEVEL_ERROR, __VA_ARGS__)

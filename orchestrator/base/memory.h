@@ -1,6 +1,6 @@
 /* Allocation that aborts when memory is out: recovery has to survive a crash anyway, and code
- * without a branch for it is code that can be read. Sizes that come from outside are capped by the
- * caller first. */
+ * without a branch for this case is easier to read. The caller limits sizes that come from outside
+ * before it allocates. */
 #pragma once
 
 #include <stdarg.h>

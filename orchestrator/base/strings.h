@@ -1,5 +1,5 @@
 /* Growing strings (strbuf), NULL-terminated string vectors (strv), and the few text helpers that
- * everyone needs. */
+ * all rooms use. */
 #pragma once
 
 #include <stdbool.h>
@@ -22,17 +22,16 @@ void strbuf_addf(struct strbuf *buf, const char *format, ...) _printf_(2, 3);
 void strbuf_add_char(struct strbuf *buf, char c);
 /* Drops the first `count` bytes. */
 void strbuf_consume(struct strbuf *buf, size_t count);
-/* Length to 0, memory kept. */
+/* Sets the length to 0 and keeps the memory. */
 void strbuf_reset(struct strbuf *buf);
-/* Hands the string over (never NULL: "" when empty) and leaves the buffer empty. The caller
- * frees. */
+/* Returns the string (never NULL: "" when empty) and leaves the buffer empty. The caller frees. */
 char *strbuf_take(struct strbuf *buf);
 /* Frees what the buffer owns; for _cleanup_. */
 void strbuf_done(struct strbuf *buf);
 #define _cleanup_strbuf_ _cleanup_(strbuf_done)
 
-/* Vectors of strings, ended by NULL, each string and the vector owned by the holder. NULL is an
- * empty vector. */
+/* Vectors of strings, ended by NULL. The holder owns the vector and each string. NULL is an empty
+ * vector. */
 size_t strv_length(char *const *strv);
 bool strv_contains(char *const *strv, const char *text);
 /* Appends a copy of text. */
@@ -57,8 +56,8 @@ bool str_empty(const char *text);
 /* Quotes one word for a POSIX shell so that it stands for exactly `text`, whatever bytes it has.
  * The caller frees. */
 char *shell_quote(const char *text);
-/* Quotes an argv into one command line; the only way in the project from an argv to a shell's
- * input. The caller frees. */
+/* Quotes an argv into one command line; it is the only function in the project that makes shell
+ * input from an argv. The caller frees. */
 char *shell_join(const char *const argv[]);
 
 /* "1.5 GiB", binary prefixes, for people. The caller frees. */
@@ -69,15 +68,15 @@ char *format_duration_ms(int64_t milliseconds);
 /* Whether `name` is a safe path component and name: [A-Za-z0-9][A-Za-z0-9._-]*, at most 120
  * bytes. */
 bool name_is_safe(const char *name);
-/* Whether a word means this name: the name itself, or a glob that matches it. */
+/* Whether `word` selects this name: it is the name itself, or a glob that matches it. */
 bool name_matches(const char *word, const char *name);
 bool name_is_glob(const char *word);
 
 /* Of `candidates` (NULL-terminated) the one nearest to `text` by edit distance (transpositions
- * count one), or NULL when none is near enough to be what was meant. The result points into
- * candidates. */
+ * count one), or NULL when none is near enough for a suggestion. The result points into candidates.
+ */
 const char *nearest_word(const char *text, const char *const candidates[]);
 
 /* Makes any bytes printable on one line: control characters become '?' , invalid UTF-8 becomes
- * U+FFFD; cut to at most `max_bytes` at a character's border. The caller frees. */
+ * U+FFFD; the result is cut to at most `max_bytes` at a character boundary. The caller frees. */
 char *str_one_line(const char *text, size_t max_bytes);

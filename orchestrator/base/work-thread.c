@@ -1,9 +1,9 @@
 /* Implements base/work-thread.h.
  *
  * A request is in one of three places: `queue`, `running`, `completed`; it only moves forward,
- * under the lock. Works and completions run without the lock. Whoever is the last to need the
- * object frees it: the loop, after it has joined the thread, or, once the loop has set `abandoned`
- * (and from then on touches nothing), the thread. */
+ * under the lock. `work` and `done` run without the lock. The last user of the object frees it: the
+ * loop after it has joined the thread, or the thread itself when the loop has set `abandoned`.
+ * After setting that the loop does not touch the object. */
 #include "base/work-thread.h"
 
 #include <assert.h>
@@ -40,52 +40,52 @@ struct work_thread {
         int64_t running_since_ms;
         struct request_list completed;
         size_t n_pending;
-        bool ending;    /* no request will come any more */
+        bool ending;    /* no more requests are posted */
         bool abandoned; /* the loop is gone */
 };
 
-static void list_init(struct request_list *list)
+static void request_list_init(struct request_list *list)
 {
         list->first = NULL;
         list->end = &list->first;
 }
 
-static void list_append(struct request_list *list, struct request *request)
+static void request_list_append(struct request_list *list, struct request *request)
 {
         request->next = NULL;
         *list->end = request;
         list->end = &request->next;
 }
 
-static struct request *list_take_first(struct request_list *list)
+static struct request *request_list_take_first(struct request_list *list)
 {
         struct request *request = list->first;
 
         if (request)
                 list->first = request->next;
         if (!list->first)
-                list_init(list);
+                request_list_init(list);
         return request;
 }
 
-/* The requests' data is not ours. */
-static void list_done(struct request_list *list)
+/* Frees the requests; their data belongs to whoever posted them. */
+static void request_list_done(struct request_list *list)
 {
-        for (struct request *request; (request = list_take_first(list));)
+        for (struct request *request; (request = request_list_take_first(list));)
                 free(request);
 }
 
-static void destroy(struct work_thread *thread)
+static void work_thread_destroy(struct work_thread *thread)
 {
-        list_done(&thread->queue);
-        list_done(&thread->completed);
+        request_list_done(&thread->queue);
+        request_list_done(&thread->completed);
         pthread_cond_destroy(&thread->changed);
         pthread_mutex_destroy(&thread->lock);
         closep(&thread->event_fd);
         free(thread);
 }
 
-/* The loop reads the counter before it looks at the list, so a wake-up is never lost. */
+/* The loop reads the counter before it reads the list, so no wake-up is lost. */
 static void wake_loop(struct work_thread *thread)
 {
         int r = eventfd_write(thread->event_fd, 1);
@@ -93,8 +93,8 @@ static void wake_loop(struct work_thread *thread)
         (void)r;
 }
 
-/* Called and left with the lock held. */
-static void run(struct work_thread *thread, struct request *request)
+/* Enters and returns with the lock held; the work itself runs without it. */
+static void request_run(struct work_thread *thread, struct request *request)
 {
         thread->running = request;
         thread->running_since_ms = clock_monotonic_ms();
@@ -106,7 +106,7 @@ static void run(struct work_thread *thread, struct request *request)
                 free(request);
                 return;
         }
-        list_append(&thread->completed, request);
+        request_list_append(&thread->completed, request);
         wake_loop(thread);
         pthread_cond_broadcast(&thread->changed);
 }
@@ -118,9 +118,9 @@ static void *thread_main(void *argument)
 
         pthread_mutex_lock(&thread->lock);
         while (!thread->abandoned) {
-                struct request *request = list_take_first(&thread->queue);
+                struct request *request = request_list_take_first(&thread->queue);
                 if (request)
-                        run(thread, request);
+                        request_run(thread, request);
                 else if (thread->ending)
                         break;
                 else
@@ -129,13 +129,13 @@ static void *thread_main(void *argument)
         abandoned = thread->abandoned;
         pthread_mutex_unlock(&thread->lock);
         if (abandoned)
-                destroy(thread);
+                work_thread_destroy(thread);
         return NULL;
 }
 
-/* The daemon takes its signals by signalfd; a thread that doesn't block them would get them
+/* The daemon reads its signals from a signalfd. A thread that did not block them would receive them
  * instead. */
-static int start(struct work_thread *thread)
+static int work_thread_start(struct work_thread *thread)
 {
         sigset_t all, before;
         int r;
@@ -153,18 +153,18 @@ struct work_thread *work_thread_new(struct error **err)
         pthread_condattr_t attributes;
         int r;
 
-        list_init(&thread->queue);
-        list_init(&thread->completed);
+        request_list_init(&thread->queue);
+        request_list_init(&thread->completed);
         pthread_mutex_init(&thread->lock, NULL);
         pthread_condattr_init(&attributes);
         pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
         pthread_cond_init(&thread->changed, &attributes);
         pthread_condattr_destroy(&attributes);
         thread->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        r = thread->event_fd < 0 ? errno : start(thread);
+        r = thread->event_fd < 0 ? errno : work_thread_start(thread);
         if (r != 0) {
                 error_set_errno(err, ERROR_INTERNAL, r, "cannot start a thread");
-                destroy(thread);
+                work_thread_destroy(thread);
                 return NULL;
         }
         return thread;
@@ -184,7 +184,7 @@ void work_thread_post(struct work_thread *thread, void (*work)(void *data),
         request->done = done;
         request->data = data;
         pthread_mutex_lock(&thread->lock);
-        list_append(&thread->queue, request);
+        request_list_append(&thread->queue, request);
         thread->n_pending++;
         pthread_cond_broadcast(&thread->changed);
         pthread_mutex_unlock(&thread->lock);
@@ -193,7 +193,7 @@ void work_thread_post(struct work_thread *thread, void (*work)(void *data),
 static struct request *take_completed(struct work_thread *thread)
 {
         pthread_mutex_lock(&thread->lock);
-        struct request *request = list_take_first(&thread->completed);
+        struct request *request = request_list_take_first(&thread->completed);
         if (request)
                 thread->n_pending--;
         pthread_mutex_unlock(&thread->lock);
@@ -228,7 +228,7 @@ size_t work_thread_pending(struct work_thread *thread)
         return n_pending;
 }
 
-/* Returns whether all that was posted has been worked on by then. */
+/* Returns whether all posted requests have run by then. */
 static bool wait_until_worked(struct work_thread *thread, const struct timespec *until)
 {
         int r = 0;
@@ -241,7 +241,7 @@ static bool wait_until_worked(struct work_thread *thread, const struct timespec 
         return worked;
 }
 
-static bool drain(struct work_thread *thread, int64_t timeout_ms)
+static bool work_thread_drain(struct work_thread *thread, int64_t timeout_ms)
 {
         int64_t until_ms = clock_monotonic_ms() + timeout_ms;
         struct timespec until = { .tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000 };
@@ -256,7 +256,7 @@ static bool drain(struct work_thread *thread, int64_t timeout_ms)
 
 bool work_thread_stop(struct work_thread *thread, int64_t timeout_ms)
 {
-        bool drained = drain(thread, timeout_ms);
+        bool drained = work_thread_drain(thread, timeout_ms);
         pthread_t id = thread->thread;
 
         pthread_mutex_lock(&thread->lock);
@@ -269,7 +269,7 @@ bool work_thread_stop(struct work_thread *thread, int64_t timeout_ms)
                 return false;
         }
         pthread_join(id, NULL);
-        destroy(thread);
+        work_thread_destroy(thread);
         return true;
 }
 

@@ -38,7 +38,8 @@ static int forget_failures_before(struct catalog *catalog, int64_t time, struct 
         return database_finish(catalog, statement, err);
 }
 
-static int record(struct catalog *catalog, const struct catalog_entry *entry, struct error **err)
+static int entry_record(struct catalog *catalog, const struct catalog_entry *entry,
+                        struct error **err)
 {
         if (entry->job &&
             run_with_text(catalog, "DELETE FROM entry WHERE job = ?", entry->job, err) < 0)
@@ -53,7 +54,7 @@ int catalog_record(struct catalog *catalog, const struct catalog_entry *entry, s
         assert(entry->vm && entry->status);
         if (database_begin(catalog, err) < 0)
                 return -1;
-        return database_end(catalog, record(catalog, entry, err), err);
+        return database_end(catalog, entry_record(catalog, entry, err), err);
 }
 
 int catalog_put_point(struct catalog *catalog, const struct point *point, struct error **err)

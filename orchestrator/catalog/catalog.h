@@ -14,15 +14,16 @@
 
 struct catalog;
 
-/* Opens or makes the database (and the folder that it stands in, not those above). A file that is
- * corrupt is set aside (renamed with ".corrupt-<time>", its journal with it) and a new one is made;
- * *ret_rebuild_needed then is true, also for a new file. ERROR_REFUSED for a newer schema,
+/* Opens or creates the database (and its folder, not those above). A corrupt file is set aside
+ * (renamed with ".corrupt-<time>", its journal with it) and a new one is created;
+ * *ret_rebuild_needed is then true, as for any new file. ERROR_REFUSED for a newer schema,
  * ERROR_BUSY while another process has it open. *ret_rebuild_needed stays true, also over restarts,
  * until catalog_reconcile() has succeeded once. The caller frees. */
 struct catalog *catalog_open(const char *path, bool *ret_rebuild_needed,
                              struct error **err) _must_check_;
 struct catalog *catalog_free(struct catalog *catalog);
-/* Where catalog_open() put the corrupt file that it found; NULL: there was none. */
+/* The path to which catalog_open() renamed a corrupt file; NULL: the file was not corrupt. The
+ * catalog keeps ownership. */
 const char *catalog_set_aside(const struct catalog *catalog);
 DEFINE_FREEP(struct catalog, catalog_free)
 
@@ -65,13 +66,14 @@ void catalog_list_done(struct catalog_list *list);
 #define _cleanup_catalog_list_ _cleanup_(catalog_list_done)
 
 /* Records the end of a job: a published point (status ok) or a failure. Replaces rows of the same
- * job and of the same path. Failures that are 90 days older than this entry are forgotten, as on
- * the share. */
+ * job and of the same path. Failures that are 90 days older than this entry are removed, as on the
+ * share. */
 int catalog_record(struct catalog *catalog, const struct catalog_entry *entry,
                    struct error **err) _must_check_;
-/* The entry that a point on the share makes: named by where it lies, "damaged" when its metadata
- * cannot be read or its state says so. The method is the one that was used in the end. `path` is
- * NULL for a job that made no point. The caller frees with catalog_entry_done(). */
+/* Makes the entry of a point on the share: its names come from its path, and its status is
+ * "damaged" when its metadata cannot be read or its state marks it so. The method is the one
+ * actually used. `path` is NULL for a job that made no point. The caller frees with
+ * catalog_entry_done(). */
 void catalog_entry_from_point(const struct point *point, struct catalog_entry *ret);
 void catalog_entry_from_metadata(const struct metadata *metadata, const char *path,
                                  struct catalog_entry *ret);
@@ -80,30 +82,31 @@ void catalog_entry_copy(const struct catalog_entry *from, struct catalog_entry *
 void catalog_entry_done(struct catalog_entry *entry);
 #define _cleanup_catalog_entry_ _cleanup_(catalog_entry_done)
 
-/* Makes the row of a point say what the share says; adds it where there is none. */
+/* Updates the row of a point from the share, or adds it. */
 int catalog_put_point(struct catalog *catalog, const struct point *point,
                       struct error **err) _must_check_;
 int catalog_remove_point(struct catalog *catalog, const char *path,
                          struct error **err) _must_check_;
-/* vm NULL: all; failed: also jobs that made no point. */
+/* Lists the entries of `vm` (NULL: of all), with `failed` also the jobs that made no point.
+ * catalog_list_done() frees. */
 int catalog_list(struct catalog *catalog, const char *vm, bool failed, struct catalog_list *ret,
                  struct error **err) _must_check_;
 
-/* Pinned UUID of a VM; *ret is NULL when there is none. ret_hypervisor may be NULL. The caller
- * frees. */
+/* Reads the pinned UUID of a VM; *ret_uuid is NULL when there is none. ret_hypervisor may be NULL.
+ * The caller frees. */
 int catalog_get_pin(struct catalog *catalog, const char *vm, char **ret_uuid, char **ret_hypervisor,
                     struct error **err) _must_check_;
 int catalog_set_pin(struct catalog *catalog, const char *vm, const char *uuid,
                     const char *hypervisor, struct error **err) _must_check_;
 
-/* Makes the index of points agree with the share: rows of points that are gone are removed, points
- * without a row are added, rows that say something else than the share (held, verified, damaged …)
- * are corrected. Counts what was added and removed. Jobs without a point stay. VMs without a pin
- * then get it from their newest good point. All of it or nothing is done. */
+/* Makes the index of points agree with the share: it removes rows of points that no longer exist,
+ * adds points without a row, and corrects rows that differ from the share (held, verified, damaged
+ * …). It counts what it added and removed. Jobs without a point stay. VMs without a pin then get
+ * one from their newest good point. All of this is one transaction. */
 int catalog_reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added,
                       size_t *ret_removed, struct error **err) _must_check_;
-/* What a lost catalog knew beside the points: adds the jobs that made none and have no row. Counts
- * them. All or nothing is done. */
+/* Restores what a lost catalog held beside the points: it adds, and counts, the jobs that made no
+ * point and have no row, in one transaction. */
 int catalog_add_failures(struct catalog *catalog, const struct failure_list *failures,
                          size_t *ret_added, struct error **err) _must_check_;
 /* A consistent copy by VACUUM INTO, durable. ERROR_REFUSED when a file of that name exists. */

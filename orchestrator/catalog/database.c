@@ -5,7 +5,7 @@
 
 #include "base/memory.h"
 
-static enum error_kind kind_of(int result)
+static enum error_kind sqlite_error_kind(int result)
 {
         switch (result & 0xff) {
         case SQLITE_BUSY:
@@ -23,14 +23,14 @@ static enum error_kind kind_of(int result)
 
 int database_error(struct catalog *catalog, int result, const char *what, struct error **err)
 {
-        enum error_kind kind = kind_of(result);
+        enum error_kind kind = sqlite_error_kind(result);
         int errnum = (result & 0xff) == SQLITE_IOERR || (result & 0xff) == SQLITE_CANTOPEN
                              ? sqlite3_system_errno(catalog->db)
                              : 0;
         const char *advice =
                 kind == ERROR_BUSY
-                        ? " (another process has it open: is there a second orch on this share?)"
-                : kind == ERROR_CORRUPT ? " (`orch catalog rebuild` makes it again from the share)"
+                        ? " (another process has it open; check for a second orch on this share)"
+                : kind == ERROR_CORRUPT ? " (`orch catalog rebuild` rebuilds it from the share)"
                                         : "";
 
         if (errnum > 0)
@@ -62,18 +62,16 @@ int database_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int ind
 {
         int result = text ? sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC)
                           : sqlite3_bind_null(statement, index);
-        return result == SQLITE_OK
-                       ? 0
-                       : database_error(catalog, result, "cannot hand over a value", err);
+        return result == SQLITE_OK ? 0
+                                   : database_error(catalog, result, "cannot bind a value", err);
 }
 
 int database_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int index,
                          int64_t number, struct error **err)
 {
         int result = sqlite3_bind_int64(statement, index, number);
-        return result == SQLITE_OK
-                       ? 0
-                       : database_error(catalog, result, "cannot hand over a value", err);
+        return result == SQLITE_OK ? 0
+                                   : database_error(catalog, result, "cannot bind a value", err);
 }
 
 int database_step(struct catalog *catalog, sqlite3_stmt *statement, struct error **err)
@@ -106,8 +104,8 @@ int database_end(struct catalog *catalog, int work_result, struct error **err)
 {
         if (work_result == 0 && database_run(catalog, "COMMIT", err) == 0)
                 return 0;
-        /* A commit that failed for want of space leaves the transaction open too; some failures
-         * have rolled back by themselves. */
+        /* A commit that failed for lack of space leaves the transaction open too; after some other
+         * failures SQLite has already rolled back. */
         if (!sqlite3_get_autocommit(catalog->db))
                 sqlite3_exec(catalog->db, "ROLLBACK", NULL, NULL, NULL);
         return -1;

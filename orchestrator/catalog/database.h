@@ -25,7 +25,7 @@ int database_run(struct catalog *catalog, const char *sql, struct error **err) _
 /* Prepares one statement; the caller finalizes (_cleanup_statement_). */
 sqlite3_stmt *database_prepare(struct catalog *catalog, const char *sql,
                                struct error **err) _must_check_;
-/* NULL binds NULL. The text has to outlive the statement's run. */
+/* NULL binds NULL. The text must stay valid until the statement has run. */
 int database_bind_text(struct catalog *catalog, sqlite3_stmt *statement, int index,
                        const char *text, struct error **err) _must_check_;
 int database_bind_number(struct catalog *catalog, sqlite3_stmt *statement, int index,
@@ -45,8 +45,8 @@ static inline _unused_ void database_statement_freep(sqlite3_stmt **statement)
 }
 #define _cleanup_statement_ _cleanup_(database_statement_freep)
 
-/* Between begin and commit all or nothing is done. The end is in one place, so that no path leaves
- * a transaction open: `return database_end(catalog, work(…), err)` commits when the work returned 0
- * and rolls back otherwise. */
+/* A transaction. Its end is in one place, so that no path leaves a transaction open: `return
+ * database_end(catalog, work(…), err)` commits when the work returned 0 and rolls back otherwise.
+ */
 int database_begin(struct catalog *catalog, struct error **err) _must_check_;
 int database_end(struct catalog *catalog, int work_result, struct error **err) _must_check_;

@@ -1,7 +1,7 @@
 /* Implements catalog/entry.h and the entries of catalog/catalog.h.
  *
  * An entry is described once, by a table: the database's columns, the JSON of `orch list` and the
- * end of an entry follow it. Names in JSON and column names are the same; that the order of
+ * release of an entry follow it. Names in JSON and column names are the same; that the order of
  * ENTRY_COLUMNS is the table's is checked whenever a catalog is opened. */
 #include "catalog/entry.h"
 
@@ -116,7 +116,7 @@ void catalog_entry_from_metadata(const struct metadata *metadata, const char *pa
         };
 }
 
-/* When nothing but the folder's name is left to tell a point's age by. */
+/* For a point whose age is only known from its folder's name. */
 static int64_t started_from_name(const char *name)
 {
         struct tm local = { .tm_isdst = -1 };
@@ -172,7 +172,8 @@ static char *format_texts(char *const *texts)
         return text;
 }
 
-/* What isn't an array of strings gives none: the catalog is an index, the share has the truth. */
+/* Anything but an array of strings gives an empty list: the catalog is an index, and the share is
+ * authoritative. */
 static char **parse_texts(const char *text)
 {
         json_t *array = text ? json_loads(text, 0, NULL) : NULL;
@@ -227,7 +228,7 @@ static int bind_column(struct catalog *catalog, sqlite3_stmt *statement, int ind
                 return database_bind_text(catalog, statement, index, *(char *const *)member, err);
         case JSON_FIELD_TEXTS: {
                 char *text = format_texts(*(char *const *const *)member);
-                /* SQLite frees, whatever comes */
+                /* SQLite frees it, also on failure */
                 int result = sqlite3_bind_text(statement, index, text, -1, free);
                 return result == SQLITE_OK
                                ? 0

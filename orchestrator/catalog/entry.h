@@ -1,4 +1,4 @@
-/* The one table of what an entry holds, for its columns, its JSON and its end. Within
+/* The one table of an entry's fields, for its columns, its JSON and its release. Within
  * orchestrator/catalog only. */
 #pragma once
 
@@ -19,7 +19,7 @@ extern const struct json_field catalog_entry_fields[];
 
 /* Fills an entry from a row of `SELECT ENTRY_COLUMNS …`. */
 void entry_read_row(sqlite3_stmt *statement, struct catalog_entry *ret);
-/* Whether two say the same. */
+/* Whether two entries are equal in every field. */
 bool entry_equal(const struct catalog_entry *a, const struct catalog_entry *b);
 /* Inserts it, replacing an entry of the same path. */
 int entry_insert(struct catalog *catalog, const struct catalog_entry *entry,

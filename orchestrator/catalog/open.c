@@ -1,9 +1,9 @@
 /* Opening metadata/backup-catalog.db: catalog_open(), catalog_free().
  *
  * The order matters. The version is read before anything else, so that a newer program's database
- * is never taken for a broken one; then the whole file is checked. Only what SQLite itself calls
- * corrupt, or what is no catalog, is set aside: a share that is full, slow or gone is an error,
- * never a reason to drop the index. */
+ * is never mistaken for a corrupt one; then the whole file is checked. Only a file that SQLite
+ * reports as corrupt, or that is not a catalog, is set aside: a share that is full, slow or
+ * unavailable is an error, never a reason to discard the index. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,8 +42,8 @@ const char *catalog_set_aside(const struct catalog *catalog)
 }
 
 /* One number, or a text of which *ret_text gets a copy. */
-static int query(struct catalog *catalog, const char *sql, int64_t *ret_number, char **ret_text,
-                 struct error **err)
+static int database_query(struct catalog *catalog, const char *sql, int64_t *ret_number,
+                          char **ret_text, struct error **err)
 {
         _cleanup_statement_ sqlite3_stmt *statement = database_prepare(catalog, sql, err);
         int row = statement ? database_step(catalog, statement, err) : -1;
@@ -52,7 +52,7 @@ static int query(struct catalog *catalog, const char *sql, int64_t *ret_number, 
                 return -1;
         if (row == 0)
                 return error_set(err, ERROR_INTERNAL,
-                                 "the catalog %s gave no answer to a question that always has one",
+                                 "the catalog %s returned no row for a query that always has one",
                                  catalog->path);
         if (ret_number)
                 *ret_number = sqlite3_column_int64(statement, 0);
@@ -61,9 +61,9 @@ static int query(struct catalog *catalog, const char *sql, int64_t *ret_number, 
         return 0;
 }
 
-/* EXCLUSIVE comes first: a database that something has left in WAL mode can then be turned back
- * without shared memory. */
-static int set_up(struct catalog *catalog, struct error **err)
+/* EXCLUSIVE comes first: a database that was left in WAL mode can then be changed back without
+ * shared memory. */
+static int database_set_up(struct catalog *catalog, struct error **err)
 {
         _cleanup_free_ char *mode = NULL;
 
@@ -78,7 +78,7 @@ static int set_up(struct catalog *catalog, struct error **err)
                          "PRAGMA foreign_keys = ON; PRAGMA cell_size_check = ON;",
                          err) < 0)
                 return -1;
-        if (query(catalog, "PRAGMA journal_mode = DELETE", NULL, &mode, err) < 0)
+        if (database_query(catalog, "PRAGMA journal_mode = DELETE", NULL, &mode, err) < 0)
                 return -1;
         if (!streq(mode, "delete"))
                 return error_set(
@@ -108,12 +108,12 @@ static int check_columns(struct catalog *catalog, struct error **err)
         return 0;
 }
 
-static int examine(struct catalog *catalog, enum database_state *ret, struct error **err)
+static int database_examine(struct catalog *catalog, enum database_state *ret, struct error **err)
 {
         int64_t version = 0, n_tables = 0;
         _cleanup_free_ char *verdict = NULL;
 
-        if (query(catalog, "PRAGMA user_version", &version, NULL, err) < 0)
+        if (database_query(catalog, "PRAGMA user_version", &version, NULL, err) < 0)
                 return -1;
         if (version > CATALOG_VERSION)
                 return error_set(err, ERROR_REFUSED,
@@ -121,13 +121,13 @@ static int examine(struct catalog *catalog, enum database_state *ret, struct err
                                  "knows %d): use that orch, or "
                                  "move the file away and run `orch catalog rebuild`",
                                  catalog->path, (long long)version, CATALOG_VERSION);
-        if (query(catalog, "SELECT count(*) FROM sqlite_master", &n_tables, NULL, err) < 0)
+        if (database_query(catalog, "SELECT count(*) FROM sqlite_master", &n_tables, NULL, err) < 0)
                 return -1;
         if (n_tables == 0) {
                 *ret = DATABASE_EMPTY;
                 return 0;
         }
-        if (query(catalog, "PRAGMA integrity_check(1)", NULL, &verdict, err) < 0)
+        if (database_query(catalog, "PRAGMA integrity_check(1)", NULL, &verdict, err) < 0)
                 return -1;
         *ret = version == CATALOG_VERSION && streq(verdict, "ok") &&
                                check_columns(catalog, NULL) == 0
@@ -159,7 +159,8 @@ static struct catalog *open_and_examine(const char *path, enum database_state *r
                 database_error(catalog, result, "cannot open the file", err);
                 return NULL;
         }
-        if (set_up(catalog, &error) < 0 || examine(catalog, ret_state, &error) < 0) {
+        if (database_set_up(catalog, &error) < 0 ||
+            database_examine(catalog, ret_state, &error) < 0) {
                 if (error->kind != ERROR_CORRUPT) {
                         error_propagate(err, TAKE_PTR(error));
                         return NULL;
@@ -196,7 +197,7 @@ static char *choose_aside(const char *path)
 
 /* The journal goes first: a new database must never meet an old journal, which SQLite would play
  * into it. */
-static int set_aside(const char *path, char **ret_aside, struct error **err)
+static int database_set_aside(const char *path, char **ret_aside, struct error **err)
 {
         _cleanup_free_ char *aside = choose_aside(path);
         _cleanup_free_ char *directory = path_directory(path);
@@ -212,7 +213,7 @@ static int set_aside(const char *path, char **ret_aside, struct error **err)
         return 0;
 }
 
-static int make_folder(const char *path, struct error **err)
+static int catalog_make_folder(const char *path, struct error **err)
 {
         _cleanup_free_ char *directory = path_directory(path);
         return fs_make_dir_at(AT_FDCWD, directory, 0755, err);
@@ -225,7 +226,7 @@ struct catalog *catalog_open(const char *path, bool *ret_rebuild_needed, struct 
         _cleanup_free_ char *aside = NULL;
         _cleanup_(catalog_freep) struct catalog *catalog = NULL;
 
-        if (make_folder(path, err) < 0)
+        if (catalog_make_folder(path, err) < 0)
                 return NULL;
         catalog = open_and_examine(path, &state, err);
         if (!catalog)
@@ -233,7 +234,7 @@ struct catalog *catalog_open(const char *path, bool *ret_rebuild_needed, struct 
         if (state == DATABASE_CORRUPT) {
                 /* closed before it is renamed: SQLite must not write through the old name */
                 catalog = catalog_free(catalog);
-                if (set_aside(path, &aside, err) < 0)
+                if (database_set_aside(path, &aside, err) < 0)
                         return NULL;
                 catalog = open_and_examine(path, &state, err);
                 if (!catalog)
@@ -248,8 +249,8 @@ struct catalog *catalog_open(const char *path, bool *ret_rebuild_needed, struct 
         }
         if (state == DATABASE_EMPTY && make_tables(catalog, err) < 0)
                 return NULL;
-        if (query(catalog, "SELECT coalesce(min(reconciled), 0) FROM condition", &reconciled, NULL,
-                  err) < 0)
+        if (database_query(catalog, "SELECT coalesce(min(reconciled), 0) FROM condition",
+                           &reconciled, NULL, err) < 0)
                 return NULL;
         *ret_rebuild_needed = !reconciled;
         catalog->set_aside = TAKE_PTR(aside);

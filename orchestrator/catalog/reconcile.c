@@ -67,8 +67,8 @@ static int reconcile_points(struct catalog *catalog, const struct point_list *po
         return 0;
 }
 
-static int add_failures(struct catalog *catalog, const struct failure_list *failures,
-                        size_t *ret_added, struct error **err)
+static int reconcile_failures(struct catalog *catalog, const struct failure_list *failures,
+                              size_t *ret_added, struct error **err)
 {
         _cleanup_statement_ sqlite3_stmt *find =
                 database_prepare(catalog, "SELECT 1 FROM entry WHERE job = ?", err);
@@ -98,14 +98,14 @@ int catalog_add_failures(struct catalog *catalog, const struct failure_list *fai
 
         if (database_begin(catalog, err) < 0)
                 return -1;
-        if (database_end(catalog, add_failures(catalog, failures, &added, err), err) < 0)
+        if (database_end(catalog, reconcile_failures(catalog, failures, &added, err), err) < 0)
                 return -1;
         *ret_added = added;
         return 0;
 }
 
-static int reconcile(struct catalog *catalog, const struct point_list *points, size_t *ret_added,
-                     size_t *ret_removed, struct error **err)
+static int reconcile_all(struct catalog *catalog, const struct point_list *points,
+                         size_t *ret_added, size_t *ret_removed, struct error **err)
 {
         if (note_paths(catalog, points, err) < 0)
                 return -1;
@@ -117,7 +117,7 @@ static int reconcile(struct catalog *catalog, const struct point_list *points, s
         *ret_removed = (size_t)sqlite3_changes(catalog->db);
         if (reconcile_points(catalog, points, ret_added, err) < 0)
                 return -1;
-        /* The newest comes first, and the first one stays. */
+        /* The newest comes first, and INSERT OR IGNORE keeps the first one. */
         return database_run(catalog,
                             "INSERT OR IGNORE INTO pin (vm, uuid, hypervisor) SELECT vm, uuid, "
                             "hypervisor FROM entry "
@@ -134,7 +134,7 @@ int catalog_reconcile(struct catalog *catalog, const struct point_list *points, 
 
         if (database_begin(catalog, err) < 0)
                 return -1;
-        if (database_end(catalog, reconcile(catalog, points, &added, &removed, err), err) < 0)
+        if (database_end(catalog, reconcile_all(catalog, points, &added, &removed, err), err) < 0)
                 return -1;
         *ret_added = added;
         *ret_removed = removed;

@@ -1,5 +1,5 @@
-/* Implements notify/channel.h. A channel is made once and never changes, so that its thread may
- * read it without a lock. */
+/* Implements notify/channel.h. A channel never changes after its creation, so its thread may read
+ * it without a lock. */
 #include "notify/channel.h"
 
 #include "base/child.h"
@@ -53,7 +53,7 @@ void channels_done(struct channels *channels)
         *channels = (struct channels){ 0 };
 }
 
-/* `wanted`: its absence is worth a warning. */
+/* `wanted`: a missing secret is reported as a warning. */
 static void add_channel(struct channels *channels, const struct notify_channel *settings,
                         const struct secrets *secrets, bool wanted)
 {
@@ -62,8 +62,8 @@ static void add_channel(struct channels *channels, const struct notify_channel *
         if (settings->kind != NOTIFY_COMMAND && !address) {
                 if (wanted)
                         strv_addf(&channels->warnings,
-                                  "channel %s: there is no secret %s, in the environment or in "
-                                  "secrets.conf; nothing is sent there",
+                                  "channel %s: the secret %s is neither in the environment nor in "
+                                  "secrets.conf; no messages are sent there",
                                   settings->name, settings->url_env);
                 return;
         }

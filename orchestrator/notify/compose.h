@@ -3,7 +3,7 @@
 
 #include "notify/notice.h"
 
-/* Plain text of several lines; no more than `max_bytes`. */
+/* Plain text of several lines, at most `max_bytes`. */
 char *compose_text(const struct notice *notice, size_t max_bytes);
 /* One line of JSON for any receiver: format, id, kind, severity, time, title, text, tags, facts (by
  * name), parts. docs/orch.yaml.5 describes it. */

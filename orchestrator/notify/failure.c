@@ -65,7 +65,7 @@ static const char *action_text(enum job_action action)
         }
 }
 
-/* The verb that does once more what failed. */
+/* The verb that repeats the failed action. */
 static const char *verb_of(enum job_action action)
 {
         switch (action) {
@@ -83,20 +83,19 @@ static const char *verb_of(enum job_action action)
 static char *corrupt_advice(const struct failure *failure, const char *vm)
 {
         if (failure->action == JOB_VERIFY)
-                return xasprintf("'orch log %s' names the files. Bring them back, out of a "
-                                 "snapshot of the share for example, and "
-                                 "'orch verify %s' takes the point for good again; 'orch backup vm "
-                                 "%s' makes a new one.",
+                return xasprintf("'orch log %s' names the files. Restore them, for example from a "
+                                 "snapshot of the share; then 'orch verify %s' marks the point as "
+                                 "good again. 'orch backup vm %s' makes a new point.",
                                  failure->job, vm, vm);
         if (failure->action == JOB_TEST_RESTORE)
-                return xasprintf("That point may be of no use in a restore: 'orch log %s' shows "
-                                 "each step, the point's folder proof "
-                                 "its console and screen. 'orch backup vm %s' makes a new one, "
-                                 "'orch test-restore %s' tries that.",
-                                 failure->job, vm, vm);
-        return xasprintf("Data is not what it has to be: look at 'orch log %s', and at the storage "
-                         "that the message names.",
-                         failure->job);
+                return xasprintf(
+                        "A restore from that point may not boot: 'orch log %s' shows each step, "
+                        "and the point's folder proof has its console and screen. 'orch backup vm "
+                        "%s' makes a new point, 'orch test-restore %s' tests it.",
+                        failure->job, vm, vm);
+        return xasprintf(
+                "Data is corrupt: check 'orch log %s', and the storage that the message names.",
+                failure->job);
 }
 
 static char *what_to_do(const struct failure *failure)
@@ -104,37 +103,39 @@ static char *what_to_do(const struct failure *failure)
         const char *vm = failure->vm ? failure->vm : "VM";
         const char *host = failure->hypervisor ? failure->hypervisor : "";
         if (failure->action == JOB_RECOVER && failure->kind != ERROR_CONFIG)
-                return xasprintf("%s may still run on an overlay, or its guest be frozen. It is "
-                                 "tried again by itself; "
-                                 "'orch recover %s' tries it now and tells what it finds.",
+                return xasprintf("%s may still run on an overlay, or its guest may be frozen. orch "
+                                 "retries the recovery automatically; 'orch recover %s' tries it "
+                                 "now and reports what it finds.",
                                  vm, vm);
         _cleanup_free_ char *again = xasprintf("orch %s %s", verb_of(failure->action), vm);
         switch (failure->kind) {
         case ERROR_CONFIG:
-                return xasprintf("Correct what the message names; 'orch config check' looks at "
-                                 "both files. Then '%s'.",
+                return xasprintf("Correct what the message names; 'orch config check' checks both "
+                                 "files. Then '%s'.",
                                  again);
         case ERROR_AUTH:
-                return xasprintf("Look at the host key in known_hosts and at orch's own key: 'orch "
+                return xasprintf("Check the host key in known_hosts and orch's own key: 'orch "
                                  "hypervisor check %s'.",
                                  host);
         case ERROR_UNREACHABLE:
-                return xasprintf("Is it up, and is there a way to it? 'orch hypervisor check %s'. "
-                                 "Then '%s'.",
-                                 host, again);
+                return xasprintf(
+                        "Is the host up and reachable? Run 'orch hypervisor check %s'. Then '%s'.",
+                        host, again);
         case ERROR_TIMEOUT:
                 return xasprintf(
                         "Something did not answer in time; 'orch log %s' shows what. Then '%s'.",
                         failure->job, again);
         case ERROR_BUSY:
-                return xasprintf("Somebody else is at work there; when that is over: '%s'.", again);
+                return xasprintf(
+                        "It is in use by another process or job; when that has ended: '%s'.",
+                        again);
         case ERROR_NOSPACE:
-                return xasprintf("Make room where the message says, then '%s'.", again);
+                return xasprintf("Free space where the message says, then '%s'.", again);
         case ERROR_CORRUPT:
                 return corrupt_advice(failure, vm);
         case ERROR_REFUSED:
-                return xasprintf("orch declines until a person has decided; the message says about "
-                                 "what. Then '%s'.",
+                return xasprintf("orch refuses until an operator has decided; the message names "
+                                 "the question. Then '%s'.",
                                  again);
         default:
                 return xasprintf("'orch log %s' shows each step. Then '%s'.", failure->job, again);
@@ -148,7 +149,7 @@ static void add_error(struct notice *notice, const char *error)
         notice_add_part(notice, "What failed", true, cut);
 }
 
-static void add_time(struct notice *notice, int64_t when)
+static void failure_add_time(struct notice *notice, int64_t when)
 {
         _cleanup_free_ char *text = clock_format_local(when);
         notice_add_fact(notice, "time", "Time", text);
@@ -172,7 +173,7 @@ struct notice *failure_notice(const struct failure *failure)
         notice_add_fact(notice, "check", "Check", failure->check);
         notice_add_fact(notice, "error_kind", "Kind", error_kind_name(failure->kind));
         notice_add_fact(notice, "job", "Job", failure->job);
-        add_time(notice, failure->when);
+        failure_add_time(notice, failure->when);
         if (failure->duration_seconds) {
                 _cleanup_free_ char *duration =
                         format_duration_ms(failure->duration_seconds * 1000);
@@ -181,8 +182,8 @@ struct notice *failure_notice(const struct failure *failure)
         add_error(notice, failure->error);
         _cleanup_free_ char *advice = what_to_do(failure);
         _cleanup_free_ char *text = failure->tried_again
-                                            ? xasprintf("It is tried once more at the end of this "
-                                                        "cycle. If that fails too: %s",
+                                            ? xasprintf("orch tries it once more at the end of "
+                                                        "this cycle. If that fails too: %s",
                                                         advice)
                                             : TAKE_PTR(advice);
         notice_add_part(notice, "What to do", false, text);
@@ -203,7 +204,7 @@ static char *cause_title(const char *cause, bool over)
                 return xstrdup(over ? "The share is available again"
                                     : "The share is not available");
         if (streq(cause, "share-full"))
-                return xstrdup(over ? "The share has room again"
+                return xstrdup(over ? "The share has free space again"
                                     : "The share is too full for backups");
         if (str_starts_with(cause, "share-on/"))
                 return xasprintf(over ? "%s can use the share again" : "%s cannot use the share",
@@ -215,18 +216,18 @@ static char *cause_advice(const char *cause)
 {
         const char *host = after_slash(cause);
         if (streq(cause, "share"))
-                return xstrdup("Look at the mount and at its server: 'orch repository check'. orch "
-                               "tries again by itself; what "
-                               "failed meanwhile stays due for the next 'orch run'.");
+                return xstrdup("Check the mount and its server: 'orch repository check'. orch "
+                               "retries automatically; VMs that failed meanwhile stay due for the "
+                               "next 'orch run'.");
         if (streq(cause, "share-full"))
-                return xstrdup("Make room on the share, or lower the retention. What failed stays "
-                               "due for the next 'orch run'.");
+                return xstrdup("Free space on the share, or lower the retention. VMs that failed "
+                               "stay due for the next 'orch run'.");
         if (str_starts_with(cause, "share-on/"))
-                return xasprintf("Look at the mount on %s: 'orch hypervisor check %s'. What failed "
-                                 "stays due for the next 'orch run'.",
+                return xasprintf("Check the mount on %s: 'orch hypervisor check %s'. VMs that "
+                                 "failed stay due for the next 'orch run'.",
                                  host, host);
-        return xasprintf("Is %s up, and is there a way to it? 'orch hypervisor check %s'. What "
-                         "failed stays due for the next 'orch run'.",
+        return xasprintf("Is %s up and reachable? Run 'orch hypervisor check %s'. VMs that failed "
+                         "stay due for the next 'orch run'.",
                          host, host);
 }
 
@@ -242,7 +243,7 @@ static char *name_list(char *const *names)
         return strbuf_take(&out);
 }
 
-static void add_names(struct notice *notice, const char *label, char *const *names)
+static void failure_add_names(struct notice *notice, const char *label, char *const *names)
 {
         if (strv_length(names) == 0)
                 return;
@@ -268,21 +269,20 @@ struct notice *cause_notice(const char *cause, const struct failure *first, char
         notice_add_fact(notice, "hypervisor", "Hypervisor", after_slash(cause));
         if (count)
                 notice_add_factf(notice, "failed", "Failed", "%zu", count);
-        add_time(notice, since);
+        failure_add_time(notice, since);
         if (first) {
                 notice_add_fact(notice, "vm", "First VM", first->vm);
                 notice_add_fact(notice, "step", "Step", first->step);
                 notice_add_fact(notice, "job", "Job", first->job);
         }
         add_error(notice, reason);
-        add_names(notice, "Failed for this cause", vms);
-        add_names(notice, "May fail for it too", others);
+        failure_add_names(notice, "Failed for this cause", vms);
+        failure_add_names(notice, "May fail for it too", others);
         _cleanup_free_ char *advice = cause_advice(cause);
-        _cleanup_free_ char *text = xasprintf(
-                "%s\nFurther failures for this cause are not told one by one: 'orch status' lists "
-                "them, and so does the message that "
-                "it is over.",
-                advice);
+        _cleanup_free_ char *text =
+                xasprintf("%s\nFurther failures for this cause are not reported one by one: 'orch "
+                          "status' lists them, and so does the message that reports its end.",
+                          advice);
         notice_add_part(notice, "What to do", false, text);
         if (first)
                 notice_add_part(notice, "Last lines of the first one's log", true, first->log);
@@ -297,12 +297,12 @@ struct notice *cause_over_notice(const char *cause, char *const *vms, int64_t si
         notice_add_fact(notice, "cause", "Cause", cause);
         notice_add_fact(notice, "hypervisor", "Hypervisor", after_slash(cause));
         notice_add_fact(notice, "lasted", "After", lasted);
-        add_time(notice, now);
-        add_names(notice, "Failed meanwhile", vms);
+        failure_add_time(notice, now);
+        failure_add_names(notice, "Failed meanwhile", vms);
         if (strv_length(vms))
                 notice_add_part(notice, "What to do", false,
-                                "What failed and has not been backed up since is due: 'orch run' "
-                                "takes it now, else the next cycle does.");
+                                "VMs that failed and have not been backed up since are due: 'orch "
+                                "run' backs them up now, or else the next cycle does.");
         return notice;
 }
 
@@ -315,8 +315,8 @@ struct notice *warning_notice(const char *vm, const char *hypervisor, const char
         notice_add_fact(notice, "vm", "VM", vm);
         notice_add_fact(notice, "hypervisor", "Hypervisor", hypervisor);
         notice_add_fact(notice, "job", "Job", job);
-        add_time(notice, now);
-        notice_add_part(notice, "What it says", true, text);
+        failure_add_time(notice, now);
+        notice_add_part(notice, "The warning", true, text);
         _cleanup_free_ char *advice =
                 xasprintf("The backup goes on. 'orch log %s' shows how it ends.", job);
         notice_add_part(notice, "What to do", false, advice);
@@ -332,6 +332,6 @@ struct notice *second_try_notice(const char *vm, const char *hypervisor, const c
         notice_add_fact(notice, "vm", "VM", vm);
         notice_add_fact(notice, "hypervisor", "Hypervisor", hypervisor);
         notice_add_fact(notice, "job", "Job", job);
-        add_time(notice, now);
+        failure_add_time(notice, now);
         return notice;
 }

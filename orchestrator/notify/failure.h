@@ -1,5 +1,5 @@
-/* A job that failed, as a value; the cause that it may share with others; and the messages about
- * it. */
+/* A failed job as a value, the cause that it may share with other failures, and the messages about
+ * both. */
 #pragma once
 
 #include "notify/notice.h"
@@ -8,40 +8,41 @@
 struct failure {
         enum job_action action;
         char *job;
-        char *vm;         /* NULL: it was about a hypervisor */
+        char *vm;         /* NULL: the job was about a hypervisor */
         char *hypervisor; /* NULL: not known */
-        char *step;       /* that failed; NULL: none had begun */
-        char *check;      /* the first check that failed; NULL: none did */
+        char *step;       /* the failed step; NULL: the job failed before its first step */
+        char *check;      /* the first failed check; NULL: none */
         enum error_kind kind;
         char *error;
         int64_t when;
         int64_t duration_seconds;
-        bool tried_again; /* at the end of this cycle */
-        bool second_try;  /* it was that */
+        bool tried_again; /* it will be tried once more at the end of this cycle */
+        bool second_try;  /* it was that second try */
         char **tags;      /* of the VM */
-        char *log;        /* its last lines; NULL: there are none */
+        char *log;        /* the last lines of its log; NULL: none */
 };
 
 struct failure *failure_free(struct failure *failure);
 DEFINE_FREEP(struct failure, failure_free)
 #define _cleanup_failure_ _cleanup_(failure_freep)
 
-/* What many failures have in common: "share" (it is not there), "share-full", "share-on/HYPERVISOR"
- * (that one does not see it), "hypervisor/HYPERVISOR" (no way to it). NULL: this failure stands for
- * itself. `share_is_down`: as the daemon sees it now. The caller frees. */
+/* The cause that many failures share: "share" (it is not available), "share-full",
+ * "share-on/HYPERVISOR" (not available on that one), "hypervisor/HYPERVISOR" (unreachable). NULL: a
+ * failure with a cause of its own. `share_is_down`: the share's state in the daemon now. The caller
+ * frees. */
 char *failure_cause(const struct failure *failure, bool share_is_down);
 
 /* The alert about one failure. */
 struct notice *failure_notice(const struct failure *failure);
-/* The one alert about a cause: `first` is the failure that showed it, `vms` all that failed for it
- * so far, `others` (may be NULL) further VMs that it will hit. `reason` is what is known of it. */
+/* The one alert about a cause: `first` is the first failure, `vms` all VMs that failed for it so
+ * far, `others` (may be NULL) further VMs that it may affect. `reason` is the known error text. */
 struct notice *cause_notice(const char *cause, const struct failure *first, char *const *vms,
                             char *const *others, const char *reason, int64_t since);
-/* The end of it; `vms`: those that failed meanwhile. */
+/* The message that the cause has ended; `vms`: the VMs that failed meanwhile. */
 struct notice *cause_over_notice(const char *cause, char *const *vms, int64_t since, int64_t now);
-/* A backup goes on, but with something that a person should know at once. */
+/* A warning of a running backup that an operator should know at once. */
 struct notice *warning_notice(const char *vm, const char *hypervisor, const char *job,
                               const char *text, char *const *tags, int64_t now);
-/* A VM's second try went well. */
+/* The second try of a VM succeeded. */
 struct notice *second_try_notice(const char *vm, const char *hypervisor, const char *job,
                                  char *const *tags, int64_t now);

@@ -62,18 +62,19 @@ struct incidents *incidents_free(struct incidents *incidents)
         return NULL;
 }
 
-static void save(const struct incidents *incidents)
+static void incidents_save(const struct incidents *incidents)
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_json_ json_t *json =
                 json_fields_to_document(INCIDENTS_FORMAT, document_fields, incidents);
         _cleanup_free_ char *text = json_write_document(json);
         if (fs_write_file(incidents->path, 0640, text, strlen(text), &error) < 0)
-                log_warning("what was told of troubles may be told again after a restart: %s",
+                log_warning("incidents may be reported again after a restart, because their file "
+                            "was not written: %s",
                             error->message);
 }
 
-static struct incident *find(const struct incidents *incidents, const char *key)
+static struct incident *incident_find(const struct incidents *incidents, const char *key)
 {
         for (size_t i = 0; i < incidents->count; i++)
                 if (streq(incidents->items[i].key, key))
@@ -83,7 +84,7 @@ static struct incident *find(const struct incidents *incidents, const char *key)
 
 const struct incident *incidents_find(struct incidents *incidents, const char *key, int64_t now)
 {
-        const struct incident *found = find(incidents, key);
+        const struct incident *found = incident_find(incidents, key);
         if (found && now - found->since >= INCIDENT_TOLD_AGAIN_SECONDS) {
                 incidents_end(incidents, key);
                 return NULL;
@@ -99,23 +100,23 @@ const struct incident *incidents_begin(struct incidents *incidents, const char *
         struct incident *incident = &incidents->items[incidents->count++];
         *incident =
                 (struct incident){ .key = xstrdup(key), .since = now, .reason = xstrdup(reason) };
-        save(incidents);
+        incidents_save(incidents);
         return incident;
 }
 
 void incidents_add_vm(struct incidents *incidents, const char *key, const char *vm)
 {
-        struct incident *incident = find(incidents, key);
+        struct incident *incident = incident_find(incidents, key);
         if (!incident || strv_contains(incident->vms, vm) ||
             strv_length(incident->vms) >= INCIDENT_VMS_MAX)
                 return;
         strv_add(&incident->vms, vm);
-        save(incidents);
+        incidents_save(incidents);
 }
 
 void incidents_end(struct incidents *incidents, const char *key)
 {
-        struct incident *incident = find(incidents, key);
+        struct incident *incident = incident_find(incidents, key);
         if (!incident)
                 return;
         free(incident->key);
@@ -124,5 +125,5 @@ void incidents_end(struct incidents *incidents, const char *key)
         memmove(incident, incident + 1,
                 (size_t)(incidents->items + incidents->count - incident - 1) * sizeof *incident);
         incidents->count--;
-        save(incidents);
+        incidents_save(incidents);
 }

@@ -1,6 +1,6 @@
-/* The troubles that were told and are not over, so that each is told once, also over a restart: a
- * small file in the daemon's state folder, written at each change. One that lasts longer than a day
- * is told again. */
+/* The incidents that were reported and have not ended, so that each is reported once, also across a
+ * restart: a small file in the daemon's state folder, written at each change. An incident that
+ * lasts longer than a day is reported again. */
 #pragma once
 
 #include <stddef.h>
@@ -17,20 +17,20 @@ struct incident {
         char *key; /* a cause (notify/failure.h), or "inventory" */
         int64_t since;
         char *reason;
-        char **vms; /* that failed for it */
+        char **vms; /* VMs that failed for it */
 };
 
-/* A file that is missing or cannot be read is an empty one. */
+/* Opens the file; a missing or unreadable one counts as empty. The caller frees. */
 struct incidents *incidents_open(const char *path);
 struct incidents *incidents_free(struct incidents *incidents);
 DEFINE_FREEP(struct incidents, incidents_free)
 
-/* NULL when there is none, or it is old enough to be told again (and then forgotten). Valid until
- * the next change. */
+/* The incident of that key. NULL when there is none, or when it is old enough to be reported again
+ * (it is then removed). Valid until the next change. */
 const struct incident *incidents_find(struct incidents *incidents, const char *key, int64_t now);
 const struct incident *incidents_begin(struct incidents *incidents, const char *key,
                                        const char *reason, int64_t now);
-/* A VM failed for it; once is enough. */
+/* Adds a VM that failed for it; a second call for the same VM has no effect. */
 void incidents_add_vm(struct incidents *incidents, const char *key, const char *vm);
-/* Forgets it. */
+/* Removes the incident; `key` may be unknown. */
 void incidents_end(struct incidents *incidents, const char *key);

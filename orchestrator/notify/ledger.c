@@ -37,7 +37,7 @@ void ledger_done(struct ledger *ledger)
         *ledger = (struct ledger){ 0 };
 }
 
-static void add_line(struct strbuf *out, const struct ledger_row *row)
+static void ledger_add_line(struct strbuf *out, const struct ledger_row *row)
 {
         _cleanup_json_ json_t *json = json_fields_to_object(row_fields, row);
         _cleanup_free_ char *line = json_write_line(json);
@@ -56,10 +56,10 @@ int ledger_append(const char *path, const struct ledger_row *row, struct error *
         }
         kept.error = error_text;
         kept.warnings = warnings;
-        /* A line that was torn ends here. */
+        /* This newline ends a line that a crash cut off. */
         _cleanup_strbuf_ struct strbuf line = { 0 };
         strbuf_add_char(&line, '\n');
-        add_line(&line, &kept);
+        ledger_add_line(&line, &kept);
         _cleanup_close_ int fd =
                 open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0640);
         if (fd < 0)
@@ -107,7 +107,7 @@ int ledger_prune(const char *path, int64_t now, struct error **err)
         _cleanup_strbuf_ struct strbuf text = { 0 };
         for (size_t i = 0; i < ledger.count; i++)
                 if (ledger.rows[i].finished >= now - (int64_t)LEDGER_DAYS * 86400)
-                        add_line(&text, &ledger.rows[i]);
+                        ledger_add_line(&text, &ledger.rows[i]);
         if (ledger.count == 0)
                 return 0;
         return fs_write_file(path, 0640, text.data ? text.data : "", text.length, err);

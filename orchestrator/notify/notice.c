@@ -48,7 +48,7 @@ static const struct json_field notice_fields[] = {
         { 0 },
 };
 
-static char *make_id(void)
+static char *notice_make_id(void)
 {
         uint64_t number = 0;
         if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
@@ -64,7 +64,7 @@ struct notice *notice_new(const char *kind, enum notice_severity severity, int64
         va_start(ap, format);
         _cleanup_free_ char *title = xvasprintf(format, ap);
         va_end(ap);
-        notice->id = make_id();
+        notice->id = notice_make_id();
         notice->kind = xstrdup(kind);
         notice->severity = severity;
         notice->time = time;
@@ -85,7 +85,7 @@ struct notice *notice_copy(const struct notice *notice)
 {
         _cleanup_json_ json_t *json = notice_to_json(notice);
         struct notice *copy = xcalloc(1, sizeof *copy);
-        /* What was written by a table is read by it. */
+        /* One table describes both writing and reading. */
         if (json_fields_read(notice_fields, json, "", copy, NULL) < 0)
                 abort();
         return copy;

@@ -1,6 +1,7 @@
-/* A message, as a value: what it is about, for whom, and its text in parts that each form (Slack,
- * JSON, text) lays out by itself. Everything added is cleaned (valid UTF-8, no control characters
- * but line ends) and cut, so that what a guest or a hypervisor said is bounded from the start. */
+/* A message as a value: its subject, its audience, and its text in parts, which each form (Slack,
+ * JSON, text) lays out in its own way. All added text is cleaned (valid UTF-8, no control
+ * characters but line ends) and truncated, so that output of a guest or a hypervisor is bounded
+ * from the start. */
 #pragma once
 
 #include <jansson.h>
@@ -26,16 +27,16 @@ struct notice_fact {
 struct notice_part {
         char *label;
         char *text;
-        bool verbatim; /* as it came from elsewhere (an error, log lines): shown in fixed width */
+        bool verbatim; /* foreign text (an error, log lines): shown in fixed width */
 };
 
 struct notice {
-        char *id;   /* of this message, for receivers that want to know a second try */
+        char *id;   /* of this message, so that receivers can recognise a repeated delivery */
         char *kind; /* "job-failed", "share-unavailable", …: a word for machines */
         enum notice_severity severity;
         int64_t time; /* epoch seconds */
         char *title;
-        bool about_vms; /* then channels with tags get it only for one of these */
+        bool about_vms; /* then a channel with tags gets it only if it has one of these */
         char **tags;
         struct notice_fact *facts;
         size_t n_facts;
@@ -43,24 +44,25 @@ struct notice {
         size_t n_parts;
 };
 
-/* With a new id. The caller frees. */
+/* Makes a message with a new id. The caller frees. */
 struct notice *notice_new(const char *kind, enum notice_severity severity, int64_t time,
                           const char *format, ...) _printf_(4, 5);
 struct notice *notice_free(struct notice *notice);
 DEFINE_FREEP(struct notice, notice_free)
 #define _cleanup_notice_ _cleanup_(notice_freep)
-/* The same message, id included. The caller frees. */
+/* A copy with the same id. The caller frees. */
 struct notice *notice_copy(const struct notice *notice);
 
-/* A value that is NULL or empty is left out. `name` and `label` are constants. */
+/* Adds a fact. A NULL or empty value is left out. `name` and `label` are constants. */
 void notice_add_fact(struct notice *notice, const char *name, const char *label, const char *value);
 void notice_add_factf(struct notice *notice, const char *name, const char *label,
                       const char *format, ...) _printf_(4, 5);
-/* A text that is NULL or empty is left out. */
+/* Adds a part. A NULL or empty text is left out. */
 void notice_add_part(struct notice *notice, const char *label, bool verbatim, const char *text);
-/* It is about a VM with these tags (may be NULL). */
+/* Marks the message as one about a VM with these tags (may be NULL). */
 void notice_add_tags(struct notice *notice, char *const *tags);
 
-/* For the spool: a new reference; and back: ERROR_CORRUPT. */
+/* The JSON form for the spool, a new reference; and the reverse, ERROR_CORRUPT for any other JSON.
+ */
 json_t *notice_to_json(const struct notice *notice);
 struct notice *notice_from_json(json_t *json, struct error **err) _must_check_;

@@ -1,6 +1,6 @@
 /* Implements notify/outbox.h. A lane has at most one delivery of its queue under way (`busy`,
- * always of the oldest message) and beside it the tests that were asked for. What a delivery needs
- * belongs to its thread from the post to the completion. */
+ * always of the oldest message) and beside it the requested tests. The thread owns a delivery's
+ * data from the post to the completion. */
 #include "notify/outbox.h"
 
 #include <dirent.h>
@@ -72,7 +72,7 @@ static bool is_broken_off(void *data)
         return since && clock_monotonic_ms() - since > STOP_PATIENCE_MS;
 }
 
-/* On the lane's thread. */
+/* Runs on the lane's thread. */
 static void run_task(void *data)
 {
         struct task *task = data;
@@ -81,8 +81,8 @@ static void run_task(void *data)
         task->duration_ms = clock_monotonic_ms() - begun;
 }
 
-static void post(struct lane *lane, struct notice *notice, int64_t number, struct test_run *test,
-                 void (*completed)(void *))
+static void lane_post(struct lane *lane, struct notice *notice, int64_t number,
+                      struct test_run *test, void (*completed)(void *))
 {
         struct task *task = xcalloc(1, sizeof *task);
         *task = (struct task){ .lane = lane,
@@ -94,34 +94,35 @@ static void post(struct lane *lane, struct notice *notice, int64_t number, struc
         work_thread_post(lane->thread, run_task, completed, task);
 }
 
-static void give_up(struct lane *lane, int64_t number, const char *why)
+static void lane_give_up(struct lane *lane, int64_t number, const char *why)
 {
         _cleanup_error_ struct error *error = NULL;
-        log_warning("channel %s: a message is given up: %s", channel_name(lane->channel), why);
+        log_warning("channel %s: a message is dropped: %s", channel_name(lane->channel), why);
         if (spool_give_up(lane->spool, number, clock_realtime_s(), &error) < 0)
                 log_warning("%s", error->message);
         xstrdup_replace(&lane->given_up_error, why);
         lane->attempts = 0;
 }
 
-/* The channel has not worked for the oldest one's whole day: neither has it for the others of that
- * age. */
-static void give_up_old(struct lane *lane, const char *why)
+/* The channel has failed for the whole day of the oldest message, so other messages of that age are
+ * dropped too. */
+static void lane_give_up_old(struct lane *lane, const char *why)
 {
         int64_t limit = clock_realtime_s() - BACKOFF_GIVE_UP_SECONDS;
         while (spool_count(lane->spool) && spool_at(lane->spool, 0)->created <= limit)
-                give_up(lane, spool_at(lane->spool, 0)->number, why);
+                lane_give_up(lane, spool_at(lane->spool, 0)->number, why);
 }
 
 static void note_failure(struct lane *lane, const struct task *task)
 {
         if (lane->attempts == 0)
-                log_warning("channel %s: a message could not be delivered and is tried again: %s",
-                            channel_name(lane->channel), task->delivery.error);
+                log_warning(
+                        "channel %s: a message could not be delivered and will be sent again: %s",
+                        channel_name(lane->channel), task->delivery.error);
         lane->attempts++;
         lane->next_ms = clock_monotonic_ms() +
                         backoff_ms(lane->attempts, task->delivery.retry_after_seconds);
-        give_up_old(lane, task->delivery.error);
+        lane_give_up_old(lane, task->delivery.error);
 }
 
 static void on_delivered(void *data)
@@ -141,7 +142,7 @@ static void on_delivered(void *data)
                 if (spool_remove(lane->spool, task->number, &error) < 0)
                         log_warning("channel %s: %s", channel_name(lane->channel), error->message);
         } else if (task->delivery.outcome == DELIVERY_REFUSED) {
-                give_up(lane, task->number, task->delivery.error);
+                lane_give_up(lane, task->number, task->delivery.error);
                 lane->next_ms = 0;
         } else if (!atomic_load(task->stopping_ms)) {
                 note_failure(lane, task);
@@ -169,15 +170,15 @@ static void on_tested(void *data)
         task_free(task);
 }
 
-/* Starts the delivery of the oldest message, unless its time has not come. Returns in how many
- * milliseconds it will; -1: no need to look. */
+/* Starts the delivery of the oldest message when it is due. Returns the milliseconds until it is
+ * due; -1: no message waits. */
 static int64_t lane_turn(struct lane *lane)
 {
         while (!lane->busy && spool_count(lane->spool)) {
                 const struct spool_message *oldest = spool_at(lane->spool, 0);
                 int64_t held_ms = (oldest->not_before - clock_realtime_s()) * 1000;
                 int64_t wait_ms = lane->next_ms - clock_monotonic_ms();
-                /* A clock that was set back does not hold it for ever. */
+                /* A clock that was set back must not hold the message without end. */
                 if (held_ms > wait_ms && held_ms <= HOLD_MAX_SECONDS * 1000)
                         wait_ms = held_ms;
                 if (wait_ms > 0)
@@ -185,11 +186,11 @@ static int64_t lane_turn(struct lane *lane)
                 _cleanup_error_ struct error *error = NULL;
                 struct notice *notice = spool_read(lane->spool, oldest->number, &error);
                 if (!notice) {
-                        give_up(lane, oldest->number, error->message);
+                        lane_give_up(lane, oldest->number, error->message);
                         continue;
                 }
                 lane->busy = true;
-                post(lane, notice, oldest->number, NULL, on_delivered);
+                lane_post(lane, notice, oldest->number, NULL, on_delivered);
         }
         return -1;
 }
@@ -205,8 +206,8 @@ static int lane_open(struct lane *lane, struct outbox *outbox, size_t index, con
         return lane->thread ? 0 : -1;
 }
 
-/* What waits for a channel that the settings no longer have. */
-static void look_for_strangers(struct outbox *outbox, const char *folder)
+/* Warns of messages that wait for a channel that the settings no longer have. */
+static void outbox_warn_of_unknown(struct outbox *outbox, const char *folder)
 {
         _cleanup_strv_ char **names = outbox_names(outbox);
         _cleanup_(closedirp) DIR *dir = opendir(folder);
@@ -222,8 +223,8 @@ static void look_for_strangers(struct outbox *outbox, const char *folder)
                 _cleanup_(spool_freep) struct spool *spool = spool_open(path, NULL);
                 if (spool && spool_count(spool))
                         strv_addf(&outbox->channels.warnings,
-                                  "%zu messages wait in %s for a channel that there is not (any "
-                                  "more)",
+                                  "%zu messages wait in %s for a channel that the settings do not "
+                                  "have",
                                   spool_count(spool), path);
         }
 }
@@ -240,7 +241,7 @@ struct outbox *outbox_open(const char *folder, struct channels *channels, struct
                         spool_free(outbox->lanes[outbox->count].spool);
                         return NULL;
                 }
-        look_for_strangers(outbox, folder);
+        outbox_warn_of_unknown(outbox, folder);
         return TAKE_PTR(outbox);
 }
 
@@ -252,7 +253,7 @@ struct outbox *outbox_free(struct outbox *outbox)
         atomic_store(&outbox->stopping_ms, clock_monotonic_ms());
         for (size_t i = 0; i < outbox->count; i++)
                 left_behind |= !work_thread_stop(outbox->lanes[i].thread, STOP_LIMIT_MS);
-        /* A thread that hangs goes on using what it was given until the process ends. */
+        /* A thread that hangs keeps using its data until the process ends. */
         if (left_behind)
                 return NULL;
         for (size_t i = 0; i < outbox->count; i++) {
@@ -302,7 +303,7 @@ void outbox_add(struct outbox *outbox, const struct notice *notice, const char *
                 if (channel_wants(lane->channel, notice) &&
                     spool_add(lane->spool, notice, key, now, hold_seconds ? now + hold_seconds : 0,
                               &error) < 0)
-                        log_error("channel %s: \"%s\" can't be put into its queue: %s",
+                        log_error("channel %s: \"%s\" cannot be queued: %s",
                                   channel_name(lane->channel), notice->title, error->message);
         }
 }
@@ -362,7 +363,7 @@ bool outbox_test(struct outbox *outbox, const char *channel, const struct notice
         *test = (struct test_run){ .left = meant, .result = result, .done = done, .data = data };
         for (size_t i = 0; i < outbox->count; i++)
                 if (is_meant(&outbox->lanes[i], channel))
-                        post(&outbox->lanes[i], notice_copy(notice), 0, test, on_tested);
+                        lane_post(&outbox->lanes[i], notice_copy(notice), 0, test, on_tested);
         return true;
 }
 

@@ -31,7 +31,7 @@ struct spool {
         struct spool_message *messages;
         size_t count;
         int64_t last_number;
-        int64_t *given_up; /* when each was, of those that are kept */
+        int64_t *given_up; /* the times of the kept dropped messages */
         size_t n_given_up;
 };
 
@@ -48,8 +48,8 @@ static void file_name(int64_t number, char name[static 32])
         snprintf(name, 32, "%0*lld.json", NAME_DIGITS, (long long)number);
 }
 
-/* The number of "0000001763631234567.json"; 0 for any other name. */
-static int64_t number_of(const char *name)
+/* The number in a name such as "0000001763631234567.json"; 0 for any other name. */
+static int64_t spool_file_number(const char *name)
 {
         if (strspn(name, "0123456789") != NAME_DIGITS || !streq(name + NAME_DIGITS, ".json"))
                 return 0;
@@ -103,16 +103,15 @@ static void note_given_up(struct spool *spool, int64_t when)
         spool->given_up[spool->n_given_up++] = when;
 }
 
-/* Those kept too long go, and beyond SPOOL_GIVEN_UP_MAX no more are kept; what is left is
- * counted. */
-static void look_at_given_up(struct spool *spool, int64_t now)
+/* Removes dropped messages that are too old or exceed SPOOL_GIVEN_UP_MAX, and records the rest. */
+static void spool_prune_given_up(struct spool *spool, int64_t now)
 {
         int fd = openat(spool->given_up_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
         spool->n_given_up = 0;
         for (struct dirent *entry; dir && (entry = readdir(dir));) {
                 struct stat st;
-                if (!number_of(entry->d_name) ||
+                if (!spool_file_number(entry->d_name) ||
                     fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
                         continue;
                 if (st.st_mtime < now - GIVEN_UP_SECONDS || spool->n_given_up >= SPOOL_GIVEN_UP_MAX)
@@ -126,7 +125,7 @@ static void look_at_given_up(struct spool *spool, int64_t now)
                 closep(&fd);
 }
 
-static int set_aside(struct spool *spool, int64_t number, struct error **err)
+static int spool_set_aside(struct spool *spool, int64_t number, struct error **err)
 {
         char name[32];
         file_name(number, name);
@@ -159,17 +158,17 @@ static int by_number(const void *a, const void *b)
         return x < y ? -1 : x > y;
 }
 
-static void load(struct spool *spool)
+static void spool_load(struct spool *spool)
 {
         int64_t *numbers = NULL;
         size_t count = 0;
         int fd = openat(spool->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
         for (struct dirent *entry; dir && (entry = readdir(dir));) {
-                if (!number_of(entry->d_name))
+                if (!spool_file_number(entry->d_name))
                         continue;
                 numbers = xrealloc_array(numbers, count + 1, sizeof *numbers);
-                numbers[count++] = number_of(entry->d_name);
+                numbers[count++] = spool_file_number(entry->d_name);
         }
         if (dir)
                 closedir(dir);
@@ -180,9 +179,9 @@ static void load(struct spool *spool)
                 spool->last_number = numbers[i];
                 if (load_message(spool, numbers[i], &error) == 0)
                         continue;
-                log_warning("a message that waited can't be read and is set aside: %s",
+                log_warning("a queued message cannot be read and is set aside: %s",
                             error_message(error));
-                if (set_aside(spool, numbers[i], NULL) < 0)
+                if (spool_set_aside(spool, numbers[i], NULL) < 0)
                         log_warning("it stays in %s", spool->folder);
         }
         free(numbers);
@@ -198,8 +197,8 @@ struct spool *spool_open(const char *folder, struct error **err)
             fs_make_dir_at(spool->dir_fd, GIVEN_UP, 0755, err) < 0 ||
             (spool->given_up_fd = fs_open_dir_at(spool->dir_fd, GIVEN_UP, err)) < 0)
                 return NULL;
-        load(spool);
-        look_at_given_up(spool, clock_realtime_s());
+        spool_load(spool);
+        spool_prune_given_up(spool, clock_realtime_s());
         return TAKE_PTR(spool);
 }
 
@@ -257,7 +256,7 @@ int spool_replace(struct spool *spool, int64_t number, const struct notice *noti
 {
         struct spool_message *message = find_number(spool, number);
         if (!message)
-                return error_set(err, ERROR_INTERNAL, "the message is no longer there");
+                return error_set(err, ERROR_INTERNAL, "the message is no longer in the queue");
         struct spool_message changed = *message;
         changed.not_before = not_before;
         if (write_message(spool, &changed, notice, err) < 0)
@@ -274,7 +273,7 @@ struct notice *spool_read(const struct spool *spool, int64_t number, struct erro
         return notice_from_json(json_object_get(json, "notice"), err);
 }
 
-static void forget(struct spool *spool, int64_t number)
+static void spool_forget_entry(struct spool *spool, int64_t number)
 {
         struct spool_message *message = find_number(spool, number);
         if (!message)
@@ -289,7 +288,7 @@ int spool_remove(struct spool *spool, int64_t number, struct error **err)
 {
         char name[32];
         file_name(number, name);
-        forget(spool, number);
+        spool_forget_entry(spool, number);
         if (unlinkat(spool->dir_fd, name, 0) < 0 && errno != ENOENT)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot remove %s/%s",
                                        spool->folder, name);
@@ -298,9 +297,9 @@ int spool_remove(struct spool *spool, int64_t number, struct error **err)
 
 int spool_give_up(struct spool *spool, int64_t number, int64_t now, struct error **err)
 {
-        forget(spool, number);
-        int r = set_aside(spool, number, err);
-        look_at_given_up(spool, now);
+        spool_forget_entry(spool, number);
+        int r = spool_set_aside(spool, number, err);
+        spool_prune_given_up(spool, now);
         return r;
 }
 

@@ -7,14 +7,15 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-static void add_host(struct notice *notice)
+static void state_notice_add_host(struct notice *notice)
 {
         char host[256] = "";
         if (gethostname(host, sizeof host - 1) == 0)
                 notice_add_fact(notice, "host", "Host", host);
 }
 
-static void add_time(struct notice *notice, const char *name, const char *label, int64_t when)
+static void state_notice_add_time(struct notice *notice, const char *name, const char *label,
+                                  int64_t when)
 {
         _cleanup_free_ char *text = clock_format_local(when);
         notice_add_fact(notice, name, label, text);
@@ -25,28 +26,27 @@ struct notice *dead_clock_notice(int64_t slot, int64_t last_begun, size_t due, b
 {
         struct notice *notice = notice_new("dead-clock", NOTICE_FAILURE, now,
                                            "No backup has begun since the cycle's start");
-        add_time(notice, "slot", "Start of the cycle", slot);
-        add_time(notice, "time", "Time", now);
+        state_notice_add_time(notice, "slot", "Start of the cycle", slot);
+        state_notice_add_time(notice, "time", "Time", now);
         if (due)
                 notice_add_factf(notice, "due", "VMs that are due", "%zu", due);
         if (last_begun)
-                add_time(notice, "last_begun", "Last backup begun", last_begun);
+                state_notice_add_time(notice, "last_begun", "Last backup begun", last_begun);
         else
                 notice_add_fact(notice, "last_begun", "Last backup begun", "never");
-        add_host(notice);
+        state_notice_add_host(notice);
         if (paused)
                 notice_add_part(notice, "What to do", false,
-                                "Backups are paused: 'orch resume' lets them go on.");
+                                "Backups are paused: 'orch resume' ends the pause.");
         else if (own_timer)
                 notice_add_part(notice, "What to do", false,
-                                "'orch status' tells what holds orch up. 'orch run' backs up what "
-                                "is due now.");
+                                "'orch status' shows what delays orch. 'orch run' backs up what is "
+                                "due now.");
         else
-                notice_add_part(
-                        notice, "What to do", false,
-                        "Whoever should call orch (Bacula's Admin job, a timer) did not: is its "
-                        "daemon up, is the job "
-                        "enabled, did its last run fail? 'orch run' backs up what is due now.");
+                notice_add_part(notice, "What to do", false,
+                                "The scheduler (Bacula's Admin job, a timer) did not call orch: "
+                                "check that its daemon is up, that the job is enabled, and whether "
+                                "its last run failed. 'orch run' backs up what is due now.");
         return notice;
 }
 
@@ -54,7 +54,7 @@ struct notice *clock_works_notice(int64_t now)
 {
         struct notice *notice =
                 notice_new("clock-works", NOTICE_RESOLVED, now, "Backups have begun");
-        add_time(notice, "time", "Time", now);
+        state_notice_add_time(notice, "time", "Time", now);
         return notice;
 }
 
@@ -65,11 +65,11 @@ struct notice *inventory_broken_notice(const char *file, const char *problems, b
                 notice_new("inventory-broken", NOTICE_FAILURE, now, "The inventory is broken: %s",
                            in_use ? "the last good one is used" : "nothing can be backed up");
         notice_add_fact(notice, "file", "File", file);
-        add_time(notice, "time", "Time", now);
-        add_host(notice);
+        state_notice_add_time(notice, "time", "Time", now);
+        state_notice_add_host(notice);
         notice_add_part(notice, "What is wrong", true, problems);
         notice_add_part(notice, "What to do", false,
-                        "Correct it; 'orch config check' tells all mistakes. The next 'orch run' "
+                        "Correct it; 'orch config check' lists all mistakes. The next 'orch run' "
                         "reads it again.");
         return notice;
 }
@@ -80,7 +80,7 @@ struct notice *inventory_mended_notice(const char *file, size_t vms, int64_t now
                 notice_new("inventory-mended", NOTICE_RESOLVED, now, "The inventory is good again");
         notice_add_fact(notice, "file", "File", file);
         notice_add_factf(notice, "vms", "VMs", "%zu", vms);
-        add_time(notice, "time", "Time", now);
+        state_notice_add_time(notice, "time", "Time", now);
         return notice;
 }
 
@@ -88,10 +88,10 @@ struct notice *test_notice(int64_t now)
 {
         struct notice *notice =
                 notice_new("test", NOTICE_RESOLVED, now, "A test of orch's messages");
-        add_host(notice);
-        add_time(notice, "time", "Time", now);
+        state_notice_add_host(notice);
+        state_notice_add_time(notice, "time", "Time", now);
         notice_add_part(notice, "What to do", false,
-                        "Nothing: somebody asked for it by 'orch notify test'.");
+                        "Nothing: 'orch notify test' requested this message.");
         return notice;
 }
 
@@ -101,11 +101,11 @@ struct notice *scheduler_failure_notice(const char *job, const char *text, int64
         struct notice *notice =
                 notice_new("scheduler-failure", NOTICE_FAILURE, now, "The job %s failed", name);
         notice_add_fact(notice, "job", "Job", job);
-        add_host(notice);
-        add_time(notice, "time", "Time", now);
+        state_notice_add_host(notice);
+        state_notice_add_time(notice, "time", "Time", now);
         notice_add_part(notice, "What failed", true, text);
         notice_add_part(notice, "What to do", false,
-                        "Look at the job's log, and at 'orch status': exit status 3 means that "
-                        "orch's daemon could not be reached.");
+                        "Check the job's log and 'orch status': exit status 3 means that orch's "
+                        "daemon could not be reached.");
         return notice;
 }

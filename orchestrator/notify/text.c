@@ -9,7 +9,7 @@
 
 #define CUT_MARK "…"
 #define ZERO_WIDTH_SPACE "\xE2\x80\x8B"
-#define NO_BACKTICK "\xCB\x8B" /* U+02CB, which looks like one */
+#define NO_BACKTICK "\xCB\x8B" /* U+02CB, which has the same shape */
 
 /* The bytes of the character that begins here, in valid UTF-8. */
 static size_t character_length(const char *text)
@@ -31,7 +31,7 @@ static bool is_trick(const char *text, size_t length)
         return c[1] == 0x81 && c[2] >= 0xA6 && c[2] <= 0xA9;
 }
 
-/* False when there was no room for it, and its place is marked. */
+/* Returns false when there was no room; the cut is then marked. */
 static bool add_piece(struct strbuf *out, const char *piece, size_t length, size_t max_bytes,
                       size_t *cut_at)
 {

@@ -1,5 +1,5 @@
-/* Implements notify/weekly.h. A VM counts once, by the last of its jobs that says something: one
- * that was skipped or cancelled does not undo that it was backed up before. */
+/* Implements notify/weekly.h. A VM counts once, by the last of its jobs that succeeded or failed: a
+ * skipped or cancelled job does not cancel an earlier backup. */
 #include "notify/weekly.h"
 
 #include "base/clock.h"
@@ -8,11 +8,11 @@
 
 enum { WEEK_SECONDS = 7 * 86400, LINES_MAX = 60 };
 
-/* What became of one VM. */
+/* The result of one VM. */
 struct vm_week {
         const char *vm;
-        const struct ledger_row *last;   /* by which it counts; NULL: nothing ran */
-        const struct ledger_row *failed; /* the newest that failed */
+        const struct ledger_row *last;   /* the job by which it counts; NULL: none ran */
+        const struct ledger_row *failed; /* the newest failed job */
         size_t failures;
 };
 
@@ -24,16 +24,16 @@ struct week {
         size_t warnings;
         size_t succeeded;
         size_t failed;
-        size_t skipped; /* and cancelled: not backed up, and no failure */
+        size_t skipped; /* or cancelled: not backed up, and no failure */
         size_t idle;    /* nothing ran */
         uint64_t stored_bytes;
         uint64_t stored_before;
-        bool ran_before; /* something is known of the week before */
+        bool ran_before; /* the ledger has jobs of the week before */
         int64_t seconds;
         const struct ledger_row *slowest;
 };
 
-static struct vm_week *find_vm(struct week *week, const char *vm)
+static struct vm_week *week_find_vm(struct week *week, const char *vm)
 {
         for (size_t i = 0; i < week->n_vms; i++)
                 if (streq(week->vms[i].vm, vm))
@@ -49,15 +49,15 @@ static int64_t seconds_of(const struct ledger_row *row)
         return row->started && row->finished > row->started ? row->finished - row->started : 0;
 }
 
-static bool says_something(const struct ledger_row *row)
+static bool row_is_conclusive(const struct ledger_row *row)
 {
         return streq(row->status, "ok") || streq(row->status, "failed");
 }
 
 static void count_row(struct week *week, const struct ledger_row *row)
 {
-        struct vm_week *vm = find_vm(week, row->vm);
-        if (!vm->last || says_something(row) || !says_something(vm->last))
+        struct vm_week *vm = week_find_vm(week, row->vm);
+        if (!vm->last || row_is_conclusive(row) || !row_is_conclusive(vm->last))
                 vm->last = row;
         week->jobs++;
         week->warnings += strv_length(row->warnings);
@@ -81,14 +81,14 @@ static void count_vms(struct week *week)
                 week->idle += !last;
                 week->succeeded += last && streq(last->status, "ok");
                 week->failed += last && streq(last->status, "failed");
-                week->skipped += last && !says_something(last);
+                week->skipped += last && !row_is_conclusive(last);
         }
 }
 
-static void count(const struct weekly_input *input, struct week *week)
+static void week_count(const struct weekly_input *input, struct week *week)
 {
         for (size_t i = 0; input->vms && input->vms[i]; i++)
-                find_vm(week, input->vms[i]);
+                week_find_vm(week, input->vms[i]);
         for (size_t i = 0; i < input->ledger->count; i++) {
                 const struct ledger_row *row = &input->ledger->rows[i];
                 if (row->finished > input->from && row->finished <= input->to) {
@@ -152,8 +152,8 @@ static void add_share(struct notice *notice, const struct weekly_input *input,
                                 "it is not filling up");
 }
 
-static void add_facts(struct notice *notice, const struct weekly_input *input,
-                      const struct week *week)
+static void weekly_add_facts(struct notice *notice, const struct weekly_input *input,
+                             const struct week *week)
 {
         notice_add_factf(notice, "total", "VMs", "%zu", week->n_vms);
         notice_add_factf(notice, "succeeded", "Succeeded", "%zu", week->succeeded);
@@ -185,7 +185,7 @@ struct lines {
         size_t count;
 };
 
-static void add_line(struct lines *lines, const char *line)
+static void lines_add(struct lines *lines, const char *line)
 {
         if (lines->count++ < LINES_MAX)
                 strbuf_addf(&lines->text, "%s%s", lines->text.length ? "\n" : "", line);
@@ -213,7 +213,7 @@ static void add_failed(struct notice *notice, const struct week *week)
                         xasprintf("%s (%s): %s", vm->vm,
                                   vm->failed->hypervisor ? vm->failed->hypervisor : "?",
                                   vm->failed->error ? vm->failed->error : "no reason was given");
-                add_line(now_ok ? &recovered : &failed, line);
+                lines_add(now_ok ? &recovered : &failed, line);
         }
         add_lines(notice, "Failed", &failed);
         add_lines(notice, "Failed, and succeeded later", &recovered);
@@ -226,19 +226,19 @@ static void add_skipped(struct notice *notice, const struct week *week)
         for (size_t i = 0; i < week->n_vms; i++) {
                 const struct ledger_row *last = week->vms[i].last;
                 if (!last) {
-                        add_line(&idle, week->vms[i].vm);
-                } else if (!says_something(last)) {
+                        lines_add(&idle, week->vms[i].vm);
+                } else if (!row_is_conclusive(last)) {
                         _cleanup_free_ char *line =
                                 xasprintf("%s: %s%s%s", last->vm, last->status,
                                           last->error ? ", " : "", last->error ? last->error : "");
-                        add_line(&skipped, line);
+                        lines_add(&skipped, line);
                 }
         }
         add_lines(notice, "Skipped or cancelled", &skipped);
         add_lines(notice, "Not run", &idle);
 }
 
-static void add_warnings(struct notice *notice, const struct week *week)
+static void weekly_add_warnings(struct notice *notice, const struct week *week)
 {
         struct lines lines = { 0 };
         for (size_t i = 0; i < week->n_vms; i++) {
@@ -246,40 +246,40 @@ static void add_warnings(struct notice *notice, const struct week *week)
                 for (size_t w = 0; last && last->warnings && last->warnings[w]; w++) {
                         _cleanup_free_ char *line =
                                 xasprintf("%s: %s", last->vm, last->warnings[w]);
-                        add_line(&lines, line);
+                        lines_add(&lines, line);
                 }
         }
         add_lines(notice, "Warnings of the newest jobs", &lines);
 }
 
-static void add_names(struct notice *notice, const char *label, char *const *names)
+static void weekly_add_names(struct notice *notice, const char *label, char *const *names)
 {
         struct lines lines = { 0 };
         for (size_t i = 0; names && names[i]; i++)
-                add_line(&lines, names[i]);
+                lines_add(&lines, names[i]);
         add_lines(notice, label, &lines);
 }
 
 struct notice *weekly_notice(const struct weekly_input *input)
 {
         struct week week = { 0 };
-        count(input, &week);
+        week_count(input, &week);
         bool all_good = !week.failed && !week.idle && !strv_length(input->overdue);
         struct notice *notice = notice_new("weekly-summary", NOTICE_SUMMARY, input->to,
                                            "Backups of the week: %zu of %zu VMs succeeded%s",
                                            week.succeeded, week.n_vms,
                                            week.failed ? ", some failed"
                                            : all_good  ? ""
-                                                       : ", some need a look");
+                                                       : ", some need attention");
         _cleanup_free_ char *from = clock_format_local(input->from);
         _cleanup_free_ char *to = clock_format_local(input->to);
         notice_add_factf(notice, "period", "From, to", "%s, %s", from, to);
-        add_facts(notice, input, &week);
+        weekly_add_facts(notice, input, &week);
         add_failed(notice, &week);
         add_skipped(notice, &week);
-        add_names(notice, "Overdue", input->overdue);
-        add_names(notice, "Never proven by a test restore", input->unproven);
-        add_warnings(notice, &week);
+        weekly_add_names(notice, "Overdue", input->overdue);
+        weekly_add_names(notice, "Never proven by a test restore", input->unproven);
+        weekly_add_warnings(notice, &week);
         free(week.vms);
         return notice;
 }

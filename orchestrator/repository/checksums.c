@@ -61,7 +61,7 @@ const struct checksum *checksums_find(const struct checksums *list, const char *
         return at < list->count && streq(list->items[at].name, name) ? &list->items[at] : NULL;
 }
 
-static void add_escaped(struct strbuf *buf, const char *name)
+static void checksums_add_escaped(struct strbuf *buf, const char *name)
 {
         for (const char *p = name; *p; p++) {
                 if (*p == '\\')
@@ -75,8 +75,8 @@ static void add_escaped(struct strbuf *buf, const char *name)
         }
 }
 
-/* NULL for an escape that sha256sum does not make. */
-static char *unescape(const char *name)
+/* Returns NULL for an escape sequence that sha256sum never writes. */
+static char *checksums_unescape(const char *name)
 {
         _cleanup_strbuf_ struct strbuf buf = { 0 };
         for (const char *p = name; *p; p++) {
@@ -99,14 +99,14 @@ char *checksums_format(const struct checksums *list)
                 const struct checksum *item = &list->items[i];
                 strbuf_addf(&buf, "%s%s  ", strpbrk(item->name, "\\\n\r") ? "\\" : "",
                             item->sha256);
-                add_escaped(&buf, item->name);
+                checksums_add_escaped(&buf, item->name);
                 strbuf_add_char(&buf, '\n');
         }
         return strbuf_take(&buf);
 }
 
 /* "<hex>  <name>" or "<hex> *<name>", with a backslash in front where the name is escaped. */
-static bool parse_line(const char *line, struct checksums *list)
+static bool checksums_parse_line(const char *line, struct checksums *list)
 {
         bool escaped = line[0] == '\\';
         const char *hex = line + (escaped ? 1 : 0);
@@ -115,7 +115,7 @@ static bool parse_line(const char *line, struct checksums *list)
         const char *rest = hex + HEX_LENGTH;
         if (rest[0] != ' ' || (rest[1] != ' ' && rest[1] != '*') || rest[2] == '\0')
                 return false;
-        _cleanup_free_ char *name = escaped ? unescape(rest + 2) : xstrdup(rest + 2);
+        _cleanup_free_ char *name = escaped ? checksums_unescape(rest + 2) : xstrdup(rest + 2);
         if (!name || checksums_find(list, name))
                 return false;
         _cleanup_free_ char *sha256 = xstrndup(hex, HEX_LENGTH);
@@ -135,7 +135,7 @@ int checksums_parse(const char *text, size_t length, struct checksums *ret, stru
                 number++;
                 if (!rest && *line == '\0')
                         break;
-                if (!rest || !parse_line(line, &list))
+                if (!rest || !checksums_parse_line(line, &list))
                         return error_set(err, ERROR_CORRUPT,
                                          CHECKSUMS_NAME " line %u is not a line of sha256sum",
                                          number);

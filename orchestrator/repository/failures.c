@@ -1,5 +1,5 @@
-/* metadata/failed/<job>/: what is kept of a job that made no point, for 90 days. Private, because
- * commands and logs may tell much. */
+/* metadata/failed/<job>/: the record of a job that made no point, kept for 90 days. The folders are
+ * private, because commands and logs may contain sensitive text. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -14,7 +14,7 @@
 
 enum { KEEP_SECONDS = 90 * 24 * 3600, METADATA_MAX_BYTES = 16 * 1024 * 1024 };
 
-static int make_and_open(int dir_fd, const char *name, mode_t mode, struct error **err)
+static int failures_make_folder(int dir_fd, const char *name, mode_t mode, struct error **err)
 {
         if (fs_make_dir_at(dir_fd, name, mode, err) < 0)
                 return -1;
@@ -23,10 +23,11 @@ static int make_and_open(int dir_fd, const char *name, mode_t mode, struct error
 
 static int open_failed_folder(struct repository *repository, struct error **err)
 {
-        _cleanup_close_ int metadata_fd = make_and_open(repository->root_fd, "metadata", 0755, err);
+        _cleanup_close_ int metadata_fd =
+                failures_make_folder(repository->root_fd, "metadata", 0755, err);
         if (metadata_fd < 0)
                 return -1;
-        _cleanup_close_ int failed_fd = make_and_open(metadata_fd, "failed", 0700, err);
+        _cleanup_close_ int failed_fd = failures_make_folder(metadata_fd, "failed", 0700, err);
         if (failed_fd < 0 || fs_sync_dir(metadata_fd, "failed", err) < 0)
                 return -1;
         return TAKE_FD(failed_fd);
@@ -35,7 +36,7 @@ static int open_failed_folder(struct repository *repository, struct error **err)
 static int write_record(int failed_fd, const char *job, const struct metadata *metadata,
                         const char *log, struct error **err)
 {
-        _cleanup_close_ int fd = make_and_open(failed_fd, job, 0700, err);
+        _cleanup_close_ int fd = failures_make_folder(failed_fd, job, 0700, err);
         if (fd < 0)
                 return -1;
         _cleanup_free_ char *text = metadata_format(metadata);
@@ -46,8 +47,8 @@ static int write_record(int failed_fd, const char *job, const struct metadata *m
         return fs_sync_dir(failed_fd, job, err);
 }
 
-/* By the time of the folder, which is that of its last file. */
-static int prune(int failed_fd, int64_t now, struct error **err)
+/* Uses the mtime of each folder, which is set when its last file is written. */
+static int failures_prune(int failed_fd, int64_t now, struct error **err)
 {
         _cleanup_strv_ char **names = NULL;
         if (share_list(failed_fd, "metadata/failed", &names, err) < 0)
@@ -73,7 +74,7 @@ int points_record_failure(struct repository *repository, const char *job,
                 return error_set(err, ERROR_REFUSED, "\"%s\" is not a valid job id", job);
         _cleanup_close_ int failed_fd = open_failed_folder(repository, err);
         if (failed_fd < 0 || write_record(failed_fd, job, metadata, log, err) < 0 ||
-            prune(failed_fd, now, err) < 0)
+            failures_prune(failed_fd, now, err) < 0)
                 return error_prefix(err, "%s/metadata/failed", repository->path);
         return 0;
 }
@@ -86,7 +87,7 @@ void failure_list_done(struct failure_list *list)
         *list = (struct failure_list){ 0 };
 }
 
-/* NULL where there is nothing that could be listed. */
+/* Returns NULL when the folder holds no readable record of this job. */
 static struct metadata *read_record(int failed_fd, const char *job)
 {
         _cleanup_close_ int fd =

@@ -1,5 +1,5 @@
-/* Implements repository/fingerprint.h. Files are opened below the point's folder and no link is
- * followed; names that start with a dot are temporary and no part of a point. */
+/* Implements repository/fingerprint.h. Files are opened relative to the point's folder, and no link
+ * is followed. Names that start with a dot are temporary files and not part of a point. */
 #include "repository/fingerprint.h"
 
 #include <errno.h>
@@ -19,13 +19,13 @@
 
 enum { DEPTH_MAX = 8 };
 
-/* One taking of a fingerprint. */
+/* The state while a fingerprint is taken. */
 struct taking {
         struct fingerprint print;
         const char *path;
         struct checksums checksums;
         const struct staging_progress *progress;
-        uint64_t done_bytes; /* of the files before the one that is read */
+        uint64_t done_bytes; /* of the files before the current one */
         uint64_t total_bytes;
 };
 
@@ -39,7 +39,7 @@ void fingerprint_done(struct fingerprint *fingerprint)
         *fingerprint = (struct fingerprint){ 0 };
 }
 
-static void add_file(struct taking *taking, const char *name, const struct stat *st)
+static void fingerprint_add_file(struct taking *taking, const char *name, const struct stat *st)
 {
         struct fingerprint *print = &taking->print;
         print->files = xrealloc_array(print->files, print->count + 1, sizeof *print->files);
@@ -60,10 +60,10 @@ static bool is_written_later(const char *name)
         return streq(name, POINT_STATE_NAME) || streq(name, POINT_PROOF_FOLDER);
 }
 
-/* All names first, so that progress knows how much there is. `prefix` is "" or a folder with a
- * slash. */
-static int list_folder(struct taking *taking, int fd, const char *prefix, int depth,
-                       struct error **err)
+/* Lists all names before any file is read, so that the total is known for the progress. `prefix` is
+ * "" or a folder's name with a slash. */
+static int taking_list_folder(struct taking *taking, int fd, const char *prefix, int depth,
+                              struct error **err)
 {
         _cleanup_strv_ char **names = NULL;
         if (share_list(fd, taking->path, &names, err) < 0)
@@ -73,25 +73,27 @@ static int list_folder(struct taking *taking, int fd, const char *prefix, int de
                 if (names[i][0] == '.' || (!*prefix && is_written_later(names[i])))
                         continue;
                 if (fstatat(fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s/%s%s",
+                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot stat %s/%s%s",
                                                taking->path, prefix, names[i]);
                 _cleanup_free_ char *name = xasprintf("%s%s", prefix, names[i]);
-                add_file(taking, name, &st);
+                fingerprint_add_file(taking, name, &st);
                 if (!S_ISDIR(st.st_mode))
                         continue;
                 if (depth == DEPTH_MAX)
-                        return error_set(err, ERROR_CORRUPT, "%s has folders in folders in folders",
+                        return error_set(err, ERROR_CORRUPT,
+                                         "%s has folders nested more deeply than a point has",
                                          taking->path);
                 _cleanup_close_ int folder_fd =
                         share_open_beneath(fd, names[i], O_RDONLY | O_DIRECTORY, err);
                 _cleanup_free_ char *below = xasprintf("%s/", name);
-                if (folder_fd < 0 || list_folder(taking, folder_fd, below, depth + 1, err) < 0)
+                if (folder_fd < 0 ||
+                    taking_list_folder(taking, folder_fd, below, depth + 1, err) < 0)
                         return -1;
         }
         return 0;
 }
 
-static void on_bytes(uint64_t done, uint64_t total _unused_, void *data)
+static void taking_on_bytes(uint64_t done, uint64_t total _unused_, void *data)
 {
         const struct taking *taking = data;
         if (taking->progress->on_bytes)
@@ -99,7 +101,7 @@ static void on_bytes(uint64_t done, uint64_t total _unused_, void *data)
                                            taking->progress->data);
 }
 
-static bool is_cancelled(void *data)
+static bool taking_is_cancelled(void *data)
 {
         const struct taking *taking = data;
         return taking->progress->cancelled && taking->progress->cancelled(taking->progress->data);
@@ -108,8 +110,8 @@ static bool is_cancelled(void *data)
 static int read_file(struct taking *taking, int point_fd, struct fingerprint_file *file,
                      struct error **err)
 {
-        const struct staging_progress progress = { .on_bytes = on_bytes,
-                                                   .cancelled = is_cancelled,
+        const struct staging_progress progress = { .on_bytes = taking_on_bytes,
+                                                   .cancelled = taking_is_cancelled,
                                                    .data = taking };
         struct stat st;
         _cleanup_close_ int fd = share_open_file(point_fd, file->name, &st, err);
@@ -126,25 +128,27 @@ static int read_file(struct taking *taking, int point_fd, struct fingerprint_fil
         return 0;
 }
 
-static int compare_names(const void *a, const void *b)
+static int fingerprint_compare_names(const void *a, const void *b)
 {
         return strcmp(((const struct fingerprint_file *)a)->name,
                       ((const struct fingerprint_file *)b)->name);
 }
 
-static const struct fingerprint_file *find(const struct fingerprint *print, const char *name)
+static const struct fingerprint_file *fingerprint_find_file(const struct fingerprint *print,
+                                                            const char *name)
 {
         const struct fingerprint_file wanted = { .name = (char *)name };
-        return print->count
-                       ? bsearch(&wanted, print->files, print->count, sizeof wanted, compare_names)
-                       : NULL;
+        return print->count ? bsearch(&wanted, print->files, print->count, sizeof wanted,
+                                      fingerprint_compare_names)
+                            : NULL;
 }
 
 static int check_sums(const struct taking *taking, struct error **err)
 {
         for (size_t i = 0; i < taking->checksums.count; i++) {
                 const struct checksum *expected = &taking->checksums.items[i];
-                const struct fingerprint_file *file = find(&taking->print, expected->name);
+                const struct fingerprint_file *file =
+                        fingerprint_find_file(&taking->print, expected->name);
                 if (!file || !file->sha256)
                         return error_set(err, ERROR_CORRUPT, "%s/%s is missing", taking->path,
                                          expected->name);
@@ -158,21 +162,21 @@ static int check_sums(const struct taking *taking, struct error **err)
         return 0;
 }
 
-static int take(struct taking *taking, int fd, struct error **err)
+static int taking_run(struct taking *taking, int fd, struct error **err)
 {
         struct stat st;
         if (fstat(fd, &st) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s",
-                                       taking->path);
-        add_file(taking, ".", &st);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot stat %s", taking->path);
+        fingerprint_add_file(taking, ".", &st);
         if (checksums_read(fd, taking->path, &taking->checksums, err) < 0 ||
-            list_folder(taking, fd, "", 0, err) < 0)
+            taking_list_folder(taking, fd, "", 0, err) < 0)
                 return -1;
         for (size_t i = 0; i < taking->print.count; i++)
                 if (S_ISREG(taking->print.files[i].mode) &&
                     read_file(taking, fd, &taking->print.files[i], err) < 0)
                         return -1;
-        qsort(taking->print.files, taking->print.count, sizeof *taking->print.files, compare_names);
+        qsort(taking->print.files, taking->print.count, sizeof *taking->print.files,
+              fingerprint_compare_names);
         return check_sums(taking, err);
 }
 
@@ -184,7 +188,7 @@ int fingerprint_take(struct repository *repository, const char *path,
         if (fd < 0)
                 return -1;
         struct taking taking = { .path = path, .progress = progress };
-        int r = take(&taking, fd, err);
+        int r = taking_run(&taking, fd, err);
         checksums_done(&taking.checksums);
         if (r < 0)
                 fingerprint_done(&taking.print);
@@ -198,7 +202,8 @@ static bool same_time(const struct timespec *a, const struct timespec *b)
         return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
 }
 
-static char *compare_file(const struct fingerprint_file *a, const struct fingerprint_file *b)
+static char *fingerprint_compare_file(const struct fingerprint_file *a,
+                                      const struct fingerprint_file *b)
 {
         if (a->owner != b->owner || a->group != b->group)
                 return xasprintf("the owner of %s was %u:%u and is %u:%u", a->name, a->owner,
@@ -207,26 +212,29 @@ static char *compare_file(const struct fingerprint_file *a, const struct fingerp
                 return xasprintf("the mode of %s was %04o and is %04o", a->name, a->mode & 07777,
                                  b->mode & 07777);
         if (a->bytes != b->bytes || !streq(a->sha256, b->sha256))
-                return xasprintf("the content of %s is another one", a->name);
+                return xasprintf("the content of %s has changed", a->name);
         if (!same_time(&a->modified, &b->modified))
                 return xasprintf("%s was written to", a->name);
         if (!same_time(&a->changed, &b->changed))
-                return xasprintf("%s was touched: its owner, mode, label or name was set", a->name);
+                return xasprintf(
+                        "the ctime of %s has changed: its owner, mode, label or name was set",
+                        a->name);
         return NULL;
 }
 
 char *fingerprint_compare(const struct fingerprint *before, const struct fingerprint *after)
 {
         for (size_t i = 0; i < before->count; i++) {
-                const struct fingerprint_file *file = find(after, before->files[i].name);
+                const struct fingerprint_file *file =
+                        fingerprint_find_file(after, before->files[i].name);
                 if (!file)
-                        return xasprintf("%s is gone", before->files[i].name);
-                char *difference = compare_file(&before->files[i], file);
+                        return xasprintf("%s no longer exists", before->files[i].name);
+                char *difference = fingerprint_compare_file(&before->files[i], file);
                 if (difference)
                         return difference;
         }
         for (size_t i = 0; i < after->count; i++)
-                if (!find(before, after->files[i].name))
+                if (!fingerprint_find_file(before, after->files[i].name))
                         return xasprintf("%s was not there before", after->files[i].name);
         return NULL;
 }

@@ -1,6 +1,5 @@
-/* The files of a published point as they stand: what they hold, whose they are, and when they were
- * last touched. Taken before and after something else reads them, it shows whether that left them
- * alone. */
+/* A fingerprint of a published point: content, owner, mode and times of its files. Two of them,
+ * taken before and after another program reads the point, show whether that program changed it. */
 #pragma once
 
 #include <stddef.h>
@@ -18,9 +17,9 @@ struct fingerprint_file {
         mode_t mode;
         uid_t owner;
         gid_t group;
-        uint64_t bytes; /* these and what follows: 0 and NULL for a folder */
+        uint64_t bytes; /* this and the fields below are 0 and NULL for a folder */
         struct timespec modified;
-        struct timespec changed; /* also by a change of owner, mode or label */
+        struct timespec changed; /* ctime: also set by a change of owner, mode or label */
         char *sha256;
 };
 
@@ -30,13 +29,14 @@ struct fingerprint {
         uint64_t bytes;
 };
 
-/* Reads every file of the point (its path relative to the repository) from the storage, not from
- * memory, but for what orch itself writes later: state.json and the folder proof. ERROR_CORRUPT for
- * a file that its checksums.sha256 does not agree with, or that is missing. Progress (may be NULL)
- * counts bytes of the whole point; ERROR_CANCELLED when it says so. fingerprint_done() frees. */
+/* Reads every file of the point (`path` is relative to the repository) from the storage, not from
+ * the page cache. It skips what orch itself writes later: state.json and the folder proof.
+ * ERROR_CORRUPT for a file that is missing or differs from its checksums.sha256. `progress` (may be
+ * NULL) counts the bytes of the whole point; ERROR_CANCELLED when its `cancelled` returns true.
+ * fingerprint_done() frees. */
 int fingerprint_take(struct repository *repository, const char *path,
                      const struct staging_progress *progress, struct fingerprint *ret,
                      struct error **err) _must_check_;
-/* NULL when both are the same; else what differs first, a sentence that the caller frees. */
+/* NULL when both are equal; else a sentence about the first difference, which the caller frees. */
 char *fingerprint_compare(const struct fingerprint *before, const struct fingerprint *after);
 void fingerprint_done(struct fingerprint *fingerprint);

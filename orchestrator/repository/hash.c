@@ -1,7 +1,7 @@
-/* Implements repository/hash.h. One thread: the kernel reads ahead while a chunk is hashed, and a
- * chunk of this size is still in the processor's cache when it is. How far it reads ahead is said
- * here: by itself it takes a few hundred KiB, which over a network leaves both the share and the
- * processor waiting for each other. */
+/* Implements repository/hash.h. One thread is enough: the kernel reads ahead while a chunk is
+ * hashed, and a chunk of this size is still in the processor's cache at that time. The read-ahead
+ * is set here explicitly: the kernel's default of a few hundred KiB makes the share and the
+ * processor wait for each other over a network. */
 #include "repository/hash.h"
 
 #include <errno.h>
@@ -33,12 +33,12 @@ static char *to_hex(const unsigned char *digest, unsigned length)
         return strbuf_take(&buf);
 }
 
-static int report(const struct staging_progress *progress, const char *name, uint64_t done,
-                  uint64_t total, struct error **err)
+static int hash_report(const struct staging_progress *progress, const char *name, uint64_t done,
+                       uint64_t total, struct error **err)
 {
         if (progress && progress->cancelled && progress->cancelled(progress->data))
                 return error_set(err, ERROR_CANCELLED,
-                                 "reading %s back was stopped: the job was cancelled", name);
+                                 "verifying %s was stopped: the job was cancelled", name);
         if (progress && progress->on_bytes)
                 progress->on_bytes(done, total, progress->data);
         return 0;
@@ -50,7 +50,7 @@ static void read_ahead(int fd, uint64_t done, uint64_t size_bytes, uint64_t *ask
                 (void)posix_fadvise(fd, (off_t)*asked, AHEAD_STEP_BYTES, POSIX_FADV_WILLNEED);
 }
 
-/* Feeds the whole file. Returns 0 or -1. */
+/* Feeds the whole file into the digest. Returns 0 or -1. */
 static int feed_file(EVP_MD_CTX *context, int fd, const char *name, uint64_t size_bytes,
                      const struct staging_progress *progress, uint64_t *ret_bytes,
                      struct error **err)
@@ -63,7 +63,7 @@ static int feed_file(EVP_MD_CTX *context, int fd, const char *name, uint64_t siz
                 read_ahead(fd, done, size_bytes, &asked);
                 int64_t now_ms = clock_monotonic_ms();
                 if (now_ms - reported_ms >= PROGRESS_MS) {
-                        if (report(progress, name, done, size_bytes, err) < 0)
+                        if (hash_report(progress, name, done, size_bytes, err) < 0)
                                 return -1;
                         reported_ms = now_ms;
                 }
@@ -72,7 +72,7 @@ static int feed_file(EVP_MD_CTX *context, int fd, const char *name, uint64_t siz
                         continue;
                 if (n < 0)
                         return error_set_errno(err, ERROR_INTERNAL, errno,
-                                               "cannot read %s back after %ju bytes", name,
+                                               "cannot read %s after %ju bytes", name,
                                                (uintmax_t)done);
                 if (n == 0)
                         break;
@@ -81,7 +81,7 @@ static int feed_file(EVP_MD_CTX *context, int fd, const char *name, uint64_t siz
                 done += (uint64_t)n;
         }
         *ret_bytes = done;
-        return report(progress, name, done, size_bytes, err);
+        return hash_report(progress, name, done, size_bytes, err);
 }
 
 char *hash_file(int fd, const char *name, uint64_t size_bytes,
@@ -89,7 +89,7 @@ char *hash_file(int fd, const char *name, uint64_t size_bytes,
 {
         _cleanup_(evp_md_ctx_freep) EVP_MD_CTX *context = EVP_MD_CTX_new();
         if (!context || EVP_DigestInit_ex(context, EVP_sha256(), NULL) != 1) {
-                error_set(err, ERROR_INTERNAL, "SHA-256 is not to be had from OpenSSL");
+                error_set(err, ERROR_INTERNAL, "OpenSSL does not provide SHA-256");
                 return NULL;
         }
         (void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);

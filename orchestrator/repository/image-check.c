@@ -1,5 +1,6 @@
-/* Implements repository/image-check.h. `info` does not open a backing file and `check` does, so the
- * name of the backing file is verified before anything follows it. */
+/* Implements repository/image-check.h. `qemu-img check` opens the backing file and `qemu-img info`
+ * does not. So `info` runs first, and the name of the backing file is verified before anything
+ * opens it. */
 #include "repository/image-check.h"
 
 #include <string.h>
@@ -10,7 +11,8 @@
 #include "base/strings.h"
 #include "schema/json/json-fields.h"
 
-/* A stall is for the supervisor to see; this only keeps a child from outliving everybody. */
+/* The supervisor detects a stall. This limit only keeps a child from outliving every other process.
+ */
 enum {
         QEMU_IMG_TIMEOUT_MS = 6 * 3600 * 1000,
         QEMU_IMG_MAX_OUTPUT = 1024 * 1024,
@@ -58,11 +60,9 @@ static int judge_backing(const char *found, const char *expected, const char *pa
                 return 0;
         if (!expected)
                 return error_set(err, ERROR_CORRUPT,
-                                 "%s has the backing file \"%s\" but must stand alone", path,
-                                 found);
-        return error_set(err, ERROR_CORRUPT,
-                         "%s has the backing file \"%s\" where \"%s\" is expected", path,
-                         found ? found : "(none)", expected);
+                                 "%s has the backing file \"%s\" but must have none", path, found);
+        return error_set(err, ERROR_CORRUPT, "%s has the backing file \"%s\", expected \"%s\"",
+                         path, found ? found : "(none)", expected);
 }
 
 int image_judge_info(const char *text, const char *path, const struct image_expectation *expected,
@@ -82,8 +82,8 @@ int image_judge_info(const char *text, const char *path, const struct image_expe
                            "format-specific", "data", "data-file", &data_file, "corrupt",
                            &corrupt) < 0)
                 return error_set(err, ERROR_INTERNAL,
-                                 "qemu-img info of %s printed JSON that is not understood: %s",
-                                 path, error.text);
+                                 "qemu-img info of %s printed unexpected JSON: %s", path,
+                                 error.text);
         if (!streq(format, "qcow2"))
                 return error_set(err, ERROR_CORRUPT, "%s has the format %s, not qcow2", path,
                                  format);
@@ -94,7 +94,7 @@ int image_judge_info(const char *text, const char *path, const struct image_expe
                                  path, data_file);
         if (virtual_bytes < 0 || (uint64_t)virtual_bytes != expected->virtual_bytes)
                 return error_set(err, ERROR_CORRUPT,
-                                 "%s has a virtual size of %jd bytes where %ju are expected", path,
+                                 "%s has a virtual size of %jd bytes, expected %ju", path,
                                  (intmax_t)virtual_bytes, (uintmax_t)expected->virtual_bytes);
         return judge_backing(backing, expected->backing_file, path, err);
 }
@@ -111,8 +111,8 @@ int image_judge_check(const char *text, int status, const char *path, struct err
         if (json_unpack_ex(json, &error, 0, "{s:I, s?I, s?I}", "check-errors", &check_errors,
                            "corruptions", &corruptions, "leaks", &leaks) < 0)
                 return error_set(err, ERROR_INTERNAL,
-                                 "qemu-img check of %s printed JSON that is not understood: %s",
-                                 path, error.text);
+                                 "qemu-img check of %s printed unexpected JSON: %s", path,
+                                 error.text);
         if (status == EXIT_CORRUPT || corruptions > 0)
                 return error_set(err, ERROR_CORRUPT,
                                  "%s is corrupt: qemu-img check found %jd errors", path,
@@ -120,14 +120,13 @@ int image_judge_check(const char *text, int status, const char *path, struct err
         if (check_errors > 0)
                 return error_set(
                         err, ERROR_CORRUPT,
-                        "%s cannot be checked to its end: qemu-img check failed on %jd places",
+                        "%s cannot be checked completely: qemu-img check failed at %jd places",
                         path, (intmax_t)check_errors);
         if (status != 0 && status != EXIT_LEAKS)
                 return error_set(err, ERROR_INTERNAL, "qemu-img check of %s ended with status %d",
                                  path, status);
         if (leaks > 0)
-                log_debug("%s: qemu-img check found %jd leaked clusters, which cost room and "
-                          "nothing else",
+                log_debug("%s: qemu-img check found %jd leaked clusters, which only waste space",
                           path, (intmax_t)leaks);
         return 0;
 }
@@ -142,8 +141,8 @@ int image_check_header(const char *path, const struct image_expectation *expecte
                 return -1;
         if (info.status != 0) {
                 _cleanup_free_ char *said = str_one_line(info.errors, 500);
-                return error_set(err, ERROR_CORRUPT,
-                                 "%s is not a qcow2 image that can be opened: %s", path, said);
+                return error_set(err, ERROR_CORRUPT, "%s cannot be opened as a qcow2 image: %s",
+                                 path, said);
         }
         return image_judge_info(info.output, path, expected, err);
 }

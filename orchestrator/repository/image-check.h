@@ -1,5 +1,5 @@
-/* Is a file on the share the qcow2 image that it has to be? By qemu-img, in children that can be
- * killed. */
+/* Checks whether a file on the share is the expected qcow2 image. qemu-img does this in child
+ * processes with a deadline. */
 #pragma once
 
 #include <stdbool.h>
@@ -12,17 +12,18 @@ struct image_expectation {
         const char *backing_file; /* NULL: none */
 };
 
-/* The header alone: format, size, backing file, no file outside. Nothing that it names is opened.
- * Errors as below. */
+/* Checks the header alone: format, virtual size, backing file, no external data file. No file that
+ * the header names is opened. Errors as for image_check(). */
 int image_check_header(const char *path, const struct image_expectation *expected,
                        bool (*cancelled)(void *data), void *data, struct error **err) _must_check_;
 
-/* Header first, then the whole structure. Leaked clusters are harmless and only logged. `cancelled`
- * may be NULL. ERROR_CORRUPT says what is wrong; ERROR_INTERNAL when qemu-img could not do it. */
+/* Checks the header first, then the whole structure. Leaked clusters are harmless and only logged.
+ * `cancelled` may be NULL. ERROR_CORRUPT when the image is wrong; the message names the problem.
+ * ERROR_INTERNAL when qemu-img could not run the check. */
 int image_check(const char *path, const struct image_expectation *expected,
                 bool (*cancelled)(void *data), void *data, struct error **err) _must_check_;
 
-/* The verdicts on what qemu-img printed; apart for tests. `path` is for messages. */
+/* Judge the output of qemu-img; public for tests. `path` is for messages. */
 int image_judge_info(const char *json, const char *path, const struct image_expectation *expected,
                      struct error **err) _must_check_;
 int image_judge_check(const char *json, int status, const char *path,

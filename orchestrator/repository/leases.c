@@ -1,5 +1,5 @@
-/* Implements repository/leases.h. The file is written in place, as its inode carries the lock; one
- * that cannot be read counts as a lease of every point. */
+/* Implements repository/leases.h. The file is written in place, because the lock belongs to its
+ * inode. A lease that cannot be read counts as a lease of every point. */
 #include "repository/leases.h"
 
 #include <assert.h>
@@ -47,8 +47,8 @@ struct lease *lease_release(struct lease *lease)
         return lease_free(lease);
 }
 
-static int open_vm_folder(struct repository *repository, const char *hypervisor, const char *vm,
-                          struct error **err)
+static int leases_open_vm_folder(struct repository *repository, const char *hypervisor,
+                                 const char *vm, struct error **err)
 {
         assert(name_is_safe(hypervisor) && name_is_safe(vm));
         _cleanup_free_ char *folder = xasprintf("%s/%s", hypervisor, vm);
@@ -81,7 +81,7 @@ static int see_points(const struct lease *lease, char *const *points, struct err
                 if (fstatat(lease->vm_fd, points[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
                     !S_ISDIR(st.st_mode))
                         return error_set(err, ERROR_REFUSED,
-                                         "the point %s is not on the share (any more)", points[i]);
+                                         "the point %s does not exist on the share", points[i]);
         }
         return 0;
 }
@@ -93,7 +93,7 @@ struct lease *lease_take(struct repository *repository, const char *hypervisor, 
         assert(name_is_safe(job));
         struct lease *lease = xcalloc(1, sizeof *lease);
         *lease = (struct lease){ .name = xasprintf(LEASE_PREFIX "%s", job), .vm_fd = -1, .fd = -1 };
-        lease->vm_fd = open_vm_folder(repository, hypervisor, vm, err);
+        lease->vm_fd = leases_open_vm_folder(repository, hypervisor, vm, err);
         if (lease->vm_fd < 0) {
                 lease_free(lease);
                 return NULL;
@@ -134,8 +134,8 @@ struct found_lease {
         char *text;
 };
 
-/* Whether its process lives. A share that does not tell is no proof that it ended; what is no file
- * at all was never locked. */
+/* Whether the lease's process is still running. A share that does not answer is no proof that it
+ * ended. A name that is not a regular file was never locked. */
 static bool is_locked(int fd, int open_errno)
 {
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
@@ -144,8 +144,8 @@ static bool is_locked(int fd, int open_errno)
         return fcntl(fd, F_OFD_GETLK, &lock) < 0 || lock.l_type != F_UNLCK;
 }
 
-/* False: it went meanwhile. */
-static bool look(int vm_fd, const char *name, struct found_lease *ret)
+/* Returns false when the file was removed meanwhile. */
+static bool lease_read(int vm_fd, const char *name, struct found_lease *ret)
 {
         _cleanup_close_ int fd = openat(vm_fd, name, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
         int open_errno = errno;
@@ -181,7 +181,8 @@ int leases_find_reader(int vm_fd, const char *folder, const char *point, int64_t
                 return -1;
         for (size_t i = 0; names && names[i]; i++) {
                 struct found_lease found = { 0 };
-                if (!str_starts_with(names[i], LEASE_PREFIX) || !look(vm_fd, names[i], &found))
+                if (!str_starts_with(names[i], LEASE_PREFIX) ||
+                    !lease_read(vm_fd, names[i], &found))
                         continue;
                 bool reads = !is_old(&found, now) && names_point(&found, point);
                 free(found.text);
@@ -197,7 +198,7 @@ int leases_drop(struct repository *repository, const char *hypervisor, const cha
                 const char *job, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_close_ int vm_fd = open_vm_folder(repository, hypervisor, vm, &error);
+        _cleanup_close_ int vm_fd = leases_open_vm_folder(repository, hypervisor, vm, &error);
         if (vm_fd < 0)
                 return error->errnum == ENOENT ? 0 : error_propagate(err, TAKE_PTR(error));
         _cleanup_free_ char *name = xasprintf(LEASE_PREFIX "%s", job);
@@ -210,24 +211,25 @@ int leases_drop(struct repository *repository, const char *hypervisor, const cha
 int leases_renew(struct repository *repository, const char *hypervisor, const char *vm,
                  const char *job, struct error **err)
 {
-        _cleanup_close_ int vm_fd = open_vm_folder(repository, hypervisor, vm, err);
+        _cleanup_close_ int vm_fd = leases_open_vm_folder(repository, hypervisor, vm, err);
         if (vm_fd < 0)
                 return -1;
         _cleanup_free_ char *name = xasprintf(LEASE_PREFIX "%s", job);
         if (utimensat(vm_fd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0)
                 return 0;
-        return errno == ENOENT
-                       ? error_set(err, ERROR_REFUSED, "%s/%s/%s is gone: its points may be pruned",
-                                   hypervisor, vm, name)
-                       : error_set_errno(err, ERROR_INTERNAL, errno, "cannot renew %s/%s/%s",
-                                         hypervisor, vm, name);
+        return errno == ENOENT ? error_set(err, ERROR_REFUSED,
+                                           "%s/%s/%s no longer exists: its points are not "
+                                           "protected from pruning",
+                                           hypervisor, vm, name)
+                               : error_set_errno(err, ERROR_INTERNAL, errno,
+                                                 "cannot renew %s/%s/%s", hypervisor, vm, name);
 }
 
 static int sweep_one(int vm_fd, const char *name, int64_t now, bool dry_run, size_t *removed,
                      struct error **err)
 {
         struct found_lease found = { 0 };
-        if (!look(vm_fd, name, &found))
+        if (!lease_read(vm_fd, name, &found))
                 return 0;
         bool stale = is_old(&found, now) || (found.of_process && !found.locked);
         free(found.text);
@@ -243,7 +245,7 @@ int leases_sweep(struct repository *repository, const char *hypervisor, const ch
                  bool dry_run, size_t *ret_removed, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_close_ int vm_fd = open_vm_folder(repository, hypervisor, vm, &error);
+        _cleanup_close_ int vm_fd = leases_open_vm_folder(repository, hypervisor, vm, &error);
         *ret_removed = 0;
         if (vm_fd < 0)
                 return error->errnum == ENOENT ? 0 : error_propagate(err, TAKE_PTR(error));

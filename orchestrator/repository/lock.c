@@ -1,11 +1,11 @@
 /* The repository-wide lock (P5): an open-file-description write lock on `.orch-lock`, which NFSv4
  * carries to the server.
  *
- * The inode is the lock, so the file is rewritten in place and never replaced while somebody may
- * hold it; only a forced break renames it away, and a lock counts only when the file that was
- * locked still has its name. The content tells people who holds it and decides nothing but what a
- * break is refused for. A holder that ended leaves its content; the lock itself goes with its last
- * descriptor. */
+ * The lock belongs to the inode, so the file is rewritten in place and never replaced while a
+ * process may hold it. Only a forced break renames it; therefore a lock is valid only when the
+ * locked file still has its name. The content names the holder for people, and is used only to
+ * decide whether a break is refused. A holder that ended leaves its content behind; the kernel
+ * releases the lock with the last descriptor. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -24,8 +24,8 @@
 #define LOCK_NAME ".orch-lock"
 enum { LOCK_MAX_BYTES = 4096, LOCK_REOPEN_TRIES = 5 };
 
-/* The holder and how to recognise it: a pid means something only on the same boot and in the same
- * pid namespace. */
+/* The holder and how to recognise it: a pid is only comparable within the same boot and pid
+ * namespace. */
 struct lock_record {
         struct lock_holder holder;
         char *boot;
@@ -105,8 +105,8 @@ static void record_parse(const char *text, struct lock_record *ret)
                 ret->holder.pid = 0;
 }
 
-/* Opened afresh, because NFS promises current content only at open. What cannot be read leaves the
- * record empty. */
+/* The file is opened anew, because NFS guarantees current content only at open. If it cannot be
+ * read, the record stays empty. */
 static void record_read(struct repository *repository, struct lock_record *ret)
 {
         _cleanup_free_ char *text =
@@ -115,8 +115,9 @@ static void record_read(struct repository *repository, struct lock_record *ret)
                 record_parse(text, ret);
 }
 
-/* The lock holds without this, and a share that is full must not keep an orch from starting and
- * pruning it; but a former holder's name must not stay there. */
+/* Errors are ignored: the lock is valid without its record, and a full share must not keep orch
+ * from starting and pruning it. After a failed write the file is truncated, so that a former
+ * holder's name does not remain. */
 static void record_write(int fd, const char *text)
 {
         size_t length = strlen(text);
@@ -146,7 +147,7 @@ static bool still_has_its_name(struct repository *repository, int fd)
 }
 
 /* *ret_fd is the locked descriptor with LOCK_TAKEN, -1 otherwise. Returns a lock_result or -1. */
-static int take_lock(struct repository *repository, int *ret_fd, struct error **err)
+static int lock_take(struct repository *repository, int *ret_fd, struct error **err)
 {
         for (int i = 0; i < LOCK_REOPEN_TRIES; i++) {
                 _cleanup_close_ int fd = open_lock_file(repository, err);
@@ -165,7 +166,7 @@ static int take_lock(struct repository *repository, int *ret_fd, struct error **
                 }
         }
         return error_set(err, ERROR_BUSY,
-                         "%s/" LOCK_NAME " is being replaced by somebody again and again",
+                         "%s/" LOCK_NAME " is replaced repeatedly by another process",
                          repository->path);
 }
 
@@ -174,7 +175,7 @@ int repository_lock(struct repository *repository, struct lock_holder *ret_holde
 {
         if (repository->lock_fd >= 0)
                 return LOCK_TAKEN;
-        int result = take_lock(repository, &repository->lock_fd, err);
+        int result = lock_take(repository, &repository->lock_fd, err);
         if (result == LOCK_HELD_ELSEWHERE) {
                 _cleanup_lock_record_ struct lock_record record = { 0 };
                 record_read(repository, &record);
@@ -196,12 +197,11 @@ int repository_check_lock(struct repository *repository, struct error **err)
         if (fcntl(repository->lock_fd, F_OFD_SETLK, &lock) == 0 &&
             still_has_its_name(repository, repository->lock_fd))
                 return 0;
-        /* Without a word in the file: it may say who holds it now. */
+        /* The file is not written: it may already name the new holder. */
         closep(&repository->lock_fd);
         return error_set(err, ERROR_REFUSED,
-                         "the lock of %s was lost: this host was cut off from the share's server "
-                         "for too long, or the lock was "
-                         "broken by `orch repository unlock`",
+                         "the lock of %s was lost: this host was disconnected from the share's "
+                         "server for too long, or the lock was broken by `orch repository unlock`",
                          repository->path);
 }
 
@@ -210,13 +210,13 @@ void repository_unlock(struct repository *repository)
         if (repository->lock_fd < 0)
                 return;
         record_write(repository->lock_fd, "");
-        /* Explicitly, for the case that a child still shares the descriptor. */
+        /* The lock is released explicitly, because a child may still share the descriptor. */
         struct flock lock = { .l_type = F_UNLCK, .l_whence = SEEK_SET };
         (void)fcntl(repository->lock_fd, F_OFD_SETLK, &lock);
         closep(&repository->lock_fd);
 }
 
-/* A pid means something only on the same boot and in the same pid namespace. */
+/* A pid is only comparable within the same boot and pid namespace. */
 static bool record_is_of_process(const struct lock_record *record, pid_t pid)
 {
         _cleanup_lock_record_ struct lock_record ours = { 0 };
@@ -234,7 +234,8 @@ int repository_check_holder(struct repository *repository, pid_t pid, struct err
         struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
         if (fd < 0 || fcntl(fd, F_OFD_GETLK, &lock) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno,
-                                       "cannot see who holds %s/" LOCK_NAME, repository->path);
+                                       "cannot query the holder of %s/" LOCK_NAME,
+                                       repository->path);
         _cleanup_lock_record_ struct lock_record record = { 0 };
         if (lock.l_type != F_UNLCK)
                 record_read(repository, &record);
@@ -249,7 +250,8 @@ int repository_check_holder(struct repository *repository, pid_t pid, struct err
 
 enum holder_state { HOLDER_ALIVE_HERE, HOLDER_GONE_HERE, HOLDER_UNCERTAIN };
 
-/* Why a break is refused without force, or for good. *ret_why is the caller's. */
+/* Decides whether a break is allowed, needs force, or is refused. The caller frees *ret_why, the
+ * reason. */
 static enum holder_state judge_holder(const struct lock_record *holder, char **ret_why)
 {
         _cleanup_lock_record_ struct lock_record ours = { 0 };
@@ -273,22 +275,21 @@ static enum holder_state judge_holder(const struct lock_record *holder, char **r
                 return HOLDER_ALIVE_HERE;
         }
         if (same_boot && same_namespace) {
-                *ret_why = xasprintf("the process that took it has ended (%s), but something still "
-                                     "holds it, perhaps a child of "
-                                     "it that is stuck on the share; wait for it, or use --force",
-                                     who);
+                *ret_why = xasprintf(
+                        "the process that took it has ended (%s), but its lock is still held, "
+                        "perhaps by a child that hangs on the share; wait for it, or use --force",
+                        who);
                 return HOLDER_GONE_HERE;
         }
         if (same_boot)
-                *ret_why = xasprintf("it is held from another container of this machine (%s), "
-                                     "whose processes cannot be seen from here; make "
-                                     "sure that no orch runs in it, then use --force",
-                                     who);
+                *ret_why = xasprintf(
+                        "it is held by another container of this machine (%s), whose processes are "
+                        "not visible here; make sure that no orch runs in it, then use --force",
+                        who);
         else if (same_host)
-                *ret_why = xasprintf("it is held by a host of this one's name (%s), which "
-                                     "restarted since or is another one; the "
-                                     "server may keep the lock for a minute or two: try again "
-                                     "then, or use --force",
+                *ret_why = xasprintf("it is held by a host with this host's name (%s), which has "
+                                     "restarted since or is another host; the server may keep the "
+                                     "lock for a minute or two: try again then, or use --force",
                                      who);
         else
                 *ret_why = xasprintf("it is held by another host (%s); make sure that no orch runs "
@@ -321,7 +322,7 @@ int repository_break_lock(struct repository *repository, bool force, struct lock
         _cleanup_lock_record_ struct lock_record record = { 0 };
         record_read(repository, &record);
         _cleanup_close_ int fd = -1;
-        int result = take_lock(repository, &fd, err);
+        int result = lock_take(repository, &fd, err);
         if (result < 0)
                 return -1;
         if (result == LOCK_TAKEN) {

@@ -1,6 +1,6 @@
 /* Implements repository/marker.h. The marker is written under a temporary name and linked into
- * place, so it is whole from the moment it is there, and link() says EEXIST to the second of two
- * that try. */
+ * place, so it is complete as soon as it exists. Of two processes that do this at once, link()
+ * fails for the second with EEXIST. */
 #include "repository/marker.h"
 
 #include <errno.h>
@@ -49,8 +49,7 @@ char *marker_parse(const char *text, size_t length, const char *path, struct err
         if (format > MARKER_FORMAT) {
                 error_set(err, ERROR_REFUSED,
                           "the repository %s has format %ld, and this orch (" ORCH_VERSION
-                          ") knows format %d at most: use the newer orch "
-                          "that made it",
+                          ") supports formats up to %d: use the newer orch that made it",
                           path, format, MARKER_FORMAT);
                 return NULL;
         }
@@ -91,7 +90,8 @@ static int refuse_existing(int root_fd, const char *path, const char *our_uuid, 
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_free_ char *uuid = marker_read(root_fd, path, &error);
-        /* A server that lost its answer to our link() says EEXIST to the repeated one. */
+        /* When the server's answer to link() is lost, the client repeats it and gets EEXIST for its
+         * own link. */
         if (streq(uuid, our_uuid))
                 return 0;
         if (uuid)

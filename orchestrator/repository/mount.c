@@ -1,8 +1,8 @@
 /* Implements repository/mount.h.
  *
- * A mount is named by its place, and one place can carry several: the last one stacked there is
- * seen. A mount can also be listed but out of reach, when a sibling (the same parent mount) was
- * later put over a folder above it. Lines that do not parse are left out. */
+ * A mount is identified by its mount point, and several mounts can be stacked on one: the last of
+ * them is visible. A mount can also be listed but hidden, when a sibling (the same parent mount)
+ * was later mounted over a folder above it. Lines that do not parse are ignored. */
 #include "repository/mount.h"
 
 #include <string.h>
@@ -16,7 +16,7 @@ struct mount {
         char *point;
         char *type;
         char *source;
-        char *options; /* of the file system, where nfs says vers= */
+        char *options; /* of the file system; vers= for nfs */
 };
 
 struct mount_table {
@@ -46,7 +46,7 @@ static bool is_octal(char c)
 }
 
 /* The kernel writes space, tab, newline and backslash as \ooo. */
-static char *unescape(const char *text)
+static char *mount_unescape(const char *text)
 {
         _cleanup_strbuf_ struct strbuf buf = { 0 };
         for (const char *p = text; *p; p++) {
@@ -62,7 +62,7 @@ static char *unescape(const char *text)
 }
 
 /* "ID PARENT MAJOR:MINOR ROOT POINT OPTIONS [TAG…] - TYPE SOURCE SUPEROPTIONS" */
-static bool parse_line(char *line, struct mount *ret)
+static bool mount_parse_line(char *line, struct mount *ret)
 {
         char *fields[6];
         for (size_t i = 0; i < ARRAY_LENGTH(fields); i++) {
@@ -85,9 +85,9 @@ static bool parse_line(char *line, struct mount *ret)
         *ret = (struct mount){
                 .id = id,
                 .parent = parent,
-                .point = unescape(fields[4]),
-                .type = unescape(type),
-                .source = unescape(source),
+                .point = mount_unescape(fields[4]),
+                .type = mount_unescape(type),
+                .source = mount_unescape(source),
                 .options = xstrdup(line),
         };
         return true;
@@ -99,14 +99,14 @@ static void parse_table(const char *mountinfo, struct mount_table *ret)
         char *rest = copy;
         for (char *line; (line = strsep(&rest, "\n"));) {
                 struct mount mount;
-                if (!parse_line(line, &mount))
+                if (!mount_parse_line(line, &mount))
                         continue;
                 ret->items = xrealloc_array(ret->items, ret->count + 1, sizeof *ret->items);
                 ret->items[ret->count++] = mount;
         }
 }
 
-/* Is `below` a path strictly below `above`? Both normalised. */
+/* Whether `below` is a path strictly below `above`. Both are normalised. */
 static bool path_is_below(const char *below, const char *above)
 {
         if (streq(above, "/"))
@@ -122,7 +122,8 @@ static const struct mount *find_exact(const struct mount_table *table, const cha
         return NULL;
 }
 
-static const struct mount *find_parent(const struct mount_table *table, const struct mount *mount)
+static const struct mount *mount_find_parent(const struct mount_table *table,
+                                             const struct mount *mount)
 {
         for (size_t i = 0; i < table->count; i++)
                 if (table->items[i].id == mount->parent && &table->items[i] != mount)
@@ -133,7 +134,7 @@ static const struct mount *find_parent(const struct mount_table *table, const st
 static const struct mount *find_hiding(const struct mount_table *table, const struct mount *mount)
 {
         size_t steps = 0;
-        for (; mount && steps <= table->count; mount = find_parent(table, mount), steps++)
+        for (; mount && steps <= table->count; mount = mount_find_parent(table, mount), steps++)
                 for (size_t i = 0; i < table->count; i++) {
                         const struct mount *other = &table->items[i];
                         if (other->parent == mount->parent && other->id != mount->id &&
@@ -175,9 +176,8 @@ static int refuse_unmounted(const struct mount_table *table, const char *path, s
         const struct mount *around = find_containing(table, path);
         if (around && str_starts_with(around->type, "nfs"))
                 return error_set(err, ERROR_REFUSED,
-                                 "%s is not a mount point: it is a folder of the share that is "
-                                 "mounted on %s; repository.path must name "
-                                 "the mount point itself",
+                                 "%s is not a mount point: it is a folder of the share mounted on "
+                                 "%s; repository.path must name the mount point itself",
                                  path, around->point);
         return error_set(err, ERROR_REFUSED,
                          "%s is not a mount point (the share is not mounted; mount it first)",
@@ -194,8 +194,8 @@ static int refuse_type(const struct mount *mount, struct error **err)
                                  mount->point, mount->source);
         return error_set(err, ERROR_REFUSED,
                          "%s is a mount of type %s (from %s), not an NFSv4 mount as "
-                         "repository.fstype: nfs asks for; mount the share there, "
-                         "or set repository.fstype: any if this file system is meant",
+                         "repository.fstype: nfs requires; mount the share there, or set "
+                         "repository.fstype: any to use this file system",
                          mount->point, mount->type, mount->source);
 }
 
@@ -214,8 +214,8 @@ int mount_check(const char *mountinfo, const char *path, enum repository_fstype 
         const struct mount *hiding = find_hiding(&table, mount);
         if (hiding)
                 return error_set(err, ERROR_REFUSED,
-                                 "the mount on %s is out of reach: another file system (%s) was "
-                                 "mounted over it on %s",
+                                 "the mount on %s is hidden: another file system (%s) was mounted "
+                                 "over it on %s",
                                  path, hiding->type, hiding->point);
         if (fstype == REPOSITORY_FSTYPE_NFS && !is_nfs4(mount) && !streq(mount->type, "autofs"))
                 return refuse_type(mount, err);

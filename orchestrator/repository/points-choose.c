@@ -1,4 +1,4 @@
-/* Which of a VM's points a word means. */
+/* Selects a point of a VM by a name, a prefix, or "latest". */
 #include <string.h>
 
 #include "base/strings.h"
@@ -41,8 +41,9 @@ const struct point *points_choose(const struct point_list *list, const char *vm,
                         return point;
                 if (found) {
                         error_set(err, ERROR_CONFIG,
-                                  "'%s' could be %s or %s of %s; give more of the name", wanted,
-                                  point->name, found->name, vm);
+                                  "'%s' is ambiguous: it matches %s and %s of %s; give more of the "
+                                  "name",
+                                  wanted, point->name, found->name, vm);
                         return NULL;
                 }
                 found = point;

@@ -1,4 +1,4 @@
-/* points_list_vms(): whose points are there, by the names of folders alone. */
+/* points_list_vms(): the VMs that have points, by the names of folders alone. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static int list_hypervisor(struct repository *repository, const char *hypervisor
         return 0;
 }
 
-static int compare_names(const void *a, const void *b)
+static int point_compare_names(const void *a, const void *b)
 {
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
@@ -67,7 +67,7 @@ int points_list_vms(struct repository *repository, char ***ret, struct error **e
                     list_hypervisor(repository, hypervisors[i], &vms, err) < 0)
                         return error_prefix(err, "%s", repository->path);
         if (vms)
-                qsort(vms, strv_length(vms), sizeof *vms, compare_names);
+                qsort(vms, strv_length(vms), sizeof *vms, point_compare_names);
         *ret = TAKE_PTR(vms);
         return 0;
 }

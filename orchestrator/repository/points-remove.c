@@ -1,6 +1,7 @@
-/* points_remove(): out of sight by one rename, then deleted, so that a crash in between leaves
- * nothing that looks like a point. Readers are looked for after the rename (repository/leases.h):
- * one that came before it has its point put back, one that comes later finds none. */
+/* points_remove(): one rename hides the point, then it is deleted, so that a crash in between
+ * leaves nothing that looks like a point. Leases are read after the rename (repository/leases.h): a
+ * reader that took its lease before it gets its point renamed back; a later reader does not find
+ * the point. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +20,7 @@
 
 #define REMOVING_PREFIX ".removing-"
 
-static int sweep(int vm_fd, const char *folder, struct error **err)
+static int removed_sweep(int vm_fd, const char *folder, struct error **err)
 {
         _cleanup_strv_ char **names = NULL;
         if (share_list(vm_fd, folder, &names, err) < 0)
@@ -41,7 +42,7 @@ static int refuse_while_read(int vm_fd, const char *folder, const char *name, st
         return found;
 }
 
-/* A point that was renamed away comes back where somebody has begun to read it. */
+/* Renames the point back when a reader has taken a lease of it. */
 static int give_way_to_reader(int vm_fd, const char *folder, const char *name, const char *aside,
                               struct error **err)
 {
@@ -69,8 +70,9 @@ int points_remove(struct repository *repository, const char *hypervisor, const c
                 return 0;
         if (vm_fd < 0)
                 return error_propagate(err, TAKE_PTR(error));
-        /* First, because an earlier try may have left one of this very name. */
-        if (sweep(vm_fd, folder, err) < 0 || refuse_while_read(vm_fd, folder, name, err) < 0)
+        /* This comes first, because an earlier attempt may have left a folder of this name. */
+        if (removed_sweep(vm_fd, folder, err) < 0 ||
+            refuse_while_read(vm_fd, folder, name, err) < 0)
                 return -1;
         _cleanup_free_ char *aside = xasprintf(REMOVING_PREFIX "%s", name);
         if (share_rename_new(vm_fd, name, aside) < 0)
@@ -81,5 +83,5 @@ int points_remove(struct repository *repository, const char *hypervisor, const c
         if (give_way_to_reader(vm_fd, folder, name, aside, err) < 0 ||
             fs_sync_dir(vm_fd, folder, err) < 0)
                 return -1;
-        return sweep(vm_fd, folder, err);
+        return removed_sweep(vm_fd, folder, err);
 }

@@ -1,7 +1,7 @@
-/* state.json of published points: what is learnt later. It is replaced whole, by one writer at a
- * time: a write lock on `.orch-state-lock` in the repository's root, which NFSv4 carries to the
- * server, is held from the reading to the writing, for milliseconds. One lock serves all points; it
- * has no content and is never removed. */
+/* state.json of published points: what orch learns after the publication. It is replaced as a
+ * whole, by one writer at a time: a write lock on `.orch-state-lock` in the repository's root,
+ * which NFSv4 forwards to the server, is held from reading to writing, for milliseconds. One lock
+ * serves all points; its file is empty and is never removed. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +19,8 @@
 #define STATE_LOCK_NAME ".orch-state-lock"
 enum { STATE_MAX_BYTES = 64 * 1024, LOCK_WAIT_MS = 10000, LOCK_TRY_MS = 20 };
 
-/* -1 leaves what a state that cannot be read counts as. */
-static int read_state(int point_fd, struct point_state *ret, struct error **err)
+/* On -1 `ret` holds what an unreadable state counts as: held. */
+static int state_file_read(int point_fd, struct point_state *ret, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         size_t length = 0;
@@ -40,7 +40,7 @@ static int read_state(int point_fd, struct point_state *ret, struct error **err)
 char *point_state_read(int point_fd, struct point_state *ret)
 {
         _cleanup_error_ struct error *error = NULL;
-        return read_state(point_fd, ret, &error) == 0 ? NULL : xstrdup(error_message(error));
+        return state_file_read(point_fd, ret, &error) == 0 ? NULL : xstrdup(error_message(error));
 }
 
 static int write_state(struct repository *repository, int point_fd, const char *path,
@@ -59,8 +59,8 @@ int points_write_state(struct repository *repository, const char *path,
         return fd < 0 ? -1 : write_state(repository, fd, path, state, err);
 }
 
-/* The lock goes with the descriptor. Tried and not waited for in the kernel: a holder that is
- * stopped must not stop everybody. */
+/* Returns the locked descriptor; closing it releases the lock. The lock is polled instead of
+ * waiting in the kernel, so that a stopped holder does not block all others. */
 static int lock_states(struct repository *repository, struct error **err)
 {
         _cleanup_close_ int fd =
@@ -116,9 +116,9 @@ int points_change_state(struct repository *repository, const char *path,
                 return -1;
         _cleanup_point_state_ struct point_state state = { 0 };
         _cleanup_error_ struct error *error = NULL;
-        /* What is nonsense is written anew; what a newer orch wrote, or the share does not give out
-         * now, stays. */
-        if (read_state(fd, &state, &error) < 0 && error->kind != ERROR_CORRUPT) {
+        /* A state that cannot be parsed is replaced. One that a newer orch wrote, or that the share
+         * cannot deliver now, stays. */
+        if (state_file_read(fd, &state, &error) < 0 && error->kind != ERROR_CORRUPT) {
                 error_propagate(err, TAKE_PTR(error));
                 return error_prefix(err, "%s/%s", repository->path, path);
         }

@@ -1,8 +1,8 @@
-/* Is what was published still what it was? Reads a whole point back: its list of checksums against
- * every file, its metadata and XML, the structure of its images, and the chain that it builds on.
+/* Verifies that a published point is unchanged: every file against its checksum, the metadata and
+ * XML, the structure of the images, and the backing chain.
  *
- * What is wrong with the point is a finding; that it could not be found out (the share doesn't
- * answer, a tool is missing, the job was cancelled) is an error: only a finding may mark a point as
+ * A defect of the point is a finding. A check that could not be completed (the share does not
+ * answer, a tool is missing, the job was cancelled) is an error. Only a finding may mark a point as
  * damaged. */
 #include <errno.h>
 #include <fcntl.h>
@@ -31,9 +31,9 @@ struct verification {
         const struct point *point;
         const struct point_list *list;
         enum points_depth depth;
-        const struct staging_progress *progress; /* NULL: nobody wants to know */
+        const struct staging_progress *progress; /* NULL: no progress is reported */
         int fd;
-        uint64_t done_bytes; /* of the files before the one that is read */
+        uint64_t done_bytes; /* of the files before the current one */
         uint64_t total_bytes;
         char **damage;
 };
@@ -71,7 +71,7 @@ static int check_listed(const struct checksums *list, const char *point, const c
         return error_set(err, ERROR_CORRUPT, "%s/" CHECKSUMS_NAME " does not list %s", point, name);
 }
 
-/* A list that was shortened must not pass for a whole one. */
+/* Detects a truncated list of checksums. */
 static int check_list_covers(const struct checksums *list, const char *point,
                              const struct metadata *metadata, struct error **err)
 {
@@ -114,8 +114,9 @@ int points_verify_checksums(struct repository *repository, const char *path, str
                         : error_prefix(err, "%s", path);
 }
 
-/* Takes damage as a finding (0); -1 for any other error, which is handed on. */
-static int find(struct verification *verification, struct error *error, struct error **err)
+/* Adds ERROR_CORRUPT as a finding and returns 0; passes any other error on and returns -1. */
+static int verification_add_finding(struct verification *verification, struct error *error,
+                                    struct error **err)
 {
         _cleanup_error_ struct error *owned = error;
         if (error->kind != ERROR_CORRUPT)
@@ -124,7 +125,7 @@ static int find(struct verification *verification, struct error *error, struct e
         return 0;
 }
 
-static void on_bytes(uint64_t done_bytes, uint64_t total_bytes, void *data)
+static void verification_on_bytes(uint64_t done_bytes, uint64_t total_bytes, void *data)
 {
         (void)total_bytes;
         const struct verification *verification = data;
@@ -134,7 +135,7 @@ static void on_bytes(uint64_t done_bytes, uint64_t total_bytes, void *data)
                                                  verification->progress->data);
 }
 
-static bool is_cancelled(void *data)
+static bool verification_is_cancelled(void *data)
 {
         const struct verification *verification = data;
         const struct staging_progress *progress = verification->progress;
@@ -168,9 +169,9 @@ static uint64_t sum_sizes(const struct verification *verification, const struct 
         return sum;
 }
 
-/* Every file is looked at, also after one that is bad: what has to be brought back is told in one
- * go. What memory still holds of it says nothing of the storage; but disks that are being copied
- * beside are read once for both. */
+/* Every file is checked, also after a bad one, so that all damage is reported at once. The page
+ * cache is bypassed because it does not show the state of the storage; only disks that are copied
+ * at the same time are read once for both. */
 static int verify_checksums(struct verification *verification, struct error **err)
 {
         bool from_storage = verification->depth == POINTS_WHOLE;
@@ -178,10 +179,10 @@ static int verify_checksums(struct verification *verification, struct error **er
         _cleanup_checksums_ struct checksums list = { 0 };
         const char *name = verification->point->name;
         if (checksums_read(verification->fd, name, &list, &error) < 0)
-                return find(verification, TAKE_PTR(error), err);
+                return verification_add_finding(verification, TAKE_PTR(error), err);
         verification->total_bytes = sum_sizes(verification, &list);
-        const struct staging_progress progress = { .on_bytes = on_bytes,
-                                                   .cancelled = is_cancelled,
+        const struct staging_progress progress = { .on_bytes = verification_on_bytes,
+                                                   .cancelled = verification_is_cancelled,
                                                    .data = verification };
         for (size_t i = 0; i < list.count; i++) {
                 uint64_t bytes = 0;
@@ -189,13 +190,13 @@ static int verify_checksums(struct verification *verification, struct error **er
                         continue;
                 if (verify_file(verification->fd, name, &list.items[i], from_storage, &progress,
                                 &bytes, &error) < 0 &&
-                    find(verification, TAKE_PTR(error), err) < 0)
+                    verification_add_finding(verification, TAKE_PTR(error), err) < 0)
                         return -1;
                 verification->done_bytes += bytes;
         }
         if (verification->point->metadata &&
             check_list_covers(&list, name, verification->point->metadata, &error) < 0)
-                return find(verification, TAKE_PTR(error), err);
+                return verification_add_finding(verification, TAKE_PTR(error), err);
         return 0;
 }
 
@@ -208,25 +209,25 @@ static int verify_xml(struct verification *verification, struct error **err)
         _cleanup_free_ char *text =
                 share_read_file(verification->fd, name, XML_MAX_BYTES, &length, &error);
         if (!text && error->errnum == ENOENT)
-                return 0; /* told by its checksum, or by the list that leaves it out */
+                return 0; /* already reported by its checksum, or as missing in the list */
         _cleanup_(domain_xml_freep) struct domain_xml *xml =
                 text ? domain_xml_parse(text, length, &error) : NULL;
         if (!xml) {
                 error_prefix(&error, "%s/%s", verification->point->name, name);
-                return find(verification, TAKE_PTR(error), err);
+                return verification_add_finding(verification, TAKE_PTR(error), err);
         }
         if (metadata->uuid && !streq(xml->uuid, metadata->uuid))
-                strv_addf(&verification->damage, "%s/%s is of the VM %s, not of %s",
+                strv_addf(&verification->damage, "%s/%s describes the VM %s, not %s",
                           verification->point->name, name, xml->uuid, metadata->uuid);
         for (size_t i = 0; i < metadata->n_disks; i++)
                 if (!domain_xml_find_disk(xml, metadata->disks[i].target))
                         strv_addf(&verification->damage,
-                                  "%s/%s has no disk %s, which the point has",
+                                  "%s/%s lacks the disk %s, which the point has",
                                   verification->point->name, name, metadata->disks[i].target);
         return 0;
 }
 
-/* One disk of an increment against the one that it builds on. */
+/* Checks one disk of an increment against its parent's disk. */
 static void check_link(struct verification *verification, const struct point *parent,
                        const struct metadata_disk *disk)
 {
@@ -243,7 +244,7 @@ static void check_link(struct verification *verification, const struct point *pa
         }
         _cleanup_free_ char *expected = xasprintf("../%s/%s", parent->name, base->file);
         if (!streq(disk->backing_file, expected))
-                strv_addf(&verification->damage, "%s/%s builds on %s where %s is expected", name,
+                strv_addf(&verification->damage, "%s/%s builds on %s, expected %s", name,
                           disk->file, disk->backing_file, expected);
         if (base->virtual_bytes != disk->virtual_bytes)
                 strv_addf(&verification->damage, "%s/%s has %ju bytes but builds on one of %ju",
@@ -251,7 +252,7 @@ static void check_link(struct verification *verification, const struct point *pa
                           (uintmax_t)base->virtual_bytes);
 }
 
-/* Whether what the images build on is there: else qemu-img has nothing to open. */
+/* Whether the parents of the images exist: otherwise qemu-img could not open them. */
 static bool verify_chain(struct verification *verification)
 {
         const struct metadata *metadata = verification->point->metadata;
@@ -298,14 +299,15 @@ static int verify_images(struct verification *verification, struct error **err)
                 if (!disk->file || !file_name_is_safe(disk->file) ||
                     fstatat(verification->fd, disk->file, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
                     !S_ISREG(st.st_mode))
-                        continue; /* told by its checksum */
+                        continue; /* already reported by its checksum */
                 const struct image_expectation expected = { .virtual_bytes = disk->virtual_bytes,
                                                             .backing_file = disk->backing_file };
                 _cleanup_free_ char *path = xasprintf("%s/%s/%s", verification->repository->path,
                                                       point->path, disk->file);
                 _cleanup_error_ struct error *error = NULL;
-                if (image_check(path, &expected, is_cancelled, verification, &error) < 0 &&
-                    find(verification, TAKE_PTR(error), err) < 0)
+                if (image_check(path, &expected, verification_is_cancelled, verification, &error) <
+                            0 &&
+                    verification_add_finding(verification, TAKE_PTR(error), err) < 0)
                         return -1;
         }
         return 0;

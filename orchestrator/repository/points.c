@@ -1,7 +1,7 @@
-/* Reading published points. The folders are the truth and the files in them are only believed where
- * they agree with their place: what the metadata says of its hypervisor, VM and name has to be
- * where it was found. One broken point never hides the others; a folder that cannot be listed fails
- * the scan, lest points seem to be gone that are there. */
+/* Reads published points. The folders are authoritative, and the files in them are accepted only
+ * where they agree with their place: hypervisor, VM and name in the metadata must equal those of
+ * the folder. One broken point never hides the others. A folder that cannot be listed fails the
+ * scan, so that existing points never seem to have been removed. */
 #include "repository/points.h"
 
 #include <assert.h>
@@ -38,7 +38,7 @@ void point_list_done(struct point_list *list)
         *list = (struct point_list){ 0 };
 }
 
-/* The first problem is kept. */
+/* Keeps the first problem; `problem` is taken over. */
 static void point_set_problem(struct point *point, char *problem)
 {
         point->state.damaged = true;
@@ -50,7 +50,7 @@ static void point_set_problem(struct point *point, char *problem)
                 point->problem = problem;
 }
 
-static void read_state(struct point *point, int fd)
+static void point_read_state(struct point *point, int fd)
 {
         char *problem = point_state_read(fd, &point->state);
         if (!problem)
@@ -59,12 +59,12 @@ static void read_state(struct point *point, int fd)
         point_set_problem(point, problem);
 }
 
-/* Whether the metadata is that of this very place. */
+/* Whether the metadata belongs to this folder. */
 static bool check_place(struct point *point, const struct metadata *metadata)
 {
         if (!streq(metadata->status, "ok")) {
-                point_set_problem(point, xstrdup(POINT_METADATA_NAME
-                                                 " is that of a job which made no point"));
+                point_set_problem(point,
+                                  xstrdup(POINT_METADATA_NAME " is of a job that made no point"));
                 return false;
         }
         if (streq(metadata->hypervisor, point->hypervisor) && streq(metadata->vm, point->vm) &&
@@ -78,14 +78,15 @@ static bool check_place(struct point *point, const struct metadata *metadata)
         return false;
 }
 
-/* A file that is not there is a finding; one that the share does not tell of is none. */
+/* A missing file is a finding. When the share cannot report whether it exists, that is uncertain
+ * and no finding. */
 static void set_missing(struct point *point, const char *file, int errnum)
 {
         point->uncertain |= errnum != ENOENT;
         point_set_problem(point, xasprintf("%s cannot be found: %s", file, strerror(errnum)));
 }
 
-static void check_disks(struct point *point, int fd, const struct metadata *metadata)
+static void point_check_disks(struct point *point, int fd, const struct metadata *metadata)
 {
         for (size_t i = 0; i < metadata->n_disks; i++) {
                 const struct metadata_disk *disk = &metadata->disks[i];
@@ -99,10 +100,9 @@ static void check_disks(struct point *point, int fd, const struct metadata *meta
                 else if (!S_ISREG(st.st_mode))
                         point_set_problem(point, xasprintf("%s is not a regular file", disk->file));
                 else if ((uint64_t)st.st_size != disk->stored_bytes)
-                        point_set_problem(point,
-                                          xasprintf("%s has %ju bytes where %ju are expected",
-                                                    disk->file, (uintmax_t)st.st_size,
-                                                    (uintmax_t)disk->stored_bytes));
+                        point_set_problem(point, xasprintf("%s has %ju bytes, expected %ju",
+                                                           disk->file, (uintmax_t)st.st_size,
+                                                           (uintmax_t)disk->stored_bytes));
         }
 }
 
@@ -126,16 +126,16 @@ static void read_metadata(struct point *point, int fd)
                 point->uncertain = false;
                 return;
         }
-        check_disks(point, fd, metadata);
+        point_check_disks(point, fd, metadata);
         point->metadata = TAKE_PTR(metadata);
 }
 
-/* Adds the point where `name` is one. */
+/* Adds the point when `name` is one. */
 static void scan_point(int vm_fd, const char *hypervisor, const char *vm, const char *name,
                        struct point_list *list)
 {
         int fd = openat(vm_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-        /* A link, a file, or one that was removed since it was listed: no point. */
+        /* A link, a file, or a folder that was removed since the listing is not a point. */
         if (fd < 0 && (errno == ENOTDIR || errno == ELOOP || errno == ENOENT))
                 return;
         int errnum = errno;
@@ -150,7 +150,7 @@ static void scan_point(int vm_fd, const char *hypervisor, const char *vm, const 
                 point_set_problem(&point,
                                   xasprintf("the folder cannot be opened: %s", strerror(errnum)));
         } else {
-                read_state(&point, fd);
+                point_read_state(&point, fd);
                 read_metadata(&point, fd);
                 close(fd);
         }
@@ -210,7 +210,7 @@ int64_t point_started(const struct point *point)
         return time;
 }
 
-static int compare_newest_first(const void *a, const void *b)
+static int point_compare_newest_first(const void *a, const void *b)
 {
         const struct point *first = a;
         const struct point *second = b;
@@ -221,15 +221,15 @@ static int compare_newest_first(const void *a, const void *b)
         int by_vm = strcmp(first->vm, second->vm);
         if (by_vm)
                 return by_vm;
-        /* Equal starts: names moved on by a second tell the later one. */
+        /* Equal starts: the name, which is moved on by a second, shows the later one. */
         int by_name = strcmp(second->name, first->name);
         return by_name ? by_name : strcmp(first->hypervisor, second->hypervisor);
 }
 
-static void hand_over(struct point_list *list, struct point_list *ret)
+static void point_list_hand_over(struct point_list *list, struct point_list *ret)
 {
         if (list->count)
-                qsort(list->items, list->count, sizeof *list->items, compare_newest_first);
+                qsort(list->items, list->count, sizeof *list->items, point_compare_newest_first);
         *ret = *list;
         *list = (struct point_list){ 0 };
 }
@@ -241,7 +241,7 @@ int points_scan_vm(struct repository *repository, const char *hypervisor, const 
         _cleanup_point_list_ struct point_list list = { 0 };
         if (scan_hypervisor_folder(repository, hypervisor, vm, &list, err) < 0)
                 return error_prefix(err, "%s", repository->path);
-        hand_over(&list, ret);
+        point_list_hand_over(&list, ret);
         return 0;
 }
 
@@ -257,7 +257,7 @@ static int scan_share(struct repository *repository, const char *vm, struct poin
                 if (name_is_safe(names[i]) && !streq(names[i], "metadata") &&
                     scan_hypervisor_folder(repository, names[i], vm, &list, err) < 0)
                         return error_prefix(err, "%s", repository->path);
-        hand_over(&list, ret);
+        point_list_hand_over(&list, ret);
         return 0;
 }
 
@@ -288,7 +288,7 @@ int points_read(struct repository *repository, const char *path, struct point_li
                 return error_propagate(err, TAKE_PTR(error));
         if (vm_fd >= 0)
                 scan_point(vm_fd, words[0], words[1], words[2], &list);
-        hand_over(&list, ret);
+        point_list_hand_over(&list, ret);
         return 0;
 }
 

@@ -1,9 +1,9 @@
-/* repository_probe(): mountinfo first, which never touches the server; then everything that does in
- * a child process that can be killed.
+/* repository_probe(): it reads mountinfo first, which never contacts the server; then it runs
+ * everything that does in a child process with a deadline.
  *
- * The child reports through shared memory, stage by stage, so that after a deadline the message can
- * say what was stuck. It holds none of our descriptors: one that stays behind in the kernel must
- * not keep the repository's lock alive. */
+ * The child reports through shared memory, stage by stage, so that after a timeout the message can
+ * name the stage that hung. It holds none of our descriptors: a child that hangs in the kernel must
+ * not keep the repository's lock. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -34,12 +34,12 @@ enum stage { STAGE_OPEN, STAGE_STATFS, STAGE_MARKER, STAGE_WRITE, STAGE_DONE };
 static const char *const stage_words[] = {
         [STAGE_OPEN] = "opening its folder",   [STAGE_STATFS] = "asking for its free space",
         [STAGE_MARKER] = "reading its marker", [STAGE_WRITE] = "the write test",
-        [STAGE_DONE] = "ending the probe",
+        [STAGE_DONE] = "finishing the probe",
 };
 
 struct report {
         enum stage stage;
-        int errnum; /* of the stage that failed; 0: none did */
+        int errnum; /* of the stage that failed; 0: none */
         uint64_t free_bytes;
         uint64_t total_bytes;
         bool has_marker;
@@ -62,7 +62,8 @@ static void remove_when_stale(int root_fd, const char *name)
                 unlinkat(root_fd, name, 0);
 }
 
-/* Test files of probes that were killed. Not by opendir(), which allocates. */
+/* Removes test files of probes that were killed. It does not use opendir(), which allocates memory.
+ */
 static void remove_stale_probe_files(int root_fd)
 {
         alignas(struct dirent64) char buffer[8192];
@@ -124,8 +125,9 @@ static int read_marker(int root_fd, struct report *report)
         return 0;
 }
 
-/* Each of these blocks for as long as the server is silent. Nothing here allocates: a child of a
- * process with threads may find the allocator locked by one that is not there to unlock it. */
+/* Runs in the child. Each of these calls blocks while the server does not answer. Nothing here
+ * allocates memory: in a child of a process with threads, a thread that no longer exists may hold
+ * the allocator's lock. */
 static int touch_share(void *argument)
 {
         const struct probe *probe = argument;
@@ -149,7 +151,7 @@ static int touch_share(void *argument)
         report->errnum = read_marker(root_fd, report);
         if (report->errnum)
                 return 1;
-        /* Nothing is written to a share that may be somebody else's. */
+        /* Nothing is written to a share without a valid marker: it may belong to another system. */
         if (probe->aim == PROBE_READ || report->has_marker != (probe->aim == PROBE_WRITE))
                 return 0;
         report->stage = STAGE_WRITE;
@@ -164,19 +166,19 @@ static int stage_failed(const char *path, const struct report *report, struct er
 {
         int errnum = report->errnum;
         if (errnum == ESTALE)
-                return error_set_errno(
-                        err, ERROR_REFUSED, errnum,
-                        "the share %s was exchanged on its server; unmount and mount it again",
-                        path);
+                return error_set_errno(err, ERROR_REFUSED, errnum,
+                                       "the share %s was replaced on its server (stale handle); "
+                                       "unmount and mount it again",
+                                       path);
         if (report->stage == STAGE_WRITE && errnum == EROFS)
                 return error_set_errno(err, ERROR_REFUSED, errnum,
                                        "the share %s is mounted read-only", path);
         if (report->stage == STAGE_WRITE && (errnum == EACCES || errnum == EPERM))
-                return error_set_errno(err, ERROR_REFUSED, errnum,
-                                       "the share %s is not writable for uid %ld; does its export "
-                                       "squash root? (it must not, or must map "
-                                       "everybody to one uid)",
-                                       path, (long)geteuid());
+                return error_set_errno(
+                        err, ERROR_REFUSED, errnum,
+                        "the share %s is not writable for uid %ld; does its export squash root? "
+                        "(It must not, or it must map all users to one uid.)",
+                        path, (long)geteuid());
         return error_set_errno(err, ERROR_INTERNAL, errnum, "the share %s: %s failed", path,
                                stage_words[report->stage]);
 }
@@ -192,9 +194,8 @@ static int run_probe(const struct probe *probe, int64_t timeout_ms, struct error
                 if (error->kind != ERROR_TIMEOUT)
                         return error_propagate(err, TAKE_PTR(error));
                 return error_set(err, ERROR_TIMEOUT,
-                                 "the share %s does not answer: %s took longer than %.1f s; is its "
-                                 "server up, and is it the mount "
-                                 "that hangs (`stat -f` of it)?",
+                                 "the share %s does not answer: %s took longer than %.1f s; check "
+                                 "its server, and whether the mount hangs (`stat -f` on it)",
                                  probe->path, stage_words[report->stage],
                                  (double)timeout_ms / 1000.0);
         }
@@ -259,7 +260,7 @@ static int check_mounted(const char *path, enum repository_fstype fstype, char *
         return mountinfo ? mount_check(mountinfo, path, fstype, ret_type, err) : -1;
 }
 
-/* An automount point that is idle becomes the real mount when it is opened. */
+/* An idle automount point becomes the real mount when it is opened. */
 static int check_mounted_for_real(const char *path, enum repository_fstype fstype,
                                   int64_t timeout_ms, char **ret_type, struct error **err)
 {
@@ -280,8 +281,7 @@ static int check_mounted_for_real(const char *path, enum repository_fstype fstyp
                 return -1;
         if (streq(second, "autofs"))
                 return error_set(err, ERROR_REFUSED,
-                                 "%s is an automount point, and the share did not get mounted when "
-                                 "it was opened",
+                                 "%s is an automount point, and opening it did not mount the share",
                                  path);
         *ret_type = TAKE_PTR(second);
         return 0;

@@ -1,8 +1,8 @@
 /* staging_publish(): the one way from staging to a restore point (P3).
  *
- * First the folder is walked and compared with what was hashed: nothing that was not verified,
- * nothing that changed since, and nothing but regular files gets through. Then everything is made
- * durable from the leaves to the root, and only then renamed. */
+ * First the folder is walked and compared with the hashes: a file that was not verified, a file
+ * that has changed since, or anything but a regular file is refused. Then everything is made
+ * durable, from the files up to the root, and only then renamed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -39,7 +39,7 @@ static int judge_file(const struct staging *staging, const char *name, const str
                                .st_size = (off_t)known->bytes,
                                .st_mtim = known->modified };
         if (!stat_is_same_content(&hashed, st))
-                return refuse_unverified(staging, name, "it was changed after it was hashed", err);
+                return refuse_unverified(staging, name, "it has changed since it was hashed", err);
         (*seen)++;
         return 0;
 }
@@ -55,12 +55,12 @@ static int settle_file(const struct staging *staging, int dir_fd, const char *ba
                                        staging->path, name);
         if (judge_file(staging, name, &st, seen, err) < 0)
                 return -1;
-        /* A disk is everybody's data; the hypervisor made it with its own umask. */
+        /* A disk holds private data, and the hypervisor created the file with its own umask. */
         if (!strv_contains(staging->own_files, name) &&
             (st.st_mode & 07777) != HYPERVISOR_FILE_MODE && fchmod(fd, HYPERVISOR_FILE_MODE) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno,
                                        "cannot make %s/%s private (orch and the hypervisors must "
-                                       "reach the share as the same uid)",
+                                       "access the share as the same uid)",
                                        staging->path, name);
         if (fsync(fd) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno, "cannot fsync %s/%s",
@@ -76,7 +76,7 @@ static int settle_entry(const struct staging *staging, int dir_fd, const char *b
 {
         struct stat st;
         if (fstatat(dir_fd, base, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s/%s",
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot stat %s/%s",
                                        staging->path, name);
         if (S_ISREG(st.st_mode))
                 return settle_file(staging, dir_fd, base, name, seen, err);
@@ -96,8 +96,8 @@ static int settle_folder(const struct staging *staging, int dir_fd, const char *
         if (share_list(dir_fd, staging->path, &names, err) < 0)
                 return -1;
         for (size_t i = 0; names && names[i]; i++) {
-                /* An NFS client's name for a file that is deleted but still open: gone by
-                 * itself. */
+                /* The NFS client gives this name to a file that is deleted but still open; it
+                 * disappears by itself. */
                 if (str_starts_with(names[i], ".nfs"))
                         continue;
                 _cleanup_free_ char *name =
@@ -123,7 +123,7 @@ static int check_list_is_current(const struct staging *staging, struct error **e
         _cleanup_free_ char *current = checksums_format(&staging->checksums);
         if (staging->checksums.count == 0 || !streq(written, current))
                 return refuse_unverified(staging, CHECKSUMS_NAME,
-                                         "it is not the list of what was hashed", err);
+                                         "it is not the list of the hashed files", err);
         return 0;
 }
 
@@ -132,8 +132,8 @@ static int rename_to_point(struct staging *staging, const char *point, struct er
         if (share_rename_new(staging->vm_fd, staging->folder, point) == 0)
                 return 0;
         int errnum = errno;
-        /* A server that lost its answer refuses the repeated rename although the first one was
-         * done. */
+        /* When the server's answer is lost, the client repeats the rename and gets an error
+         * although the first one succeeded. */
         struct stat ours;
         struct stat there;
         if (fstat(staging->dir_fd, &ours) == 0 &&
@@ -148,8 +148,9 @@ static int rename_to_point(struct staging *staging, const char *point, struct er
                                point);
 }
 
-/* Every file is as it was hashed, and has the mode that it will have. Without this a restore reads
- * the point once more before it begins: no reason not to publish it. */
+/* Called when every file is as it was hashed and has its final mode. Failure is only logged:
+ * without the digest a restore verifies the whole point before it begins, which is no reason to
+ * refuse publication. */
 static void note_stat_digest(const struct staging *staging)
 {
         _cleanup_error_ struct error *error = NULL;
@@ -174,18 +175,17 @@ int staging_publish(struct staging *staging, const char *point, struct error **e
             settle_folder(staging, staging->dir_fd, NULL, 0, &seen, err) < 0)
                 return -1;
         if (seen != staging->checksums.count)
-                return error_set(
-                        err, ERROR_REFUSED,
-                        "%s is not published: %zu files were hashed and %zu of them are there",
-                        staging->path, staging->checksums.count, seen);
+                return error_set(err, ERROR_REFUSED,
+                                 "%s is not published: %zu files were hashed and %zu of them exist",
+                                 staging->path, staging->checksums.count, seen);
         note_stat_digest(staging);
-        /* The folders above may be new. */
+        /* The folders above may be new, so they are made durable too. */
         if (fs_sync_dir(staging->repository->root_fd, staging->hypervisor, err) < 0 ||
             fs_sync_dir(staging->hypervisor_fd, staging->vm, err) < 0 ||
             rename_to_point(staging, point, err) < 0)
                 return -1;
         if (fs_sync_dir(staging->vm_fd, point, err) < 0) {
-                /* A point that a crash may take away again is none. */
+                /* A point that a crash could undo does not count as published. */
                 (void)renameat(staging->vm_fd, point, staging->vm_fd, staging->folder);
                 return -1;
         }

@@ -1,6 +1,6 @@
-/* An opened share: init, open, and what it is called. Holds a descriptor of the root, so that all
- * that follows happens in the share that was probed and not in an empty folder under a mount that
- * went away meanwhile. */
+/* An opened share: init, open, and its names. The object holds a descriptor of the root, so that
+ * all later calls use the share that was probed, and not the empty folder of a mount point that was
+ * unmounted meanwhile. */
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -41,8 +41,8 @@ struct repository *repository_open(const char *path, enum repository_fstype fsty
                                    struct error **err)
 {
         _cleanup_repository_status_ struct repository_status status = { 0 };
-        /* Not for writing: a share that is full has to be opened to be pruned, and one that is
-         * read-only to be restored from. */
+        /* The probe does not test writing: a full share must open for pruning, and a read-only one
+         * for restores. */
         if (probe_share(path, fstype, PROBE_READ, OPEN_TIMEOUT_MS, &status, err) < 0)
                 return NULL;
         _cleanup_(repository_freep) struct repository *repository = xcalloc(1, sizeof *repository);
@@ -75,8 +75,7 @@ int repository_server_time(const struct repository *repository, int64_t *ret, st
         struct stat touched;
         if (futimens(repository->root_fd, NULL) < 0 || fstat(repository->root_fd, &touched) < 0)
                 return error_set_errno(err, ERROR_INTERNAL, errno,
-                                       "cannot tell what time the share %s has it",
-                                       repository->path);
+                                       "cannot read the time of the share %s", repository->path);
         *ret = touched.st_mtim.tv_sec;
         return 0;
 }
@@ -108,8 +107,9 @@ bool point_name_parse(const char *name, int64_t *ret_time)
         const char *end = strptime(name, "%Y-%m-%d-%H%M%S", &tm);
         if (!end || *end || tm.tm_sec > 59)
                 return false;
-        /* timegm() turns 30 February into 2 March. Whether the day exists must not depend on a time
-         * zone that may have changed since. */
+        /* timegm() turns 30 February into 2 March, which reveals a day that does not exist.
+         * timegm() is used because the result must not depend on a time zone that may have changed
+         * since. */
         struct tm calendar = tm;
         timegm(&calendar);
         if (calendar.tm_mday != tm.tm_mday)

@@ -1,10 +1,10 @@
 /* Implements repository/restore-text.h.
  *
- * The form is part of the promise: a command stands on a line of its own, indented by four spaces,
- * and nothing else is; run from top to bottom they bring the VM back as it was, to the paths that
- * its XML names, so that nothing has to be edited. What is for other cases (another place, a second
- * copy beside the original) is indented by two. Nothing is overwritten: files in the way are moved
- * aside. */
+ * The layout is part of the promise: each command is on a line of its own, indented by four spaces,
+ * and nothing else is indented so. Run from top to bottom, the commands restore the VM as it was,
+ * to the paths that its XML names, so that nothing has to be edited. Commands for other cases
+ * (another place, a second copy beside the original) are indented by two. Nothing is overwritten:
+ * existing files are renamed. */
 #include "repository/restore-text.h"
 
 #include <string.h>
@@ -17,7 +17,7 @@
 #define DEFAULT_IMAGES "/var/lib/libvirt/images"
 #define DEFAULT_SWTPM "/var/lib/libvirt/swtpm"
 
-/* What is quoted again and again. */
+/* Names that the text uses repeatedly. */
 struct restore_words {
         const struct metadata *metadata;
         char *vm;        /* for people */
@@ -46,7 +46,7 @@ static const char *domain_of(const struct metadata *metadata)
         return metadata->domain ? metadata->domain : metadata->vm;
 }
 
-static bool is_block(const struct metadata_disk *disk)
+static bool disk_is_block(const struct metadata_disk *disk)
 {
         return streq(disk->source_type, "block");
 }
@@ -65,17 +65,17 @@ static void add_fact(struct strbuf *buf, const char *name, const char *text)
 static const char *explain_consistency(const char *consistency)
 {
         if (streq(consistency, "filesystem"))
-                return "filesystem (the guest's file systems were frozen for the moment of the "
+                return "filesystem (the guest's file systems were frozen for the "
                        "snapshot)";
         if (streq(consistency, "crash"))
                 return "crash (as after a power cut: the guest replays its journals at its first "
                        "start)";
         if (streq(consistency, "offline"))
-                return "offline (the VM was off)";
+                return "offline (the VM was shut off)";
         return or_unknown(consistency);
 }
 
-static void add_head(struct strbuf *buf, const struct restore_words *words)
+static void restore_text_add_head(struct strbuf *buf, const struct restore_words *words)
 {
         const struct metadata *metadata = words->metadata;
         _cleanup_free_ char *title =
@@ -86,15 +86,15 @@ static void add_head(struct strbuf *buf, const struct restore_words *words)
         strbuf_add(buf,
                    "\n\nThis folder is a backup of one virtual machine: plain qcow2 images, its "
                    "libvirt XML, and checksums. "
-                   "What follows needs\n"
-                   "sha256sum, qemu-img and virsh, and nothing of the program that made it.\n\n");
+                   "The steps below need\nsha256sum, qemu-img and virsh, and no part of the "
+                   "program that made it.\n\n");
         _cleanup_free_ char *moment =
                 metadata->snapshot_at ? clock_format_rfc3339(metadata->snapshot_at) : NULL;
         add_fact(buf, "VM", metadata->vm);
         add_fact(buf, "libvirt name", domain_of(metadata));
         add_fact(buf, "UUID", metadata->uuid);
         add_fact(buf, "ran on", metadata->ran_on ? metadata->ran_on : metadata->hypervisor);
-        add_fact(buf, "state of", moment);
+        add_fact(buf, "snapshot at", moment);
         add_fact(buf, "consistency", explain_consistency(metadata->consistency));
         add_fact(buf, "level", metadata->level);
         add_fact(buf, "machine", metadata->machine);
@@ -104,42 +104,39 @@ static void add_head(struct strbuf *buf, const struct restore_words *words)
                    "\nRun the lines that are indented by four spaces as root, from top to bottom "
                    "and in one shell, on the "
                    "hypervisor that is to\n"
-                   "run the VM. They put everything back to where the VM's XML says it was, so "
-                   "that nothing needs to be "
-                   "edited. What is\n"
-                   "indented by two spaces is for the cases that the text beside it names.\n\n");
+                   "run the VM. They restore everything to the paths in the VM's XML, so that "
+                   "nothing needs to be edited. Lines\nindented by two spaces are for the cases "
+                   "that the text beside them names.\n\n");
 }
 
 static void add_verify(struct strbuf *buf, const struct restore_words *words)
 {
         strbuf_add(buf, "1. Go to this folder and verify it\n\n"
-                        "Where the share is mounted elsewhere on this hypervisor, change this "
-                        "first command alone. Every line that "
+                        "If the share is mounted elsewhere on this hypervisor, change only this "
+                        "first command. Every line that "
                         "sha256sum\n"
-                        "prints must end with OK; if one doesn't, take another restore point.\n\n");
+                        "prints must end with OK; if one does not, use another restore point.\n\n");
         strbuf_addf(buf, "    cd %s\n    sha256sum -c checksums.sha256\n\n", words->folder);
         if (!words->metadata->parent)
                 return;
         _cleanup_free_ char *parent = xasprintf("../%s", words->metadata->parent);
         _cleanup_free_ char *quoted = shell_quote(parent);
-        strbuf_addf(buf,
-                    "This point is an increment: its images hold what changed since the point %s "
-                    "beside it and read the rest from\n"
-                    "there by themselves. That folder has to be whole too (and, where it is an "
-                    "increment, the one that its "
-                    "RESTORE.txt names):\n\n"
-                    "    (cd %s && sha256sum -c checksums.sha256)\n\n",
-                    words->metadata->parent, quoted);
+        strbuf_addf(
+                buf,
+                "This point is an increment: its images hold what changed since the point %s "
+                "beside it, and\nqemu-img reads the rest from there. So that folder must be intact "
+                "too (and, if it is an increment, the one that its RESTORE.txt names):\n\n"
+                "    (cd %s && sha256sum -c checksums.sha256)\n\n",
+                words->metadata->parent, quoted);
 }
 
 static void add_look(struct strbuf *buf, const struct restore_words *words)
 {
         strbuf_addf(buf,
-                    "2. See whether the VM is still there\n\n"
+                    "2. Check whether the VM still exists\n\n"
                     "    virsh list --all\n\n"
-                    "If %s is listed, it is in the way. To replace it, stop it and take its old "
-                    "definition away (its disks and "
-                    "firmware state stay):\n\n"
+                    "If %s is listed, it has to be replaced or kept. To replace it, shut it off "
+                    "and remove its old definition (its disks and firmware state stay):\n\n"
                     "  virsh shutdown %s\n"
                     "  virsh undefine --managed-save --snapshots-metadata --checkpoints-metadata "
                     "--keep-nvram --keep-tpm %s\n\n"
@@ -151,13 +148,13 @@ static void add_look(struct strbuf *buf, const struct restore_words *words)
                 _cleanup_free_ char *networks = str_one_line(joined, 1000);
                 strbuf_addf(buf,
                             "\nThe VM is connected to: %s. Networks and bridges of these names "
-                            "have to exist here.\n",
+                            "must exist here.\n",
                             networks);
         }
         strbuf_add_char(buf, '\n');
 }
 
-/* Also for a folder: --backup moves the one that was set aside before. */
+/* It works for a folder too: --backup renames an earlier one that was set aside. */
 static void add_aside(struct strbuf *buf, const char *path)
 {
         _cleanup_free_ char *aside = xasprintf("%s.before-restore", path);
@@ -186,54 +183,52 @@ static void add_disk_block(struct strbuf *buf, const char *file, const char *pat
                     streq(format, "raw") ? "-n " : "", format, file, quoted_path);
 }
 
-static void add_disk(struct strbuf *buf, const struct metadata_disk *disk)
+static void restore_text_add_disk(struct strbuf *buf, const struct metadata_disk *disk)
 {
         _cleanup_free_ char *file = shell_quote(disk->file);
         _cleanup_free_ char *path = str_one_line(or_unknown(disk->source_path), 1000);
         _cleanup_free_ char *format = shell_quote(format_of(disk));
         _cleanup_free_ char *size = format_bytes(disk->virtual_bytes);
         strbuf_addf(buf, "%s: %s, %s, was %s %s\n", disk->target, size, format_of(disk),
-                    is_block(disk) ? "the block device" : "the file", path);
-        if (is_block(disk))
+                    disk_is_block(disk) ? "the block device" : "the file", path);
+        if (disk_is_block(disk))
                 strbuf_addf(buf,
-                            "(the device has to exist with at least %ju bytes, and what is on it "
-                            "is OVERWRITTEN)\n",
+                            "(the device must exist with at least %ju bytes, and its content is "
+                            "OVERWRITTEN)\n",
                             (uintmax_t)disk->virtual_bytes);
         strbuf_add_char(buf, '\n');
         if (!disk->source_path)
                 strbuf_addf(buf, "  qemu-img convert -p -O qcow2 %s " DEFAULT_IMAGES "/%s\n", file,
                             file);
-        else if (is_block(disk))
+        else if (disk_is_block(disk))
                 add_disk_block(buf, file, disk->source_path, format);
         else
                 add_disk_file(buf, file, disk->source_path, format);
         strbuf_add_char(buf, '\n');
 }
 
-static void add_disks(struct strbuf *buf, const struct restore_words *words)
+static void restore_text_add_disks(struct strbuf *buf, const struct restore_words *words)
 {
         const struct metadata *metadata = words->metadata;
-        strbuf_add(buf, "3. Put the disks back\n\n"
-                        "Each command makes a disk of its own that needs nothing of this folder "
-                        "any more. A file that is in the "
-                        "way is renamed,\n"
-                        "not overwritten.\n\n");
+        strbuf_add(buf, "3. Restore the disks\n\n"
+                        "Each command makes an independent disk that no longer needs this folder. "
+                        "An existing file is renamed,\nnot overwritten.\n\n");
         if (metadata->n_disks == 0)
-                strbuf_add(buf, "This point holds no disk.\n\n");
+                strbuf_add(buf, "This point has no disks.\n\n");
         for (size_t i = 0; i < metadata->n_disks; i++)
                 if (metadata->disks[i].file)
-                        add_disk(buf, &metadata->disks[i]);
+                        restore_text_add_disk(buf, &metadata->disks[i]);
         for (size_t i = 0; i < metadata->n_excluded; i++) {
                 _cleanup_free_ char *reason = str_one_line(metadata->excluded[i].reason, 400);
                 _cleanup_free_ char *target = str_one_line(metadata->excluded[i].target, 100);
                 strbuf_addf(buf,
-                            "%s is NOT in this backup (%s). Where it is missing here, take its "
-                            "<disk> out of the XML.\n\n",
+                            "%s is NOT in this backup (%s). If it does not exist here, remove its "
+                            "<disk> from the XML.\n\n",
                             target, reason);
         }
-        strbuf_add(buf, "If a <disk> of the XML has a <backingStore> with a path in it, take that "
-                        "element out: the restored disks\n"
-                        "stand alone. Edit a copy of the XML, not the one in this folder, and "
+        strbuf_add(buf, "If a <disk> of the XML has a <backingStore> with a path in it, remove "
+                        "that element: the restored disks\nhave no backing file. Edit a copy of "
+                        "the XML, not the one in this folder, and "
                         "define the copy in step 4.\n\n");
 }
 
@@ -242,7 +237,9 @@ static void add_firmware(struct strbuf *buf, const struct restore_words *words)
         const struct metadata *metadata = words->metadata;
         if (!metadata->nvram_file && !metadata->tpm_folder)
                 return;
-        strbuf_add(buf, "Firmware state: the VM boots with what it had stored there.\n\n");
+        strbuf_add(
+                buf,
+                "Firmware state: boot entries and other variables that the VM stored there.\n\n");
         if (metadata->nvram_file && metadata->nvram_path) {
                 _cleanup_free_ char *file = shell_quote(metadata->nvram_file);
                 _cleanup_free_ char *path = shell_quote(metadata->nvram_path);
@@ -262,16 +259,14 @@ static void add_firmware(struct strbuf *buf, const struct restore_words *words)
         strbuf_add_char(buf, '\n');
 }
 
-static void add_configs(struct strbuf *buf, const struct metadata *metadata)
+static void restore_text_add_configs(struct strbuf *buf, const struct metadata *metadata)
 {
         if (metadata->n_configs == 0)
                 return;
         strbuf_add(buf, "The configuration of the appliance\n\n"
-                        "What the appliance itself said of its configuration, as text, for reading "
-                        "it, or for entering it at the "
-                        "console of one\n"
-                        "that was set up anew (passwords and keys that it masks have to be entered "
-                        "by hand):\n\n");
+                        "The configuration as the appliance printed it, as text: to read, or to "
+                        "enter at the console of a newly\ninstalled appliance (passwords and keys "
+                        "that it masks must be entered by hand):\n\n");
         for (size_t i = 0; i < metadata->n_configs; i++) {
                 _cleanup_free_ char *file = str_one_line(metadata->configs[i].file, 300);
                 _cleanup_free_ char *size = format_bytes(metadata->configs[i].stored_bytes);
@@ -285,17 +280,17 @@ static void add_configs(struct strbuf *buf, const struct metadata *metadata)
 
 static void add_define(struct strbuf *buf, const struct restore_words *words)
 {
-        strbuf_addf(
-                buf,
-                "4. Define and start the VM\n\n"
-                "    virsh define %s\n"
-                "    virsh start %s\n"
-                "    virsh domstate %s\n\n"
-                "The last one says \"running\". See it boot with: virsh console, or a viewer.\n\n",
-                words->xml, words->domain, words->domain);
+        strbuf_addf(buf,
+                    "4. Define and start the VM\n\n"
+                    "    virsh define %s\n"
+                    "    virsh start %s\n"
+                    "    virsh domstate %s\n\n"
+                    "The last command must print \"running\". Watch it boot with virsh console, or "
+                    "a viewer.\n\n",
+                    words->xml, words->domain, words->domain);
 }
 
-/* Where a second copy's disk goes: a name that nothing else has. */
+/* The path of a second copy's disk: a name that no other file has. */
 static char *copy_path(const struct restore_words *words, const struct metadata_disk *disk)
 {
         return xasprintf(DEFAULT_IMAGES "/%s-%s.qcow2", words->copy_name, disk->target);
@@ -320,11 +315,10 @@ static void add_copy_edits(struct strbuf *buf, const struct restore_words *words
         const struct metadata *metadata = words->metadata;
         _cleanup_free_ char *domain = str_one_line(domain_of(metadata), 400);
         strbuf_addf(buf, "  - <name>%s</name> becomes <name>%s</name>\n", domain, words->copy_name);
-        strbuf_add(buf, "  - the line <uuid>...</uuid> is deleted, and so is each line <mac "
-                        "address='...'/>: libvirt makes new "
-                        "ones, because two\n"
-                        "  VMs of one address would fight on the network (where the original is "
-                        "gone for good, keep them)\n");
+        strbuf_add(buf,
+                   "  - the line <uuid>...</uuid> is deleted, and so is each line <mac "
+                   "address='...'/>: libvirt makes new ones, because two\n  VMs with one address "
+                   "conflict on the network (if the original no longer exists, keep them)\n");
         for (size_t i = 0; i < metadata->n_disks; i++) {
                 const struct metadata_disk *disk = &metadata->disks[i];
                 if (!disk->file)
@@ -332,7 +326,7 @@ static void add_copy_edits(struct strbuf *buf, const struct restore_words *words
                 _cleanup_free_ char *from = str_one_line(or_unknown(disk->source_path), 1000);
                 _cleanup_free_ char *to = copy_path(words, disk);
                 strbuf_addf(buf, "  - disk %s: %s becomes %s\n", disk->target, from, to);
-                if (is_block(disk))
+                if (disk_is_block(disk))
                         strbuf_addf(buf,
                                     "  - disk %s: <disk type='block' ...> becomes <disk "
                                     "type='file' ...>, <source dev=...> becomes "
@@ -351,7 +345,7 @@ static void add_copy_edits(struct strbuf *buf, const struct restore_words *words
                             words->copy_name, metadata->nvram_file);
         if (metadata->tpm_folder)
                 strbuf_addf(buf,
-                            "  - the TPM's state belongs to the UUID: where it matters, keep a "
+                            "  - the TPM's state belongs to the UUID: if the guest needs it, set a "
                             "<uuid> of your own and copy %s/ to\n"
                             "  " DEFAULT_SWTPM "/<that UUID>/\n",
                             metadata->tpm_folder);
@@ -364,38 +358,32 @@ static void add_copy(struct strbuf *buf, const struct restore_words *words)
         _cleanup_free_ char *quoted_xml = shell_quote(xml);
         _cleanup_free_ char *quoted_name = shell_quote(words->copy_name);
         strbuf_add(buf, "Beside the original, or elsewhere\n\n"
-                        "After step 1, instead of the steps 3 and 4: make the disks under other "
-                        "names (any folder will do),\n\n");
+                        "After step 1, instead of steps 3 and 4: make the disks under other names "
+                        "(in any folder),\n\n");
         add_copy_disks(buf, words);
-        strbuf_addf(
-                buf,
-                "make a copy of the XML and edit it,\n\n  install -m 0600 %s %s\n\nso that:\n\n",
-                words->xml, quoted_xml);
+        strbuf_addf(buf,
+                    "copy the XML and edit the copy,\n\n  install -m 0600 %s %s\n\nso that:\n\n",
+                    words->xml, quoted_xml);
         add_copy_edits(buf, words);
-        strbuf_addf(
-                buf,
-                "then define and start it:\n\n  virsh define %s\n  virsh start %s\n\n"
-                "Inside, the guest is the same machine: the same host name, the same fixed "
-                "addresses, the same timers and "
-                "jobs. Disconnect\n"
-                "its network (virsh domif-setlink) before it boots where that may do harm. A raw "
-                "disk of the size of the "
-                "original is made\n"
-                "with -O raw in place of -O qcow2; the driver type in the XML has to agree.\n\n",
-                quoted_xml, quoted_name);
+        strbuf_addf(buf,
+                    "then define and start it:\n\n  virsh define %s\n  virsh start %s\n\n"
+                    "Inside, the guest is the same machine: the same host name, the same fixed "
+                    "addresses, the same timers and "
+                    "jobs. If that may do harm,\ndisconnect its network (virsh domif-setlink) "
+                    "before it boots. To make a raw disk, use\n-O raw in place of -O qcow2; the "
+                    "driver type in the XML must agree.\n\n",
+                    quoted_xml, quoted_name);
 }
 
 static void add_secrets(struct strbuf *buf)
 {
-        strbuf_add(buf, "Mind\n\n"
-                        "The XML may hold passwords (of consoles, of storage), and the disks hold "
-                        "all that the VM knew: keep "
-                        "copies as private as\n"
-                        "this folder is, and remove them when they have served. Nothing here "
-                        "changes this folder; keep it until "
-                        "the VM is seen to\n"
-                        "work. Disks of the host that were passed through and ISO images are not "
-                        "part of a backup.\n");
+        strbuf_add(buf,
+                   "Mind\n\n"
+                   "The XML may hold passwords (of consoles, of storage), and the disks hold all "
+                   "data of the VM: keep copies as private as\nthis folder is, and remove them "
+                   "when they are no longer needed. These steps do not change this folder; keep it "
+                   "until you have\nverified that the VM works. Passed-through disks of the host "
+                   "and ISO images are not part of a backup.\n");
 }
 
 char *restore_text_make(const struct metadata *metadata, const char *repository)
@@ -414,13 +402,13 @@ char *restore_text_make(const struct metadata *metadata, const char *repository)
                 .copy_name = xasprintf("%s-restored", or_unknown(metadata->vm)),
         };
         _cleanup_strbuf_ struct strbuf buf = { 0 };
-        add_head(&buf, &words);
+        restore_text_add_head(&buf, &words);
         add_verify(&buf, &words);
         add_look(&buf, &words);
-        add_disks(&buf, &words);
+        restore_text_add_disks(&buf, &words);
         add_firmware(&buf, &words);
         add_define(&buf, &words);
-        add_configs(&buf, metadata);
+        restore_text_add_configs(&buf, metadata);
         add_copy(&buf, &words);
         add_secrets(&buf);
         return strbuf_take(&buf);

@@ -17,7 +17,7 @@
 #define JOURNAL_SUFFIX ".json"
 enum { JOURNAL_MAX_BYTES = 4 * 1024 * 1024, XML_MAX_BYTES = 8 * 1024 * 1024 };
 
-static int make_folder(struct repository *repository, struct error **err)
+static int restores_make_folder(struct repository *repository, struct error **err)
 {
         if (fs_make_dir_at(repository->root_fd, "metadata", 0755, err) < 0)
                 return -1;
@@ -30,7 +30,7 @@ static int make_folder(struct repository *repository, struct error **err)
 int restores_lock(struct repository *repository, const char *job, int *ret_fd, struct error **err)
 {
         assert(name_is_safe(job));
-        _cleanup_close_ int folder_fd = make_folder(repository, err);
+        _cleanup_close_ int folder_fd = restores_make_folder(repository, err);
         if (folder_fd < 0)
                 return -1;
         _cleanup_free_ char *name = xasprintf("%s.lock", job);
@@ -52,7 +52,7 @@ int restores_lock(struct repository *repository, const char *job, int *ret_fd, s
 static int write_file(struct repository *repository, const char *name, const char *text,
                       struct error **err)
 {
-        _cleanup_close_ int folder_fd = make_folder(repository, err);
+        _cleanup_close_ int folder_fd = restores_make_folder(repository, err);
         if (folder_fd < 0 || fs_write_file_at(folder_fd, name, 0600, text, strlen(text), err) < 0)
                 return error_prefix(err, "%s/" FOLDER, repository->path);
         return 0;
@@ -63,8 +63,7 @@ int restores_write(struct repository *repository, const struct restore_journal *
 {
         _cleanup_free_ char *name = xasprintf("%s" JOURNAL_SUFFIX, journal->job);
         _cleanup_free_ char *text = restore_journal_format(journal);
-        /* One that could not be read back would leave what an interrupted restore has done to
-         * nobody. */
+        /* If the journal could not be read later, no recovery would undo an interrupted restore. */
         _cleanup_(restore_journal_freep) struct restore_journal *again =
                 restore_journal_parse(text, strlen(text), err);
         return again ? write_file(repository, name, text, err) : -1;
@@ -94,11 +93,11 @@ static int remove_file(int folder_fd, const char *name, struct error **err)
         return 0;
 }
 
-/* The journal first: without it the others say nothing. */
+/* The journal is removed first: without it the other files have no effect. */
 int restores_remove(struct repository *repository, const struct restore_journal *journal,
                     struct error **err)
 {
-        _cleanup_close_ int folder_fd = make_folder(repository, err);
+        _cleanup_close_ int folder_fd = restores_make_folder(repository, err);
         _cleanup_free_ char *name = xasprintf("%s" JOURNAL_SUFFIX, journal->job);
         _cleanup_free_ char *lock = xasprintf("%s.lock", journal->job);
         if (folder_fd < 0 || remove_file(folder_fd, name, err) < 0 ||
@@ -109,7 +108,8 @@ int restores_remove(struct repository *repository, const struct restore_journal 
         return remove_file(folder_fd, lock, err);
 }
 
-/* NULL: it is gone, or cannot be read (then told). */
+/* Returns NULL when the journal no longer exists, or cannot be read; then it is added to
+ * `unreadable`. */
 static struct restore_journal *read_one(int folder_fd, const char *name,
                                         struct restore_journals *list)
 {
@@ -122,7 +122,7 @@ static struct restore_journal *read_one(int folder_fd, const char *name,
         _cleanup_free_ char *own_name =
                 journal ? xasprintf("%s" JOURNAL_SUFFIX, journal->job) : NULL;
         if (journal && !streq(own_name, name))
-                error_set(&error, ERROR_CORRUPT, "it is that of another job (%s)", journal->job);
+                error_set(&error, ERROR_CORRUPT, "it belongs to another job (%s)", journal->job);
         if (!error)
                 return TAKE_PTR(journal);
         if (error->errnum != ENOENT)

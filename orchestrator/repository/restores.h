@@ -1,6 +1,6 @@
 /* metadata/restores/: the journals of restores (schema/records/restore-journal.h), each with a lock
- * that lasts as long as its restore's process, so that a crashed one can be told from one that
- * runs; and the definitions of the VMs that were replaced. */
+ * that is held as long as its restore's process lives, so that a crashed restore can be
+ * distinguished from a running one; and the definitions of the VMs that were replaced. */
 #pragma once
 
 #include <stddef.h>
@@ -9,21 +9,22 @@
 #include "repository/repository.h"
 #include "schema/records/restore-journal.h"
 
-/* The lock of one journal: 1 taken (*ret_fd holds it until it is closed), 0 its restore lives, -1
- * error. */
+/* Takes the lock of one journal: 1 taken (*ret_fd holds it until the caller closes it), 0 its
+ * restore is still running, -1 error. */
 int restores_lock(struct repository *repository, const char *job, int *ret_fd,
                   struct error **err) _must_check_;
 
 /* Writes the journal durably. */
 int restores_write(struct repository *repository, const struct restore_journal *journal,
                    struct error **err) _must_check_;
-/* The definition of the VM that is replaced, which holds secrets, as `journal->original_file`. */
+/* Writes the definition of the VM being replaced, which may hold secrets, as
+ * `journal->original_file`. */
 int restores_write_original(struct repository *repository, const struct restore_journal *journal,
                             const char *xml, struct error **err) _must_check_;
 /* Reads it back; the caller frees. */
 char *restores_read_original(struct repository *repository, const struct restore_journal *journal,
                              struct error **err) _must_check_;
-/* Removes the journal and what belongs to it; what is not there is fine. */
+/* Removes the journal and the files that belong to it; missing files are no error. */
 int restores_remove(struct repository *repository, const struct restore_journal *journal,
                     struct error **err) _must_check_;
 
@@ -32,7 +33,7 @@ struct restore_journals {
         size_t count;
         char **unreadable; /* a sentence each */
 };
-/* All of them, or those of one VM. */
+/* Reads all journals, or those of one VM (`vm` not NULL). restore_journals_done() frees. */
 int restores_scan(struct repository *repository, const char *vm, struct restore_journals *ret,
                   struct error **err) _must_check_;
 void restore_journals_done(struct restore_journals *list);

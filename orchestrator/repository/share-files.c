@@ -57,7 +57,7 @@ static int check_regular(int fd, const char *path, struct stat *ret_stat, struct
 {
         struct stat st;
         if (fstat(fd, &st) < 0)
-                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s", path);
+                return error_set_errno(err, ERROR_INTERNAL, errno, "cannot stat %s", path);
         if (!S_ISREG(st.st_mode))
                 return error_set(err, ERROR_CORRUPT, "%s is not a regular file", path);
         if (ret_stat)
@@ -73,7 +73,7 @@ int share_open_file(int dir_fd, const char *path, struct stat *ret_stat, struct 
         return TAKE_FD(fd);
 }
 
-/* By its descriptor, so that what was checked is what is read. */
+/* It reads by descriptor, so that the file that was checked is the file that is read. */
 static char *read_opened(int fd, const char *name, size_t max_bytes, size_t *ret_length,
                          struct error **err)
 {
@@ -120,14 +120,15 @@ char *share_read_beneath(int dir_fd, const char *path, size_t max_bytes, size_t 
         return fd < 0 ? NULL : read_opened(fd, path, max_bytes, ret_length, err);
 }
 
-static int compare_names(const void *a, const void *b)
+static int share_compare_names(const void *a, const void *b)
 {
         return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 int share_list(int dir_fd, const char *what, char ***ret, struct error **err)
 {
-        /* A descriptor of its own: reading moves the position that a dup would share. */
+        /* This needs a new open file description: reading moves the position, which a dup would
+         * share. */
         int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         _cleanup_(closedirp) DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
         if (!dir) {
@@ -147,7 +148,7 @@ int share_list(int dir_fd, const char *what, char ***ret, struct error **err)
                         strv_add(&names, entry->d_name);
         }
         if (names)
-                qsort(names, strv_length(names), sizeof *names, compare_names);
+                qsort(names, strv_length(names), sizeof *names, share_compare_names);
         *ret = TAKE_PTR(names);
         return 0;
 }
@@ -158,8 +159,8 @@ int share_rename_new(int dir_fd, const char *from, const char *to)
                 return 0;
         if (errno != EINVAL && errno != ENOSYS)
                 return -1;
-        /* NFS has no such rename. A folder that is there and not empty makes the plain one fail, so
-         * nothing can be lost in between. */
+        /* NFS has no RENAME_NOREPLACE. A plain rename fails when the target is a folder that is not
+         * empty, so nothing can be lost in between. */
         struct stat st;
         if (fstatat(dir_fd, to, &st, AT_SYMLINK_NOFOLLOW) == 0) {
                 errno = EEXIST;

@@ -1,4 +1,4 @@
-/* What staging.c and publish.c share. */
+/* Declarations shared by staging.c and publish.c. */
 #pragma once
 
 #include "repository/checksums.h"
@@ -18,16 +18,16 @@ struct staging {
         int vm_fd;
         int dir_fd;
         struct checksums checksums;
-        char **own_files; /* written here; all others come from a hypervisor */
+        char **own_files; /* written by this process; a hypervisor wrote all others */
         bool published;
         bool (*cancelled)(void *data);
         void *cancelled_data;
 };
 
-/* After the rename: the object is the point's from now on. */
+/* Called after the rename: from now on the object describes the point. */
 void staging_became_point(struct staging *staging, const char *point);
 
-/* Whether two looks at a file saw the same content, as far as stat can tell. */
+/* Whether two stat results are of the same content, as far as stat can show. */
 static inline bool stat_is_same_content(const struct stat *a, const struct stat *b)
 {
         return a->st_ino == b->st_ino && a->st_size == b->st_size &&

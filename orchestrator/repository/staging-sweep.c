@@ -14,19 +14,19 @@
 #include "repository/share-files.h"
 #include "repository/staging-internal.h"
 
-static int open_vm_folder(struct repository *repository, const char *hypervisor, const char *vm,
-                          struct error **err)
+static int sweep_open_vm_folder(struct repository *repository, const char *hypervisor,
+                                const char *vm, struct error **err)
 {
         _cleanup_free_ char *path = xasprintf("%s/%s", hypervisor, vm);
         return share_open_beneath(repository->root_fd, path, O_RDONLY | O_DIRECTORY, err);
 }
 
-/* The names in that VM's folder; *ret_fd is -1 where it has none. */
+/* Lists the names in that VM's folder; *ret_fd is -1 when the folder does not exist. */
 static int list_vm_folder(struct repository *repository, const char *hypervisor, const char *vm,
                           int *ret_fd, char ***ret_names, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
-        _cleanup_close_ int fd = open_vm_folder(repository, hypervisor, vm, &error);
+        _cleanup_close_ int fd = sweep_open_vm_folder(repository, hypervisor, vm, &error);
         if (fd < 0 && error->errnum != ENOENT)
                 return error_propagate(err, TAKE_PTR(error));
         if (fd >= 0 && share_list(fd, vm, ret_names, err) < 0)
@@ -81,7 +81,7 @@ int staging_hash_folder(struct staging *staging, const char *folder, struct erro
         if (share_list(fd, folder, &names, err) < 0)
                 return -1;
         for (size_t i = 0; names && names[i]; i++) {
-                /* swtpm's lock file: empty, and nothing in a copy. */
+                /* swtpm's lock file: it is empty and has no use in a copy. */
                 if (streq(names[i], ".lock")) {
                         if (unlinkat(fd, names[i], 0) < 0)
                                 return error_set_errno(err, ERROR_INTERNAL, errno,
@@ -91,8 +91,7 @@ int staging_hash_folder(struct staging *staging, const char *folder, struct erro
                 _cleanup_free_ char *path = path_join(folder, names[i]);
                 struct stat st;
                 if (fstatat(fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0)
-                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s",
-                                               path);
+                        return error_set_errno(err, ERROR_INTERNAL, errno, "cannot stat %s", path);
                 if (S_ISDIR(st.st_mode)) {
                         if (staging_hash_folder(staging, path, err) < 0)
                                 return -1;

@@ -1,4 +1,4 @@
-/* Implements most of repository/staging.h; publishing is in publish.c. All paths are below a
+/* Implements most of repository/staging.h; publishing is in publish.c. All paths are relative to a
  * descriptor of the folder. */
 #include "repository/staging.h"
 
@@ -33,14 +33,14 @@ void staging_became_point(struct staging *staging, const char *point)
         staging_set_folder(staging, point);
 }
 
-static int make_and_open(int dir_fd, const char *name, struct error **err)
+static int staging_make_folder(int dir_fd, const char *name, struct error **err)
 {
         if (fs_make_dir_at(dir_fd, name, 0755, err) < 0)
                 return -1;
         return fs_open_dir_at(dir_fd, name, err);
 }
 
-/* A server that reports an error may have made it all the same. */
+/* A server that reports an error may have created the folder nevertheless. */
 static void give_up_new_folder(const struct staging *staging)
 {
         (void)unlinkat(staging->vm_fd, staging->folder, AT_REMOVEDIR);
@@ -58,9 +58,9 @@ struct staging *staging_create(struct repository *repository, const char *hyperv
         staging->vm = xstrdup(vm);
         staging->folder = xasprintf(STAGING_PREFIX "%s", job);
         staging_set_folder(staging, staging->folder);
-        staging->hypervisor_fd = make_and_open(repository->root_fd, hypervisor, err);
+        staging->hypervisor_fd = staging_make_folder(repository->root_fd, hypervisor, err);
         if (staging->hypervisor_fd >= 0)
-                staging->vm_fd = make_and_open(staging->hypervisor_fd, vm, err);
+                staging->vm_fd = staging_make_folder(staging->hypervisor_fd, vm, err);
         if (staging->vm_fd < 0) {
                 error_prefix(err, "%s", staging->path);
                 return NULL;
@@ -69,8 +69,8 @@ struct staging *staging_create(struct repository *repository, const char *hyperv
                 bool is_older = errno == EEXIST;
                 if (is_older)
                         error_set(err, ERROR_REFUSED,
-                                  "%s exists already: it is left from an earlier attempt of this "
-                                  "job; `orch recover %s` removes it",
+                                  "%s already exists: an earlier attempt of this job left it; "
+                                  "`orch recover %s` removes it",
                                   staging->path, vm);
                 else
                         error_set_errno(err, ERROR_INTERNAL, errno, "cannot make the folder %s",
@@ -106,10 +106,10 @@ struct staging *staging_free(struct staging *staging)
 int staging_remove(struct staging *staging, struct error **err)
 {
         if (staging->published)
-                return error_set(
-                        err, ERROR_REFUSED,
-                        "%s is a restore point by now and is not removed as a staging folder",
-                        staging->path);
+                return error_set(err, ERROR_REFUSED,
+                                 "%s was published as a restore point and is not removed as a "
+                                 "staging folder",
+                                 staging->path);
         if (fs_remove_tree_at(staging->vm_fd, staging->folder, err) < 0)
                 return error_prefix(err, "%s/%s/%s", staging->repository->path, staging->hypervisor,
                                     staging->vm);
@@ -132,8 +132,8 @@ void staging_set_cancelled(struct staging *staging, bool (*cancelled)(void *data
         staging->cancelled_data = data;
 }
 
-/* The folder that `name` is in: the staging folder's descriptor, or *folder_fd for one below. Made
- * where it is missing. */
+/* Returns the descriptor of the folder that contains `name`: the staging folder's, or *folder_fd
+ * for a subfolder, which is created when it is missing. */
 static int open_folder_of(struct staging *staging, const char *name, int *folder_fd,
                           struct error **err)
 {
@@ -177,17 +177,17 @@ static char *hash_opened(struct staging *staging, int fd, const char *name, cons
                          const struct staging_progress *progress, uint64_t *ret_bytes,
                          struct stat *ret_stat, struct error **err)
 {
-        /* A server may tell only now that it could not keep what was written. */
+        /* A server may report only now that it could not store the data. */
         if (fsync(fd) < 0) {
                 error_set_errno(err, ERROR_INTERNAL, errno, "cannot fsync %s", path);
                 return NULL;
         }
-        /* What this process wrote is asked from the storage again, not from the page cache. */
+        /* Data that this process wrote is read from the storage again, not from the page cache. */
         if (strv_contains(staging->own_files, name))
                 (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
         struct stat before;
         if (fstat(fd, &before) < 0) {
-                error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s", path);
+                error_set_errno(err, ERROR_INTERNAL, errno, "cannot stat %s", path);
                 return NULL;
         }
         if (before.st_size == 0) {
@@ -199,11 +199,11 @@ static char *hash_opened(struct staging *staging, int fd, const char *name, cons
         if (!sha256)
                 return NULL;
         if (fstat(fd, ret_stat) < 0) {
-                error_set_errno(err, ERROR_INTERNAL, errno, "cannot look at %s", path);
+                error_set_errno(err, ERROR_INTERNAL, errno, "cannot stat %s", path);
                 return NULL;
         }
         if (!stat_is_same_content(&before, ret_stat) || *ret_bytes != (uint64_t)before.st_size) {
-                error_set(err, ERROR_CORRUPT, "%s was changed while it was read back", path);
+                error_set(err, ERROR_CORRUPT, "%s was changed while it was verified", path);
                 return NULL;
         }
         return TAKE_PTR(sha256);
@@ -259,11 +259,11 @@ char *staging_choose_point_name(struct staging *staging, int64_t started, struct
                         continue;
                 if (errno == ENOENT)
                         return TAKE_PTR(name);
-                error_set_errno(err, ERROR_INTERNAL, errno, "cannot look for %s beside %s", name,
-                                staging->path);
+                error_set_errno(err, ERROR_INTERNAL, errno,
+                                "cannot check whether %s exists beside %s", name, staging->path);
                 return NULL;
         }
-        error_set(err, ERROR_REFUSED, "no name is free for the restore point beside %s",
+        error_set(err, ERROR_REFUSED, "no free name for the restore point beside %s",
                   staging->path);
         return NULL;
 }

@@ -1,5 +1,5 @@
-/* Implements repository/stat-digest.h. Each file is opened before it is looked at: that is when an
- * NFS client asks the server. */
+/* Implements repository/stat-digest.h. Each file is opened before fstat(), because an NFS client
+ * revalidates attributes at open. */
 #include "repository/stat-digest.h"
 
 #include "base/memory.h"
@@ -9,7 +9,8 @@
 #include "repository/repository-internal.h"
 #include "repository/share-files.h"
 
-static int add_file(struct strbuf *buf, int point_fd, const char *name, struct error **err)
+static int stat_digest_add_file(struct strbuf *buf, int point_fd, const char *name,
+                                struct error **err)
 {
         struct stat st;
         _cleanup_close_ int fd = share_open_file(point_fd, name, &st, err);
@@ -25,9 +26,9 @@ char *stat_digest_make(int point_fd, const char *path, const struct checksums *l
                        struct error **err)
 {
         _cleanup_strbuf_ struct strbuf buf = { 0 };
-        int r = add_file(&buf, point_fd, CHECKSUMS_NAME, err);
+        int r = stat_digest_add_file(&buf, point_fd, CHECKSUMS_NAME, err);
         for (size_t i = 0; r == 0 && i < list->count; i++)
-                r = add_file(&buf, point_fd, list->items[i].name, err);
+                r = stat_digest_add_file(&buf, point_fd, list->items[i].name, err);
         if (r < 0) {
                 error_prefix(err, "%s", path);
                 return NULL;

@@ -21,7 +21,7 @@ static const struct {
         const char *text;
 } built_in[] = { { "asa", profile_asa } };
 
-static const char *check_pattern(const char *text)
+static const char *profile_check_pattern(const char *text)
 {
         regex_t regex;
         if (regcomp(&regex, text, REG_EXTENDED | REG_NOSUB) != 0)
@@ -40,7 +40,7 @@ static const char *check_file(const char *text)
 /* The enable and save groups are only names in the file: offsets are from the start of the
  * profile. */
 #define PROFILE(member) offsetof(struct appliance_profile, member)
-#define PATTERN .check = check_pattern
+#define PATTERN .check = profile_check_pattern
 
 static const struct field enable_fields[] = {
         { "command", FIELD_TEXT, PROFILE(enable_command), .required = true },

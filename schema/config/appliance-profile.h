@@ -1,4 +1,4 @@
-/* How to talk to one kind of appliance: a YAML file of a few lines
+/* How to operate one kind of appliance: a YAML file of a few lines
  * (schema/appliance-profile.schema.json), so that a new kind needs no code. Patterns are POSIX
  * extended regular expressions, matched against one line without its end, anywhere in it unless
  * they are anchored. */
@@ -69,7 +69,8 @@ struct line_patterns {
         size_t count;
 };
 
-/* Those that are no pattern (a profile's are) are left out. NULL is an empty list. */
+/* Compiles the texts; one that is not a valid pattern is left out (a profile's are validated). NULL
+ * is an empty list. */
 void line_patterns_init(struct line_patterns *patterns, char *const *texts);
 /* The same of one; NULL: none. */
 void line_patterns_init_one(struct line_patterns *patterns, const char *text);

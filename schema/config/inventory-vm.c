@@ -57,15 +57,16 @@ static void read_test(const struct field_reader *reader, const struct field *fie
 
 /* Those of one VM alone come first: INVENTORY_OWN_FIELDS counts them. */
 const struct field inventory_vm_fields[] = {
-        { "name", FIELD_TEXT, VM(name), .required = true, .check = check_name },
-        { "domain", FIELD_TEXT, VM(domain), .check = check_domain },
-        { "hypervisor", FIELD_CUSTOM, VM(hypervisor), .check = check_home, .read = read_home },
+        { "name", FIELD_TEXT, VM(name), .required = true, .check = text_check_name },
+        { "domain", FIELD_TEXT, VM(domain), .check = text_check_domain },
+        { "hypervisor", FIELD_CUSTOM, VM(hypervisor), .check = text_check_home, .read = read_home },
         { "method", FIELD_WORD, VM(method), .words = method_words },
         { "priority", FIELD_INT, VM(priority), .min = 0, .max = 9999 },
         { "schedule", FIELD_WORD, VM(schedule), .words = schedule_words },
         { "level", FIELD_WORD, VM(level), .words = level_words },
         { "full_every_weeks", FIELD_UNSIGNED, VM(full_every_weeks), .min = 0, .max = 520 },
-        { "exclude_disks", FIELD_TEXTS, VM(exclude_disks), .check = check_target, .unique = true },
+        { "exclude_disks", FIELD_TEXTS, VM(exclude_disks), .check = text_check_target,
+          .unique = true },
         { "config_only", FIELD_BOOL, VM(config_only) },
         { "compression", FIELD_WORD, VM(compression), .words = compression_words },
         { "fallback", FIELD_WORD, VM(fallback), .words = fallback_words },
@@ -75,13 +76,13 @@ const struct field inventory_vm_fields[] = {
         { "keep_monthly", FIELD_UNSIGNED, VM(keep_monthly), .min = 1, .max = 1000 },
         { "keep_yearly", FIELD_UNSIGNED, VM(keep_yearly), .min = 1, .max = 1000 },
         { "min_points", FIELD_UNSIGNED, VM(min_points), .min = 1, .max = 1000 },
-        { "tags", FIELD_TEXTS, VM(tags), .check = check_word, .unique = true },
+        { "tags", FIELD_TEXTS, VM(tags), .check = text_check_word, .unique = true },
         { "pre_backup_commands", FIELD_CUSTOM, 0, .read = read_pre_backup },
         { "post_backup_commands", FIELD_CUSTOM, 0, .read = read_post_backup },
         { "config_capture", FIELD_CUSTOM, VM(config_capture), .read = vm_config_capture_read },
         { "test_restore", FIELD_WORD, VM(test_restore), .words = test_restore_words },
         { "test_commands", FIELD_CUSTOM, 0, .read = read_test },
-        { "boot_pattern", FIELD_TEXT, VM(boot_pattern), .check = check_pattern },
+        { "boot_pattern", FIELD_TEXT, VM(boot_pattern), .check = text_check_pattern },
         { "thaw_deadline_seconds", FIELD_UNSIGNED, VM(thaw_deadline_seconds), .min = 1,
           .max = 300 },
         { NULL },
@@ -142,8 +143,8 @@ void inventory_vm_check(const struct field_reader *reader, const struct inventor
                               "test_restore: never");
         if (vm->name && !has_retention(node, defaults))
                 problems_add_warning(reader->problems, reader->file, node->line, node->column,
-                                     "nothing says how long the backups of \"%s\" are kept, so "
-                                     "none is ever removed: give "
+                                     "no key sets how long the backups of \"%s\" are kept, so none "
+                                     "is ever removed: set "
                                      "retention_weeks, keep_last, keep_monthly or keep_yearly",
                                      vm->name);
 }

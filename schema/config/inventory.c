@@ -44,12 +44,12 @@ static const struct field part_fields[] = {
 #define HYPERVISOR(member) offsetof(struct inventory_hypervisor, member)
 
 static const struct field hypervisor_fields[] = {
-        { "name", FIELD_TEXT, HYPERVISOR(name), .required = true, .check = check_hypervisor },
-        { "address", FIELD_TEXT, HYPERVISOR(address), .check = check_address },
+        { "name", FIELD_TEXT, HYPERVISOR(name), .required = true, .check = text_check_hypervisor },
+        { "address", FIELD_TEXT, HYPERVISOR(address), .check = text_check_address },
         { "port", FIELD_UNSIGNED, HYPERVISOR(port), .min = 1, .max = 65535 },
-        { "repository", FIELD_TEXT, HYPERVISOR(repository), .check = check_absolute_path },
-        { "scratch", FIELD_TEXT, HYPERVISOR(scratch), .check = check_absolute_path },
-        { "uri", FIELD_TEXT, HYPERVISOR(uri), .check = check_libvirt_uri },
+        { "repository", FIELD_TEXT, HYPERVISOR(repository), .check = text_check_absolute_path },
+        { "scratch", FIELD_TEXT, HYPERVISOR(scratch), .check = text_check_absolute_path },
+        { "uri", FIELD_TEXT, HYPERVISOR(uri), .check = text_check_libvirt_uri },
         { NULL },
 };
 
@@ -79,9 +79,9 @@ static void finish_hypervisor(struct inventory_hypervisor *hypervisor)
                 hypervisor->address = xstrdup(hypervisor->name);
         if (!hypervisor->scratch)
                 hypervisor->scratch = xstrdup(default_scratch);
-        tidy_slashes(hypervisor->scratch);
+        path_tidy_slashes(hypervisor->scratch);
         if (hypervisor->repository)
-                tidy_slashes(hypervisor->repository);
+                path_tidy_slashes(hypervisor->repository);
 }
 
 static void read_hypervisors(const struct field_reader *reader, struct inventory *inventory,
@@ -180,7 +180,7 @@ static void check_defaults(const struct field_reader *reader, const struct yaml_
 }
 
 /* Alphabetically without case, equals by case, equals by place. */
-static int compare_names(const void *a, const void *b)
+static int inventory_compare_names(const void *a, const void *b)
 {
         const struct inventory_vm *const *pa = a;
         const struct inventory_vm *const *pb = b;
@@ -234,7 +234,7 @@ static void check_pairs(const struct field_reader *reader, const struct inventor
         for (size_t i = 0; i < inventory->n_vms; i++)
                 if (inventory->vms[i].name)
                         sorted[n++] = &inventory->vms[i];
-        qsort(sorted, n, sizeof(const struct inventory_vm *), compare_names);
+        qsort(sorted, n, sizeof(const struct inventory_vm *), inventory_compare_names);
         for (size_t i = 1; i < n; i++)
                 refuse_same_name(reader, inventory, sorted[i - 1], sorted[i], items);
         qsort(sorted, n, sizeof(const struct inventory_vm *), compare_domains_then_place);
@@ -248,8 +248,8 @@ static void check_pairs(const struct field_reader *reader, const struct inventor
         }
 }
 
-static void read_inventory(const struct field_reader *reader, struct inventory *inventory,
-                           const struct yaml_node *root)
+static void inventory_read_tree(const struct field_reader *reader, struct inventory *inventory,
+                                const struct yaml_node *root)
 {
         struct parts parts = { 0 };
         if (!fields_read(reader, part_fields, "the inventory", root, NULL, &parts))
@@ -275,7 +275,7 @@ struct inventory *inventory_parse(const char *text, size_t length, const char *p
         _cleanup_(inventory_freep) struct inventory *inventory = xcalloc(1, sizeof *inventory);
         inventory->file = xstrdup(path);
         struct field_reader reader = { .file = path, .problems = problems };
-        read_inventory(&reader, inventory, yaml_document_root(document));
+        inventory_read_tree(&reader, inventory, yaml_document_root(document));
         return problems->n_errors > n_errors ? NULL : TAKE_PTR(inventory);
 }
 

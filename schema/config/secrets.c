@@ -147,7 +147,7 @@ static struct secret *parse_value(const char *text)
 }
 
 /* Returns what is wrong with the line, a constant, or NULL. */
-static const char *parse_line(struct secrets *secrets, char *line)
+static const char *secrets_parse_line(struct secrets *secrets, char *line)
 {
         line += strspn(line, " \t\r");
         if (*line == '\0' || *line == '#')
@@ -156,7 +156,7 @@ static const char *parse_line(struct secrets *secrets, char *line)
         if (!equals)
                 return "expected KEY=\"value\"";
         *equals = '\0';
-        if (check_variable(line))
+        if (text_check_variable(line))
                 return "what stands before the = is not the name of a variable (no blanks around "
                        "it)";
         for (size_t i = 0; i < secrets->n_entries; i++)
@@ -179,7 +179,7 @@ static int parse_lines(struct secrets *secrets, char *text, const char *path, st
                 char *newline = strchr(line, '\n');
                 if (newline)
                         *newline = '\0';
-                const char *flaw = parse_line(secrets, line);
+                const char *flaw = secrets_parse_line(secrets, line);
                 if (flaw)
                         return error_set(err, ERROR_CONFIG, "%s:%u: %s", path, number, flaw);
                 line = newline ? newline + 1 : NULL;

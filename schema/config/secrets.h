@@ -17,7 +17,7 @@ struct secrets;
  * (in double quotes, a backslash before ", \, $ and ` stands for that character; nothing is
  * expanded), empty lines, and comments (#). A file that does not exist gives an empty table.
  * ERROR_CONFIG when others than its owner may read or write it, when it belongs to somebody else
- * than root or this process's user, or for a line that is none of these; the message tells the
+ * than root or this process's user, or for a line that is none of these; the message names the
  * line's number, never its text. */
 struct secrets *secrets_load(const char *directory, struct error **err) _must_check_;
 struct secrets *secrets_free(struct secrets *secrets);

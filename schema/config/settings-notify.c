@@ -27,7 +27,7 @@ static const char *check_channel(const char *text)
 {
         if (streq(text, SLACK_FAILURE_CHANNEL) || streq(text, SLACK_SUMMARY_CHANNEL))
                 return "a name of its own (slack-failure and slack-summary are those of `slack:`)";
-        return check_name(text);
+        return text_check_name(text);
 }
 
 static void read_severities(const struct field_reader *reader, const struct field *field,
@@ -55,11 +55,11 @@ static void read_severities(const struct field_reader *reader, const struct fiel
 static const struct field channel_fields[] = {
         { "name", FIELD_TEXT, CHANNEL(name), .required = true, .check = check_channel },
         { "kind", FIELD_WORD, CHANNEL(kind), .required = true, .words = kind_words },
-        { "url_env", FIELD_TEXT, CHANNEL(url_env), .check = check_variable, .hidden = true },
+        { "url_env", FIELD_TEXT, CHANNEL(url_env), .check = text_check_variable, .hidden = true },
         { "command", FIELD_TEXTS, CHANNEL(command), .may_be_empty = true },
         { "severities", FIELD_CUSTOM, CHANNEL(severities), .read = read_severities },
-        { "tags", FIELD_TEXTS, CHANNEL(tags), .check = check_word, .unique = true },
-        { "ca_file", FIELD_TEXT, CHANNEL(ca_file), .check = check_path },
+        { "tags", FIELD_TEXTS, CHANNEL(tags), .check = text_check_word, .unique = true },
+        { "ca_file", FIELD_TEXT, CHANNEL(ca_file), .check = text_check_path },
         { "timeout_seconds", FIELD_UNSIGNED, CHANNEL(timeout_seconds), .min = 1,
           .max = MAX_TIMEOUT_SECONDS },
         { NULL },

@@ -76,14 +76,14 @@ static void read_summary(const struct field_reader *reader, const struct field *
 
 static const struct field repository_fields[] = {
         { "path", FIELD_TEXT, SETTING(repository_path), .required = true,
-          .check = check_absolute_path },
+          .check = text_check_absolute_path },
         { "fstype", FIELD_WORD, SETTING(repository_fstype), .words = fstype_words },
         { NULL },
 };
 
 static const struct field cycle_fields[] = {
         { "start", FIELD_CUSTOM, SETTING(cycle_start), .read = read_week_time },
-        { "timezone", FIELD_TEXT, SETTING(cycle_timezone), .check = check_timezone },
+        { "timezone", FIELD_TEXT, SETTING(cycle_timezone), .check = text_check_timezone },
         { "trigger", FIELD_WORD, SETTING(cycle_trigger), .words = trigger_words },
         { NULL },
 };
@@ -102,10 +102,10 @@ static const struct field limits_fields[] = {
 };
 
 static const struct field ssh_fields[] = {
-        { "user", FIELD_TEXT, SETTING(ssh.user), .check = check_user },
+        { "user", FIELD_TEXT, SETTING(ssh.user), .check = text_check_user },
         { "port", FIELD_UNSIGNED, SETTING(ssh.port), .min = 1, .max = 65535 },
-        { "key", FIELD_TEXT, SETTING(ssh.key), .check = check_path },
-        { "known_hosts", FIELD_TEXT, SETTING(ssh.known_hosts), .check = check_path },
+        { "key", FIELD_TEXT, SETTING(ssh.key), .check = text_check_path },
+        { "known_hosts", FIELD_TEXT, SETTING(ssh.known_hosts), .check = text_check_path },
         { NULL },
 };
 
@@ -121,17 +121,17 @@ static const struct field checks_fields[] = {
 
 static const struct field slack_fields[] = {
         { "failure_webhook_env", FIELD_TEXT, SETTING(slack.failure_webhook_env),
-          .check = check_variable, .hidden = true },
+          .check = text_check_variable, .hidden = true },
         { "success_webhook_env", FIELD_TEXT, SETTING(slack.success_webhook_env),
-          .check = check_variable, .hidden = true },
+          .check = text_check_variable, .hidden = true },
         { "summary", FIELD_CUSTOM, 0, .read = read_summary },
-        { "ca_file", FIELD_TEXT, SETTING(slack.ca_file), .check = check_path },
+        { "ca_file", FIELD_TEXT, SETTING(slack.ca_file), .check = text_check_path },
         { NULL },
 };
 
 static const struct field metrics_fields[] = {
         { "listen", FIELD_TEXT, SETTING(metrics_listen), .may_be_empty = true,
-          .check = check_listen },
+          .check = text_check_listen },
         { NULL },
 };
 
@@ -141,7 +141,7 @@ static const struct field log_fields[] = {
 };
 
 static const struct field daemon_fields[] = {
-        { "state", FIELD_TEXT, SETTING(daemon.state), .check = check_absolute_path },
+        { "state", FIELD_TEXT, SETTING(daemon.state), .check = text_check_absolute_path },
         { "on_stop", FIELD_WORD, SETTING(daemon.on_stop), .words = on_stop_words },
         { NULL },
 };
@@ -162,8 +162,8 @@ static const struct field test_restore_fields[] = {
 
 static const struct field settings_fields[] = {
         { "repository", FIELD_MAPPING, .required = true, .fields = repository_fields },
-        { "inventory", FIELD_TEXT, SETTING(inventory), .check = check_path },
-        { "socket", FIELD_TEXT, SETTING(socket), .check = check_path },
+        { "inventory", FIELD_TEXT, SETTING(inventory), .check = text_check_path },
+        { "socket", FIELD_TEXT, SETTING(socket), .check = text_check_path },
         { "cycle", FIELD_MAPPING, .fields = cycle_fields },
         { "limits", FIELD_MAPPING, .fields = limits_fields },
         { "ssh", FIELD_MAPPING, .fields = ssh_fields },
@@ -219,7 +219,7 @@ static void set_place(struct settings *settings, const char *path)
         settings->directory = path_directory(settings->file);
 }
 
-static void resolve(const struct settings *settings, char **path)
+static void settings_resolve_path(const struct settings *settings, char **path)
 {
         if (!*path || (*path)[0] == '/')
                 return;
@@ -228,8 +228,8 @@ static void resolve(const struct settings *settings, char **path)
         *path = resolved;
 }
 
-static const struct yaml_node *place(const struct yaml_node *root, const char *group,
-                                     const char *key)
+static const struct yaml_node *settings_place(const struct yaml_node *root, const char *group,
+                                              const char *key)
 {
         const struct yaml_node *mapping = group ? yaml_mapping_get(root, group) : root;
         const struct yaml_node *value = yaml_mapping_get(mapping, key);
@@ -242,14 +242,14 @@ static void check_contradictions(const struct field_reader *reader, const struct
         unsigned needed = settings->checks.hypervisor_free_gib;
         unsigned low_water = settings->checks.hypervisor_low_water_gib;
         if (low_water > 0 && low_water >= needed)
-                field_problem(reader, place(root, "checks", "hypervisor_low_water_gib"),
+                field_problem(reader, settings_place(root, "checks", "hypervisor_low_water_gib"),
                               "hypervisor_low_water_gib: %u is not below hypervisor_free_gib (%u): "
                               "a copy would be given up as "
                               "soon as it begins",
                               low_water, needed);
         if (strlen(settings->socket) >= sizeof((struct sockaddr_un *)0)->sun_path)
                 field_problem(
-                        reader, place(root, NULL, "socket"),
+                        reader, settings_place(root, NULL, "socket"),
                         "socket: \"%s\" is longer than the %zu bytes that a socket's path may have",
                         settings->socket, sizeof((struct sockaddr_un *)0)->sun_path - 1);
 }
@@ -267,20 +267,20 @@ struct settings *settings_parse(const char *text, size_t length, const char *pat
         const struct yaml_node *root = yaml_document_root(document);
         set_place(settings, path);
         if (fields_read(&reader, settings_fields, "the settings", root, NULL, settings)) {
-                resolve(settings, &settings->inventory);
-                resolve(settings, &settings->socket);
-                resolve(settings, &settings->ssh.key);
-                resolve(settings, &settings->ssh.known_hosts);
-                resolve(settings, &settings->slack.ca_file);
+                settings_resolve_path(settings, &settings->inventory);
+                settings_resolve_path(settings, &settings->socket);
+                settings_resolve_path(settings, &settings->ssh.key);
+                settings_resolve_path(settings, &settings->ssh.known_hosts);
+                settings_resolve_path(settings, &settings->slack.ca_file);
                 for (size_t i = 0; i < settings->n_notify; i++)
-                        resolve(settings, &settings->notify[i].ca_file);
+                        settings_resolve_path(settings, &settings->notify[i].ca_file);
                 settings->slack.given = yaml_mapping_get(root, "slack");
                 check_contradictions(&reader, settings, root);
         }
         if (problems->n_errors > n_errors)
                 return NULL;
-        tidy_slashes(settings->repository_path);
-        tidy_slashes(settings->daemon.state);
+        path_tidy_slashes(settings->repository_path);
+        path_tidy_slashes(settings->daemon.state);
         return TAKE_PTR(settings);
 }
 

@@ -12,15 +12,15 @@ enum cycle_trigger { CYCLE_TRIGGER_EXTERNAL, CYCLE_TRIGGER_INTERNAL };
 enum log_form { LOG_FORM_TEXT, LOG_FORM_JSON, LOG_FORM_JOURNAL };
 enum on_stop { ON_STOP_CANCEL, ON_STOP_FINISH };
 
-/* A moment of the week in cycle.timezone, as in "Sat 12:00". */
+/* A day and time of the week in cycle.timezone, as in "Sat 12:00". */
 struct week_time {
         int weekday; /* 0 = Sunday … 6, as in struct tm */
         int hour;
         int minute;
 };
 
-/* What a message is, and so who gets it: something failed or is not protected; something needs a
- * look; a trouble that was told is over; how the week went. */
+/* The severity of a message, which selects its channels: something failed or is not protected;
+ * something needs attention; a reported incident has ended; the weekly summary. */
 enum notice_severity {
         NOTICE_FAILURE,
         NOTICE_WARNING,

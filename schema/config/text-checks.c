@@ -1,5 +1,5 @@
-/* Implements schema/config/text-checks.h. The JSON Schemas say the same with patterns, as far as
- * patterns can. */
+/* Implements schema/config/text-checks.h. The JSON Schemas express the same rules with patterns, as
+ * far as patterns can. */
 #include "schema/config/text-checks.h"
 
 #include <fcntl.h>
@@ -28,7 +28,7 @@ static bool consists_of(const char *text, const char *first, const char *more, s
         return true;
 }
 
-const char *check_name(const char *text)
+const char *text_check_name(const char *text)
 {
         if (!name_is_safe(text))
                 return "a name of letters, digits, '.', '_' and '-' that begins with a letter or "
@@ -38,19 +38,19 @@ const char *check_name(const char *text)
                        : NULL;
 }
 
-const char *check_hypervisor(const char *text)
+const char *text_check_hypervisor(const char *text)
 {
         return streq(text, "auto")
                        ? "another name (auto stands for a hypervisor that is to be found)"
-                       : check_name(text);
+                       : text_check_name(text);
 }
 
-const char *check_home(const char *text)
+const char *text_check_home(const char *text)
 {
-        return streq(text, "auto") ? NULL : check_name(text);
+        return streq(text, "auto") ? NULL : text_check_name(text);
 }
 
-const char *check_domain(const char *text)
+const char *text_check_domain(const char *text)
 {
         return strlen(text) <= 255 && !strchr(text, '/') && !streq(text, ".") && !streq(text, "..")
                        ? NULL
@@ -70,14 +70,14 @@ static bool has_component(const char *path, const char *component)
         return false;
 }
 
-const char *check_absolute_path(const char *text)
+const char *text_check_absolute_path(const char *text)
 {
         bool fine = text[0] == '/' && strspn(text, "/") < strlen(text) && strlen(text) <= 1024 &&
                     !has_component(text, ".") && !has_component(text, "..");
         return fine ? NULL : "an absolute path such as /mnt/backup, without \".\" and \"..\"";
 }
 
-void tidy_slashes(char *path)
+void path_tidy_slashes(char *path)
 {
         char *to = path;
         for (const char *from = path; *from; from++)
@@ -88,25 +88,25 @@ void tidy_slashes(char *path)
         *to = '\0';
 }
 
-const char *check_path(const char *text)
+const char *text_check_path(const char *text)
 {
         bool fine = strspn(text, "/") < strlen(text) && strlen(text) <= 1024 &&
                     !has_component(text, "..") && !str_ends_with(text, "/");
         return fine ? NULL : "the path of a file, without \"..\"";
 }
 
-const char *check_address(const char *text)
+const char *text_check_address(const char *text)
 {
         return consists_of(text, LETTERS DIGITS ":", ".-_%", 253) ? NULL
                                                                   : "a host name or an IP address";
 }
 
-const char *check_user(const char *text)
+const char *text_check_user(const char *text)
 {
         return consists_of(text, LETTERS DIGITS "_", ".-@$", 64) ? NULL : "a login name";
 }
 
-const char *check_variable(const char *text)
+const char *text_check_variable(const char *text)
 {
         return consists_of(text, LETTERS "_", DIGITS, 120)
                        ? NULL
@@ -114,12 +114,12 @@ const char *check_variable(const char *text)
                          "into secrets.conf)";
 }
 
-const char *check_target(const char *text)
+const char *text_check_target(const char *text)
 {
         return consists_of(text, LETTERS, DIGITS, 32) ? NULL : "a disk's target, such as vdb";
 }
 
-const char *check_pattern(const char *text)
+const char *text_check_pattern(const char *text)
 {
         regex_t pattern;
         if (regcomp(&pattern, text, REG_EXTENDED | REG_NOSUB) != 0)
@@ -128,7 +128,7 @@ const char *check_pattern(const char *text)
         return NULL;
 }
 
-const char *check_word(const char *text)
+const char *text_check_word(const char *text)
 {
         return consists_of(text, LETTERS DIGITS, "._-+@", 120)
                        ? NULL
@@ -144,7 +144,7 @@ static bool authority_is_valid(const char *authority, size_t length, bool host_r
         char *host = strchr(copy, '@');
         if (host) {
                 *host++ = '\0';
-                if (check_user(copy))
+                if (text_check_user(copy))
                         return false;
         } else {
                 host = copy;
@@ -160,7 +160,7 @@ static bool authority_is_valid(const char *authority, size_t length, bool host_r
                 end = host + strcspn(host, ":");
                 char saved = *end;
                 *end = '\0';
-                if (check_address(host))
+                if (text_check_address(host))
                         return false;
                 *end = saved;
         }
@@ -181,7 +181,7 @@ static bool query_is_safe(const char *query)
         return strspn(query, LETTERS DIGITS "-._~%!$&'()*+,;=:@/?") == strlen(query);
 }
 
-const char *check_libvirt_uri(const char *text)
+const char *text_check_libvirt_uri(const char *text)
 {
         static const struct {
                 const char *scheme;
@@ -210,7 +210,7 @@ const char *check_libvirt_uri(const char *text)
         return expected;
 }
 
-const char *check_listen(const char *text)
+const char *text_check_listen(const char *text)
 {
         static const char expected[] =
                 "ADDRESS:PORT such as 127.0.0.1:9188 or [::1]:9188, or \"\" for none";
@@ -224,7 +224,7 @@ const char *check_listen(const char *text)
         return colon[1] != '0' && port >= 1 && port <= 65535 ? NULL : expected;
 }
 
-const char *check_timezone(const char *text)
+const char *text_check_timezone(const char *text)
 {
         static const char expected[] =
                 "a time zone that this system knows, such as Europe/Berlin (is tzdata installed?)";

@@ -43,7 +43,7 @@ int json_check_format(json_t *json, int newest, struct error **err)
         return 0;
 }
 
-static char *dump(const json_t *json, size_t flags)
+static char *json_dump_text(const json_t *json, size_t flags)
 {
         char *text = json_dumps(json, flags);
         assert(text); /* only out of memory, or not a JSON tree */
@@ -52,16 +52,16 @@ static char *dump(const json_t *json, size_t flags)
 
 char *json_write_document(const json_t *json)
 {
-        _cleanup_free_ char *text = dump(json, JSON_INDENT(2));
+        _cleanup_free_ char *text = json_dump_text(json, JSON_INDENT(2));
         return xasprintf("%s\n", text);
 }
 
 char *json_write_line(const json_t *json)
 {
-        return dump(json, JSON_COMPACT);
+        return json_dump_text(json, JSON_COMPACT);
 }
 
-static bool is_hex(char c, bool upper_too)
+static bool char_is_hex(char c, bool upper_too)
 {
         return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
                (upper_too && c >= 'A' && c <= 'F');
@@ -73,7 +73,7 @@ bool json_text_is_uuid(const char *text)
         if (strlen(text) != strlen(form))
                 return false;
         for (size_t i = 0; form[i]; i++)
-                if (form[i] == '-' ? text[i] != '-' : !is_hex(text[i], true))
+                if (form[i] == '-' ? text[i] != '-' : !char_is_hex(text[i], true))
                         return false;
         return true;
 }
@@ -81,7 +81,7 @@ bool json_text_is_uuid(const char *text)
 bool json_text_is_sha256(const char *text)
 {
         size_t length = 0;
-        while (is_hex(text[length], false))
+        while (char_is_hex(text[length], false))
                 length++;
         return length == 64 && !text[length];
 }

@@ -13,7 +13,7 @@
 #include "base/memory.h"
 #include "base/strings.h"
 
-/* 9999-12-31T23:59:59Z: the last that RFC 3339 can say */
+/* 9999-12-31T23:59:59Z: the last time that RFC 3339 can express */
 #define TIME_MAX_SECONDS INT64_C(253402300799)
 
 #define AT(type, object, field) ((type *)(void *)((char *)(object) + (field)->offset))
@@ -119,7 +119,7 @@ void json_fields_write(const struct json_field fields[], const void *object, jso
                 json_object_set_new(into, field->name, field_to_json(field, object));
 }
 
-/* What stands there, for a message: "the number", "null", "\"abc\"". */
+/* Describes the value, for a message: "the number", "null", "\"abc\"". */
 static char *describe_json(const json_t *json)
 {
         if (!json)
@@ -147,8 +147,8 @@ static char *describe_json(const json_t *json)
         return xstrdup("something else");
 }
 
-static int unexpected(const struct json_field *field, const char *where, const char *expected,
-                      const json_t *json, struct error **err)
+static int json_set_unexpected(const struct json_field *field, const char *where,
+                               const char *expected, const json_t *json, struct error **err)
 {
         _cleanup_free_ char *found = describe_json(json);
         return error_set(err, ERROR_CORRUPT, "%s%s: expected %s, found %s", where, field->name,
@@ -172,17 +172,17 @@ static int find_word(const struct json_field *field, json_t *json, const char *w
                 if (streq(field->words[i], json_string_value(json)))
                         return i;
         _cleanup_free_ char *expected = words_in_words(field->words);
-        return unexpected(field, where, expected, json, err);
+        return json_set_unexpected(field, where, expected, json, err);
 }
 
-static int read_text(const struct json_field *field, json_t *json, const char *where, char **ret,
-                     struct error **err)
+static int json_read_text(const struct json_field *field, json_t *json, const char *where,
+                          char **ret, struct error **err)
 {
         if (field->words && find_word(field, json, where, err) < 0)
                 return -1;
         if (!json_is_string(json) || (field->valid && !field->valid(json_string_value(json))))
-                return unexpected(field, where, field->valid ? field->expected : "a string", json,
-                                  err);
+                return json_set_unexpected(field, where,
+                                           field->valid ? field->expected : "a string", json, err);
         *ret = xstrdup(json_string_value(json));
         return 0;
 }
@@ -191,7 +191,7 @@ static int read_array_length(const struct json_field *field, json_t *json, const
                              size_t *ret, struct error **err)
 {
         if (!json_is_array(json))
-                return unexpected(field, where, "an array", json, err);
+                return json_set_unexpected(field, where, "an array", json, err);
         if (json_array_size(json) > JSON_LIST_MAX_ITEMS)
                 return error_set(err, ERROR_CORRUPT, "%s%s: expected at most %zu items, found %zu",
                                  where, field->name, JSON_LIST_MAX_ITEMS, json_array_size(json));
@@ -199,8 +199,8 @@ static int read_array_length(const struct json_field *field, json_t *json, const
         return 0;
 }
 
-static int read_texts(const struct json_field *field, json_t *json, const char *where, char ***ret,
-                      struct error **err)
+static int json_read_texts(const struct json_field *field, json_t *json, const char *where,
+                           char ***ret, struct error **err)
 {
         size_t count = 0;
         if (read_array_length(field, json, where, &count, err) < 0)
@@ -208,8 +208,8 @@ static int read_texts(const struct json_field *field, json_t *json, const char *
         _cleanup_strv_ char **texts = xcalloc(count + 1, sizeof *texts);
         for (size_t i = 0; i < count; i++) {
                 if (!json_is_string(json_array_get(json, i)))
-                        return unexpected(field, where, "an array of strings",
-                                          json_array_get(json, i), err);
+                        return json_set_unexpected(field, where, "an array of strings",
+                                                   json_array_get(json, i), err);
                 texts[i] = xstrdup(json_string_value(json_array_get(json, i)));
         }
         if (count)
@@ -217,8 +217,8 @@ static int read_texts(const struct json_field *field, json_t *json, const char *
         return 0;
 }
 
-static int read_list(const struct json_field *field, json_t *json, const char *where, void *object,
-                     struct error **err)
+static int json_read_list(const struct json_field *field, json_t *json, const char *where,
+                          void *object, struct error **err)
 {
         size_t count = 0;
         if (read_array_length(field, json, where, &count, err) < 0)
@@ -230,7 +230,7 @@ static int read_list(const struct json_field *field, json_t *json, const char *w
         for (size_t i = 0; i < count; i++) {
                 json_t *item = json_array_get(json, i);
                 if (!json_is_object(item))
-                        return unexpected(field, where, "an array of objects", item, err);
+                        return json_set_unexpected(field, where, "an array of objects", item, err);
                 *COUNT_AT(object, field) = i + 1;
                 _cleanup_free_ char *inside = xasprintf("%s%s[%zu].", where, field->name, i);
                 if (json_fields_read(field->fields, item, inside, items + i * field->item_size,
@@ -244,7 +244,7 @@ static int read_part(const struct json_field *field, json_t *json, const char *w
                      struct error **err)
 {
         if (!json_is_object(json))
-                return unexpected(field, where, "an object", json, err);
+                return json_set_unexpected(field, where, "an object", json, err);
         _cleanup_free_ char *inside = xasprintf("%s%s.", where, field->name);
         return json_fields_read(field->fields, json, inside, AT(void, object, field), err);
 }
@@ -255,7 +255,7 @@ static int read_number(const struct json_field *field, json_t *json, const char 
         if (!json_is_integer(json) || json_integer_value(json) < least) {
                 _cleanup_free_ char *expected =
                         xasprintf("a whole number from %lld", (long long)least);
-                return unexpected(field, where, expected, json, err);
+                return json_set_unexpected(field, where, expected, json, err);
         }
         *ret = json_integer_value(json);
         return 0;
@@ -274,7 +274,8 @@ static int read_time(const struct json_field *field, json_t *json, const char *w
                 good = streq(again, json_string_value(json));
         }
         if (!good)
-                return unexpected(field, where, "a time like \"2026-02-01T22:00:15Z\"", json, err);
+                return json_set_unexpected(field, where, "a time like \"2026-02-01T22:00:15Z\"",
+                                           json, err);
         *ret = seconds;
         return 0;
 }
@@ -290,14 +291,14 @@ static int read_word(const struct json_field *field, json_t *json, const char *w
         return 0;
 }
 
-static int read_field(const struct json_field *field, json_t *json, const char *where, void *object,
-                      struct error **err)
+static int json_read_field(const struct json_field *field, json_t *json, const char *where,
+                           void *object, struct error **err)
 {
         switch (field->type) {
         case JSON_FIELD_TEXT:
-                return read_text(field, json, where, AT(char *, object, field), err);
+                return json_read_text(field, json, where, AT(char *, object, field), err);
         case JSON_FIELD_TEXTS:
-                return read_texts(field, json, where, AT(char **, object, field), err);
+                return json_read_texts(field, json, where, AT(char **, object, field), err);
         case JSON_FIELD_NUMBER:
                 return read_number(field, json, where, field->least, AT(int64_t, object, field),
                                    err);
@@ -310,7 +311,7 @@ static int read_field(const struct json_field *field, json_t *json, const char *
         }
         case JSON_FIELD_FLAG:
                 if (!json_is_boolean(json))
-                        return unexpected(field, where, "true or false", json, err);
+                        return json_set_unexpected(field, where, "true or false", json, err);
                 *AT(bool, object, field) = json_is_true(json);
                 return 0;
         case JSON_FIELD_TIME:
@@ -319,13 +320,13 @@ static int read_field(const struct json_field *field, json_t *json, const char *
                 return read_word(field, json, where, object, err);
         case JSON_FIELD_OBJECT:
                 if (!json_is_object(json))
-                        return unexpected(field, where, "an object", json, err);
+                        return json_set_unexpected(field, where, "an object", json, err);
                 *AT(json_t *, object, field) = json_incref(json);
                 return 0;
         case JSON_FIELD_PART:
                 return read_part(field, json, where, object, err);
         case JSON_FIELD_LIST:
-                return read_list(field, json, where, object, err);
+                return json_read_list(field, json, where, object, err);
         }
         return 0;
 }
@@ -337,13 +338,13 @@ int json_fields_read(const struct json_field fields[], json_t *json, const char 
                 json_t *value = json_object_get(json, field->name);
                 if (!field->required && (!value || json_is_null(value)))
                         continue;
-                if (read_field(field, value, where, ret, err) < 0)
+                if (json_read_field(field, value, where, ret, err) < 0)
                         return -1;
         }
         return 0;
 }
 
-static void list_done(const struct json_field *field, void *object)
+static void json_list_done(const struct json_field *field, void *object)
 {
         char *items;
         memcpy(&items, AT(void, object, field), sizeof items);
@@ -374,7 +375,7 @@ void json_fields_done(const struct json_field fields[], void *object)
                 else if (field->type == JSON_FIELD_PART)
                         json_fields_done(field->fields, AT(void, object, field));
                 else if (field->type == JSON_FIELD_LIST)
-                        list_done(field, object);
+                        json_list_done(field, object);
         }
 }
 

@@ -2,8 +2,8 @@
  * freeing share.
  *
  * A table is an array of struct json_field ended by one without a name. Offsets are those of the
- * struct that the table is for. Reading is strict (type, range, presence) and says which field is
- * wrong and what was expected; fields that a table does not name are passed over. Writing never
+ * struct that the table is for. Reading is strict (type, range, presence), and its errors name the
+ * wrong field and what was expected; fields that a table does not name are ignored. Writing never
  * fails: numbers are clamped to what reading takes, text that is not UTF-8 is cleaned. */
 #pragma once
 
@@ -63,7 +63,8 @@ void json_fields_done(const struct json_field fields[], void *object);
 json_t *json_fields_to_object(const struct json_field fields[], const void *object);
 json_t *json_fields_to_document(int format, const struct json_field fields[], const void *object);
 /* Reads a struct of `size` bytes as json_fields_read() does, into `ret` only when all of it is
- * right; a `json` of NULL says nothing of any field. json_fields_done() then frees what it owns. */
+ * valid; a `json` of NULL is an object without fields. json_fields_done() then frees what it owns.
+ */
 int json_fields_from_object(const struct json_field fields[], json_t *json, const char *where,
                             void *ret, size_t size, struct error **err) _must_check_;
 

@@ -22,7 +22,7 @@ char *checkpoint_xml_make(const char *name, const struct checkpoint_disk *disks,
 /* A <domainbackup mode='push'>. The caller frees. */
 char *backup_xml_make(const struct checkpoint_disk *disks, size_t n_disks);
 
-/* The bytes written since a checkpoint, of all its disks, as virDomainCheckpointGetXMLDesc(SIZE)
- * tells them. ERROR_CORRUPT when the text is not such a description. */
+/* The bytes written since a checkpoint, of all its disks, from virDomainCheckpointGetXMLDesc(SIZE).
+ * ERROR_CORRUPT when the text is not such a description. */
 int checkpoint_xml_size(const char *text, size_t length, uint64_t *ret_bytes,
                         struct error **err) _must_check_;

@@ -8,7 +8,7 @@
 #include "base/strings.h"
 #include "schema/libvirt/xml-document.h"
 
-static bool has(const char *const models[], const char *model)
+static bool models_contain(const char *const models[], const char *model)
 {
         for (size_t i = 0; models && models[i]; i++)
                 if (streq(models[i], model))
@@ -44,7 +44,7 @@ static void isolate_disks(xmlNode *devices, const char *const models[])
 /* With "dac": QEMU is root, and libvirt leaves owners and modes alone. */
 static void be_root(xmlNode *domain, const char *const models[])
 {
-        if (!has(models, "dac"))
+        if (!models_contain(models, "dac"))
                 return;
         xmlNode *label = xml_add_child(domain, "seclabel");
         xml_set_attribute(label, "type", "static");

@@ -11,11 +11,11 @@
 /* `models` are the security models of the host (`virsh capabilities`; NULL-terminated, NULL: none
  * known). With "dac", QEMU runs as root and libvirt leaves owner and mode of all files alone: a
  * point's files are root's, 0600, and must stay so. Labels of other models are still given to what
- * the domain owns, never to a source that says relabel='no'; each such source is made to name the
- * model. Labels that the domain brought from its old host go. What leaves files behind or hands the
- * guest over on its own goes too: what to do on a crash becomes "destroy", on a reset "restart", on
- * a power-off "destroy"; a watchdog's action becomes "none". NULL and ERROR_CORRUPT when the text
- * is no domain. The caller frees. */
+ * the domain owns, never to a source with relabel='no'; each such source is made to name the model.
+ * Labels that the domain brought from its old host go. What leaves files behind or hands the guest
+ * over on its own goes too: what to do on a crash becomes "destroy", on a reset "restart", on a
+ * power-off "destroy"; a watchdog's action becomes "none". NULL and ERROR_CORRUPT when the text is
+ * no domain. The caller frees. */
 char *domain_isolate(const char *text, size_t length, const char *const models[],
                      struct error **err) _must_check_;
 
@@ -24,13 +24,12 @@ char *domain_isolate(const char *text, size_t length, const char *const models[]
 char *domain_borrow(const char *text, size_t length, const char *const models[],
                     struct error **err) _must_check_;
 
-/* The end of that: libvirt has owners and modes in its hand again, and the disks of `targets`
- * (NULL-terminated) stand on nothing but themselves. NULL and ERROR_CORRUPT when the text is no
- * domain. The caller frees. */
+/* Ends that: libvirt manages owners and modes again, and the disks of `targets` (NULL-terminated)
+ * have no backing file. NULL and ERROR_CORRUPT when the text is no domain. The caller frees. */
 char *domain_settle(const char *text, size_t length, char *const targets[],
                     struct error **err) _must_check_;
 
-/* The memory that it has at most, in bytes. 0 where it says none that can be read. */
+/* The domain's maximum memory in bytes; 0 when it has none that can be parsed. */
 uint64_t domain_memory_bytes(const char *text, size_t length);
 
 /* The models in a capabilities document of the host, "none" left out; NULL-terminated, may be NULL.

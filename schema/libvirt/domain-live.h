@@ -1,6 +1,6 @@
-/* What the XML of a running domain tells beyond its definition: whether a guest agent is connected,
- * how far a block job is. The same rules as for schema/libvirt/domain-xml.h: at most 4 MiB, no
- * network, no entities. */
+/* What the XML of a running domain contains beyond its definition: whether a guest agent is
+ * connected, how far a block job is. The same rules as for schema/libvirt/domain-xml.h: at most 4
+ * MiB, no network, no entities. */
 #pragma once
 
 #include <stdbool.h>
@@ -11,7 +11,7 @@
 enum agent_channel {
         AGENT_CHANNEL_NONE,         /* the domain has no channel for an agent */
         AGENT_CHANNEL_DISCONNECTED, /* nothing in the guest has opened it */
-        AGENT_CHANNEL_CONNECTED,    /* also when libvirt does not say */
+        AGENT_CHANNEL_CONNECTED,    /* also when libvirt does not report a state */
 };
 
 /* The channel org.qemu.guest_agent.0. ERROR_CORRUPT when the text is not a domain. */

@@ -31,7 +31,7 @@ static void read_networks(const xmlNode *devices, struct domain_needs *needs)
         }
 }
 
-static void add_file(struct domain_needs *needs, const xmlNode *node)
+static void needs_add_file(struct domain_needs *needs, const xmlNode *node)
 {
         _cleanup_free_ char *path = xml_text(node);
         if (path && path[0] == '/')
@@ -43,8 +43,8 @@ static void read_files(const xmlNode *domain, struct domain_needs *needs)
         static const char *const boot[] = { "loader", "kernel", "initrd", "dtb" };
         const xmlNode *os = xml_child(domain, "os");
         for (size_t i = 0; i < ARRAY_LENGTH(boot); i++)
-                add_file(needs, xml_child(os, boot[i]));
-        add_file(needs, xml_child(xml_child(domain, "devices"), "emulator"));
+                needs_add_file(needs, xml_child(os, boot[i]));
+        needs_add_file(needs, xml_child(xml_child(domain, "devices"), "emulator"));
 }
 
 static void read_media(const xmlNode *devices, struct domain_needs *needs)

@@ -16,7 +16,7 @@ static const struct rewrite_disk *find_wanted(const struct rewrite *wanted, cons
         return NULL;
 }
 
-static bool is_block(const char *path)
+static bool path_is_block(const char *path)
 {
         return str_starts_with(path, "/dev/");
 }
@@ -34,7 +34,7 @@ static void add_no_label(xmlNode *source)
 static void add_source(xmlNode *parent, const char *path, bool no_label)
 {
         xmlNode *source = xml_add_child(parent, "source");
-        xml_set_attribute(source, is_block(path) ? "dev" : "file", path);
+        xml_set_attribute(source, path_is_block(path) ? "dev" : "file", path);
         if (no_label)
                 add_no_label(source);
 }
@@ -46,7 +46,7 @@ static void add_backing(xmlNode *disk, const struct rewrite_disk *wanted)
         for (size_t i = 0; i < wanted->n_backing; i++) {
                 const struct rewrite_layer *layer = &wanted->backing[i];
                 parent = xml_add_child(parent, "backingStore");
-                xml_set_attribute(parent, "type", is_block(layer->path) ? "block" : "file");
+                xml_set_attribute(parent, "type", path_is_block(layer->path) ? "block" : "file");
                 xml_set_attribute(xml_add_child(parent, "format"), "type", layer->format);
                 add_source(parent, layer->path, wanted->no_label);
         }
@@ -59,7 +59,7 @@ static void lun_becomes_disk(struct rewriting *rewriting, xmlNode *disk,
                              const struct rewrite_disk *wanted)
 {
         _cleanup_free_ char *device = xml_attribute(disk, "device");
-        if (!streq(device, "lun") || is_block(wanted->path))
+        if (!streq(device, "lun") || path_is_block(wanted->path))
                 return;
         xml_set_attribute(disk, "device", "disk");
         xml_drop_attribute(disk, "sgio");
@@ -70,7 +70,8 @@ static void lun_becomes_disk(struct rewriting *rewriting, xmlNode *disk,
                 wanted->target);
 }
 
-static void repoint(struct rewriting *rewriting, xmlNode *disk, const struct rewrite_disk *wanted)
+static void rewrite_repoint_disk(struct rewriting *rewriting, xmlNode *disk,
+                                 const struct rewrite_disk *wanted)
 {
         lun_becomes_disk(rewriting, disk, wanted);
         if (xml_child(disk, "encryption") || xml_child(xml_child(disk, "source"), "encryption"))
@@ -84,7 +85,7 @@ static void repoint(struct rewriting *rewriting, xmlNode *disk, const struct rew
         xml_drop_children(disk, "backingStore");
         xml_drop_children(disk, "mirror");
         xml_drop_children(disk, "transient");
-        xml_set_attribute(disk, "type", is_block(wanted->path) ? "block" : "file");
+        xml_set_attribute(disk, "type", path_is_block(wanted->path) ? "block" : "file");
         add_source(disk, wanted->path, false);
         add_backing(disk, wanted);
         xmlNode *driver = xml_child(disk, "driver");
@@ -147,7 +148,7 @@ static void rewrite_disk(struct rewriting *rewriting, xmlNode *disk)
         _cleanup_free_ char *target = xml_attribute(xml_child(disk, "target"), "dev");
         const struct rewrite_disk *wanted = find_wanted(rewriting->wanted, target);
         if (wanted) {
-                repoint(rewriting, disk, wanted);
+                rewrite_repoint_disk(rewriting, disk, wanted);
                 return;
         }
         if (target && is_among(rewriting->wanted->keep, target))

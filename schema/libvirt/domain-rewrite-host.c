@@ -180,7 +180,7 @@ static void note_host_devices(struct rewriting *rewriting)
                                   : "of the old host must be on this one too");
 }
 
-static bool has_word(const xmlNode *node, const char *attribute, const char *word)
+static bool attribute_has_word(const xmlNode *node, const char *attribute, const char *word)
 {
         _cleanup_free_ char *value = xml_attribute(node, attribute);
         return streq(value, word);
@@ -196,12 +196,13 @@ static const char *other_tie(const xmlNode *device)
                 return "a lease of the host's lock manager";
         if (streq(name, "redirdev"))
                 return "USB redirection";
-        if (streq(name, "input") &&
-            (has_word(device, "type", "passthrough") || has_word(device, "type", "evdev")))
+        if (streq(name, "input") && (attribute_has_word(device, "type", "passthrough") ||
+                                     attribute_has_word(device, "type", "evdev")))
                 return "an input device of the host";
-        if (streq(name, "smartcard") && !has_word(device, "mode", "passthrough"))
+        if (streq(name, "smartcard") && !attribute_has_word(device, "mode", "passthrough"))
                 return "a smartcard of the host";
-        if (streq(name, "tpm") && !has_word(xml_child(device, "backend"), "type", "emulator"))
+        if (streq(name, "tpm") &&
+            !attribute_has_word(xml_child(device, "backend"), "type", "emulator"))
                 return "a TPM of the host";
         if (streq(name, "memory") && xml_child(xml_child(device, "source"), "path"))
                 return "memory in a file of the host";
@@ -214,7 +215,7 @@ static bool is_host_device(const xmlNode *device)
 {
         const char *name = (const char *)device->name;
         return streq(name, "hostdev") || streq(name, "filesystem") ||
-               (streq(name, "interface") && has_word(device, "type", "hostdev"));
+               (streq(name, "interface") && attribute_has_word(device, "type", "hostdev"));
 }
 
 static void rewrite_devices(struct rewriting *rewriting)
@@ -241,7 +242,7 @@ static void rewrite_tpm(struct rewriting *rewriting)
 {
         for (xmlNode *tpm = xml_child(rewriting->devices, "tpm"); tpm; tpm = xml_next(tpm, "tpm")) {
                 xmlNode *backend = xml_child(tpm, "backend");
-                if (!has_word(backend, "type", "emulator"))
+                if (!attribute_has_word(backend, "type", "emulator"))
                         continue;
                 xml_drop_children(backend, "source");
                 if (xml_child(backend, "encryption"))
@@ -289,7 +290,7 @@ static void note_labels(struct rewriting *rewriting)
         for (xmlNode *label = xml_child(rewriting->domain, "seclabel"); label;
              label = xml_next(label, "seclabel")) {
                 _cleanup_free_ char *model = xml_attribute(label, "model");
-                if (has_word(label, "type", "static"))
+                if (attribute_has_word(label, "type", "static"))
                         strv_addf(&rewriting->notes,
                                   "it has a fixed %s label, which must make sense on this host",
                                   model ? model : "security");

@@ -20,7 +20,7 @@ static char *plug_of(const xmlNode *nic)
 }
 
 /* "network card 52:54:00:12:34:56 on bridge br0". The caller frees. */
-static char *describe(const xmlNode *nic)
+static char *nic_describe(const xmlNode *nic)
 {
         _cleanup_free_ char *mac = xml_attribute(xml_child(nic, "mac"), "address");
         _cleanup_free_ char *type = xml_attribute(nic, "type");
@@ -79,7 +79,7 @@ static void keep_where_it_is(struct rewriting *rewriting, xmlNode *nic)
                 unname_taps(nic);
         if (streq(type, "network") || streq(type, "user"))
                 return;
-        _cleanup_free_ char *text = describe(nic);
+        _cleanup_free_ char *text = nic_describe(nic);
         strv_addf(&rewriting->notes, "%s: a part of the old host that this one must have too",
                   text);
 }
@@ -91,7 +91,7 @@ static void rewrite_nic(struct rewriting *rewriting, xmlNode *nic)
         const char *network =
                 wanted->network == REWRITE_NETWORK_MAP ? find_new_network(wanted, plug) : NULL;
         if (wanted->network == REWRITE_NETWORK_NONE) {
-                _cleanup_free_ char *text = describe(nic);
+                _cleanup_free_ char *text = nic_describe(nic);
                 strv_addf(&rewriting->notes, "%s was left out", text);
                 xml_drop(nic);
                 return;

@@ -1,8 +1,8 @@
 /* The XML of a saved domain made into that of another one: what a restore and a test-restore
- * define. Nothing that is not asked for is changed, but for what cannot stay true beside it (told
- * below); what is left out, or ties the domain to its old host, is told, never dropped in silence.
- * The same rules as for schema/libvirt/domain-xml.h: at most 4 MiB, no network, no entities.
- * Document followed: libvirt's formatdomain, up to 11.x. */
+ * define. Nothing is changed that was not requested, except what cannot stay valid beside a request
+ * (described below). Everything that is removed, or that ties the domain to its old host, is
+ * reported, never dropped silently. The same rules as for schema/libvirt/domain-xml.h: at most 4
+ * MiB, no network, no entities. Document followed: libvirt's formatdomain, up to 11.x. */
 #pragma once
 
 #include <stdbool.h>
@@ -36,8 +36,8 @@ struct rewrite_disk {
         const char *path;   /* absolute; below /dev/: a block device, else a file */
         const char *format; /* "qcow2", "raw" */
         /* What backs it, from the top down; none: libvirt finds out by itself. All layers must be
-         * given, as the last one is said to stand alone: libvirt then looks no further, and labels
-         * nothing that is not named here. */
+         * given, as the last one is declared to have no backing file: libvirt then probes no
+         * further, and labels nothing that is not named here. */
         const struct rewrite_layer *backing;
         size_t n_backing;
         /* <seclabel relabel='no'/> for every security model on all layers: nothing may chown or
@@ -58,7 +58,7 @@ struct rewrite {
         enum rewrite_network network;
         const struct rewrite_network_map *map;
         size_t n_map;
-        /* The disks that stay; every other one is removed and told. CD-ROM and floppy drives
+        /* The disks that stay; every other one is removed and reported. CD-ROM and floppy drives
          * stay. */
         const struct rewrite_disk *disks;
         size_t n_disks;
@@ -81,8 +81,8 @@ struct rewrite {
 };
 
 /* The new XML, or NULL: ERROR_CORRUPT when the text is no domain or lacks a disk that `rewrite`
- * names. A <genid>, which says that a guest was not set back in time, is made anew always; a fixed
- * folder of TPM state is left to libvirt (/var/lib/libvirt/swtpm/<UUID>). *ret_notes
+ * names. A <genid>, which tells a guest whether it was rolled back, is always generated anew; a
+ * fixed folder of TPM state is left to libvirt (/var/lib/libvirt/swtpm/<UUID>). *ret_notes
  * (NULL-terminated, the caller frees; may be NULL when there is nothing) names each thing that was
  * removed, and each that stayed and ties the domain to its old host: host devices, CPU of the host
  * alone, pinning, CD-ROM images, bridges. The caller frees. */

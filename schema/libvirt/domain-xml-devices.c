@@ -22,7 +22,7 @@ static void add_network(struct domain_xml *xml, const xmlNode *interface)
 }
 
 /* An attribute that libvirt writes as "0x1a", as a number; 0 where it is missing. */
-static unsigned number_of(const xmlNode *node, const char *name)
+static unsigned attribute_number(const xmlNode *node, const char *name)
 {
         _cleanup_free_ char *text = xml_attribute(node, name);
         return text ? (unsigned)strtoul(text, NULL, 0) : 0;
@@ -30,20 +30,20 @@ static unsigned number_of(const xmlNode *node, const char *name)
 
 static char *describe_pci(const xmlNode *address)
 {
-        return xasprintf("PCI device %04x:%02x:%02x.%x", number_of(address, "domain"),
-                         number_of(address, "bus"), number_of(address, "slot"),
-                         number_of(address, "function"));
+        return xasprintf("PCI device %04x:%02x:%02x.%x", attribute_number(address, "domain"),
+                         attribute_number(address, "bus"), attribute_number(address, "slot"),
+                         attribute_number(address, "function"));
 }
 
 static char *describe_usb(const xmlNode *source)
 {
         const xmlNode *vendor = xml_child(source, "vendor");
         if (vendor)
-                return xasprintf("USB device %04x:%04x", number_of(vendor, "id"),
-                                 number_of(xml_child(source, "product"), "id"));
+                return xasprintf("USB device %04x:%04x", attribute_number(vendor, "id"),
+                                 attribute_number(xml_child(source, "product"), "id"));
         const xmlNode *address = xml_child(source, "address");
-        return xasprintf("USB device on bus %u, device %u", number_of(address, "bus"),
-                         number_of(address, "device"));
+        return xasprintf("USB device on bus %u, device %u", attribute_number(address, "bus"),
+                         attribute_number(address, "device"));
 }
 
 static char *describe_scsi(const xmlNode *source)
@@ -53,8 +53,8 @@ static char *describe_scsi(const xmlNode *source)
                 adapter = xml_attribute(source, "name"); /* iSCSI */
         const xmlNode *address = xml_child(source, "address");
         return xasprintf("SCSI device %s %u:%u:%u", adapter ? adapter : "of the host",
-                         number_of(address, "bus"), number_of(address, "target"),
-                         number_of(address, "unit"));
+                         attribute_number(address, "bus"), attribute_number(address, "target"),
+                         attribute_number(address, "unit"));
 }
 
 /* mode='capabilities' (containers) names a device file, a disk or a NIC of the host. */
@@ -175,7 +175,7 @@ void domain_read_boot_order(const xmlNode *os, const xmlNode *devices, struct do
         for (const xmlNode *device = devices ? devices->children : NULL; device;
              device = device->next) {
                 unsigned order = device->type == XML_ELEMENT_NODE
-                                         ? number_of(xml_child(device, "boot"), "order")
+                                         ? attribute_number(xml_child(device, "boot"), "order")
                                          : 0;
                 if (order == 0)
                         continue;

@@ -101,8 +101,8 @@ static void read_disk(const xmlNode *node, struct domain_disk *disk)
 }
 
 /* A target names the disk's file on the share, and names it alone. */
-static int check_target(const struct domain_xml *xml, const struct domain_disk *disk,
-                        struct error **err)
+static int disk_check_target(const struct domain_xml *xml, const struct domain_disk *disk,
+                             struct error **err)
 {
         if (!name_is_safe(disk->target)) {
                 _cleanup_free_ char *target = str_one_line(disk->target ? disk->target : "", 60);
@@ -126,7 +126,7 @@ int domain_read_disks(const xmlNode *devices, struct domain_xml *xml, struct err
                 struct domain_disk *disk = &xml->disks[xml->n_disks++];
                 *disk = (struct domain_disk){ 0 };
                 read_disk(node, disk);
-                if (check_target(xml, disk, err) < 0)
+                if (disk_check_target(xml, disk, err) < 0)
                         return -1;
         }
         return 0;

@@ -14,6 +14,6 @@ char *domain_source_path(const xmlNode *source, const char *type);
 int domain_read_disks(const xmlNode *devices, struct domain_xml *xml,
                       struct error **err) _must_check_;
 
-/* Fills in what else is said of devices: networks, host devices, TPM. */
+/* Fills in the other devices: networks, host devices, TPM. */
 void domain_read_other_devices(const xmlNode *devices, struct domain_xml *xml);
 void domain_read_boot_order(const xmlNode *os, const xmlNode *devices, struct domain_xml *xml);

@@ -91,7 +91,7 @@ static void drop_generated_alias(xmlNode *disk)
                 xml_drop_children(disk, "alias");
 }
 
-static void repoint(xmlNode *disk, const char *path, const char *format)
+static void disk_repoint(xmlNode *disk, const char *path, const char *format)
 {
         xmlNode *layer = find_layer(disk, path);
         _cleanup_free_ char *layer_type = xml_attribute(layer, "type");
@@ -121,6 +121,6 @@ char *domain_xml_disk_repointed(const char *text, size_t length, const char *tar
                 error_set(err, ERROR_CORRUPT, "the domain's XML has no disk '%s'", target);
                 return NULL;
         }
-        repoint(disk, path, format);
+        disk_repoint(disk, path, format);
         return xml_write(document, disk);
 }

@@ -34,7 +34,7 @@ struct domain_disk {
         char *source_type;
         /* of a file or block source; NULL where it has none (an empty CD-ROM, a network disk) */
         char *path;
-        char *format; /* driver type; NULL: not said */
+        char *format; /* driver type; NULL: not given */
         bool readonly;
         bool shareable;
         bool transient;
@@ -64,8 +64,8 @@ struct domain_xml {
         char **networks; /* the networks and bridges that its NICs use, each once */
         char **macs;     /* of its NICs, as far as they are fixed; NULL-terminated, may be NULL */
         /* What firmware tries, in this order: disks by target, NICs by MAC address, other devices
-         * by their element; where no device says so, the kinds of <os><boot> ("hd", "network").
-         * NULL-terminated, may be NULL. */
+         * by their element; where no device has an order, the kinds of <os><boot> ("hd",
+         * "network"). NULL-terminated, may be NULL. */
         char **boot_order;
         /* a description of each hostdev and shared folder: they are not backed up; NULL-terminated,
          * may be NULL */
@@ -94,9 +94,9 @@ char *domain_xml_make_snapshot(const char *name, const struct snapshot_disk *dis
 
 /* The <disk> element of `target` out of a domain's XML, re-pointed at `path` with `format` and any
  * <backingStore>/<mirror> dropped: for virDomainUpdateDeviceFlags(CONFIG). All else about the disk
- * (address, serial, boot order, driver options, iotune) is kept. The disk becomes a block or a file
- * one as the chain in the XML says of that path; where it says nothing, a path below /dev/ is a
- * block device. NULL and ERROR_CORRUPT when there is no such disk. The caller frees. */
+ * (address, serial, boot order, driver options, iotune) is kept. The type of the disk (block or
+ * file) is the one that the chain in the XML gives for that path; where it gives none, a path below
+ * /dev/ is a block device. NULL and ERROR_CORRUPT when there is no such disk. The caller frees. */
 char *domain_xml_disk_repointed(const char *text, size_t length, const char *target,
                                 const char *path, const char *format,
                                 struct error **err) _must_check_;

@@ -38,7 +38,7 @@ static int set_parse_error(xmlParserCtxt *parser, bool has_document_type, const 
                          problem ? problem->line : 0, why);
 }
 
-static xmlDoc *parse(const char *text, size_t length, const char *root, struct error **err)
+static xmlDoc *xml_parse_text(const char *text, size_t length, const char *root, struct error **err)
 {
         xmlParserCtxt *parser = xmlNewParserCtxt();
         if (!parser) {
@@ -66,7 +66,7 @@ xmlDoc *xml_document_parse(const char *text, size_t length, const char *root, st
                           length, XML_DOCUMENT_MAX_BYTES);
                 return NULL;
         }
-        _cleanup_xml_ xmlDoc *document = parse(text ? text : "", length, root, err);
+        _cleanup_xml_ xmlDoc *document = xml_parse_text(text ? text : "", length, root, err);
         if (!document)
                 return NULL;
         const xmlNode *found = xmlDocGetRootElement(document);

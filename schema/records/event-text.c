@@ -17,8 +17,8 @@ static char *describe_duration(int64_t milliseconds)
                                    : format_duration_ms(milliseconds);
 }
 
-/* A step's begin is a line only where it has something to tell, so that there is one line a step,
- * and two of a long one. */
+/* A step's begin is printed only when it has a detail, so that a step has one line, and a long one
+ * two. */
 static bool describe_step(const struct event *event, struct strbuf *line)
 {
         const char *detail = str_empty(event->text) ? NULL : event->text;
@@ -94,7 +94,7 @@ static void describe_result(const struct event *event, struct strbuf *line)
                 strbuf_addf(line, " → %s", event->path);
 }
 
-static bool describe(const struct event *event, struct strbuf *line)
+static bool event_add_description(const struct event *event, struct strbuf *line)
 {
         const char *text = event->text ? event->text : "";
         switch (event->type) {
@@ -130,7 +130,7 @@ char *event_describe(const struct event *event, const char *vm)
         strbuf_addf(&line, "%s ", time_of_day ? time_of_day + 1 : when);
         if (vm)
                 strbuf_addf(&line, "%s ", vm);
-        if (!describe(event, &line))
+        if (!event_add_description(event, &line))
                 return NULL;
         _cleanup_free_ char *clean = str_one_line(line.data, SIZE_MAX);
         if (strlen(clean) <= LINE_MAX_BYTES)

@@ -1,6 +1,6 @@
-/* Events: what a worker says on its stdout, one JSON object a line. Each type has a table of its
- * own fields beside the common ones, so that an event carries nothing that its type has no use
- * for. */
+/* Events: what a worker writes to its stdout, one JSON object on each line. Each type has a table
+ * of its own fields beside the common ones, so that an event carries nothing that its type has no
+ * use for. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -118,8 +118,8 @@ struct event *event_free(struct event *event)
         return NULL;
 }
 
-/* The two of a result that no table can say: the kind of the error, which only an error has, and
- * the metadata as they are. */
+/* The two fields of a result that no table can express: the kind of the error, which only an error
+ * has, and the metadata as they are. */
 static void write_result(const struct event *event, json_t *json)
 {
         json_object_set_new(json, "error_kind",

@@ -1,4 +1,4 @@
-/* What the daemon and a worker say to each other: a job request (one JSON object on the worker's
+/* The messages between the daemon and a worker: a job request (one JSON object on the worker's
  * stdin) and events (one JSON object a line on its stdout). schema/job-request.schema.json and
  * schema/event.schema.json describe them; the control API streams the same events to clients with
  * the job's id added.
@@ -44,7 +44,7 @@ struct job_request {
         char *pinned_uuid;     /* of the VM at its first backup; NULL: none yet */
         /* its home at its first backup, for `hypervisor: auto`; NULL: none yet */
         char *pinned_hypervisor;
-        bool dry_run; /* of a recovery: say what would be done, change nothing */
+        bool dry_run; /* of a recovery: report what would be done, change nothing */
         char *method; /* override or NULL */
         char *level;  /* override or NULL */
         /* ids of the other jobs that have a worker now: what carries their names is in use */
@@ -82,12 +82,12 @@ struct event {
         enum event_type type;
         int64_t time_ms; /* wall clock */
         /* STEP */
-        char *step; /* "freeze", "copy", … : names in worker/steps.h */
+        char *step; /* "freeze", "copy", … : names in schema/records/steps.h */
         enum step_state state;
         /* STEP: detail or NULL; WARNING, LOG: the message; REMOVED: the point's name */
         char *text;
         int64_t duration_ms; /* STEP_DONE and after; RESULT: of the whole job */
-        bool alert;          /* WARNING: a person should know at once, not only from the summary */
+        bool alert; /* WARNING: an operator should know at once, not only from the summary */
         /* PROGRESS */
         char *disk;
         uint64_t done_bytes;
@@ -98,7 +98,7 @@ struct event {
         struct metadata_check check;
         /* RESULT */
         char *status;               /* "ok", "failed", "cancelled", "skipped" */
-        enum error_kind error_kind; /* said only where there is an error */
+        enum error_kind error_kind; /* only used when there is an error */
         char *error;                /* NULL when ok */
         /* RESULT, STATE: of the point, relative to the repository; NULL where there is none */
         char *path;
@@ -112,7 +112,8 @@ struct event {
                 char *vm;    /* the VM of the inventory that it is; NULL: none */
         } domain;
         /* STATE */
-        /* what state.json now says, by schema/state.schema.json; NULL: the point is not there */
+        /* the content of state.json now, by schema/state.schema.json; NULL: the point does not
+         * exist */
         json_t *point_state;
 };
 
@@ -124,7 +125,7 @@ DEFINE_FREEP(struct event, event_free)
 char *event_format(const struct event *event);
 struct event *event_parse(const char *text, size_t length, struct error **err) _must_check_;
 /* The line for a person and for Bacula's job log ("12:00:03 prod-db-01 freeze: done, 41 ms"); NULL
- * for one that says nothing on a non-terminal: progress, a point's state, a check that passed, a
+ * for one that is not printed outside a terminal: progress, a point's state, a check that passed, a
  * step's begin without a text. At most 480 bytes of clean UTF-8. `vm` may be NULL. The caller
  * frees. */
 char *event_describe(const struct event *event, const char *vm);

@@ -73,7 +73,7 @@ struct metadata {
         char *consistency; /* "filesystem", "crash", "offline" */
         int64_t started;   /* epoch seconds, UTC */
         int64_t finished;
-        int64_t snapshot_at;         /* the moment that the copy shows */
+        int64_t snapshot_at;         /* the snapshot time */
         int64_t freeze_milliseconds; /* 0: not frozen */
         char *compression;
         char *machine;

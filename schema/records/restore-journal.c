@@ -13,7 +13,7 @@
 #define DOCUMENT_NAME "restore journal"
 enum { JOURNAL_FORMAT = 1 };
 
-static bool is_path(const char *path)
+static bool journal_is_path(const char *path)
 {
         return path[0] == '/' && path[1] && strlen(path) < 4096 && !str_ends_with(path, "/..");
 }
@@ -21,7 +21,7 @@ static bool is_path(const char *path)
 static bool is_our_path(const char *path)
 {
         const char *base = strrchr(path, '/');
-        return is_path(path) && base && strstr(base, "orch-");
+        return journal_is_path(path) && base && strstr(base, "orch-");
 }
 
 static bool is_point_path(const char *path)
@@ -40,7 +40,7 @@ static const char *const phase_words[] = {
 
 #define SAFE_NAME .valid = name_is_safe, .expected = "a name of letters, digits, '.', '_' and '-'"
 #define A_UUID .valid = json_text_is_uuid, .expected = "a UUID"
-#define A_PATH .valid = is_path, .expected = "an absolute path"
+#define A_PATH .valid = journal_is_path, .expected = "an absolute path"
 #define OUR_PATH .valid = is_our_path, .expected = "the absolute path of a file of orch"
 
 #define ITEM(member) .name = #member, .offset = offsetof(struct restore_item, member)

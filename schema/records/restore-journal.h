@@ -16,7 +16,7 @@ enum restore_phase {
         RESTORE_MOVING,   /* and its files set aside, and the temporary ones renamed */
         RESTORE_DEFINING, /* and its definition taken away, and the new one made */
         RESTORE_STARTING, /* and it was started: complete once it runs */
-        RESTORE_PULLING,  /* it runs; of an instant one: its disks still stand on the point */
+        RESTORE_PULLING,  /* it runs; of an instant one: its disks are still backed by the point */
         RESTORE_DONE,     /* complete: nothing is undone any more */
 };
 

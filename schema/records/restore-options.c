@@ -21,7 +21,7 @@ static bool is_network_name(const char *name, size_t length)
         return true;
 }
 
-static bool is_path(const char *path)
+static bool restore_options_is_path(const char *path)
 {
         return path[0] == '/' && strlen(path) < 4096 && !strstr(path, "/../") &&
                !str_ends_with(path, "/..");
@@ -29,7 +29,7 @@ static bool is_path(const char *path)
 
 static bool is_folder_or_pool(const char *text)
 {
-        return is_path(text) || name_is_safe(text);
+        return restore_options_is_path(text) || name_is_safe(text);
 }
 
 static const char *const format_words[] = { "qcow2", "raw", NULL };
@@ -48,7 +48,7 @@ static const struct json_field fields[] = {
         { .name = "export",
           .type = JSON_FIELD_TEXT,
           .offset = offsetof(struct restore_options, export_folder),
-          .valid = is_path,
+          .valid = restore_options_is_path,
           .expected = "an absolute path" },
         { FIELD(start), .type = JSON_FIELD_FLAG },
         { FIELD(instant), .type = JSON_FIELD_FLAG },
@@ -58,7 +58,7 @@ static const struct json_field fields[] = {
         { 0 },
 };
 
-static int check_known(json_t *json, struct error **err)
+static int restore_options_check_known(json_t *json, struct error **err)
 {
         _cleanup_strv_ char **names = NULL;
         for (const struct json_field *field = fields; field->name; field++)
@@ -77,7 +77,7 @@ static int check_known(json_t *json, struct error **err)
         return 0;
 }
 
-static int check_network(const struct restore_options *options, struct error **err)
+static int restore_options_check_network(const struct restore_options *options, struct error **err)
 {
         size_t count = strv_length(options->network);
         for (size_t i = 0; i < count; i++) {
@@ -97,7 +97,7 @@ static int check_network(const struct restore_options *options, struct error **e
         return 0;
 }
 
-static int check_disks(const struct restore_options *options, struct error **err)
+static int restore_options_check_disks(const struct restore_options *options, struct error **err)
 {
         for (size_t i = 0; options->disks && options->disks[i]; i++)
                 if (!name_is_safe(options->disks[i])) {
@@ -144,8 +144,9 @@ int restore_options_read(json_t *json, struct restore_options *ret, struct error
         _cleanup_error_ struct error *error = NULL;
         if (json && json_fields_read(fields, json, "", &options, &error) < 0)
                 error->kind = ERROR_CONFIG;
-        if (!error && json && check_known(json, &error) == 0 &&
-            check_network(&options, &error) == 0 && check_disks(&options, &error) == 0)
+        if (!error && json && restore_options_check_known(json, &error) == 0 &&
+            restore_options_check_network(&options, &error) == 0 &&
+            restore_options_check_disks(&options, &error) == 0)
                 (void)!check_together(&options, &error);
         if (error) {
                 restore_options_done(&options);

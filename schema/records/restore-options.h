@@ -24,7 +24,7 @@ struct restore_options {
         bool start;
         bool instant; /* run from the share at once, and pull the disks meanwhile: it is started */
         bool replace;
-        /* the user says of an original that cannot be asked that it runs no more */
+        /* the user declares that an original that cannot be queried no longer runs */
         bool original_gone;
         bool dry_run;
 };

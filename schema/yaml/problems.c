@@ -22,8 +22,8 @@ static bool is_known(const struct problems *problems, const char *file, unsigned
 }
 
 /* Takes the message over. */
-static void add(struct problems *problems, const char *file, unsigned line, unsigned column,
-                bool warning, char *message)
+static void problems_insert(struct problems *problems, const char *file, unsigned line,
+                            unsigned column, bool warning, char *message)
 {
         if (is_known(problems, file, line, column, message)) {
                 free(message);
@@ -52,7 +52,7 @@ void problems_add(struct problems *problems, const char *file, unsigned line, un
 {
         va_list ap;
         va_start(ap, format);
-        add(problems, file, line, column, false, xvasprintf(format, ap));
+        problems_insert(problems, file, line, column, false, xvasprintf(format, ap));
         va_end(ap);
 }
 
@@ -61,13 +61,13 @@ void problems_add_warning(struct problems *problems, const char *file, unsigned 
 {
         va_list ap;
         va_start(ap, format);
-        add(problems, file, line, column, true, xvasprintf(format, ap));
+        problems_insert(problems, file, line, column, true, xvasprintf(format, ap));
         va_end(ap);
 }
 
 /* By file, line and column; equal places in the order in which they were found: the items lie in
- * one array, so that their addresses tell it. */
-static int compare(const void *a, const void *b)
+ * one array, so that their addresses give that order. */
+static int problem_compare(const void *a, const void *b)
 {
         const struct problem *const *pa = a;
         const struct problem *const *pb = b;
@@ -83,7 +83,7 @@ static int compare(const void *a, const void *b)
         return (p > q) - (p < q);
 }
 
-static void append(struct strbuf *buf, const struct problem *problem)
+static void problem_append(struct strbuf *buf, const struct problem *problem)
 {
         const char *file = problem->file ? problem->file : "?";
         if (problem->line)
@@ -98,14 +98,14 @@ static char *format_sorted(const struct problems *problems, bool with_warnings)
         _cleanup_free_ const struct problem **sorted = xcalloc(problems->count + 1, sizeof *sorted);
         for (size_t i = 0; i < problems->count; i++)
                 sorted[i] = &problems->items[i];
-        qsort(sorted, problems->count, sizeof(const struct problem *), compare);
+        qsort(sorted, problems->count, sizeof(const struct problem *), problem_compare);
         struct strbuf buf = { 0 };
         for (size_t i = 0; i < problems->count; i++) {
                 if (sorted[i]->warning && !with_warnings)
                         continue;
                 if (buf.length)
                         strbuf_add_char(&buf, '\n');
-                append(&buf, sorted[i]);
+                problem_append(&buf, sorted[i]);
         }
         if (problems->n_dropped)
                 strbuf_addf(&buf, "\nand %zu more", problems->n_dropped);

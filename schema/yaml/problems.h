@@ -24,8 +24,8 @@ struct problems {
 
 enum { PROBLEMS_MAX = 500 };
 
-/* What has been said of the same place in the same words is not said again: a mistake in an alias
- * or a default comes up once for each use. */
+/* Adds a problem. The same text at the same place is added once only: a mistake in an alias or a
+ * default is found once for each use. */
 void problems_add(struct problems *problems, const char *file, unsigned line, unsigned column,
                   const char *format, ...) _printf_(5, 6);
 void problems_add_warning(struct problems *problems, const char *file, unsigned line,

@@ -373,7 +373,7 @@ struct yaml_document *yaml_document_parse(const char *text, size_t length, const
         };
         if (!yaml_parser_initialize(&builder.parser))
                 abort(); /* it only allocates */
-        /* Said, so that a byte order mark cannot switch the reader to UTF-16. */
+        /* The encoding is set so that a byte order mark cannot switch the reader to UTF-16. */
         yaml_parser_set_encoding(&builder.parser, YAML_UTF8_ENCODING);
         yaml_parser_set_input_string(&builder.parser, (const unsigned char *)builder.source.text,
                                      length);

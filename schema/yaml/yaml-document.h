@@ -60,7 +60,7 @@ enum scalar_kind yaml_scalar_kind(const struct yaml_node *scalar);
 /* The value of that key, or NULL when the mapping has none. NULL for a node that is not a mapping,
  * or NULL. */
 const struct yaml_node *yaml_mapping_get(const struct yaml_node *mapping, const char *key);
-/* What stands there, for "…, found %s": `"high"`, `the number 5`, `a list`, `nothing`. The caller
+/* Describes the node, for "…, found %s": `"high"`, `the number 5`, `a list`, `nothing`. The caller
  * frees. */
 char *yaml_node_describe(const struct yaml_node *node);
 

@@ -74,16 +74,16 @@ const char *field_text(const struct field_reader *reader, const struct field *fi
         return expected ? refuse_text(reader, field, node, expected) : node->text;
 }
 
-static void read_text(const struct field_reader *reader, const struct field *field,
-                      const struct yaml_node *node, char **member)
+static void yaml_read_text(const struct field_reader *reader, const struct field *field,
+                           const struct yaml_node *node, char **member)
 {
         const char *text = field_text(reader, field, node);
         if (text)
                 xstrdup_replace(member, text);
 }
 
-static void read_texts(const struct field_reader *reader, const struct field *field,
-                       const struct yaml_node *node, char ***member)
+static void yaml_read_texts(const struct field_reader *reader, const struct field *field,
+                            const struct yaml_node *node, char ***member)
 {
         if (node->kind != NODE_SEQUENCE || node->count > MAX_LIST_ITEMS) {
                 field_expected(reader, field->name, node,
@@ -187,17 +187,17 @@ int field_word(const struct field_reader *reader, const char *key, const struct 
         return -1;
 }
 
-static void read_field(const struct field_reader *reader, const struct field *field,
-                       const struct yaml_node *node, void *member)
+static void yaml_read_field(const struct field_reader *reader, const struct field *field,
+                            const struct yaml_node *node, void *member)
 {
         long value;
         int word;
         switch (field->type) {
         case FIELD_TEXT:
-                read_text(reader, field, node, member);
+                yaml_read_text(reader, field, node, member);
                 break;
         case FIELD_TEXTS:
-                read_texts(reader, field, node, member);
+                yaml_read_texts(reader, field, node, member);
                 break;
         case FIELD_UNSIGNED:
                 if (read_whole(reader, field, node, &value))
@@ -278,7 +278,7 @@ bool fields_read(const struct field_reader *reader, const struct field *fields, 
                 if (!node)
                         node = yaml_mapping_get(fallback, field->name);
                 if (node)
-                        read_field(reader, field, node, (char *)object + field->offset);
+                        yaml_read_field(reader, field, node, (char *)object + field->offset);
                 else if (field->required)
                         field_problem(reader, mapping, "the key \"%s\" is missing in %s",
                                       field->name, what);

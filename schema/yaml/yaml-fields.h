@@ -1,5 +1,5 @@
-/* Tables that say what a mapping of a configuration file may hold: key, type, where the value goes,
- * its range or its words.
+/* Tables that define what a mapping of a configuration file may hold: key, type, where the value
+ * goes, its range or its words.
  *
  * A reader walks the table, fills the struct and reports *all* mistakes: unknown keys with the
  * nearest valid one, wrong types, values out of range, what is missing. What was not given keeps

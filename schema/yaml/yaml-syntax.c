@@ -1,6 +1,6 @@
-/* What stopped the YAML parser, said so that a person finds the mistake: libyaml's terse phrases
- * turned into sentences, with tabs and bad encodings, the two that cannot be seen in an editor,
- * told apart. */
+/* Translates what stopped the YAML parser into messages with which a user finds the mistake:
+ * libyaml's terse phrases become sentences. Tabs and bad encodings, which an editor does not show,
+ * get messages of their own. */
 #include <string.h>
 
 #include "base/memory.h"

@@ -165,7 +165,7 @@ class Chain(test_recover.KilledCase):
         damaged = self.backup("inc", level="incremental")
         os.truncate(os.path.join(self.orch.point_folder(damaged), "inc-vda.qcow2"), 1000)
         self.write("inc", "sound")
-        point = self.backup("inc", level="full", warns="no checkpoint of a good point")
+        point = self.backup("inc", level="full", warns="no longer has a checkpoint of a good point")
         self.assertEqual(self.holds(point), "sound")
         self.host.virsh("blockresize", "inc", "vda", "96M")
         self.write("inc", "larger")

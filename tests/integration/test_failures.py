@@ -157,7 +157,7 @@ class Failures(LabCase):
             with self.subTest(" ".join(arguments)):
                 result = orch(*arguments, check=4)
                 self.assertIn(f"{self.lab.share.path} is a mount of type ext4", result.err)
-                self.assertIn("not an NFSv4 mount as repository.fstype: nfs asks for", result.err)
+                self.assertIn("not an NFSv4 mount as repository.fstype: nfs requires", result.err)
         self.assertEqual(orch.status()["repository"]["state"], "unavailable")
         self.assert_untouched()
 

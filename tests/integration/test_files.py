@@ -287,7 +287,7 @@ class Files(unittest.TestCase):
         folder, _, _ = self.hard_point()
         image = os.path.join(folder, "box-vda.qcow2")
         run(["qemu-img", "rebase", "-u", "-b", "/etc/passwd", "-F", "raw", image])
-        self.assertIn("must stand alone", self.files("ls", "box", "2001", "/", check=1).err)
+        self.assertIn("but must have none", self.files("ls", "box", "2001", "/", check=1).err)
 
     def test_partitions_and_a_logical_volume(self):
         raw = self.raw("parts.raw", 160)

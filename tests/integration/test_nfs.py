@@ -221,7 +221,7 @@ class Nfs(LabCase):
         self.guest.exec(f"mkdir -p {MOUNT}/inside && sed 's,{MOUNT},{MOUNT}/inside,' {CONFIG} > /var/lib/orch/inside.yaml")
         status, _, said = self.guest.exec("orch --config /var/lib/orch/inside.yaml repository init", check=False)
         self.assertEqual(status, 4, said)
-        self.assertIn(f"a folder of the share that is mounted on {MOUNT}", said)
+        self.assertIn(f"a folder of the share mounted on {MOUNT}", said)
         self.guest.exec(f"rmdir {MOUNT}/inside")
 
     def test_03_one_orchestrator_at_a_time(self):

@@ -168,7 +168,7 @@ class Notify(LabCase):
             host.exec("rm", "-f", "/var/lib/libvirt/images/copy.qcow2", "/tmp/hindered")
         self.assertEqual(finish(run)[0], 0)
         self.assertEqual(self.wait_for_titles(orch, 2), ["Backup of other failed", "The second try of other succeeded"])
-        self.assertIn("It is tried once more at the end of this cycle.", slack_text(self.messages()[0]))
+        self.assertIn("orch tries it once more at the end of this cycle.", slack_text(self.messages()[0]))
         self.assert_as_before("other")
 
     def test_a_hypervisor_that_is_back_is_told(self):

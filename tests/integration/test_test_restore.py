@@ -183,7 +183,7 @@ class Proofs(Base):
         self.write_inventory(db={"boot_pattern": "Welcome to another world"})
         result = self.orch("test-restore", "db", check=1)
         self.assertIn("NOT BOOTABLE", result.out + result.err)
-        self.assertIn("nothing came of waiting for its boot_pattern", result.out + result.err)
+        self.assertIn("s waiting for its boot_pattern", result.out + result.err)
         self.orch.change_settings(SETTINGS)
         self.orch.stop_daemon()
         self.orch.start_daemon()

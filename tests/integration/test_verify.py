@@ -140,7 +140,7 @@ class Verify(LabCase):
             ("metadata of another VM", lambda: shutil.copy(other, f"{self.new}/backup-metadata.json"), "is that of"),
             ("metadata that are not by their schema", lambda: rewrite(f"{self.new}/backup-metadata.json", '"bus": "virtio"', '"bus": 7'), "bus: expected"),
             ("an XML that is none", lambda: rewrite(f"{self.new}/a.xml", "</domain>", ""), "a.xml"),
-            ("the XML of another machine", lambda: rewrite(f"{self.new}/a.xml", "<target dev='vdb'", "<target dev='vdc'"), "has no disk vdb"),
+            ("the XML of another machine", lambda: rewrite(f"{self.new}/a.xml", "<target dev='vdb'", "<target dev='vdc'"), "lacks the disk vdb"),
             ("an image that is not sound", lambda: lose_refcounts(f"{self.new}/a-vda.qcow2"), "qemu-img check found"),
             ("no list of checksums", lambda: os.unlink(f"{self.new}/checksums.sha256"), "checksums.sha256 is missing"),
         ]

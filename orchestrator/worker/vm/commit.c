@@ -59,8 +59,8 @@ static void lift_limit(struct vm_job *job, const struct vm_disk *disk)
 static int look_at_race(struct vm_job *job, const struct vm_disk *disk, struct commit_race *race,
                         const struct block_job *state, bool *limited, struct error **err)
 {
-        switch (commit_race_look(race, clock_monotonic_ms(), state->done_bytes,
-                                 state->total_bytes)) {
+        switch (commit_race_update(race, clock_monotonic_ms(), state->done_bytes,
+                                   state->total_bytes)) {
         case COMMIT_RACE_STALLED:
                 return error_set(err, ERROR_TIMEOUT,
                                  "the commit of disk %s of %s has not moved for %lld s",

@@ -115,7 +115,7 @@ Test(weekly, a_week_without_anything_is_told_too)
         struct weekly_input week = input();
         _cleanup_notice_ struct notice *notice = weekly_notice(&week);
         cr_assert_str_eq(notice->title,
-                         "Backups of the week: 0 of 5 VMs succeeded, some need a look");
+                         "Backups of the week: 0 of 5 VMs succeeded, some need attention");
         static const char *const facts[][2] = {
                 { "not_run", "5" }, { "share", "not available now" }, { "stored", "0 B" }, { NULL }
         };

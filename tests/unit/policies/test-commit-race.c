@@ -16,7 +16,7 @@ static enum commit_race_state run(struct commit_race *race, int64_t *at_ms, int6
         for (; *at_ms < until_ms; *at_ms += 500) {
                 done += copied;
                 total += written;
-                enum commit_race_state state = commit_race_look(race, *at_ms, done, total);
+                enum commit_race_state state = commit_race_update(race, *at_ms, done, total);
                 if (state != COMMIT_RACE_GAINS && first == COMMIT_RACE_GAINS)
                         first = state;
                 if (state == COMMIT_RACE_LOST || state == COMMIT_RACE_STALLED)
@@ -29,7 +29,7 @@ static struct commit_race begun(uint64_t left)
 {
         struct commit_race race = { 0 };
         commit_race_begin(&race, NOW_MS, STALL_MS);
-        cr_assert_eq(commit_race_look(&race, NOW_MS, 1, 1 + left), COMMIT_RACE_GAINS);
+        cr_assert_eq(commit_race_update(&race, NOW_MS, 1, 1 + left), COMMIT_RACE_GAINS);
         return race;
 }
 
@@ -75,10 +75,10 @@ Test(commit_race, what_is_left_counts_from_the_first_byte)
 {
         struct commit_race race = { 0 };
         commit_race_begin(&race, NOW_MS, STALL_MS);
-        cr_assert_eq(commit_race_look(&race, NOW_MS, 0, 0), COMMIT_RACE_GAINS);
-        cr_assert_eq(commit_race_look(&race, NOW_MS + STALL_MS / 2, 0, 0), COMMIT_RACE_GAINS);
-        cr_assert_eq(commit_race_look(&race, NOW_MS + STALL_MS / 2 + 500, 10, 5000),
+        cr_assert_eq(commit_race_update(&race, NOW_MS, 0, 0), COMMIT_RACE_GAINS);
+        cr_assert_eq(commit_race_update(&race, NOW_MS + STALL_MS / 2, 0, 0), COMMIT_RACE_GAINS);
+        cr_assert_eq(commit_race_update(&race, NOW_MS + STALL_MS / 2 + 500, 10, 5000),
                      COMMIT_RACE_GAINS);
-        cr_assert_eq(commit_race_look(&race, NOW_MS + STALL_MS, 20, 5000), COMMIT_RACE_GAINS);
+        cr_assert_eq(commit_race_update(&race, NOW_MS + STALL_MS, 20, 5000), COMMIT_RACE_GAINS);
         cr_assert_eq(race.least_left_bytes, 4980);
 }

@@ -72,14 +72,15 @@ Test(due, weekly)
                   "not due: 2026-11-14-120300 serves this slot; next Sat 2026-11-21 12:00" },
                 { VM_SCHEDULE_WEEKLY, "2026-11-14 12:03", "2026-11-21 00:00", true, false,
                   "2026-11-21 12:00", "2026-11-28 12:00",
-                  "due early: a run now serves Sat 2026-11-21 12:00" },
+                  "due early: a backup now serves Sat 2026-11-21 12:00" },
                 { VM_SCHEDULE_WEEKLY, "2026-11-21 08:00", "2026-11-21 11:55", false, false,
                   "2026-11-21 12:00", "2026-11-28 12:00",
                   "not due: 2026-11-21-080000 serves the coming slot, Sat 2026-11-21 12:00; next "
                   "Sat 2026-11-28 12:00" },
                 { VM_SCHEDULE_WEEKLY, "2026-11-07 12:03", "2026-11-21 11:55", true, false,
                   "2026-11-21 12:00", "2026-11-28 12:00",
-                  "due: no good point since Sat 2026-11-14 12:00; a run now serves Sat 2026-11-21 "
+                  "due: no good point since Sat 2026-11-14 12:00; a backup now serves Sat "
+                  "2026-11-21 "
                   "12:00" },
         };
 
@@ -95,7 +96,7 @@ Test(due, daily_biweekly_monthly)
                   "not due: 2026-11-17-120100 serves this slot; next Wed 2026-11-18 12:00" },
                 { VM_SCHEDULE_DAILY, "2026-11-17 12:01", "2026-11-18 06:00", true, false,
                   "2026-11-18 12:00", "2026-11-19 12:00",
-                  "due early: a run now serves Wed 2026-11-18 12:00" },
+                  "due early: a backup now serves Wed 2026-11-18 12:00" },
                 /* the last of a long cycle still has its turn the next day */
                 { VM_SCHEDULE_DAILY, "2026-11-18 01:00", "2026-11-18 12:00", true, false,
                   "2026-11-18 12:00", "2026-11-19 12:00",
@@ -114,7 +115,7 @@ Test(due, daily_biweekly_monthly)
                   "not due: 2026-11-07-120100 serves this slot; next Sat 2026-12-05 12:00" },
                 { VM_SCHEDULE_MONTHLY, "2026-11-07 12:01", "2026-12-05 00:30", true, false,
                   "2026-12-05 12:00", "2027-01-02 12:00",
-                  "due early: a run now serves Sat 2026-12-05 12:00" },
+                  "due early: a backup now serves Sat 2026-12-05 12:00" },
                 { VM_SCHEDULE_MONTHLY, "2026-10-03 12:01", "2026-12-05 12:30", true, true,
                   "2026-12-05 12:00", "2027-01-02 12:00",
                   "due: no good point since Sat 2026-12-05 12:00" },
@@ -128,7 +129,7 @@ Test(due, manual_is_never_due)
 {
         struct due_verdict verdict =
                 due_decide(VM_SCHEDULE_MANUAL, &saturday_noon, 0, INT64_C(1794654000));
-        cr_assert_str_eq(verdict.reason, "manual: only when asked for");
+        cr_assert_str_eq(verdict.reason, "manual: only on request");
         cr_assert(!verdict.due && !verdict.overdue && verdict.slot == 0 && verdict.next_slot == 0);
 }
 
@@ -139,8 +140,8 @@ Test(due, a_point_from_the_future_serves_nothing_but_a_small_step_of_the_clock_d
         struct due_verdict verdict =
                 due_decide(VM_SCHEDULE_WEEKLY, &saturday_noon, at("2031-01-04 12:00"), now);
         cr_assert(verdict.due && verdict.overdue);
-        cr_assert_str_eq(verdict.reason, "due: the newest good point is of Sat 2031-01-04 12:00, "
-                                         "in the future: was a clock wrong?");
+        cr_assert_str_eq(verdict.reason, "due: the newest good point is dated Sat 2031-01-04 "
+                                         "12:00, in the future; check the clocks");
         cr_assert_not(due_decide(VM_SCHEDULE_WEEKLY, &saturday_noon, now + HOUR, now).due);
 }
 

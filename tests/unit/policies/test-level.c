@@ -72,7 +72,7 @@ Test(level, a_clock_that_was_set_back_ends_the_chain)
         cr_assert_eq(choice.level, VM_LEVEL_FULL);
         cr_assert_not(choice.expected);
         cr_assert_str_eq(choice.reason,
-                         "the clock was set back: p3, which it would build on, is of a later time");
+                         "the clock was set back: its parent would be p3, which has a later time");
 }
 
 Test(level, the_first_is_a_full_as_expected)

@@ -71,7 +71,7 @@ Test(retention, weeks)
         assert_reason(points, "older", "older than 8 weeks, and no other rule keeps it");
         assert_reason(points, "edge", "not older than 8 weeks");
         assert_reason(points, "held-old", "held");
-        assert_reason(points, "future", "it starts in the future: was a clock wrong?");
+        assert_reason(points, "future", "it starts in the future; check the clocks");
 }
 
 Test(retention, the_last_good_ones_outlive_every_age)
@@ -120,8 +120,7 @@ Test(retention, keep_last)
         assert_kept(&vm, points, NOW, "bad c d e ");
         assert_reason(points, "c", "one of the newest 3 good points (keep_last)");
         assert_reason(points, "a", "no rule keeps it");
-        assert_reason(points, "bad",
-                      "damaged, and there is no retention_weeks to say when it may go");
+        assert_reason(points, "bad", "damaged, and no retention_weeks sets when it may be removed");
         vm.keep_last = 1; /* min_points is the floor */
         assert_kept(&vm, points, NOW, "bad d e ");
 }
@@ -224,7 +223,7 @@ Test(retention, what_builds_on_an_unreadable_point_stays)
         points[0].good = false;
         points[0].unreadable = true;
         assert_kept(&vm, points, NOW, "full inc1 inc2 young ");
-        assert_reason(points, "inc2", "it builds on one whose metadata cannot be read");
+        assert_reason(points, "inc2", "it builds on a point whose metadata cannot be read");
         points[1].good = false;
         assert_kept(&vm, points, NOW, "full young ");
         points[1].unreadable = true;

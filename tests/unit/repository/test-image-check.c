@@ -44,19 +44,18 @@ Test(image_check, of_real_images, .init = make_folder, .fini = remove_folder)
                            folder),
                      0);
         cr_expect_eq(check("good", 8 << 20, NULL, &error), 0, "%s", error_message(error));
-        expect_corrupt("good", 9 << 20, NULL,
-                       "virtual size of 8388608 bytes where 9437184 are expected");
+        expect_corrupt("good", 9 << 20, NULL, "virtual size of 8388608 bytes, expected 9437184");
         expect_corrupt("good", 8 << 20, "../parent/good",
-                       "\"(none)\" where \"../parent/good\" is expected");
+                       "\"(none)\", expected \"../parent/good\"");
 
         cr_assert_eq(shell("cd %s && qemu-img create -q -f qcow2 -F qcow2 -b good child", folder),
                      0);
         cr_expect_eq(check("child", 8 << 20, "good", &error), 0, "%s", error_message(error));
-        expect_corrupt("child", 8 << 20, NULL, "backing file \"good\" but must stand alone");
-        expect_corrupt("child", 8 << 20, "better", "\"good\" where \"better\" is expected");
+        expect_corrupt("child", 8 << 20, NULL, "backing file \"good\" but must have none");
+        expect_corrupt("child", 8 << 20, "better", "\"good\", expected \"better\"");
 
         cr_assert_eq(shell("cd %s && qemu-img create -q -f raw raw 8M", folder), 0);
-        expect_corrupt("raw", 8 << 20, NULL, "not a qcow2 image that can be opened");
+        expect_corrupt("raw", 8 << 20, NULL, "cannot be opened as a qcow2 image");
         cr_assert_eq(shell("cd %s && head -c 1000 good >short", folder), 0);
         expect_corrupt("short", 8 << 20, NULL, "short");
         cr_assert_eq(shell("cd %s && qemu-img create -q -f qcow2 -o "

@@ -40,7 +40,7 @@ static const struct {
         { ROOT "40 21 0:50 / /mnt/backup/deep rw - nfs4 nas:/exp rw\n", "/mnt/backup",
           REPOSITORY_FSTYPE_NFS, NULL, "is not a mount point (" },
         { ROOT "40 21 0:50 / /mnt/backup rw - nfs4 nas:/exp rw\n", "/mnt/backup/orch",
-          REPOSITORY_FSTYPE_NFS, NULL, "folder of the share that is mounted on /mnt/backup" },
+          REPOSITORY_FSTYPE_NFS, NULL, "folder of the share mounted on /mnt/backup" },
         { ROOT, "/", REPOSITORY_FSTYPE_ANY, NULL, "root file system" },
         /* the wrong thing there */
         { ROOT "40 21 7:0 / /mnt/backup rw - ext4 /dev/sdb1 rw\n", "/mnt/backup",
@@ -61,13 +61,13 @@ static const struct {
         /* hidden by a mount over a folder above it, whichever is listed first */
         { ROOT
           "40 21 0:50 / /mnt/backup rw - nfs4 nas:/exp rw\n41 21 0:51 / /mnt rw - tmpfs tmpfs rw\n",
-          "/mnt/backup", REPOSITORY_FSTYPE_NFS, NULL, "out of reach" },
+          "/mnt/backup", REPOSITORY_FSTYPE_NFS, NULL, "is hidden" },
         { ROOT
           "41 21 0:51 / /mnt rw - tmpfs tmpfs rw\n40 21 0:50 / /mnt/backup rw - nfs4 nas:/exp rw\n",
-          "/mnt/backup", REPOSITORY_FSTYPE_NFS, NULL, "out of reach" },
+          "/mnt/backup", REPOSITORY_FSTYPE_NFS, NULL, "is hidden" },
         { ROOT "40 21 0:50 / /a rw - tmpfs t rw\n41 40 0:51 / /a/b/c rw - nfs4 n rw\n42 40 0:52 / "
                "/a/b rw - tmpfs u rw\n",
-          "/a/b/c", REPOSITORY_FSTYPE_NFS, NULL, "out of reach" },
+          "/a/b/c", REPOSITORY_FSTYPE_NFS, NULL, "is hidden" },
         /* a mount inside one that is itself mounted above is fine */
         { ROOT
           "41 21 0:51 / /mnt rw - tmpfs tmpfs rw\n40 41 0:50 / /mnt/backup rw - nfs4 nas:/exp rw\n",
