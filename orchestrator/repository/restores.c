@@ -15,6 +15,7 @@
 
 #define FOLDER "metadata/restores"
 #define JOURNAL_SUFFIX ".json"
+enum { SWEPT_AFTER_S = 24 * 3600 };
 enum { JOURNAL_MAX_BYTES = 4 * 1024 * 1024, XML_MAX_BYTES = 8 * 1024 * 1024 };
 
 static int restores_make_folder(struct repository *repository, struct error **err)
@@ -106,6 +107,46 @@ int restores_remove(struct repository *repository, const struct restore_journal 
         if (journal->original_file && remove_file(folder_fd, journal->original_file, err) < 0)
                 return -1;
         return remove_file(folder_fd, lock, err);
+}
+
+/* Whether the file means something only to a process that is under way, or beside a journal. */
+static bool is_of_no_journal(const char *name, char *const *names)
+{
+        static const char *const suffixes[] = { ".lock", "-original.xml" };
+        if (name[0] == '.')
+                return str_ends_with(name, ".tmp");
+        for (size_t i = 0; i < ARRAY_LENGTH(suffixes); i++) {
+                if (!str_ends_with(name, suffixes[i]))
+                        continue;
+                _cleanup_free_ char *journal = xasprintf(
+                        "%.*s" JOURNAL_SUFFIX, (int)(strlen(name) - strlen(suffixes[i])), name);
+                return !strv_contains(names, journal);
+        }
+        return false;
+}
+
+int restores_sweep(struct repository *repository, int64_t now, struct error **err)
+{
+        _cleanup_error_ struct error *error = NULL;
+        _cleanup_strv_ char **names = NULL;
+        _cleanup_close_ int folder_fd =
+                share_open_beneath(repository->root_fd, FOLDER, O_RDONLY | O_DIRECTORY, &error);
+        if (folder_fd < 0 && error->errnum == ENOENT)
+                return 0;
+        if (folder_fd < 0)
+                return error_propagate(err, TAKE_PTR(error));
+        if (share_list(folder_fd, FOLDER, &names, err) < 0)
+                return -1;
+        for (size_t i = 0; names && names[i]; i++) {
+                struct stat st;
+                if (!is_of_no_journal(names[i], names) ||
+                    fstatat(folder_fd, names[i], &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+                    st.st_mtim.tv_sec > now - SWEPT_AFTER_S)
+                        continue;
+                if (remove_file(folder_fd, names[i], err) < 0)
+                        return -1;
+        }
+        return 0;
 }
 
 /* Returns NULL when the journal no longer exists, or cannot be read; then it is added to

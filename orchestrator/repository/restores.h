@@ -4,6 +4,7 @@
 #pragma once
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/error.h"
 #include "repository/repository.h"
@@ -27,6 +28,11 @@ char *restores_read_original(struct repository *repository, const struct restore
 /* Removes the journal and the files that belong to it; missing files are no error. */
 int restores_remove(struct repository *repository, const struct restore_journal *journal,
                     struct error **err) _must_check_;
+
+/* Removes what a restore left that was killed while it began, ended or wrote its journal: a lock or
+ * a definition without a journal, a file that was being written. `now`: epoch seconds; what was
+ * touched within a day of it is left alone, as it may be in use. */
+int restores_sweep(struct repository *repository, int64_t now, struct error **err) _must_check_;
 
 struct restore_journals {
         struct restore_journal **items; /* by job */

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
@@ -20,6 +21,21 @@ static const char settings_text[] =
         "repository: { path: " WORLD_SHARE ", fstype: any }\n"
         "limits: { thaw_deadline_seconds: 20, copy_stall_seconds: 60 }\n"
         "checks: { hypervisor_free_gib: 2, hypervisor_low_water_gib: 1 }\n";
+
+bool campaign_make_repository(struct campaign *campaign)
+{
+        _cleanup_error_ struct error *error = NULL;
+        _cleanup_free_ char *uuid = NULL;
+        world_new();
+        world_reset();
+        world_empty_share();
+        if (clock_set_timezone("UTC", &error) == 0 &&
+            repository_init(WORLD_SHARE, REPOSITORY_FSTYPE_ANY, &uuid, &error) == 0)
+                campaign->repository = repository_open(WORLD_SHARE, REPOSITORY_FSTYPE_ANY, &error);
+        if (!campaign->repository)
+                fprintf(stderr, "%s\n", error_message(error));
+        return campaign->repository != NULL;
+}
 
 void verdict_done(struct verdict *verdict)
 {
@@ -42,6 +58,7 @@ static char *make_request(const struct campaign *campaign, enum job_action actio
                 .action = action,
                 .vm = (char[]){ WORLD_VM },
                 .trigger = (char[]){ "adhoc" },
+                .options = action == JOB_RESTORE ? json_loads(campaign->options, 0, NULL) : NULL,
                 .started = 1795000000 + (action == JOB_BACKUP && job[7] != '0' ? 60 : 0),
                 .settings_path = (char[]){ "/etc/orch/orch.yaml" },
                 .settings_text = (char *)(uintptr_t)settings_text,
@@ -51,6 +68,7 @@ static char *make_request(const struct campaign *campaign, enum job_action actio
                 .pinned_uuid = (char[]){ WORLD_UUID },
         };
         _cleanup_free_ char *line = job_request_format(&request);
+        json_decref(request.options);
         return xasprintf("%s\n", line);
 }
 
@@ -120,6 +138,9 @@ void campaign_run(const struct campaign *campaign, enum job_action action, const
         int status = 0;
         while (waitpid(pid, &status, 0) < 0)
                 ;
+        /* a QEMU that it started and that has ended meanwhile is this process's by now */
+        while (waitpid(-1, NULL, WNOHANG) > 0)
+                ;
         close(life_line[0]);
         close(life_line[1]);
         *ret = (struct verdict){ .exit_status = WIFEXITED(status) ? WEXITSTATUS(status)
@@ -137,7 +158,7 @@ void campaign_run(const struct campaign *campaign, enum job_action action, const
                     ret->error ? ": " : "", ret->error ? ret->error : "", ret->exit_status);
 }
 
-static void check_verdict(const struct campaign *campaign, const struct verdict *verdict)
+void campaign_check_verdict(const struct verdict *verdict)
 {
         static const struct {
                 const char *status;
@@ -154,7 +175,6 @@ static void check_verdict(const struct campaign *campaign, const struct verdict 
                                 verdict->exit_status, verdict->status ? verdict->status : "(none)");
         if (verdict->status && !streq(verdict->status, "ok") && str_empty(verdict->error))
                 world_violation("a verdict that is not ok says no reason");
-        (void)campaign;
 }
 
 /* What a point says and holds has to be what the disks held at the moment of its snapshot. */
@@ -176,10 +196,10 @@ static void check_point(const struct campaign *campaign, const struct point *poi
         for (size_t i = 0; i < WORLD_DISKS; i++) {
                 uint64_t slots[WORLD_SLOTS];
                 _cleanup_free_ char *path = xasprintf(WORLD_SHARE "/%s/" WORLD_VM "-%s.qcow2",
-                                                      point->path, world->disks[i].target);
+                                                      point->path, world_vm()->disks[i].target);
                 if (!image_read(path, slots))
                         world_violation("%s is listed and is no whole image", path);
-                else if (memcmp(slots, world->disks[i].at_snapshot, sizeof slots) != 0)
+                else if (memcmp(slots, world_vm()->disks[i].at_snapshot, sizeof slots) != 0)
                         world_violation("%s is not what the disk held at its snapshot", path);
         }
 }
@@ -197,10 +217,10 @@ void campaign_check_always(const struct campaign *campaign, const struct verdict
 {
         _cleanup_point_list_ struct point_list list = { 0 };
         world_look();
-        check_verdict(campaign, verdict);
+        campaign_check_verdict(verdict);
         world_check_writes();
-        if ((world->state == DOMAIN_STATE_SHUT_OFF) != expect_off)
-                world_violation("the VM is %s", domain_state_name(world->state));
+        if ((world_vm()->state == DOMAIN_STATE_SHUT_OFF) != expect_off)
+                world_violation("the VM is %s", domain_state_name(world_vm()->state));
         if ((world->frozen || world->freeze_pending) && !world_timer_is_armed())
                 world_violation("the guest is frozen and no dead-man is armed");
         if (points_scan_vm(campaign->repository, WORLD_HOST, WORLD_VM, &list, NULL) < 0)
@@ -217,7 +237,7 @@ void campaign_check_always(const struct campaign *campaign, const struct verdict
                                 verdict->status ? verdict->status : "missing");
 }
 
-static void check_folder(const char *path, const char *part, const char *when)
+void campaign_check_folder(const char *path, const char *part, const char *when)
 {
         _cleanup_(closedirp) DIR *dir = opendir(path);
         for (struct dirent *entry; dir && (entry = readdir(dir));)
@@ -234,7 +254,7 @@ void campaign_check_clean(const char *when)
         if (world_timer_is_armed())
                 world_violation("%s: a dead-man is still armed", when);
         for (size_t i = 0; i < WORLD_DISKS; i++) {
-                const struct world_disk *disk = &world->disks[i];
+                const struct world_disk *disk = &world_vm()->disks[i];
                 if (!streq(disk->chain[0], disk->base))
                         world_violation("%s: disk %s is on %s", when, disk->target, disk->chain[0]);
                 if (disk->committing)
@@ -242,10 +262,10 @@ void campaign_check_clean(const char *when)
                 if (world_disk_is_read(disk))
                         world_violation("%s: a copy of disk %s still runs", when, disk->target);
         }
-        check_folder(WORLD_IMAGES, "orch-", when);
-        check_folder("/run/orch", "", when);
-        check_folder("/var/lib/orch", "", when);
-        check_folder(WORLD_SHARE "/" WORLD_HOST "/" WORLD_VM, ".staging-", when);
-        check_folder(WORLD_SHARE "/" WORLD_HOST "/" WORLD_VM, ".removing-", when);
-        check_folder(WORLD_SHARE, ".orch-probe-", when);
+        campaign_check_folder(WORLD_IMAGES, "orch-", when);
+        campaign_check_folder("/run/orch", "", when);
+        campaign_check_folder("/var/lib/orch", "", when);
+        campaign_check_folder(WORLD_SHARE "/" WORLD_HOST "/" WORLD_VM, ".staging-", when);
+        campaign_check_folder(WORLD_SHARE "/" WORLD_HOST "/" WORLD_VM, ".removing-", when);
+        campaign_check_folder(WORLD_SHARE, ".orch-probe-", when);
 }

@@ -90,6 +90,14 @@ static int image_info(const char *path, struct exec_result *ret)
                           backing, format));
 }
 
+static int image_overlay(const char *backing, const char *overlay, struct exec_result *ret)
+{
+        if (image_exists(overlay))
+                world_violation("%s is written over", overlay);
+        image_make(overlay, "qcow2", backing, "qcow2");
+        return answer(ret, 0, xstrdup(""));
+}
+
 static int image_commit(const char *const argv[], const char *overlay, struct exec_result *ret)
 {
         const char *base = NULL;
@@ -100,7 +108,7 @@ static int image_commit(const char *const argv[], const char *overlay, struct ex
         if (!disk || !streq(disk->overlay, overlay))
                 world_violation("an offline commit of %s into %s, which is no base of its own",
                                 overlay, base ? base : "its default");
-        else if (world->state == DOMAIN_STATE_RUNNING)
+        else if (world_vm()->state == DOMAIN_STATE_RUNNING)
                 world_violation("an offline commit while the VM runs");
         else if (world_disk_is_read(disk))
                 world_violation("an offline commit into %s while it is copied", base);
@@ -129,39 +137,67 @@ void world_finish_copy(struct world_copy *copy)
 {
         uint64_t now[WORLD_SLOTS];
         world_end_copy(copy);
-        if (!image_read(copy->disk->base, now) || memcmp(now, copy->at_start, sizeof now) != 0)
-                world_violation("%s changed while it was copied", copy->disk->base);
+        if (!image_read(copy->source, now) || memcmp(now, copy->at_start, sizeof now) != 0)
+                world_violation("%s changed while it was copied", copy->source);
         if (image_exists(copy->target))
-                image_flatten_to(copy->disk->base, copy->target);
+                image_flatten_to(copy->source, copy->target, copy->format);
 }
 
-static struct world_copy *begin_copy(const char *unit, const char *base, const char *target)
+static struct world_copy *begin_copy(const char *unit, struct world_disk *disk, const char *source,
+                                     const char *target, const char *format)
 {
-        struct world_disk *disk = world_disk_of_base(base);
         struct world_copy *copy = NULL;
         for (size_t i = 0; i < WORLD_UNITS; i++)
                 if (!world->copies[i].running)
                         copy = &world->copies[i];
-        if (!disk || !copy) {
-                world_violation("a copy of %s, which is no disk's base", base);
-                return NULL;
-        }
-        if (world->state == DOMAIN_STATE_RUNNING && streq(disk->chain[0], disk->base))
-                world_violation("a copy of %s while the guest has it open", base);
-        if (disk->committing || disk->merged)
-                world_violation("a copy of %s after its commit was begun", base);
+        if (!copy)
+                abort();
         *copy = (struct world_copy){ .running = true,
                                      .disk = disk,
                                      .ends_at = world->now_ms + WORLD_COPY_MS };
         snprintf(copy->unit, sizeof copy->unit, "%s", unit);
+        snprintf(copy->source, sizeof copy->source, "%s", source);
         snprintf(copy->target, sizeof copy->target, "%s", target);
+        snprintf(copy->format, sizeof copy->format, "%s", format);
         char path[2 * WORLD_PATH];
         unit_file(copy, path);
         if (fs_write_file(path, 0644, target, strlen(target), NULL) < 0)
                 abort();
         image_make_partial(target);
-        image_read(disk->base, copy->at_start);
+        image_read(source, copy->at_start);
         return copy;
+}
+
+/* Of a backup: a disk of the VM, which must not change meanwhile. */
+static struct world_copy *begin_backup_copy(const char *unit, const char *base, const char *target)
+{
+        struct world_disk *disk = world_disk_of_base(base);
+        if (!disk) {
+                world_violation("a copy of %s, which is no disk's base", base);
+                return NULL;
+        }
+        if (world_vm()->state == DOMAIN_STATE_RUNNING && streq(disk->chain[0], disk->base))
+                world_violation("a copy of %s while the guest has it open", base);
+        if (disk->committing || disk->merged)
+                world_violation("a copy of %s after its commit was begun", base);
+        return begin_copy(unit, disk, base, target, "qcow2");
+}
+
+/* Of a restore: an image of the point into a file of its own. */
+static struct world_copy *begin_restore_copy(const char *const argv[], size_t n, const char *unit)
+{
+        const char *format = "?";
+        for (size_t i = 0; i + 1 < n; i++)
+                if (streq(argv[i], "-O"))
+                        format = argv[i + 1];
+        const char *target = argv[n - 1];
+        if (!str_starts_with(argv[n - 2], WORLD_SHARE) || !str_ends_with(target, ".restoring")) {
+                world_violation("a copy of %s to %s", argv[n - 2], target);
+                return NULL;
+        }
+        if (image_exists(target))
+                world_violation("%s is written over", target);
+        return begin_copy(unit, NULL, argv[n - 2], target, format);
 }
 
 static int run_copy(const char *const argv[], size_t n, const struct exec_options *options,
@@ -170,7 +206,10 @@ static int run_copy(const char *const argv[], size_t n, const struct exec_option
         for (size_t i = 0; i < n; i++)
                 if (streq(argv[i], "-U"))
                         world_violation("a copy without the image's lock (-U)");
-        struct world_copy *copy = begin_copy(options->unit, argv[n - 2], argv[n - 1]);
+        struct world_copy *copy =
+                streq(argv[3], "orch-copy")
+                        ? begin_backup_copy(options->unit, argv[n - 2], argv[n - 1])
+                        : begin_restore_copy(argv, n, options->unit);
         if (!copy)
                 return error_set(err, ERROR_INTERNAL, "no such disk in the model");
         bool breaks = world->break_copy;
@@ -192,12 +231,29 @@ static int run_copy(const char *const argv[], size_t n, const struct exec_option
         return answer(ret, copy->running ? 143 : 0, xstrdup(""));
 }
 
+const char *command_name(const char *const argv[])
+{
+        size_t n = strv_length((char *const *)(uintptr_t)argv);
+        if (!streq(argv[0], "sh") || n < 4)
+                return argv[0];
+        return n > 7 && streq(argv[5], "qemu-img") ? argv[6] : argv[3];
+}
+
+bool command_is_copy(const char *name)
+{
+        return streq(name, "orch-copy") || streq(name, "convert");
+}
+
 int command_run(const char *const argv[], const struct exec_options *options,
                 struct exec_result *ret, struct error **err)
 {
         size_t n = strv_length((char *const *)(uintptr_t)argv);
-        if (n > 4 && streq(argv[2], copy_disk_script))
+        if (command_is_copy(command_name(argv)))
                 return run_copy(argv, n, options, ret, err);
+        if (n > 7 && streq(argv[3], "orch-restore") && streq(argv[6], "compare"))
+                return image_compare(argv, n, ret);
+        if (n == 6 && streq(argv[3], "orch-overlay"))
+                return image_overlay(argv[4], argv[5], ret);
         if (n > 2 && streq(argv[0], "qemu-img") && streq(argv[1], "info"))
                 return image_info(argv[n - 1], ret);
         if (n > 2 && streq(argv[0], "qemu-img") && streq(argv[1], "commit"))
@@ -205,7 +261,7 @@ int command_run(const char *const argv[], const struct exec_options *options,
         if (n > 3 && streq(argv[0], "qemu-img") && streq(argv[1], "compare"))
                 return image_compare(argv, n, ret);
         struct exec_result result = { 0 };
-        result.status = world_spawn(argv, NULL, &result.output, &result.errors);
+        result.status = world_run(argv, &result.output, &result.errors);
         world_look();
         *ret = result;
         return 0;

@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "base/strings.h"
+#include "commands.h"
 #include "model-hypervisor.h"
 #include "transports/libvirt/libvirt-ssh.h"
 #include "world.h"
@@ -45,6 +46,16 @@ static void lose_network(int64_t milliseconds)
                 milliseconds == INT64_MAX ? INT64_MAX : world->now_ms + milliseconds;
 }
 
+/* The machine that was restored, once there is one; else the VM. */
+static void power_off(void)
+{
+        struct world_domain *beside = &world->domains[1];
+        struct world_domain *domain = beside->defined ? beside : world_vm();
+        world_trace("        (the guest of %s powers off)\n", domain->name);
+        if (domain->state == DOMAIN_STATE_RUNNING)
+                world_domain_end(domain);
+}
+
 bool decorator_enter(const char *call, const char *detail)
 {
         const struct fault *fault = &world->fault;
@@ -72,8 +83,7 @@ bool decorator_enter(const char *call, const char *detail)
                 lose_network(INT64_MAX);
                 break;
         case FAULT_POWER_OFF:
-                world_trace("        (the guest powers off)\n");
-                world_power_off();
+                power_off();
                 break;
         case FAULT_ERROR:
         case FAULT_LOST:
@@ -136,7 +146,7 @@ static enum ending enter(struct hypervisor *hypervisor, enum sort sort, const ch
         bool falls_here = decorator_enter(call, detail);
         if (falls_here && world->fault.kind == FAULT_DOWN) {
                 world_trace("        (the connection breaks)\n");
-                world->break_copy = strstr(detail, "orch-copy") != NULL;
+                world->break_copy = command_is_copy(detail);
                 connection->lost = !world->break_copy;
         }
         if (connection->lost || connection->epoch != world->network_epoch || !network_is_up()) {
@@ -182,12 +192,6 @@ static int do_versions(struct hypervisor *hypervisor, struct hypervisor_versions
         return ask(hypervisor, ON_LIBVIRT, "versions", "", err)
                        ? model_operations.versions(hypervisor, ret, err)
                        : -1;
-}
-
-/* What stands for a command in a trace: the name its script was given, else the command. */
-static const char *command_name(const char *const argv[])
-{
-        return streq(argv[0], "sh") && argv[1] && argv[2] && argv[3] ? argv[3] : argv[0];
 }
 
 static int do_exec(struct hypervisor *hypervisor, const char *const argv[],
@@ -388,6 +392,72 @@ static int do_update_device(struct hypervisor *hypervisor, const char *uuid, con
                                  model_operations.update_device(hypervisor, uuid, xml, err), err);
 }
 
+static int do_start(struct hypervisor *hypervisor, const char *uuid, bool paused,
+                    struct error **err)
+{
+        enum ending ending = enter(hypervisor, ON_LIBVIRT, "start", "", err);
+        return ending == FAIL ? -1
+                              : changed(hypervisor, ON_LIBVIRT, "start", ending,
+                                        model_operations.start(hypervisor, uuid, paused, err), err);
+}
+
+static int do_shutdown(struct hypervisor *hypervisor, const char *uuid, struct error **err)
+{
+        enum ending ending = enter(hypervisor, ON_LIBVIRT, "shutdown", "", err);
+        return ending == FAIL ? -1
+                              : changed(hypervisor, ON_LIBVIRT, "shutdown", ending,
+                                        model_operations.shutdown(hypervisor, uuid, err), err);
+}
+
+static int do_destroy(struct hypervisor *hypervisor, const char *uuid, struct error **err)
+{
+        enum ending ending = enter(hypervisor, ON_LIBVIRT, "destroy", "", err);
+        return ending == FAIL ? -1
+                              : changed(hypervisor, ON_LIBVIRT, "destroy", ending,
+                                        model_operations.destroy(hypervisor, uuid, err), err);
+}
+
+static int do_define(struct hypervisor *hypervisor, const char *xml, char **ret_uuid,
+                     struct error **err)
+{
+        enum ending ending = enter(hypervisor, ON_LIBVIRT, "define", "", err);
+        char *uuid = NULL;
+        int r = ending == FAIL ? -1 : model_operations.define(hypervisor, xml, &uuid, err);
+        if (ending != FAIL)
+                r = changed(hypervisor, ON_LIBVIRT, "define", ending, r, err);
+        if (r == 0 && ret_uuid)
+                *ret_uuid = uuid;
+        else
+                free(uuid);
+        return r;
+}
+
+static int do_undefine(struct hypervisor *hypervisor, const char *uuid, struct error **err)
+{
+        enum ending ending = enter(hypervisor, ON_LIBVIRT, "undefine", "", err);
+        return ending == FAIL ? -1
+                              : changed(hypervisor, ON_LIBVIRT, "undefine", ending,
+                                        model_operations.undefine(hypervisor, uuid, err), err);
+}
+
+static int do_set_autostart(struct hypervisor *hypervisor, const char *uuid, bool on,
+                            struct error **err)
+{
+        enum ending ending = enter(hypervisor, ON_LIBVIRT, "set_autostart", "", err);
+        return ending == FAIL
+                       ? -1
+                       : changed(hypervisor, ON_LIBVIRT, "set_autostart", ending,
+                                 model_operations.set_autostart(hypervisor, uuid, on, err), err);
+}
+
+static int do_find_network(struct hypervisor *hypervisor, const char *name, bool *ret_active,
+                           struct error **err)
+{
+        return ask(hypervisor, ON_LIBVIRT, "find_network", name, err)
+                       ? model_operations.find_network(hypervisor, name, ret_active, err)
+                       : -1;
+}
+
 static int do_get_autostart(struct hypervisor *hypervisor, const char *uuid, bool *ret,
                             struct error **err)
 {
@@ -425,7 +495,7 @@ static void do_free(struct hypervisor *hypervisor)
 
 static struct hypervisor_operations operations(void)
 {
-        /* what no backup asks for stays the model's: a violation */
+        /* what no job of the campaigns asks for stays the model's: a violation */
         struct hypervisor_operations ops = model_operations;
         ops.free = do_free;
         ops.reconnect = do_reconnect;
@@ -449,7 +519,14 @@ static struct hypervisor_operations operations(void)
         ops.block_abort = do_block_abort;
         ops.block_size = do_block_size;
         ops.update_device = do_update_device;
+        ops.start = do_start;
+        ops.shutdown = do_shutdown;
+        ops.destroy = do_destroy;
+        ops.define = do_define;
+        ops.undefine = do_undefine;
         ops.get_autostart = do_get_autostart;
+        ops.set_autostart = do_set_autostart;
+        ops.find_network = do_find_network;
         return ops;
 }
 

@@ -6,26 +6,14 @@
 #include <sys/stat.h>
 
 #include "base/memory.h"
-#include "world.h"
-
-static const char magic[8] = "MODEL 1";
-static const char end_mark[8] = "THE END";
-
-struct image {
-        char magic[8];
-        char format[8];
-        char backing[WORLD_PATH];
-        char backing_format[8];
-        uint64_t slots[WORLD_SLOTS];
-        char end[8];
-};
+#include "image-format.h"
 
 static bool load(const char *path, struct image *ret)
 {
         _cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
         return fd >= 0 && read(fd, ret, sizeof *ret) == sizeof *ret &&
-               memcmp(ret->magic, magic, sizeof magic) == 0 &&
-               memcmp(ret->end, end_mark, sizeof end_mark) == 0;
+               memcmp(ret->magic, IMAGE_MAGIC, sizeof ret->magic) == 0 &&
+               memcmp(ret->end, IMAGE_END, sizeof ret->end) == 0;
 }
 
 static void store(const char *path, const struct image *image, size_t length)
@@ -38,8 +26,8 @@ static void store(const char *path, const struct image *image, size_t length)
 static struct image blank(const char *format)
 {
         struct image image = { 0 };
-        memcpy(image.magic, magic, sizeof magic);
-        memcpy(image.end, end_mark, sizeof end_mark);
+        memcpy(image.magic, IMAGE_MAGIC, sizeof image.magic);
+        memcpy(image.end, IMAGE_END, sizeof image.end);
         strncpy(image.format, format, sizeof image.format - 1);
         return image;
 }
@@ -116,10 +104,19 @@ void image_merge(const char *overlay, const char *base)
         store(base, &into, sizeof into);
 }
 
-void image_flatten_to(const char *path, const char *target)
+void image_flatten_to(const char *path, const char *target, const char *format)
 {
-        struct image image = blank("qcow2");
+        struct image image = blank(format);
         if (!image_read(path, image.slots))
                 world_violation("%s cannot be read for a copy", path);
         store(target, &image, sizeof image);
+}
+
+bool image_format(const char *path, char format[8])
+{
+        struct image image;
+        if (!load(path, &image))
+                return false;
+        memcpy(format, image.format, 8);
+        return true;
 }

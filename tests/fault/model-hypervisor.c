@@ -8,11 +8,18 @@
 #include "commands.h"
 #include "world.h"
 
-enum { AGENT_TIMEOUT_MS = 10 * 1000, COMMIT_MS = 40, PIVOT_MS = 30 };
+enum {
+        AGENT_TIMEOUT_MS = 10 * 1000,
+        COMMIT_MS = 40,
+        PIVOT_MS = 30,
+        PULL_MS = 1200,
+        SHUTDOWN_MS = 1200,
+        BOOT_MS = 800,
+};
 
 static bool is_on(void)
 {
-        return world->state == DOMAIN_STATE_RUNNING;
+        return world_vm()->state == DOMAIN_STATE_RUNNING;
 }
 
 static int not_running(struct error **err)
@@ -52,14 +59,24 @@ static int stop_unit(struct hypervisor *hypervisor _unused_, const char *unit,
         return 0;
 }
 
+/* Found, or an error that says what libvirt says. */
+static struct world_domain *domain_of(const char *uuid, struct error **err)
+{
+        struct world_domain *domain = world_domain_find(uuid, NULL);
+        if (!domain)
+                error_set(err, ERROR_REFUSED, "no domain has the UUID %s", uuid);
+        return domain;
+}
+
 static int find_domain(struct hypervisor *hypervisor _unused_, const char *uuid, const char *name,
                        struct domain_info *ret, struct error **err _unused_)
 {
-        if (uuid ? !streq(uuid, WORLD_UUID) : !streq(name, WORLD_VM))
+        const struct world_domain *domain = world_domain_find(uuid, name);
+        if (!domain)
                 return 0;
-        *ret = (struct domain_info){ .uuid = xstrdup(WORLD_UUID),
-                                     .name = xstrdup(WORLD_VM),
-                                     .state = world->state,
+        *ret = (struct domain_info){ .uuid = xstrdup(domain->uuid),
+                                     .name = xstrdup(domain->name),
+                                     .state = domain->state,
                                      .persistent = true };
         return 1;
 }
@@ -68,16 +85,21 @@ static int list_domains(struct hypervisor *hypervisor _unused_, char ***ret_uuid
                         struct error **err _unused_)
 {
         *ret_uuids = NULL;
-        strv_add(ret_uuids, WORLD_UUID);
+        for (size_t i = 0; i < WORLD_DOMAINS; i++)
+                if (world->domains[i].defined)
+                        strv_add(ret_uuids, world->domains[i].uuid);
         return 0;
 }
 
-static int get_xml(struct hypervisor *hypervisor _unused_, const char *uuid _unused_, bool inactive,
-                   bool secure _unused_, char **ret_xml, struct error **err _unused_)
+static int get_xml(struct hypervisor *hypervisor _unused_, const char *uuid, bool inactive,
+                   bool secure _unused_, char **ret_xml, struct error **err)
 {
-        *ret_xml = world_xml(inactive);
+        struct world_domain *domain = domain_of(uuid, err);
+        if (!domain)
+                return -1;
+        *ret_xml = world_xml(domain, inactive);
         for (size_t i = 0; i < WORLD_DISKS; i++) {
-                struct world_disk *disk = &world->disks[i];
+                struct world_disk *disk = &domain->disks[i];
                 if (!disk->merged || world->now_ms < disk->xml_follows_at ||
                     !streq(disk->chain[0], disk->base))
                         continue;
@@ -96,12 +118,16 @@ static int list_snapshots(struct hypervisor *hypervisor _unused_, const char *uu
         return 0;
 }
 
-static int get_agent_state(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
-                           enum agent_state *ret, struct error **err _unused_)
+static int get_agent_state(struct hypervisor *hypervisor _unused_, const char *uuid,
+                           enum agent_state *ret, struct error **err)
 {
-        *ret = !is_on()                            ? AGENT_ABSENT
-               : world->mute_until > world->now_ms ? AGENT_MUTE
-                                                   : AGENT_ANSWERS;
+        const struct world_domain *domain = domain_of(uuid, err);
+        if (!domain)
+                return -1;
+        bool boots = domain->started_at && world->now_ms < domain->started_at + BOOT_MS;
+        *ret = domain->state != DOMAIN_STATE_RUNNING || boots ? AGENT_ABSENT
+               : world->mute_until > world->now_ms            ? AGENT_MUTE
+                                                              : AGENT_ANSWERS;
         return 0;
 }
 
@@ -195,7 +221,7 @@ static int take_snapshot(struct hypervisor *hypervisor _unused_, const char *uui
         const char *problem =
                 cdrom && !*cdrom ? NULL : "a snapshot that does not leave out the CD-ROM drive";
         for (size_t i = 0; i < WORLD_DISKS; i++) {
-                overlays[i] = overlay_asked_for(xml, world->disks[i].target);
+                overlays[i] = overlay_asked_for(xml, world_vm()->disks[i].target);
                 if (str_empty(overlays[i]))
                         problem = "a snapshot without an explicit overlay for a disk";
         }
@@ -208,7 +234,7 @@ static int take_snapshot(struct hypervisor *hypervisor _unused_, const char *uui
                                       overlays[i]);
         for (size_t i = 0; i < WORLD_DISKS; i++) {
                 if (r == 0)
-                        put_on_overlay(&world->disks[i], overlays[i]);
+                        put_on_overlay(&world_vm()->disks[i], overlays[i]);
                 free(overlays[i]);
         }
         world->frozen_at_snapshot = world->frozen;
@@ -220,11 +246,11 @@ static int no_such_disk(const char *target, struct error **err)
         return error_set(err, ERROR_REFUSED, "there is no disk %s", target);
 }
 
-static int begin_commit(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+static int begin_commit(struct hypervisor *hypervisor _unused_, const char *uuid,
                         const char *target, const char *base, const char *top,
                         uint64_t bandwidth_mib_s _unused_, struct error **err)
 {
-        struct world_disk *disk = world_disk_find(target);
+        struct world_disk *disk = world_disk_find(uuid, target);
         if (!is_on() || !disk)
                 return is_on() ? no_such_disk(target, err) : not_running(err);
         if (!streq(base, disk->base) || !streq(top, disk->overlay) || !streq(top, disk->chain[0])) {
@@ -241,39 +267,60 @@ static int begin_commit(struct hypervisor *hypervisor _unused_, const char *uuid
         return 0;
 }
 
-static int refuse_pull(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
-                       const char *target, uint64_t bandwidth_mib_s _unused_, struct error **err)
+static int begin_pull(struct hypervisor *hypervisor _unused_, const char *uuid, const char *target,
+                      uint64_t bandwidth_mib_s _unused_, struct error **err)
 {
-        world_violation("disk %s was to be pulled away from what it stands on", target);
-        return error_set(err, ERROR_INTERNAL, "not in the model");
+        struct world_domain *domain = domain_of(uuid, err);
+        struct world_disk *disk = domain ? world_disk_find(uuid, target) : NULL;
+        if (!domain || domain->state != DOMAIN_STATE_RUNNING)
+                return domain ? not_running(err) : -1;
+        if (!disk)
+                return no_such_disk(target, err);
+        /* its pull may have ended since it was looked at */
+        if (disk->n_chain == 1)
+                return 0;
+        if (!world->may_define || !str_starts_with(disk->chain[1], WORLD_SHARE)) {
+                world_violation("disk %s was to be pulled away from what it stands on", target);
+                return error_set(err, ERROR_INTERNAL, "not in the model");
+        }
+        if (disk->pulling || disk->committing)
+                return error_set(err, ERROR_BUSY, "disk %s already has a block job", target);
+        disk->pulling = true;
+        disk->ready_at = world->now_ms + PULL_MS;
+        return 0;
 }
 
-static int get_block_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+static int get_block_job(struct hypervisor *hypervisor _unused_, const char *uuid,
                          const char *target, struct block_job *ret, struct error **err)
 {
-        struct world_disk *disk = world_disk_find(target);
-        if (!is_on() || !disk)
-                return is_on() ? no_such_disk(target, err) : not_running(err);
-        *ret = (struct block_job){ .type = disk->committing ? BLOCK_JOB_COMMIT : BLOCK_JOB_NONE,
+        struct world_disk *disk = world_disk_find(uuid, target);
+        const struct world_domain *domain = domain_of(uuid, err);
+        if (!domain || !disk)
+                return domain ? no_such_disk(target, err) : -1;
+        if (domain->state != DOMAIN_STATE_RUNNING)
+                return not_running(err);
+        *ret = (struct block_job){ .type = disk->committing ? BLOCK_JOB_COMMIT
+                                           : disk->pulling  ? BLOCK_JOB_PULL
+                                                            : BLOCK_JOB_NONE,
                                    .ready = disk->ready,
                                    .done_bytes = disk->ready ? 100 : 50,
                                    .total_bytes = 100 };
         return 0;
 }
 
-static int unlimit_block_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+static int unlimit_block_job(struct hypervisor *hypervisor _unused_, const char *uuid,
                              const char *target, struct error **err)
 {
-        struct world_disk *disk = world_disk_find(target);
+        struct world_disk *disk = world_disk_find(uuid, target);
         if (is_on() && disk && disk->committing)
                 return 0;
         return error_set(err, ERROR_REFUSED, "disk %s has no block job", target);
 }
 
-static int pivot(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
-                 const char *target, struct error **err)
+static int pivot(struct hypervisor *hypervisor _unused_, const char *uuid, const char *target,
+                 struct error **err)
 {
-        struct world_disk *disk = world_disk_find(target);
+        struct world_disk *disk = world_disk_find(uuid, target);
         if (!is_on() || !disk)
                 return is_on() ? no_such_disk(target, err) : not_running(err);
         if (!disk->committing || !disk->ready) {
@@ -292,21 +339,21 @@ static int pivot(struct hypervisor *hypervisor _unused_, const char *uuid _unuse
         return 0;
 }
 
-static int abort_job(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
-                     const char *target, struct error **err)
+static int abort_job(struct hypervisor *hypervisor _unused_, const char *uuid, const char *target,
+                     struct error **err)
 {
-        struct world_disk *disk = world_disk_find(target);
+        struct world_disk *disk = world_disk_find(uuid, target);
         if (!is_on() || !disk || !disk->committing)
                 return error_set(err, ERROR_REFUSED, "disk %s has no block job", target);
         disk->committing = disk->ready = false;
         return 0;
 }
 
-static int get_block_size(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+static int get_block_size(struct hypervisor *hypervisor _unused_, const char *uuid,
                           const char *target, uint64_t *ret_capacity, uint64_t *ret_allocation,
                           struct error **err)
 {
-        if (!world_disk_find(target))
+        if (!world_disk_find(uuid, target))
                 return no_such_disk(target, err);
         *ret_capacity = WORLD_VIRTUAL_BYTES;
         *ret_allocation = WORLD_VIRTUAL_BYTES / 4;
@@ -319,7 +366,7 @@ static int update_device(struct hypervisor *hypervisor _unused_, const char *uui
                          const char *device_xml, struct error **err)
 {
         for (size_t i = 0; i < WORLD_DISKS; i++) {
-                struct world_disk *disk = &world->disks[i];
+                struct world_disk *disk = &world_vm()->disks[i];
                 _cleanup_free_ char *target = xasprintf("dev=\"%s\"", disk->target);
                 _cleanup_free_ char *source = xasprintf("file=\"%s\"", disk->base);
                 if (!strstr(device_xml, target))
@@ -352,41 +399,107 @@ static int list_checkpoints(struct hypervisor *hypervisor _unused_, const char *
         return 0;
 }
 
-static int refuse_power(struct error **err)
+/* A backup by freeze and snapshot has no business with power or definitions. */
+static struct world_domain *domain_to_change(const char *uuid, struct error **err)
 {
-        world_violation("the power state was touched");
+        if (world->may_define)
+                return domain_of(uuid, err);
+        world_violation("the power state or the definition was touched");
+        error_set(err, ERROR_INTERNAL, "not in the model");
+        return NULL;
+}
+
+static int refuse_pause(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
+                        struct error **err)
+{
+        world_violation("the VM was to be paused or resumed");
         return error_set(err, ERROR_INTERNAL, "not in the model");
 }
 
-static int change_power(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
-                        struct error **err)
+static int start(struct hypervisor *hypervisor _unused_, const char *uuid, bool paused,
+                 struct error **err)
 {
-        return refuse_power(err);
+        struct world_domain *domain = domain_to_change(uuid, err);
+        if (!domain)
+                return -1;
+        if (paused)
+                world_violation("%s was to be started paused", domain->name);
+        if (domain->state == DOMAIN_STATE_RUNNING)
+                return error_set(err, ERROR_REFUSED, "the domain is already running");
+        return world_domain_start(domain, err);
 }
 
-static int start(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
-                 bool paused _unused_, struct error **err)
+static int shut_down(struct hypervisor *hypervisor _unused_, const char *uuid, struct error **err)
 {
-        return refuse_power(err);
-}
-
-static int define(struct hypervisor *hypervisor _unused_, const char *xml _unused_,
-                  char **ret_uuid _unused_, struct error **err)
-{
-        return refuse_power(err);
-}
-
-static int get_autostart(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
-                         bool *ret, struct error **err _unused_)
-{
-        *ret = false;
+        struct world_domain *domain = domain_to_change(uuid, err);
+        if (!domain || domain->state != DOMAIN_STATE_RUNNING)
+                return domain ? not_running(err) : -1;
+        if (!domain->off_at)
+                domain->off_at = world->now_ms + SHUTDOWN_MS;
         return 0;
 }
 
-static int set_autostart(struct hypervisor *hypervisor _unused_, const char *uuid _unused_,
-                         bool on _unused_, struct error **err)
+static int destroy(struct hypervisor *hypervisor _unused_, const char *uuid, struct error **err)
 {
-        return refuse_power(err);
+        struct world_domain *domain = domain_to_change(uuid, err);
+        if (!domain)
+                return -1;
+        if (domain->state == DOMAIN_STATE_RUNNING)
+                world_domain_end(domain);
+        return 0;
+}
+
+static int define(struct hypervisor *hypervisor _unused_, const char *xml, char **ret_uuid,
+                  struct error **err)
+{
+        if (!world->may_define)
+                return domain_to_change("", err) ? 0 : -1;
+        const struct world_domain *domain = world_domain_define(xml, err);
+        if (domain && ret_uuid)
+                *ret_uuid = xstrdup(domain->uuid);
+        return domain ? 0 : -1;
+}
+
+static int undefine(struct hypervisor *hypervisor _unused_, const char *uuid, struct error **err)
+{
+        struct world_domain *domain = domain_to_change(uuid, err);
+        if (!domain)
+                return -1;
+        world_domain_undefine(domain);
+        return 0;
+}
+
+static int get_autostart(struct hypervisor *hypervisor _unused_, const char *uuid, bool *ret,
+                         struct error **err)
+{
+        const struct world_domain *domain = domain_of(uuid, err);
+        if (!domain)
+                return -1;
+        *ret = domain->autostart;
+        return 0;
+}
+
+static int set_autostart(struct hypervisor *hypervisor _unused_, const char *uuid, bool on,
+                         struct error **err)
+{
+        struct world_domain *domain = domain_to_change(uuid, err);
+        if (!domain)
+                return -1;
+        domain->autostart = on;
+        return 0;
+}
+
+static int find_network(struct hypervisor *hypervisor _unused_, const char *name, bool *ret_active,
+                        struct error **err _unused_)
+{
+        *ret_active = true;
+        return streq(name, "default");
+}
+
+static int find_pool(struct hypervisor *hypervisor _unused_, const char *name _unused_,
+                     char **ret_xml _unused_, struct error **err _unused_)
+{
+        return 0;
 }
 
 const struct hypervisor_operations model_operations = {
@@ -404,7 +517,7 @@ const struct hypervisor_operations model_operations = {
         .agent_command = refuse_agent_command,
         .snapshot = take_snapshot,
         .block_commit = begin_commit,
-        .block_pull = refuse_pull,
+        .block_pull = begin_pull,
         .block_job = get_block_job,
         .block_unlimit = unlimit_block_job,
         .block_pivot = pivot,
@@ -412,13 +525,15 @@ const struct hypervisor_operations model_operations = {
         .block_size = get_block_size,
         .list_checkpoints = list_checkpoints,
         .update_device = update_device,
-        .suspend = change_power,
-        .resume = change_power,
+        .suspend = refuse_pause,
+        .resume = refuse_pause,
         .start = start,
-        .shutdown = change_power,
-        .destroy = change_power,
+        .shutdown = shut_down,
+        .destroy = destroy,
         .define = define,
-        .undefine = change_power,
+        .undefine = undefine,
         .get_autostart = get_autostart,
         .set_autostart = set_autostart,
+        .find_network = find_network,
+        .find_pool = find_pool,
 };

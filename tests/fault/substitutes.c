@@ -16,8 +16,12 @@
 
 int clock_gettime(clockid_t id, struct timespec *ret)
 {
-        if (id != CLOCK_MONOTONIC || !world)
-                return (int)syscall(SYS_clock_gettime, id, ret);
+        if (id != CLOCK_MONOTONIC || !world) {
+                int r = (int)syscall(SYS_clock_gettime, id, ret);
+                if (world && id == CLOCK_REALTIME)
+                        ret->tv_sec += world->days * 24 * 3600;
+                return r;
+        }
         *ret = (struct timespec){ .tv_sec = world->now_ms / 1000,
                                   .tv_nsec = world->now_ms % 1000 * 1000000 };
         return 0;

@@ -1,7 +1,8 @@
-/* The model: one hypervisor with one VM of two disks, its guest, its agent, its clock. It lives in
- * memory that worker processes share with the test, so that it outlives a worker that is killed, as
- * a hypervisor does. What scripts touch is real: images, markers, timers and the share are files on
- * a tmpfs at /run, in a mount namespace of the test's own.
+/* The model: one hypervisor with one VM of two disks, its guest, its agent, its clock; beside it
+ * the machine that a restore makes. It lives in memory that worker processes share with the test,
+ * so that it outlives a worker that is killed, as a hypervisor does. What scripts touch is real:
+ * images, markers, timers and the share are files on a tmpfs at /run, in a mount namespace of the
+ * test's own.
  *
  * Time is the model's: it moves with each call and each pause of the worker (clock.c) and never by
  * itself, so that every run of the same fault is the same run, and two minutes of patience take no
@@ -16,6 +17,7 @@
 #include <sys/types.h>
 
 #include "base/cleanup.h"
+#include "base/error.h"
 #include "transports/hypervisor.h"
 
 #define WORLD_HOST "host-1"
@@ -24,10 +26,14 @@
 #define WORLD_JOB "20261120-3f9a"
 #define WORLD_IMAGES "/run/images"
 #define WORLD_SHARE "/run/backup"
+#define WORLD_NVRAM_FOLDER "/var/lib/libvirt/qemu/nvram"
+#define WORLD_NVRAM WORLD_NVRAM_FOLDER "/vm-1_VARS.fd"
 #define WORLD_STATE "/run/model" /* what the tools in tools/ read and write */
 
 enum {
+        WORLD_DOMAINS = 2, /* the VM, and one beside it */
         WORLD_DISKS = 2,
+        WORLD_XML = 8 * 1024,
         WORLD_SLOTS = 16,
         WORLD_CHAIN = 4,
         WORLD_PATH = 160,
@@ -54,18 +60,36 @@ struct world_disk {
         bool seen_live; /* and the worker was told so by the live XML */
         bool seen_inactive;
         bool committing;
+        bool pulling;
         bool ready;
         int64_t ready_at;
         int64_t xml_follows_at; /* until then libvirt still shows what was before the pivot */
         uint64_t expected[WORLD_SLOTS];
         uint64_t at_snapshot[WORLD_SLOTS];
+        uint64_t at_definition[WORLD_SLOTS];
+};
+
+/* A domain of libvirt's, with the guest that runs in it. */
+struct world_domain {
+        bool defined;
+        char uuid[40];
+        char name[WORLD_NAME];
+        enum domain_state state;
+        bool autostart;
+        int64_t off_at; /* it was asked to shut down and will be off then; 0: it was not */
+        int64_t started_at;
+        struct world_disk disks[WORLD_DISKS];
+        char xml[WORLD_XML]; /* without its disks, which belong at disks_at */
+        size_t disks_at;
 };
 
 /* A copy that runs on the hypervisor, whether or not anybody waits for it. */
 struct world_copy {
         bool running;
         char unit[WORLD_NAME];
-        struct world_disk *disk;
+        struct world_disk *disk; /* that is read; NULL: an image of a point is */
+        char source[2 * WORLD_PATH];
+        char format[8];
         char target[2 * WORLD_PATH];
         uint64_t at_start[WORLD_SLOTS];
         int64_t ends_at;
@@ -99,9 +123,15 @@ struct fault {
 
 struct world {
         int64_t now_ms;
-        enum domain_state state;
+        int64_t days; /* by which the clock on the wall is ahead */
+        /* [0] the VM: whatever bears WORLD_UUID. [1] another */
+        struct world_domain domains[WORLD_DOMAINS];
+        /* the VM's definition as it was taken away last; not defined: it never was */
+        struct world_domain original;
+        bool replaced;   /* what bears WORLD_UUID has not the disks of the original */
+        bool may_define; /* a restore may define, start and shut off */
         pid_t qemu;
-        struct world_disk disks[WORLD_DISKS];
+        unsigned n_qemus; /* that were started ever */
         uint64_t writes;
 
         bool frozen;
@@ -135,8 +165,12 @@ struct world {
 extern struct world *world; /* one, in shared memory */
 
 void world_new(void);
-/* Puts everything as it was at the beginning; files too. */
+/* Puts everything on the hypervisor as it was at the beginning; files too. */
 void world_reset(void);
+/* And the share: a repository without a point. */
+void world_empty_share(void);
+/* One with one point of the VM, by the name of its folder. */
+void world_keep_point(const char *point);
 
 void world_violation(const char *format, ...) _printf_(1, 2);
 void world_trace(const char *format, ...) _printf_(1, 2);
@@ -147,12 +181,25 @@ void world_advance(int64_t milliseconds);
  * overlays unlinked. After each command. */
 void world_look(void);
 
-struct world_disk *world_disk_find(const char *target);
+/* What bears WORLD_UUID. */
+static inline struct world_domain *world_vm(void)
+{
+        return &world->domains[0];
+}
+/* By UUID, or by name where that is NULL; NULL: it is not defined. */
+struct world_domain *world_domain_find(const char *uuid, const char *name);
+/* Defines it, or gives one that is there another definition of the same disks. NULL: why not. */
+struct world_domain *world_domain_define(const char *xml, struct error **err);
+void world_domain_undefine(struct world_domain *domain);
+int world_domain_start(struct world_domain *domain, struct error **err);
+/* No guest, no freeze, no block job from now on. */
+void world_domain_end(struct world_domain *domain);
+
+struct world_disk *world_disk_find(const char *uuid, const char *target);
 struct world_disk *world_disk_of_base(const char *path);
 bool world_disk_is_read(const struct world_disk *disk); /* by a copy */
 void world_freeze(void);
 void world_thaw(void);
-void world_power_off(void);
 /* The guest's QEMU, as the process table shows it: a process with its UUID in the command line,
  * which scripts look for. */
 void world_start_qemu(void);
@@ -161,7 +208,7 @@ bool world_timer_is_armed(void);
 /* Every write that the guest made is read through its disks. */
 void world_check_writes(void);
 /* The XML as libvirt shows it now. The caller frees. */
-char *world_xml(bool inactive);
+char *world_xml(const struct world_domain *domain, bool inactive);
 
 /* Image files: a header, WORLD_SLOTS numbers (0: not allocated here), an end mark. */
 void image_make(const char *path, const char *format, const char *backing,
@@ -173,13 +220,31 @@ bool image_read(const char *path, uint64_t slots[WORLD_SLOTS]);
 bool image_backing(const char *path, char backing[WORLD_PATH], char format[8]);
 /* Puts what is allocated in `overlay` into `base`. */
 void image_merge(const char *overlay, const char *base);
-void image_flatten_to(const char *path, const char *target);
+void image_flatten_to(const char *path, const char *target, const char *format);
+/* The format that it is of; false: it is not whole. */
+bool image_format(const char *path, char format[8]);
 void image_make_partial(const char *path);
 
 /* Ends a copy: it was stopped, or has come to its end. */
 void world_end_copy(struct world_copy *copy);
 
-/* Runs a program for real. Its exit status. */
+/* What is on the hypervisor, and which points and staging folders are on the share, as one number.
+ */
+uint64_t world_digest(void);
+void world_add_to_digest(uint64_t *digest, const void *data, size_t length);
+
+/* The whole world, put aside (save.c); world_drop() frees it. */
+struct saved_world *world_save(void);
+void world_load(const struct saved_world *saved);
+void world_drop(struct saved_world *saved);
+/* Removes all files, but what runs. */
+void world_empty(void);
+
+void world_forget_answers(void);
+/* Runs a program for real, or does again what it did when everything was as it is now (scripts.c).
+ * Its exit status. */
+int world_run(const char *const argv[], char **ret_output, char **ret_errors);
+/* Runs it in any case. */
 int world_spawn(const char *const argv[], const char *extra_environment, char **ret_output,
                 char **ret_errors);
 /* What `qemu-img convert` leaves when its time has come. */

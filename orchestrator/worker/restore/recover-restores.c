@@ -263,6 +263,14 @@ static bool must_succeed(const struct recovery_of_restores *recovery,
                (journal->original_file && journal->phase < RESTORE_PULLING);
 }
 
+/* What is left of a restore that was killed while it wrote is in nobody's way. */
+static void sweep_journals(struct recovery_of_restores *recovery)
+{
+        _cleanup_error_ struct error *error = NULL;
+        if (restores_sweep(recovery->repository, clock_realtime_s(), &error) < 0)
+                report_log(recovery->report, "%s", error->message);
+}
+
 static int recover_all(struct recovery_of_restores *recovery, const char *vm, struct error **err)
 {
         _cleanup_restore_journals_ struct restore_journals list = { 0 };
@@ -280,6 +288,8 @@ static int recover_all(struct recovery_of_restores *recovery, const char *vm, st
                 else
                         first = TAKE_PTR(error);
         }
+        if (!recovery->dry_run)
+                sweep_journals(recovery);
         return first ? error_propagate(err, TAKE_PTR(first)) : 0;
 }
 
