@@ -72,7 +72,7 @@ static char *start_request(const char *const argv[], const char *const env[])
 
 /* Explains the agent's error to an operator. A freeze disables the command too, but only for a
  * moment. */
-static void explain(struct error *error)
+static void explain_failure(struct error *error)
 {
         bool not_allowed = strstr(error->message, "guest-exec") &&
                            !strstr(error->message, "frozen") &&
@@ -91,14 +91,14 @@ static void explain(struct error *error)
 }
 
 /* *ret is the "return" of the agent's reply; the caller frees. */
-static int ask_agent(const struct guest_command *command, const char *request, int64_t timeout_ms,
-                     json_t **ret, struct error **err)
+static int call_agent(const struct guest_command *command, const char *request, int64_t timeout_ms,
+                      json_t **ret, struct error **err)
 {
         _cleanup_free_ char *reply = NULL;
         _cleanup_error_ struct error *error = NULL;
         if (command->hypervisor->ops->agent_command(command->hypervisor, command->uuid, request,
                                                     timeout_ms, &reply, &error) < 0) {
-                explain(error);
+                explain_failure(error);
                 return error_propagate(err, TAKE_PTR(error));
         }
         size_t length = strnlen(reply, MAX_REPLY_BYTES + 1);
@@ -114,8 +114,8 @@ static int ask_agent(const struct guest_command *command, const char *request, i
         return 0;
 }
 
-static int start(struct guest_command *command, const char *const argv[], const char *const env[],
-                 struct error **err)
+static int start_in_guest(struct guest_command *command, const char *const argv[],
+                          const char *const env[], struct error **err)
 {
         _cleanup_free_ char *request = start_request(argv, env);
         if (!request)
@@ -123,7 +123,7 @@ static int start(struct guest_command *command, const char *const argv[], const 
                         err, ERROR_CONFIG,
                         "a word of the command is not valid UTF-8, which the guest agent requires");
         _cleanup_json_ json_t *value = NULL;
-        if (ask_agent(command, request, AGENT_MS, &value, err) < 0)
+        if (call_agent(command, request, AGENT_MS, &value, err) < 0)
                 return -1;
         json_int_t pid = 0;
         if (json_unpack(value, "{s:I}", "pid", &pid) < 0 || pid <= 0)
@@ -135,7 +135,7 @@ static int start(struct guest_command *command, const char *const argv[], const 
 }
 
 /* Invalid base64 gives an empty output: a mistake of the agent is not a failure of the command. */
-static char *decode(const char *text, size_t max_bytes)
+static char *decode_output(const char *text, size_t max_bytes)
 {
         size_t length = text ? strlen(text) : 0;
         if (!length || length % 4 != 0 || length > MAX_REPLY_BYTES)
@@ -150,14 +150,14 @@ static char *decode(const char *text, size_t max_bytes)
 }
 
 /* Polls the command: 1 it has ended, 0 it is running, -1 error. */
-static int read_status(const struct guest_command *command, struct exec_result *ret,
-                       struct error **err)
+static int read_exec_status(const struct guest_command *command, struct exec_result *ret,
+                            struct error **err)
 {
         _cleanup_free_ char *request =
                 xasprintf("{\"execute\":\"guest-exec-status\",\"arguments\":{\"pid\":%lld}}",
                           (long long)command->pid);
         _cleanup_json_ json_t *value = NULL;
-        if (ask_agent(command, request, AGENT_MS, &value, err) < 0)
+        if (call_agent(command, request, AGENT_MS, &value, err) < 0)
                 return -1;
         int exited = 0;
         json_int_t status = -1;
@@ -175,8 +175,8 @@ static int read_status(const struct guest_command *command, struct exec_result *
         *ret = (struct exec_result){
                 .status = signal_number > 0 && signal_number < NSIG ? 128 + (int)signal_number
                                                                     : (int)(status & INT32_MAX),
-                .output = decode(output, max_output),
-                .errors = decode(errors, max_output),
+                .output = decode_output(output, max_output),
+                .errors = decode_output(errors, max_output),
         };
         return 1;
 }
@@ -200,13 +200,13 @@ static int pause_for(const struct guest_command *command, int64_t milliseconds, 
         return 0;
 }
 
-static int wait_for_end(const struct guest_command *command, struct exec_result *ret,
-                        struct error **err)
+static int wait_for_guest_command(const struct guest_command *command, struct exec_result *ret,
+                                  struct error **err)
 {
         int64_t pause_ms = POLL_FIRST_MS;
         for (;;) {
                 _cleanup_error_ struct error *error = NULL;
-                int ended = read_status(command, ret, &error);
+                int ended = read_exec_status(command, ret, &error);
                 if (ended > 0)
                         return 0;
                 if (ended < 0 &&
@@ -218,14 +218,18 @@ static int wait_for_end(const struct guest_command *command, struct exec_result 
         }
 }
 
-static int run(struct guest_command *command, const char *const argv[], const char *const env[],
-               struct exec_result *ret, struct error **err)
+static int run_command_in_guest(struct guest_command *command, const char *const argv[],
+                                const char *const env[], struct exec_result *ret,
+                                struct error **err)
 {
-        return start(command, argv, env, err) < 0 || wait_for_end(command, ret, err) < 0 ? -1 : 0;
+        return start_in_guest(command, argv, env, err) < 0 ||
+                               wait_for_guest_command(command, ret, err) < 0
+                       ? -1
+                       : 0;
 }
 
 /* Ends a command after a timeout or a cancel, and adds the result to the message. */
-static void stop(const struct guest_command *command, struct error *reason)
+static void stop_in_guest(const struct guest_command *command, struct error *reason)
 {
         _cleanup_free_ char *pid = xasprintf("%lld", (long long)command->pid);
         struct exec_options options = { .timeout_ms = KILL_MS };
@@ -238,9 +242,10 @@ static void stop(const struct guest_command *command, struct error *reason)
         };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         const char *const argv[] = { "sh", "-c", kill_tree_script, "orch-stop", pid, NULL };
-        bool killed = run(&killing, argv, NULL, &result, NULL) == 0 && result.status == 0;
+        bool killed = run_command_in_guest(&killing, argv, NULL, &result, NULL) == 0 &&
+                      result.status == 0;
         _cleanup_exec_result_ struct exec_result ended = { 0 };
-        (void)read_status(command, &ended, NULL); /* so that the agent forgets it */
+        (void)read_exec_status(command, &ended, NULL); /* so that the agent forgets it */
         _cleanup_free_ char *message = TAKE_PTR(reason->message);
         reason->message =
                 killed ? xasprintf("%s and was killed", message)
@@ -259,9 +264,9 @@ int guest_exec(struct hypervisor *hypervisor, const char *uuid, const char *cons
                 .deadline = deadline_in_ms(options->timeout_ms),
         };
         _cleanup_error_ struct error *error = NULL;
-        if (run(&command, argv, env, ret, &error) == 0)
+        if (run_command_in_guest(&command, argv, env, ret, &error) == 0)
                 return 0;
         if (command.pid && (error->kind == ERROR_TIMEOUT || error->kind == ERROR_CANCELLED))
-                stop(&command, error);
+                stop_in_guest(&command, error);
         return error_propagate(err, TAKE_PTR(error));
 }

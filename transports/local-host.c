@@ -14,13 +14,14 @@ static void free_host(struct hypervisor *host)
         free(host);
 }
 
-static int reconnect(struct hypervisor *host _unused_, struct error **err _unused_)
+static int local_host_reconnect(struct hypervisor *host _unused_, struct error **err _unused_)
 {
         return 0;
 }
 
-static int exec(struct hypervisor *host, const char *const argv[],
-                const struct exec_options *options, struct exec_result *ret, struct error **err)
+static int local_host_exec(struct hypervisor *host, const char *const argv[],
+                           const struct exec_options *options, struct exec_result *ret,
+                           struct error **err)
 {
         const struct child_options child = {
                 .timeout_ms = options->timeout_ms,
@@ -47,8 +48,8 @@ static int stop_unit(struct hypervisor *host _unused_, const char *unit _unused_
 
 static const struct hypervisor_operations operations = {
         .free = free_host,
-        .reconnect = reconnect,
-        .exec = exec,
+        .reconnect = local_host_reconnect,
+        .exec = local_host_exec,
         .stop_unit = stop_unit,
 };
 

@@ -48,7 +48,7 @@ struct remote_abilities remote_abilities_parse(const char *output)
         };
 }
 
-static int check_name(const char *unit, struct error **err)
+static int check_unit_name(const char *unit, struct error **err)
 {
         if (name_is_safe(unit))
                 return 0;
@@ -57,7 +57,7 @@ static int check_name(const char *unit, struct error **err)
 }
 
 /* systemd expands "$X" and "${X}" in a unit's command line; "$$" stands for one "$". */
-static void add_escaped(char ***words, const char *word)
+static void add_unit_escaped(char ***words, const char *word)
 {
         _cleanup_strbuf_ struct strbuf escaped = { 0 };
         for (const char *c = word; *c; c++)
@@ -82,9 +82,9 @@ static char *systemd_command(const char *unit, const char *const argv[], int64_t
         strv_addf(&words, "--property=RuntimeMaxSec=%lldms", (long long)limit_ms);
         const char *const shell[] = { "--", "/bin/sh", "-c", unit_status_script, "orch", NULL };
         for (size_t i = 0; shell[i]; i++)
-                add_escaped(&words, shell[i]);
+                add_unit_escaped(&words, shell[i]);
         for (size_t i = 0; argv[i]; i++)
-                add_escaped(&words, argv[i]);
+                add_unit_escaped(&words, argv[i]);
         return shell_join((const char *const *)words);
 }
 
@@ -104,7 +104,7 @@ static char *plain_command(const char *unit, const char *const argv[], int64_t l
 char *remote_unit_command(struct remote_abilities abilities, const char *unit,
                           const char *const argv[], int64_t timeout_ms, struct error **err)
 {
-        if (check_name(unit, err) < 0)
+        if (check_unit_name(unit, err) < 0)
                 return NULL;
         return (abilities.systemd ? systemd_command : plain_command)(unit, argv,
                                                                      timeout_ms + GRACE_MS);
@@ -126,7 +126,7 @@ int remote_unit_result(const char *unit, int status, char *errors, struct error 
 char *remote_unit_stop_command(struct remote_abilities abilities, const char *unit,
                                struct error **err)
 {
-        if (check_name(unit, err) < 0)
+        if (check_unit_name(unit, err) < 0)
                 return NULL;
         _cleanup_free_ char *service = xasprintf("%s.service", unit);
         const char *const systemctl[] = { "systemctl", "stop", service, NULL };

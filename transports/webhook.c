@@ -55,7 +55,7 @@ bool webhook_text_tells(const char *text, const struct secret *address)
         return false;
 }
 
-static size_t on_body(char *data, size_t size, size_t count, void *pointer)
+static size_t on_answer_body(char *data, size_t size, size_t count, void *pointer)
 {
         struct answer *answer = pointer;
         size_t length = size * count;
@@ -77,7 +77,8 @@ static size_t on_header(char *data, size_t size, size_t count, void *pointer)
         return length;
 }
 
-static int on_progress(void *pointer, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+static int on_transfer_progress(void *pointer, curl_off_t a, curl_off_t b, curl_off_t c,
+                                curl_off_t d)
 {
         const struct answer *answer = pointer;
         (void)a;
@@ -108,8 +109,8 @@ static struct curl_slist *make_headers(const struct webhook_request *request)
 }
 
 /* Sets all options. False if this libcurl lacks one of them: then nothing is sent. */
-static bool set_up(CURL *curl, const struct webhook_request *request, struct curl_slist *headers,
-                   struct answer *answer)
+static bool set_up_transfer(CURL *curl, const struct webhook_request *request,
+                            struct curl_slist *headers, struct answer *answer)
 {
         const char *ca_file = ca_file_of(request);
         bool ok = curl_easy_setopt(curl, CURLOPT_URL, secret_expose(request->address)) == CURLE_OK;
@@ -131,16 +132,17 @@ static bool set_up(CURL *curl, const struct webhook_request *request, struct cur
         ok = ok && curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
                                     (curl_off_t)strlen(request->body)) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body) == CURLE_OK;
-        ok = ok && curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body) == CURLE_OK;
+        ok = ok && curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_answer_body) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_HEADERDATA, answer) == CURLE_OK;
         ok = ok && curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
-        ok = ok && curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK;
+        ok = ok &&
+             curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_transfer_progress) == CURLE_OK;
         return ok && curl_easy_setopt(curl, CURLOPT_XFERINFODATA, answer) == CURLE_OK;
 }
 
-static void refuse(struct webhook_result *ret, const char *why)
+static void refuse_address(struct webhook_result *ret, const char *why)
 {
         ret->outcome = WEBHOOK_REFUSED;
         ret->error = xstrdup(why);
@@ -179,17 +181,17 @@ static void judge_answer(CURL *curl, const struct answer *answer, struct webhook
                                show ? said : "");
 }
 
-static void perform(CURL *curl, struct answer *answer, struct webhook_result *ret)
+static void perform_post(CURL *curl, struct answer *answer, struct webhook_result *ret)
 {
         struct curl_slist *headers = make_headers(answer->request);
-        if (!set_up(curl, answer->request, headers, answer)) {
-                refuse(ret, "libcurl does not accept the address, or has no TLS");
+        if (!set_up_transfer(curl, answer->request, headers, answer)) {
+                refuse_address(ret, "libcurl does not accept the address, or has no TLS");
         } else {
                 CURLcode code = curl_easy_perform(curl);
                 if (answer->header_complete)
                         (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &ret->status);
                 if (code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT)
-                        refuse(ret, "the address is not a valid https:// address");
+                        refuse_address(ret, "the address is not a valid https:// address");
                 else if (ret->status)
                         judge_answer(curl, answer, ret);
                 else
@@ -202,19 +204,19 @@ void webhook_post(const struct webhook_request *request, struct webhook_result *
 {
         *ret = (struct webhook_result){ 0 };
         if (strncasecmp(secret_expose(request->address), SCHEME, strlen(SCHEME)) != 0) {
-                refuse(ret, "the address does not begin with https://");
+                refuse_address(ret, "the address does not begin with https://");
                 return;
         }
         if (strlen(request->body) > WEBHOOK_BODY_MAX_BYTES) {
-                refuse(ret, "the message is too long");
+                refuse_address(ret, "the message is too long");
                 return;
         }
         struct answer answer = { .request = request };
         CURL *curl = curl_easy_init();
         if (!curl)
-                refuse(ret, "libcurl cannot be used");
+                refuse_address(ret, "libcurl cannot be used");
         else
-                perform(curl, &answer, ret);
+                perform_post(curl, &answer, ret);
         curl_easy_cleanup(curl);
         strbuf_done(&answer.start);
 }

@@ -205,7 +205,7 @@ class Notify(LabCase):
         finish(client)
         orch.start_daemon()
         self.assertEqual(self.wait_for_titles(orch, 1, timeout=90)[0], "Backup of good failed")
-        self.assertIn("the daemon ended while it ran", slack_text(self.messages()[0]))
+        self.assertIn("the daemon ended unexpectedly while the job was running", slack_text(self.messages()[0]))
         orch.wait_idle()
         self.assert_as_before("good")
 

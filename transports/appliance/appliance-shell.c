@@ -22,7 +22,7 @@ struct appliance_shell {
         char *prompt; /* without trailing blanks */
 };
 
-static bool matches(const char *pattern, const char *line)
+static bool prompt_matches(const char *pattern, const char *line)
 {
         _cleanup_line_patterns_ struct line_patterns patterns;
         line_patterns_init_one(&patterns, pattern);
@@ -47,7 +47,7 @@ static int answer_question(struct appliance_shell *shell, const char *last_line,
                 return 1;
         answered->length = length;
         for (size_t i = 0; i < profile->n_answers; i++) {
-                if (!matches(profile->answers[i].ask, last_line))
+                if (!prompt_matches(profile->answers[i].ask, last_line))
                         continue;
                 if (++answered->count > MAX_ANSWERS)
                         return error_set(err, ERROR_REFUSED,
@@ -100,7 +100,7 @@ static int give_name(struct arrival *arrival, struct error **err)
 static int judge_prompt(struct arrival *arrival, const char *line, struct error **err)
 {
         if (streq(arrival->candidate, line)) {
-                if (arrival->must_match && !matches(arrival->must_match, line))
+                if (arrival->must_match && !prompt_matches(arrival->must_match, line))
                         return error_set(
                                 err, ERROR_AUTH,
                                 "the appliance did not enter enable mode: its prompt is still %s",
@@ -130,21 +130,21 @@ static int look_for_arrival(struct appliance_terminal *terminal, void *data, str
         arrival->woken = true;
         if (!*line)
                 return 0;
-        if (matches(profile->password_prompt, line))
+        if (prompt_matches(profile->password_prompt, line))
                 return give_password(arrival, err);
-        if (matches(profile->username_prompt, line))
+        if (prompt_matches(profile->username_prompt, line))
                 return give_name(arrival, err);
         int answered = answer_question(arrival->shell, line, &arrival->answered, err);
         if (answered != 0)
                 return answered < 0 ? -1 : 0;
         /* A pattern may include the blank after a prompt. */
         _cleanup_free_ char *with_blank = xasprintf("%s ", line);
-        return matches(profile->prompt, line) || matches(profile->prompt, with_blank)
+        return prompt_matches(profile->prompt, line) || prompt_matches(profile->prompt, with_blank)
                        ? judge_prompt(arrival, line, err)
                        : 0;
 }
 
-static int arrive(struct arrival *arrival, const char *step, struct error **err)
+static int arrive_at_prompt(struct arrival *arrival, const char *step, struct error **err)
 {
         struct appliance_terminal *terminal = arrival->shell->terminal;
         _cleanup_error_ struct error *error = NULL;
@@ -166,7 +166,7 @@ static int arrive(struct arrival *arrival, const char *step, struct error **err)
 static int enter_enable_mode(struct appliance_shell *shell, struct error **err)
 {
         const struct appliance_profile *profile = shell->options->profile;
-        if (!profile->enable_command || matches(profile->enable_prompt, shell->prompt))
+        if (!profile->enable_command || prompt_matches(profile->enable_prompt, shell->prompt))
                 return 0;
         struct arrival arrival = {
                 .shell = shell,
@@ -180,7 +180,7 @@ static int enter_enable_mode(struct appliance_shell *shell, struct error **err)
         };
         if (appliance_terminal_type(shell->terminal, profile->enable_command, true, err) < 0)
                 return -1;
-        return arrive(&arrival, "entering enable mode", err);
+        return arrive_at_prompt(&arrival, "entering enable mode", err);
 }
 
 /* A running command. */
@@ -241,7 +241,7 @@ static int look_for_end(struct appliance_terminal *terminal, void *data, struct 
 }
 
 /* Extracts the output from what is shown up to the prompt. */
-static char *take_output(const struct run *run)
+static char *take_shell_output(const struct run *run)
 {
         size_t length;
         const char *shown = appliance_terminal_shown(run->shell->terminal, &length);
@@ -276,12 +276,12 @@ int appliance_shell_run(struct appliance_shell *shell, const char *command, char
                 error_prefix(err, "%s", shell->options->target.address);
                 return -1;
         }
-        *ret_output = take_output(&run);
+        *ret_output = take_shell_output(&run);
         return 0;
 }
 
-static int refused(const struct appliance_shell *shell, const char *command, const char *said,
-                   struct error **err)
+static int login_refused(const struct appliance_shell *shell, const char *command, const char *said,
+                         struct error **err)
 {
         _cleanup_free_ char *shown = str_one_line(said, LONGEST_SHOWN);
         error_set(err, ERROR_REFUSED, "the appliance does not accept '%s': %s", command,
@@ -289,7 +289,7 @@ static int refused(const struct appliance_shell *shell, const char *command, con
         return error_prefix(err, "%s", shell->options->target.address);
 }
 
-static int prepare(struct appliance_shell *shell, struct error **err)
+static int prepare_shell(struct appliance_shell *shell, struct error **err)
 {
         const struct appliance_profile *profile = shell->options->profile;
         for (size_t i = 0; profile->setup && profile->setup[i]; i++) {
@@ -298,7 +298,7 @@ static int prepare(struct appliance_shell *shell, struct error **err)
                         return -1;
                 _cleanup_free_ char *refusal = appliance_text_refusal(profile, output);
                 if (refusal)
-                        return refused(shell, profile->setup[i], refusal, err);
+                        return login_refused(shell, profile->setup[i], refusal, err);
         }
         return 0;
 }
@@ -327,7 +327,7 @@ int appliance_shell_save(struct appliance_shell *shell, struct error **err)
             (!profile->save_expect || appliance_text_has_line(output, profile->save_expect)))
                 return 0;
         _cleanup_free_ char *said = refusal ? TAKE_PTR(refusal) : last_telling_line(output);
-        return refused(shell, profile->save_command, said, err);
+        return login_refused(shell, profile->save_command, said, err);
 }
 
 int appliance_shell_capture(struct appliance_shell *shell, const struct appliance_capture *capture,
@@ -343,7 +343,7 @@ int appliance_shell_capture(struct appliance_shell *shell, const struct applianc
         return 0;
 }
 
-static int log_in(struct appliance_shell *shell, struct error **err)
+static int log_in_to_shell(struct appliance_shell *shell, struct error **err)
 {
         static const char *const endings[] = { [APPLIANCE_SENDS_CR] = "\r",
                                                [APPLIANCE_SENDS_LF] = "\n",
@@ -363,7 +363,7 @@ static int log_in(struct appliance_shell *shell, struct error **err)
                                    .password = options->target.password,
                                    .what_password = "the password of its login prompt" };
         shell->terminal = appliance_terminal_open(connection, &terminal, err);
-        if (!shell->terminal || arrive(&arrival, "the login", err) < 0 ||
+        if (!shell->terminal || arrive_at_prompt(&arrival, "the login", err) < 0 ||
             enter_enable_mode(shell, err) < 0)
                 return error_prefix(err, "%s", options->target.address);
         return 0;
@@ -374,7 +374,8 @@ struct appliance_shell *appliance_shell_open(const struct appliance_options *opt
 {
         _cleanup_(appliance_shell_freep) struct appliance_shell *shell = xcalloc(1, sizeof *shell);
         shell->options = options;
-        return log_in(shell, err) < 0 || prepare(shell, err) < 0 ? NULL : TAKE_PTR(shell);
+        return log_in_to_shell(shell, err) < 0 || prepare_shell(shell, err) < 0 ? NULL
+                                                                                : TAKE_PTR(shell);
 }
 
 const char *appliance_shell_prompt(const struct appliance_shell *shell)

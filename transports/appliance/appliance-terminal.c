@@ -37,8 +37,8 @@ struct appliance_terminal {
         const char *step;
 };
 
-static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data,
-                   uint32_t length, int is_stderr _unused_, void *user)
+static int on_terminal_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data,
+                            uint32_t length, int is_stderr _unused_, void *user)
 {
         struct appliance_terminal *terminal = user;
         size_t room = MAX_SHOWN_BYTES - terminal->shown.length;
@@ -50,7 +50,7 @@ static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, v
         return (int)length;
 }
 
-static void on_end(ssh_session session _unused_, ssh_channel channel _unused_, void *user)
+static void on_terminal_end(ssh_session session _unused_, ssh_channel channel _unused_, void *user)
 {
         struct appliance_terminal *terminal = user;
         terminal->closed = true;
@@ -64,7 +64,7 @@ static int hung_up(const struct appliance_terminal *terminal, struct error **err
 }
 
 /* Lets libssh work for a moment. Fails on a timeout, a cancel or too much output. */
-static int go_on(struct appliance_terminal *terminal, int64_t since_ms, struct error **err)
+static int terminal_go_on(struct appliance_terminal *terminal, int64_t since_ms, struct error **err)
 {
         ssh_event_dopoll(terminal->connection->event, TICK_MS);
         int64_t now = clock_monotonic_ms();
@@ -94,7 +94,7 @@ int appliance_terminal_wait(struct appliance_terminal *terminal, const char *ste
         terminal->total = terminal->shown.length;
         terminal->looked_at_ms = since_ms;
         for (;;) {
-                if (go_on(terminal, since_ms, err) < 0)
+                if (terminal_go_on(terminal, since_ms, err) < 0)
                         return -1;
                 int64_t now = clock_monotonic_ms();
                 bool gone = terminal->closed || ssh_connection_is_lost(terminal->connection);
@@ -120,14 +120,14 @@ static int request_pty(ssh_channel channel)
         return ssh_channel_request_pty_size(channel, "vt100", WIDTH, HEIGHT);
 }
 
-static int make_request(struct appliance_terminal *terminal, const struct request *request,
-                        struct error **err)
+static int request_terminal(struct appliance_terminal *terminal, const struct request *request,
+                            struct error **err)
 {
         int64_t since_ms = clock_monotonic_ms();
         int r;
         terminal->step = request->what;
         while ((r = request->make(terminal->channel)) == SSH_AGAIN)
-                if (go_on(terminal, since_ms, err) < 0)
+                if (terminal_go_on(terminal, since_ms, err) < 0)
                         return -1;
         if (r == SSH_OK)
                 return 0;
@@ -144,19 +144,21 @@ static int open_shell(struct appliance_terminal *terminal, struct error **err)
         terminal->channel = ssh_channel_new(terminal->connection->session);
         if (!terminal->channel)
                 return error_set(err, ERROR_INTERNAL, "libssh cannot create a channel");
-        if (make_request(terminal, &open, err) < 0)
+        if (request_terminal(terminal, &open, err) < 0)
                 return -1;
         terminal->callbacks = (struct ssh_channel_callbacks_struct){
                 .userdata = terminal,
-                .channel_data_function = on_data,
-                .channel_eof_function = on_end,
-                .channel_close_function = on_end,
+                .channel_data_function = on_terminal_data,
+                .channel_eof_function = on_terminal_end,
+                .channel_close_function = on_terminal_end,
         };
         ssh_callbacks_init(&terminal->callbacks);
         if (ssh_set_channel_callbacks(terminal->channel, &terminal->callbacks) != SSH_OK)
                 return error_set(err, ERROR_INTERNAL, "libssh does not accept its callbacks");
-        return make_request(terminal, &pty, err) < 0 || make_request(terminal, &shell, err) < 0 ? -1
-                                                                                                : 0;
+        return request_terminal(terminal, &pty, err) < 0 ||
+                               request_terminal(terminal, &shell, err) < 0
+                       ? -1
+                       : 0;
 }
 
 struct appliance_terminal *appliance_terminal_open(struct ssh_connection *connection,

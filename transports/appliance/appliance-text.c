@@ -18,7 +18,7 @@ struct line {
         bool rewritten;
 };
 
-static void put(struct line *line, char c)
+static void put_byte(struct line *line, char c)
 {
         if (line->column < line->text.length) {
                 line->text.data[line->column] = c;
@@ -37,21 +37,21 @@ static bool is_blank(const char *text, size_t length)
         return true;
 }
 
-static void cut(struct line *line, size_t length)
+static void cut_text(struct line *line, size_t length)
 {
         line->text.length = length;
         line->text.data[length] = '\0';
 }
 
 /* Appends the line. Trailing blanks that erased a longer text are not part of it. */
-static void flush(struct line *line, struct strbuf *into, bool with_end)
+static void flush_line(struct line *line, struct strbuf *into, bool with_end)
 {
         size_t written = line->written;
         if (line->rewritten && is_blank(line->text.data, line->text.length))
-                cut(line, 0);
+                cut_text(line, 0);
         else if (line->rewritten && written < line->text.length &&
                  is_blank(line->text.data + written, line->text.length - written))
-                cut(line, written);
+                cut_text(line, written);
         strbuf_append(into, line->text.data ? line->text.data : "", line->text.length);
         if (with_end)
                 strbuf_add_char(into, '\n');
@@ -97,7 +97,7 @@ static size_t take_control(struct line *line, const char *raw, size_t length, st
         size_t taken = 1;
         switch (raw[0]) {
         case '\n':
-                flush(line, into, true);
+                flush_line(line, into, true);
                 break;
         case '\r':
                 line->column = 0;
@@ -108,7 +108,7 @@ static size_t take_control(struct line *line, const char *raw, size_t length, st
         case '\x1b':
                 taken = escape_length(raw, length, &erase);
                 if (erase && line->column < line->text.length)
-                        cut(line, line->column);
+                        cut_text(line, line->column);
                 break;
         default:
                 break;
@@ -125,13 +125,13 @@ void appliance_text_clean(const char *raw, size_t length, struct strbuf *into)
                         i += take_control(&line, raw + i, length - i, into);
                         continue;
                 }
-                put(&line, raw[i++]);
+                put_byte(&line, raw[i++]);
         }
-        flush(&line, into, false);
+        flush_line(&line, into, false);
         strbuf_done(&line.text);
 }
 
-static size_t trimmed(const char *text, size_t length)
+static size_t trimmed_line(const char *text, size_t length)
 {
         while (length && text[length - 1] == ' ')
                 length--;
@@ -149,9 +149,9 @@ size_t appliance_text_echo_length(const char *text, const char *prompt, const ch
         const char *line = text;
         for (int i = 0; i < MAX_LINES_BEFORE_ECHO && *line; i++) {
                 size_t end = strcspn(line, "\n");
-                size_t length = trimmed(line, end);
+                size_t length = trimmed_line(line, end);
                 size_t before = ends_with(line, length, command)
-                                        ? trimmed(line, length - strlen(command))
+                                        ? trimmed_line(line, length - strlen(command))
                                         : SIZE_MAX;
                 if (before == 0 || (before != SIZE_MAX && ends_with(line, before, prompt)))
                         return (size_t)(line - text) + end + (line[end] == '\n');

@@ -75,7 +75,7 @@ static guestfs_h *new_handle(const struct guest_files_request *request, bool emu
 }
 
 /* Boots the appliance; without KVM if /dev/kvm does not work (in a nested VM, in a container). */
-static guestfs_h *launch(const struct guest_files_request *request, struct error **err)
+static guestfs_h *launch_appliance(const struct guest_files_request *request, struct error **err)
 {
         if (guest_files_check(err) < 0)
                 return NULL;
@@ -191,7 +191,7 @@ static int write_list(json_t *list, int fd, struct error **err)
         return fs_write_all(fd, text, strlen(text), err);
 }
 
-static int list_folder(guestfs_h *g, const char *folder, json_t *list, struct error **err)
+static int list_guest_folder(guestfs_h *g, const char *folder, json_t *list, struct error **err)
 {
         _cleanup_strv_ char **names = guestfs_ls(g, folder);
         struct guestfs_statns_list *stats = names ? guestfs_lstatnslist(g, folder, names) : NULL;
@@ -211,7 +211,7 @@ static int send_list(guestfs_h *g, const struct place *place, int fd, struct err
 {
         _cleanup_json_ json_t *list = json_array();
         if (!place->name) {
-                if (list_folder(g, place->folder, list, err) < 0)
+                if (list_guest_folder(g, place->folder, list, err) < 0)
                         return -1;
                 return write_list(list, fd, err);
         }
@@ -237,7 +237,7 @@ static int send_tar(guestfs_h *g, const struct place *place, int fd, struct erro
 
 int guest_files_serve(const struct guest_files_serving *serving, struct error **err)
 {
-        _cleanup_(guestfs_closep) guestfs_h *g = launch(serving->request, err);
+        _cleanup_(guestfs_closep) guestfs_h *g = launch_appliance(serving->request, err);
         _cleanup_strv_ char **warnings = NULL;
         if (!g || guest_files_mount(g, serving->request, &warnings, err) < 0)
                 return -1;

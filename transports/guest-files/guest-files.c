@@ -36,12 +36,12 @@ struct guest_files {
         void *data;
 };
 
-/* From here to serve() the code runs in the process with libguestfs. */
+/* From here to serve_in_child() the code runs in the process with libguestfs. */
 static volatile sig_atomic_t ending; /* how many times the group was signalled */
 
 /* Signals the whole group: the programs that libguestfs started die, and the call that waits for
  * them fails. libguestfs may start more, so the next SIGTERM signals the group again. */
-static void on_end(int number)
+static void on_process_end(int number)
 {
         if (number == SIGTERM && ending)
                 return;
@@ -51,7 +51,7 @@ static void on_end(int number)
         kill(0, SIGTERM);
 }
 
-static void tell(int fd, json_t *owned_line)
+static void write_report(int fd, json_t *owned_line)
 {
         _cleanup_json_ json_t *line = owned_line;
         _cleanup_free_ char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
@@ -64,13 +64,15 @@ static void tell_opened(bool is_folder, char *const *warnings, void *data)
         json_t *list = json_array();
         for (size_t i = 0; warnings && warnings[i]; i++)
                 json_array_append_new(list, json_string(warnings[i]));
-        tell(*(int *)data, json_pack("{s:b, s:o}", "folder", (int)is_folder, "warnings", list));
+        write_report(*(int *)data,
+                     json_pack("{s:b, s:o}", "folder", (int)is_folder, "warnings", list));
 }
 
-static _Noreturn void serve(const struct guest_files_request *request, int data_fd, int told_fd)
+static _Noreturn void serve_in_child(const struct guest_files_request *request, int data_fd,
+                                     int told_fd)
 {
         setpgid(0, 0);
-        struct sigaction end = { .sa_handler = on_end };
+        struct sigaction end = { .sa_handler = on_process_end };
         sigaction(SIGTERM, &end, NULL);
         sigaction(SIGALRM, &end, NULL);
         signal(SIGINT, SIG_IGN);
@@ -84,11 +86,11 @@ static _Noreturn void serve(const struct guest_files_request *request, int data_
         };
         _cleanup_error_ struct error *error = NULL;
         if (guest_files_serve(&serving, &error) == 0)
-                tell(told_fd, json_pack("{s:b}", "done", 1));
+                write_report(told_fd, json_pack("{s:b}", "done", 1));
         else {
                 _cleanup_free_ char *message = str_one_line(error->message, 4000);
-                tell(told_fd, json_pack("{s:s, s:s}", "kind", error_kind_name(error->kind), "error",
-                                        message));
+                write_report(told_fd, json_pack("{s:s, s:s}", "kind", error_kind_name(error->kind),
+                                                "error", message));
         }
         _exit(0);
 }
@@ -138,7 +140,7 @@ static json_t *next_told(struct guest_files *files)
         return line;
 }
 
-static int gone(struct error **err)
+static int process_is_gone(struct error **err)
 {
         return error_set(err, ERROR_INTERNAL,
                          "the process that reads the disk images ended unexpectedly");
@@ -182,7 +184,7 @@ static json_t *wait_told(struct guest_files *files, struct deadline deadline, co
                 if (n < 0)
                         return NULL;
                 if (n == 0 || files->told.length > MOST_TOLD_BYTES) {
-                        gone(err);
+                        process_is_gone(err);
                         return NULL;
                 }
                 strbuf_append(&files->told, chunk, (size_t)n);
@@ -194,7 +196,7 @@ static int told_error(const json_t *line, struct error **err)
         const char *message = json_string_value(json_object_get(line, "error"));
         const char *kind = json_string_value(json_object_get(line, "kind"));
         if (!message)
-                return gone(err);
+                return process_is_gone(err);
         return error_set(err, error_kind_from_name(kind ? kind : ""), "%s", message);
 }
 
@@ -238,7 +240,7 @@ struct guest_files *guest_files_open(const struct guest_files_request *request, 
         if (files->pid == 0) {
                 close(data[0]);
                 close(told[0]);
-                serve(request, data[1], told[1]);
+                serve_in_child(request, data[1], told[1]);
         }
         setpgid(files->pid, files->pid);
         close(data[1]);

@@ -61,8 +61,8 @@ int libvirt_ssh_agent_state(struct hypervisor *hypervisor, const char *uuid, enu
         return 0;
 }
 
-static int read_status(virConnectPtr connection _unused_, virDomainPtr domain,
-                       struct libvirt_request *request)
+static int read_freeze_status(virConnectPtr connection _unused_, virDomainPtr domain,
+                              struct libvirt_request *request)
 {
         if (set_timeout(domain, request) < 0)
                 return -1;
@@ -93,7 +93,7 @@ int libvirt_ssh_fsfreeze_status(struct hypervisor *hypervisor, const char *uuid,
                                 enum fsfreeze_status *ret, struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
-                libvirt_request_new(read_status, "reading the freeze status", uuid);
+                libvirt_request_new(read_freeze_status, "reading the freeze status", uuid);
         if (libvirt_ssh_agent_call(hypervisor, request, err) < 0)
                 return -1;
         if (parse_status(request->text, ret, err) < 0)

@@ -84,8 +84,8 @@ int libvirt_ssh_block_pull(struct hypervisor *hypervisor, const char *uuid, cons
 
 /* The XML decides whether a job is ready: equal byte counts can also mean that it has only just
  * begun. */
-static int read_job(virConnectPtr connection _unused_, virDomainPtr domain,
-                    struct libvirt_request *request)
+static int read_block_job(virConnectPtr connection _unused_, virDomainPtr domain,
+                          struct libvirt_request *request)
 {
         struct block_job *job = &request->block_job;
         virDomainBlockJobInfo info;
@@ -109,7 +109,7 @@ int libvirt_ssh_block_job(struct hypervisor *hypervisor, const char *uuid, const
                           struct block_job *ret, struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
-                libvirt_request_new(read_job, "reading the block job", uuid);
+                libvirt_request_new(read_block_job, "reading the block job", uuid);
         if (call_on_disk(hypervisor, request, target, err) < 0)
                 return -1;
         *ret = request->block_job;
@@ -130,8 +130,8 @@ int libvirt_ssh_block_unlimit(struct hypervisor *hypervisor, const char *uuid, c
         return call_on_disk(hypervisor, request, target, err);
 }
 
-static int do_abort(virConnectPtr connection _unused_, virDomainPtr domain,
-                    struct libvirt_request *request)
+static int do_block_abort(virConnectPtr connection _unused_, virDomainPtr domain,
+                          struct libvirt_request *request)
 {
         return virDomainBlockJobAbort(domain, request->target, request->flags);
 }
@@ -140,7 +140,7 @@ int libvirt_ssh_block_pivot(struct hypervisor *hypervisor, const char *uuid, con
                             struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
-                libvirt_request_new(do_abort, "pivoting", uuid);
+                libvirt_request_new(do_block_abort, "pivoting", uuid);
         request->flags = VIR_DOMAIN_BLOCK_JOB_ABORT_PIVOT;
         return call_on_disk(hypervisor, request, target, err);
 }
@@ -149,6 +149,6 @@ int libvirt_ssh_block_abort(struct hypervisor *hypervisor, const char *uuid, con
                             struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
-                libvirt_request_new(do_abort, "aborting the block job", uuid);
+                libvirt_request_new(do_block_abort, "aborting the block job", uuid);
         return call_on_disk(hypervisor, request, target, err);
 }

@@ -125,7 +125,7 @@ static void context_free(void *context_pointer)
 }
 
 /* Marks the connection as lost. The tunnel's reason explains more than libvirt's "end of file". */
-static void give_up(struct libvirt_connection *connection, struct error *error)
+static void give_up_call(struct libvirt_connection *connection, struct error *error)
 {
         connection->lost = true;
         if (!connection->tunnel)
@@ -138,8 +138,8 @@ static void give_up(struct libvirt_connection *connection, struct error *error)
 }
 
 /* Runs the call in the thread and reports how it ended. */
-static int hand_over(struct libvirt_connection *connection, struct libvirt_request *request,
-                     int64_t timeout_ms, struct error **err)
+static int hand_over_call(struct libvirt_connection *connection, struct libvirt_request *request,
+                          int64_t timeout_ms, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         if (!service_thread_run(connection->service, &request->call, timeout_ms)) {
@@ -149,13 +149,13 @@ static int hand_over(struct libvirt_connection *connection, struct libvirt_reque
                           "stopped?); the call was left "
                           "behind",
                           limit);
-                give_up(connection, error);
+                give_up_call(connection, error);
         } else if (request->result < 0) {
                 error = TAKE_PTR(request->error);
                 if (request->connection_dead)
                         error->kind = error->kind == ERROR_AUTH ? ERROR_AUTH : ERROR_UNREACHABLE;
                 if (request->connection_dead || error->kind == ERROR_UNREACHABLE)
-                        give_up(connection, error);
+                        give_up_call(connection, error);
         }
         return error ? error_propagate(err, TAKE_PTR(error)) : 0;
 }
@@ -176,7 +176,7 @@ struct libvirt_connection *libvirt_connection_open(const char *uri, struct ssh_t
         _cleanup_libvirt_request_ struct libvirt_request *request =
                 libvirt_request_new(NULL, "connecting", NULL);
         request->call.run = open_in_thread;
-        int r = hand_over(connection, request, connect_timeout_ms, err);
+        int r = hand_over_call(connection, request, connect_timeout_ms, err);
         if (tunnel)
                 ssh_tunnel_unlink(tunnel);
         if (r < 0) {
@@ -193,10 +193,10 @@ int libvirt_connection_call(struct libvirt_connection *connection, struct libvir
         if (connection->lost)
                 error_set(err, ERROR_UNREACHABLE, "the libvirt connection was lost before");
         else
-                r = hand_over(connection, request,
-                              request->timeout_ms ? request->timeout_ms
-                                                  : connection->call_timeout_ms,
-                              err);
+                r = hand_over_call(connection, request,
+                                   request->timeout_ms ? request->timeout_ms
+                                                       : connection->call_timeout_ms,
+                                   err);
         if (r == 0)
                 return 0;
         const char *vm = request->uuid ? request->uuid : request->name;

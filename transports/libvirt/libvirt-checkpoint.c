@@ -217,7 +217,8 @@ static int end_backup(virConnectPtr connection, virDomainPtr domain,
 }
 
 /* A job that has ended by itself since it was read counts as aborted. */
-static int do_abort(virConnectPtr connection, virDomainPtr domain, struct libvirt_request *request)
+static int do_backup_abort(virConnectPtr connection, virDomainPtr domain,
+                           struct libvirt_request *request)
 {
         int r = end_backup(connection, domain, request);
         return r < 0 && virGetLastErrorCode() == VIR_ERR_OPERATION_INVALID
@@ -228,6 +229,6 @@ static int do_abort(virConnectPtr connection, virDomainPtr domain, struct libvir
 int libvirt_ssh_backup_abort(struct hypervisor *hypervisor, const char *uuid, struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
-                libvirt_request_new(do_abort, "ending the backup job", uuid);
+                libvirt_request_new(do_backup_abort, "ending the backup job", uuid);
         return libvirt_ssh_call(hypervisor, request, err);
 }

@@ -75,7 +75,7 @@ static bool is_stuck(virDomainPtr domain)
 }
 
 /* A domain that is shut off, or whose driver has no jobs, has none. */
-static int read_job(virDomainPtr domain, struct libvirt_request *request)
+static int read_domain_job(virDomainPtr domain, struct libvirt_request *request)
 {
         if (is_stuck(domain)) {
                 request->info.job = xstrdup("a command that QEMU does not answer");
@@ -114,7 +114,7 @@ static int read_info(virConnectPtr connection _unused_, virDomainPtr domain,
                 state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR;
         info->persistent = persistent;
         info->has_managed_save = managed_save;
-        return state == VIR_DOMAIN_SHUTOFF ? 0 : read_job(domain, request);
+        return state == VIR_DOMAIN_SHUTOFF ? 0 : read_domain_job(domain, request);
 }
 
 int libvirt_ssh_find_domain(struct hypervisor *hypervisor, const char *uuid, const char *name,
@@ -133,8 +133,8 @@ int libvirt_ssh_find_domain(struct hypervisor *hypervisor, const char *uuid, con
         return 1;
 }
 
-static int read_list(virConnectPtr connection, virDomainPtr domain _unused_,
-                     struct libvirt_request *request)
+static int read_domain_list(virConnectPtr connection, virDomainPtr domain _unused_,
+                            struct libvirt_request *request)
 {
         virDomainPtr *domains = NULL;
         int n = virConnectListAllDomains(connection, &domains, 0);
@@ -153,15 +153,15 @@ static int read_list(virConnectPtr connection, virDomainPtr domain _unused_,
 int libvirt_ssh_list_domains(struct hypervisor *hypervisor, char ***ret_uuids, struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
-                libvirt_request_new(read_list, "listing the VMs", NULL);
+                libvirt_request_new(read_domain_list, "listing the VMs", NULL);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)
                 return -1;
         *ret_uuids = libvirt_request_take_strings(request);
         return 0;
 }
 
-static int read_xml(virConnectPtr connection _unused_, virDomainPtr domain,
-                    struct libvirt_request *request)
+static int read_domain_xml(virConnectPtr connection _unused_, virDomainPtr domain,
+                           struct libvirt_request *request)
 {
         request->text = virDomainGetXMLDesc(domain, request->flags);
         if (request->text && strnlen(request->text, MAX_XML_BYTES + 1) > MAX_XML_BYTES)
@@ -174,7 +174,7 @@ int libvirt_ssh_get_xml(struct hypervisor *hypervisor, const char *uuid, bool in
                         char **ret_xml, struct error **err)
 {
         _cleanup_libvirt_request_ struct libvirt_request *request =
-                libvirt_request_new(read_xml, "reading the XML", uuid);
+                libvirt_request_new(read_domain_xml, "reading the XML", uuid);
         request->flags =
                 (inactive ? VIR_DOMAIN_XML_INACTIVE : 0u) | (secure ? VIR_DOMAIN_XML_SECURE : 0u);
         if (libvirt_ssh_call(hypervisor, request, err) < 0)

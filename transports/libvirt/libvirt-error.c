@@ -14,7 +14,7 @@ enum {
         AGENT_COMMAND_TIMEOUT = 112 /* VIR_ERR_AGENT_COMMAND_TIMEOUT, since libvirt 11.2 */
 };
 
-static bool says(const virError *error, const char *const words[])
+static bool message_has(const virError *error, const char *const words[])
 {
         for (size_t i = 0; error->message && words[i]; i++)
                 if (strcasestr(error->message, words[i]))
@@ -39,18 +39,18 @@ static enum error_kind kind_by_circumstances(const virError *error)
                                             "Broken pipe",
                                             "end of file",
                                             NULL };
-        if (says(error, guests))
+        if (message_has(error, guests))
                 return ERROR_INTERNAL;
         if ((error->code == VIR_ERR_SYSTEM_ERROR &&
              (error->int1 == ENOSPC || error->int1 == EDQUOT)) ||
-            says(error, space))
+            message_has(error, space))
                 return ERROR_NOSPACE;
         if (error->domain == VIR_FROM_RPC || error->domain == VIR_FROM_REMOTE ||
-            (error->domain != VIR_FROM_QEMU && says(error, gone)))
+            (error->domain != VIR_FROM_QEMU && message_has(error, gone)))
                 return ERROR_UNREACHABLE;
-        if (error->domain == VIR_FROM_QEMU && says(error, agent_gone))
+        if (error->domain == VIR_FROM_QEMU && message_has(error, agent_gone))
                 return ERROR_TIMEOUT;
-        if (error->code == VIR_ERR_OPERATION_INVALID && says(error, busy))
+        if (error->code == VIR_ERR_OPERATION_INVALID && message_has(error, busy))
                 return ERROR_BUSY;
         return ERROR_INTERNAL;
 }

@@ -19,7 +19,7 @@ static void add_encoded(struct strbuf *uri, const char *text)
 }
 
 /* A literal IPv6 address goes in brackets. */
-static void add_host(struct strbuf *uri, const char *address)
+static void add_uri_host(struct strbuf *uri, const char *address)
 {
         if (strchr(address, ':'))
                 strbuf_addf(uri, "[%s]", address);
@@ -41,7 +41,7 @@ char *libvirt_uri_of_libssh(const struct ssh_target *target)
         strbuf_add(&uri, "qemu+libssh://");
         add_encoded(&uri, target->user);
         strbuf_add_char(&uri, '@');
-        add_host(&uri, target->address);
+        add_uri_host(&uri, target->address);
         strbuf_addf(&uri, ":%u/system?known_hosts=", target->port);
         add_encoded(&uri, target->known_hosts);
         strbuf_add(&uri, "&known_hosts_verify=normal&sshauth=privkey&keyfile=");

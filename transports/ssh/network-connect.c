@@ -68,8 +68,8 @@ static int resolve_name(struct lookup *lookup, struct deadline deadline, struct 
         return 0;
 }
 
-static struct lookup *resolve(const char *address, unsigned port, struct deadline deadline,
-                              struct error **err)
+static struct lookup *resolve_address(const char *address, unsigned port, struct deadline deadline,
+                                      struct error **err)
 {
         struct lookup *lookup = xcalloc(1, sizeof *lookup);
         service_call_init(&lookup->call, lookup_run, lookup_free);
@@ -124,7 +124,8 @@ static int connect_one(const struct addrinfo *address, struct deadline deadline,
 int network_connect(const char *address, unsigned port, struct deadline deadline,
                     struct error **err)
 {
-        _cleanup_(lookup_unrefp) struct lookup *lookup = resolve(address, port, deadline, err);
+        _cleanup_(lookup_unrefp) struct lookup *lookup =
+                resolve_address(address, port, deadline, err);
         if (!lookup)
                 return -1;
         int untried = 0;

@@ -39,7 +39,7 @@ static bool is_of_kind(size_t kind, const char *name)
         return known;
 }
 
-static int allow(ssh_session session, size_t kind, const char *names, struct error **err)
+static int allow_list(ssh_session session, size_t kind, const char *names, struct error **err)
 {
         for (size_t i = 0; i < kinds[kind].n; i++)
                 if (ssh_options_set(session, kinds[kind].options[i], names) < 0)
@@ -59,7 +59,7 @@ int ssh_algorithms_allow(ssh_session session, char *const *names, struct error *
                         strbuf_addf(&list, "%s,%s", list.length ? "" : kinds[kind].sound, left[i]);
                         *left[i] = '\0';
                 }
-                if (list.length && allow(session, kind, list.data, err) < 0)
+                if (list.length && allow_list(session, kind, list.data, err) < 0)
                         return -1;
         }
         for (size_t i = 0; left && left[i]; i++)

@@ -39,8 +39,8 @@ static int wait_for_answer(struct ssh_connection *connection, const struct ssh_t
                          "its SSH server did not answer the login of %s in time", target->user);
 }
 
-static int broken(struct ssh_connection *connection, const struct ssh_target *target,
-                  struct error **err)
+static int connection_broke(struct ssh_connection *connection, const struct ssh_target *target,
+                            struct error **err)
 {
         _cleanup_free_ char *reason = ssh_session_reason(connection->session);
         return error_set(err, ERROR_UNREACHABLE, "the connection broke while logging in as %s: %s",
@@ -51,12 +51,12 @@ static int broken(struct ssh_connection *connection, const struct ssh_target *ta
  */
 enum { FAILED = -1 };
 
-static int settle(struct ssh_connection *connection, const struct ssh_target *target, int r,
-                  struct error **err)
+static int settle_method(struct ssh_connection *connection, const struct ssh_target *target, int r,
+                         struct error **err)
 {
         return r == SSH_AUTH_SUCCESS || r == SSH_AUTH_PARTIAL || r == SSH_AUTH_DENIED
                        ? r
-                       : broken(connection, target, err);
+                       : connection_broke(connection, target, err);
 }
 
 static int try_nothing(struct ssh_connection *connection, const struct ssh_target *target,
@@ -66,7 +66,7 @@ static int try_nothing(struct ssh_connection *connection, const struct ssh_targe
         while ((r = ssh_userauth_none(connection->session, NULL)) == SSH_AUTH_AGAIN)
                 if (wait_for_answer(connection, target, deadline, err) < 0)
                         return FAILED;
-        return settle(connection, target, r, err);
+        return settle_method(connection, target, r, err);
 }
 
 static int try_key(struct ssh_connection *connection, const struct ssh_target *target,
@@ -79,7 +79,7 @@ static int try_key(struct ssh_connection *connection, const struct ssh_target *t
         while ((r = ssh_userauth_publickey(connection->session, NULL, key)) == SSH_AUTH_AGAIN)
                 if (wait_for_answer(connection, target, deadline, err) < 0)
                         return FAILED;
-        return settle(connection, target, r, err);
+        return settle_method(connection, target, r, err);
 }
 
 static int try_password(struct ssh_connection *connection, const struct ssh_target *target,
@@ -90,7 +90,7 @@ static int try_password(struct ssh_connection *connection, const struct ssh_targ
                                           secret_expose(target->password))) == SSH_AUTH_AGAIN)
                 if (wait_for_answer(connection, target, deadline, err) < 0)
                         return FAILED;
-        return settle(connection, target, r, err);
+        return settle_method(connection, target, r, err);
 }
 
 /* Answers one round: an echoed question is for the name, a hidden one for the password. False if
@@ -120,14 +120,14 @@ static int try_questions(struct ssh_connection *connection, const struct ssh_tar
                         if (wait_for_answer(connection, target, deadline, err) < 0)
                                 return FAILED;
                 if (r != SSH_AUTH_INFO)
-                        return settle(connection, target, r, err);
+                        return settle_method(connection, target, r, err);
                 if (!answer_round(connection->session, target, &times_asked))
                         return SSH_AUTH_DENIED;
         }
         return SSH_AUTH_DENIED;
 }
 
-static int refused(const struct ssh_target *target, int verdict, struct error **err)
+static int login_is_refused(const struct ssh_target *target, int verdict, struct error **err)
 {
         const char *more = verdict == SSH_AUTH_PARTIAL ? " (it also requires a second factor)" : "";
         if (!target->password && !target->is_appliance)
@@ -163,5 +163,5 @@ int ssh_authenticate(struct ssh_connection *connection, const struct ssh_target 
                 r = try_secrets(connection, target, deadline, err);
         if (r == FAILED || r == SSH_AUTH_SUCCESS)
                 return r == FAILED ? -1 : 0;
-        return refused(target, r, err);
+        return login_is_refused(target, r, err);
 }

@@ -67,8 +67,8 @@ static int start_event_loop(struct ssh_connection *connection, struct error **er
         return 0;
 }
 
-static int reach(struct ssh_connection *connection, const struct ssh_target *target,
-                 struct deadline deadline, struct error **err)
+static int reach_server(struct ssh_connection *connection, const struct ssh_target *target,
+                        struct deadline deadline, struct error **err)
 {
         connection->fd = network_connect(target->address, target->port, deadline, err);
         if (connection->fd < 0)
@@ -85,7 +85,7 @@ static int reach(struct ssh_connection *connection, const struct ssh_target *tar
 static int open_steps(struct ssh_connection *connection, const struct ssh_target *target,
                       struct deadline deadline, struct error **err)
 {
-        if (reach(connection, target, deadline, err) < 0 ||
+        if (reach_server(connection, target, deadline, err) < 0 ||
             ssh_hostkey_verify(connection->session, target, err) < 0 ||
             ssh_authenticate(connection, target, deadline, err) < 0)
                 return -1;
@@ -98,7 +98,7 @@ struct ssh_connection *ssh_connection_to_stranger(const struct ssh_target *targe
         _cleanup_(ssh_connection_freep) struct ssh_connection *connection =
                 xcalloc(1, sizeof *connection);
         connection->fd = -1;
-        if (reach(connection, target, deadline_in_ms(timeout_ms), err) < 0) {
+        if (reach_server(connection, target, deadline_in_ms(timeout_ms), err) < 0) {
                 error_prefix(err, "%s", target->address);
                 return NULL;
         }

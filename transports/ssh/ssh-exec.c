@@ -34,17 +34,18 @@ struct running {
         struct strbuf fresh; /* not yet passed to on_output */
 };
 
-static void keep(struct strbuf *buf, size_t max, const void *data, size_t length)
+static void keep_output(struct strbuf *buf, size_t max, const void *data, size_t length)
 {
         size_t room = max - buf->length;
         strbuf_append(buf, data, length < room ? length : room);
 }
 
-static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data,
-                   uint32_t length, int is_stderr, void *user)
+static int on_command_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data,
+                           uint32_t length, int is_stderr, void *user)
 {
         struct running *running = user;
-        keep(is_stderr ? &running->errors : &running->output, running->max_output, data, length);
+        keep_output(is_stderr ? &running->errors : &running->output, running->max_output, data,
+                    length);
         if (running->options->on_output)
                 strbuf_append(&running->fresh, data, length);
         return (int)length;
@@ -91,7 +92,7 @@ static void on_exit_signal(ssh_session session _unused_, ssh_channel channel _un
 
 /* Lets libssh work for a moment. Fails if the connection breaks, the deadline passes or the user
  * cancels. */
-static int go_on(void *data, struct error **err)
+static int command_go_on(void *data, struct error **err)
 {
         struct running *running = data;
         struct ssh_connection *connection = running->connection;
@@ -122,7 +123,7 @@ static int go_on(void *data, struct error **err)
 
 /* Sends as much of stdin as the server's window accepts now, and its end. If a command does not
  * read its stdin, that is not an error. */
-static void feed(struct running *running)
+static void feed_stdin(struct running *running)
 {
         while (running->input_left && ssh_channel_window_size(running->channel) > 0) {
                 size_t piece =
@@ -141,7 +142,7 @@ static void feed(struct running *running)
 
 /* The server may still have the channel of an abandoned command open, so our callbacks are removed
  * before its data can arrive. */
-static void stop(struct running *running)
+static void stop_command(struct running *running)
 {
         if (running->channel) {
                 ssh_remove_channel_callbacks(running->channel, &running->callbacks);
@@ -153,16 +154,17 @@ static void stop(struct running *running)
         running->connection->n_running--;
 }
 
-static int run(struct running *running, const char *command, bool *ret_sent, struct error **err)
+static int run_on_channel(struct running *running, const char *command, bool *ret_sent,
+                          struct error **err)
 {
         running->channel = ssh_channel_new(running->connection->session);
         if (ssh_start_command(running->connection, running->channel, &running->callbacks, command,
-                              go_on, running, ret_sent, err) < 0)
+                              command_go_on, running, ret_sent, err) < 0)
                 return -1;
         do {
                 if (!running->closed)
-                        feed(running);
-                if (go_on(running, err) < 0)
+                        feed_stdin(running);
+                if (command_go_on(running, err) < 0)
                         return -1;
         } while (!running->closed);
         return 0;
@@ -174,7 +176,7 @@ int ssh_exec(struct ssh_connection *connection, const char *what, const char *co
 {
         assert(options->timeout_ms > 0);
         *ret_sent = false;
-        _cleanup_(stop) struct running running = {
+        _cleanup_(stop_command) struct running running = {
                 .connection = connection,
                 .options = options,
                 .what = what,
@@ -187,13 +189,13 @@ int ssh_exec(struct ssh_connection *connection, const char *what, const char *co
         connection->n_running++;
         running.callbacks = (struct ssh_channel_callbacks_struct){
                 .userdata = &running,
-                .channel_data_function = on_data,
+                .channel_data_function = on_command_data,
                 .channel_close_function = on_close,
                 .channel_exit_status_function = on_exit_status,
                 .channel_exit_signal_function = on_exit_signal,
         };
         _cleanup_error_ struct error *error = NULL;
-        if (run(&running, command, ret_sent, &error) < 0) {
+        if (run_on_channel(&running, command, ret_sent, &error) < 0) {
                 /* The hanging command keeps one of the few channels that the server allows, so this
                  * connection is not used any more. */
                 if (error->kind == ERROR_TIMEOUT && connection->n_running == 1)

@@ -41,8 +41,8 @@ struct ssh_tunnel {
         bool has_thread;
 };
 
-static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data,
-                   uint32_t length, int is_stderr, void *user)
+static int on_tunnel_data(ssh_session session _unused_, ssh_channel channel _unused_, void *data,
+                          uint32_t length, int is_stderr, void *user)
 {
         struct ssh_tunnel *tunnel = user;
         size_t room = MAX_ERRORS - tunnel->errors.length;
@@ -53,7 +53,7 @@ static int on_data(ssh_session session _unused_, ssh_channel channel _unused_, v
         return (int)length;
 }
 
-static void on_end(ssh_session session _unused_, ssh_channel channel _unused_, void *user)
+static void on_tunnel_end(ssh_session session _unused_, ssh_channel channel _unused_, void *user)
 {
         struct ssh_tunnel *tunnel = user;
         tunnel->remote_closed = true;
@@ -77,9 +77,9 @@ static int start_command(struct ssh_tunnel *tunnel, const char *command, int64_t
         bool sent;
         tunnel->callbacks = (struct ssh_channel_callbacks_struct){
                 .userdata = tunnel,
-                .channel_data_function = on_data,
-                .channel_eof_function = on_end,
-                .channel_close_function = on_end,
+                .channel_data_function = on_tunnel_data,
+                .channel_eof_function = on_tunnel_end,
+                .channel_close_function = on_tunnel_end,
         };
         tunnel->channel = ssh_channel_new(tunnel->connection->session);
         return ssh_start_command(tunnel->connection, tunnel->channel, &tunnel->callbacks, command,

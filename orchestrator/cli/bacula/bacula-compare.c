@@ -35,7 +35,7 @@ static size_t line_length(const char *line)
         return length + (line[length] == '\n');
 }
 
-static bool line_is(const char *line, const char *text)
+static bool line_is_word(const char *line, const char *text)
 {
         size_t length = strcspn(line, "\n");
         return length == strlen(text) && memcmp(line, text, length) == 0;
@@ -58,7 +58,7 @@ static void read_resources(const char *text, struct resources *resources)
                 if (!begin && length > 2 && line[0] >= 'A' && line[0] <= 'Z' &&
                     memcmp(line + length - 2, " {", 2) == 0)
                         begin = line;
-                if (!begin || !line_is(line, "}"))
+                if (!begin || !line_is_word(line, "}"))
                         continue;
                 resources->items = xrealloc_array(resources->items, resources->count + 1,
                                                   sizeof *resources->items);
@@ -69,7 +69,7 @@ static void read_resources(const char *text, struct resources *resources)
         }
 }
 
-static const struct resource *find(const struct resources *resources, const char *name)
+static const struct resource *find_resource(const struct resources *resources, const char *name)
 {
         for (size_t i = 0; i < resources->count; i++)
                 if (streq(resources->items[i].name, name))
@@ -109,7 +109,7 @@ static void report_first_line(const char *wanted, const char *found, char ***rep
         strv_addf(report, "comments or the order of resources differ, first on line %zu", number);
 }
 
-static char **shorten(char **report)
+static char **shorten_line(char **report)
 {
         size_t count = strv_length(report);
         if (count <= REPORTED_MAX)
@@ -132,7 +132,7 @@ char **bacula_config_compare(const char *wanted, const char *found)
         read_resources(found, &theirs);
         char **report = NULL;
         for (size_t i = 0; i < ours.count; i++) {
-                const struct resource *other = find(&theirs, ours.items[i].name);
+                const struct resource *other = find_resource(&theirs, ours.items[i].name);
                 if (!other)
                         strv_addf(&report, "%s is missing", ours.items[i].name);
                 else if (other->length != ours.items[i].length ||
@@ -140,9 +140,9 @@ char **bacula_config_compare(const char *wanted, const char *found)
                         report_difference(&ours.items[i], other, &report);
         }
         for (size_t i = 0; i < theirs.count; i++)
-                if (!find(&ours, theirs.items[i].name))
+                if (!find_resource(&ours, theirs.items[i].name))
                         strv_addf(&report, "%s is no longer generated", theirs.items[i].name);
         if (!report)
                 report_first_line(wanted, found, &report);
-        return shorten(report);
+        return shorten_line(report);
 }

@@ -23,7 +23,7 @@ enum {
 static const char *const weekdays[] = { "sun", "mon", "tue", "wed", "thu", "fri", "sat" };
 
 /* FNV-1a. It distinguishes names that share their first hundred bytes; it is not a protection. */
-static unsigned checksum(const char *text)
+static unsigned text_checksum(const char *text)
 {
         unsigned sum = 2166136261U;
         for (; *text; text++)
@@ -37,7 +37,7 @@ char *bacula_job_name(const char *vm)
         if (strlen(name) <= NAME_MAX_BYTES)
                 return name;
         char tail[10];
-        snprintf(tail, sizeof tail, "-%08x", checksum(vm));
+        snprintf(tail, sizeof tail, "-%08x", text_checksum(vm));
         memcpy(name + NAME_MAX_BYTES - 9, tail, sizeof tail);
         return name;
 }
@@ -76,8 +76,8 @@ static void add_option(const char **words, size_t *n, const char *name, const ch
         words[(*n)++] = value;
 }
 
-static void add_header(struct strbuf *text, const struct settings *settings,
-                       const struct bacula_config *config)
+static void add_file_header(struct strbuf *text, const struct settings *settings,
+                            const struct bacula_config *config)
 {
         const char *words[13] = { "orch", "bacula", "config",
                                   config->split ? "--split" : "--cycle" };
@@ -349,9 +349,9 @@ static int add_split(struct strbuf *text, const struct inventory *inventory,
         return 0;
 }
 
-static void add_cycle(struct strbuf *text, const struct inventory *inventory,
-                      const struct settings *settings, const struct bacula_config *config,
-                      const char *orch)
+static void add_cycle_resources(struct strbuf *text, const struct inventory *inventory,
+                                const struct settings *settings, const struct bacula_config *config,
+                                const char *orch)
 {
         enum vm_schedule schedule = VM_SCHEDULE_WEEKLY;
         for (size_t i = 0; i < inventory->n_vms; i++)
@@ -396,7 +396,7 @@ static bool is_name_for_bacula(const char *name)
                        length;
 }
 
-static int check(const struct bacula_config *config, struct error **err)
+static int check_names(const struct bacula_config *config, struct error **err)
 {
         if (check_command("--command", config->command, err) < 0 ||
             check_command("--alert-command", config->alert_command, err) < 0)
@@ -418,15 +418,15 @@ static int check(const struct bacula_config *config, struct error **err)
 char *bacula_config_make(const struct inventory *inventory, const struct settings *settings,
                          const struct bacula_config *config, struct error **err)
 {
-        if (check(config, err) < 0)
+        if (check_names(config, err) < 0)
                 return NULL;
         _cleanup_strbuf_ struct strbuf text = { 0 };
         _cleanup_free_ char *orch = double_percents(config->command);
-        add_header(&text, settings, config);
+        add_file_header(&text, settings, config);
         add_unused(&text, config);
         add_job_defaults(&text, config, orch);
         if (!config->split)
-                add_cycle(&text, inventory, settings, config, orch);
+                add_cycle_resources(&text, inventory, settings, config, orch);
         else if (add_split(&text, inventory, settings, config, orch, err) < 0)
                 return NULL;
         return strbuf_take(&text);

@@ -11,7 +11,7 @@
 
 enum { CONSOLE_TIMEOUT_MS = 5000, ANSWER_MAX_BYTES = 4 << 20 };
 
-static bool line_is(const char *line, size_t length, const char *key, const char *value)
+static bool answer_line_is(const char *line, size_t length, const char *key, const char *value)
 {
         size_t key_length = strlen(key);
         return length == key_length + strlen(value) && memcmp(line, key, key_length) == 0 &&
@@ -24,8 +24,8 @@ bool bacula_console_says_cancelled(const char *answer, const char *job)
         for (const char *line = answer; *line;) {
                 size_t length = strcspn(line, "\r\n");
                 if (str_starts_with(line, "jobid="))
-                        of_job = line_is(line, length, "jobid=", job);
-                else if (of_job && line_is(line, length, "status=", "A"))
+                        of_job = answer_line_is(line, length, "jobid=", job);
+                else if (of_job && answer_line_is(line, length, "status=", "A"))
                         return true;
                 line += length + strspn(line + length, "\r\n");
         }

@@ -96,7 +96,7 @@ static int sane_status(int64_t status)
                                                                          : STATUS_JOB_FAILED;
 }
 
-static void take_line(struct transfer *transfer, const char *text, size_t length)
+static void take_stream_line(struct transfer *transfer, const char *text, size_t length)
 {
         if (length == 0)
                 return;
@@ -134,7 +134,7 @@ static void take_stream(struct transfer *transfer, const char *data, size_t leng
                 if (!newline)
                         return;
                 if (!transfer->skipping)
-                        take_line(transfer, transfer->buffer.data, transfer->buffer.length);
+                        take_stream_line(transfer, transfer->buffer.data, transfer->buffer.length);
                 transfer->skipping = false;
                 strbuf_reset(&transfer->buffer);
                 data += piece + 1;
@@ -142,7 +142,7 @@ static void take_stream(struct transfer *transfer, const char *data, size_t leng
         }
 }
 
-static size_t on_body(char *data, size_t size, size_t count, void *pointer)
+static size_t on_body_part(char *data, size_t size, size_t count, void *pointer)
 {
         struct transfer *transfer = pointer;
         size_t length = size * count;
@@ -171,7 +171,7 @@ static void transfer_prepare(struct transfer *transfer, const char *path, const 
         curl_easy_setopt(transfer->easy, CURLOPT_PROXY, "");
         curl_easy_setopt(transfer->easy, CURLOPT_NOSIGNAL, 1L);
         curl_easy_setopt(transfer->easy, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_TIMEOUT_MS);
-        curl_easy_setopt(transfer->easy, CURLOPT_WRITEFUNCTION, on_body);
+        curl_easy_setopt(transfer->easy, CURLOPT_WRITEFUNCTION, on_body_part);
         curl_easy_setopt(transfer->easy, CURLOPT_WRITEDATA, transfer);
         if (body) {
                 transfer->body = json_dumps(body, JSON_COMPACT);
@@ -201,7 +201,7 @@ static enum outcome transfer_result(struct transfer *transfer, CURLcode *ret_cod
 
 /* Calls on_tick when it is due. Returns how long the caller may wait for the next event, at most
  * `left_ms`. */
-static int tick(struct transfer *transfer, int left_ms)
+static int call_tick(struct transfer *transfer, int left_ms)
 {
         const struct client_stream *stream = transfer->stream;
         if (!stream || !stream->on_tick)
@@ -237,7 +237,7 @@ static enum outcome transfer_drive(struct transfer *transfer, int signal_fd, CUR
                 int left_ms = deadline_left_ms(transfer->silence);
                 if (left_ms == 0)
                         return OUTCOME_MUTE;
-                left_ms = tick(transfer, left_ms);
+                left_ms = call_tick(transfer, left_ms);
                 struct curl_waitfd extra = { .fd = signal_fd, .events = CURL_WAIT_POLLIN };
                 curl_multi_poll(transfer->multi, &extra, signal_fd >= 0 ? 1 : 0, left_ms, NULL);
                 if (extra.revents)
@@ -341,7 +341,7 @@ int client_call(struct client *client, const char *path, const json_t *body, jso
 }
 
 /* Blocks SIGINT and SIGTERM and returns a signalfd that receives them. */
-static int watch_signals(sigset_t *ret_before)
+static int watch_client_signals(sigset_t *ret_before)
 {
         sigset_t watched;
         sigemptyset(&watched);
@@ -369,7 +369,7 @@ int client_stream(struct client *client, const char *path, const json_t *body,
         transfer_prepare(&transfer, path, body);
         transfer.tick = deadline_in_ms(stream->tick_ms);
         sigset_t before;
-        _cleanup_close_ int signal_fd = watch_signals(&before);
+        _cleanup_close_ int signal_fd = watch_client_signals(&before);
         CURLcode code = CURLE_OK;
         enum outcome outcome = transfer_drive(&transfer, signal_fd, &code);
         unwatch_signals(signal_fd, &before);

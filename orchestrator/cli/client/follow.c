@@ -124,7 +124,7 @@ static bool show_job_line(struct follow *follow, const json_t *line, const char 
         return !output_line(text);
 }
 
-static bool show_queued(struct follow *follow, const json_t *line)
+static bool show_queued_event(struct follow *follow, const json_t *line)
 {
         int64_t position = value_integer(line, "position", 0);
         _cleanup_free_ char *what = position > 0
@@ -204,7 +204,7 @@ static void take_note(struct follow *follow, const json_t *line)
         }
 }
 
-static enum client_next on_line(const json_t *line, void *data)
+static enum client_next on_stream_line(const json_t *line, void *data)
 {
         struct follow *follow = data;
         const char *kind = value_text(line, "event");
@@ -213,7 +213,7 @@ static enum client_next on_line(const json_t *line, void *data)
         if (follow->cli->json)
                 stdout_is_gone = !output_json_line(line);
         else if (streq(kind, "queued"))
-                stdout_is_gone = show_queued(follow, line);
+                stdout_is_gone = show_queued_event(follow, line);
         else if (streq(kind, "started"))
                 stdout_is_gone = show_started(follow, line);
         else if (streq(kind, "notice"))
@@ -304,7 +304,7 @@ int follow_source(const struct cli *cli,
                   void *data, const struct follow_options *options, struct error **err)
 {
         _cleanup_(follow_done) struct follow follow = { .cli = cli, .options = options };
-        struct client_stream stream = { .on_line = on_line, .data = &follow };
+        struct client_stream stream = { .on_line = on_stream_line, .data = &follow };
         signal(SIGPIPE, SIG_IGN);
         int status = source(&stream, data, err);
         output_live(NULL);
@@ -319,7 +319,7 @@ int follow_jobs(const struct cli *cli, struct client *client, const char *path, 
                                                         .client = client,
                                                         .options = options };
         struct client_stream stream = {
-                .on_line = on_line,
+                .on_line = on_stream_line,
                 .on_interrupt = on_interrupt,
                 .on_tick = options->bacula_console ? ask_bacula : NULL,
                 .tick_ms = BACULA_ASKED_EVERY_MS,

@@ -53,8 +53,8 @@ const struct point *share_points_find(const struct share_points *points, const c
 
 /* The point called `name` of the same VM and hypervisor; NULL if there is none or its metadata
  * cannot be read. */
-static const struct point *beside(const struct share_points *points, const struct point *point,
-                                  const char *name)
+static const struct point *path_beside(const struct share_points *points, const struct point *point,
+                                       const char *name)
 {
         for (size_t i = 0; i < points->list.count; i++) {
                 const struct point *other = &points->list.items[i];
@@ -71,20 +71,20 @@ char **share_points_chain(const struct share_points *points, const struct point 
         while (point && !strv_contains(names, point->name)) {
                 strv_add(&names, point->name);
                 const char *parent = point->metadata ? point->metadata->parent : NULL;
-                point = parent ? beside(points, point, parent) : NULL;
+                point = parent ? path_beside(points, point, parent) : NULL;
         }
         return names;
 }
 
 /* The disk that a relative backing path "../POINT/FILE" names, and its point. */
-static const struct metadata_disk *find_parent(const struct share_points *points,
-                                               const struct point *child, const char *backing,
-                                               const struct point **ret_point)
+static const struct metadata_disk *find_parent_point(const struct share_points *points,
+                                                     const struct point *child, const char *backing,
+                                                     const struct point **ret_point)
 {
         const char *file = path_base(backing);
         _cleanup_free_ char *folder = path_directory(backing);
         const struct point *parent =
-                str_starts_with(folder, "../") ? beside(points, child, folder + 3) : NULL;
+                str_starts_with(folder, "../") ? path_beside(points, child, folder + 3) : NULL;
         for (size_t i = 0; parent && i < parent->metadata->n_disks; i++) {
                 const struct metadata_disk *disk = &parent->metadata->disks[i];
                 if (!disk->file || !streq(disk->file, file) || !file_name_is_safe(disk->file))
@@ -120,7 +120,7 @@ char *share_points_image(const struct share_points *points, const struct point *
                 if (!image->backing_file)
                         return image_path(points, point, disk);
                 const char *backing = image->backing_file;
-                image = find_parent(points, at, backing, &at);
+                image = find_parent_point(points, at, backing, &at);
                 if (!image || ++length > points->list.count) {
                         error_set(err, ERROR_CORRUPT,
                                   "%s is backed by %s, which is missing: an older point, or a full "

@@ -57,7 +57,7 @@ struct standalone *standalone_free(struct standalone *standalone)
         return NULL;
 }
 
-static struct inventory *parse(const struct settings *settings, const char *text)
+static struct inventory *parse_event(const struct settings *settings, const char *text)
 {
         _cleanup_problems_ struct problems problems = { 0 };
         return inventory_parse(text, strlen(text), settings->inventory, &problems);
@@ -65,14 +65,15 @@ static struct inventory *parse(const struct settings *settings, const char *text
 
 /* A machine that only restores has no inventory, and a broken one must not prevent a restore. Both
  * count as an empty inventory. */
-static void read_inventory(struct standalone *standalone)
+static void read_inventory_or_none(struct standalone *standalone)
 {
         const struct settings *settings = standalone->settings;
         _cleanup_error_ struct error *error = NULL;
         standalone->inventory_text =
                 fs_read_file(settings->inventory, CONFIG_MAX_BYTES, NULL, &error);
-        standalone->inventory =
-                standalone->inventory_text ? parse(settings, standalone->inventory_text) : NULL;
+        standalone->inventory = standalone->inventory_text
+                                        ? parse_event(settings, standalone->inventory_text)
+                                        : NULL;
         if (standalone->inventory)
                 return;
         if (!error || error->errnum != ENOENT)
@@ -80,7 +81,7 @@ static void read_inventory(struct standalone *standalone)
                             "mistakes",
                             settings->inventory);
         xstrdup_replace(&standalone->inventory_text, no_inventory);
-        standalone->inventory = parse(settings, no_inventory);
+        standalone->inventory = parse_event(settings, no_inventory);
 }
 
 struct standalone *standalone_new(const struct cli *cli, struct error **err)
@@ -93,7 +94,7 @@ struct standalone *standalone_new(const struct cli *cli, struct error **err)
         standalone->settings_text = fs_read_file(settings->file, CONFIG_MAX_BYTES, NULL, err);
         if (!standalone->settings_text)
                 return NULL;
-        read_inventory(standalone);
+        read_inventory_or_none(standalone);
         standalone->repository =
                 repository_open(settings->repository_path, settings->repository_fstype, err);
         return standalone->repository ? TAKE_PTR(standalone) : NULL;
@@ -166,14 +167,14 @@ static int status_of(const char *word)
                                         : STATUS_OK;
 }
 
-static void cancel(struct run *run)
+static void cancel_worker(struct run *run)
 {
         run->cancelled = true;
         worker_process_cancel(run->worker);
 }
 
 /* Passes the event to the stream, in the form of the daemon's streams. */
-static void hand_over(struct run *run, const struct event *event)
+static void hand_over_request(struct run *run, const struct event *event)
 {
         _cleanup_free_ char *text = event_format(event);
         _cleanup_json_ json_t *line = json_loads(text, 0, NULL);
@@ -182,15 +183,15 @@ static void hand_over(struct run *run, const struct event *event)
         json_object_set_new(line, "job", json_string(run->request->job));
         json_object_set_new(line, "vm", json_from_text(run->request->vm));
         if (run->stream->on_line(line, run->stream->data) == CLIENT_STOP && !run->cancelled)
-                cancel(run);
+                cancel_worker(run);
 }
 
-static void on_event(void *data, const struct event *event)
+static void on_standalone_event(void *data, const struct event *event)
 {
         struct run *run = data;
         if (event->type == EVENT_RESULT)
                 run->status = status_of(event->status);
-        hand_over(run, event);
+        hand_over_request(run, event);
 }
 
 static void end_without_result(struct run *run)
@@ -200,7 +201,7 @@ static void end_without_result(struct run *run)
         event->status = xstrdup("failed");
         event->error_kind = failure->kind;
         event->error = xstrdup(failure->message);
-        on_event(run, event);
+        on_standalone_event(run, event);
 }
 
 static void on_over(void *data)
@@ -211,19 +212,19 @@ static void on_over(void *data)
         loop_quit(run->loop);
 }
 
-static void on_signal(void *data, int signal)
+static void on_standalone_signal(void *data, int signal)
 {
         (void)signal;
         struct run *run = data;
         if (!run->cancelled)
                 log_warning("interrupted: the job rolls back and ends");
-        cancel(run);
+        cancel_worker(run);
 }
 
 static int run_worker(struct run *run, const struct settings *settings, const sigset_t *signals,
                       struct error **err)
 {
-        static const struct worker_handlers handlers = { .event = on_event,
+        static const struct worker_handlers handlers = { .event = on_standalone_event,
                                                          .stuck = on_over,
                                                          .ended = on_over };
         _cleanup_free_ char *name = xasprintf("%s %s", run->request->job, run->request->vm);
@@ -236,7 +237,7 @@ static int run_worker(struct run *run, const struct settings *settings, const si
         };
         _cleanup_free_ char *text = job_request_format(run->request);
         _cleanup_(loop_source_freep) struct loop_source *source =
-                loop_add_signals(run->loop, signals, on_signal, run, err);
+                loop_add_signals(run->loop, signals, on_standalone_signal, run, err);
         if (!source ||
             !(run->worker = worker_process_start(run->loop, &options, text, &handlers, run, err)))
                 return -1;

@@ -10,7 +10,7 @@
 
 enum { MOST_CANDIDATES_NAMED = 10 };
 
-static const char *latest(const json_t *points, const char *vm, struct error **err)
+static const char *latest_of(const json_t *points, const char *vm, struct error **err)
 {
         const json_t *point;
         for (size_t i = 0; (point = json_array_get(points, i)); i++)
@@ -26,7 +26,7 @@ const char *listing_resolve(const json_t *points, const char *vm, const char *wo
                             struct error **err)
 {
         if (!word || streq(word, "latest"))
-                return latest(points, vm, err);
+                return latest_of(points, vm, err);
         const char *found = NULL;
         size_t n_found = 0;
         _cleanup_strv_ char **candidates = NULL;
@@ -93,7 +93,7 @@ static void cell_proven(struct table *table, const json_t *point)
         table_cell(table, when);
 }
 
-static void add_row(struct table *table, const json_t *point)
+static void add_point_row(struct table *table, const json_t *point)
 {
         bool failed = !*value_text(point, "point");
         _cleanup_free_ char *started = value_local_time(point, "started");
@@ -125,7 +125,7 @@ char *listing_table(const json_t *points)
         _cleanup_table_ struct table *table = table_new(headers);
         const json_t *point;
         for (size_t i = 0; (point = json_array_get(points, i)); i++) {
-                add_row(table, point);
+                add_point_row(table, point);
         }
         return table_format(table);
 }

@@ -50,8 +50,8 @@ int options_unknown(const struct option_spec *first, const struct option_spec *s
         return error_set(err, ERROR_CONFIG, "there is no option %s", shown);
 }
 
-static int take(struct options *options, const struct option_spec *spec, const char *value,
-                struct error **err)
+static int take_option(struct options *options, const struct option_spec *spec, const char *value,
+                       struct error **err)
 {
         if (spec->value && !spec->repeatable && options_has(options, spec->name))
                 return error_set(err, ERROR_CONFIG, "option --%s is given twice", spec->name);
@@ -61,7 +61,7 @@ static int take(struct options *options, const struct option_spec *spec, const c
         return 0;
 }
 
-static const struct option_spec *find(const struct options *options, const char *word)
+static const struct option_spec *find_option(const struct options *options, const char *word)
 {
         const struct option_spec *spec = options_find(options->tables[0], word);
         return spec ? spec : options_find(options->tables[1], word);
@@ -72,18 +72,18 @@ static const struct option_spec *find(const struct options *options, const char 
 static int parse_long(struct options *options, const char *word, const char *next,
                       struct error **err)
 {
-        const struct option_spec *spec = find(options, word);
+        const struct option_spec *spec = find_option(options, word);
         if (!spec)
                 return options_unknown(options->tables[0], options->tables[1], word, err);
         const char *equals = strchr(word, '=');
         if (!spec->value && equals)
                 return error_set(err, ERROR_CONFIG, "option --%s takes no value", spec->name);
         if (!spec->value || equals)
-                return take(options, spec, equals ? equals + 1 : NULL, err) < 0 ? -1 : 1;
+                return take_option(options, spec, equals ? equals + 1 : NULL, err) < 0 ? -1 : 1;
         if (!next)
                 return error_set(err, ERROR_CONFIG, "option --%s needs a value: --%s %s",
                                  spec->name, spec->name, spec->value);
-        return take(options, spec, next, err) < 0 ? -1 : 2;
+        return take_option(options, spec, next, err) < 0 ? -1 : 2;
 }
 
 static int parse_short(struct options *options, const char *word, const char *next,
@@ -91,20 +91,20 @@ static int parse_short(struct options *options, const char *word, const char *ne
 {
         for (const char *letter = word + 1; *letter; letter++) {
                 const char one[] = { '-', *letter, '\0' };
-                const struct option_spec *spec = find(options, one);
+                const struct option_spec *spec = find_option(options, one);
                 if (!spec)
                         return options_unknown(options->tables[0], options->tables[1], one, err);
                 if (!spec->value) {
-                        if (take(options, spec, NULL, err) < 0)
+                        if (take_option(options, spec, NULL, err) < 0)
                                 return -1;
                         continue;
                 }
                 if (letter[1])
-                        return take(options, spec, letter + 1, err) < 0 ? -1 : 1;
+                        return take_option(options, spec, letter + 1, err) < 0 ? -1 : 1;
                 if (!next)
                         return error_set(err, ERROR_CONFIG, "option -%c needs a value: -%c %s",
                                          *letter, *letter, spec->value);
-                return take(options, spec, next, err) < 0 ? -1 : 2;
+                return take_option(options, spec, next, err) < 0 ? -1 : 2;
         }
         return 1;
 }
@@ -117,7 +117,7 @@ static void add_word(struct options *options, const char *word)
         options->words[options->n_words] = NULL;
 }
 
-static int parse(struct options *options, const char *const argv[], struct error **err)
+static int parse_option(struct options *options, const char *const argv[], struct error **err)
 {
         bool only_words = false;
         for (size_t i = 0; argv[i]; i++) {
@@ -143,7 +143,7 @@ int options_parse(const struct option_spec *first, const struct option_spec *sec
                   const char *const argv[], struct options *ret, struct error **err)
 {
         _cleanup_options_ struct options options = { .tables = { first, second } };
-        if (parse(&options, argv, err) < 0)
+        if (parse_option(&options, argv, err) < 0)
                 return -1;
         *ret = options;
         options = (struct options){ 0 };

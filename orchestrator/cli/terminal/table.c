@@ -62,7 +62,7 @@ size_t table_text_width(const char *text)
         return n;
 }
 
-static const char *title(const char *header)
+static const char *column_title(const char *header)
 {
         return *header == '>' ? header + 1 : header;
 }
@@ -73,8 +73,8 @@ static void add_spaces(struct strbuf *out, size_t n)
                 strbuf_add_char(out, ' ');
 }
 
-static void add_row(struct strbuf *out, const struct table *table, const size_t widths[],
-                    const char *const cells[], size_t n)
+static void add_table_row(struct strbuf *out, const struct table *table, const size_t widths[],
+                          const char *const cells[], size_t n)
 {
         for (size_t i = 0; i < n; i++) {
                 bool right = *table->headers[i] == '>';
@@ -97,7 +97,7 @@ char *table_format(const struct table *table)
         _cleanup_free_ size_t *widths = xcalloc(table->n_columns, sizeof *widths);
         _cleanup_free_ const char **titles = xcalloc(table->n_columns, sizeof *titles);
         for (size_t i = 0; i < table->n_columns; i++) {
-                titles[i] = title(table->headers[i]);
+                titles[i] = column_title(table->headers[i]);
                 widths[i] = table_text_width(titles[i]);
         }
         for (size_t i = 0; i < table->n_cells; i++) {
@@ -105,11 +105,11 @@ char *table_format(const struct table *table)
                 if (w > widths[i % table->n_columns])
                         widths[i % table->n_columns] = w;
         }
-        add_row(&out, table, widths, titles, table->n_columns);
+        add_table_row(&out, table, widths, titles, table->n_columns);
         for (size_t i = 0; i < table->n_cells; i += table->n_columns) {
                 size_t left = table->n_cells - i;
-                add_row(&out, table, widths, (const char *const *)table->cells + i,
-                        left < table->n_columns ? left : table->n_columns);
+                add_table_row(&out, table, widths, (const char *const *)table->cells + i,
+                              left < table->n_columns ? left : table->n_columns);
         }
         return strbuf_take(&out);
 }

@@ -61,7 +61,7 @@ static int check_choices(const struct cli *cli, struct error **err)
         return 0;
 }
 
-static json_t *make_request(const struct cli *cli)
+static json_t *make_backup_request(const struct cli *cli)
 {
         json_t *body = json_object();
         json_object_set_new(body, "vms", cli_words(cli));
@@ -77,7 +77,7 @@ static json_t *make_request(const struct cli *cli)
         return body;
 }
 
-static int show_queued(const struct cli *cli, const json_t *answer)
+static int show_queued_jobs(const struct cli *cli, const json_t *answer)
 {
         if (cli->json)
                 return cli_printed(output_json(answer));
@@ -104,11 +104,11 @@ int verb_backup_vm(const struct cli *cli, struct error **err)
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
                 return STATUS_USAGE;
-        _cleanup_json_ json_t *body = make_request(cli);
+        _cleanup_json_ json_t *body = make_backup_request(cli);
         if (options_has(cli->options, "no-wait")) {
                 _cleanup_json_ json_t *answer = NULL;
                 int status = client_call(client, "/v1/backup", body, &answer, err);
-                return status == STATUS_OK ? show_queued(cli, answer) : status;
+                return status == STATUS_OK ? show_queued_jobs(cli, answer) : status;
         }
         return follow_jobs(cli, client, "/v1/backup", body, &follow, err);
 }

@@ -86,7 +86,8 @@ static int print_comparison(const struct cli *cli, const char *path, char *const
 }
 
 /* A missing file counts as out of date. */
-static int check(const struct cli *cli, const char *path, const char *wanted, struct error **err)
+static int compare_with_file(const struct cli *cli, const char *path, const char *wanted,
+                             struct error **err)
 {
         if (access(path, F_OK) < 0 && errno == ENOENT)
                 return print_comparison(cli, path,
@@ -98,7 +99,7 @@ static int check(const struct cli *cli, const char *path, const char *wanted, st
         return print_comparison(cli, path, differences);
 }
 
-static struct inventory *load_inventory(const struct settings *settings)
+static struct inventory *load_bacula_inventory(const struct settings *settings)
 {
         _cleanup_problems_ struct problems problems = { 0 };
         struct inventory *inventory = inventory_load(settings->inventory, NULL, &problems);
@@ -132,12 +133,12 @@ int verb_bacula_config(const struct cli *cli, struct error **err)
         };
         _cleanup_(settings_freep) struct settings *settings = cli_load_settings(cli);
         _cleanup_(inventory_freep) struct inventory *inventory =
-                settings ? load_inventory(settings) : NULL;
+                settings ? load_bacula_inventory(settings) : NULL;
         if (!inventory)
                 return STATUS_USAGE;
         _cleanup_free_ char *text = bacula_config_make(inventory, settings, &config, err);
         if (!text)
                 return STATUS_USAGE;
         const char *path = options_get(given, "check");
-        return path ? check(cli, path, text, err) : print_config(cli, text);
+        return path ? compare_with_file(cli, path, text, err) : print_config(cli, text);
 }

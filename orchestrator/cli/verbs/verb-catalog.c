@@ -45,8 +45,8 @@ static struct repository *open_locked(const struct settings *settings, struct er
         return standalone_lock(repository, err) == 0 ? TAKE_PTR(repository) : NULL;
 }
 
-static struct catalog *open_catalog(const struct repository *repository, bool *ret_new,
-                                    struct error **err)
+static struct catalog *open_offline_catalog(const struct repository *repository, bool *ret_new,
+                                            struct error **err)
 {
         _cleanup_free_ char *path =
                 path_join(repository_path(repository), "metadata/backup-catalog.db");
@@ -84,7 +84,8 @@ int verb_catalog_rebuild(const struct cli *cli, struct error **err)
             points_scan_failures(repository, &failures, err) < 0)
                 return STATUS_FROM_ERROR;
         bool made_new = false;
-        _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(repository, &made_new, err);
+        _cleanup_(catalog_freep) struct catalog *catalog =
+                open_offline_catalog(repository, &made_new, err);
         size_t added = 0;
         size_t removed = 0;
         if (catalog && catalog_set_aside(catalog))
@@ -110,7 +111,8 @@ int verb_catalog_backup(const struct cli *cli, struct error **err)
         if (!repository)
                 return STATUS_FROM_ERROR;
         bool made_new = false;
-        _cleanup_(catalog_freep) struct catalog *catalog = open_catalog(repository, &made_new, err);
+        _cleanup_(catalog_freep) struct catalog *catalog =
+                open_offline_catalog(repository, &made_new, err);
         if (!catalog || catalog_backup(catalog, file, err) < 0)
                 return STATUS_FROM_ERROR;
         if (cli->json) {

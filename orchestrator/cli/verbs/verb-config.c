@@ -56,8 +56,8 @@ static void check_key(const char *path, const char *config, struct problems *pro
         }
 }
 
-static void check_files(const struct settings *settings, const char *config,
-                        struct problems *problems)
+static void check_config_files(const struct settings *settings, const char *config,
+                               struct problems *problems)
 {
         check_key(settings->ssh.key, config, problems);
         if (access(settings->ssh.known_hosts, R_OK) < 0)
@@ -85,8 +85,8 @@ static void check_profiles(const struct inventory *inventory, struct problems *p
 
 /* If orch.yaml is not valid, this uses the default path of the inventory, so that its mistakes are
  * reported too. */
-static struct inventory *load_inventory(const struct settings *settings, const char *config,
-                                        struct problems *problems)
+static struct inventory *load_config_inventory(const struct settings *settings, const char *config,
+                                               struct problems *problems)
 {
         if (settings)
                 return inventory_load(settings->inventory, NULL, problems);
@@ -95,7 +95,7 @@ static struct inventory *load_inventory(const struct settings *settings, const c
         return access(guess, R_OK) == 0 ? inventory_load(guess, NULL, problems) : NULL;
 }
 
-static int print_json(const struct problems *problems, const struct inventory *inventory)
+static int print_config_json(const struct problems *problems, const struct inventory *inventory)
 {
         _cleanup_json_ json_t *json = json_object();
         json_t *array = json_array();
@@ -140,9 +140,9 @@ int verb_config_check(const struct cli *cli, _unused_ struct error **err)
         if (settings && clock_set_timezone(settings->cycle_timezone, &zone) < 0)
                 problems_add(&problems, cli->config, 0, 0, "cycle.timezone: %s", zone->message);
         if (settings)
-                check_files(settings, cli->config, &problems);
+                check_config_files(settings, cli->config, &problems);
         _cleanup_(inventory_freep) struct inventory *inventory =
-                load_inventory(settings, cli->config, &problems);
+                load_config_inventory(settings, cli->config, &problems);
         if (inventory)
                 check_profiles(inventory, &problems);
 
@@ -150,7 +150,7 @@ int verb_config_check(const struct cli *cli, _unused_ struct error **err)
         if (status == STATUS_OK && problems.count && options_has(cli->options, "strict"))
                 status = STATUS_JOB_FAILED;
         if (cli->json) {
-                int printed = print_json(&problems, inventory);
+                int printed = print_config_json(&problems, inventory);
                 return status ? status : printed;
         }
         _cleanup_free_ char *text = problems_format(&problems);

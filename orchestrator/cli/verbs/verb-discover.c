@@ -36,7 +36,7 @@ struct discovery {
         json_t *silent;  /* hypervisors that could not be asked: name and error */
 };
 
-static enum client_next on_line(const json_t *line, void *data)
+static enum client_next on_discover_line(const json_t *line, void *data)
 {
         struct discovery *discovery = data;
         const char *event = value_text(line, "event");
@@ -95,7 +95,8 @@ static size_t show_domains(const json_t *domains, bool all, bool *written)
         return unprotected;
 }
 
-static bool show(const struct cli *cli, const struct discovery *discovery, const json_t *missing)
+static bool show_discovered(const struct cli *cli, const struct discovery *discovery,
+                            const json_t *missing)
 {
         bool written = true;
         size_t unprotected =
@@ -134,11 +135,11 @@ static bool any_unprotected(const json_t *domains)
         return false;
 }
 
-static int discover(const struct cli *cli, struct client *client, struct discovery *discovery,
-                    struct error **err)
+static int run_discover(const struct cli *cli, struct client *client, struct discovery *discovery,
+                        struct error **err)
 {
         _cleanup_json_ json_t *body = json_object();
-        const struct client_stream stream = { .on_line = on_line, .data = discovery };
+        const struct client_stream stream = { .on_line = on_discover_line, .data = discovery };
         signal(SIGPIPE, SIG_IGN);
         int status = client_stream(client, "/v1/discover", body, &stream, err);
         if ((status != STATUS_OK && status != STATUS_JOB_FAILED) || (err && *err))
@@ -155,7 +156,7 @@ static int discover(const struct cli *cli, struct client *client, struct discove
                                   missing, "not_asked", discovery->silent);
                 written = output_json(all);
         } else {
-                written = show(cli, discovery, missing);
+                written = show_discovered(cli, discovery, missing);
         }
         bool found = any_unprotected(discovery->domains) || json_array_size(missing);
         if (!written || (found && options_has(cli->options, "strict")))
@@ -169,7 +170,7 @@ int verb_discover(const struct cli *cli, struct error **err)
         if (!client)
                 return STATUS_USAGE;
         struct discovery discovery = { .domains = json_array(), .silent = json_array() };
-        int status = discover(cli, client, &discovery, err);
+        int status = run_discover(cli, client, &discovery, err);
         json_decref(discovery.domains);
         json_decref(discovery.silent);
         return status;

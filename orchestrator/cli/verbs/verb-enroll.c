@@ -34,8 +34,8 @@ const struct verb_manual manual_hypervisor_enroll = {
         .example = "orch hypervisor enroll hypervisor-01",
 };
 
-static int tell(const struct cli *cli, const char *name, const struct ssh_host_key *key,
-                bool entered)
+static int report_key(const struct cli *cli, const char *name, const struct ssh_host_key *key,
+                      bool entered)
 {
         if (cli->json) {
                 _cleanup_json_ json_t *json =
@@ -50,8 +50,8 @@ static int tell(const struct cli *cli, const char *name, const struct ssh_host_k
 }
 
 /* Returns STATUS_OK if the operator, or --fingerprint, confirms the key. */
-static int confirm(const struct cli *cli, const char *name, const struct ssh_host_key *key,
-                   struct error **err)
+static int confirm_key(const struct cli *cli, const char *name, const struct ssh_host_key *key,
+                       struct error **err)
 {
         const char *wanted = options_get(cli->options, "fingerprint");
         if (wanted && streq(wanted, key->fingerprint))
@@ -76,8 +76,8 @@ static int confirm(const struct cli *cli, const char *name, const struct ssh_hos
         return cli_ask(question) ? STATUS_OK : STATUS_CANCELLED;
 }
 
-static int enroll(const struct cli *cli, const struct settings *settings,
-                  const struct inventory_hypervisor *entry, struct error **err)
+static int enroll_host(const struct cli *cli, const struct settings *settings,
+                       const struct inventory_hypervisor *entry, struct error **err)
 {
         const struct ssh_target target = {
                 .address = entry->address ? entry->address : entry->name,
@@ -90,13 +90,13 @@ static int enroll(const struct cli *cli, const struct settings *settings,
         if (state < 0)
                 return *err && (*err)->kind == ERROR_AUTH ? STATUS_REFUSED : STATUS_FROM_ERROR;
         if (state == ENROLL_KNOWN)
-                return tell(cli, entry->name, &key, false);
-        int status = confirm(cli, entry->name, &key, err);
+                return report_key(cli, entry->name, &key, false);
+        int status = confirm_key(cli, entry->name, &key, err);
         if (status != STATUS_OK)
                 return status;
         if (ssh_enroll_enter(settings->ssh.known_hosts, &key, err) < 0)
                 return STATUS_FROM_ERROR;
-        return tell(cli, entry->name, &key, true);
+        return report_key(cli, entry->name, &key, true);
 }
 
 int verb_hypervisor_enroll(const struct cli *cli, struct error **err)
@@ -124,5 +124,5 @@ int verb_hypervisor_enroll(const struct cli *cli, struct error **err)
                           inventory->file);
                 return STATUS_USAGE;
         }
-        return enroll(cli, settings, entry, err);
+        return enroll_host(cli, settings, entry, err);
 }

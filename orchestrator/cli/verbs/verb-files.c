@@ -76,7 +76,7 @@ const struct verb_manual manual_files_get = {
 
 static volatile sig_atomic_t interrupted;
 
-static void on_signal(int number _unused_)
+static void on_files_signal(int number _unused_)
 {
         interrupted = 1;
 }
@@ -87,9 +87,9 @@ static bool was_interrupted(void *data _unused_)
 }
 
 /* Ctrl-C ends the appliance and leaves no files. */
-static void watch_signals(void)
+static void watch_files_signals(void)
 {
-        struct sigaction action = { .sa_handler = on_signal };
+        struct sigaction action = { .sa_handler = on_files_signal };
         sigaction(SIGINT, &action, NULL);
         sigaction(SIGTERM, &action, NULL);
         sigaction(SIGHUP, &action, NULL);
@@ -150,7 +150,7 @@ static void reading_done(struct reading *reading)
 }
 
 /* Takes the lease. A share that is read-only for this machine, or full, is read without one. */
-static int take_lease(struct reading *reading, const struct point *point, struct error **err)
+static int take_point_lease(struct reading *reading, const struct point *point, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
         _cleanup_strv_ char **names = share_points_chain(&reading->points, point);
@@ -180,8 +180,8 @@ static int start_reading(const struct cli *cli, enum guest_files_action action,
         if (share_points_read(settings, &reading->points, err) < 0)
                 return -1;
         const struct point *point = share_points_find(&reading->points, words[0], words[1], err);
-        watch_signals();
-        if (!point || take_lease(reading, point, err) < 0 ||
+        watch_files_signals();
+        if (!point || take_point_lease(reading, point, err) < 0 ||
             find_images(&reading->points, point, &images, err) < 0)
                 return -1;
         struct guest_files_request request = {
@@ -202,7 +202,7 @@ static int start_reading(const struct cli *cli, enum guest_files_action action,
         return 0;
 }
 
-static json_t *read_list(struct guest_files *files, struct error **err)
+static json_t *read_file_list(struct guest_files *files, struct error **err)
 {
         _cleanup_strbuf_ struct strbuf text = { 0 };
         char chunk[65536];
@@ -281,7 +281,7 @@ int verb_files_ls(const struct cli *cli, struct error **err)
         _cleanup_(reading_done) struct reading reading = { 0 };
         if (start_reading(cli, GUEST_FILES_LIST, &reading, err) < 0)
                 return STATUS_FROM_ERROR;
-        _cleanup_json_ json_t *list = read_list(reading.files, err);
+        _cleanup_json_ json_t *list = read_file_list(reading.files, err);
         if (!list)
                 return STATUS_FROM_ERROR;
         if (cli->json)
@@ -345,8 +345,8 @@ static int get_folder_or_file(const struct cli *cli, const struct unpack *unpack
 }
 
 /* Checks the target before anything is started. */
-static int check_target(const struct cli *cli, const char *folder, const char *name,
-                        struct error **err)
+static int check_files_target(const struct cli *cli, const char *folder, const char *name,
+                              struct error **err)
 {
         struct stat st;
         if (options_has(cli->options, "tar")) {
@@ -372,7 +372,7 @@ int verb_files_get(const struct cli *cli, struct error **err)
         _cleanup_free_ char *component = last_component(words[2]);
         const char *name = component ? component : words[0];
         _cleanup_(reading_done) struct reading reading = { 0 };
-        if (check_target(cli, folder, name, err) < 0 ||
+        if (check_files_target(cli, folder, name, err) < 0 ||
             start_reading(cli, GUEST_FILES_TAR, &reading, err) < 0)
                 return STATUS_FROM_ERROR;
         bool is_folder = guest_files_is_folder(reading.files);

@@ -34,7 +34,8 @@ const struct verb_manual manual_release = {
         .example = "orch release prod-db-01 2026-02-01",
 };
 
-static int ask(const struct cli *cli, const char *verb, const json_t *body, struct error **err)
+static int call_hold(const struct cli *cli, const char *verb, const json_t *body,
+                     struct error **err)
 {
         _cleanup_free_ char *vm = client_escape(cli->options->words[0]);
         _cleanup_free_ char *point = client_escape(cli->options->words[1]);
@@ -53,11 +54,11 @@ int verb_hold(const struct cli *cli, struct error **err)
 {
         _cleanup_json_ json_t *body = json_object();
         json_object_set_new(body, "reason", json_from_text(options_get(cli->options, "reason")));
-        return ask(cli, "hold", body, err);
+        return call_hold(cli, "hold", body, err);
 }
 
 int verb_release(const struct cli *cli, struct error **err)
 {
         _cleanup_json_ json_t *body = json_object();
-        return ask(cli, "release", body, err);
+        return call_hold(cli, "release", body, err);
 }

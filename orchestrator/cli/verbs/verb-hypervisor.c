@@ -30,7 +30,7 @@ const struct verb_manual manual_hypervisor_check = {
         .example = "orch hypervisor check hypervisor-01",
 };
 
-static char *format_table(const json_t *hypervisors)
+static char *format_hypervisors(const json_t *hypervisors)
 {
         static const char *const headers[] = { "HYPERVISOR",   "ADDRESS", ">VMS",
                                                "LAST CONTACT", "STATE",   NULL };
@@ -56,7 +56,7 @@ int verb_hypervisor_list(const struct cli *cli, struct error **err)
         int status = cli_call(cli, "/v1/hypervisors", NULL, &answer, err);
         if (!answer)
                 return status;
-        _cleanup_free_ char *table = format_table(answer);
+        _cleanup_free_ char *table = format_hypervisors(answer);
         return cli_printed(output_text(table));
 }
 

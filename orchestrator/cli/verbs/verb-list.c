@@ -27,7 +27,7 @@ const struct verb_manual manual_list = {
         .example = "orch list prod-db-01 --json",
 };
 
-static int ask_daemon(const struct cli *cli, json_t **ret, struct error **err)
+static int list_by_daemon(const struct cli *cli, json_t **ret, struct error **err)
 {
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
@@ -44,7 +44,7 @@ static int ask_daemon(const struct cli *cli, json_t **ret, struct error **err)
         return client_call(client, path, NULL, ret, err);
 }
 
-static int read_share(const struct cli *cli, json_t **ret, struct error **err)
+static int list_by_share(const struct cli *cli, json_t **ret, struct error **err)
 {
         if (options_has(cli->options, "failed")) {
                 error_set(err, ERROR_CONFIG,
@@ -63,7 +63,7 @@ static int read_share(const struct cli *cli, json_t **ret, struct error **err)
 }
 
 /* Keeps only the points of VMs that one of the arguments matches. */
-static void filter(json_t *points, const struct options *given)
+static void filter_rows(json_t *points, const struct options *given)
 {
         for (size_t i = json_array_size(points); given->n_words && i-- > 0;) {
                 const char *vm = value_text(json_array_get(points, i), "vm");
@@ -89,11 +89,11 @@ static int say_there_are_none(const struct cli *cli)
 int verb_list(const struct cli *cli, struct error **err)
 {
         _cleanup_json_ json_t *points = NULL;
-        int status = options_has(cli->options, "standalone") ? read_share(cli, &points, err)
-                                                             : ask_daemon(cli, &points, err);
+        int status = options_has(cli->options, "standalone") ? list_by_share(cli, &points, err)
+                                                             : list_by_daemon(cli, &points, err);
         if (status != STATUS_OK)
                 return status;
-        filter(points, cli->options);
+        filter_rows(points, cli->options);
         if (cli->json)
                 return cli_printed(output_json(points));
         if (json_array_size(points) == 0)

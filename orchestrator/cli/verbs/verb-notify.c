@@ -119,8 +119,8 @@ static bool leave_to_daemon(const struct cli *cli, const struct settings *settin
 }
 
 /* Delivers with a few retries, because nothing else will retry this message. */
-static void deliver(const struct channel *channel, const struct notice *notice,
-                    struct delivery *ret)
+static void deliver_failure(const struct channel *channel, const struct notice *notice,
+                            struct delivery *ret)
 {
         for (int attempt = 1;; attempt++) {
                 channel_deliver(channel, notice, NULL, NULL, ret);
@@ -145,7 +145,7 @@ static json_t *deliver_to_all(const struct channels *channels, const struct noti
                         continue;
                 int64_t begun = clock_monotonic_ms();
                 _cleanup_delivery_ struct delivery delivery = { 0 };
-                deliver(channel, notice, &delivery);
+                deliver_failure(channel, notice, &delivery);
                 json_t *json = json_object();
                 json_object_set_new(json, "channel", json_from_text(channel_name(channel)));
                 json_object_set_new(json, "kind",

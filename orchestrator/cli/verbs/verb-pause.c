@@ -33,7 +33,8 @@ const struct verb_manual manual_resume = {
         .example = "orch resume",
 };
 
-static int ask(const struct cli *cli, const char *path, const json_t *body, struct error **err)
+static int call_pause(const struct cli *cli, const char *path, const json_t *body,
+                      struct error **err)
 {
         _cleanup_json_ json_t *answer = NULL;
         int status = cli_call(cli, path, body, &answer, err);
@@ -57,11 +58,11 @@ int verb_pause(const struct cli *cli, struct error **err)
         _cleanup_free_ char *text = moment ? clock_format_rfc3339(moment) : NULL;
         _cleanup_json_ json_t *body = json_object();
         json_object_set_new(body, "until", json_from_text(text));
-        return ask(cli, "/v1/pause", body, err);
+        return call_pause(cli, "/v1/pause", body, err);
 }
 
 int verb_resume(const struct cli *cli, struct error **err)
 {
         _cleanup_json_ json_t *body = json_object();
-        return ask(cli, "/v1/resume", body, err);
+        return call_pause(cli, "/v1/resume", body, err);
 }

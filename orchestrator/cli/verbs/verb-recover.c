@@ -44,8 +44,8 @@ static bool has_name(const json_t *array, const char *name)
         return false;
 }
 
-static int ask_daemon(const struct cli *cli, const struct follow_options *follow,
-                      struct error **err)
+static int recover_by_daemon(const struct cli *cli, const struct follow_options *follow,
+                             struct error **err)
 {
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
@@ -78,7 +78,8 @@ struct alone {
 
 /* Sets the UUID and hypervisor of the VM. The catalog pins both; without a catalog its newest point
  * has them too. */
-static int pin(struct standalone *standalone, struct job_request *request, struct error **err)
+static int pinned_uuid(struct standalone *standalone, struct job_request *request,
+                       struct error **err)
 {
         _cleanup_point_list_ struct point_list list = { 0 };
         if (points_scan_named(standalone_repository(standalone), request->vm, &list, err) < 0)
@@ -100,7 +101,7 @@ static int recover_each(const struct client_stream *stream, void *data, struct e
                 _cleanup_(job_request_freep) struct job_request *request =
                         standalone_request(alone->standalone, JOB_RECOVER, alone->vms[i]);
                 request->dry_run = alone->dry_run;
-                int result = pin(alone->standalone, request, err) < 0
+                int result = pinned_uuid(alone->standalone, request, err) < 0
                                      ? STATUS_FROM_ERROR
                                      : standalone_run(alone->standalone, request, stream, err);
                 if (result == STATUS_FROM_ERROR || result == STATUS_CANCELLED)
@@ -112,7 +113,7 @@ static int recover_each(const struct client_stream *stream, void *data, struct e
 
 /* The VMs to recover. A word that is not a hypervisor of the inventory is a VM, perhaps one that is
  * no longer in the inventory. */
-static char **choose_vms(const struct inventory *inventory, const struct options *given)
+static char **choose_listed_vms(const struct inventory *inventory, const struct options *given)
 {
         char **vms = NULL;
         for (size_t i = 0; i < given->n_words; i++)
@@ -138,7 +139,8 @@ static int recover_here(const struct cli *cli, const struct follow_options *foll
                 return err && *err ? STATUS_FROM_ERROR : STATUS_USAGE;
         if (standalone_lock(standalone_repository(standalone), err) < 0)
                 return STATUS_FROM_ERROR;
-        _cleanup_strv_ char **vms = choose_vms(standalone_inventory(standalone), cli->options);
+        _cleanup_strv_ char **vms =
+                choose_listed_vms(standalone_inventory(standalone), cli->options);
         if (!vms) {
                 error_set(err, ERROR_CONFIG, "the inventory %s has no VM to recover",
                           standalone_settings(standalone)->inventory);
@@ -154,5 +156,5 @@ int verb_recover(const struct cli *cli, struct error **err)
 {
         const struct follow_options follow = { .strict = false };
         return options_has(cli->options, "standalone") ? recover_here(cli, &follow, err)
-                                                       : ask_daemon(cli, &follow, err);
+                                                       : recover_by_daemon(cli, &follow, err);
 }

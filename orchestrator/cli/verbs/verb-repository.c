@@ -46,7 +46,7 @@ const struct verb_manual manual_repository_unlock = {
         .example = "orch repository unlock",
 };
 
-static int print_json(json_t *owned)
+static int print_repository_json(json_t *owned)
 {
         _cleanup_json_ json_t *json = owned;
         return cli_printed(output_json(json));
@@ -61,7 +61,7 @@ int verb_repository_init(const struct cli *cli, struct error **err)
         if (repository_init(settings->repository_path, settings->repository_fstype, &uuid, err) < 0)
                 return STATUS_FROM_ERROR;
         if (cli->json)
-                return print_json(
+                return print_repository_json(
                         json_pack("{s:s, s:s}", "path", settings->repository_path, "uuid", uuid));
         _cleanup_free_ char *line =
                 xasprintf("%s is now an orch repository (%s)", settings->repository_path, uuid);
@@ -71,11 +71,11 @@ int verb_repository_init(const struct cli *cli, struct error **err)
 static int print_status(const struct cli *cli, const struct repository_status *status)
 {
         if (cli->json)
-                return print_json(json_pack("{s:s, s:s, s:s, s:b, s:I, s:I}", "path", status->path,
-                                            "mount_type", status->mount_type, "uuid", status->uuid,
-                                            "writable", (int)status->writable, "free_bytes",
-                                            (json_int_t)status->free_bytes, "total_bytes",
-                                            (json_int_t)status->total_bytes));
+                return print_repository_json(json_pack(
+                        "{s:s, s:s, s:s, s:b, s:I, s:I}", "path", status->path, "mount_type",
+                        status->mount_type, "uuid", status->uuid, "writable", (int)status->writable,
+                        "free_bytes", (json_int_t)status->free_bytes, "total_bytes",
+                        (json_int_t)status->total_bytes));
         _cleanup_free_ char *free_text = format_bytes(status->free_bytes);
         _cleanup_free_ char *total_text = format_bytes(status->total_bytes);
         _cleanup_strbuf_ struct strbuf out = { 0 };
@@ -105,8 +105,9 @@ static int print_unlocked(const struct cli *cli, const char *path, const struct 
         if (cli->json) {
                 _cleanup_free_ char *when =
                         holder->since ? clock_format_rfc3339(holder->since) : NULL;
-                return print_json(json_pack("{s:s?, s:I, s:s?}", "host", holder->host, "pid",
-                                            (json_int_t)holder->pid, "since", when));
+                return print_repository_json(json_pack("{s:s?, s:I, s:s?}", "host", holder->host,
+                                                       "pid", (json_int_t)holder->pid, "since",
+                                                       when));
         }
         _cleanup_free_ char *since =
                 holder->since ? clock_format_local(holder->since) : xstrdup("an unknown time");

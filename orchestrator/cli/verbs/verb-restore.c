@@ -120,7 +120,7 @@ static json_t *make_options(const struct cli *cli, struct error **err)
         return NULL;
 }
 
-static int confirm(const struct cli *cli, struct error **err)
+static int confirm_restore(const struct cli *cli, struct error **err)
 {
         const char *vm = cli->options->words[0];
         if (!options_has(cli->options, "replace") || options_has(cli->options, "yes") ||
@@ -143,8 +143,8 @@ static int confirm(const struct cli *cli, struct error **err)
         return STATUS_CANCELLED;
 }
 
-static int ask_daemon(const struct cli *cli, json_t *wanted, const struct follow_options *follow,
-                      struct error **err)
+static int restore_by_daemon(const struct cli *cli, json_t *wanted,
+                             const struct follow_options *follow, struct error **err)
 {
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
@@ -190,12 +190,12 @@ int verb_restore(const struct cli *cli, struct error **err)
         _cleanup_json_ json_t *wanted = make_options(cli, err);
         if (!wanted)
                 return STATUS_USAGE;
-        int status = confirm(cli, err);
+        int status = confirm_restore(cli, err);
         if (status != STATUS_OK)
                 return status;
         const struct follow_options follow = { .passed_checks =
                                                        options_has(cli->options, "dry-run") };
         return options_has(cli->options, "standalone")
                        ? do_without_daemon(cli, wanted, &follow, err)
-                       : ask_daemon(cli, wanted, &follow, err);
+                       : restore_by_daemon(cli, wanted, &follow, err);
 }

@@ -50,7 +50,7 @@ static json_t *values_of(const struct cli *cli, const char *option)
         return array;
 }
 
-static json_t *make_request(const struct cli *cli)
+static json_t *make_run_request(const struct cli *cli)
 {
         json_t *body = json_object();
         json_object_set_new(body, "all", json_boolean(options_has(cli->options, "all")));
@@ -136,7 +136,7 @@ int verb_run(const struct cli *cli, struct error **err)
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
                 return STATUS_USAGE;
-        _cleanup_json_ json_t *body = make_request(cli);
+        _cleanup_json_ json_t *body = make_run_request(cli);
         if (options_has(cli->options, "dry-run")) {
                 _cleanup_json_ json_t *plan = NULL;
                 int status = client_call(client, "/v1/run", body, &plan, err);

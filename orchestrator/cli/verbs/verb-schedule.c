@@ -14,7 +14,7 @@ const struct verb_manual manual_schedule = {
         .example = "orch schedule",
 };
 
-static char *format_table(const json_t *schedule)
+static char *format_schedule(const json_t *schedule)
 {
         static const char *const headers[] = { "VM",       "HYPERVISOR", ">PRIORITY",
                                                "SCHEDULE", "LAST GOOD",  "DUE",
@@ -44,6 +44,6 @@ int verb_schedule(const struct cli *cli, struct error **err)
         int status = cli_call(cli, "/v1/schedule", NULL, &answer, err);
         if (!answer)
                 return status;
-        _cleanup_free_ char *table = format_table(answer);
+        _cleanup_free_ char *table = format_schedule(answer);
         return cli_printed(output_text(table));
 }

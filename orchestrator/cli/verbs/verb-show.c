@@ -154,7 +154,7 @@ static void add_warnings(struct strbuf *out, const json_t *point)
         }
 }
 
-static int show(const json_t *point)
+static int show_point(const json_t *point)
 {
         _cleanup_strbuf_ struct strbuf out = { 0 };
         const json_t *metadata = value_object(point, "metadata");
@@ -189,5 +189,5 @@ int verb_show(const struct cli *cli, struct error **err)
         status = client_call(client, path, NULL, &point, err);
         if (status != STATUS_OK)
                 return status;
-        return cli->json ? cli_printed(output_json(point)) : show(point);
+        return cli->json ? cli_printed(output_json(point)) : show_point(point);
 }

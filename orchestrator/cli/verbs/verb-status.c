@@ -31,7 +31,7 @@ const struct verb_manual manual_status = {
 
 /* "cycle  running since 2026-02-07 12:00:03: 3 of 12 done, 1 failed; next slot 2026-02-14
  * 12:00:00" */
-static void add_cycle(struct strbuf *out, const json_t *status)
+static void add_cycle_lines(struct strbuf *out, const json_t *status)
 {
         const json_t *cycle = value_object(status, "cycle");
         const json_t *summary = value_object(cycle, "summary");
@@ -54,7 +54,7 @@ static void add_cycle(struct strbuf *out, const json_t *status)
         strbuf_add_char(out, '\n');
 }
 
-static void add_head(struct strbuf *out, const json_t *status)
+static void add_status_head(struct strbuf *out, const json_t *status)
 {
         _cleanup_free_ char *started = value_local_time(status, "started");
         _cleanup_free_ char *until = value_local_time(status, "paused_until");
@@ -84,7 +84,7 @@ static void add_head(struct strbuf *out, const json_t *status)
         if (last_good)
                 strbuf_addf(out, "%s\n", value_text(inventory, "problems"));
 
-        add_cycle(out, status);
+        add_cycle_lines(out, status);
 }
 
 /* The channels, with the messages that wait for delivery. */
@@ -163,7 +163,7 @@ static void add_queued(struct strbuf *out, const json_t *jobs)
 }
 
 /* A point, as "VM/POINT". */
-static void add_damaged(struct table *table, const char *name)
+static void add_damaged_lines(struct table *table, const char *name)
 {
         const char *slash = name ? strchr(name, '/') : NULL;
         _cleanup_free_ char *vm = slash ? xstrndup(name, (size_t)(slash - name)) : NULL;
@@ -198,7 +198,7 @@ static void add_trouble(struct strbuf *out, const json_t *status)
                 n++;
         }
         for (size_t i = 0; (entry = json_array_get(value_array(status, "damaged"), i)); i++) {
-                add_damaged(table, json_string_value(entry));
+                add_damaged_lines(table, json_string_value(entry));
                 n++;
         }
         if (n == 0)
@@ -210,7 +210,7 @@ static void add_trouble(struct strbuf *out, const json_t *status)
 static char *format_status(const json_t *status)
 {
         struct strbuf out = { 0 };
-        add_head(&out, status);
+        add_status_head(&out, status);
         add_channels(&out, value_array(status, "notify"));
         add_running(&out, value_array(status, "running"));
         add_queued(&out, value_array(status, "queued"));
@@ -223,7 +223,7 @@ static char *format_status(const json_t *status)
         return strbuf_take(&out);
 }
 
-static int watch(const struct cli *cli, struct error **err)
+static int watch_status(const struct cli *cli, struct error **err)
 {
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
@@ -251,7 +251,7 @@ int verb_status(const struct cli *cli, struct error **err)
                 return STATUS_USAGE;
         }
         if (watching)
-                return watch(cli, err);
+                return watch_status(cli, err);
         _cleanup_json_ json_t *answer = NULL;
         int status = cli_call(cli, "/v1/status", NULL, &answer, err);
         if (!answer)

@@ -49,7 +49,7 @@ const struct verb_manual manual_test_restore = {
         .example = "orch test-restore prod-db-01",
 };
 
-static int check(const struct options *given, struct error **err)
+static int check_test_options(const struct options *given, struct error **err)
 {
         size_t ways = (given->n_words > 0) + (size_t)options_has(given, "random") +
                       (size_t)options_has(given, "all");
@@ -75,7 +75,7 @@ int verb_test_restore(const struct cli *cli, struct error **err)
 {
         static const char *const flags[] = { "random", "all", "keep", "full", "remove" };
         const struct options *given = cli->options;
-        if (check(given, err) < 0)
+        if (check_test_options(given, err) < 0)
                 return STATUS_USAGE;
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)

@@ -63,8 +63,8 @@ static int read_wanted(const struct cli *cli, struct wanted *ret, struct error *
         return since ? cli_moment(cli, since, WHEN_PAST, &ret->since, err) : 0;
 }
 
-static int ask_daemon(const struct cli *cli, const struct wanted *wanted,
-                      const struct follow_options *follow, struct error **err)
+static int verify_by_daemon(const struct cli *cli, const struct wanted *wanted,
+                            const struct follow_options *follow, struct error **err)
 {
         _cleanup_client_ struct client *client = cli_connect(cli);
         if (!client)
@@ -105,8 +105,8 @@ static int verify_each(const struct client_stream *stream, void *data, struct er
         return status;
 }
 
-static int read_share(const struct cli *cli, const struct wanted *wanted,
-                      const struct follow_options *follow, struct error **err)
+static int verify_by_share(const struct cli *cli, const struct wanted *wanted,
+                           const struct follow_options *follow, struct error **err)
 {
         _cleanup_(standalone_freep) struct standalone *standalone = standalone_new(cli, err);
         if (!standalone)
@@ -133,6 +133,7 @@ int verb_verify(const struct cli *cli, struct error **err)
         struct wanted wanted = { 0 };
         if (read_wanted(cli, &wanted, err) < 0)
                 return STATUS_USAGE;
-        return options_has(cli->options, "standalone") ? read_share(cli, &wanted, &follow, err)
-                                                       : ask_daemon(cli, &wanted, &follow, err);
+        return options_has(cli->options, "standalone")
+                       ? verify_by_share(cli, &wanted, &follow, err)
+                       : verify_by_daemon(cli, &wanted, &follow, err);
 }
