@@ -14,7 +14,6 @@
 #include "base/fs.h"
 #include "base/memory.h"
 #include "base/strings.h"
-#include "worker/backup/scripts.h"
 #include "world.h"
 
 extern char **environ;
