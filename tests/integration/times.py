@@ -16,6 +16,7 @@ inherit, and so does not depend on what else the machine does. It is null where 
 """
 
 import argparse
+import atexit
 import contextlib
 import functools
 import glob
@@ -39,9 +40,19 @@ class Cpu:
         group = f"{GROUPS}/orch-times-{os.getpid()}"
         with contextlib.suppress(OSError):
             os.mkdir(group)
-            with open(f"{group}/cgroup.procs", "w") as f:
-                f.write(str(os.getpid()))
+            self.enter(group)
             self.group = group
+            atexit.register(self.leave)
+
+    @staticmethod
+    def enter(group):
+        with open(f"{group}/cgroup.procs", "w") as f:
+            f.write(str(os.getpid()))
+
+    def leave(self):
+        with contextlib.suppress(OSError):
+            self.enter(GROUPS)
+            os.rmdir(self.group)
 
     def seconds(self):
         """Full hosts have groups of their own beside it, which vanish with them: what they had used last stays counted."""
