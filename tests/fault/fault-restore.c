@@ -444,10 +444,11 @@ static void let_days_pass(const struct row *row)
 }
 
 /* Whether what failed is a machine that is there and has to be known as such. */
-static bool is_kept(const struct verdict *verdict)
+static bool is_kept(const struct row *row, const struct verdict *verdict)
 {
         const struct world_domain *domain = restored_machine();
-        if (!domain || (test.scenario->starts && domain->state != DOMAIN_STATE_RUNNING))
+        bool must_run = test.scenario->starts && row->fault.kind != FAULT_POWER_OFF;
+        if (!domain || (must_run && domain->state != DOMAIN_STATE_RUNNING))
                 return false;
         /* An instant one fails in its step "pull" then, by which it is known. */
         int phase = read_phase();
@@ -479,7 +480,7 @@ static void judge_restore(const struct row *row, unsigned at, const struct verdi
         if (ok && row->fault.kind != FAULT_POWER_OFF)
                 return;
         bool by_itself = !verdict->killed && row->aftermath == BY_ITSELF;
-        if (by_itself && !ok && !is_kept(verdict))
+        if (by_itself && !ok && !is_kept(row, verdict))
                 check_undone(row, "when it ended");
         else
                 recover_until_done(row, at);
