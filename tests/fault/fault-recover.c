@@ -83,7 +83,7 @@ static bool is_undecidable(void)
         return marked;
 }
 
-static void recover(const char *job, bool expect_off, struct verdict *ret)
+static void recover_world(const char *job, bool expect_off, struct verdict *ret)
 {
         campaign_run(&campaign, JOB_RECOVER, job, ret);
         campaign_check_always(&campaign, ret, expect_off);
@@ -94,7 +94,7 @@ static void recover_cleanly(bool expect_off)
         _cleanup_(verdict_done) struct verdict verdict = { 0 };
         world_trace("        -- a recovery without a fault\n");
         world->fault = world->then = (struct fault){ 0 };
-        recover("20261120-3faa", expect_off, &verdict);
+        recover_world("20261120-3faa", expect_off, &verdict);
         if (!streq(verdict.status, "ok"))
                 world_violation("the recovery without a fault did not end well: %s",
                                 verdict.error ? verdict.error : "no result");
@@ -106,11 +106,11 @@ static void recover_and_be_killed(unsigned at)
         _cleanup_(verdict_done) struct verdict verdict = { 0 };
         world->fault = (struct fault){ FAULT_KILL, .at = 1 + at * 7 % RECOVERY_CALLS };
         world_trace("        -- a recovery, to be killed\n");
-        recover("20261120-3fac", false, &verdict);
+        recover_world("20261120-3fac", false, &verdict);
 }
 
-static void run_one(const struct saved_world *saved, unsigned left_at, const struct row *row,
-                    unsigned at, struct tally *tally)
+static void run_faulty_recovery(const struct saved_world *saved, unsigned left_at,
+                                const struct row *row, unsigned at, struct tally *tally)
 {
         bool off = row->fault.kind == FAULT_POWER_OFF;
         bool undecidable = off && is_undecidable();
@@ -121,7 +121,7 @@ static void run_one(const struct saved_world *saved, unsigned left_at, const str
         world->then = row->then;
         world->then.at = at + 1 + at * 5 % UNDO_CALLS;
         world_trace("        -- a recovery\n");
-        recover("20261120-3fab", off, &verdict);
+        recover_world("20261120-3fab", off, &verdict);
         tally_add(tally, &verdict);
         if (row->next_is_killed)
                 recover_and_be_killed(at);
@@ -145,21 +145,21 @@ static void run_row(unsigned left_at, const struct saved_world *saved, const str
                 if (!row_applies(row, reference, at) || (only_at && at != only_at))
                         continue;
                 if (row->fault.kind != FAULT_POWER_OFF) {
-                        run_one(saved, left_at, row, at, tally);
+                        run_faulty_recovery(saved, left_at, row, at, tally);
                         continue;
                 }
                 leave_world(left_at);
                 struct saved_world *fresh = world_save();
-                run_one(fresh, left_at, row, at, tally);
+                run_faulty_recovery(fresh, left_at, row, at, tally);
                 world_drop(fresh);
         }
 }
 
-static bool run_reference(struct reference *ret)
+static bool run_recovery_reference(struct reference *ret)
 {
         _cleanup_(verdict_done) struct verdict verdict = { 0 };
         world_trace("        -- a recovery\n");
-        recover("20261120-3fab", false, &verdict);
+        recover_world("20261120-3fab", false, &verdict);
         reference_take(ret);
         if (!streq(verdict.status, "ok"))
                 world_violation("a recovery without a fault does not end well");
@@ -175,7 +175,7 @@ static bool run_in_world(unsigned left_at, const char *only, unsigned only_at,
         struct reference reference = { 0 };
         leave_world(left_at);
         struct saved_world *saved = world_save();
-        bool well = run_reference(&reference);
+        bool well = run_recovery_reference(&reference);
         for (size_t i = 0; well && i < n_rows; i++)
                 if (!only || streq(only, rows[i].name))
                         run_row(left_at, saved, &rows[i], &reference, only_at, &tallies[i]);
@@ -183,7 +183,7 @@ static bool run_in_world(unsigned left_at, const char *only, unsigned only_at,
         return well;
 }
 
-static int run_all(const char *only, unsigned only_at, unsigned only_world)
+static int run_recoveries(const char *only, unsigned only_at, unsigned only_world)
 {
         static bool is_own[WORLD_CALLS];
         struct tally tallies[ROWS] = { 0 };
@@ -207,8 +207,9 @@ int main(int argc, char **argv)
         setvbuf(stdout, NULL, _IOLBF, 0);
         if (!campaign_make_repository(&campaign))
                 return 2;
-        int status = run_all(argc > 1 ? argv[1] : NULL, argc > 2 ? (unsigned)atoi(argv[2]) : 0,
-                             argc > 3 ? (unsigned)atoi(argv[3]) : 0);
+        int status =
+                run_recoveries(argc > 1 ? argv[1] : NULL, argc > 2 ? (unsigned)atoi(argv[2]) : 0,
+                               argc > 3 ? (unsigned)atoi(argv[3]) : 0);
         repository_free(campaign.repository);
         return status;
 }

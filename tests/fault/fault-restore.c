@@ -64,20 +64,20 @@ static struct {
         uint64_t saved[WORLD_DISKS][WORLD_SLOTS];
         struct known files[FILES]; /* of this run */
         size_t n_files;
-        bool was_killed;
+        bool may_litter; /* this run was killed, or kept from writing to the share */
 } test;
 
 static const char *const folders[] = { WORLD_IMAGES, WORLD_NVRAM_FOLDER };
 static const char old_variables[] = "the VM's own variables", new_variables[] = "newer variables";
 
-static void write_text(const char *path, const char *text)
+static void write_file_text(const char *path, const char *text)
 {
         FILE *file = fopen(path, "we");
         if (!file || fputs(text, file) < 0 || fclose(file) != 0)
                 abort();
 }
 
-static bool holds(const char *path, const char *text)
+static bool file_holds(const char *path, const char *text)
 {
         _cleanup_free_ char *found = fs_read_file(path, 256, NULL, NULL);
         return streq(found, text);
@@ -134,13 +134,13 @@ static void know_files(void)
 }
 
 /* A hypervisor with the VM, which has gone on since its backup, and the share with that point. */
-static void prepare(void)
+static void prepare_world(void)
 {
         world_reset();
         world_keep_point(test.point);
         world->may_define = true;
-        write_text(WORLD_IMAGES "/" BESIDE "-vda.qcow2.mine", "somebody's file");
-        write_text(WORLD_NVRAM, new_variables);
+        write_file_text(WORLD_IMAGES "/" BESIDE "-vda.qcow2.mine", "somebody's file");
+        write_file_text(WORLD_NVRAM, new_variables);
         world_advance(1000);
         if (!test.scenario->was_on)
                 world_domain_end(world_vm());
@@ -167,7 +167,7 @@ static bool make_point(void)
 
 /* -- what is there afterwards -- */
 
-static struct world_domain *restored(void)
+static struct world_domain *restored_machine(void)
 {
         if (!test.scenario->replaces)
                 return world->domains[1].defined ? &world->domains[1] : NULL;
@@ -241,7 +241,7 @@ static void check_files(bool is_aside, const char *when)
 {
         for (size_t i = 0; i < test.n_files; i++)
                 check_known(&test.files[i], is_aside && test.files[i].is_vms, when);
-        if (!holds(WORLD_IMAGES "/" BESIDE "-vda.qcow2.mine", "somebody's file"))
+        if (!file_holds(WORLD_IMAGES "/" BESIDE "-vda.qcow2.mine", "somebody's file"))
                 world_violation("%s: somebody's file was written to", when);
 }
 
@@ -276,19 +276,19 @@ static void check_owners(const struct row *row, const char *when)
                 world_violation("%s: the VM is %s", when, domain_state_name(vm->state));
         if (!vm->autostart)
                 world_violation("%s: the VM starts with its host no more", when);
-        if (!holds(WORLD_NVRAM, new_variables))
+        if (!file_holds(WORLD_NVRAM, new_variables))
                 world_violation("%s: the VM has other NVRAM variables", when);
 }
 
-/* What a kill leaves of a file that was being written, or of a restore without a journal, means
- * nothing to anybody, and goes a day later. */
+/* What is left of a file that was being written or removed, or of a restore without a journal,
+ * means nothing to anybody, and goes a day later. */
 static void check_journals(const char *when)
 {
         _cleanup_(closedirp) DIR *dir = opendir(JOURNALS);
         for (struct dirent *entry; dir && (entry = readdir(dir));)
                 if (str_ends_with(entry->d_name, ".json"))
                         world_violation("%s: %s is left", when, entry->d_name);
-        if (dir && !test.was_killed)
+        if (dir && !test.may_litter)
                 campaign_check_folder(JOURNALS, "", when);
 }
 
@@ -335,7 +335,7 @@ static void check_machine(const struct world_domain *domain, const struct row *r
         if (domain->autostart != replaces)
                 world_violation("%s: %s %s with its host", when, domain->name,
                                 replaces ? "does not start" : "starts");
-        if (!holds(replaces ? WORLD_NVRAM : variables, old_variables))
+        if (!file_holds(replaces ? WORLD_NVRAM : variables, old_variables))
                 world_violation("%s: %s has not the NVRAM variables of the point", when,
                                 domain->name);
         for (size_t i = 0; i < WORLD_DISKS; i++)
@@ -359,7 +359,7 @@ static void check_settled(const struct world_domain *domain, const char *when)
 
 static void check_complete(const struct row *row, const char *when)
 {
-        const struct world_domain *domain = restored();
+        const struct world_domain *domain = restored_machine();
         bool replaces = test.scenario->replaces;
         if (!domain) {
                 world_violation("%s: there is no restored machine", when);
@@ -392,7 +392,7 @@ static void check_always(const struct verdict *verdict)
 
 /* -- the runs -- */
 
-static void recover(const char *job, bool must_succeed)
+static void run_recovery(const char *job, bool must_succeed)
 {
         _cleanup_(verdict_done) struct verdict verdict = { 0 };
         world_trace("        -- a recovery\n");
@@ -404,50 +404,51 @@ static void recover(const char *job, bool must_succeed)
 }
 
 /* As the daemon does, until nothing is to be done any more. */
-static void put_right(const struct row *row, unsigned at)
+static void recover_until_done(const struct row *row, unsigned at)
 {
         if (at % 2)
                 world_advance(SETTLE_MS);
         for (int i = 0; i < RECOVERIES; i++) {
-                recover("20261120-3faa", true);
+                run_recovery("20261120-3faa", true);
                 int phase = read_phase();
                 if (phase < 0 || phase == RESTORE_DONE)
                         break;
                 /* A guest that its owner powers off stays off, and stands on the share. */
-                struct world_domain *domain = restored();
+                struct world_domain *domain = restored_machine();
                 if (row->fault.kind == FAULT_POWER_OFF && domain &&
                     domain->state == DOMAIN_STATE_SHUT_OFF && world_domain_start(domain, NULL) < 0)
                         world_violation("what was powered off does not start again");
                 world_advance(SETTLE_MS);
         }
-        if (restored())
+        if (restored_machine())
                 check_complete(row, "after a recovery");
         else
                 check_undone(row, "after a recovery");
-        if (!test.was_killed || read_phase() >= 0)
+        if (!test.may_litter || read_phase() >= 0)
                 return;
         world->days = 2;
-        recover("20261120-3fac", true);
+        run_recovery("20261120-3fac", true);
         campaign_check_folder(JOURNALS, "", "two days after a recovery");
 }
 
 /* What was set aside goes when its time is over, and not before. */
 static void let_days_pass(const struct row *row)
 {
-        recover("20261120-3fac", true);
+        run_recovery("20261120-3fac", true);
         check_complete(row, "a recovery later");
         world->days = KEEP_DAYS;
-        recover("20261120-3fad", true);
+        run_recovery("20261120-3fad", true);
         for (size_t i = 0; i < ARRAY_LENGTH(folders); i++)
                 campaign_check_folder(folders[i], ".replaced-", "after eight days");
         campaign_check_folder(JOURNALS, "", "after eight days");
 }
 
 /* Whether what failed is a machine that is there and has to be known as such. */
-static bool is_kept(const struct verdict *verdict)
+static bool is_kept(const struct row *row, const struct verdict *verdict)
 {
-        const struct world_domain *domain = restored();
-        if (!domain || (test.scenario->starts && domain->state != DOMAIN_STATE_RUNNING))
+        const struct world_domain *domain = restored_machine();
+        bool must_run = test.scenario->starts && row->fault.kind != FAULT_POWER_OFF;
+        if (!domain || (must_run && domain->state != DOMAIN_STATE_RUNNING))
                 return false;
         /* An instant one fails in its step "pull" then, by which it is known. */
         int phase = read_phase();
@@ -457,10 +458,19 @@ static bool is_kept(const struct verdict *verdict)
         return true;
 }
 
-static void judge(const struct row *row, unsigned at, const struct verdict *verdict)
+/* A lease whose file could not be removed ends with its process, and is swept by the next job. */
+static void sweep_lease(void)
+{
+        if (!test.scenario->instant && image_exists(POINT_FOLDER "/.reading-" WORLD_JOB))
+                run_recovery("20261120-3fae", true);
+}
+
+static void judge_restore(const struct row *row, unsigned at, const struct verdict *verdict)
 {
         world->fault = world->then = (struct fault){ 0 };
         bool ok = !verdict->killed && streq(verdict->status, "ok");
+        if (!verdict->killed && test.may_litter && row->aftermath == BY_ITSELF)
+                sweep_lease();
         if (ok && row->fault.kind != FAULT_POWER_OFF)
                 check_complete(row, "when it ended");
         if (ok && row->fault.kind != FAULT_POWER_OFF && test.scenario->replaces) {
@@ -470,15 +480,15 @@ static void judge(const struct row *row, unsigned at, const struct verdict *verd
         if (ok && row->fault.kind != FAULT_POWER_OFF)
                 return;
         bool by_itself = !verdict->killed && row->aftermath == BY_ITSELF;
-        if (by_itself && !ok && !is_kept(verdict))
+        if (by_itself && !ok && !is_kept(row, verdict))
                 check_undone(row, "when it ended");
         else
-                put_right(row, at);
+                recover_until_done(row, at);
 }
 
-static void run_one(const struct row *row, unsigned at, struct tally *tally)
+static void run_restore(const struct row *row, unsigned at, bool on_share, struct tally *tally)
 {
-        prepare();
+        prepare_world();
         world->fault = row->fault;
         world->fault.at = at;
         world->then = row->then;
@@ -487,28 +497,28 @@ static void run_one(const struct row *row, unsigned at, struct tally *tally)
         campaign_run(&test.campaign, JOB_RESTORE, WORLD_JOB, &verdict);
         tally_add(tally, &verdict);
         check_always(&verdict);
-        test.was_killed = verdict.killed || row->next_is_killed;
+        test.may_litter = verdict.killed || row->next_is_killed || on_share;
         if (row->next_is_killed) {
                 world->fault = (struct fault){ FAULT_KILL, .at = 1 + at * 7 % RECOVERY_CALLS };
-                recover("20261120-3fab", false);
+                run_recovery("20261120-3fab", false);
         }
-        judge(row, at, &verdict);
+        judge_restore(row, at, &verdict);
         if (row->fault.kind == FAULT_CANCEL && row->then.kind == FAULT_NONE &&
             streq(verdict.status, "failed"))
                 world_violation("a cancelled job ended as failed: %s", verdict.error);
         tally_judge(tally, test.scenario->name, row, at, &verdict);
 }
 
-static bool run_reference(struct reference *ret)
+static bool run_restore_reference(struct reference *ret)
 {
         static const struct row none = { .name = "none" };
         _cleanup_(verdict_done) struct verdict verdict = { 0 };
-        prepare();
+        prepare_world();
         campaign_run(&test.campaign, JOB_RESTORE, WORLD_JOB, &verdict);
         reference_take(ret);
         check_always(&verdict);
         if (streq(verdict.status, "ok"))
-                judge(&none, 0, &verdict);
+                judge_restore(&none, 0, &verdict);
         else
                 world_violation("a restore without a fault does not end well");
         if (world->n_violations)
@@ -516,17 +526,17 @@ static bool run_reference(struct reference *ret)
         return world->n_violations == 0;
 }
 
-static int run_all(const char *only, unsigned only_at)
+static int run_restores(const char *only, unsigned only_at)
 {
         struct reference reference = { 0 };
         struct tally tallies[ROWS] = { 0 };
-        if (!make_point() || !run_reference(&reference))
+        if (!make_point() || !run_restore_reference(&reference))
                 return 1;
         for (size_t i = 0; i < n_rows; i++)
                 for (unsigned at = 1; at <= reference.calls; at++)
                         if (row_is_asked_for(&rows[i], only, at, only_at) &&
                             row_applies(&rows[i], &reference, at))
-                                run_one(&rows[i], at, &tallies[i]);
+                                run_restore(&rows[i], at, reference.on_share[at], &tallies[i]);
         if (only_at)
                 printf("%s", world->trace);
         printf("\n%s: %u calls in a restore without a fault\n", test.scenario->name,
@@ -566,7 +576,8 @@ int main(int argc, char **argv)
         test.campaign = (struct campaign){ .method = "quiesce", .options = options };
         if (!campaign_make_repository(&test.campaign))
                 return 2;
-        int status = run_all(argc > 2 ? argv[2] : NULL, argc > 3 ? (unsigned)atoi(argv[3]) : 0);
+        int status =
+                run_restores(argc > 2 ? argv[2] : NULL, argc > 3 ? (unsigned)atoi(argv[3]) : 0);
         repository_free(test.campaign.repository);
         return status;
 }

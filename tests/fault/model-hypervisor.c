@@ -416,8 +416,8 @@ static int refuse_pause(struct hypervisor *hypervisor _unused_, const char *uuid
         return error_set(err, ERROR_INTERNAL, "not in the model");
 }
 
-static int start(struct hypervisor *hypervisor _unused_, const char *uuid, bool paused,
-                 struct error **err)
+static int start_domain(struct hypervisor *hypervisor _unused_, const char *uuid, bool paused,
+                        struct error **err)
 {
         struct world_domain *domain = domain_to_change(uuid, err);
         if (!domain)
@@ -429,7 +429,8 @@ static int start(struct hypervisor *hypervisor _unused_, const char *uuid, bool 
         return world_domain_start(domain, err);
 }
 
-static int shut_down(struct hypervisor *hypervisor _unused_, const char *uuid, struct error **err)
+static int shut_down_domain(struct hypervisor *hypervisor _unused_, const char *uuid,
+                            struct error **err)
 {
         struct world_domain *domain = domain_to_change(uuid, err);
         if (!domain || domain->state != DOMAIN_STATE_RUNNING)
@@ -439,7 +440,8 @@ static int shut_down(struct hypervisor *hypervisor _unused_, const char *uuid, s
         return 0;
 }
 
-static int destroy(struct hypervisor *hypervisor _unused_, const char *uuid, struct error **err)
+static int destroy_domain(struct hypervisor *hypervisor _unused_, const char *uuid,
+                          struct error **err)
 {
         struct world_domain *domain = domain_to_change(uuid, err);
         if (!domain)
@@ -449,8 +451,8 @@ static int destroy(struct hypervisor *hypervisor _unused_, const char *uuid, str
         return 0;
 }
 
-static int define(struct hypervisor *hypervisor _unused_, const char *xml, char **ret_uuid,
-                  struct error **err)
+static int define_domain(struct hypervisor *hypervisor _unused_, const char *xml, char **ret_uuid,
+                         struct error **err)
 {
         if (!world->may_define)
                 return domain_to_change("", err) ? 0 : -1;
@@ -460,7 +462,8 @@ static int define(struct hypervisor *hypervisor _unused_, const char *xml, char 
         return domain ? 0 : -1;
 }
 
-static int undefine(struct hypervisor *hypervisor _unused_, const char *uuid, struct error **err)
+static int undefine_domain(struct hypervisor *hypervisor _unused_, const char *uuid,
+                           struct error **err)
 {
         struct world_domain *domain = domain_to_change(uuid, err);
         if (!domain)
@@ -527,11 +530,11 @@ const struct hypervisor_operations model_operations = {
         .update_device = update_device,
         .suspend = refuse_pause,
         .resume = refuse_pause,
-        .start = start,
-        .shutdown = shut_down,
-        .destroy = destroy,
-        .define = define,
-        .undefine = undefine,
+        .start = start_domain,
+        .shutdown = shut_down_domain,
+        .destroy = destroy_domain,
+        .define = define_domain,
+        .undefine = undefine_domain,
         .get_autostart = get_autostart,
         .set_autostart = set_autostart,
         .find_network = find_network,

@@ -135,6 +135,18 @@ static int note_completion(struct restore *restore, struct error **err)
                             restore->name, restore->job.host->name, restore->job.request->vm);
 }
 
+/* Whoever reads that this failed has to know that the machine is there. */
+static int forget_journal(struct restore *restore, struct error **err)
+{
+        if (restores_remove(restore->job.repository, restore->journal, err) == 0)
+                return 0;
+        return error_prefix(err,
+                            "%s is restored%s on %s, and only its journal cannot be removed from "
+                            "the share (once that can be written to: orch recover %s)",
+                            restore->name, restore->options.start ? " and started" : "",
+                            restore->job.host->name, restore->job.request->vm);
+}
+
 /* With nothing set aside, and nothing to be pulled, there is nothing left to know. */
 int restore_complete(struct restore *restore, struct error **err)
 {
@@ -147,7 +159,7 @@ int restore_complete(struct restore *restore, struct error **err)
         if (!keeps && journal->instant)
                 return 0;
         if (!keeps)
-                return restores_remove(restore->job.repository, journal, err);
+                return forget_journal(restore, err);
         _cleanup_free_ char *until = clock_format_local(journal->keep_until);
         for (size_t i = 0; i < journal->n_asides; i++)
                 report_log(restore->job.report, "kept until %s on %s: %s", until,

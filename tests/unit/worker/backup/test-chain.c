@@ -82,8 +82,8 @@ static void judge_choice(const struct chain_case *c, const struct backup *backup
         cr_expect_eq(backup->estimated_bytes, increment ? 4096 : 0, "%s", c->name);
 }
 
-static void judge_case(const struct chain_case *c, struct repository *repository,
-                       const char *checkpoint, int64_t started)
+static void judge_chain(const struct chain_case *c, struct repository *repository,
+                        const char *checkpoint, int64_t started)
 {
         static char vm_name[] = "vm-1", home[] = "host-1", scratch[] = "/scratch";
         static char uuid[] = "0b9a7d1c-1111-4222-8333-444455556666", tag[] = "orch-x";
@@ -142,7 +142,7 @@ Test(chain, full_or_increment, .fini = share_unmount)
         publish_metadata(repository, point);
         _cleanup_free_ char *checkpoint = names_tag(repository_short_uuid(repository), point->job);
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-                judge_case(&cases[i], repository, checkpoint, point->started);
+                judge_chain(&cases[i], repository, checkpoint, point->started);
         metadata_free(point);
         repository_free(repository);
 }

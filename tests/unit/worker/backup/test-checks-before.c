@@ -110,7 +110,7 @@ static char *sample_xml(bool mirror)
                        : "");
 }
 
-static void run_case(const struct check_case *c, struct backup *backup, struct error **err)
+static void run_backup_checks(const struct check_case *c, struct backup *backup, struct error **err)
 {
         const struct scripted_answer answers[] = {
                 { "orch-probe", c->probe ? c->probe : MOUNTED ROOMY, 0 }, { 0 }
@@ -130,7 +130,7 @@ static void run_case(const struct check_case *c, struct backup *backup, struct e
 }
 
 /* Which check has failed; NONE: none. */
-static enum check_name failed_check(const struct metadata *metadata)
+static enum check_name failed_backup_check(const struct metadata *metadata)
 {
         for (size_t i = 0; i < metadata->n_checks; i++)
                 if (metadata->checks[i].verdict == CHECK_FAIL)
@@ -138,7 +138,7 @@ static enum check_name failed_check(const struct metadata *metadata)
         return CHECK_NAME_NONE;
 }
 
-static void judge_case(const struct check_case *c)
+static void judge_backup_checks(const struct check_case *c)
 {
         static char uuid[] = UUID, path[] = "/mnt/backup", host_name[] = "host-1";
         char target[] = "vda", base[] = "/images/a.qcow2", overlay[] = "/images/a.qcow2.orch-x";
@@ -180,9 +180,9 @@ static void judge_case(const struct check_case *c)
                                           .live = domain_xml_parse(xml, strlen(xml), NULL) } };
         report_init(&report, "vm-1", backup.job.metadata);
         report.daemon_gone = true;
-        run_case(c, &backup, &error);
-        cr_expect_eq(failed_check(backup.job.metadata), c->fails, "%s: failed is %s", c->name,
-                     check_name_text(failed_check(backup.job.metadata)));
+        run_backup_checks(c, &backup, &error);
+        cr_expect_eq(failed_backup_check(backup.job.metadata), c->fails, "%s: failed is %s",
+                     c->name, check_name_text(failed_backup_check(backup.job.metadata)));
         cr_expect(!c->fails || error->kind == c->kind, "%s: %s", c->name, error_message(error));
         cr_expect_eq(backup.skipped, c->skipped, "%s", c->name);
         cr_expect_eq(backup.job.method, c->method, "%s", c->name);
@@ -195,5 +195,5 @@ static void judge_case(const struct check_case *c)
 Test(checks_before, each_case_fails_its_own_check_or_none)
 {
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-                judge_case(&cases[i]);
+                judge_backup_checks(&cases[i]);
 }

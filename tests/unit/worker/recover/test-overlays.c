@@ -71,7 +71,7 @@ static struct domain_xml *parse_disk(void)
         return domain_xml_parse(text, strlen(text), NULL);
 }
 
-static void judge_case(const struct orphan_case *c)
+static void judge_orphan(const struct orphan_case *c)
 {
         static char vm_name[] = "vm-1", host_name[] = "host-1", scratch[] = "/scratch";
         static char uuid[] = "0b9a7d1c-1111-4222-8333-444455556666", tag[] = "orch-x";
@@ -118,5 +118,5 @@ static void judge_case(const struct orphan_case *c)
 Test(recover_overlays, an_overlay_goes_only_when_nothing_can_be_lost)
 {
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-                judge_case(&cases[i]);
+                judge_orphan(&cases[i]);
 }

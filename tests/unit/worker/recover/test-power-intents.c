@@ -48,7 +48,7 @@ static const struct intent_case cases[] = {
         { "a name that leads elsewhere", "../" NOTE " suspend yes 30", DOMAIN_STATE_PAUSED },
 };
 
-static void judge_case(const struct intent_case *c)
+static void judge_intent(const struct intent_case *c)
 {
         static char vm_name[] = "vm-1", host_name[] = "host-1", scratch[] = "/scratch";
         static char uuid[] = "0b9a7d1c-1111-4222-8333-444455556666";
@@ -81,5 +81,5 @@ static void judge_case(const struct intent_case *c)
 Test(power_intents, each_note_by_what_the_vm_does_now)
 {
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-                judge_case(&cases[i]);
+                judge_intent(&cases[i]);
 }

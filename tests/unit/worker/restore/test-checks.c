@@ -86,7 +86,7 @@ static int answer_look(struct hypervisor *hypervisor, const char *const argv[],
         return r;
 }
 
-static enum check_name failed_check(const struct metadata *metadata)
+static enum check_name failed_restore_check(const struct metadata *metadata)
 {
         for (size_t i = 0; i < metadata->n_checks; i++)
                 if (metadata->checks[i].verdict == CHECK_FAIL)
@@ -94,7 +94,7 @@ static enum check_name failed_check(const struct metadata *metadata)
         return CHECK_NAME_NONE;
 }
 
-static void judge_case(const struct check_case *c)
+static void judge_restore_checks(const struct check_case *c)
 {
         struct restore_fixture fixture;
         _cleanup_error_ struct error *error = NULL;
@@ -116,8 +116,8 @@ static void judge_case(const struct check_case *c)
         fixture.host.answers = answers;
         int r = restore_check(&fixture.restore, &error);
         cr_expect_eq(r, c->fails ? -1 : 0, "%s: %s", c->name, error_message(error));
-        cr_expect_eq(failed_check(fixture.metadata), c->fails, "%s: failed is %s", c->name,
-                     check_name_text(failed_check(fixture.metadata)));
+        cr_expect_eq(failed_restore_check(fixture.metadata), c->fails, "%s: failed is %s", c->name,
+                     check_name_text(failed_restore_check(fixture.metadata)));
         cr_expect(!c->fails || (error && error->kind == c->kind), "%s: %s", c->name,
                   error_message(error));
         cr_expect_eq(fixture.restore.nvram.replaces, c->sets_nvram_aside, "%s", c->name);
@@ -127,5 +127,5 @@ static void judge_case(const struct check_case *c)
 Test(restore_checks, each_case_fails_its_own_check_or_none)
 {
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-                judge_case(&cases[i]);
+                judge_restore_checks(&cases[i]);
 }

@@ -36,7 +36,7 @@ static const struct define_case cases[] = {
         { "none", .network = "none" },
 };
 
-static void judge_case(const struct define_case *c)
+static void judge_definition(const struct define_case *c)
 {
         struct restore_fixture fixture;
         _cleanup_error_ struct error *error = NULL;
@@ -65,7 +65,7 @@ static void judge_case(const struct define_case *c)
 Test(restore_define, each_case_has_its_cards_and_addresses)
 {
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-                judge_case(&cases[i]);
+                judge_definition(&cases[i]);
 }
 
 /* A card that was meant must not stay where it was because of a slip in its network's name. */

@@ -89,7 +89,7 @@ static void expect_disk(const struct plan_case *c, const struct restore_disk *di
                   disk->temporary, path);
 }
 
-static void judge_case(const struct plan_case *c)
+static void judge_plan(const struct plan_case *c)
 {
         struct restore_fixture fixture;
         _cleanup_error_ struct error *error = NULL;
@@ -112,7 +112,7 @@ static void judge_case(const struct plan_case *c)
 Test(restore_plan, each_disk_has_its_place)
 {
         for (size_t i = 0; i < ARRAY_LENGTH(cases); i++)
-                judge_case(&cases[i]);
+                judge_plan(&cases[i]);
 }
 
 static enum error_kind plan_fails(struct restore_fixture *fixture, const char *part)
