@@ -59,8 +59,8 @@ static void prepare_process(void)
         umask(077);
 }
 
-static int dispatch(const struct job_request *request, const struct settings *settings,
-                    const struct inventory *inventory)
+static int dispatch_request(const struct job_request *request, const struct settings *settings,
+                            const struct inventory *inventory)
 {
         _cleanup_(report_done) struct report report;
         report_init(&report, request->vm, NULL);
@@ -107,7 +107,7 @@ static int run_request(const char *text, struct error **err)
                 return problems_to_error(&problems, err);
         if (clock_set_timezone(settings->cycle_timezone, err) < 0 || libvirt_ssh_init(err) < 0)
                 return -1;
-        return dispatch(request, settings, inventory);
+        return dispatch_request(request, settings, inventory);
 }
 
 int worker_main(void)

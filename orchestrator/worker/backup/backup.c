@@ -84,7 +84,7 @@ static int note_host(struct backup *backup, struct error **err)
 }
 
 /* Opens orch's own view of the share, before anything else is touched. */
-static int open_repository(struct backup *backup, struct error **err)
+static int backup_open_repository(struct backup *backup, struct error **err)
 {
         backup->job.repository = repository_open(backup->job.settings->repository_path,
                                                  backup->job.settings->repository_fstype, err);
@@ -125,12 +125,12 @@ static int finish_restores(struct backup *backup, struct error **err)
 }
 
 /* Steps that concern the VM alone, whatever the job is. */
-static int locate(struct backup *backup, struct error **err)
+static int step_locate(struct backup *backup, struct error **err)
 {
         return vm_job_locate(&backup->job, err);
 }
 
-static int repair(struct backup *backup, struct error **err)
+static int step_repair(struct backup *backup, struct error **err)
 {
         return recover_repair(&backup->job, err);
 }
@@ -164,13 +164,13 @@ static int refuse_while_restored(struct backup *backup, struct error **err)
 }
 
 static const struct backup_step steps[] = {
-        { { STEP_NAME_OPEN_SHARE, BACKUP | CHECK }, open_repository },
+        { { STEP_NAME_OPEN_SHARE, BACKUP | CHECK }, backup_open_repository },
         { { STEP_NAME_NONE, BACKUP }, finish_restores },
-        { { STEP_NAME_LOCATE, BACKUP | CHECK }, locate },
+        { { STEP_NAME_LOCATE, BACKUP | CHECK }, step_locate },
         { { STEP_NAME_NONE, BACKUP | CHECK }, note_host },
         { { STEP_NAME_NONE, BACKUP | CHECK }, note_method },
         { { STEP_NAME_NONE, BACKUP | CHECK }, refuse_while_restored },
-        { { STEP_NAME_REPAIR, BACKUP }, repair },
+        { { STEP_NAME_REPAIR, BACKUP }, step_repair },
         { { STEP_NAME_DISKS, BACKUP | CHECK }, backup_plan_disks },
         { { STEP_NAME_LEVEL, BACKUP }, chain_choose },
         { { STEP_NAME_CHECKS_BEFORE, BACKUP | CHECK }, backup_check_before },
@@ -210,7 +210,7 @@ static void record_failure(struct backup *backup, const struct error *failure, c
                            error->message);
 }
 
-static int finish_failed(struct backup *backup, struct error *failure)
+static int backup_finish_failed(struct backup *backup, struct error *failure)
 {
         worker_note_cancellation(failure);
         if (backup->job.report->step)
@@ -224,7 +224,7 @@ static int finish_failed(struct backup *backup, struct error *failure)
         return report_failure(backup->job.report, NULL, failure);
 }
 
-static int finish_ok(struct backup *backup)
+static int backup_finish_ok(struct backup *backup)
 {
         const char *path = backup->published ? staging_relative_path(backup->staging) : NULL;
         _cleanup_error_ struct error *error = NULL;
@@ -267,7 +267,8 @@ int backup_run(const struct job_request *request, const struct settings *setting
                 r = run_backup_steps(&backup, steps, ARRAY_LENGTH(steps),
                                      request->action == JOB_CHECK ? CHECK : BACKUP, report,
                                      &backup.skipped, &failure);
-        int exit_status = r == 0 ? finish_ok(&backup) : finish_failed(&backup, failure);
+        int exit_status =
+                r == 0 ? backup_finish_ok(&backup) : backup_finish_failed(&backup, failure);
         report->metadata = NULL;
         return exit_status;
 }

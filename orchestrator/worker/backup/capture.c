@@ -79,7 +79,7 @@ static int refuse_foreign_freeze(struct backup *backup, struct error **err)
 
 /* Freeze; the status must say frozen. Returns 1 frozen, 0 not (with a warning: go on unfrozen),
  * -1. */
-static int freeze(struct backup *backup, int64_t *ret_frozen_at_ms, struct error **err)
+static int freeze_guest(struct backup *backup, int64_t *ret_frozen_at_ms, struct error **err)
 {
         struct hypervisor *host = backup->job.host;
         undo_settle(&backup->job.undo, UNDO_NAME_DISARM);
@@ -153,7 +153,7 @@ static int capture_quiesced(struct backup *backup, struct error **err)
         report_step_end(backup->job.report, STEP_DONE, "thaws after %u s at the latest",
                         vm_job_thaw_deadline_seconds(&backup->job));
         int64_t frozen_at_ms = 0;
-        if (freeze(backup, &frozen_at_ms, err) < 0)
+        if (freeze_guest(backup, &frozen_at_ms, err) < 0)
                 return -1;
         report_step(backup->job.report, STEP_NAME_SNAPSHOT);
         int r = take_moment(backup, err);

@@ -48,8 +48,8 @@ static const char *why_whole(const struct vm_disk *disk, const struct metadata_d
         return NULL;
 }
 
-static int plan_disk(struct backup *backup, struct vm_disk *disk, const struct metadata *parent,
-                     bool *ret_increment, struct error **err)
+static int chain_plan_disk(struct backup *backup, struct vm_disk *disk,
+                           const struct metadata *parent, bool *ret_increment, struct error **err)
 {
         uint64_t virtual_bytes = 0, allocation = 0;
         if (backup->job.host->ops->block_size(backup->job.host, backup->job.uuid, disk->target,
@@ -97,7 +97,8 @@ static int plan_increment(struct backup *backup, const struct point *parent, str
         backup->since =
                 names_tag(repository_short_uuid(backup->job.repository), parent->metadata->job);
         for (size_t i = 0; i < backup->job.n_disks; i++)
-                if (plan_disk(backup, &backup->job.disks[i], parent->metadata, &increment, err) < 0)
+                if (chain_plan_disk(backup, &backup->job.disks[i], parent->metadata, &increment,
+                                    err) < 0)
                         return -1;
         _cleanup_error_ struct error *error = NULL;
         if (!increment)
@@ -109,8 +110,9 @@ static int plan_increment(struct backup *backup, const struct point *parent, str
         return 0;
 }
 
-static struct level_point *describe(const struct backup *backup, const struct point_list *list,
-                                    char *const *checkpoints)
+static struct level_point *chain_describe_points(const struct backup *backup,
+                                                 const struct point_list *list,
+                                                 char *const *checkpoints)
 {
         struct level_point *points = xcalloc(list->count + 1, sizeof *points);
         for (size_t i = 0; i < list->count; i++) {
@@ -129,7 +131,7 @@ static struct level_point *describe(const struct backup *backup, const struct po
         return points;
 }
 
-static int choose(struct backup *backup, enum vm_level wanted, struct error **err)
+static int chain_choose_level(struct backup *backup, enum vm_level wanted, struct error **err)
 {
         _cleanup_point_list_ struct point_list list = { 0 };
         _cleanup_strv_ char **checkpoints = NULL;
@@ -138,7 +140,8 @@ static int choose(struct backup *backup, enum vm_level wanted, struct error **er
             backup->job.host->ops->list_checkpoints(backup->job.host, backup->job.uuid,
                                                     &checkpoints, err) < 0)
                 return -1;
-        _cleanup_free_ struct level_point *points = describe(backup, &list, checkpoints);
+        _cleanup_free_ struct level_point *points =
+                chain_describe_points(backup, &list, checkpoints);
         struct level_choice choice;
         level_decide(wanted, backup->job.vm->full_every_weeks, points, list.count,
                      backup->job.request->started, &choice);
@@ -175,7 +178,7 @@ int chain_choose(struct backup *backup, struct error **err)
                 become_full(backup, false,
                             "no disk of the VM is a qcow2 image: only those note what is written "
                             "to them");
-        else if (wanted != VM_LEVEL_FULL && choose(backup, wanted, err) < 0)
+        else if (wanted != VM_LEVEL_FULL && chain_choose_level(backup, wanted, err) < 0)
                 return -1;
         xstrdup_replace(&backup->job.metadata->level, vm_level_name(backup->level));
         xstrdup_replace(&backup->job.metadata->parent, backup->parent);

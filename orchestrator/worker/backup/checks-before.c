@@ -15,8 +15,8 @@ enum { SECTOR_BYTES = 512 };
 static const uint64_t gib = 1024ULL * 1024 * 1024;
 
 /* Remembers the first failure; later ones are reported as checks only. */
-static int fail(struct backup *backup, enum check_name name, struct error *error,
-                struct error **first)
+static int check_before_fail(struct backup *backup, enum check_name name, struct error *error,
+                             struct error **first)
 {
         report_check(backup->job.report, CHECK_BEFORE, name, CHECK_FAIL, "%s", error->message);
         if (*first)
@@ -39,7 +39,7 @@ static void check_running(struct backup *backup, struct error **first)
                           backup->job.info.paused_by_io_error ? " after an I/O error of its disk"
                                                               : "",
                           backup->job.vm->domain);
-                fail(backup, CHECK_NAME_VM_RUNNING, error, first);
+                check_before_fail(backup, CHECK_NAME_VM_RUNNING, error, first);
         } else if (backup->job.vm->when_off == VM_WHEN_OFF_SKIP) {
                 report_check(backup->job.report, CHECK_BEFORE, CHECK_NAME_VM_RUNNING, CHECK_SKIP,
                              "%s, and when_off is skip", domain_state_name(backup->job.info.state));
@@ -51,7 +51,7 @@ static void check_running(struct backup *backup, struct error **first)
                           "would come back to; start it, or "
                           "drop the image (virsh managedsave-remove %s)",
                           name, backup->job.vm->domain);
-                fail(backup, CHECK_NAME_VM_RUNNING, error, first);
+                check_before_fail(backup, CHECK_NAME_VM_RUNNING, error, first);
         } else if (backup->job.vm->when_off == VM_WHEN_OFF_BACKUP) {
                 report_check(backup->job.report, CHECK_BEFORE, CHECK_NAME_VM_RUNNING, CHECK_PASS,
                              "%s, and when_off is backup",
@@ -62,7 +62,7 @@ static void check_running(struct backup *backup, struct error **first)
                           "inventory",
                           name, domain_state_name(backup->job.info.state),
                           backup->job.host_entry->name);
-                fail(backup, CHECK_NAME_VM_RUNNING, error, first);
+                check_before_fail(backup, CHECK_NAME_VM_RUNNING, error, first);
         }
 }
 
@@ -96,7 +96,7 @@ static void check_no_job(struct backup *backup, struct error **first)
                           "blockjob %s %s)",
                           target, backup->job.vm->name, backup->job.vm->domain, target);
         if (error)
-                fail(backup, CHECK_NAME_NO_OTHER_JOB, error, first);
+                check_before_fail(backup, CHECK_NAME_NO_OTHER_JOB, error, first);
         else
                 report_check(backup->job.report, CHECK_BEFORE, CHECK_NAME_NO_OTHER_JOB, CHECK_PASS,
                              "no migration, save, backup or block job");
@@ -117,7 +117,7 @@ static void check_snapshots(struct backup *backup, struct error **first)
                           backup->job.vm->name, list, backup->job.vm->domain);
         }
         if (error)
-                fail(backup, CHECK_NAME_NO_SNAPSHOTS, error, first);
+                check_before_fail(backup, CHECK_NAME_NO_SNAPSHOTS, error, first);
         else
                 report_check(backup->job.report, CHECK_BEFORE, CHECK_NAME_NO_SNAPSHOTS, CHECK_PASS,
                              "none");
@@ -125,7 +125,7 @@ static void check_snapshots(struct backup *backup, struct error **first)
 
 /* One that answers but cannot say how a freeze stands (it is forbidden to, in the guest) would fail
  * the capture each time. */
-static int ask_agent(struct backup *backup, enum agent_state *ret, struct error **err)
+static int check_before_ask_agent(struct backup *backup, enum agent_state *ret, struct error **err)
 {
         enum fsfreeze_status status = FSFREEZE_THAWED;
         _cleanup_error_ struct error *error = NULL;
@@ -155,8 +155,8 @@ static void check_agent(struct backup *backup, struct error **first)
                                                         [AGENT_MUTE] = FALLBACK_AGENT_MUTE };
         struct error *error = NULL;
         enum agent_state state = AGENT_MUTE;
-        if (ask_agent(backup, &state, &error) < 0) {
-                fail(backup, CHECK_NAME_GUEST_AGENT, error, first);
+        if (check_before_ask_agent(backup, &state, &error) < 0) {
+                check_before_fail(backup, CHECK_NAME_GUEST_AGENT, error, first);
                 return;
         }
         const char *what = state == AGENT_ABSENT ? "the guest agent is not there"
@@ -184,12 +184,13 @@ static void check_agent(struct backup *backup, struct error **first)
                           "%s of %s, and fallback is fail (in the guest: systemctl status "
                           "qemu-guest-agent)",
                           what, backup->job.vm->name);
-                fail(backup, CHECK_NAME_GUEST_AGENT, error, first);
+                check_before_fail(backup, CHECK_NAME_GUEST_AGENT, error, first);
                 return;
         }
 }
 
-static void check_share(struct backup *backup, const struct host_probe *probe, struct error **first)
+static void check_before_share(struct backup *backup, const struct host_probe *probe,
+                               struct error **first)
 {
         const char *host = backup->job.host_entry->name;
         const char *path = backup->job.host_repository;
@@ -205,7 +206,7 @@ static void check_share(struct backup *backup, const struct host_probe *probe, s
                           "%s on %s is a %s mount, and repository.fstype wants NFSv4", path, host,
                           probe->mount_type);
         if (error)
-                fail(backup, CHECK_NAME_SHARE_MOUNTED, error, first);
+                check_before_fail(backup, CHECK_NAME_SHARE_MOUNTED, error, first);
         else
                 report_check(backup->job.report, CHECK_BEFORE, CHECK_NAME_SHARE_MOUNTED, CHECK_PASS,
                              "%s on %s, %s", path, host, probe->mount_type);
@@ -218,7 +219,7 @@ static void check_share(struct backup *backup, const struct host_probe *probe, s
                           path, host, repository_path(backup->job.repository),
                           probe->repository_uuid ? probe->repository_uuid : "nothing",
                           repository_uuid(backup->job.repository));
-                fail(backup, CHECK_NAME_SHARE_MARKER, error, first);
+                check_before_fail(backup, CHECK_NAME_SHARE_MARKER, error, first);
                 return;
         }
         report_check(backup->job.report, CHECK_BEFORE, CHECK_NAME_SHARE_MARKER, CHECK_PASS, "%s",
@@ -226,7 +227,7 @@ static void check_share(struct backup *backup, const struct host_probe *probe, s
         if (probe->write_problem) {
                 error_set(&error, ERROR_REFUSED, "%s cannot write to the share %s: %s", host, path,
                           probe->write_problem);
-                fail(backup, CHECK_NAME_SHARE_WRITABLE, error, first);
+                check_before_fail(backup, CHECK_NAME_SHARE_WRITABLE, error, first);
                 return;
         }
         report_check(backup->job.report, CHECK_BEFORE, CHECK_NAME_SHARE_WRITABLE, CHECK_PASS,
@@ -253,7 +254,7 @@ static void check_share_space(struct backup *backup, const struct host_probe *pr
                   "take up)",
                   free_text, backup->job.vm->name, needed_text,
                   backup->job.settings->checks.repository_free_factor);
-        fail(backup, CHECK_NAME_SHARE_SPACE, error, first);
+        check_before_fail(backup, CHECK_NAME_SHARE_SPACE, error, first);
 }
 
 static void check_host_space(struct backup *backup, const struct host_probe *probe,
@@ -276,7 +277,7 @@ static void check_host_space(struct backup *backup, const struct host_probe *pro
                 struct error *error = NULL;
                 error_set(&error, ERROR_INTERNAL, "the free space of %s on %s cannot be told",
                           folders[0], backup->job.host_entry->name);
-                fail(backup, CHECK_NAME_HYPERVISOR_SPACE, error, first);
+                check_before_fail(backup, CHECK_NAME_HYPERVISOR_SPACE, error, first);
         } else if (least > needed || !probe->n_folders) {
                 report_check(backup->job.report, CHECK_BEFORE, CHECK_NAME_HYPERVISOR_SPACE,
                              CHECK_PASS, "%s free in %s, more than %s needed",
@@ -288,11 +289,12 @@ static void check_host_space(struct backup *backup, const struct host_probe *pro
                           "during its backup",
                           backup->job.host_entry->name, free_text, where, needed_text,
                           backup->job.vm->name);
-                fail(backup, CHECK_NAME_HYPERVISOR_SPACE, error, first);
+                check_before_fail(backup, CHECK_NAME_HYPERVISOR_SPACE, error, first);
         }
 }
 
-static void check_tools(struct backup *backup, const struct host_probe *probe, struct error **first)
+static void check_before_tools(struct backup *backup, const struct host_probe *probe,
+                               struct error **first)
 {
         if (!probe->missing_tools) {
                 report_check(backup->job.report, CHECK_BEFORE, CHECK_NAME_HOST_TOOLS, CHECK_PASS,
@@ -305,7 +307,7 @@ static void check_tools(struct backup *backup, const struct host_probe *probe, s
                   "%s lacks %s: install the package that has it (qemu-img, libvirt-client, "
                   "coreutils, util-linux)",
                   backup->job.host_entry->name, list);
-        fail(backup, CHECK_NAME_HOST_TOOLS, error, first);
+        check_before_fail(backup, CHECK_NAME_HOST_TOOLS, error, first);
 }
 
 /* Sizes: virtual from libvirt, allocated from the files of the whole chain, because the copy is
@@ -353,7 +355,7 @@ static void list_paths(const struct backup *backup, char ***folders, char ***fil
         }
 }
 
-static int check_host(struct backup *backup, struct error **first)
+static int check_before_host(struct backup *backup, struct error **first)
 {
         _cleanup_strv_ char **folders = NULL;
         _cleanup_strv_ char **files = NULL;
@@ -362,13 +364,13 @@ static int check_host(struct backup *backup, struct error **first)
         struct error *error = NULL;
         if (host_probe_run(backup->job.host, backup->job.host_repository, backup->job.tag, true,
                            folders, files, &probe, &error) < 0)
-                return fail(backup, CHECK_NAME_SHARE_MOUNTED, error, first);
+                return check_before_fail(backup, CHECK_NAME_SHARE_MOUNTED, error, first);
         uint64_t allocated = 0;
         if (measure_disks(backup, &probe, &allocated, &error) < 0)
-                fail(backup, CHECK_NAME_DISK_SIZES, error, first);
+                check_before_fail(backup, CHECK_NAME_DISK_SIZES, error, first);
         xstrdup_replace(&backup->job.metadata->host_kernel, probe.kernel);
-        check_tools(backup, &probe, first);
-        check_share(backup, &probe, first);
+        check_before_tools(backup, &probe, first);
+        check_before_share(backup, &probe, first);
         check_share_space(backup, &probe,
                           backup->level == VM_LEVEL_FULL ? allocated : backup->estimated_bytes,
                           first);
@@ -389,7 +391,7 @@ static void check_no_mirror(struct backup *backup, struct error **first)
                           "a block copy or commit of disk %s of %s is under way (virsh blockjob %s "
                           "%s)",
                           live->target, backup->job.vm->name, backup->job.vm->domain, live->target);
-                fail(backup, CHECK_NAME_NO_BLOCK_COPY, error, first);
+                check_before_fail(backup, CHECK_NAME_NO_BLOCK_COPY, error, first);
                 return;
         }
         report_check(backup->job.report, CHECK_BEFORE, CHECK_NAME_NO_BLOCK_COPY, CHECK_PASS,
@@ -406,7 +408,7 @@ int backup_check_before(struct backup *backup, struct error **err)
         check_no_mirror(backup, &first);
         check_snapshots(backup, &first);
         check_agent(backup, &first);
-        check_host(backup, &first);
+        check_before_host(backup, &first);
         if (first) {
                 error_propagate(err, first);
                 return -1;

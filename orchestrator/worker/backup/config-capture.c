@@ -39,7 +39,7 @@ static void session_done(struct session *session)
         free(session->key);
 }
 
-static bool is_given_up(void *data)
+static bool capture_is_given_up(void *data)
 {
         struct session *session = data;
         int64_t now = clock_monotonic_ms();
@@ -99,7 +99,7 @@ static void resolve_key(struct session *session, const struct vm_config_capture 
                 capture->key[0] == '/' ? xstrdup(capture->key) : path_join(directory, capture->key);
 }
 
-static int prepare(struct session *session, struct error **err)
+static int session_prepare(struct session *session, struct error **err)
 {
         const struct vm_config_capture *capture = session->backup->job.vm->config_capture;
         session->told_ms = clock_monotonic_ms();
@@ -118,7 +118,7 @@ static int prepare(struct session *session, struct error **err)
                 .enable_password = session->enable_password,
                 .profile = session->profile,
                 .timeout_ms = (int64_t)capture->timeout_seconds * 1000,
-                .cancelled = is_given_up,
+                .cancelled = capture_is_given_up,
                 .data = session,
         };
         return 0;
@@ -129,8 +129,9 @@ static struct appliance_shell *log_in(struct session *session, struct error **er
         const struct vm_config_capture *capture = session->backup->job.vm->config_capture;
         struct report *report = session->backup->job.report;
         session->doing = "logging in at the appliance";
-        struct appliance_shell *shell =
-                prepare(session, err) < 0 ? NULL : appliance_shell_open(&session->options, err);
+        struct appliance_shell *shell = session_prepare(session, err) < 0
+                                                ? NULL
+                                                : appliance_shell_open(&session->options, err);
         if (shell)
                 report_check(report, CHECK_BEFORE, CHECK_NAME_APPLIANCE_LOGIN, CHECK_PASS,
                              "%s@%s, prompt %s", capture->user, capture->address,
@@ -138,8 +139,8 @@ static struct appliance_shell *log_in(struct session *session, struct error **er
         return shell;
 }
 
-static int store(struct session *session, const struct appliance_capture *capture, const char *text,
-                 struct error **err)
+static int session_store(struct session *session, const struct appliance_capture *capture,
+                         const char *text, struct error **err)
 {
         struct backup *backup = session->backup;
         _cleanup_free_ char *file = xasprintf("configs/%s", capture->file);
@@ -170,7 +171,7 @@ static int capture_all(struct session *session, char ***texts, struct error **er
                 _cleanup_free_ char *text = NULL;
                 session->doing = profile->captures[i].command;
                 if (appliance_shell_capture(shell, &profile->captures[i], &text, err) < 0 ||
-                    store(session, &profile->captures[i], text, err) < 0)
+                    session_store(session, &profile->captures[i], text, err) < 0)
                         return -1;
                 strv_add(texts, text);
         }

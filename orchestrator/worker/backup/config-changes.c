@@ -125,7 +125,7 @@ static int write_diff(struct comparison *comparison, struct error **err)
         return 0;
 }
 
-static void warn(struct backup *backup, const struct error *error)
+static void config_changes_warn(struct backup *backup, const struct error *error)
 {
         report_warning(backup->job.report,
                        "what changed in the configuration of %s cannot be told: %s",
@@ -140,7 +140,7 @@ int config_changes_note(struct backup *backup, const struct appliance_profile *p
         _cleanup_point_list_ struct point_list points = { 0 };
         if (points_scan_vm(backup->job.repository, backup->job.home, backup->job.vm->name, &points,
                            &error) < 0) {
-                warn(backup, error);
+                config_changes_warn(backup, error);
                 return 0;
         }
         struct comparison comparison = { .backup = backup,
@@ -153,7 +153,7 @@ int config_changes_note(struct backup *backup, const struct appliance_profile *p
         for (size_t i = 0; r == 0 && i < metadata->n_configs; i++)
                 r = compare_file(&comparison, &metadata->configs[i], texts[i], &error);
         if (r < 0)
-                warn(backup, error);
+                config_changes_warn(backup, error);
         r = write_diff(&comparison, err);
         strbuf_done(&comparison.diff);
         return r;

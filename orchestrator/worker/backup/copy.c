@@ -108,7 +108,8 @@ static int undo_copy(void *data, struct error **err)
 /* convert, then the target made durable: its status is convert's or sync's. An increment is read
  * from its scratch file, only as far as that itself has something, and stands on its parent by a
  * path that holds wherever the share is mounted. */
-static char **copy_argv(const struct backup *backup, const struct vm_disk *disk, const char *target)
+static char **backup_copy_argv(const struct backup *backup, const struct vm_disk *disk,
+                               const char *target)
 {
         char **argv = NULL;
         strv_add(&argv, "sh");
@@ -151,7 +152,7 @@ static int run_copy(struct backup *backup, struct copy *copy, struct error **err
         _cleanup_free_ char *unit = copy_unit(backup);
         _cleanup_free_ char *target = path_join(backup->staging_on_host, copy->disk->file);
         _cleanup_free_ char *what = xasprintf("the copy of disk %s", copy->disk->target);
-        _cleanup_strv_ char **argv = copy_argv(backup, copy->disk, target);
+        _cleanup_strv_ char **argv = backup_copy_argv(backup, copy->disk, target);
         const struct convert convert = {
                 .host = backup->job.host,
                 .report = backup->job.report,
@@ -176,7 +177,7 @@ static int run_copy(struct backup *backup, struct copy *copy, struct error **err
                          backup->job.host->name, status, said);
 }
 
-static int copy_disk(struct backup *backup, const struct vm_disk *disk, struct error **err)
+static int backup_copy_disk(struct backup *backup, const struct vm_disk *disk, struct error **err)
 {
         struct copy copy = { .backup = backup,
                              .disk = disk,
@@ -208,7 +209,7 @@ int backup_copy(struct backup *backup, struct error **err)
                 const struct vm_disk *disk = &backup->job.disks[i];
                 _cleanup_free_ char *size = format_bytes(disk->allocated_bytes);
                 report_step(backup->job.report, STEP_NAME_COPY);
-                if (copy_disk(backup, disk, err) < 0)
+                if (backup_copy_disk(backup, disk, err) < 0)
                         return -1;
                 report_step_end(backup->job.report, STEP_DONE, "disk %s, %s", disk->target, size);
         }

@@ -64,7 +64,7 @@ int backup_stage(struct backup *backup, struct error **err)
 }
 
 /* Copies one file or folder of the hypervisor into the staging folder. */
-static int fetch(struct backup *backup, const char *from, const char *to, struct error **err)
+static int fetch_file(struct backup *backup, const char *from, const char *to, struct error **err)
 {
         _cleanup_free_ char *target = path_join(backup->staging_on_host, to);
         const char *const argv[] = { "sh", "-c", fetch_script, "orch-fetch", from, target, NULL };
@@ -91,7 +91,7 @@ static int save_tpm(struct backup *backup, const struct domain_xml *xml, struct 
                 return 0;
         }
         backup->job.metadata->tpm_folder = xasprintf("%s-tpm", backup->job.vm->name);
-        return fetch(backup, from, backup->job.metadata->tpm_folder, err);
+        return fetch_file(backup, from, backup->job.metadata->tpm_folder, err);
 }
 
 static int save_firmware(struct backup *backup, const struct domain_xml *xml, struct error **err)
@@ -99,7 +99,7 @@ static int save_firmware(struct backup *backup, const struct domain_xml *xml, st
         if (xml->nvram) {
                 backup->job.metadata->nvram_path = xstrdup(xml->nvram);
                 backup->job.metadata->nvram_file = xasprintf("%s-nvram.fd", backup->job.vm->name);
-                if (fetch(backup, xml->nvram, backup->job.metadata->nvram_file, err) < 0)
+                if (fetch_file(backup, xml->nvram, backup->job.metadata->nvram_file, err) < 0)
                         return -1;
         }
         return xml->has_tpm_emulator ? save_tpm(backup, xml, err) : 0;

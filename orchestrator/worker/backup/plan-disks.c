@@ -42,7 +42,7 @@ static const char *refused_because(const struct domain_disk *disk)
         return NULL;
 }
 
-static void add_disk(struct backup *backup, const struct domain_disk *disk)
+static void plan_add_disk(struct backup *backup, const struct domain_disk *disk)
 {
         backup->job.disks = xrealloc_array(backup->job.disks, backup->job.n_disks + 1,
                                            sizeof *backup->job.disks);
@@ -118,7 +118,7 @@ int backup_plan_disks(struct backup *backup, struct error **err)
                         strbuf_addf(&refused, "%sdisk %s is %s", refused.length ? "; " : "",
                                     disk->target, why_not);
                 else
-                        add_disk(backup, disk);
+                        plan_add_disk(backup, disk);
         }
         if (!refused.length && !backup->job.n_disks && !backup->job.vm->config_only)
                 strbuf_add(&refused, "the VM has no disk to back up (with config_only: true its "

@@ -54,7 +54,7 @@ static void on_percent(struct run *run, const char *text)
                         (uint64_t)((double)total * percent / 100.0), total);
 }
 
-static void on_output(const char *data, size_t length, void *pointer)
+static void convert_on_output(const char *data, size_t length, void *pointer)
 {
         struct run *run = pointer;
         for (size_t i = 0; i < length; i++) {
@@ -70,7 +70,7 @@ static void on_output(const char *data, size_t length, void *pointer)
         }
 }
 
-static bool must_end(void *pointer)
+static bool convert_must_end(void *pointer)
 {
         struct run *run = pointer;
         const struct convert *convert = run->convert;
@@ -98,8 +98,8 @@ int convert_run(const struct convert *convert, const char *const argv[], int *re
         reset_stall(&run);
         struct exec_options options = { .timeout_ms = LONGEST_MS,
                                         .unit = convert->unit,
-                                        .on_output = on_output,
-                                        .cancelled = must_end,
+                                        .on_output = convert_on_output,
+                                        .cancelled = convert_must_end,
                                         .data = &run };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         _cleanup_error_ struct error *error = NULL;

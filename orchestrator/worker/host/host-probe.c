@@ -32,7 +32,7 @@ static uint64_t number_or(const char *text, uint64_t fallback)
         return end && !*end ? value : fallback;
 }
 
-static void take_line(struct host_probe *probe, const char *key, const char *value)
+static void host_probe_take_line(struct host_probe *probe, const char *key, const char *value)
 {
         if (streq(key, "kernel"))
                 xstrdup_replace(&probe->kernel, value);
@@ -57,14 +57,14 @@ static void take_line(struct host_probe *probe, const char *key, const char *val
         }
 }
 
-static void parse(struct host_probe *probe, char *output)
+static void host_probe_parse(struct host_probe *probe, char *output)
 {
         for (char *line = strtok(output, "\n"); line; line = strtok(NULL, "\n")) {
                 char *tab = strchr(line, '\t');
                 if (!tab)
                         continue;
                 *tab = '\0';
-                take_line(probe, line, tab + 1);
+                host_probe_take_line(probe, line, tab + 1);
         }
 }
 
@@ -98,7 +98,7 @@ int host_probe_run(struct hypervisor *host, const char *repository, const char *
                 return error_propagate(err, TAKE_PTR(error));
         }
         struct host_probe probe = { 0 };
-        parse(&probe, output);
+        host_probe_parse(&probe, output);
         if (probe.n_folders != strv_length(folders) || probe.n_files != strv_length(files)) {
                 host_probe_done(&probe);
                 return error_set(err, ERROR_INTERNAL,

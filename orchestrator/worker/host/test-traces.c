@@ -56,7 +56,7 @@ void test_traces_done(struct test_trace_list *list)
         *list = (struct test_trace_list){ 0 };
 }
 
-static void take_line(struct test_trace_list *list, const char *short_uuid, char *line)
+static void test_trace_take_line(struct test_trace_list *list, const char *short_uuid, char *line)
 {
         char *rest = line;
         const char *name = strsep(&rest, "\t");
@@ -91,7 +91,7 @@ int test_traces_find(struct hypervisor *host, const char *short_uuid, const char
         struct test_trace_list list = { 0 };
         char *rest = NULL;
         for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-                take_line(&list, short_uuid, line);
+                test_trace_take_line(&list, short_uuid, line);
         *ret = list;
         return 0;
 }

@@ -120,7 +120,7 @@ static void send_text(struct report *report, enum event_type type, const char *t
         send_event(report, event);
 }
 
-static void warn(struct report *report, const char *text, bool alert)
+static void report_send_warning(struct report *report, const char *text, bool alert)
 {
         if (report->metadata)
                 strv_add(&report->metadata->warnings, text);
@@ -136,7 +136,7 @@ void report_warning(struct report *report, const char *format, ...)
         va_start(ap, format);
         _cleanup_free_ char *text = xvasprintf(format, ap);
         va_end(ap);
-        warn(report, text, false);
+        report_send_warning(report, text, false);
 }
 
 void report_alert(struct report *report, const char *format, ...)
@@ -145,7 +145,7 @@ void report_alert(struct report *report, const char *format, ...)
         va_start(ap, format);
         _cleanup_free_ char *text = xvasprintf(format, ap);
         va_end(ap);
-        warn(report, text, true);
+        report_send_warning(report, text, true);
 }
 
 void report_log(struct report *report, const char *format, ...)

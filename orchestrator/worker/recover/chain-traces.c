@@ -55,8 +55,8 @@ static int recover_scratch(struct vm_job *job, const char *short_uuid, bool dry_
         return 0;
 }
 
-static bool has_point(const struct vm_job *job, const struct point_list *list,
-                      const char *checkpoint)
+static bool checkpoint_has_point(const struct vm_job *job, const struct point_list *list,
+                                 const char *checkpoint)
 {
         for (size_t i = 0; i < list->count; i++) {
                 _cleanup_free_ char *name =
@@ -86,7 +86,7 @@ static int recover_checkpoints(struct vm_job *job, const char *short_uuid, bool 
                 return -1;
         for (size_t i = 0; checkpoints[i]; i++) {
                 if (!names_is_our_checkpoint(checkpoints[i], short_uuid) ||
-                    has_point(job, &list, checkpoints[i]))
+                    checkpoint_has_point(job, &list, checkpoints[i]))
                         continue;
                 if (!dry_run && job->host->ops->checkpoint_delete(job->host, job->uuid,
                                                                   checkpoints[i], err) < 0)

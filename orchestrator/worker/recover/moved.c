@@ -10,7 +10,7 @@
 
 enum { CONNECT_MS = 15 * 1000 };
 
-static int disarm(struct hypervisor *host, char *const *tags, struct error **err)
+static int disarm_moved(struct hypervisor *host, char *const *tags, struct error **err)
 {
         for (size_t i = 0; tags && tags[i]; i++) {
                 struct deadman deadman = { .tag = tags[i], .armed = true };
@@ -21,15 +21,15 @@ static int disarm(struct hypervisor *host, char *const *tags, struct error **err
         return 0;
 }
 
-static int settle(struct recovery *recovery, struct hypervisor *host,
-                  const struct deadman_traces *traces, struct error **err)
+static int moved_settle(struct recovery *recovery, struct hypervisor *host,
+                        const struct deadman_traces *traces, struct error **err)
 {
         struct vm_job *job = recovery->job;
         if ((traces->armed || traces->stale) && job->running && recover_thaw(recovery, err) < 0)
                 return -1;
-        if (!recovery->dry_run &&
-            (disarm(host, traces->armed, err) < 0 || disarm(host, traces->stale, err) < 0 ||
-             disarm(host, traces->fired, err) < 0))
+        if (!recovery->dry_run && (disarm_moved(host, traces->armed, err) < 0 ||
+                                   disarm_moved(host, traces->stale, err) < 0 ||
+                                   disarm_moved(host, traces->fired, err) < 0))
                 return -1;
         recovery_says(
                 recovery,
@@ -47,7 +47,7 @@ static int look_there(struct recovery *recovery, const char *name, struct error 
         struct deadman_traces traces = { 0 };
         if (!host || deadman_find(host, recovery->short_uuid, job->uuid, &traces, err) < 0)
                 return -1;
-        int r = settle(recovery, host, &traces, err);
+        int r = moved_settle(recovery, host, &traces, err);
         deadman_traces_done(&traces);
         return r;
 }

@@ -27,7 +27,8 @@ static bool is_listed(const struct recovery *recovery, const char *overlay)
         return false;
 }
 
-static int add_disk(struct recovery *recovery, const struct domain_disk *disk, struct error **err)
+static int leftover_add_disk(struct recovery *recovery, const struct domain_disk *disk,
+                             struct error **err)
 {
         _cleanup_free_ char *base = NULL;
         _cleanup_free_ char *format = NULL;
@@ -57,7 +58,7 @@ static int take_disk(struct recovery *recovery, const struct domain_disk *disk, 
         if (names_is_our_overlay(disk->path, recovery->short_uuid, &id)) {
                 if (!strv_contains(recovery->jobs, id))
                         strv_add(&recovery->jobs, id);
-                return is_listed(recovery, disk->path) ? 0 : add_disk(recovery, disk, err);
+                return is_listed(recovery, disk->path) ? 0 : leftover_add_disk(recovery, disk, err);
         }
         if (names_is_an_overlay(disk->path))
                 report_warning(job->report,
@@ -235,7 +236,7 @@ static int reason_to_remove(struct recovery *recovery, const char *path, const s
         return 0;
 }
 
-static void keep(struct recovery *recovery, const char *path, const struct vm_disk *disk)
+static void orphan_keep(struct recovery *recovery, const char *path, const struct vm_disk *disk)
 {
         struct vm_job *job = recovery->job;
         const char *const words[] = { path, NULL };
@@ -272,7 +273,7 @@ static void settle_orphan(struct recovery *recovery, const char *path)
         if (reason_to_remove(recovery, path, &disk, &reason, &error) < 0) {
                 recovery_fails(recovery, error);
         } else if (!reason) {
-                keep(recovery, path, &disk);
+                orphan_keep(recovery, path, &disk);
         } else if (!recovery->dry_run && overlay_remove(job->host, path, &error) < 0) {
                 recovery_fails(recovery, error);
         } else if (*reason) {

@@ -76,7 +76,7 @@ static void sweep_leases(struct recovery *recovery)
                 report_log(job->report, "%zu leases of points by processes that are gone", removed);
 }
 
-static int look(struct recovery *recovery, struct error **err)
+static int recovery_probe(struct recovery *recovery, struct error **err)
 {
         if (recover_read_disks(recovery, err) < 0 || recover_find_freezes(recovery, err) < 0)
                 return -1;
@@ -103,7 +103,7 @@ int recover_domain(struct vm_job *job, size_t *ret_repaired, struct error **err)
                         .running = job->running,
                 },
         };
-        if (look(&recovery, err) < 0)
+        if (recovery_probe(&recovery, err) < 0)
                 return -1;
         recover_units(&recovery);
         recover_power(&recovery);
@@ -140,7 +140,7 @@ int recover_repair(struct vm_job *job, struct error **err)
 }
 
 /* The VM must not wait on its overlay for a share that is away. */
-static void open_share(struct vm_job *job, struct error **ret_problem)
+static void recover_open_share(struct vm_job *job, struct error **ret_problem)
 {
         report_step(job->report, STEP_NAME_OPEN_SHARE);
         job->repository = worker_open_repository(job->settings, job->request, ret_problem);
@@ -170,7 +170,7 @@ static int recover_unlisted(struct vm_job *job, struct error **err)
         _cleanup_restore_journals_ struct restore_journals journals = { 0 };
         _cleanup_error_ struct error *no_share = NULL;
         const char *name = job->request->vm;
-        open_share(job, &no_share);
+        recover_open_share(job, &no_share);
         if (no_share)
                 return error_propagate(err, TAKE_PTR(no_share));
         if (repository_check_holder(job->repository, getppid(), err) < 0 ||
@@ -216,7 +216,7 @@ static int remove_tests(struct vm_job *job, struct error **err)
 static int recover_vm(struct vm_job *job, struct error **err)
 {
         _cleanup_error_ struct error *no_share = NULL;
-        open_share(job, &no_share);
+        recover_open_share(job, &no_share);
         /* What looks left behind may be in use by the orch that has the repository now. */
         if (job->repository && repository_check_holder(job->repository, getppid(), err) < 0)
                 return -1;

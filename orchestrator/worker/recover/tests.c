@@ -11,7 +11,7 @@
 #include "worker/job/names.h"
 #include "worker/recover/recovery.h"
 
-static bool concerns(const struct vm_job *job, const struct test_trace *trace)
+static bool trace_concerns_vm(const struct vm_job *job, const struct test_trace *trace)
 {
         return (!trace->vm || streq(trace->vm, job->vm->name)) &&
                !strv_contains(job->request->live_jobs, trace->job) &&
@@ -19,9 +19,9 @@ static bool concerns(const struct vm_job *job, const struct test_trace *trace)
 }
 
 /* 1 removed, 0 left alone. */
-static int settle(struct vm_job *job, struct hypervisor *host,
-                  const struct inventory_hypervisor *entry, const struct test_trace *trace,
-                  bool kept_too, struct error **err)
+static int test_trace_settle(struct vm_job *job, struct hypervisor *host,
+                             const struct inventory_hypervisor *entry,
+                             const struct test_trace *trace, bool kept_too, struct error **err)
 {
         if (trace->kept && !kept_too) {
                 report_log(job->report,
@@ -62,8 +62,8 @@ static int settle_all(struct vm_job *job, struct hypervisor *host,
                 return -1;
         int r = 0;
         for (size_t i = 0; i < traces.count && r >= 0; i++) {
-                if (concerns(job, &traces.items[i]))
-                        r = settle(job, host, entry, &traces.items[i], kept_too, err);
+                if (trace_concerns_vm(job, &traces.items[i]))
+                        r = test_trace_settle(job, host, entry, &traces.items[i], kept_too, err);
                 *ret_count += r > 0;
         }
         test_traces_done(&traces);

@@ -81,7 +81,7 @@ void recover_power(struct recovery *recovery)
                 recovery_says(recovery, "%s", text);
 }
 
-static void says(void *data, const char *text)
+static void report_trace(void *data, const char *text)
 {
         recovery_says(data, "%s", text);
 }
@@ -89,8 +89,8 @@ static void says(void *data, const char *text)
 void recover_chain(struct recovery *recovery)
 {
         struct error *error = NULL;
-        if (recover_chain_traces(recovery->job, recovery->short_uuid, recovery->dry_run, says,
-                                 recovery, &error) < 0)
+        if (recover_chain_traces(recovery->job, recovery->short_uuid, recovery->dry_run,
+                                 report_trace, recovery, &error) < 0)
                 recovery_fails(recovery, error);
 }
 
@@ -107,7 +107,7 @@ int recover_find_freezes(struct recovery *recovery, struct error **err)
 }
 
 /* Takes the dead-men off `tags`. */
-static void disarm(struct recovery *recovery, char ***tags, const char *what)
+static void disarm_tags(struct recovery *recovery, char ***tags, const char *what)
 {
         struct vm_job *job = recovery->job;
         for (size_t i = 0; *tags && (*tags)[i]; i++) {
@@ -151,10 +151,11 @@ void recover_freezes(struct recovery *recovery)
         _cleanup_free_ char *fired = xasprintf(
                 "the dead-man timer on %s had fired and thawed %s: its job did not thaw it in time",
                 job->host->name, job->vm->name);
-        disarm(recovery, &deadmen->fired, fired);
-        disarm(recovery, &deadmen->stale,
-               "the guest that an interrupted job may have frozen is gone: its dead-man timer is "
-               "removed");
+        disarm_tags(recovery, &deadmen->fired, fired);
+        disarm_tags(
+                recovery, &deadmen->stale,
+                "the guest that an interrupted job may have frozen is gone: its dead-man timer is "
+                "removed");
         if (!deadmen->armed)
                 return;
         _cleanup_domain_info_ struct domain_info info = { 0 };
@@ -185,6 +186,6 @@ void recover_freezes(struct recovery *recovery)
                 recovery_fails(recovery, error);
                 return;
         }
-        disarm(recovery, &deadmen->armed,
-               "the dead-man timer of an interrupted job was still armed: disarmed");
+        disarm_tags(recovery, &deadmen->armed,
+                    "the dead-man timer of an interrupted job was still armed: disarmed");
 }

@@ -11,8 +11,8 @@
 
 #define GIB (UINT64_C(1) << 30)
 
-static void verdict(struct restore *restore, enum check_name name, struct error *problem,
-                    struct error **first)
+static void restore_check_verdict(struct restore *restore, enum check_name name,
+                                  struct error *problem, struct error **first)
 {
         if (!problem)
                 return;
@@ -23,8 +23,8 @@ static void verdict(struct restore *restore, enum check_name name, struct error 
                 *first = problem;
 }
 
-static void check_share(struct restore *restore, const struct host_probe *probe,
-                        struct error **first)
+static void restore_check_share(struct restore *restore, const struct host_probe *probe,
+                                struct error **first)
 {
         struct error *problem = NULL;
         const char *host = restore->job.host_entry->name;
@@ -40,11 +40,11 @@ static void check_share(struct restore *restore, const struct host_probe *probe,
         else
                 report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_SHARE_ON_HYPERVISOR,
                              CHECK_PASS, "%s, %s", restore->job.host_repository, probe->mount_type);
-        verdict(restore, CHECK_NAME_SHARE_ON_HYPERVISOR, problem, first);
+        restore_check_verdict(restore, CHECK_NAME_SHARE_ON_HYPERVISOR, problem, first);
 }
 
-static void check_tools(struct restore *restore, const struct host_probe *probe,
-                        struct error **first)
+static void restore_check_tools(struct restore *restore, const struct host_probe *probe,
+                                struct error **first)
 {
         struct error *problem = NULL;
         _cleanup_free_ char *missing = strv_join(probe->missing_tools, ", ");
@@ -54,13 +54,13 @@ static void check_tools(struct restore *restore, const struct host_probe *probe,
         else
                 report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_HOST_TOOLS, CHECK_PASS,
                              "all there");
-        verdict(restore, CHECK_NAME_HOST_TOOLS, problem, first);
+        restore_check_verdict(restore, CHECK_NAME_HOST_TOOLS, problem, first);
 }
 
 /* Folders that tell the same free bytes are taken for one file system: at worst more is asked for
  * than needed. */
-static void check_room(struct restore *restore, const struct host_probe *probe,
-                       struct error **first)
+static void restore_check_room(struct restore *restore, const struct host_probe *probe,
+                               struct error **first)
 {
         uint64_t low = (uint64_t)restore->job.settings->checks.hypervisor_low_water_gib * GIB;
         for (size_t i = 0; i < restore->n_disks; i++) {
@@ -87,7 +87,7 @@ static void check_room(struct restore *restore, const struct host_probe *probe,
                         report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_ROOM, CHECK_PASS,
                                      "%s: %s free, %s needed", folder, free_text, needed_text);
                 bool failed = problem != NULL;
-                verdict(restore, CHECK_NAME_ROOM, problem, first);
+                restore_check_verdict(restore, CHECK_NAME_ROOM, problem, first);
                 if (failed)
                         return;
         }
@@ -102,7 +102,7 @@ static void check_path(struct restore *restore, char kind, const char *path, boo
                           "%s has %s already, and nothing is written over it: move it away, or "
                           "name another place with --images",
                           restore->job.host_entry->name, path);
-        verdict(restore, CHECK_NAME_PATHS_FREE, problem, first);
+        restore_check_verdict(restore, CHECK_NAME_PATHS_FREE, problem, first);
 }
 
 /* What lies in the way of firmware state is an older one of the same machine, which is set
@@ -126,7 +126,7 @@ static void check_firmware_path(struct restore *restore, char kind,
                           "when nobody needs it, and restore "
                           "again",
                           restore->job.host_entry->name, firmware->path, firmware->what);
-        verdict(restore, CHECK_NAME_PATHS_FREE, problem, first);
+        restore_check_verdict(restore, CHECK_NAME_PATHS_FREE, problem, first);
 }
 
 /* Nothing that is there is written over: what belongs to the replaced machine is set aside; else it
@@ -207,7 +207,7 @@ static int check_networks(struct restore *restore, const struct domain_needs *ne
                 report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_NETWORKS, CHECK_PASS,
                              "%zu networks and %zu bridges or interfaces are there",
                              strv_length(needs->networks), strv_length(links));
-        verdict(restore, CHECK_NAME_NETWORKS, problem, first);
+        restore_check_verdict(restore, CHECK_NAME_NETWORKS, problem, first);
         return 0;
 }
 
@@ -230,7 +230,7 @@ static int check_files(struct restore *restore, const struct domain_needs *needs
                 report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_HOST_FILES, CHECK_PASS,
                              "%zu files (emulator, firmware, kernel) are there",
                              strv_length(needs->files));
-        verdict(restore, CHECK_NAME_HOST_FILES, problem, first);
+        restore_check_verdict(restore, CHECK_NAME_HOST_FILES, problem, first);
         return 0;
 }
 
@@ -253,7 +253,7 @@ static int check_tpm(struct restore *restore, const struct domain_needs *needs,
         else
                 report_check(restore->job.report, CHECK_BEFORE, CHECK_NAME_TPM, CHECK_PASS,
                              "%s is there", swtpm);
-        verdict(restore, CHECK_NAME_TPM, problem, first);
+        restore_check_verdict(restore, CHECK_NAME_TPM, problem, first);
         return 0;
 }
 
@@ -302,9 +302,9 @@ int restore_check(struct restore *restore, struct error **err)
         if (host_probe_run(restore->job.host, restore->job.host_repository, restore->job.tag, false,
                            folders, NULL, &probe, err) < 0)
                 return -1;
-        check_share(restore, &probe, &first);
-        check_tools(restore, &probe, &first);
-        check_room(restore, &probe, &first);
+        restore_check_share(restore, &probe, &first);
+        restore_check_tools(restore, &probe, &first);
+        restore_check_room(restore, &probe, &first);
         host_probe_done(&probe);
         if (check_paths(restore, &first, err) < 0 || check_needs(restore, &first, err) < 0)
                 return -1;

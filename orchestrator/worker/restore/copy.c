@@ -19,8 +19,9 @@
  * has to move. */
 enum { WRITE_BACK_PATIENCE = 6 };
 
-static int run(struct restore *restore, const struct restore_disk *disk, const char *what,
-               const char *const argv[], int *ret_status, char **ret_errors, struct error **err)
+static int restore_run_qemu_img(struct restore *restore, const struct restore_disk *disk,
+                                const char *what, const char *const argv[], int *ret_status,
+                                char **ret_errors, struct error **err)
 {
         _cleanup_free_ char *unit = xasprintf("%s-copy", restore->job.tag);
         const struct convert convert = {
@@ -39,7 +40,7 @@ static int run(struct restore *restore, const struct restore_disk *disk, const c
         return convert_run(&convert, argv, ret_status, ret_errors, err);
 }
 
-static char **copy_argv(const struct restore *restore, const struct restore_disk *disk)
+static char **restore_copy_argv(const struct restore *restore, const struct restore_disk *disk)
 {
         const char *const head[] = { "sh",
                                      "-c",
@@ -68,13 +69,15 @@ static char **copy_argv(const struct restore *restore, const struct restore_disk
         return argv;
 }
 
-static int copy_disk(struct restore *restore, const struct restore_disk *disk, struct error **err)
+static int restore_copy_disk(struct restore *restore, const struct restore_disk *disk,
+                             struct error **err)
 {
-        _cleanup_strv_ char **argv = copy_argv(restore, disk);
+        _cleanup_strv_ char **argv = restore_copy_argv(restore, disk);
         _cleanup_free_ char *what = xasprintf("the copy of disk %s", disk->saved->target);
         _cleanup_free_ char *errors = NULL;
         int status = 0;
-        if (run(restore, disk, what, (const char *const *)argv, &status, &errors, err) < 0)
+        if (restore_run_qemu_img(restore, disk, what, (const char *const *)argv, &status, &errors,
+                                 err) < 0)
                 return -1;
         if (status == 0)
                 return 0;
@@ -128,7 +131,7 @@ int restore_copy(struct restore *restore, struct error **err)
                 const struct restore_disk *disk = &restore->disks[i];
                 _cleanup_free_ char *size = format_bytes(disk->needed_bytes);
                 report_step(restore->job.report, STEP_NAME_COPY);
-                if (copy_disk(restore, disk, err) < 0)
+                if (restore_copy_disk(restore, disk, err) < 0)
                         return -1;
                 report_step_end(restore->job.report, STEP_DONE, "disk %s, %s", disk->saved->target,
                                 size);
@@ -157,7 +160,7 @@ static int compare_disk(struct restore *restore, const struct restore_disk *disk
         _cleanup_free_ char *what = xasprintf("the comparison of disk %s", disk->saved->target);
         _cleanup_free_ char *errors = NULL;
         int status = 0;
-        if (run(restore, disk, what, argv, &status, &errors, err) < 0)
+        if (restore_run_qemu_img(restore, disk, what, argv, &status, &errors, err) < 0)
                 return -1;
         if (status == 0)
                 return 0;

@@ -37,7 +37,7 @@ static void plan_firmware(struct restore *restore, struct restore_firmware *firm
         restore_journal_add_item(restore->journal, firmware->temporary, firmware->path);
 }
 
-static void plan(struct restore *restore)
+static void export_plan(struct restore *restore)
 {
         const struct metadata *metadata = restore->metadata;
         restore->folder = xstrdup(restore->options.export_folder);
@@ -71,7 +71,7 @@ static void plan(struct restore *restore)
         plan_firmware(restore, &restore->tpm, "tpm", metadata->tpm_folder, "-tpm");
 }
 
-static int check_room(struct restore *restore, struct error **err)
+static int export_check_room(struct restore *restore, struct error **err)
 {
         struct statvfs room;
         uint64_t needed = 0;
@@ -91,7 +91,7 @@ static int check_room(struct restore *restore, struct error **err)
         return 0;
 }
 
-static int check(struct restore *restore, const char *xml_path, struct error **err)
+static int export_check(struct restore *restore, const char *xml_path, struct error **err)
 {
         if (!restore->dry_run && fs_make_dirs(restore->folder, err) < 0)
                 return -1;
@@ -103,7 +103,9 @@ static int check(struct restore *restore, const char *xml_path, struct error **e
                         return error_set(err, ERROR_REFUSED,
                                          "%s is there already, and nothing is written over it",
                                          restore->journal->items[i].path);
-        return restore->dry_run && access(restore->folder, F_OK) < 0 ? 0 : check_room(restore, err);
+        return restore->dry_run && access(restore->folder, F_OK) < 0
+                       ? 0
+                       : export_check_room(restore, err);
 }
 
 static int read_inode(struct restore *restore, struct restore_item *item, struct error **err)
@@ -148,9 +150,10 @@ int restore_export(struct restore *restore, struct error **err)
                 xstrdup(restore->options.name ? restore->options.name : restore->job.request->vm);
         restore->job.uuid = xstrdup(restore->new_machine ? "" : restore->xml->uuid);
         report_step(restore->job.report, STEP_NAME_PLAN);
-        plan(restore);
+        export_plan(restore);
         _cleanup_free_ char *xml_path = xasprintf("%s/%s.xml", restore->folder, restore->name);
-        if (restore_make_definition(restore, true, err) < 0 || check(restore, xml_path, err) < 0)
+        if (restore_make_definition(restore, true, err) < 0 ||
+            export_check(restore, xml_path, err) < 0)
                 return -1;
         report_step_end(restore->job.report, STEP_DONE, "%zu disks to %s on %s", restore->n_disks,
                         restore->folder, restore->job.host->name);

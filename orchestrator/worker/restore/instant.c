@@ -56,7 +56,7 @@ static int find_layers(struct restore *restore, struct restore_disk *disk, struc
 
 /* Security models of the hypervisor: with one that owns files, QEMU has to be told to leave the
  * point's alone. */
-static int read_models(struct restore *restore, struct error **err)
+static int instant_read_models(struct restore *restore, struct error **err)
 {
         const char *const argv[] = { "virsh", "-q", "-c", "qemu:///system", "capabilities", NULL };
         _cleanup_free_ char *xml = NULL;
@@ -79,7 +79,7 @@ int restore_find_layers(struct restore *restore, struct error **err)
         for (size_t i = 0; i < restore->n_disks; i++)
                 if (find_layers(restore, &restore->disks[i], err) < 0)
                         return error_prefix(err, "disk %s", restore->disks[i].saved->target);
-        if (read_models(restore, err) < 0)
+        if (instant_read_models(restore, err) < 0)
                 return -1;
         report_warning(restore->job.report,
                        "%s runs from the share until its disks are pulled to %s: if the share "

@@ -27,7 +27,7 @@ struct inquiry {
         struct error *error;
 };
 
-static void *inquire(void *data)
+static void *inquiry_run(void *data)
 {
         struct inquiry *inquiry = data;
         inquiry->has_uuid = inquiry->has_name = -1;
@@ -86,7 +86,7 @@ static struct inquiry *ask_everywhere(struct restore *restore, size_t *ret_count
                 inquiries[i].settings = restore->job.settings;
                 inquiries[i].uuid = restore->xml->uuid;
                 inquiries[i].name = restore->name;
-                if (pthread_create(&inquiries[i].thread, NULL, inquire, &inquiries[i]) != 0)
+                if (pthread_create(&inquiries[i].thread, NULL, inquiry_run, &inquiries[i]) != 0)
                         abort();
         }
         for (size_t i = 0; i < count; i++)
@@ -179,8 +179,8 @@ static void take_original(struct restore *restore, struct inquiry *inquiry)
         inquiry->by_uuid = (struct domain_info){ 0 };
 }
 
-static int judge(struct restore *restore, struct inquiry *inquiries, size_t count,
-                 struct error **err)
+static int original_judge(struct restore *restore, struct inquiry *inquiries, size_t count,
+                          struct error **err)
 {
         struct inquiry *found = NULL;
         for (size_t i = 0; i < count; i++) {
@@ -288,7 +288,8 @@ static bool has_same_files(const struct domain_xml *a, const struct domain_xml *
 }
 
 /* It was seen hours ago: what is put back, if it has to be, is what it is now. */
-static int look_again(struct restore *restore, const struct domain_info *info, struct error **err)
+static int original_probe_again(struct restore *restore, const struct domain_info *info,
+                                struct error **err)
 {
         _cleanup_free_ char *text = NULL;
         if (check_settled(restore, info, err) < 0 ||
@@ -324,7 +325,7 @@ int restore_look_again(struct restore *restore, struct error **err)
                                                              restore->xml->uuid, NULL, &info, err);
         if (found == 0)
                 error_set(err, ERROR_REFUSED, "it is not there any more");
-        if (found <= 0 || look_again(restore, &info, err) < 0)
+        if (found <= 0 || original_probe_again(restore, &info, err) < 0)
                 return error_prefix(err, "%s on %s is not replaced, and was left as it is",
                                     restore->job.request->vm, restore->original_entry->name);
         return 0;
@@ -352,7 +353,7 @@ int restore_find_original(struct restore *restore, struct error **err)
         restore->new_machine = restore->options.name != NULL;
         restore->name = xstrdup(restore->options.name ? restore->options.name : restore->xml->name);
         struct inquiry *inquiries = ask_everywhere(restore, &count);
-        int r = judge(restore, inquiries, count, err);
+        int r = original_judge(restore, inquiries, count, err);
         inquiries_free(inquiries, count);
         if (r < 0 || refuse_second(restore, err) < 0)
                 return -1;

@@ -196,7 +196,8 @@ static uint64_t needed_bytes(const struct metadata_disk *saved)
         return bytes ? bytes : saved->virtual_bytes;
 }
 
-static void plan_disk(struct restore *restore, const struct metadata_disk *saved, char folder_kind)
+static void restore_plan_disk(struct restore *restore, const struct metadata_disk *saved,
+                              char folder_kind)
 {
         restore->disks =
                 xrealloc_array(restore->disks, restore->n_disks + 1, sizeof *restore->disks);
@@ -229,7 +230,7 @@ static int plan_disks(struct restore *restore, struct error **err)
                 return -1;
         for (size_t i = 0; i < restore->metadata->n_disks; i++)
                 if (is_wanted(restore, restore->metadata->disks[i].target))
-                        plan_disk(restore, &restore->metadata->disks[i], kinds[i]);
+                        restore_plan_disk(restore, &restore->metadata->disks[i], kinds[i]);
         return 0;
 }
 

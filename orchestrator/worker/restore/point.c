@@ -41,7 +41,7 @@ static int find_chain(struct restore *restore, struct error **err)
                                     "the points that it builds on go round in a circle", err);
 }
 
-static int choose(struct restore *restore, struct error **err)
+static int restore_pick_point(struct restore *restore, struct error **err)
 {
         if (points_scan_named(restore->job.repository, restore->job.request->vm, &restore->points,
                               err) < 0)
@@ -56,7 +56,7 @@ static int choose(struct restore *restore, struct error **err)
         return restore->point ? 0 : -1;
 }
 
-static int read_xml(struct restore *restore, struct error **err)
+static int restore_read_xml(struct restore *restore, struct error **err)
 {
         _cleanup_free_ char *path =
                 xasprintf("%s/%s/%s.xml", repository_path(restore->job.repository),
@@ -74,7 +74,7 @@ static int read_xml(struct restore *restore, struct error **err)
 
 /* A share that is read-only for this machine, such as a snapshot of it, or full, can be exported
  * from all the same. */
-static int take_lease(struct restore *restore, struct error **err)
+static int restore_take_lease(struct restore *restore, struct error **err)
 {
         const struct point *point = restore->point;
         _cleanup_error_ struct error *error = NULL;
@@ -101,7 +101,7 @@ static int take_lease(struct restore *restore, struct error **err)
 
 int restore_choose_point(struct restore *restore, struct error **err)
 {
-        if (choose(restore, err) < 0)
+        if (restore_pick_point(restore, err) < 0)
                 return -1;
         const struct point *point = restore->point;
         if (point->problem)
@@ -109,15 +109,15 @@ int restore_choose_point(struct restore *restore, struct error **err)
         restore->metadata = point->metadata;
         if (find_chain(restore, err) < 0)
                 return -1;
-        if (!restore->dry_run && take_lease(restore, err) < 0)
+        if (!restore->dry_run && restore_take_lease(restore, err) < 0)
                 return -1;
         report_step_end(restore->job.report, STEP_DONE, "%s, %s%s%s", point->path,
                         point->metadata->level, point->metadata->parent ? ", builds on " : "",
                         point->metadata->parent ? point->metadata->parent : "");
-        return read_xml(restore, err);
+        return restore_read_xml(restore, err);
 }
 
-static void on_bytes(uint64_t done, uint64_t total, void *data)
+static void point_on_bytes(uint64_t done, uint64_t total, void *data)
 {
         struct restore *restore = data;
         report_progress(restore->job.report, "checksums", done, total);
@@ -126,7 +126,7 @@ static void on_bytes(uint64_t done, uint64_t total, void *data)
 static int verify_one(struct restore *restore, const struct point *point, enum points_depth depth,
                       uint64_t *bytes, struct error **err)
 {
-        const struct staging_progress progress = { .on_bytes = on_bytes,
+        const struct staging_progress progress = { .on_bytes = point_on_bytes,
                                                    .cancelled = worker_cancelled,
                                                    .data = restore };
         _cleanup_strv_ char **damage = NULL;

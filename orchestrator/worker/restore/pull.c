@@ -66,8 +66,8 @@ static bool needs_share(const struct pull *pull, const struct domain_disk *disk)
         return lies_in(pull->share, disk->path);
 }
 
-static struct domain_xml *read_xml(const struct pull *pull, bool inactive, char **ret_text,
-                                   struct error **err)
+static struct domain_xml *pull_read_xml(const struct pull *pull, bool inactive, char **ret_text,
+                                        struct error **err)
 {
         _cleanup_free_ char *text = NULL;
         if (pull->host->ops->get_xml(pull->host, pull->journal->uuid, inactive, inactive, &text,
@@ -118,10 +118,10 @@ static int push_on(struct pull *pull, const char *target, struct error **err)
 
 /* What the next start uses: the disks stand alone, and libvirt owns its files again. Says so only
  * when it has seen it. */
-static int settle(struct pull *pull, struct error **err)
+static int pull_settle(struct pull *pull, struct error **err)
 {
         _cleanup_free_ char *text = NULL;
-        _cleanup_(domain_xml_freep) struct domain_xml *xml = read_xml(pull, true, &text, err);
+        _cleanup_(domain_xml_freep) struct domain_xml *xml = pull_read_xml(pull, true, &text, err);
         _cleanup_strv_ char **targets = NULL;
         if (!xml)
                 return -1;
@@ -134,7 +134,7 @@ static int settle(struct pull *pull, struct error **err)
         _cleanup_free_ char *uuid = NULL;
         if (!settled || pull->host->ops->define(pull->host, settled, &uuid, err) < 0)
                 return error_prefix(err, "the definition of %s", pull->journal->name);
-        _cleanup_(domain_xml_freep) struct domain_xml *now = read_xml(pull, true, NULL, err);
+        _cleanup_(domain_xml_freep) struct domain_xml *now = pull_read_xml(pull, true, NULL, err);
         const struct domain_disk *left = now ? first_in_need(pull, now) : NULL;
         if (left)
                 return error_set(
@@ -146,7 +146,7 @@ static int settle(struct pull *pull, struct error **err)
 }
 
 /* One look, and what follows from it: a pull is started, or all is settled. */
-static int look(struct pull *pull, struct error **err)
+static int pull_probe(struct pull *pull, struct error **err)
 {
         _cleanup_domain_info_ struct domain_info info = { 0 };
         int found = pull->host->ops->find_domain(pull->host, pull->journal->uuid, NULL, &info, err);
@@ -156,11 +156,11 @@ static int look(struct pull *pull, struct error **err)
         pull->state = !found ? PULL_GONE : off ? PULL_OFF : PULL_RUNS;
         if (!found)
                 return 0;
-        _cleanup_(domain_xml_freep) struct domain_xml *xml = read_xml(pull, off, NULL, err);
+        _cleanup_(domain_xml_freep) struct domain_xml *xml = pull_read_xml(pull, off, NULL, err);
         const struct domain_disk *disk = xml ? first_in_need(pull, xml) : NULL;
         if (!xml || (off && disk))
                 return xml ? 0 : -1;
-        return disk ? push_on(pull, disk->target, err) : settle(pull, err);
+        return disk ? push_on(pull, disk->target, err) : pull_settle(pull, err);
 }
 
 /* -- the job itself -- */
@@ -195,10 +195,10 @@ static int verify_late(struct restore *restore, struct error **ret_damage, struc
 }
 
 /* A connection that breaks (libvirtd is restarted) is made again. */
-static int look_again(struct restore *restore, struct pull *pull, struct error **err)
+static int pull_probe_again(struct restore *restore, struct pull *pull, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
-        if (look(pull, &error) == 0)
+        if (pull_probe(pull, &error) == 0)
                 return 0;
         if (error->kind != ERROR_UNREACHABLE && error->kind != ERROR_TIMEOUT)
                 return error_propagate(err, TAKE_PTR(error));
@@ -225,7 +225,7 @@ static int wait_until_pulled(struct restore *restore, struct pull *pull, struct 
                                             "%s stands on the share until it is pulled, which orch "
                                             "goes on with",
                                             restore->name);
-                if (look_again(restore, pull, err) < 0)
+                if (pull_probe_again(restore, pull, err) < 0)
                         return -1;
                 if (pull->state == PULL_GONE)
                         return error_set(err, ERROR_REFUSED, "%s is not on %s any more",
@@ -259,7 +259,7 @@ int restore_pull(struct restore *restore, struct error **err)
         };
         struct error *damage = NULL;
         report_step(restore->job.report, STEP_NAME_PULL);
-        if (look_again(restore, &pull, err) < 0 || verify_late(restore, &damage, err) < 0 ||
+        if (pull_probe_again(restore, &pull, err) < 0 || verify_late(restore, &damage, err) < 0 ||
             wait_until_pulled(restore, &pull, err) < 0 ||
             restore_close_pulled(restore->job.repository, restore->journal, err) < 0) {
                 error_free(damage);
@@ -297,8 +297,8 @@ int restore_resume_pull(struct repository *repository, struct restore_journal *j
                 return 0;
         }
         report_step(report, STEP_NAME_PULL);
-        if (look(&pull, err) < 0 || (pull.state != PULL_DONE && pull.state != PULL_GONE &&
-                                     restore_renew_lease(repository, journal, err) < 0))
+        if (pull_probe(&pull, err) < 0 || (pull.state != PULL_DONE && pull.state != PULL_GONE &&
+                                           restore_renew_lease(repository, journal, err) < 0))
                 return -1;
         if (pull.state == PULL_DONE || pull.state == PULL_GONE) {
                 if (pull.state == PULL_GONE)

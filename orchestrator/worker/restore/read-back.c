@@ -39,7 +39,7 @@ struct restore_reading {
         uint64_t total_bytes;
 };
 
-static void on_bytes(uint64_t done, uint64_t total _unused_, void *data)
+static void reading_on_bytes(uint64_t done, uint64_t total _unused_, void *data)
 {
         struct restore_reading *reading = data;
         atomic_store(&reading->done_bytes, reading->before_bytes + done);
@@ -55,7 +55,7 @@ static bool is_stopped(void *data)
 static void read_disks(void *data)
 {
         struct restore_reading *reading = data;
-        const struct staging_progress progress = { .on_bytes = on_bytes,
+        const struct staging_progress progress = { .on_bytes = reading_on_bytes,
                                                    .cancelled = is_stopped,
                                                    .data = reading };
         for (size_t i = 0; i < reading->count && !reading->damage; i++) {
@@ -105,7 +105,7 @@ int restore_begin_reading(struct restore *restore, struct error **err)
 
 /* What it has come to, as far as it has ended: 0 or -1. The same each time it is asked: a copy that
  * ends in that moment drops what it was told. */
-static int judge(struct restore *restore, struct error **err)
+static int reading_judge(struct restore *restore, struct error **err)
 {
         struct restore_reading *reading = restore->reading;
         work_thread_dispatch(reading->thread);
@@ -120,7 +120,7 @@ static int judge(struct restore *restore, struct error **err)
 bool restore_reading_failed(void *data, struct error **ret_reason)
 {
         struct restore *restore = data;
-        return restore->reading && judge(restore, ret_reason) < 0;
+        return restore->reading && reading_judge(restore, ret_reason) < 0;
 }
 
 /* Until it has ended, or moves no more. */
@@ -131,7 +131,7 @@ static int await_reading(struct restore *restore, struct error **err)
         struct deadline stall = deadline_in_ms((int64_t)patience_s * 1000);
         uint64_t seen = 0;
         for (;;) {
-                if (worker_check_cancelled(err) < 0 || judge(restore, err) < 0)
+                if (worker_check_cancelled(err) < 0 || reading_judge(restore, err) < 0)
                         return -1;
                 if (reading->ended)
                         return 0;

@@ -30,7 +30,7 @@ static struct hypervisor *connect_to(const struct recovery_of_restores *recovery
                               worker_host_entry(recovery->inventory, name, &fallback), 0, err);
 }
 
-static void tell(struct recovery_of_restores *recovery, char *text)
+static void report_restore(struct recovery_of_restores *recovery, char *text)
 {
         if (recovery->dry_run)
                 report_log(recovery->report, "would be put right: %s", text);
@@ -89,9 +89,10 @@ static int is_complete(const struct restore_journal *journal, struct hypervisor 
 static int close_complete(struct recovery_of_restores *recovery, struct restore_journal *journal,
                           struct error **err)
 {
-        tell(recovery,
-             xasprintf("the restore %s of %s was interrupted when all was done: %s runs on %s",
-                       journal->job, journal->vm, journal->name, journal->hypervisor));
+        report_restore(
+                recovery,
+                xasprintf("the restore %s of %s was interrupted when all was done: %s runs on %s",
+                          journal->job, journal->vm, journal->name, journal->hypervisor));
         if (recovery->dry_run)
                 return 0;
         if (journal->n_asides == 0 && !journal->original_file && !journal->instant)
@@ -172,8 +173,8 @@ static struct hypervisor *find_pulled(const struct recovery_of_restores *recover
 }
 
 /* The lease first: a host that is away for longer than a lease lasts still needs the point. */
-static int resume(struct recovery_of_restores *recovery, struct restore_journal *journal,
-                  struct error **err)
+static int resume_restore(struct recovery_of_restores *recovery, struct restore_journal *journal,
+                          struct error **err)
 {
         struct inventory_hypervisor fallback;
         const struct inventory_hypervisor *entry =
@@ -191,8 +192,8 @@ static int resume(struct recovery_of_restores *recovery, struct restore_journal 
         return 0;
 }
 
-static int undo(struct recovery_of_restores *recovery, struct restore_journal *journal,
-                struct error **err)
+static int undo_interrupted(struct recovery_of_restores *recovery, struct restore_journal *journal,
+                            struct error **err)
 {
         _cleanup_(hypervisor_freep) struct hypervisor *host =
                 connect_to(recovery, journal->hypervisor, err);
@@ -210,14 +211,17 @@ static int undo(struct recovery_of_restores *recovery, struct restore_journal *j
         if (complete && close_complete(recovery, journal, err) < 0)
                 return -1;
         if (complete)
-                return journal->instant && !recovery->dry_run ? resume(recovery, journal, err) : 0;
+                return journal->instant && !recovery->dry_run
+                               ? resume_restore(recovery, journal, err)
+                               : 0;
         struct hypervisor *original = !journal->original_hypervisor ? NULL
                                       : elsewhere                   ? other
                                                                     : host;
         if (!recovery->dry_run && restore_roll_back(recovery->repository, journal, host, original,
                                                     recovery->report, err) < 0)
                 return -1;
-        tell(recovery, xasprintf("the restore %s of %s to %s was interrupted: undone%s",
+        report_restore(recovery,
+                       xasprintf("the restore %s of %s to %s was interrupted: undone%s",
                                  journal->job, journal->vm, journal->hypervisor,
                                  original ? ", and what it was to replace is as it was" : ""));
         return 0;
@@ -236,8 +240,8 @@ static int recover_locked(struct recovery_of_restores *recovery,
                         return now.items[i]->phase == RESTORE_DONE
                                        ? remove_expired(recovery, now.items[i])
                                : now.items[i]->phase == RESTORE_PULLING
-                                       ? resume(recovery, now.items[i], err)
-                                       : undo(recovery, now.items[i], err);
+                                       ? resume_restore(recovery, now.items[i], err)
+                                       : undo_interrupted(recovery, now.items[i], err);
         /* its lock file came back */
         return recovery->dry_run ? 0 : restores_remove(recovery->repository, listed, err);
 }

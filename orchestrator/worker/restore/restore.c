@@ -18,7 +18,7 @@
 #include "worker/job/step-table.h"
 #include "worker/restore/restore-internal.h"
 
-static int open_repository(struct restore *restore, struct error **err)
+static int restore_open_repository(struct restore *restore, struct error **err)
 {
         restore->job.repository =
                 worker_open_repository(restore->job.settings, restore->job.request, err);
@@ -73,7 +73,7 @@ DEFINE_STEP_TABLE(restore)
 /* A machine that replaces another is kept only once it has been started, where that was asked
  * for. */
 static const struct restore_step steps[] = {
-        { { STEP_NAME_OPEN_SHARE, PLANS | EXPORT }, open_repository },
+        { { STEP_NAME_OPEN_SHARE, PLANS | EXPORT }, restore_open_repository },
         { { STEP_NAME_NONE, EXPORT }, use_local_host },
         { { STEP_NAME_POINT, PLANS | EXPORT }, restore_choose_point },
         { { STEP_NAME_CHECKSUMS, COPIES | DRY_PLAIN | EXPORT }, restore_verify_point },
@@ -106,7 +106,7 @@ static unsigned kind_of(const struct restore_options *options)
         return options->instant ? INSTANT : options->start ? START : PLAIN;
 }
 
-static int finish_failed(struct restore *restore, struct error *failure)
+static int restore_finish_failed(struct restore *restore, struct error *failure)
 {
         worker_note_cancellation(failure);
         if (restore->job.report->step)
@@ -116,7 +116,7 @@ static int finish_failed(struct restore *restore, struct error *failure)
         return report_failure(restore->job.report, NULL, failure);
 }
 
-static int finish_ok(struct restore *restore)
+static int restore_finish_ok(struct restore *restore)
 {
         if (restore->dry_run)
                 report_log(restore->job.report, "nothing was changed: this was a dry run");
@@ -149,5 +149,5 @@ int restore_run(const struct job_request *request, const struct settings *settin
         if (r == 0)
                 r = run_restore_steps(&restore, steps, ARRAY_LENGTH(steps),
                                       kind_of(&restore.options), report, &over, &failure);
-        return r == 0 ? finish_ok(&restore) : finish_failed(&restore, failure);
+        return r == 0 ? restore_finish_ok(&restore) : restore_finish_failed(&restore, failure);
 }

@@ -24,7 +24,7 @@ enum {
         CAPABILITIES_MAX_BYTES = 4 * 1024 * 1024,
 };
 
-static int read_models(struct test_restore *test, char ***ret, struct error **err)
+static int test_restore_read_models(struct test_restore *test, char ***ret, struct error **err)
 {
         const char *const argv[] = { "timeout",        "90",           "virsh", "-q", "-c",
                                      "qemu:///system", "capabilities", NULL };
@@ -54,8 +54,8 @@ static struct rewrite_layer *make_layers(const struct test_restore *test,
         return layers;
 }
 
-static char *rewrite(struct test_restore *test, const struct rewrite_disk *disks,
-                     struct error **err)
+static char *test_restore_rewrite(struct test_restore *test, const struct rewrite_disk *disks,
+                                  struct error **err)
 {
         const struct rewrite_network_map map = { .to = test_restore_wants_own_network(test)
                                                                ? test->name
@@ -84,7 +84,7 @@ static char *rewrite(struct test_restore *test, const struct rewrite_disk *disks
         for (size_t i = 0; xml && notes && notes[i]; i++)
                 report_log(test->job.report, "the test domain: %s", notes[i]);
         _cleanup_strv_ char **models = NULL;
-        if (!xml || read_models(test, &models, err) < 0)
+        if (!xml || test_restore_read_models(test, &models, err) < 0)
                 return NULL;
         return domain_isolate(xml, strlen(xml), (const char *const *)models, err);
 }
@@ -108,7 +108,7 @@ static char *make_xml(struct test_restore *test, struct error **err)
                 disks[i].n_backing = strv_length(test->disks[i].layers);
                 disks[i].no_label = true;
         }
-        char *xml = rewrite(test, disks, err);
+        char *xml = test_restore_rewrite(test, disks, err);
         for (size_t i = 0; i < test->n_disks; i++)
                 free(layers[i]);
         free(layers);

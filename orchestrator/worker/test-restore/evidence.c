@@ -34,8 +34,8 @@ static const char *picture_name(const struct picture *picture)
                        : NULL;
 }
 
-static int save(struct test_restore *test, const char *name, const void *data, size_t length,
-                struct error **err)
+static int evidence_save(struct test_restore *test, const char *name, const void *data,
+                         size_t length, struct error **err)
 {
         return points_write_proof(test->job.repository, test->point->path, name, data, length, err);
 }
@@ -54,12 +54,13 @@ static void save_screenshot(struct test_restore *test)
         _cleanup_error_ struct error *error = NULL;
         static const char *const names[] = { "screenshot.png", "screenshot.ppm" };
         for (size_t i = 0; i < ARRAY_LENGTH(names); i++)
-                if (save(test, names[i], NULL, 0, &error) < 0)
+                if (evidence_save(test, names[i], NULL, 0, &error) < 0)
                         break;
         if (!error)
                 (void)job->host->ops->exec(job->host, argv, &options, &result, &error);
         const char *name = !error && result.status == 0 ? picture_name(&picture) : NULL;
-        if (name && save(test, name, picture.data.data, picture.data.length, &error) == 0) {
+        if (name &&
+            evidence_save(test, name, picture.data.data, picture.data.length, &error) == 0) {
                 test_restore_saw(test, CHECK_NAME_SCREENSHOT, CHECK_PASS, POINT_PROOF_FOLDER "/%s",
                                  name);
         } else {
@@ -77,8 +78,8 @@ static void save_console(struct test_restore *test)
 {
         _cleanup_error_ struct error *error = NULL;
         bool any = test->console.length > 0;
-        if (save(test, "console.log", any ? test->console.data : NULL, test->console.length,
-                 &error) < 0)
+        if (evidence_save(test, "console.log", any ? test->console.data : NULL,
+                          test->console.length, &error) < 0)
                 test_restore_saw(test, CHECK_NAME_CONSOLE_LOG, CHECK_SKIP, "not saved: %s",
                                  error->message);
         else
@@ -110,7 +111,7 @@ static char **by_strength(char *const *evidence)
         return sorted;
 }
 
-static void apply(struct point_state *state, void *data)
+static void proof_apply(struct point_state *state, void *data)
 {
         const struct test_restore *test = data;
         bool proven = test->booted && test->tests_passed;
@@ -129,8 +130,8 @@ static void apply(struct point_state *state, void *data)
 int test_restore_record(struct test_restore *test, struct error **err)
 {
         _cleanup_point_state_ struct point_state state = { 0 };
-        if (points_change_state(test->job.repository, test->point->path, apply, test, &state, err) <
-            0)
+        if (points_change_state(test->job.repository, test->point->path, proof_apply, test, &state,
+                                err) < 0)
                 return error_prefix(err, "the verdict cannot be written into state.json");
         report_state(test->job.report, test->point->path, &state);
         return 0;

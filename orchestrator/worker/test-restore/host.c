@@ -55,7 +55,8 @@ static int check_memory(struct test_restore *test, struct error **err)
                                   job->host->name, available_text, job->vm->name, needed_text);
 }
 
-static int check_room(struct test_restore *test, const struct host_probe *probe, struct error **err)
+static int test_host_check_room(struct test_restore *test, const struct host_probe *probe,
+                                struct error **err)
 {
         struct vm_job *job = &test->job;
         uint64_t needed = (uint64_t)job->settings->checks.hypervisor_low_water_gib * GIB;
@@ -75,8 +76,8 @@ static int check_room(struct test_restore *test, const struct host_probe *probe,
                                   room_text, job->host_entry->scratch, needed_text);
 }
 
-static int check_share(struct test_restore *test, const struct host_probe *probe,
-                       struct error **err)
+static int test_host_check_share(struct test_restore *test, const struct host_probe *probe,
+                                 struct error **err)
 {
         struct vm_job *job = &test->job;
         if (!probe->mount_type)
@@ -93,7 +94,7 @@ static int check_share(struct test_restore *test, const struct host_probe *probe
         return 0;
 }
 
-static int check_host(struct test_restore *test, struct error **err)
+static int test_host_check(struct test_restore *test, struct error **err)
 {
         struct vm_job *job = &test->job;
         char *folders[] = { job->host_entry->scratch, NULL };
@@ -101,7 +102,10 @@ static int check_host(struct test_restore *test, struct error **err)
         if (host_probe_run(job->host, job->host_repository, job->tag, false, folders, NULL, &probe,
                            err) < 0)
                 return -1;
-        int r = check_share(test, &probe, err) < 0 || check_room(test, &probe, err) < 0 ? -1 : 0;
+        int r = test_host_check_share(test, &probe, err) < 0 ||
+                                test_host_check_room(test, &probe, err) < 0
+                        ? -1
+                        : 0;
         host_probe_done(&probe);
         return r < 0 ? -1 : check_memory(test, err);
 }
@@ -149,7 +153,7 @@ int test_restore_find_host(struct test_restore *test, struct error **err)
         test->work = path_join(job->host_entry->scratch, test->name);
         job->host_repository = worker_host_repository(job->settings, job->host_entry);
         job->host = worker_connect(job->settings, job->host_entry, 0, err);
-        if (!job->host || check_host(test, err) < 0 || check_network(test, err) < 0)
+        if (!job->host || test_host_check(test, err) < 0 || check_network(test, err) < 0)
                 return -1;
         report_step_end(job->report, STEP_DONE, "%s", job->host->name);
         return 0;

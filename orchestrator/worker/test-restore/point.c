@@ -17,7 +17,7 @@
 
 enum { XML_MAX_BYTES = 4 * 1024 * 1024, LAYERS_MAX = 1000 };
 
-static int open_share(struct vm_job *job, struct error **err)
+static int test_restore_open_share(struct vm_job *job, struct error **err)
 {
         job->repository = worker_open_repository(job->settings, job->request, err);
         return job->repository ? repository_check_holder(job->repository, getppid(), err) : -1;
@@ -63,7 +63,8 @@ static int follow_backing(const struct test_restore *test, const char *backing,
         return 0;
 }
 
-static int add_disk(struct test_restore *test, const struct metadata_disk *disk, struct error **err)
+static int test_disk_add(struct test_restore *test, const struct metadata_disk *disk,
+                         struct error **err)
 {
         const struct point *point = test->point;
         test->disks = xrealloc_array(test->disks, test->n_disks + 1, sizeof *test->disks);
@@ -84,7 +85,7 @@ static int add_disk(struct test_restore *test, const struct metadata_disk *disk,
         }
 }
 
-static int take_lease(struct test_restore *test, struct error **err)
+static int test_restore_take_lease(struct test_restore *test, struct error **err)
 {
         _cleanup_strv_ char **names = NULL;
         for (size_t i = 0; i < test->n_chain; i++)
@@ -115,7 +116,7 @@ static void learn_from_metadata(struct test_restore *test)
 int test_restore_choose(struct test_restore *test, struct error **err)
 {
         struct vm_job *job = &test->job;
-        if (open_share(job, err) < 0 ||
+        if (test_restore_open_share(job, err) < 0 ||
             points_scan_named(job->repository, job->vm->name, &test->points, err) < 0)
                 return -1;
         test->point = points_choose(&test->points, job->vm->name, test->options.point, err);
@@ -131,13 +132,13 @@ int test_restore_choose(struct test_restore *test, struct error **err)
         job->home = xstrdup(test->point->hypervisor);
         job->point = xstrdup(test->point->name);
         for (size_t i = 0; i < test->point->metadata->n_disks; i++)
-                if (add_disk(test, &test->point->metadata->disks[i], err) < 0)
+                if (test_disk_add(test, &test->point->metadata->disks[i], err) < 0)
                         return -1;
         if (!test->n_disks)
                 return error_set(err, ERROR_REFUSED,
                                  "%s has no disks: there is nothing to boot from",
                                  test->point->path);
-        if (take_lease(test, err) < 0)
+        if (test_restore_take_lease(test, err) < 0)
                 return -1;
         size_t length = 0;
         _cleanup_free_ char *name = xasprintf("%s.xml", job->vm->name);
@@ -150,7 +151,7 @@ int test_restore_choose(struct test_restore *test, struct error **err)
         return 0;
 }
 
-static void on_read(uint64_t done, uint64_t total, void *data)
+static void test_point_on_bytes(uint64_t done, uint64_t total, void *data)
 {
         report_progress(data, "read-point", done, total);
 }
@@ -158,7 +159,7 @@ static void on_read(uint64_t done, uint64_t total, void *data)
 static int take_fingerprint(struct test_restore *test, const struct point *point,
                             struct fingerprint *ret, struct error **err)
 {
-        const struct staging_progress progress = { .on_bytes = on_read,
+        const struct staging_progress progress = { .on_bytes = test_point_on_bytes,
                                                    .cancelled = worker_cancelled,
                                                    .data = test->job.report };
         return fingerprint_take(test->job.repository, point->path, &progress, ret, err);

@@ -54,7 +54,7 @@ static void take_statistic(struct look *look, const char *line)
                 look->read_bytes += number;
 }
 
-static void take_line(struct look *look, const char *line)
+static void look_take_line(struct look *look, const char *line)
 {
         const char *value = strchr(line, ' ');
         value = value ? value + 1 : "";
@@ -86,7 +86,7 @@ static int look_at(struct test_restore *test, struct look *ret, struct error **e
                 return -1;
         char *rest = NULL;
         for (char *line = strtok_r(output, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
-                take_line(ret, line);
+                look_take_line(ret, line);
         return 0;
 }
 
@@ -144,7 +144,7 @@ static void search_console(struct test_restore *test)
         }
 }
 
-static int ask_agent(struct test_restore *test, struct error **err)
+static int proof_ask_agent(struct test_restore *test, struct error **err)
 {
         enum agent_state state = AGENT_ABSENT;
         _cleanup_error_ struct error *error = NULL;
@@ -162,7 +162,8 @@ static int ask_agent(struct test_restore *test, struct error **err)
 }
 
 /* What it writes goes to its own overlays: they must not fill the room that running VMs need. */
-static int check_room(const struct test_restore *test, const struct look *look, struct error **err)
+static int proof_check_room(const struct test_restore *test, const struct look *look,
+                            struct error **err)
 {
         uint64_t low = (uint64_t)test->job.settings->checks.hypervisor_low_water_gib * GIB;
         if (look->free_bytes >= low)
@@ -206,8 +207,9 @@ static int look_once(struct test_restore *test, struct error **err)
 {
         struct look look = { 0 };
         int r = look_at(test, &look, err);
-        if (r == 0 && (check_holder(test, &look, err) < 0 || check_room(test, &look, err) < 0 ||
-                       read_console(test, look.console_bytes, err) < 0))
+        if (r == 0 &&
+            (check_holder(test, &look, err) < 0 || proof_check_room(test, &look, err) < 0 ||
+             read_console(test, look.console_bytes, err) < 0))
                 r = -1;
         if (r == 0)
                 take_look(test, &look);
@@ -255,7 +257,7 @@ static void tell_signs(struct test_restore *test)
                          sight->resets);
 }
 
-static void conclude(struct test_restore *test, const struct boot_verdict *verdict)
+static void proof_conclude(struct test_restore *test, const struct boot_verdict *verdict)
 {
         int64_t first = test->sight.up_ms;
         if (test->agent_ms >= 0 && test->agent_ms < first)
@@ -286,13 +288,13 @@ int test_restore_watch(struct test_restore *test, struct error **err)
                 int64_t now = clock_monotonic_ms();
                 if (test->has_channel && !test->sight.agent_answers && !test->sight.ended &&
                     now >= agent_due_ms) {
-                        if (ask_agent(test, err) < 0)
+                        if (proof_ask_agent(test, err) < 0)
                                 return -1;
                         agent_due_ms = clock_monotonic_ms() + AGENT_INTERVAL_MS;
                 }
                 struct boot_verdict verdict = boot_decide(&test->sight);
                 if (verdict.outcome != BOOT_WAIT) {
-                        conclude(test, &verdict);
+                        proof_conclude(test, &verdict);
                         return 0;
                 }
                 if (now - told_ms >= SIGN_OF_LIFE_MS) {

@@ -32,7 +32,7 @@ static const struct test_restore_step steps[] = {
 };
 
 /* Leaves the machine as it is, and says how it goes. */
-static int keep(struct test_restore *test, struct error **err)
+static int test_restore_keep(struct test_restore *test, struct error **err)
 {
         struct vm_job *job = &test->job;
         if (test_traces_keep(job->host, test->name, job->host_entry->scratch, err) < 0)
@@ -51,7 +51,8 @@ static int remove_and_compare(struct test_restore *test, struct error **err)
 {
         struct vm_job *job = &test->job;
         report_step(job->report, test->options.keep ? STEP_NAME_KEEP : STEP_NAME_REMOVE);
-        if (test->options.keep ? keep(test, err) < 0 : undo_run(&job->undo, job->report, err) < 0)
+        if (test->options.keep ? test_restore_keep(test, err) < 0
+                               : undo_run(&job->undo, job->report, err) < 0)
                 return -1;
         report_step(job->report, STEP_NAME_COMPARE_POINT);
         return test_restore_compare_point(test, err);
@@ -59,7 +60,7 @@ static int remove_and_compare(struct test_restore *test, struct error **err)
 
 /* After a verdict: what the guest said is saved, the machine removed, the point looked at; and
  * whatever came of that, the verdict is written. */
-static int conclude(struct test_restore *test, struct error **err)
+static int test_restore_conclude(struct test_restore *test, struct error **err)
 {
         struct vm_job *job = &test->job;
         _cleanup_error_ struct error *error = NULL;
@@ -80,7 +81,7 @@ static int conclude(struct test_restore *test, struct error **err)
                          test->reason);
 }
 
-static int finish(struct test_restore *test, struct error *failure)
+static int test_restore_finish(struct test_restore *test, struct error *failure)
 {
         struct report *report = test->job.report;
         const char *path = test->point ? test->point->path : NULL;
@@ -138,6 +139,6 @@ int test_restore_run(const struct job_request *request, const struct settings *s
                 (void)remove_kept(&test, &failure);
         else if (r == 0 && run_test_restore_steps(&test, steps, ARRAY_LENGTH(steps), TEST, report,
                                                   &test.ended_early, &failure) == 0)
-                (void)conclude(&test, &failure);
-        return finish(&test, failure);
+                (void)test_restore_conclude(&test, &failure);
+        return test_restore_finish(&test, failure);
 }

@@ -26,9 +26,10 @@ static const char *find_vm(const struct job_request *request, const struct inven
         return NULL;
 }
 
-static int list(const struct job_request *request, const struct settings *settings,
-                const struct inventory *inventory, const struct inventory_hypervisor *entry,
-                struct report *report, struct error **err)
+static int discover_list(const struct job_request *request, const struct settings *settings,
+                         const struct inventory *inventory,
+                         const struct inventory_hypervisor *entry, struct report *report,
+                         struct error **err)
 {
         report_step(report, STEP_NAME_CONNECT);
         _cleanup_(hypervisor_freep) struct hypervisor *host =
@@ -68,7 +69,7 @@ int discover_run(const struct job_request *request, const struct settings *setti
                 error_set(&error, ERROR_CONFIG, "the inventory has no hypervisor named %s",
                           request->hypervisor ? request->hypervisor : "(none)");
         else
-                (void)!list(request, settings, inventory, entry, report, &error);
+                (void)!discover_list(request, settings, inventory, entry, report, &error);
         if (error)
                 return report_failure(report, NULL, TAKE_PTR(error));
         report_result(report, "ok", NULL, NULL);

@@ -9,39 +9,41 @@
 #include "worker/job/connect.h"
 #include "worker/job/names.h"
 
-static void check(struct report *report, bool passed, size_t *failures, enum check_name name,
-                  const char *measured)
+static void host_check_report(struct report *report, bool passed, size_t *failures,
+                              enum check_name name, const char *measured)
 {
         report_check(report, CHECK_BEFORE, name, passed ? CHECK_PASS : CHECK_FAIL, "%s", measured);
         *failures += passed ? 0 : 1;
 }
 
-static void check_share(struct report *report, const struct settings *settings, const char *path,
-                        const char *our_uuid, const struct host_probe *probe, size_t *failures)
+static void host_check_share(struct report *report, const struct settings *settings,
+                             const char *path, const char *our_uuid, const struct host_probe *probe,
+                             size_t *failures)
 {
         bool right_type =
                 probe->mount_type && (settings->repository_fstype == REPOSITORY_FSTYPE_ANY ||
                                       streq(probe->mount_type, "nfs4"));
         _cleanup_free_ char *mounted = xasprintf(
                 "%s: %s", path, probe->mount_type ? probe->mount_type : "not a mount point");
-        check(report, right_type, failures, CHECK_NAME_SHARE_MOUNTED, mounted);
+        host_check_report(report, right_type, failures, CHECK_NAME_SHARE_MOUNTED, mounted);
         if (!probe->mount_type)
                 return;
-        check(report, our_uuid && streq(our_uuid, probe->repository_uuid), failures,
-              CHECK_NAME_SHARE_MARKER,
-              probe->repository_uuid ? probe->repository_uuid : "no marker");
-        check(report, !probe->write_problem, failures, CHECK_NAME_SHARE_WRITABLE,
-              probe->write_problem ? probe->write_problem : "written, synced, removed");
+        host_check_report(report, our_uuid && streq(our_uuid, probe->repository_uuid), failures,
+                          CHECK_NAME_SHARE_MARKER,
+                          probe->repository_uuid ? probe->repository_uuid : "no marker");
+        host_check_report(report, !probe->write_problem, failures, CHECK_NAME_SHARE_WRITABLE,
+                          probe->write_problem ? probe->write_problem : "written, synced, removed");
         _cleanup_free_ char *room = format_bytes(probe->share_free_bytes);
         report_check(report, CHECK_BEFORE, CHECK_NAME_SHARE_SPACE, CHECK_PASS, "%s free", room);
 }
 
-static void check_host(struct report *report, const struct settings *settings,
-                       const struct inventory_hypervisor *entry, const struct host_probe *probe,
-                       size_t *failures)
+static void host_check_tools(struct report *report, const struct settings *settings,
+                             const struct inventory_hypervisor *entry,
+                             const struct host_probe *probe, size_t *failures)
 {
         _cleanup_free_ char *missing = strv_join(probe->missing_tools, ", ");
-        check(report, !*missing, failures, CHECK_NAME_HOST_TOOLS, *missing ? missing : "all there");
+        host_check_report(report, !*missing, failures, CHECK_NAME_HOST_TOOLS,
+                          *missing ? missing : "all there");
         uint64_t needed = (uint64_t)settings->checks.hypervisor_free_gib * 1024 * 1024 * 1024;
         uint64_t room = probe->folder_free_bytes[0];
         _cleanup_free_ char *room_text =
@@ -49,8 +51,8 @@ static void check_host(struct report *report, const struct settings *settings,
         _cleanup_free_ char *measured =
                 xasprintf("%s free in %s, more than %u GiB needed", room_text, entry->scratch,
                           settings->checks.hypervisor_free_gib);
-        check(report, room != UINT64_MAX && room > needed, failures, CHECK_NAME_HYPERVISOR_SPACE,
-              measured);
+        host_check_report(report, room != UINT64_MAX && room > needed, failures,
+                          CHECK_NAME_HYPERVISOR_SPACE, measured);
 }
 
 static int probe_all(const struct job_request *request, const struct settings *settings,
@@ -76,8 +78,8 @@ static int probe_all(const struct job_request *request, const struct settings *s
         struct host_probe probe = { 0 };
         if (host_probe_run(host, path, tag, true, folders, NULL, &probe, err) < 0)
                 return -1;
-        check_host(report, settings, entry, &probe, failures);
-        check_share(report, settings, path, request->repository_uuid, &probe, failures);
+        host_check_tools(report, settings, entry, &probe, failures);
+        host_check_share(report, settings, path, request->repository_uuid, &probe, failures);
         host_probe_done(&probe);
         report_step_end(report, STEP_DONE, NULL);
         return 0;

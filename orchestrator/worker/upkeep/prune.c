@@ -89,8 +89,8 @@ int prune_points(const struct prune *prune, size_t *ret_kept, size_t *ret_remove
         return 0;
 }
 
-static int run(const struct job_request *request, const struct settings *settings,
-               const struct inventory *inventory, struct report *report, struct error **err)
+static int prune_vm(const struct job_request *request, const struct settings *settings,
+                    const struct inventory *inventory, struct report *report, struct error **err)
 {
         _cleanup_prune_options_ struct prune_options options = { 0 };
         _cleanup_(repository_freep) struct repository *repository = NULL;
@@ -129,7 +129,7 @@ int prune_run(const struct job_request *request, const struct settings *settings
               const struct inventory *inventory, struct report *report)
 {
         _cleanup_error_ struct error *failure = NULL;
-        (void)!run(request, settings, inventory, report, &failure);
+        (void)!prune_vm(request, settings, inventory, report, &failure);
         if (failure)
                 return report_failure(report, NULL, TAKE_PTR(failure));
         report_result(report, "ok", NULL, NULL);

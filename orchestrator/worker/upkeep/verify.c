@@ -100,7 +100,7 @@ static void choose_ancestors(struct verify *verify, const struct point *point)
         }
 }
 
-static int choose(struct verify *verify, struct error **err)
+static int verify_choose_points(struct verify *verify, struct error **err)
 {
         const struct verify_options *options = &verify->options;
         verify->chosen = xcalloc(verify->points.count + 1, sizeof *verify->chosen);
@@ -142,8 +142,8 @@ static void apply_verdict(struct point_state *state, void *data)
 }
 
 /* A share that can only be read is still worth verifying: the verdict is told all the same. */
-static void mark(struct verify *verify, struct point *point, const char *damage,
-                 const char *stat_digest)
+static void verify_mark(struct verify *verify, struct point *point, const char *damage,
+                        const char *stat_digest)
 {
         struct verdict verdict = { .when = clock_realtime_s(),
                                    .damage = damage,
@@ -163,14 +163,14 @@ static void mark(struct verify *verify, struct point *point, const char *damage,
         report_state(verify->report, point->path, &point->state);
 }
 
-static void on_bytes(uint64_t done, uint64_t total, void *data)
+static void verify_on_bytes(uint64_t done, uint64_t total, void *data)
 {
         struct verify *verify = data;
         report_progress(verify->report, verify->reading, done, total);
 }
 
 /* Asked also while qemu-img checks an image, which tells nothing of how far it is. */
-static bool is_given_up(void *data)
+static bool verify_is_given_up(void *data)
 {
         struct verify *verify = data;
         report_life(verify->report, "%s is being checked", verify->reading);
@@ -181,7 +181,7 @@ static void tell_damaged(struct verify *verify, struct point *point, char *const
 {
         _cleanup_free_ char *all = strv_join(damage, "; ");
         _cleanup_free_ char *short_text = str_one_line(all, DAMAGE_MAX_BYTES);
-        mark(verify, point, short_text, NULL);
+        verify_mark(verify, point, short_text, NULL);
         note_damaged(verify, point->name);
         report_step_end(verify->report, STEP_FAILED, "%s is damaged", point->name);
         for (size_t i = 0; damage[i]; i++)
@@ -197,7 +197,7 @@ static void tell_whole(struct verify *verify, struct point *point, uint64_t byte
                 point->state.damaged
                         ? xstrdup(point->state.damage ? point->state.damage : "no reason")
                         : NULL;
-        mark(verify, point, NULL, stat_digest);
+        verify_mark(verify, point, NULL, stat_digest);
         verify->n_verified++;
         report_step_end(verify->report, STEP_DONE, "%s is whole, %s read", point->name, size);
         if (before)
@@ -246,8 +246,8 @@ static int verify_point(struct verify *verify, struct point *point, struct error
         if (worker_check_cancelled(err) < 0)
                 return -1;
         report_step(verify->report, STEP_NAME_VERIFY);
-        const struct staging_progress progress = { .on_bytes = on_bytes,
-                                                   .cancelled = is_given_up,
+        const struct staging_progress progress = { .on_bytes = verify_on_bytes,
+                                                   .cancelled = verify_is_given_up,
                                                    .data = verify };
         _cleanup_error_ struct error *error = NULL;
         _cleanup_strv_ char **damage = NULL;
@@ -296,7 +296,7 @@ static void mark_children(struct verify *verify)
                                 continue;
                         _cleanup_free_ char *damage = xasprintf("%s builds on %s, which is damaged",
                                                                 point->name, parent->name);
-                        mark(verify, point, damage, NULL);
+                        verify_mark(verify, point, damage, NULL);
                         note_damaged(verify, point->name);
                         report_check(verify->report, CHECK_AFTER, CHECK_NAME_POINT_WHOLE,
                                      CHECK_FAIL, "%s", damage);
@@ -319,7 +319,7 @@ static int sum_up(struct verify *verify, struct error **err)
         return verify->problem ? error_propagate(err, TAKE_PTR(verify->problem)) : 0;
 }
 
-static bool has_point(const struct verify *verify, const char *name)
+static bool verify_has_point(const struct verify *verify, const char *name)
 {
         for (size_t i = 0; i < verify->points.count; i++)
                 if (streq(verify->points.items[i].name, name))
@@ -327,7 +327,7 @@ static bool has_point(const struct verify *verify, const char *name)
         return false;
 }
 
-static int run(struct verify *verify, const struct settings *settings, struct error **err)
+static int verify_vm(struct verify *verify, const struct settings *settings, struct error **err)
 {
         if (verify_options_from_json(verify->request->options, &verify->options, err) < 0 ||
             !(verify->repository = worker_open_repository(settings, verify->request, err)) ||
@@ -338,10 +338,10 @@ static int run(struct verify *verify, const struct settings *settings, struct er
         if (verify->points.count == 0 && !verify->n_damaged && !verify->options.alone)
                 return error_set(err, ERROR_CONFIG, "%s has no points on the share",
                                  verify->request->vm);
-        verify->gone = verify->options.alone && !has_point(verify, verify->options.point);
+        verify->gone = verify->options.alone && !verify_has_point(verify, verify->options.point);
         if (verify->gone)
                 return 0;
-        if (verify->points.count && choose(verify, err) < 0)
+        if (verify->points.count && verify_choose_points(verify, err) < 0)
                 return -1;
         for (size_t i = verify->points.count; i-- > 0;)
                 if (verify->chosen[i] && verify_point(verify, &verify->points.items[i], err) < 0)
@@ -355,7 +355,7 @@ int verify_run(const struct job_request *request, const struct settings *setting
 {
         _cleanup_(verify_done) struct verify verify = { .request = request, .report = report };
         _cleanup_error_ struct error *failure = NULL;
-        (void)!run(&verify, settings, &failure);
+        (void)!verify_vm(&verify, settings, &failure);
         if (failure && !verify.gone)
                 return report_failure(report, NULL, TAKE_PTR(failure));
         report_result(report, verify.gone ? "skipped" : "ok", NULL, failure);

@@ -90,7 +90,7 @@ static void add_all(char ***strv, char *const *more)
 }
 
 /* Asked while it runs. */
-static bool is_given_up(void *data)
+static bool command_is_given_up(void *data)
 {
         struct run *run = data;
         int64_t now = clock_monotonic_ms();
@@ -121,7 +121,7 @@ static int run_on_hypervisor(struct run *run, struct exec_result *ret, struct er
                 .timeout_ms = timeout_ms(run),
                 .max_output = MAX_OUTPUT_BYTES,
                 .unit = unit,
-                .cancelled = is_given_up,
+                .cancelled = command_is_given_up,
                 .data = run,
         };
         return host->ops->exec(host, (const char *const *)argv, &options, ret, err);
@@ -131,7 +131,7 @@ static int run_in_guest(struct run *run, struct exec_result *ret, struct error *
 {
         struct exec_options options = { .timeout_ms = timeout_ms(run),
                                         .max_output = MAX_OUTPUT_BYTES,
-                                        .cancelled = is_given_up,
+                                        .cancelled = command_is_given_up,
                                         .data = run };
         return guest_exec(run->job->host, run->job->uuid, (const char *const *)run->argv,
                           (const char *const *)run->variables, &options, ret, err);
@@ -151,7 +151,7 @@ static int run_here(struct run *run, struct exec_result *ret, struct error **err
         add_all(&argv, run->argv);
         struct child_options options = { .timeout_ms = timeout_ms(run),
                                          .max_output = MAX_OUTPUT_BYTES,
-                                         .cancelled = is_given_up,
+                                         .cancelled = command_is_given_up,
                                          .data = run };
         struct child_result result = { 0 };
         if (child_run((const char *const *)argv, &options, &result, err) < 0)
@@ -175,7 +175,7 @@ static const char *place_of(const struct run *run)
         return run->job->host_entry->name;
 }
 
-static int execute(struct run *run, struct exec_result *ret, struct error **err)
+static int command_execute(struct run *run, struct exec_result *ret, struct error **err)
 {
         if (run->command->on == COMMAND_ON_ORCHESTRATOR)
                 return run_here(run, ret, err);
@@ -207,7 +207,7 @@ static void log_output(const struct run *run, const char *text)
 static int run_to_end(struct run *run, struct error **err)
 {
         _cleanup_exec_result_ struct exec_result result = { 0 };
-        if (execute(run, &result, err) < 0)
+        if (command_execute(run, &result, err) < 0)
                 return error_prefix(err, "%s '%s'", run->kind, run->label);
         log_output(run, result.output);
         log_output(run, result.errors);

@@ -23,7 +23,7 @@ struct image_work {
         bool stuck;
 };
 
-static void on_output(const char *data, size_t length, void *pointer)
+static void offline_on_output(const char *data, size_t length, void *pointer)
 {
         (void)data;
         struct image_work *work = pointer;
@@ -32,7 +32,7 @@ static void on_output(const char *data, size_t length, void *pointer)
 }
 
 /* A recovery does not stop for a cancel: it is what a cancel would ask for. */
-static bool must_end(void *pointer)
+static bool offline_must_end(void *pointer)
 {
         struct image_work *work = pointer;
         work->stuck = deadline_passed(work->stall);
@@ -59,8 +59,8 @@ static int run_image_tool(struct vm_job *job, const struct vm_disk *disk, const 
         _cleanup_free_ char *unit = names_overlay_unit(disk->overlay);
         struct exec_options options = { .timeout_ms = LONGEST_MS,
                                         .unit = unit,
-                                        .on_output = on_output,
-                                        .cancelled = must_end,
+                                        .on_output = offline_on_output,
+                                        .cancelled = offline_must_end,
                                         .data = &work };
         _cleanup_exec_result_ struct exec_result result = { 0 };
         struct error *error = NULL;

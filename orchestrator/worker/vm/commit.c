@@ -115,7 +115,7 @@ static int wait_ready(struct vm_job *job, const struct vm_disk *disk, struct err
 /* After a pivot: the live XML must name the base again, and the configuration the overlay no more.
  * libvirt updates them as the job's end event comes in. What else an owner has written into the
  * configuration meanwhile, for the next start, is none of our business. */
-static int witness(struct vm_job *job, struct vm_disk *disk, struct error **err)
+static int commit_witness(struct vm_job *job, struct vm_disk *disk, struct error **err)
 {
         struct deadline deadline = deadline_in_ms(PIVOT_SETTLE_MS);
         for (;;) {
@@ -219,7 +219,7 @@ static int settle_unwitnessed(struct vm_job *job, struct vm_disk *disk, struct e
             overlay_is_unwritten(job->host, disk->overlay, &nothing, err) < 0)
                 return -1;
         if (nothing)
-                return commit_repoint(job, disk, err) < 0 ? -1 : witness(job, disk, err);
+                return commit_repoint(job, disk, err) < 0 ? -1 : commit_witness(job, disk, err);
         return error_set(err, ERROR_REFUSED,
                          "the overlay %s of %s exists on %s, but the VM is on %s and nobody saw "
                          "the overlay being committed: it is "
@@ -240,7 +240,7 @@ static int commit_one(struct vm_job *job, struct vm_disk *disk, struct error **e
                         r = job->running ? commit_live(job, xml, disk, err)
                                          : commit_offline(job, disk, err);
                         if (r == 0)
-                                r = witness(job, disk, err);
+                                r = commit_witness(job, disk, err);
                         break;
                 case PLACE_BASE:
                         r = settle_unwitnessed(job, disk, err);
@@ -258,7 +258,7 @@ static int commit_one(struct vm_job *job, struct vm_disk *disk, struct error **e
 }
 
 /* What the VM is doing *now*: it may have powered off or been started since it was found. */
-static int refresh(struct vm_job *job, struct error **err)
+static int commit_refresh_info(struct vm_job *job, struct error **err)
 {
         struct domain_info info = { 0 };
         int found = job->host->ops->find_domain(job->host, job->uuid, NULL, &info, err);
@@ -277,7 +277,7 @@ static int refresh(struct vm_job *job, struct error **err)
 /* The cause of an I/O error's pause is gone with the overlay; an owner's pause stays. */
 static int resume_after_io_error(struct vm_job *job, struct error **err)
 {
-        if (refresh(job, err) < 0)
+        if (commit_refresh_info(job, err) < 0)
                 return -1;
         if (!job->n_disks || job->info.state != DOMAIN_STATE_PAUSED ||
             !job->info.paused_by_io_error)
@@ -298,7 +298,7 @@ static int resume_after_io_error(struct vm_job *job, struct error **err)
 
 int commit_all(struct vm_job *job, struct error **err)
 {
-        if (refresh(job, err) < 0)
+        if (commit_refresh_info(job, err) < 0)
                 return -1;
         struct error *first = NULL;
         for (size_t i = 0; i < job->n_disks; i++) {

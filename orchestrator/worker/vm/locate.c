@@ -91,8 +91,8 @@ static int refuse_two(const struct vm_job *job, const struct search *one,
 
 /* Which of the searches to take: the running copy, else any; -1: none. Two running ones are an
  * error. */
-static int choose(const struct vm_job *job, struct search *searches, size_t count,
-                  ssize_t *ret_index, struct error **err)
+static int locate_choose_host(const struct vm_job *job, struct search *searches, size_t count,
+                              ssize_t *ret_index, struct error **err)
 {
         ssize_t best = -1;
         for (size_t i = 0; i < count; i++) {
@@ -179,7 +179,7 @@ static int not_found(struct vm_job *job, struct search *searches, size_t count, 
                          job->request->pinned_uuid ? job->request->pinned_uuid : "");
 }
 
-static void adopt(struct vm_job *job, struct search *found)
+static void locate_adopt_host(struct vm_job *job, struct search *found)
 {
         job->host = TAKE_PTR(found->host);
         job->host_entry = found->entry;
@@ -207,7 +207,7 @@ int vm_job_locate(struct vm_job *job, struct error **err)
                                                   : NULL;
         struct search *searches = search_everywhere(job, short_uuid, &count);
         ssize_t chosen = -1;
-        int r = choose(job, searches, count, &chosen, err);
+        int r = locate_choose_host(job, searches, count, &chosen, err);
         if (r == 0 && chosen < 0)
                 r = not_found(job, searches, count, err);
         /* A home that cannot be asked may run the VM too: a copy elsewhere that is off is then not
@@ -219,7 +219,7 @@ int vm_job_locate(struct vm_job *job, struct error **err)
                 if (searches[i].has_traces && (ssize_t)i != chosen)
                         strv_add(&job->traces_elsewhere, searches[i].entry->name);
         if (r == 0)
-                adopt(job, &searches[chosen]);
+                locate_adopt_host(job, &searches[chosen]);
         searches_free(searches, count);
         if (r == 0)
                 report_step_end(job->report, STEP_DONE, "on %s, %s, UUID %s", job->host_entry->name,

@@ -28,7 +28,7 @@ static char *power_intent_path(const struct vm_job *job)
         return xasprintf("%s/%s.power", job->host_entry->scratch, job->tag);
 }
 
-static int announce(struct vm_job *job, const char *what, struct error **err)
+static int power_announce(struct vm_job *job, const char *what, struct error **err)
 {
         _cleanup_free_ char *path = power_intent_path(job);
         const char *const argv[] = { "sh",          "-c", power_announce_script,
@@ -131,7 +131,7 @@ int power_pause(struct vm_job *job, struct error **err)
         report_step(job->report, STEP_NAME_ARM);
         undo_push(&job->undo, UNDO_NAME_RESUME, undo_pause, job);
         job->deadman.action = DEADMAN_RESUME;
-        if (announce(job, "suspend", err) < 0 ||
+        if (power_announce(job, "suspend", err) < 0 ||
             deadman_arm(&job->deadman, job->host, job->tag, job->uuid, seconds, err) < 0)
                 return -1;
         report_step_end(job->report, STEP_DONE, "resumes after %u s at the latest", seconds);
@@ -203,7 +203,7 @@ int power_off(struct vm_job *job, struct error **err)
                         job->vm->name, job->host->name);
         report_step(job->report, STEP_NAME_SHUTDOWN);
         undo_push(&job->undo, UNDO_NAME_POWER_ON, undo_off, job);
-        if (announce(job, "shutdown", err) < 0)
+        if (power_announce(job, "shutdown", err) < 0)
                 return -1;
         job->shutdown_sent = true;
         if (job->host->ops->shutdown(job->host, job->uuid, err) < 0)
