@@ -1,6 +1,6 @@
-/* One backup in progress: what its steps share. Steps are functions over this struct, each in the
- * file of its object (locate, checks-before, capture, copy, commit, finish); backup.c has their
- * order. */
+/* One backup in progress: the state that its steps share. Steps are functions over this struct,
+ * each in the file of its object (locate, checks-before, capture, copy, commit, finish); backup.c
+ * defines their order. */
 #pragma once
 
 #include "repository/staging.h"
@@ -12,17 +12,16 @@ struct backup {
         char *staging_on_host;  /* the staging folder as the hypervisor sees it */
         char **not_snapshotted; /* targets of all other disks: snapshot='no' */
 
-        enum vm_level level;      /* that is made (worker/backup/chain.h) */
-        char *parent;             /* name of the point that an increment builds on */
-        char *since;              /* and its checkpoint */
-        bool keeps_chain;         /* a checkpoint is made for the next increment */
-        uint64_t estimated_bytes; /* of an increment */
-        bool skipped;             /* when_off: skip */
+        enum vm_level level;      /* of this backup (worker/backup/chain.h) */
+        char *parent;             /* an increment's parent point */
+        char *since;              /* the parent's checkpoint */
+        bool keeps_chain;         /* this backup makes a checkpoint for the next increment */
+        uint64_t estimated_bytes; /* of the increment */
+        bool skipped;             /* the VM is off and when_off is skip */
         bool published;
 };
 
-/* The steps, in order. Each returns 0, or -1 with an error; what it changed is on the undo
- * stack. */
+/* The steps, in order. Each returns 0, or -1 with an error; its changes are on the undo stack. */
 int backup_plan_disks(struct backup *backup, struct error **err) _must_check_;
 int backup_check_before(struct backup *backup, struct error **err) _must_check_;
 int backup_stage(struct backup *backup, struct error **err) _must_check_;
@@ -38,5 +37,5 @@ int backup_prune(struct backup *backup, struct error **err) _must_check_;
 /* Frees what the backup owns. */
 void backup_done(struct backup *backup);
 
-/* Takes off the dead-man where that failed after the thaw. */
+/* Disarms the watchdog timer if that failed after the thaw. */
 int backup_disarm(struct backup *backup, struct error **err) _must_check_;

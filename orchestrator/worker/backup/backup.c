@@ -1,7 +1,7 @@
-/* The order of a backup's steps, and its end: success, or undoing and telling why.
+/* The order of a backup's steps, and its end: success, or undoing and reporting the reason.
  *
- * Invariant: when backup_run() returns, the undo stack is empty: every change on the hypervisor and
- * the share was settled or undone, or the result says what could not be. */
+ * Invariant: when backup_run() returns, the undo stack is empty. Every change on the hypervisor and
+ * the share was settled or undone, or the result says what could not be undone. */
 #include "worker/backup/backup.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@
 #include "worker/restore/restore.h"
 #include "worker/vm/power.h"
 
-/* The kinds of run: `orch check` makes the checks and changes nothing. */
+/* The kinds of run: `orch check` runs the checks and changes nothing. */
 enum { BACKUP = 1 << 0, CHECK = 1 << 1 };
 
 DEFINE_STEP_TABLE(backup)
@@ -69,7 +69,7 @@ static char *version_text(unsigned long version)
         return xasprintf("%lu.%lu.%lu", version / 1000000, version / 1000 % 1000, version % 1000);
 }
 
-/* What the metadata say of the host, as soon as the VM was found on it. */
+/* Records the host in the metadata, as soon as the VM was found on it. */
 static int note_host(struct backup *backup, struct error **err)
 {
         struct hypervisor_versions versions = { 0 };
@@ -83,7 +83,7 @@ static int note_host(struct backup *backup, struct error **err)
         return 0;
 }
 
-/* Opens orch's own view of the share, before anything else is touched. */
+/* Opens orch's own view of the share, before anything else is accessed. */
 static int backup_open_repository(struct backup *backup, struct error **err)
 {
         backup->job.repository = repository_open(backup->job.settings->repository_path,
@@ -96,7 +96,7 @@ static int backup_open_repository(struct backup *backup, struct error **err)
         const char *uuid = repository_uuid(backup->job.repository);
         if (worker_check_repository(backup->job.repository, backup->job.settings,
                                     backup->job.request, err) < 0) {
-                /* Not even this failure is written to it. */
+                /* The share is another repository's, so not even this failure is written to it. */
                 backup->job.repository = repository_free(backup->job.repository);
                 return -1;
         }
@@ -110,21 +110,22 @@ static int backup_open_repository(struct backup *backup, struct error **err)
         return 0;
 }
 
-/* A restore that was to replace this VM and was interrupted is undone before the VM is looked for:
- * it may be taken apart. What earlier ones set aside goes when its time is over. */
+/* An interrupted restore that was to replace this VM is undone before the VM is located, because
+ * such a restore may have taken the VM apart. Files that earlier restores set aside are removed
+ * once they have expired. */
 static int finish_restores(struct backup *backup, struct error **err)
 {
         if (restore_recover_for_backup(backup->job.repository, backup->job.settings,
                                        backup->job.inventory, backup->job.vm->name,
                                        backup->job.report, err) < 0) {
-                /* it is not the share that could not be opened */
+                /* the step has to be named here, because the share could be opened */
                 report_step(backup->job.report, STEP_NAME_RESTORES);
                 return error_prefix(err, "left by an interrupted restore");
         }
         return 0;
 }
 
-/* Steps that concern the VM alone, whatever the job is. */
+/* Steps that concern only the VM, for any job. */
 static int step_locate(struct backup *backup, struct error **err)
 {
         return vm_job_locate(&backup->job, err);
@@ -150,7 +151,8 @@ static int commit_overlays(struct backup *backup, struct error **err)
         return vm_job_commit(&backup->job, err);
 }
 
-/* Once it is known, and again after the checks, which may have fallen back to another one. */
+/* Recorded when the method is known, and again after the checks, which may have fallen back to
+ * another one. */
 static int note_method(struct backup *backup, struct error **err)
 {
         (void)err;
@@ -186,7 +188,7 @@ static const struct backup_step steps[] = {
         { { STEP_NAME_CONFIGURATION, BACKUP }, backup_save_configuration },
         { { STEP_NAME_READ_BACK, BACKUP }, backup_verify },
         { { STEP_NAME_PUBLISH, BACKUP }, backup_publish },
-        /* A point that is published is the job's result: a cancel comes too late. */
+        /* A published point is the job's result, so a later cancel has no effect. */
         { { STEP_NAME_CHECKPOINTS, BACKUP, .runs_cancelled = true }, chain_drop_old },
         { { STEP_NAME_RETENTION, BACKUP, .runs_cancelled = true }, backup_prune },
 };
@@ -229,7 +231,7 @@ static int backup_finish_ok(struct backup *backup)
         const char *path = backup->published ? staging_relative_path(backup->staging) : NULL;
         _cleanup_error_ struct error *error = NULL;
         if (!backup->skipped && vm_job_post_commands(&backup->job, "ok", NULL, &error) < 0) {
-                /* The metadata say that the point is good, which it is. */
+                /* The point is good, and its metadata say so, although a later step failed. */
                 error_prefix(&error, "the restore point was made, but");
                 report_result(backup->job.report, "failed", path, error);
                 return STATUS_JOB_FAILED;

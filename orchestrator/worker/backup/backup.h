@@ -8,6 +8,6 @@
 
 /* Runs a backup (or, for JOB_CHECK, its steps up to the checks before) and reports the result
  * event. Returns the exit status of the worker: 0 ok or skipped, 1 failed, 5 cancelled. `report`
- * was made for this VM and its metadata is NULL: this sets it. */
+ * was made for this VM, with its metadata NULL; this function sets it. */
 int backup_run(const struct job_request *request, const struct settings *settings,
                const struct inventory *inventory, struct report *report);

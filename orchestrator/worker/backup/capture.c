@@ -1,7 +1,8 @@
-/* The moment that a point shows: for quiesce dead-man → freeze → status → snapshot → status → thaw
- * → status → disarm; for snapshot the snapshot alone; for suspend a pause around it; for shutdown
- * the VM goes off and there is none. Consistency is what was observed: `filesystem` only when the
- * guest said frozen before *and* after the snapshot. */
+/* Captures the state that a point holds, at its snapshot time. quiesce: watchdog timer → freeze →
+ * status → snapshot → status → thaw → status → disarm. snapshot: the snapshot alone. suspend: a
+ * pause around the snapshot. shutdown: the VM is shut off, and no snapshot is made. The recorded
+ * consistency is what was observed: `filesystem` only if the guest reported frozen before *and*
+ * after the snapshot. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -12,8 +13,8 @@
 #include "worker/vm/commit.h"
 #include "worker/vm/power.h"
 
-/* Only while the guest is known to be thawed: before the freeze was sent, or after `thawed` was
- * seen. */
+/* The timer may only be disarmed while the guest is known to be thawed: before the freeze was sent,
+ * or after `thawed` was seen. */
 static int undo_arm(void *data, struct error **err)
 {
         struct backup *backup = data;
@@ -43,14 +44,14 @@ static int take_snapshot(struct backup *backup, struct error **err)
                         .target = backup->not_snapshotted[i - backup->job.n_disks]
                 };
         _cleanup_free_ char *xml = domain_xml_make_snapshot(backup->job.tag, disks, n);
-        /* From here on an overlay may exist, also when the call fails or its answer is lost. */
+        /* From here on an overlay may exist, even if the call fails or its answer is lost. */
         undo_push(&backup->job.undo, UNDO_NAME_COMMIT, undo_snapshot, backup);
         backup->job.snapshot_taken = true;
         return backup->job.host->ops->snapshot(backup->job.host, backup->job.uuid, xml, err);
 }
 
-/* The moment itself, in one call: a snapshot under which the bases are quiet, or the begin of a job
- * that writes what changed. */
+/* Fixes the snapshot time in one call: either makes a snapshot, after which the bases do not
+ * change, or begins a backup job, which writes what changed. */
 static int take_moment(struct backup *backup, struct error **err)
 {
         if (backup->level != VM_LEVEL_FULL)
@@ -77,8 +78,8 @@ static int refuse_foreign_freeze(struct backup *backup, struct error **err)
         return 0;
 }
 
-/* Freeze; the status must say frozen. Returns 1 frozen, 0 not (with a warning: go on unfrozen),
- * -1. */
+/* Freezes the guest; its status must then be frozen. Returns 1: frozen, 0: not frozen (with a
+ * warning; the backup continues unfrozen), -1: error. */
 static int freeze_guest(struct backup *backup, int64_t *ret_frozen_at_ms, struct error **err)
 {
         struct hypervisor *host = backup->job.host;
@@ -123,7 +124,7 @@ static int finish_freeze(struct backup *backup, int64_t frozen_at_ms, struct err
         undo_push(&backup->job.undo, UNDO_NAME_DISARM, undo_arm, backup);
         bool fired = false;
         _cleanup_error_ struct error *error = NULL;
-        /* The copy need not wait for this: backup_disarm() tries again at its end. */
+        /* The copy does not wait for this: backup_disarm() tries again at the end of the backup. */
         if (deadman_disarm(&backup->job.deadman, backup->job.host, &fired, &error) < 0)
                 report_log(backup->job.report, "%s", error->message);
         else
@@ -145,7 +146,7 @@ static int capture_quiesced(struct backup *backup, struct error **err)
         report_step(backup->job.report, STEP_NAME_ARM);
         if (refuse_foreign_freeze(backup, err) < 0)
                 return -1;
-        /* Its answer may be what gets lost. */
+        /* The undo is pushed first, because the command may succeed although its answer is lost. */
         undo_push(&backup->job.undo, UNDO_NAME_DISARM, undo_arm, backup);
         if (deadman_arm(&backup->job.deadman, host, backup->job.tag, backup->job.uuid,
                         vm_job_thaw_deadline_seconds(&backup->job), err) < 0)
@@ -225,8 +226,8 @@ static int capture_off(struct backup *backup, struct error **err)
         return 0;
 }
 
-/* The VM must now write to our overlays, each directly on its recorded base: what is copied next is
- * only then quiet. */
+/* Asserts that the VM writes to our overlays, each directly backed by its recorded base. Only then
+ * do the bases that are copied next not change. */
 static int assert_on_overlays(struct backup *backup, struct error **err)
 {
         _cleanup_(domain_xml_freep) struct domain_xml *xml = NULL;

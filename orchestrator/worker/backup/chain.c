@@ -1,5 +1,5 @@
-/* Implements worker/backup/chain.h. What a point says of its disks is compared with the disks of
- * now: an increment that would miss anything is not made. */
+/* Implements worker/backup/chain.h. The disks in a point's metadata are compared with the present
+ * disks; an increment that would miss any data is not made. */
 #include "worker/backup/chain.h"
 
 #include <string.h>
@@ -33,7 +33,7 @@ static const struct metadata_disk *disk_in(const struct metadata *metadata, cons
         return NULL;
 }
 
-/* Why all of this disk has to be written, or NULL. */
+/* The reason why this disk has to be backed up completely, or NULL. */
 static const char *why_whole(const struct vm_disk *disk, const struct metadata_disk *before,
                              uint64_t virtual_bytes)
 {
@@ -67,8 +67,8 @@ static int chain_plan_disk(struct backup *backup, struct vm_disk *disk,
         return 0;
 }
 
-/* How much it will be, and whether the bitmaps are in order: libvirt tells the size only of
- * such. */
+/* Asks libvirt for the size of the increment. This also shows whether the bitmaps are intact,
+ * because libvirt reports the size only if they are. */
 static int ask_size(struct backup *backup, struct error **err)
 {
         _cleanup_free_ char *xml = NULL;
@@ -150,7 +150,7 @@ static int chain_choose_level(struct backup *backup, enum vm_level wanted, struc
                 become_full(backup, choice.expected, choice.reason);
         else if (plan_increment(backup, &list.items[choice.parent - points], err) < 0)
                 return -1;
-        /* Differentials all start from the full's. */
+        /* All differentials start from the full backup's checkpoint. */
         backup->keeps_chain = wanted == VM_LEVEL_INCREMENTAL || backup->level == VM_LEVEL_FULL;
         return 0;
 }

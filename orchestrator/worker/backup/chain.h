@@ -1,14 +1,14 @@
-/* Chains: a full and the increments that build on it, tied together by checkpoints on the VM. A
- * checkpoint carries the tag of the job whose point shows its moment (worker/job/names.h), so that
- * a point's metadata tell which one is its. */
+/* Chains: a full backup and the increments that depend on it, connected by checkpoints on the VM. A
+ * checkpoint carries the tag of the job whose point it belongs to (worker/job/names.h), so that a
+ * point's checkpoint is found from its metadata. */
 #pragma once
 
 #include "base/error.h"
 #include "worker/backup/backup-internal.h"
 
-/* A step: what level this backup gets. An increment that cannot be made becomes a full, of the VM
- * or of one disk, with the reason as a warning. */
+/* A step: chooses the level of this backup. If an increment cannot be made, the whole VM or one
+ * disk is backed up completely, and a warning gives the reason. */
 int chain_choose(struct backup *backup, struct error **err) _must_check_;
-/* A step, after the point was published: checkpoints that no increment will start from any more go.
- * Failures are warnings. */
+/* A step, after the point was published: removes checkpoints from which no increment will start any
+ * more. Failures are warnings. */
 int chain_drop_old(struct backup *backup, struct error **err) _must_check_;

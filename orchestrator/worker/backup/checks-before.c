@@ -1,5 +1,5 @@
-/* The checks before a backup: all of them are made and reported, then the first failure aborts the
- * VM, before anything on the hypervisor was changed. */
+/* The checks before a backup: all of them are made and reported. Then the first failure aborts the
+ * VM's backup, before anything on the hypervisor was changed. */
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
@@ -123,8 +123,8 @@ static void check_snapshots(struct backup *backup, struct error **first)
                              "none");
 }
 
-/* One that answers but cannot say how a freeze stands (it is forbidden to, in the guest) would fail
- * the capture each time. */
+/* An agent that answers but cannot report the freeze status (because the guest forbids the command)
+ * would make every capture fail. */
 static int check_before_ask_agent(struct backup *backup, enum agent_state *ret, struct error **err)
 {
         enum fsfreeze_status status = FSFREEZE_THAWED;
@@ -310,8 +310,8 @@ static void check_before_tools(struct backup *backup, const struct host_probe *p
         check_before_fail(backup, CHECK_NAME_HOST_TOOLS, error, first);
 }
 
-/* Sizes: virtual from libvirt, allocated from the files of the whole chain, because the copy is
- * flattened. */
+/* Sizes: the virtual size comes from libvirt, the allocated size from the files of the whole chain,
+ * because the copy is flattened. */
 static int measure_disks(struct backup *backup, const struct host_probe *probe,
                          uint64_t *ret_allocated, struct error **err)
 {
@@ -324,14 +324,14 @@ static int measure_disks(struct backup *backup, const struct host_probe *probe,
                                                       disk->target, &disk->virtual_bytes,
                                                       &allocation, err) < 0)
                         return -1;
-                /* QEMU sees whole sectors; of a VM that is off libvirt tells a raw file's very
-                 * length. */
+                /* QEMU sees whole sectors, but for a VM that is off libvirt reports a raw file's
+                 * exact length. */
                 disk->virtual_bytes =
                         (disk->virtual_bytes + SECTOR_BYTES - 1) / SECTOR_BYTES * SECTOR_BYTES;
                 for (size_t layer = 0; layer < strv_length(disk->chain); layer++)
                         disk->allocated_bytes += probe->file_bytes[file++];
-                /* A block device has no blocks of its own to count: what it can hold is what it may
-                 * hold. */
+                /* A block device has no allocated blocks that could be counted, so its full size is
+                 * assumed. */
                 if (disk->is_block || disk->allocated_bytes == 0)
                         disk->allocated_bytes += allocation ? allocation : disk->virtual_bytes;
                 total += disk->allocated_bytes;

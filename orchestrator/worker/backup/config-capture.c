@@ -1,10 +1,10 @@
 /* The configuration of an appliance (config_capture in the inventory): a step between the
- * pre-commands and the capture of the disks. It logs in over the appliance's own SSH, has the
- * running configuration saved, and stores what the appliance says of itself as configs/ in the
- * point. Only complete outputs are stored. `orch check` logs in and nothing else.
+ * pre-commands and the capture of the disks. It logs in over the appliance's own SSH, makes the
+ * appliance save its running configuration, and stores what the appliance reports about itself as
+ * configs/ in the point. Only complete outputs are stored. `orch check` only logs in.
  *
- * A failure is what on_error says, except where the configuration is all that the point would
- * hold. */
+ * on_error decides what a failure means, unless the configuration would be the point's only
+ * content; then the failure is an error. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -17,9 +17,9 @@
 #include "worker/backup/config-changes.h"
 #include "worker/job/cancel.h"
 
-enum { SIGN_OF_LIFE_MS = 2 * 60 * 1000 /* a worker that tells nothing is taken for stuck */ };
+enum { SIGN_OF_LIFE_MS = 2 * 60 * 1000 /* a worker that reports nothing is assumed to be stuck */ };
 
-/* What a session needs; the options point into it. */
+/* The data of a session; its options point into this struct. */
 struct session {
         struct backup *backup;
         struct appliance_profile *profile;
@@ -156,7 +156,7 @@ static int session_store(struct session *session, const struct appliance_capture
         return 0;
 }
 
-/* *texts are those of metadata->configs, in their order. */
+/* *texts are the texts of metadata->configs, in the same order. */
 static int capture_all(struct session *session, char ***texts, struct error **err)
 {
         _cleanup_(appliance_shell_freep) struct appliance_shell *shell = log_in(session, err);
@@ -178,7 +178,7 @@ static int capture_all(struct session *session, char ***texts, struct error **er
         return 0;
 }
 
-/* Whether a failure ends the job; else it was told and is no error any more. */
+/* Whether a failure ends the job. If not, it was reported and is no longer an error. */
 static int settle_failure(struct backup *backup, enum check_name check, struct error *error,
                           struct error **err)
 {

@@ -1,6 +1,6 @@
-/* Implements worker/backup/config-changes.h. Whether something changed is decided here, by the
- * lines that count; the diff itself is diff(1)'s, over the files as they are, in a child that can
- * be ended. */
+/* Implements worker/backup/config-changes.h. This file decides whether anything changed, by the
+ * lines that count. The diff itself is made by diff(1) from the unmodified files, in a child
+ * process that can be ended. */
 #include "worker/backup/config-changes.h"
 
 #include <errno.h>
@@ -40,7 +40,7 @@ static const struct point *newest_with_configs(const struct point_list *points)
         return NULL;
 }
 
-/* The first two lines of a diff name its files. */
+/* The first two lines of a diff name its files and are not counted. */
 static void count_lines(const char *diff, struct metadata_config *config)
 {
         size_t number = 0;

@@ -1,7 +1,7 @@
-/* The copy: `qemu-img convert` on the hypervisor from the quiet base to the staging folder, disk
- * after disk, never with -U. It runs as a named unit, so that it can be stopped from a new
- * connection, and is watched: a copy that moves nothing for copy_stall_seconds, or overlays that
- * fill their file system below the low-water mark, end it. */
+/* The copy: `qemu-img convert` on the hypervisor from the unchanging base to the staging folder,
+ * disk after disk, never with -U. It runs as a named unit, so that it can be stopped from a new
+ * connection. The copy is ended if it makes no progress for copy_stall_seconds, or if the overlays
+ * fill their file system below the low-water mark. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,13 +27,13 @@ struct copy {
         struct backup *backup;
         const struct vm_disk *disk;
         struct deadline next_watch;
-        /* a second connection, opened when the copy takes long enough to need it */
+        /* a second connection, opened once the copy has taken long enough to need it */
         struct hypervisor *watcher;
         int watch_failures;
-        struct error *reason; /* why the copy is being given up */
+        struct error *reason; /* why the copy is aborted */
 };
 
-/* Free bytes where the overlays grow: the least of all their folders. */
+/* The free bytes where the overlays grow: the minimum over all their folders. */
 static int free_for_overlays(struct copy *copy, uint64_t *ret_bytes, struct error **err)
 {
         struct backup *backup = copy->backup;
@@ -105,9 +105,9 @@ static int undo_copy(void *data, struct error **err)
         return backup->job.host->ops->stop_unit(backup->job.host, unit, err);
 }
 
-/* convert, then the target made durable: its status is convert's or sync's. An increment is read
- * from its scratch file, only as far as that itself has something, and stands on its parent by a
- * path that holds wherever the share is mounted. */
+/* Runs convert, then makes the target durable; the status is that of convert or of sync. An
+ * increment is read from its scratch file, only as far as that file itself has data. Its parent is
+ * named by a path that is valid wherever the share is mounted. */
 static char **backup_copy_argv(const struct backup *backup, const struct vm_disk *disk,
                                const char *target)
 {
@@ -190,9 +190,8 @@ static int backup_copy_disk(struct backup *backup, const struct vm_disk *disk, s
         return r;
 }
 
-/* Hours may have gone by in which libvirt was asked nothing: what forgets idle connections has
- * forgotten its own, which is no reason to fail. The patience of the undoing is not spent by
- * that. */
+/* After hours without a libvirt call, a firewall that drops idle connections may have dropped this
+ * one, which is no reason to fail. This check does not use up the patience of the undoing. */
 static int see_connection(struct backup *backup, struct error **err)
 {
         if (vm_job_ensure_connection(&backup->job, err) < 0)

@@ -1,6 +1,6 @@
 /* From the copied disks to a published point: staging, the configuration, the checks after, the
- * reading back, publishing. Nothing here runs between the freeze and the commit, so a share that
- * hangs under this host can never hold up a guest. */
+ * verification, publishing. Nothing here runs between the freeze and the commit, so a hung share on
+ * this host can never delay a guest. */
 #include <string.h>
 #include <unistd.h>
 
@@ -25,7 +25,7 @@ static int undo_staging(void *data, struct error **err)
         return staging_remove(backup->staging, err);
 }
 
-/* Asked while qemu-img checks an image, which tells nothing of how far it is. */
+/* Called while qemu-img checks an image, because qemu-img reports no progress meanwhile. */
 static bool check_is_given_up(void *data)
 {
         struct backup *backup = data;
@@ -73,7 +73,7 @@ static int fetch_file(struct backup *backup, const char *from, const char *to, s
         return 0;
 }
 
-/* A guest that never ran has none. */
+/* A guest that never ran has no TPM state. */
 static int save_tpm(struct backup *backup, const struct domain_xml *xml, struct error **err)
 {
         _cleanup_free_ char *from =
@@ -165,7 +165,7 @@ static int check_vm_after(struct backup *backup, struct error **err)
         return 0;
 }
 
-/* Looks at the XMLs and at the folders: neither may know anything of this job any more. */
+/* Checks the XMLs and the folders: neither may contain anything of this job any more. */
 static int check_nothing_left(struct backup *backup, struct error **err)
 {
         _cleanup_strv_ char **argv = NULL;
@@ -296,7 +296,7 @@ static int hash_named(struct backup *backup, const char *name, struct error **er
         return sha256 ? 0 : -1;
 }
 
-/* The small files: everything but the disks, which are hashed already. */
+/* Writes the small files: everything but the disks, which are hashed already. */
 static int write_small_files(struct backup *backup, struct error **err)
 {
         if (write_metadata(backup, err) < 0)
@@ -324,9 +324,9 @@ static int write_small_files(struct backup *backup, struct error **err)
                        : 0;
 }
 
-/* An orch that has taken the share over meanwhile takes what this job has left on the hypervisor
- * for an interrupted one's, and puts it right under its hands: then nobody can say what was
- * copied. */
+/* If another orch has taken over the repository lock, it treats this job's overlays as leftovers
+ * and commits them while this job is still copying. The content of the copy is then undefined, so
+ * it must not be published. */
 int backup_publish(struct backup *backup, struct error **err)
 {
         if (write_small_files(backup, err) < 0 ||
@@ -348,7 +348,7 @@ int backup_prune(struct backup *backup, struct error **err)
                 .repository = backup->job.repository,
                 .home = backup->job.home,
                 .vm = backup->job.vm,
-                .spared = backup->job.point, /* whatever the clock says */
+                .spared = backup->job.point, /* even if the clock is wrong */
                 .report = backup->job.report,
         };
         size_t kept = 0;

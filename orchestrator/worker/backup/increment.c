@@ -1,6 +1,7 @@
-/* Implements worker/backup/increment.h. Undone, newest first: the job is ended and its scratch
- * files go, then the new checkpoint goes. The checkpoint stays on the undo stack until the point is
- * published: one without a point would make the next increment start too late. */
+/* Implements worker/backup/increment.h. Undoing goes newest first: the job is ended and its scratch
+ * files are removed, then the new checkpoint is removed. The checkpoint stays on the undo stack
+ * until the point is published, because a checkpoint without a point would make the next increment
+ * start too late. */
 #include "worker/backup/increment.h"
 
 #include <stdlib.h>
@@ -29,7 +30,7 @@ char *increment_scratch(const struct backup *backup, const char *tag, const char
                          backup->job.uuid, target);
 }
 
-/* An entry for every disk of the domain. The targets are the backup's. */
+/* An entry for every disk of the domain. The targets belong to the backup. */
 static struct checkpoint_disk *list_disks(const struct backup *backup, size_t *ret_count)
 {
         size_t n = backup->job.n_disks + strv_length(backup->not_snapshotted);
@@ -135,8 +136,8 @@ int increment_begin(struct backup *backup, struct error **err)
                                                    checkpoint, err);
 }
 
-/* ERROR_NOSPACE when the file system of the scratch files fills up: QEMU's own way to end is an I/O
- * error of the job. */
+/* ERROR_NOSPACE if the file system of the scratch files fills up; otherwise QEMU would end the job
+ * with an I/O error. */
 static int watch_scratch(struct backup *backup, struct error **err)
 {
         char *const folders[] = { backup->job.host_entry->scratch, NULL };
@@ -199,8 +200,8 @@ static int wait_for_job(struct backup *backup, struct error **err)
         }
 }
 
-/* libvirt names the live disk as the scratch file's backing, which a reader of it would open.
- * Prints the file's size. */
+/* libvirt names the live disk as the scratch file's backing file, and a reader of the scratch file
+ * would open that. The script prints the file's size. */
 static int stand_on_parent(struct backup *backup, struct vm_disk *disk, struct error **err)
 {
         _cleanup_free_ char *parent =

@@ -1,6 +1,6 @@
-/* Which disks go into the point, which are left out with a note, and which make the backup
- * impossible: decided from the live XML before anything is touched. A snapshot has to name every
- * disk, so those left out are remembered too. */
+/* Decides which disks are part of the point, which are left out with a note, and which make the
+ * backup impossible. The decision uses the live XML and is made before anything is changed. A
+ * snapshot has to name every disk, so the disks that are left out are recorded too. */
 #include <string.h>
 
 #include "base/memory.h"

@@ -8,18 +8,18 @@
 #include "worker/job/cancel.h"
 
 enum {
-        /* the deadline is on progress; this only bounds a unit that lost its watcher */
+        /* the deadline is on progress; this one only limits a unit that lost its watcher */
         LONGEST_MS = 7 * 24 * 3600 * 1000,
         TAIL_MAX = 32,
 };
 
 struct run {
         const struct convert *convert;
-        char tail[TAIL_MAX]; /* of qemu-img's progress text, over chunk borders */
+        char tail[TAIL_MAX]; /* the end of the progress text: chunks may split it */
         size_t tail_length;
         double percent;
         struct deadline stall;
-        struct error *reason; /* why it is being given up */
+        struct error *reason; /* why it is aborted */
 };
 
 static bool is_written_back(const struct run *run)

@@ -1,6 +1,6 @@
-/* One long qemu-img on a hypervisor (convert -p, compare -p): run as a named unit, so that it can
- * be stopped from a new connection, its percentages told as progress, and ended when it moves
- * nothing any more. */
+/* One long qemu-img on a hypervisor (convert -p, compare -p). It runs as a named unit, so that it
+ * can be stopped from a new connection; its percentages are reported as progress, and it is ended
+ * if it stops progressing. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,20 +15,20 @@ struct convert {
         struct report *report;
         const char *unit;
         const char *what; /* for messages: "the copy of disk vda" */
-        const char *disk; /* that progress is told of */
+        const char *disk; /* the disk named in progress reports */
         uint64_t total_bytes;
         unsigned stall_seconds;
-        /* instead, once all is moved and the host still writes what it has in memory; 0: the
+        /* used instead once all data is copied and the host is still writing it back; 0: the
          * same */
         unsigned write_back_seconds;
-        /* Asked again and again, beside cancelling and stalling: whether to give up, *ret_reason
-         * then says why. May be NULL. */
+        /* Called repeatedly, in addition to the checks for a cancel and a stall: whether to abort;
+         * *ret_reason then says why. May be NULL. */
         bool (*must_end)(void *data, struct error **ret_reason);
         void *data;
 };
 
 /* Runs argv to its end. *ret_status is its exit status and *ret_errors its stderr (the caller
- * frees). -1 when it did not get that far: ERROR_CANCELLED, ERROR_TIMEOUT when it has moved nothing
- * for as long as it may, the reason of must_end, or what the connection says. */
+ * frees). -1 if it did not end by itself: ERROR_CANCELLED, ERROR_TIMEOUT after too long without
+ * progress, the reason of must_end, or the connection's error. */
 int convert_run(const struct convert *convert, const char *const argv[], int *ret_status,
                 char **ret_errors, struct error **err) _must_check_;

@@ -1,5 +1,5 @@
-/* Implements worker/host/deadman.h. The scripts run on the hypervisor; what varies reaches them as
- * positional parameters, never by being pasted into their text. */
+/* Implements worker/host/deadman.h. The scripts run on the hypervisor; variable values reach them
+ * as positional parameters and are never inserted into their text. */
 #include "worker/host/deadman.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Implements worker/host/host-probe.h: one shell script, whose lines "key<TAB>value" are read back.
- * mountinfo is read before the share is touched, so a share that is not mounted never hangs. */
+/* Implements worker/host/host-probe.h: one shell script, whose lines "key<TAB>value" are parsed.
+ * mountinfo is read before the share is accessed, so a share that is not mounted never hangs. */
 #include "worker/host/host-probe.h"
 
 #include <inttypes.h>

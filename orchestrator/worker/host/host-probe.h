@@ -1,5 +1,5 @@
-/* What a hypervisor says of itself before a backup, in one command: the share as it sees it, room,
- * tools. */
+/* The state of a hypervisor before a backup, read with one command: the share as it sees it, free
+ * space, tools. */
 #pragma once
 
 #include <stdbool.h>
@@ -15,21 +15,22 @@ struct host_probe {
         uint64_t share_free_bytes;
         char *kernel;
         char **missing_tools; /* NULL: none */
-        /* of each folder asked for; UINT64_MAX where it could not be told */
+        /* of each folder asked for; UINT64_MAX: unknown */
         uint64_t *folder_free_bytes;
-        /* taken up by each file asked for; 0 where it could not be told */
+        /* allocated by each file asked for; 0: unknown */
         uint64_t *file_bytes;
         size_t n_folders;
         size_t n_files;
 };
 
-/* `folders` and `files` are NULL-terminated absolute paths. ERROR_TIMEOUT when the share does not
- * answer there. `write_test` makes and removes a small file on the share, named by `tag`. */
+/* `folders` and `files` are NULL-terminated absolute paths. ERROR_TIMEOUT if the share does not
+ * respond on that host. `write_test` makes and removes a small file on the share, named by
+ * `tag`. */
 int host_probe_run(struct hypervisor *host, const char *repository, const char *tag,
                    bool write_test, char *const *folders, char *const *files,
                    struct host_probe *ret, struct error **err) _must_check_;
 void host_probe_done(struct host_probe *probe);
 
-/* The least that is free on the file systems of these folders. */
+/* The free bytes on the file systems of these folders: the minimum over all of them. */
 int host_free_bytes(struct hypervisor *host, char *const *folders, int64_t timeout_ms,
                     uint64_t *ret, struct error **err) _must_check_;

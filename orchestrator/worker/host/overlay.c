@@ -83,8 +83,8 @@ int overlay_ask_base(struct hypervisor *host, const char *overlay, char **ret_ba
         return r;
 }
 
-/* An extent that no layer has is told as not "present"; a QEMU that is too old to tell leaves the
- * word out. */
+/* An extent that no layer has is reported as not "present"; a QEMU that is too old to report this
+ * omits the key. */
 static bool is_unwritten(const char *map)
 {
         _cleanup_json_ json_t *extents = json_loads(map, JSON_REJECT_DUPLICATES, NULL);

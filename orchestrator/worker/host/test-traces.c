@@ -1,8 +1,9 @@
-/* Implements worker/host/test-traces.h by scripts on the hypervisor; what varies reaches them as
+/* Implements worker/host/test-traces.h by scripts on the hypervisor; variable values reach them as
  * positional parameters.
  *
- * Invariants of removing: nothing of a domain is removed before libvirt itself said that the domain
- * is gone, and nothing is removed from the folder while the view of the share is mounted in it. */
+ * Invariants of removing: nothing of a domain is removed before libvirt itself has reported that
+ * the domain is gone, and nothing is removed from the folder while the view of the share is mounted
+ * in it. */
 #include "worker/host/test-traces.h"
 
 #include <string.h>
@@ -39,7 +40,7 @@ bool test_traces_is_ours(const char *name, const char *short_uuid, char **ret_jo
         return true;
 }
 
-/* Where virtlogd may write, also under SELinux. */
+/* virtlogd may write to this path, even with SELinux. */
 char *test_traces_console(const char *name)
 {
         return xasprintf("/var/log/libvirt/qemu/%s.serial.log", name);

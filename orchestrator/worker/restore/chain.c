@@ -1,5 +1,5 @@
-/* The chain of points that a restore reads: the point itself and those that it builds on, and the
- * refusal of one that is not whole. */
+/* The backing chain of the restored point: the point itself and its parents, and the refusal of a
+ * chain that is not whole. */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -7,8 +7,8 @@
 #include "base/strings.h"
 #include "worker/restore/restore-internal.h"
 
-/* Whether it can be offered: it and all that it builds on are there and whole, as far as is known.
- * `bad`: what was just found damaged. */
+/* Whether the point can be offered: it and all its parents exist and none is known to be damaged.
+ * `bad`: a point that was just found to be damaged. */
 static bool is_restorable(const struct restore *restore, const struct point *point,
                           const struct point *bad)
 {
@@ -22,7 +22,7 @@ static bool is_restorable(const struct restore *restore, const struct point *poi
         return false;
 }
 
-/* The next older one that is good. The caller frees. */
+/* The name of the next older good point. The caller frees. */
 static char *older_good_point(const struct restore *restore, const struct point *bad)
 {
         bool past = false;
@@ -36,7 +36,7 @@ static char *older_good_point(const struct restore *restore, const struct point 
         return xasprintf("there is no older good point of %s", restore->job.request->vm);
 }
 
-/* Short enough that the end of it, which says what to do, is not cut off anywhere. */
+/* The message is kept short, because its end says what to do and must not be cut off. */
 int restore_refuse_point(const struct restore *restore, const struct point *bad,
                          const char *problem, struct error **err)
 {
@@ -51,11 +51,12 @@ const struct point *restore_chain_point(const struct restore *restore, size_t in
 {
         const struct point *point =
                 points_find_beside(&restore->points, restore->point, restore->chain[index]);
-        assert(point); /* find_chain() has seen it */
+        assert(point); /* find_chain() has found it */
         return point;
 }
 
-/* Marks nothing: that is for `orch verify`, which reads twice. */
+/* The point is not marked as damaged here: only `orch verify` marks points, because it reads
+ * twice. */
 int restore_refuse_damaged(struct restore *restore, const struct point *point, char *const *damage,
                            struct error **err)
 {

@@ -1,5 +1,5 @@
-/* What has to be true of the target before a byte is copied; every failing one is told, and the
- * first is the error. */
+/* The conditions that the target has to meet before a byte is copied. Every failed check is
+ * reported; the first one is the error. */
 #include <string.h>
 
 #include "base/fs.h"
@@ -57,8 +57,8 @@ static void restore_check_tools(struct restore *restore, const struct host_probe
         restore_check_verdict(restore, CHECK_NAME_HOST_TOOLS, problem, first);
 }
 
-/* Folders that tell the same free bytes are taken for one file system: at worst more is asked for
- * than needed. */
+/* Folders that report the same number of free bytes are assumed to share a file system. If they do
+ * not, the check asks for more room than is needed. */
 static void restore_check_room(struct restore *restore, const struct host_probe *probe,
                                struct error **first)
 {
@@ -105,9 +105,9 @@ static void check_path(struct restore *restore, char kind, const char *path, boo
         restore_check_verdict(restore, CHECK_NAME_PATHS_FREE, problem, first);
 }
 
-/* What lies in the way of firmware state is an older one of the same machine, which is set
- * aside; of one of another name it may be anybody's. What is set aside lies where the replaced
- * machine is. */
+/* Firmware state that exists at the destination is an older state of the same machine and is set
+ * aside. If the restored machine gets another name, that state may belong to any machine. Files are
+ * only set aside on the host of the replaced machine, so that host has to be the target. */
 static bool may_set_aside(const struct restore *restore)
 {
         return !restore->new_machine &&
@@ -129,8 +129,8 @@ static void check_firmware_path(struct restore *restore, char kind,
         restore_check_verdict(restore, CHECK_NAME_PATHS_FREE, problem, first);
 }
 
-/* Nothing that is there is written over: what belongs to the replaced machine is set aside; else it
- * is refused. */
+/* No existing file is overwritten: a file of the replaced machine is set aside, any other file
+ * makes the check fail. */
 static int check_paths(struct restore *restore, struct error **first, struct error **err)
 {
         _cleanup_strv_ char **paths = NULL;
@@ -157,7 +157,7 @@ static int check_paths(struct restore *restore, struct error **first, struct err
         return 0;
 }
 
-/* All missing ones at once: the list is what the user has to do something about. */
+/* All missing networks are reported in one error, because the user has to act on the whole list. */
 static int check_networks(struct restore *restore, const struct domain_needs *needs,
                           struct error **first, struct error **err)
 {
@@ -234,7 +234,8 @@ static int check_files(struct restore *restore, const struct domain_needs *needs
         return 0;
 }
 
-/* Without it neither libvirt nor a copy of hours would say so before the VM is started. */
+/* Without this check a missing swtpm would only be noticed when the VM is started, after hours of
+ * copying. */
 static int check_tpm(struct restore *restore, const struct domain_needs *needs,
                      struct error **first, struct error **err)
 {
@@ -257,8 +258,8 @@ static int check_tpm(struct restore *restore, const struct domain_needs *needs,
         return 0;
 }
 
-/* A CD-ROM image that the target hasn't would keep the VM from starting: its drive is left
- * empty. */
+/* A CD-ROM image that does not exist on the target would keep the VM from starting, so its drive is
+ * left empty. */
 static int check_media(struct restore *restore, const struct domain_needs *needs,
                        struct error **err)
 {

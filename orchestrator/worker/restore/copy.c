@@ -1,11 +1,11 @@
-/* The copy: `qemu-img convert` by the hypervisor from the share to temporary files beside their
- * places, chains flattened; then `qemu-img compare` of each with the point, and what is compared is
- * durable.
+/* The copy. The hypervisor runs `qemu-img convert` from the share to temporary files beside their
+ * final places, with the backing chain flattened. `qemu-img compare` then compares each copy with
+ * the point, and the compared copy is made durable.
  *
- * A file is written back while it is copied: its end has not to wait for gigabytes in memory, and
- * the host's other machines not for a burst of writes. The last of it goes on while the copy is
- * compared. Each failure to write back is told once by the kernel, to whoever asks first: none of
- * these questions may go unheard. */
+ * Write-back runs while the file is copied, so that gigabytes of dirty memory do not delay the end
+ * of the copy and a burst of writes does not disturb the host's other machines. The last part is
+ * written back while the copy is compared. The kernel reports each write-back failure once, to the
+ * first caller that asks; so the result of every sync must be checked. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -15,8 +15,8 @@
 #include "worker/restore/restore-internal.h"
 #include "worker/restore/scripts.h"
 
-/* A host with much memory may hold more of a copy than its disk writes in the time in which a copy
- * has to move. */
+/* A host with much memory may hold more dirty data than its disk can write within the time after
+ * which a copy counts as stalled. */
 enum { WRITE_BACK_PATIENCE = 6 };
 
 static int restore_run_qemu_img(struct restore *restore, const struct restore_disk *disk,

@@ -1,4 +1,5 @@
-/* The definition of the restored machine: made from the saved one, and given to libvirt. */
+/* The definition of the restored machine: it is made from the saved definition and passed to
+ * libvirt. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -37,8 +38,8 @@ static void tell_notes(struct restore *restore, char *const *notes)
                 report_log(restore->job.report, "definition: %s", notes[i]);
 }
 
-/* A card that was meant must not stay where the original's is because of a slip in its network's
- * name. */
+/* A misspelled network in a mapping is an error; otherwise the card would silently stay on the
+ * network of the original. */
 static int check_mapped_networks(const struct restore *restore, struct error **err)
 {
         for (size_t i = 0; restore->options.network && restore->options.network[i]; i++) {
@@ -89,8 +90,8 @@ int restore_make_definition(struct restore *restore, bool tell, struct error **e
         return 0;
 }
 
-/* Checkpoints of the replaced machine end with its definition: its disks are others now, and its
- * next backup is a full. */
+/* The checkpoints of the replaced machine end with its definition. Its disks are new, so its next
+ * backup is a full one. */
 int restore_define(struct restore *restore, struct error **err)
 {
         if (restore_enter_phase(restore, RESTORE_DEFINING, err) < 0)

@@ -1,6 +1,6 @@
-/* `--export`: images, XML and firmware state into a folder of the machine that this runs on; no
- * hypervisor has a part in it, and nothing is defined. The same copy and comparison as a restore's,
- * by this machine. */
+/* `--export`: writes images, XML and firmware state into a folder of the machine that runs orch. No
+ * hypervisor is involved and no domain is defined. The copy and the comparison are those of a
+ * restore, run on this machine. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>

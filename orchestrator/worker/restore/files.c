@@ -1,6 +1,6 @@
-/* Renaming on the hypervisor: what is replaced out of the way, the new files into place, and both
- * back again. Each script looks at what is there and does only what isn't done, so that it may run
- * again after it was broken off anywhere; none ever renames over a file. */
+/* Renaming on the hypervisor: sets the replaced files aside, moves the new files into place, and
+ * reverses both. Each script checks what exists and does only what is not done yet, so it can be
+ * repeated after an interruption at any point. None ever renames over an existing file. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +9,8 @@
 #include "worker/restore/restore-internal.h"
 #include "worker/restore/scripts.h"
 
-/* As a unit, so that one whose worker died is ended before what it did is undone. */
+/* The script runs as a unit, so that a script whose worker died can be ended before its changes are
+ * undone. */
 static int run_script(const struct restore_journal *journal, struct hypervisor *host,
                       char *const *argv, struct error **err)
 {
@@ -90,7 +91,7 @@ int restore_remove_items(const struct restore_journal *journal, struct hyperviso
         return run_on_items(remove_restored_script, journal, host, err);
 }
 
-/* By them the new files are known wherever they are: a rename keeps it. */
+/* Inode numbers identify the new files wherever they are, because a rename keeps them. */
 static int read_inodes(struct restore *restore, struct error **err)
 {
         _cleanup_strv_ char **argv = NULL;

@@ -1,11 +1,11 @@
-/* `--instant`: the machine starts from the point itself, and its blocks come after. Each disk is an
- * overlay at its final place that stands on the point's image on the share; QEMU pulls what is
- * below into it while the guest runs.
+/* `--instant`: the machine starts from the point itself, and its blocks are copied afterwards. Each
+ * disk is an overlay at its final place, backed by the point's image on the share; QEMU pulls the
+ * backing data into the overlay while the guest runs.
  *
  * The point is not written, chowned or relabelled: its images are opened read-only, below an
- * overlay, by a QEMU that runs as root for as long as this lasts, and libvirt is told to leave
- * owners and labels alone (schema/libvirt/domain-isolate.h). A lease keeps it from being pruned
- * until no disk stands on it, whatever becomes of this process. */
+ * overlay, by a QEMU that runs as root for the duration of the pull, and the definition makes
+ * libvirt leave owners and labels alone (schema/libvirt/domain-isolate.h). A lease protects the
+ * point from pruning until no disk is backed by it, even if this process dies. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -18,8 +18,8 @@
 
 enum { CAPABILITIES_MAX_BYTES = 4 * 1024 * 1024 };
 
-/* The images that a disk stands on, nearest first: each header says what the metadata says, so that
- * QEMU opens nothing else. */
+/* The images that back a disk, nearest first. Each image's header has to agree with the metadata,
+ * so that QEMU opens no other file. */
 static int find_layers(struct restore *restore, struct restore_disk *disk, struct error **err)
 {
         const struct metadata_disk *image = disk->saved;
@@ -54,8 +54,8 @@ static int find_layers(struct restore *restore, struct restore_disk *disk, struc
                          disk->saved->file, restore->point->name);
 }
 
-/* Security models of the hypervisor: with one that owns files, QEMU has to be told to leave the
- * point's alone. */
+/* The security models of the hypervisor. Where one of them changes the owner of files, the
+ * definition has to make libvirt leave the point's files alone. */
 static int instant_read_models(struct restore *restore, struct error **err)
 {
         const char *const argv[] = { "virsh", "-q", "-c", "qemu:///system", "capabilities", NULL };

@@ -1,5 +1,5 @@
-/* The journal of a running restore: begun with its lock before anything is made, and moved on
- * before each phase. */
+/* The journal of a running restore. It is created with its lock before anything is made, and its
+ * phase is advanced before each phase begins. */
 #include <string.h>
 #include <unistd.h>
 
@@ -12,7 +12,8 @@
 
 enum { SECONDS_A_DAY = 24 * 3600 };
 
-/* "…/vm-vda.qcow2.replaced-2026-11-20-orch-1a2b3c4d-20261120-3f9a": no name that an overlay has. */
+/* The name is "…/vm-vda.qcow2.replaced-2026-11-20-orch-1a2b3c4d-20261120-3f9a", a form that no
+ * overlay's name has. */
 static void plan_aside(struct restore *restore, const char *path)
 {
         _cleanup_free_ char *date = clock_format_folder(clock_realtime_s());
@@ -29,7 +30,7 @@ static void plan_asides(struct restore *restore)
         for (size_t i = 0; i < restore->n_disks; i++)
                 if (restore->disks[i].replaced)
                         plan_aside(restore, restore->disks[i].replaced);
-        /* Those of a machine on another host lie there. */
+        /* The files of a machine that lives on another host are on that host. */
         bool elsewhere = restore->original_xml &&
                          !streq(restore->original_entry->name, restore->job.host_entry->name);
         for (size_t i = 0; elsewhere && i < restore->original_xml->n_disks; i++) {
@@ -80,7 +81,7 @@ static struct restore_journal *new_journal(const struct restore *restore)
         return journal;
 }
 
-/* What it takes to put the replaced machine back. */
+/* Records what is needed to put the replaced machine back. */
 static int note_original(struct restore *restore, struct error **err)
 {
         struct restore_journal *journal = restore->journal;
@@ -114,8 +115,8 @@ int restore_begin(struct restore *restore, struct error **err)
         return restore_enter_phase(restore, RESTORE_COPYING, err);
 }
 
-/* The journal says the last phase. A machine that runs is complete, whether that can be noted or
- * not: it is not ended for a share that is away, and a recovery sees that it runs. */
+/* Writes the last phase to the journal. A machine that runs is complete even if this write fails:
+ * it is not ended because the share is unavailable, and a recovery sees that it runs. */
 static int note_completion(struct restore *restore, struct error **err)
 {
         struct restore_journal *journal = restore->journal;
@@ -135,7 +136,7 @@ static int note_completion(struct restore *restore, struct error **err)
                             restore->name, restore->job.host->name, restore->job.request->vm);
 }
 
-/* Whoever reads that this failed has to know that the machine is there. */
+/* The error has to say that the machine exists, although this step failed. */
 static int forget_journal(struct restore *restore, struct error **err)
 {
         if (restores_remove(restore->job.repository, restore->journal, err) == 0)
@@ -147,7 +148,7 @@ static int forget_journal(struct restore *restore, struct error **err)
                             restore->job.host->name, restore->job.request->vm);
 }
 
-/* With nothing set aside, and nothing to be pulled, there is nothing left to know. */
+/* If nothing was set aside and nothing has to be pulled, the journal is no longer needed. */
 int restore_complete(struct restore *restore, struct error **err)
 {
         struct restore_journal *journal = restore->journal;

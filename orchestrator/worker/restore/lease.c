@@ -1,5 +1,5 @@
-/* The lease of an instant restore: it keeps the point that a running machine reads, and it forbids
- * whatever would change that machine's disks. */
+/* The lease of an instant restore: it protects the point that a running machine reads, and it
+ * forbids operations that would change that machine's disks. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,7 +11,8 @@
 #include "worker/restore/restore-internal.h"
 #include "worker/restore/restore.h"
 
-/* "<hypervisor>/<vm>/<point>" of the journal → the first two; the caller frees both. */
+/* Splits the journal's "<hypervisor>/<vm>/<point>" and returns the first two parts; the caller
+ * frees both. */
 static void split_point(const struct restore_journal *journal, char **ret_hypervisor, char **ret_vm)
 {
         const char *first = strchr(journal->point, '/');

@@ -1,6 +1,6 @@
-/* Where the machine is that the point shows, and who else bears the name that the restored one
- * gets: every hypervisor of the inventory is asked at once, with a short deadline. One that does
- * not answer may have it: that is never taken for "it is gone". */
+/* Finds where the point's machine is now, and which other machine has the name of the restored one.
+ * All hypervisors of the inventory are asked at once, with a short deadline. A hypervisor that does
+ * not answer may have the machine; silence never counts as "it is gone". */
 #include <pthread.h>
 #include <string.h>
 
@@ -17,10 +17,10 @@ struct inquiry {
         const struct settings *settings;
         const struct inventory_hypervisor *entry;
         const char *uuid;
-        const char *name; /* that the restored domain gets */
+        const char *name; /* the restored domain's */
         pthread_t thread;
         struct hypervisor *host;
-        int has_uuid; /* 1, 0, -1 */
+        int has_uuid; /* 1: yes, 0: no, -1: unknown */
         int has_name;
         struct domain_info by_uuid;
         struct domain_info by_name;
@@ -55,8 +55,8 @@ static void inquiries_free(struct inquiry *inquiries, size_t count)
         free(inquiries);
 }
 
-/* All of the inventory, and beside them the target and where the machine lived, if the inventory
- * does not have them (any more). */
+/* All hypervisors of the inventory. The target and the original's hypervisor are added if the
+ * inventory does not (or no longer) contain them. */
 static struct inquiry *list_inquiries(struct restore *restore, size_t *ret_count)
 {
         const struct inventory *inventory = restore->job.inventory;
@@ -95,8 +95,8 @@ static struct inquiry *ask_everywhere(struct restore *restore, size_t *ret_count
         return inquiries;
 }
 
-/* A namesake that is another machine is in the way always: nothing of it is touched, whatever is
- * asked for. */
+/* A different machine with the same name is always a conflict: it is never touched, whatever the
+ * options are. */
 static int check_namesakes(const struct restore *restore, const struct inquiry *inquiries,
                            size_t count, struct error **err)
 {
@@ -119,9 +119,9 @@ static int check_namesakes(const struct restore *restore, const struct inquiry *
         return 0;
 }
 
-/* Of a machine that is gone the addresses are free, unless another one was given them since:
- * restored under another name, say. *ret_holder: who has one, on the host of that inquiry; NULL:
- * nobody. */
+/* The addresses of a machine that is gone are free, unless another machine has got them since, for
+ * example one that was restored under another name. *ret_holder: the machine that has one of them,
+ * on that inquiry's host; NULL: none. */
 static int find_address_holder(const struct restore *restore, const struct inquiry *inquiry,
                                char **ret_holder, struct error **err)
 {
@@ -142,8 +142,8 @@ static int find_address_holder(const struct restore *restore, const struct inqui
         return 0;
 }
 
-/* No address twice: a second machine gets new ones then, and the original does not come back beside
- * who has its own. */
+/* No address may exist twice: a second machine gets new addresses, and the original is refused
+ * while another machine has its addresses. */
 static int check_addresses(struct restore *restore, const struct inquiry *inquiries, size_t count,
                            struct error **err)
 {
@@ -208,7 +208,7 @@ static int original_judge(struct restore *restore, struct inquiry *inquiries, si
         return check_addresses(restore, inquiries, count, err);
 }
 
-/* What is there already, and may not be there twice. */
+/* Refuses if the machine exists already, because it must not exist twice. */
 static int refuse_second(const struct restore *restore, struct error **err)
 {
         const char *vm = restore->job.request->vm;
@@ -234,7 +234,7 @@ static int refuse_second(const struct restore *restore, struct error **err)
         return 0;
 }
 
-/* What would make replacing it lose something that is not set aside. */
+/* Refuses to replace a machine if that would lose something that is not set aside. */
 static int check_settled(const struct restore *restore, const struct domain_info *info,
                          struct error **err)
 {
@@ -275,7 +275,7 @@ static int check_replaceable(struct restore *restore, struct error **err)
         return restore->original_xml ? 0 : -1;
 }
 
-/* Whether what is set aside is all that the machine stands on. */
+/* Whether the files that are set aside are all the files that the machine uses. */
 static bool has_same_files(const struct domain_xml *a, const struct domain_xml *b)
 {
         bool same = a->n_disks == b->n_disks && streq(a->nvram, b->nvram);
@@ -287,7 +287,8 @@ static bool has_same_files(const struct domain_xml *a, const struct domain_xml *
         return same;
 }
 
-/* It was seen hours ago: what is put back, if it has to be, is what it is now. */
+/* The original was inspected hours ago. A rollback has to restore its present definition, so it is
+ * read again. */
 static int original_probe_again(struct restore *restore, const struct domain_info *info,
                                 struct error **err)
 {

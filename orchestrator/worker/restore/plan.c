@@ -1,6 +1,6 @@
-/* Where everything goes: the hypervisor, the name and UUID, a path for each disk and for firmware
- * state. Disks go where they were, as long as that folder is there; with another name, format or
- * folder their names are made from the VM's and the disk's. */
+/* Plans the destinations: the hypervisor, the name and UUID, a path for each disk and for firmware
+ * state. A disk returns to its old path if that folder exists. With another name, format or folder,
+ * the file name is made from the names of the VM and the disk. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -92,7 +92,7 @@ static char random_hex(void)
         return "0123456789abcdef"[byte % 16];
 }
 
-/* A random one (RFC 4122, version 4). The caller frees. */
+/* Makes a random UUID (RFC 4122, version 4). The caller frees. */
 static char *new_uuid(void)
 {
         char *uuid = xstrdup("xxxxxxxx-xxxx-4xxx-8xxx-xxxxxxxxxxxx");
@@ -127,7 +127,7 @@ static int check_wanted_disks(const struct restore *restore, struct error **err)
         return 0;
 }
 
-/* The folder of --images; NULL without an error where it was not given. */
+/* Finds the folder of --images. NULL without an error if the option was not given. */
 static int find_folder(struct restore *restore, struct error **err)
 {
         const char *images = restore->options.images;
@@ -156,7 +156,7 @@ static char *made_path(const struct restore *restore, const char *folder,
                          streq(disk->format, "qcow2") ? "qcow2" : "raw");
 }
 
-/* Where the replaced machine has this disk in a file on the target; else NULL. */
+/* The file on the target in which the replaced machine has this disk; NULL: none. */
 static const char *replaced_file(const struct restore *restore, const char *target)
 {
         const struct domain_disk *disk =
@@ -165,7 +165,7 @@ static const char *replaced_file(const struct restore *restore, const char *targ
         return here && disk->source == DISK_SOURCE_FILE ? disk->path : NULL;
 }
 
-/* `kinds`: of the folders where the disks were, in their order. */
+/* `kinds`: the kinds of the folders in which the disks were, in the order of the disks. */
 static char *choose_path(const struct restore *restore, const struct restore_disk *disk,
                          char folder_kind)
 {
@@ -234,8 +234,8 @@ static int plan_disks(struct restore *restore, struct error **err)
         return 0;
 }
 
-/* Disks of a replaced machine that are not restored and still are what the saved definition names:
- * they stay in it. */
+/* Finds the disks of a replaced machine that are not restored and are still the ones that the saved
+ * definition names. They stay in the definition. */
 static void find_kept(struct restore *restore)
 {
         for (size_t i = 0; restore->original_xml && i < restore->xml->n_disks; i++) {

@@ -1,6 +1,6 @@
-/* The point that is restored: which one it is, whether it and all that it builds on are whole, and
- * the lease that keeps it while it is read. Nothing is copied from a point that was not read back
- * right before, or that has been touched since it was (restore-reading.c). */
+/* The restored point: selects it, verifies that it and all its parents are whole, and takes the
+ * lease that protects it while it is read. Nothing is copied from a point that was not verified
+ * right before, or that was modified after it was last verified (read-back.c). */
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -14,7 +14,8 @@
 
 enum { XML_MAX_BYTES = 8 * 1024 * 1024 };
 
-/* The point, its parent, and so on; as many as there are points at most, so that a circle ends. */
+/* Follows the parents from the point. The number of points limits the steps, so that a circle
+ * ends. */
 static int find_chain(struct restore *restore, struct error **err)
 {
         const struct point *point = restore->point;
@@ -72,8 +73,8 @@ static int restore_read_xml(struct restore *restore, struct error **err)
         return restore_refuse_point(restore, restore->point, error_message(error), err);
 }
 
-/* A share that is read-only for this machine, such as a snapshot of it, or full, can be exported
- * from all the same. */
+/* An export also works without a lease, from a share that is full or that is read-only for this
+ * machine, such as a snapshot of the share. */
 static int restore_take_lease(struct restore *restore, struct error **err)
 {
         const struct point *point = restore->point;
@@ -138,8 +139,8 @@ static int verify_one(struct restore *restore, const struct point *point, enum p
         return damage ? restore_refuse_damaged(restore, point, damage, err) : 0;
 }
 
-/* Whether no file of the chain was touched since all of it was last read back; what cannot be found
- * out counts as touched. */
+/* Whether no file of the chain was modified since the whole chain was last verified. If that cannot
+ * be determined, the chain counts as modified. */
 static bool chain_is_untouched(const struct restore *restore)
 {
         for (size_t i = 0; restore->chain[i]; i++) {
@@ -152,7 +153,7 @@ static bool chain_is_untouched(const struct restore *restore)
         return true;
 }
 
-/* The oldest first, as each is judged by its parent. */
+/* The oldest point is verified first, because each point is judged by its parent. */
 int restore_verify_point(struct restore *restore, struct error **err)
 {
         bool beside = !restore->dry_run && chain_is_untouched(restore);

@@ -1,4 +1,4 @@
-/* The last moment of the machine that is replaced, and the first of the restored one. */
+/* Powers off the replaced machine and starts the restored one. */
 #include <string.h>
 #include <unistd.h>
 
@@ -9,10 +9,10 @@
 #include "worker/restore/restore-internal.h"
 
 enum {
-        /* a guest that takes longer is powered off: what it holds is being replaced */
+        /* a guest that takes longer is powered off, because its disks are being replaced */
         SHUTDOWN_MS = 90 * 1000,
         ANSWER_MS = 300 * 1000,
-        RUN_MS = 5 * 1000, /* of one that has no agent to answer */
+        RUN_MS = 5 * 1000, /* for a guest that has no agent to answer */
         WORD_INTERVAL_MS = 30 * 1000,
         LOOK_INTERVAL_US = 500 * 1000,
 };
@@ -67,8 +67,8 @@ int restore_stop_original(struct restore *restore, struct error **err)
         return 0;
 }
 
-/* A guest may run for a moment and end: what counts is that it is still there when it was seen
- * answering. */
+/* A guest may run briefly and then end. It counts as started if it still runs after it has
+ * answered. */
 int restore_start(struct restore *restore, struct error **err)
 {
         if (restore_enter_phase(restore, RESTORE_STARTING, err) < 0 ||
@@ -85,7 +85,7 @@ static int await_answer(struct restore *restore, struct error **err)
         struct deadline next_word = deadline_in_ms(WORD_INTERVAL_MS);
         struct hypervisor *host = restore->job.host;
         for (;;) {
-                /* A worker that says nothing for long is taken for stuck. */
+                /* A worker that reports nothing for long is assumed to be stuck. */
                 if (deadline_passed(next_word)) {
                         report_log(restore->job.report,
                                    "%s is started; its guest agent does not answer yet",
@@ -121,7 +121,7 @@ static int await_answer(struct restore *restore, struct error **err)
         return 0;
 }
 
-/* What fails here leaves a machine that is restored, and nobody should think otherwise. */
+/* The machine is restored even if this step fails, and the error has to say so. */
 int restore_await(struct restore *restore, struct error **err)
 {
         if (await_answer(restore, err) == 0)

@@ -1,10 +1,11 @@
-/* The second half of an instant restore: what its disks still have below them is pulled into them,
- * one disk after the other, by QEMU itself.
+/* The second half of an instant restore: QEMU pulls the backing data of the machine's disks into
+ * them, one disk after the other.
  *
- * Nothing is remembered but the journal: which disks still stand on the share is read from libvirt
- * each time, so that this may be taken up by any process at any moment, after a crash of orch, of
- * libvirtd or of the guest. It is over when neither what runs nor what the next start uses names a
- * file of the share; then the lease goes, and the machine's files are libvirt's to own again. */
+ * The journal is the only state. Which disks are still backed by the share is read from libvirt
+ * each time, so that any process can resume the pull at any time, after a crash of orch, libvirtd
+ * or the guest. The pull is complete when neither the running domain nor the definition for its
+ * next start names a file of the share. The lease is then removed, and libvirt owns the machine's
+ * files again. */
 #include <string.h>
 #include <unistd.h>
 
@@ -21,27 +22,27 @@ enum {
         LOOK_INTERVAL_US = 500 * 1000,
         OFF_PATIENCE_MS = 60 * 1000,
         RENEW_INTERVAL_MS = 3600 * 1000,
-        MOST_STARTS = 5, /* of the pull of one disk that ends at once each time */
+        MOST_STARTS = 5, /* for a disk whose pull ends immediately each time */
 };
 
 enum pull_state {
         PULL_DONE,
         PULL_RUNS,
-        PULL_OFF,  /* the machine is off, and stands on the share */
-        PULL_GONE, /* there is no such machine any more */
+        PULL_OFF,  /* the machine is shut off, and its disks are backed by the share */
+        PULL_GONE, /* the machine no longer exists */
 };
 
-/* What one look tells. */
+/* The result of one poll. */
 struct pull {
         const struct restore_journal *journal;
         struct hypervisor *host;
-        const char *share; /* where the host has it */
+        const char *share; /* the share's path on the host */
         uint64_t bandwidth_mib_s;
         enum pull_state state;
-        char target[128]; /* of the disk that is being pulled */
+        char target[128]; /* the disk that is being pulled */
         uint64_t done_bytes;
         uint64_t total_bytes;
-        unsigned starts; /* of its pull, since it last moved */
+        unsigned starts; /* of its pull, since it last progressed */
 };
 
 static bool is_ours(const struct restore_journal *journal, const struct domain_disk *disk)
@@ -79,8 +80,8 @@ static struct domain_xml *pull_read_xml(const struct pull *pull, bool inactive, 
         return xml;
 }
 
-/* The first disk that still stands on the share; NULL when there is none. An image in a drive may
- * lie there, and is nobody's to pull. */
+/* The first disk that is still backed by the share; NULL: none. An image in a removable drive may
+ * be on the share, but it is never pulled. */
 static const struct domain_disk *first_in_need(const struct pull *pull,
                                                const struct domain_xml *xml)
 {
@@ -116,8 +117,8 @@ static int push_on(struct pull *pull, const char *target, struct error **err)
                                            pull->bandwidth_mib_s, err);
 }
 
-/* What the next start uses: the disks stand alone, and libvirt owns its files again. Says so only
- * when it has seen it. */
+/* Makes the definition for the next start refer to disks without backing, with files that libvirt
+ * owns. Reports success only after it has read that back. */
 static int pull_settle(struct pull *pull, struct error **err)
 {
         _cleanup_free_ char *text = NULL;
@@ -145,7 +146,7 @@ static int pull_settle(struct pull *pull, struct error **err)
         return now ? 0 : -1;
 }
 
-/* One look, and what follows from it: a pull is started, or all is settled. */
+/* Polls once and acts on the result: starts a pull, or settles the machine. */
 static int pull_probe(struct pull *pull, struct error **err)
 {
         _cleanup_domain_info_ struct domain_info info = { 0 };
@@ -175,7 +176,7 @@ int restore_leave_pulling(struct restore *restore, struct error **err)
         return -1;
 }
 
-/* What was not read before the machine was started is read while it is pulled. */
+/* Verifies, during the pull, what was not verified before the machine was started. */
 static int verify_late(struct restore *restore, struct error **ret_damage, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
@@ -194,7 +195,8 @@ static int verify_late(struct restore *restore, struct error **ret_damage, struc
         return 0;
 }
 
-/* A connection that breaks (libvirtd is restarted) is made again. */
+/* Polls again over a new connection after the old one broke, for example because libvirtd
+ * restarted. */
 static int pull_probe_again(struct restore *restore, struct pull *pull, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;

@@ -1,11 +1,11 @@
-/* The disks' checksums, read while they are copied, for a point whose files nobody has touched
- * since all of it was last read back: what can be wrong with it then is the storage, and that is
- * told before anything is put in its place. For any other point all is read before a byte is copied
- * (restore-point.c).
+/* Verifies the disks' checksums while the disks are copied, for a point whose files were not
+ * modified since the whole chain was last verified. Only the storage can have damaged such a point,
+ * and the damage is reported before any file is moved into place. The chain of any other point is
+ * read completely before a byte is copied (point.c).
  *
- * One thread reads; it is lent the share and the points of this restore, which nobody changes
- * meanwhile, and tells how far it is by counters. Its end is seen in the dispatch of its work, on
- * the restore's own thread, which alone tells and decides. */
+ * One thread reads. It borrows the share and the points of this restore, which do not change
+ * meanwhile, and reports its progress through counters. The restore's own thread learns of its end
+ * by dispatching its work, and only that thread reports and decides. */
 #include <errno.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -22,18 +22,18 @@ enum { ASK_MS = 100, END_MS = 2000 };
 
 struct restore_reading {
         struct work_thread *thread;
-        bool ended; /* and what follows is ours */
-        /* Lent: */
+        bool ended; /* true: the fields that follow belong to the restore's thread */
+        /* Borrowed: */
         struct repository *repository;
         struct point_list points;
-        /* The thread's: */
-        const struct point **chain; /* the oldest first */
+        /* Owned by the thread: */
+        const struct point **chain; /* oldest first */
         size_t count;
-        uint64_t before_bytes; /* of the points before the one that is read */
+        uint64_t before_bytes; /* of the points before the one that is being read */
         const struct point *damaged;
         char **damage;
         struct error *error;
-        /* Both's: */
+        /* Shared: */
         atomic_bool stop;
         atomic_uint_fast64_t done_bytes;
         uint64_t total_bytes;
@@ -51,7 +51,7 @@ static bool is_stopped(void *data)
         return atomic_load(&reading->stop);
 }
 
-/* On the thread. Ends with the first point that is not whole. */
+/* Runs on the thread. It stops at the first point that is not whole. */
 static void read_disks(void *data)
 {
         struct restore_reading *reading = data;
@@ -103,8 +103,9 @@ int restore_begin_reading(struct restore *restore, struct error **err)
         return 0;
 }
 
-/* What it has come to, as far as it has ended: 0 or -1. The same each time it is asked: a copy that
- * ends in that moment drops what it was told. */
+/* The result so far: 0, or -1 with the error once the reading has failed. The result can be asked
+ * for repeatedly, because a copy that ends at the same time discards the error that it was
+ * given. */
 static int reading_judge(struct restore *restore, struct error **err)
 {
         struct restore_reading *reading = restore->reading;
@@ -123,7 +124,7 @@ bool restore_reading_failed(void *data, struct error **ret_reason)
         return restore->reading && reading_judge(restore, ret_reason) < 0;
 }
 
-/* Until it has ended, or moves no more. */
+/* Waits until the reading has ended, or no longer progresses. */
 static int await_reading(struct restore *restore, struct error **err)
 {
         struct restore_reading *reading = restore->reading;

@@ -1,6 +1,6 @@
-/* What interrupted restores left (worker/restore/restore.h): the journals on the share are gone
- * through, each under its lock, so that one that runs is never touched and two recoveries do not
- * meet. */
+/* Recovers the leftovers of interrupted restores (worker/restore/restore.h). Each journal on the
+ * share is handled under its lock, so that a running restore is never touched and two recoveries do
+ * not interfere. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -50,7 +50,7 @@ static int remove_asides(struct recovery_of_restores *recovery,
                        : restores_remove(recovery->repository, journal, err);
 }
 
-/* Files that nobody needs any more hold nothing up, also when their host never comes back. */
+/* Expired files that were set aside never block anything, even if their host does not return. */
 static int remove_expired(struct recovery_of_restores *recovery,
                           const struct restore_journal *journal)
 {
@@ -75,7 +75,7 @@ static int remove_expired(struct recovery_of_restores *recovery,
         return 0;
 }
 
-/* A machine that was seen running had everything in its place. */
+/* A machine that was seen running had all its files in place. */
 static int is_complete(const struct restore_journal *journal, struct hypervisor *host,
                        struct error **err)
 {
@@ -102,7 +102,7 @@ static int close_complete(struct recovery_of_restores *recovery, struct restore_
         return restores_write(recovery->repository, journal, err);
 }
 
-/* 1 it runs there, 0 not, -1 with an error: it may. */
+/* 1: it runs there, 0: it does not, -1 with an error: it may. */
 static int runs_on(const struct recovery_of_restores *recovery,
                    const struct inventory_hypervisor *entry, const char *uuid, bool *ret_is_there,
                    struct error **err)
@@ -115,8 +115,9 @@ static int runs_on(const struct recovery_of_restores *recovery,
         return found <= 0 ? found : !domain_state_is_off(info.state);
 }
 
-/* A machine that was migrated stands on the share from another host: *ret, else NULL. One that no
- * host has is only taken for gone when all have been asked: its lease goes then. */
+/* Finds a machine that was migrated and is backed by the share on another host: *ret, else NULL. A
+ * machine counts as gone only if every host was asked and none has it, because its lease is then
+ * removed. */
 static int find_moved(const struct recovery_of_restores *recovery,
                       const struct restore_journal *journal, bool is_gone,
                       const struct inventory_hypervisor **ret, struct error **err)
@@ -146,8 +147,9 @@ static int find_moved(const struct recovery_of_restores *recovery,
                 journal->name, journal->point, journal->hypervisor);
 }
 
-/* Where the machine is now. The journal goes on naming where it was made: its definition has the
- * paths of that host, also for the share. The caller frees. */
+/* The host that the machine is on now. The journal still names the host on which the machine was
+ * made, because its definition has the paths of that host, including that of the share. The caller
+ * frees. */
 static struct hypervisor *find_pulled(const struct recovery_of_restores *recovery,
                                       const struct restore_journal *journal,
                                       const struct inventory_hypervisor *entry, struct error **err)
@@ -172,14 +174,15 @@ static struct hypervisor *find_pulled(const struct recovery_of_restores *recover
         return worker_connect(recovery->settings, moved, 0, err);
 }
 
-/* The lease first: a host that is away for longer than a lease lasts still needs the point. */
+/* The lease is renewed first: a machine whose host is away for longer than a lease lasts still
+ * needs the point. */
 static int resume_restore(struct recovery_of_restores *recovery, struct restore_journal *journal,
                           struct error **err)
 {
         struct inventory_hypervisor fallback;
         const struct inventory_hypervisor *entry =
                 worker_host_entry(recovery->inventory, journal->hypervisor, &fallback);
-        /* One that is lost is told once the machine is seen. */
+        /* A lost lease is reported once the machine has been found. */
         if (!recovery->dry_run)
                 (void)!restore_renew_lease(recovery->repository, journal, NULL);
         _cleanup_(hypervisor_freep) struct hypervisor *host =
@@ -227,8 +230,8 @@ static int undo_interrupted(struct recovery_of_restores *recovery, struct restor
         return 0;
 }
 
-/* It may have ended, or gone on, between the listing and the lock: what counts is what it says
- * now. */
+/* The restore may have ended or progressed between listing the journals and taking the lock, so the
+ * journal is read again under the lock. */
 static int recover_locked(struct recovery_of_restores *recovery,
                           const struct restore_journal *listed, struct error **err)
 {
@@ -242,7 +245,7 @@ static int recover_locked(struct recovery_of_restores *recovery,
                                : now.items[i]->phase == RESTORE_PULLING
                                        ? resume_restore(recovery, now.items[i], err)
                                        : undo_interrupted(recovery, now.items[i], err);
-        /* its lock file came back */
+        /* taking the lock recreated its file */
         return recovery->dry_run ? 0 : restores_remove(recovery->repository, listed, err);
 }
 
@@ -258,8 +261,8 @@ static int recover_one(struct recovery_of_restores *recovery, const struct resto
         return 0;
 }
 
-/* A backup waits for a restore that has the machine in pieces. One that made another machine, or is
- * over, concerns it little. */
+/* A backup has to wait for a restore that has taken the machine apart. A restore that made another
+ * machine, or that has ended, does not block it. */
 static bool must_succeed(const struct recovery_of_restores *recovery,
                          const struct restore_journal *journal)
 {
@@ -267,7 +270,8 @@ static bool must_succeed(const struct recovery_of_restores *recovery,
                (journal->original_file && journal->phase < RESTORE_PULLING);
 }
 
-/* What is left of a restore that was killed while it wrote is in nobody's way. */
+/* A restore that was killed while it wrote its journal leaves temporary files that block
+ * nothing. */
 static void sweep_journals(struct recovery_of_restores *recovery)
 {
         _cleanup_error_ struct error *error = NULL;

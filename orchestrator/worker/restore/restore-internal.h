@@ -1,7 +1,7 @@
-/* One restore in progress: what its steps share. Steps are functions over this struct, each in the
- * file of its object; restore.c has their order. Whatever is changed on a hypervisor is in the
- * journal before, and restore_roll_back() undoes it from there alone, for a failure, a cancel and a
- * crash alike. */
+/* One restore in progress: the state that its steps share. Steps are functions over this struct,
+ * each in the file of its object; restore.c defines their order. Every change to a hypervisor is
+ * written to the journal first, and restore_roll_back() undoes it from the journal alone, after a
+ * failure, a cancel or a crash. */
 #pragma once
 
 #include "base/error.h"
@@ -22,24 +22,23 @@
 
 enum { RESTORE_COMMAND_MS = 120 * 1000, RESTORE_KEEP_DAYS = 7 };
 
-/* How the machine that the point shows stands to the hypervisors of the inventory. */
+/* What the hypervisors of the inventory say about the machine that the point shows. */
 enum original_state {
-        ORIGINAL_GONE,    /* none of them has it */
-        ORIGINAL_PRESENT, /* one has it: it may be running or off */
-        ORIGINAL_UNKNOWN, /* none that answers has it, but not all answer */
+        ORIGINAL_GONE,    /* no hypervisor has it */
+        ORIGINAL_PRESENT, /* one hypervisor has it, running or shut off */
+        ORIGINAL_UNKNOWN, /* no hypervisor that answers has it, but some do not answer */
 };
 
-/* One disk of the point that is restored. */
+/* One disk of the restored point. */
 struct restore_disk {
         const struct metadata_disk *saved;
         char *image;  /* as the hypervisor sees it */
         char *format; /* of the new disk */
         char *temporary;
         char *path;
-        /* of an instant one: the images that it stands on, as the hypervisor sees them, nearest
-         * first */
+        /* instant only: the images that back it, as the hypervisor sees them, nearest first */
         char **layers;
-        char *replaced; /* the original's file that gives way; NULL: none */
+        char *replaced; /* the original's file that is set aside; NULL: none */
         uint64_t needed_bytes;
 };
 
@@ -49,12 +48,12 @@ struct restore_firmware {
         char *saved;      /* as the hypervisor sees it */
         char *temporary;
         char *path;
-        bool replaces; /* something lies at path: it is set aside */
+        bool replaces; /* path exists: its content is set aside */
 };
 
 struct restore {
-        /* `host` and `host_entry` are the target, `uuid` is the new domain's; what concerns disks,
-         * freezing and power is unused */
+        /* `host` and `host_entry` are the target, `uuid` is the new domain's; the fields for disks,
+         * freezing and power are unused */
         struct vm_job job;
         struct restore_options options;
 
@@ -63,34 +62,34 @@ struct restore {
         const struct metadata *metadata; /* of the point */
         char **chain;                    /* names: the point, then its parents */
         struct lease *lease;
-        /* the disks' checksums, beside the copy; NULL: they were read before */
+        /* the disks' checksums, verified beside the copy; NULL: verified before */
         struct restore_reading *reading;
         char *xml_text; /* as saved */
         struct domain_xml *xml;
 
         enum original_state original;
-        /* by another machine, since the original is gone */
+        /* by another machine, after the original was removed */
         bool addresses_taken;
-        /* of an unknown one: which hypervisor does not answer */
+        /* ORIGINAL_UNKNOWN only: the hypervisor that does not answer */
         char *unknown_because;
-        const struct inventory_hypervisor *original_entry; /* of a present one */
+        const struct inventory_hypervisor *original_entry; /* ORIGINAL_PRESENT only */
         struct hypervisor *original_host;
         struct domain_info original_info;
-        char *original_xml_text; /* its definition, when it is replaced */
+        char *original_xml_text; /* the original's definition, if it is replaced */
         struct domain_xml *original_xml;
 
-        /* of hypervisors that the inventory doesn't have: the target's is the first */
+        /* for hypervisors that are not in the inventory; the target's is the first */
         struct inventory_hypervisor own_entries[3];
         char *name;       /* of the domain that is made */
-        bool new_machine; /* another one than the original, which may be there */
-        char *folder;     /* for disks that have no better place */
+        bool new_machine; /* the original is a different machine and may stay */
+        char *folder;     /* for disks that cannot return to their old folder */
         struct restore_disk *disks;
         size_t n_disks;
         struct restore_firmware nvram;
         struct restore_firmware tpm;
-        char **models; /* security models of the host, for an instant one */
-        char **eject;  /* drives whose image the hypervisor hasn't */
-        char **keep;   /* disks of a replaced VM that stay as they are */
+        char **models; /* instant only: the security models of the host */
+        char **eject;  /* targets of drives whose image does not exist on the hypervisor */
+        char **keep;   /* disks of a replaced VM that are left unchanged */
         char *definition;
 
         struct restore_journal *journal; /* NULL: nothing was changed yet */
@@ -115,102 +114,106 @@ int restore_stop_original(struct restore *restore, struct error **err) _must_che
 int restore_move(struct restore *restore, struct error **err) _must_check_;
 int restore_define(struct restore *restore, struct error **err) _must_check_;
 int restore_start(struct restore *restore, struct error **err) _must_check_;
-/* The machine that is to be replaced, right before it is shut off: nothing has begun on it, and its
- * files are those that will be set aside. What to put back is what it is now. */
+/* Inspects the machine that is to be replaced once more, right before it is shut off: no other
+ * operation has begun on it, and its files are those that will be set aside. Records its present
+ * definition as the one to put back. */
 int restore_look_again(struct restore *restore, struct error **err) _must_check_;
-/* And while it is taken apart: nobody has started it. */
+/* Checks, while the machine is taken apart, that nobody has started it. */
 int restore_check_off(const struct restore *restore, struct error **err) _must_check_;
-/* The disks' checksums beside the copy: begun by restore_verify_point(), told and judged by
- * restore_end_reading(). Nothing is put in its place before that. */
+/* The disks' checksums are verified beside the copy: restore_verify_point() begins this,
+ * restore_end_reading() reports and judges the result. No file is moved into place before that. */
 int restore_begin_reading(struct restore *restore, struct error **err) _must_check_;
 int restore_end_reading(struct restore *restore, struct error **err) _must_check_;
-/* For struct convert: whether it has found damage, or failed, meanwhile. `data` is the struct
+/* For struct convert: whether the reading has found damage, or has failed. `data` is the struct
  * restore. */
 bool restore_reading_failed(void *data, struct error **ret_reason);
-/* Ends it wherever it is. False when the share holds it: it is left behind then, and with it the
- * repository and the points. */
+/* Stops the reading wherever it is. False if a hung share blocks it: the thread is then abandoned,
+ * together with the repository and the points that it uses. */
 bool restore_stop_reading(struct restore *restore) _must_check_;
-/* A point of the chain by its index there, that which is restored being the first. */
+/* A point of the chain by its index; index 0 is the restored point. */
 const struct point *restore_chain_point(const struct restore *restore, size_t index);
-/* ERROR_CORRUPT that names `problem` and the next older good point; `bad`: the point that was just
- * found damaged, NULL: none. Returns -1. */
+/* Sets an ERROR_CORRUPT that names `problem` and the next older good point; `bad`: the point that
+ * was just found to be damaged, NULL: none. Returns -1. */
 int restore_refuse_point(const struct restore *restore, const struct point *bad,
                          const char *problem, struct error **err);
-/* The error for a point of the chain that is not whole; -1. */
+/* Sets the error for a point of the chain that is not whole. Returns -1. */
 int restore_refuse_damaged(struct restore *restore, const struct point *point, char *const *damage,
                            struct error **err);
-/* Ends the step: so much was read, and all of it is as published. */
+/* Ends the step: reports how much was read, and that all of it is as published. */
 void restore_tell_checksums(struct restore *restore, enum check_phase phase, uint64_t bytes);
-/* For an instant one, in the place of copying: what each disk stands on, and the overlays. */
+/* Instant restores only, instead of copying: finds the images that back each disk, and makes the
+ * overlays. */
 int restore_find_layers(struct restore *restore, struct error **err) _must_check_;
 int restore_lay_overlays(struct restore *restore, struct error **err) _must_check_;
 int restore_copy_firmware(struct restore *restore, struct error **err) _must_check_;
-/* Its end: pulls until nothing stands on the share. What fails here undoes nothing: the machine
- * runs. */
+/* The last step of an instant restore: pulls until no disk is backed by the share. A failure here
+ * undoes nothing, because the machine runs. */
 int restore_pull(struct restore *restore, struct error **err) _must_check_;
-/* For what ends before its pull does: the step "pull" is the one that fails, by which the daemon
- * knows to take it up again. Returns -1. */
+/* For an instant restore that ends before its pull does. The step "pull" is reported as the failed
+ * one, so that the daemon knows to resume it. Returns -1. */
 int restore_leave_pulling(struct restore *restore, struct error **err);
 int restore_complete(struct restore *restore, struct error **err) _must_check_;
-/* After all that: whether the started guest answers. */
+/* The last step: waits for the started guest to answer. */
 int restore_await(struct restore *restore, struct error **err) _must_check_;
 int restore_export(struct restore *restore, struct error **err) _must_check_;
 
-/* The disk or firmware file that this restore puts at the target of a disk; NULL: none. */
+/* The disk or firmware file that this restore puts at the given disk target; NULL: none. */
 const struct restore_disk *restore_find_disk(const struct restore *restore, const char *target);
-/* The domain's XML for the paths planned; the notes go to the report. */
+/* Makes the domain's XML for the planned paths; the notes go to the report. */
 int restore_make_definition(struct restore *restore, bool tell, struct error **err) _must_check_;
-/* Whether the definition gets no network card at all. */
+/* Whether the definition gets no network card. */
 bool restore_drops_cards(const struct restore *restore);
-/* What lies at each path on a host: 'f' a file, 'd' a folder, 'b' a block device, 'o' something
+/* The kind of each path on a host: 'f' a file, 'd' a folder, 'b' a block device, 'o' something
  * else, '-' nothing. One character each; the caller frees. */
 char *restore_look(struct hypervisor *host, char *const *paths, struct error **err) _must_check_;
-/* The next phase, on the share before anything of it is done. */
+/* Writes the next phase to the share, before any of its actions is done. */
 int restore_enter_phase(struct restore *restore, enum restore_phase phase,
                         struct error **err) _must_check_;
 
-/* Undoes a restore by its journal alone. The journal's lock is held; its phase goes back with what
- * is undone, and it is removed at the end. Both hosts may be the same object; `original_host` is
- * NULL when nothing is replaced. */
+/* Undoes a restore by its journal alone. The caller holds the journal's lock. The journal's phase
+ * is stepped back as actions are undone, and the journal is removed at the end. Both hosts may be
+ * the same object; `original_host` is NULL if nothing is replaced. */
 int restore_roll_back(struct repository *repository, struct restore_journal *journal,
                       struct hypervisor *host, struct hypervisor *original_host,
                       struct report *report, struct error **err) _must_check_;
-/* The new files into place, never over one that is there; what `journal` wants aside is renamed
- * before. Both only change what isn't done yet. */
+/* Moves the new files into place, never over an existing file; the files that `journal` sets aside
+ * are renamed before. Both functions only change what is not done yet. */
 int restore_set_aside(const struct restore_journal *journal, struct hypervisor *host,
                       struct error **err) _must_check_;
 int restore_move_items(const struct restore_journal *journal, struct hypervisor *host,
                        struct error **err) _must_check_;
-/* The reverses. Items: removes the temporary ones, and the others where they are ours. */
+/* The reverse operations. Items: removes the temporary files, and the final ones if they are this
+ * restore's. */
 int restore_remove_items(const struct restore_journal *journal, struct hypervisor *host,
                          struct error **err) _must_check_;
 int restore_put_back(const struct restore_journal *journal, struct hypervisor *host,
                      struct error **err) _must_check_;
-/* Removes what was set aside, once its time is over. */
+/* Removes the files that were set aside, once they have expired. */
 int restore_remove_asides(const struct restore_journal *journal, struct hypervisor *host,
                           struct error **err) _must_check_;
 
-/* The layers of a disk for schema/libvirt/domain-rewrite.h; the caller frees, the texts are the
- * disk's. */
+/* The layers of a disk for schema/libvirt/domain-rewrite.h. The caller frees the array; the strings
+ * belong to the disk. */
 struct rewrite_layer *restore_rewrite_layers(const struct restore_disk *disk, size_t *ret_count);
-/* The definition with what lets QEMU read the point; the caller frees. */
+/* The definition, extended so that QEMU can read the point; the caller frees. */
 char *restore_borrowed(const struct restore *restore, const char *definition,
                        struct error **err) _must_check_;
-/* What an instant restore holds of its point; nothing for another. */
+/* Drops an instant restore's lease on its point; does nothing for another restore. */
 int restore_drop_lease(struct repository *repository, const struct restore_journal *journal,
                        struct error **err) _must_check_;
-/* Says that it still needs its point. */
+/* Renews that lease. */
 int restore_renew_lease(struct repository *repository, const struct restore_journal *journal,
                         struct error **err) _must_check_;
-/* Ends an instant restore whose disks stand alone: the lease, and the journal or its phase. */
+/* Closes an instant restore whose disks are no longer backed by the point: drops the lease, and
+ * removes the journal or sets its last phase. */
 int restore_close_pulled(struct repository *repository, struct restore_journal *journal,
                          struct error **err) _must_check_;
-/* ERROR_BUSY while the machine of that UUID stands on a point; `what` is not done before that is
- * over. */
+/* ERROR_BUSY while the disks of the machine with that UUID are backed by a point; `what` is refused
+ * until the pull is complete. */
 int restore_refuse_pulled(struct repository *repository, const char *uuid, const char *what,
                           struct error **err) _must_check_;
-/* Takes the pull of an instant restore up again: starts what does not run, or ends it all. The step
- * "pull" ends as skipped while it goes on. `share`: where `host` has it. */
+/* Resumes the pull of an instant restore: starts the pulls that do not run, or closes the restore.
+ * The step "pull" ends as skipped while the pull goes on. `share`: the share's path on `host`. */
 int restore_resume_pull(struct repository *repository, struct restore_journal *journal,
                         struct hypervisor *host, const char *share, uint64_t bandwidth_mib_s,
                         bool dry_run, struct report *report, struct error **err) _must_check_;

@@ -1,9 +1,10 @@
-/* The order of a restore's steps, and its end. Until the copies are compared nothing is changed but
- * temporary files; then, for one that replaces a machine, that one is shut off, set aside, and the
- * new one takes its place.
+/* The order of a restore's steps, and its end. Only temporary files are made until the copies have
+ * been compared. Then, if a machine is replaced, it is shut off and set aside, and the new one
+ * takes its place.
  *
- * Invariant: when restore_run() returns, the undo stack is empty: the restore is complete, or all
- * of it was undone, or the result says what could not be and its journal stays for a recovery. */
+ * Invariant: when restore_run() returns, the undo stack is empty. The restore is complete, or all
+ * of it was undone, or the result says what could not be undone and its journal stays for a
+ * recovery. */
 #include "worker/restore/restore.h"
 
 #include <string.h>
@@ -29,15 +30,15 @@ static int restore_open_repository(struct restore *restore, struct error **err)
         return 0;
 }
 
-/* The step "start" is over when the guest answers: await_guest(). */
+/* The step "start" ends when the guest answers: await_guest(). */
 static int start_machine(struct restore *restore, struct error **err)
 {
         report_step(restore->job.report, STEP_NAME_START);
         return restore_start(restore, err);
 }
 
-/* A guest that does not answer keeps an instant restore from its end, and nothing more: its disks
- * are pulled all the same, by whoever takes the pull up. */
+/* If the guest does not answer, an instant restore ends without pulling. Its disks are pulled all
+ * the same, by the process that resumes the pull. */
 static int await_guest(struct restore *restore, struct error **err)
 {
         if (restore_await(restore, err) == 0)
@@ -54,12 +55,12 @@ static int use_local_host(struct restore *restore, struct error **err)
         return 0;
 }
 
-/* The kinds of run: what is made, whether anything is changed at all, and whether the machine is
- * started at the end. Each run has one bit. */
+/* The kinds of run: what is made, whether anything is changed, and whether the machine is started
+ * at the end. Each kind is one bit. */
 enum {
         DRY_PLAIN = 1 << 0,
         DRY_INSTANT = 1 << 1,
-        PLAIN = 1 << 2,   /* copied, and left off */
+        PLAIN = 1 << 2,   /* copied, and left shut off */
         START = 1 << 3,   /* copied, and started */
         INSTANT = 1 << 4, /* started from the point, its disks pulled afterwards */
         EXPORT = 1 << 5,
@@ -70,8 +71,7 @@ enum {
 
 DEFINE_STEP_TABLE(restore)
 
-/* A machine that replaces another is kept only once it has been started, where that was asked
- * for. */
+/* If a start was requested, a machine that replaces another is only kept after it has started. */
 static const struct restore_step steps[] = {
         { { STEP_NAME_OPEN_SHARE, PLANS | EXPORT }, restore_open_repository },
         { { STEP_NAME_NONE, EXPORT }, use_local_host },

@@ -1,10 +1,11 @@
-/* Undoing a restore, from its journal alone. Order: what still works on files → the new definition
- * → the new files → the replaced machine's files → its definition → its power. Each looks at what
- * is there; the journal goes last, so that whatever was broken off is done again.
+/* Rolls a restore back, from its journal alone. Order: commands that still work on files → the new
+ * definition → the new files → the replaced machine's files → its definition → its power state.
+ * Each action first checks what exists. The journal is removed last, so that an interrupted
+ * rollback is repeated.
  *
- * The replaced machine and the new one have one UUID: the journal goes back with what is undone, so
- * that the one that was put back is never taken for the new one by an undoing that comes after a
- * broken off one. */
+ * The replaced machine and the new one share one UUID. The journal's phase is stepped back as each
+ * action is undone; otherwise a second rollback, after an interrupted one, could mistake the
+ * restored original for the new machine and remove it. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -23,7 +24,7 @@ static int stop_units(const struct restore_journal *journal, struct hypervisor *
         return 0;
 }
 
-/* Somebody started it in between: it runs on files that are to be taken away. */
+/* The domain was started in between and runs on files that would be removed. */
 static int refuse_active(const struct restore_journal *journal, struct hypervisor *host,
                          const char *uuid, struct error **err)
 {
@@ -38,8 +39,8 @@ static int refuse_active(const struct restore_journal *journal, struct hyperviso
                          info.name, host->name, journal->job, journal->vm);
 }
 
-/* The new domain. That of the replaced machine on the same host has the same UUID: it is put back
- * by its definition. */
+/* Undefines the new domain. The replaced machine's domain on the same host has the same UUID;
+ * defining it again is what restores it. */
 static int take_definition_away(const struct restore_journal *journal, struct hypervisor *host,
                                 struct error **err)
 {
@@ -74,8 +75,8 @@ static int start_original(const struct restore_journal *journal, struct hypervis
         return host->ops->start(host, journal->original_uuid, false, err);
 }
 
-/* Without a replaced machine nothing can be mistaken, and the share need not be written until the
- * end. */
+/* If no machine is replaced, none can be mistaken for another, and the share is not written until
+ * the end. */
 static int step_back(struct repository *repository, struct restore_journal *journal, bool replaces,
                      enum restore_phase phase, struct error **err)
 {
@@ -85,7 +86,7 @@ static int step_back(struct repository *repository, struct restore_journal *jour
         return restores_write(repository, journal, err);
 }
 
-/* From the new definition to the replaced machine's one. */
+/* Reverses from the new definition back to that of the replaced machine. */
 static int put_all_back(struct repository *repository, struct restore_journal *journal,
                         struct hypervisor *host, struct hypervisor *original_host,
                         struct error **err)

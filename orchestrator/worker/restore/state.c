@@ -1,4 +1,4 @@
-/* What one restore owns, and questions to it that need nothing from outside. */
+/* What one restore owns, and queries on it that need nothing outside it. */
 #include <stdlib.h>
 
 #include "base/fs.h"
@@ -35,7 +35,7 @@ void restore_done(struct restore *restore)
         domain_info_done(&restore->original_info);
         domain_xml_free(restore->original_xml);
         domain_xml_free(restore->xml);
-        /* That of an instant one ends with its journal. */
+        /* The lease of an instant restore ends with its journal. */
         if (restore->options.instant && restore->journal)
                 lease_free(restore->lease);
         else
