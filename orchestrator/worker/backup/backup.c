@@ -115,9 +115,7 @@ static int backup_open_repository(struct backup *backup, struct error **err)
  * once they have expired. */
 static int finish_restores(struct backup *backup, struct error **err)
 {
-        if (restore_recover_for_backup(backup->job.repository, backup->job.settings,
-                                       backup->job.inventory, backup->job.vm->name,
-                                       backup->job.report, err) < 0) {
+        if (restore_recover_for_backup(&backup->job, err) < 0) {
                 /* the step has to be named here, because the share could be opened */
                 report_step(backup->job.report, STEP_NAME_RESTORES);
                 return error_prefix(err, "left by an interrupted restore");

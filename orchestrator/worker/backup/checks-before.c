@@ -362,8 +362,12 @@ static int check_before_host(struct backup *backup, struct error **first)
         list_paths(backup, &folders, &files);
         struct host_probe probe = { 0 };
         struct error *error = NULL;
-        if (host_probe_run(backup->job.host, backup->job.host_repository, backup->job.tag, true,
-                           folders, files, &probe, &error) < 0)
+        const struct host_probe_request request = { .repository = backup->job.host_repository,
+                                                    .tag = backup->job.tag,
+                                                    .write_test = true,
+                                                    .folders = folders,
+                                                    .files = files };
+        if (host_probe_run(backup->job.host, &request, &probe, &error) < 0)
                 return check_before_fail(backup, CHECK_NAME_SHARE_MOUNTED, error, first);
         uint64_t allocated = 0;
         if (measure_disks(backup, &probe, &allocated, &error) < 0)

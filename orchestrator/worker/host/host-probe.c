@@ -68,15 +68,17 @@ static void host_probe_parse(struct host_probe *probe, char *output)
         }
 }
 
-int host_probe_run(struct hypervisor *host, const char *repository, const char *tag,
-                   bool write_test, char *const *folders, char *const *files,
+int host_probe_run(struct hypervisor *host, const struct host_probe_request *request,
                    struct host_probe *ret, struct error **err)
 {
+        const char *repository = request->repository;
+        char *const *folders = request->folders;
+        char *const *files = request->files;
         _cleanup_strv_ char **argv = NULL;
         _cleanup_free_ char *escaped = mountinfo_escape(repository);
         const char *const head[] = {
-                "sh",    "-c", host_probe_script,        "orch-probe", repository,
-                escaped, tag,  write_test ? "write" : ""
+                "sh",       "-c",    host_probe_script, "orch-probe",
+                repository, escaped, request->tag,      request->write_test ? "write" : ""
         };
         for (size_t i = 0; i < ARRAY_LENGTH(head); i++)
                 strv_add(&argv, head[i]);

@@ -8,6 +8,16 @@
 #include "base/error.h"
 #include "transports/hypervisor.h"
 
+/* What is asked of the host. The texts are borrowed. */
+struct host_probe_request {
+        const char *repository; /* the share, as the host sees it */
+        const char *tag;        /* in the name of the file that a write test makes */
+        bool write_test;        /* makes a small file on the share, syncs and removes it */
+        char *const *folders;   /* absolute paths, NULL-terminated; NULL: none */
+        char *const *files;     /* the same */
+};
+
+/* What the host answered. */
 struct host_probe {
         char *mount_type;      /* of the share's mount point; NULL: not a mount point */
         char *repository_uuid; /* of the marker there; NULL: none */
@@ -23,11 +33,9 @@ struct host_probe {
         size_t n_files;
 };
 
-/* `folders` and `files` are NULL-terminated absolute paths. ERROR_TIMEOUT if the share does not
- * respond on that host. `write_test` makes and removes a small file on the share, named by
- * `tag`. */
-int host_probe_run(struct hypervisor *host, const char *repository, const char *tag,
-                   bool write_test, char *const *folders, char *const *files,
+/* Asks all of it in one command. ERROR_TIMEOUT if the share does not respond on that host. *ret is
+ * freed by host_probe_done(). */
+int host_probe_run(struct hypervisor *host, const struct host_probe_request *request,
                    struct host_probe *ret, struct error **err) _must_check_;
 void host_probe_done(struct host_probe *probe);
 

@@ -157,8 +157,7 @@ static int recover_restores(struct vm_job *job, struct error **err)
         if (!job->repository)
                 return 0;
         report_step(job->report, STEP_NAME_RESTORES);
-        if (restore_recover(job->repository, job->settings, job->inventory, job->request->vm,
-                            job->request->dry_run, job->report, &repaired, err) < 0)
+        if (restore_recover(job, &repaired, err) < 0)
                 return -1;
         report_step_end(job->report, STEP_DONE, "%zu interrupted", repaired);
         return 0;

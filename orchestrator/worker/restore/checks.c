@@ -300,8 +300,10 @@ int restore_check(struct restore *restore, struct error **err)
         struct host_probe probe = { 0 };
         _cleanup_strv_ char **folders = folders_of(restore);
         _cleanup_error_ struct error *first = NULL;
-        if (host_probe_run(restore->job.host, restore->job.host_repository, restore->job.tag, false,
-                           folders, NULL, &probe, err) < 0)
+        const struct host_probe_request request = { .repository = restore->job.host_repository,
+                                                    .tag = restore->job.tag,
+                                                    .folders = folders };
+        if (host_probe_run(restore->job.host, &request, &probe, err) < 0)
                 return -1;
         restore_check_share(restore, &probe, &first);
         restore_check_tools(restore, &probe, &first);

@@ -284,14 +284,15 @@ int restore_close_pulled(struct repository *repository, struct restore_journal *
         return restores_write(repository, journal, err);
 }
 
-int restore_resume_pull(struct repository *repository, struct restore_journal *journal,
-                        struct hypervisor *host, const char *share, uint64_t bandwidth_mib_s,
-                        bool dry_run, struct report *report, struct error **err)
+int restore_resume_pull(const struct pull_place *place, struct restore_journal *journal,
+                        struct report *report, struct error **err)
 {
-        struct pull pull = {
-                .journal = journal, .host = host, .share = share, .bandwidth_mib_s = bandwidth_mib_s
-        };
-        if (dry_run) {
+        struct repository *repository = place->repository;
+        struct pull pull = { .journal = journal,
+                             .host = place->host,
+                             .share = place->share,
+                             .bandwidth_mib_s = place->bandwidth_mib_s };
+        if (place->dry_run) {
                 report_log(report,
                            "the instant restore %s of %s: its disks are still pulled from the "
                            "share, or to be settled",

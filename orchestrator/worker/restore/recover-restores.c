@@ -187,12 +187,16 @@ static int resume_restore(struct recovery_of_restores *recovery, struct restore_
                 (void)!restore_renew_lease(recovery->repository, journal, NULL);
         _cleanup_(hypervisor_freep) struct hypervisor *host =
                 find_pulled(recovery, journal, entry, err);
-        if (!host || restore_resume_pull(recovery->repository, journal, host,
-                                         worker_host_repository(recovery->settings, entry),
-                                         recovery->settings->limits.bandwidth_mib_s,
-                                         recovery->dry_run, recovery->report, err) < 0)
+        if (!host)
                 return -1;
-        return 0;
+        const struct pull_place place = {
+                .repository = recovery->repository,
+                .host = host,
+                .share = worker_host_repository(recovery->settings, entry),
+                .bandwidth_mib_s = recovery->settings->limits.bandwidth_mib_s,
+                .dry_run = recovery->dry_run,
+        };
+        return restore_resume_pull(&place, journal, recovery->report, err);
 }
 
 static int undo_interrupted(struct recovery_of_restores *recovery, struct restore_journal *journal,
@@ -301,28 +305,24 @@ static int recover_all(struct recovery_of_restores *recovery, const char *vm, st
         return first ? error_propagate(err, TAKE_PTR(first)) : 0;
 }
 
-int restore_recover(struct repository *repository, const struct settings *settings,
-                    const struct inventory *inventory, const char *vm, bool dry_run,
-                    struct report *report, size_t *ret_repaired, struct error **err)
+int restore_recover(const struct vm_job *job, size_t *ret_repaired, struct error **err)
 {
-        struct recovery_of_restores recovery = { .repository = repository,
-                                                 .settings = settings,
-                                                 .inventory = inventory,
-                                                 .report = report,
-                                                 .dry_run = dry_run };
-        int r = recover_all(&recovery, vm, err);
+        struct recovery_of_restores recovery = { .repository = job->repository,
+                                                 .settings = job->settings,
+                                                 .inventory = job->inventory,
+                                                 .report = job->report,
+                                                 .dry_run = job->request->dry_run };
+        int r = recover_all(&recovery, job->request->vm, err);
         *ret_repaired = recovery.repaired;
         return r;
 }
 
-int restore_recover_for_backup(struct repository *repository, const struct settings *settings,
-                               const struct inventory *inventory, const char *vm,
-                               struct report *report, struct error **err)
+int restore_recover_for_backup(const struct vm_job *job, struct error **err)
 {
-        struct recovery_of_restores recovery = { .repository = repository,
-                                                 .settings = settings,
-                                                 .inventory = inventory,
-                                                 .report = report,
+        struct recovery_of_restores recovery = { .repository = job->repository,
+                                                 .settings = job->settings,
+                                                 .inventory = job->inventory,
+                                                 .report = job->report,
                                                  .for_backup = true };
-        return recover_all(&recovery, vm, err);
+        return recover_all(&recovery, job->vm->name, err);
 }

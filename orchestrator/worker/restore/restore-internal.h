@@ -212,8 +212,15 @@ int restore_close_pulled(struct repository *repository, struct restore_journal *
  * until the pull is complete. */
 int restore_refuse_pulled(struct repository *repository, const char *uuid, const char *what,
                           struct error **err) _must_check_;
+/* Where the disks of an instant restore are pulled, and how. All of it is borrowed. */
+struct pull_place {
+        struct repository *repository;
+        struct hypervisor *host; /* on which the machine is */
+        const char *share;       /* the repository as that host sees it */
+        uint64_t bandwidth_mib_s;
+        bool dry_run; /* reports what would be done */
+};
 /* Resumes the pull of an instant restore: starts the pulls that do not run, or closes the restore.
  * The step "pull" ends as skipped while the pull goes on. `share`: the share's path on `host`. */
-int restore_resume_pull(struct repository *repository, struct restore_journal *journal,
-                        struct hypervisor *host, const char *share, uint64_t bandwidth_mib_s,
-                        bool dry_run, struct report *report, struct error **err) _must_check_;
+int restore_resume_pull(const struct pull_place *place, struct restore_journal *journal,
+                        struct report *report, struct error **err) _must_check_;

@@ -99,8 +99,10 @@ static int test_host_check(struct test_restore *test, struct error **err)
         struct vm_job *job = &test->job;
         char *folders[] = { job->host_entry->scratch, NULL };
         struct host_probe probe = { 0 };
-        if (host_probe_run(job->host, job->host_repository, job->tag, false, folders, NULL, &probe,
-                           err) < 0)
+        const struct host_probe_request request = { .repository = job->host_repository,
+                                                    .tag = job->tag,
+                                                    .folders = folders };
+        if (host_probe_run(job->host, &request, &probe, err) < 0)
                 return -1;
         int r = test_host_check_share(test, &probe, err) < 0 ||
                                 test_host_check_room(test, &probe, err) < 0

@@ -76,7 +76,10 @@ static int probe_all(const struct job_request *request, const struct settings *s
         char *folders[] = { entry->scratch, NULL };
         _cleanup_free_ char *tag = names_tag("00000000", request->job);
         struct host_probe probe = { 0 };
-        if (host_probe_run(host, path, tag, true, folders, NULL, &probe, err) < 0)
+        const struct host_probe_request asked = {
+                .repository = path, .tag = tag, .write_test = true, .folders = folders
+        };
+        if (host_probe_run(host, &asked, &probe, err) < 0)
                 return -1;
         host_check_tools(report, settings, entry, &probe, failures);
         host_check_share(report, settings, path, request->repository_uuid, &probe, failures);

@@ -14,8 +14,12 @@ static char *files[] = { (char[]){ "/images/a" }, (char[]){ "/images/b" }, NULL 
 static int probe(struct scripted_host *host, const char *repository, struct host_probe *ret,
                  struct error **err)
 {
-        return host_probe_run(&host->base, repository, "orch-1a2b3c4d-20261120-3f9a", true, folders,
-                              files, ret, err);
+        const struct host_probe_request request = { .repository = repository,
+                                                    .tag = "orch-1a2b3c4d-20261120-3f9a",
+                                                    .write_test = true,
+                                                    .folders = folders,
+                                                    .files = files };
+        return host_probe_run(&host->base, &request, ret, err);
 }
 
 Test(host_probe, an_answer_is_read_line_by_line_and_strange_lines_are_left_out)
