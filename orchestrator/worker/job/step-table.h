@@ -18,15 +18,16 @@
 
 struct step_row {
         enum step_name name; /* STEP_NAME_NONE: the step reports its own parts */
-        unsigned kinds;      /* the bits of the runs that it belongs to */
-        bool runs_cancelled; /* also after a cancel, because the job has its result by then */
+        unsigned kinds;      /* the bits of the kinds of run that it belongs to */
+        bool runs_cancelled; /* it also runs after a cancel, because the job has its result by then
+                              */
 };
 
-/* 1: the step is to be run, and was reported as begun; 0: it is no part of a run of this kind;
- * -1: ERROR_CANCELLED. */
+/* 1: the step has to be run, and was reported as begun; 0: it does not belong to a run of this
+ * kind; -1: ERROR_CANCELLED. */
 int step_row_begin(const struct step_row *row, unsigned kind, struct report *report,
                    struct error **err) _must_check_;
-/* After the step's function succeeded. */
+/* Ends the step after its function has succeeded. */
 void step_row_end(const struct step_row *row, struct report *report);
 
 /* run_<type>_steps() runs the rows of one kind of run, in order. It ends early, successfully, once
