@@ -68,10 +68,10 @@ struct vm_job {
         enum vm_method method; /* in force after a fallback */
         struct deadman deadman;
         bool snapshot_taken;
-        bool shutdown_sent; /* the guest was asked to power off (worker/vm/power.h) */
+        bool shutdown_sent;           /* the guest was asked to power off (worker/vm/power.h) */
         struct deadline reconnect_by; /* of vm_job_ensure_connection(); at_ms 0: not waiting yet */
-        struct metadata *metadata; /* of the point that the job makes */
-        char *point;               /* name of the folder that was published; NULL: none yet */
+        struct metadata *metadata;    /* of the point that the job makes */
+        char *point;                  /* name of the folder that was published; NULL: none yet */
 };
 
 /* Frees what a disk owns. */
