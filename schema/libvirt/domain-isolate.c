@@ -16,8 +16,8 @@ static bool models_contain(const char *const models[], const char *model)
         return false;
 }
 
-/* A source that is not to be relabelled says so for each model but "dac": the domain as a whole
- * says that. libvirt takes a label without a model for none. */
+/* A source that must not be relabelled needs a <seclabel> for each model except "dac", which the
+ * domain's own label covers. libvirt ignores a label without a model. */
 static void name_models(xmlNode *source, const char *const models[])
 {
         bool marked = xml_child(source, "seclabel") != NULL;
@@ -41,7 +41,7 @@ static void isolate_disks(xmlNode *devices, const char *const models[])
         }
 }
 
-/* With "dac": QEMU is root, and libvirt leaves owners and modes alone. */
+/* With "dac", QEMU runs as root, and libvirt leaves owners and modes alone. */
 static void be_root(xmlNode *domain, const char *const models[])
 {
         if (!models_contain(models, "dac"))

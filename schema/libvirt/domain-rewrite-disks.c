@@ -1,5 +1,6 @@
-/* The disks of a rewritten domain. A disk keeps all that says how the guest sees it (bus, address,
- * serial, boot order, driver options, limits); where its data lies is told anew. */
+/* The disks of a rewritten domain. A disk keeps everything that determines how the guest sees it
+ * (bus, address, serial, boot order, driver options, limits); the location of its data is
+ * replaced. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -39,7 +40,8 @@ static void add_source(xmlNode *parent, const char *path, bool no_label)
                 add_no_label(source);
 }
 
-/* Each layer within the one above; the last one holds an empty <backingStore>: the end. */
+/* Each layer is nested in the one above it. The last one holds an empty <backingStore>, which marks
+ * the end of the chain. */
 static void add_backing(xmlNode *disk, const struct rewrite_disk *wanted)
 {
         xmlNode *parent = disk;
@@ -54,7 +56,7 @@ static void add_backing(xmlNode *disk, const struct rewrite_disk *wanted)
                 xml_add_child(parent, "backingStore");
 }
 
-/* SCSI commands go through to a LUN of the host alone. */
+/* Only a LUN of the host can receive SCSI commands from the guest. */
 static void lun_becomes_disk(struct rewriting *rewriting, xmlNode *disk,
                              const struct rewrite_disk *wanted)
 {
@@ -94,7 +96,7 @@ static void rewrite_repoint_disk(struct rewriting *rewriting, xmlNode *disk,
                 xml_set_attribute(driver, "name", "qemu");
         }
         xml_set_attribute(driver, "type", wanted->format);
-        /* libvirt refuses a definition that has these for another format. */
+        /* libvirt refuses a definition that has these elements for another format. */
         if (!streq(wanted->format, "qcow2")) {
                 xml_drop_children(driver, "metadata_cache");
                 xml_drop_attribute(driver, "discard_no_unref");

@@ -1,4 +1,4 @@
-/* What ties a domain to its old host: firmware files, consoles on paths and ports, devices,
+/* What binds a domain to its old host: firmware files, consoles on paths and ports, devices,
  * processor, memory, QEMU's own arguments. */
 #include <string.h>
 
@@ -22,8 +22,8 @@ void rewrite_firmware(struct rewriting *rewriting)
                 xml_drop(nvram);
 }
 
-/* Whether a character device is at a fixed place of the host. A unix socket without a path is
- * libvirt's to place. */
+/* Whether a character device has a fixed path or port on the host. libvirt chooses the path of a
+ * unix socket that has none. */
 static bool is_at_a_place(const xmlNode *device)
 {
         static const char *const places[] = { "path", "host", "service", "channel" };
@@ -45,7 +45,8 @@ static void becomes_pty(xmlNode *device)
         xml_set_attribute(device, "type", "pty");
 }
 
-/* A unix socket without a path is libvirt's to place: the guest finds the channel as before. */
+/* libvirt chooses the path of a unix socket that has none, and the guest finds the channel as
+ * before. */
 static void leave_place(struct rewriting *rewriting, xmlNode *device, const char *kind)
 {
         bool is_channel = streq(kind, "channel");
@@ -63,15 +64,15 @@ static void leave_place(struct rewriting *rewriting, xmlNode *device, const char
         strv_addf(&rewriting->notes, "a %s was taken off a fixed path or port of the host", kind);
 }
 
-/* What the original may still have: QEMU would take a socket over from it, and not start for a
- * port. */
+/* The original may still use these: QEMU would take a socket over from it, and would not start if a
+ * port is in use. */
 static bool must_leave(const struct rewriting *rewriting)
 {
         return rewriting->wanted->drop_host_devices || rewriting->wanted->new_macs;
 }
 
-/* virtlogd gives a file out to one machine at a time, and empties it for one that does not
- * append. */
+/* virtlogd lets only one machine at a time use a file, and truncates it unless the machine
+ * appends. */
 static void leave_log(struct rewriting *rewriting, xmlNode *device, const char *kind)
 {
         _cleanup_free_ char *file = xml_attribute(xml_child(device, "log"), "file");
@@ -96,7 +97,7 @@ static void rewrite_character_devices(struct rewriting *rewriting, const char *k
         }
 }
 
-/* libvirt adds the <console> that goes with a serial port by itself, alike. */
+/* libvirt itself adds the identical <console> that belongs to a serial port. */
 static void log_serial(struct rewriting *rewriting, const char *path)
 {
         xmlNode *serial = xml_child(rewriting->devices, "serial");
@@ -117,8 +118,7 @@ static void log_serial(struct rewriting *rewriting, const char *path)
         xml_set_attribute(log, "append", "on");
 }
 
-/* libvirt makes a socket of its own. Ports beside the first one are fixed also where that is
- * not. */
+/* libvirt makes a socket of its own. The other ports may be fixed even if the first one is not. */
 static void leave_socket_and_further_ports(struct rewriting *rewriting, xmlNode *screen)
 {
         static const char *const further[] = { "tlsPort", "websocket" };
@@ -167,7 +167,7 @@ void rewrite_consoles(struct rewriting *rewriting)
         rewrite_screens(rewriting);
 }
 
-/* The words of schema/libvirt/domain-xml.h for host devices and shared folders. */
+/* The terms of schema/libvirt/domain-xml.h for host devices and shared folders. */
 static void note_host_devices(struct rewriting *rewriting)
 {
         _cleanup_free_ char *text = xml_write(rewriting->domain->doc, rewriting->domain);
@@ -186,7 +186,8 @@ static bool attribute_has_word(const xmlNode *node, const char *attribute, const
         return streq(value, word);
 }
 
-/* A device of the host beside those that note_host_devices() names; what it is, or NULL. */
+/* A description of a device of the host that note_host_devices() does not name; NULL: not such a
+ * device. */
 static const char *other_tie(const xmlNode *device)
 {
         const char *name = (const char *)device->name;
@@ -237,7 +238,8 @@ static void rewrite_devices(struct rewriting *rewriting)
         }
 }
 
-/* State is kept under the UUID; a folder that was told apart stays with the original. */
+/* libvirt keeps TPM state under the domain's UUID; a folder that the XML names stays with the
+ * original. */
 static void rewrite_tpm(struct rewriting *rewriting)
 {
         for (xmlNode *tpm = xml_child(rewriting->devices, "tpm"); tpm; tpm = xml_next(tpm, "tpm")) {

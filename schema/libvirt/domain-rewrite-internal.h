@@ -1,5 +1,5 @@
-/* What the files of a rewrite share: each takes one kind of element of the tree and notes what it
- * removed, or what binds to the host. */
+/* What the files of a rewrite share. Each handles one kind of element of the tree, and notes what
+ * it removed and what binds to the host. */
 #pragma once
 
 #include <libxml/tree.h>
@@ -14,11 +14,11 @@ struct rewriting {
         bool new_machine; /* it gets another UUID */
 };
 
-/* Disks and drives. ERROR_CORRUPT when one that is wanted is not there. */
+/* Disks and drives. ERROR_CORRUPT if a requested one does not exist. */
 int rewrite_disks(struct rewriting *rewriting, struct error **err) _must_check_;
 /* NICs. */
 void rewrite_networks(struct rewriting *rewriting);
-/* Firmware, consoles, and all that is of the old host. */
+/* Firmware, consoles, and everything else that depends on the old host. */
 void rewrite_firmware(struct rewriting *rewriting);
 void rewrite_consoles(struct rewriting *rewriting);
 void rewrite_host_ties(struct rewriting *rewriting);

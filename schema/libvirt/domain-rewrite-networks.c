@@ -1,5 +1,5 @@
-/* The NICs of a rewritten domain. A NIC is known by the network, bridge or host interface that it
- * is plugged into. */
+/* The NICs of a rewritten domain. A NIC is identified by the network, bridge or host interface that
+ * it is plugged into. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -7,7 +7,7 @@
 #include "schema/libvirt/domain-rewrite-internal.h"
 #include "schema/libvirt/xml-document.h"
 
-/* What it is plugged into; NULL for one that names nothing. The caller frees. */
+/* What the NIC is plugged into; NULL if the NIC names nothing. The caller frees. */
 static char *plug_of(const xmlNode *nic)
 {
         static const char *const attributes[] = { "network", "bridge", "dev" };
@@ -41,8 +41,8 @@ static const char *find_new_network(const struct rewrite *wanted, const char *pl
         return rest;
 }
 
-/* What the guest sees of it stays (address, MAC, model, boot order); what plugged it into the old
- * place goes. */
+/* What the guest sees of the NIC stays (address, MAC, model, boot order); the elements that
+ * connected it to its old network are removed. */
 static void plug_into(xmlNode *nic, const char *network)
 {
         static const char *const of_the_old_place[] = { "source",     "target", "virtualport",

@@ -1,8 +1,8 @@
-/* Implements schema/libvirt/domain-rewrite.h: the order and the identity; the rest by kind of
- * element in domain-rewrite-*.c.
+/* Implements schema/libvirt/domain-rewrite.h: the order and the identity. The other changes are in
+ * domain-rewrite-*.c, by kind of element.
  *
- * The tree is changed in place and written again, so that all that no rule knows stays as it
- * was. */
+ * The tree is changed in place and written again, so that everything that no rule covers stays as
+ * it was. */
 #include "schema/libvirt/domain-rewrite.h"
 
 #include <string.h>
@@ -19,7 +19,7 @@ static void set_child_text(xmlNode *parent, const char *name, const char *text)
         xml_set_text(node ? node : xml_add_child(parent, name), text);
 }
 
-/* libvirt refuses a definition whose SMBIOS tells another UUID than its own. */
+/* libvirt refuses a definition whose SMBIOS UUID differs from the domain's UUID. */
 static void rewrite_smbios_uuid(xmlNode *domain, const char *uuid)
 {
         xmlNode *system = xml_child(xml_child(domain, "sysinfo"), "system");
@@ -36,7 +36,8 @@ static void rewrite_smbios_uuid(xmlNode *domain, const char *uuid)
         }
 }
 
-/* A guest reads from it whether its memory and disks were set back: they were. */
+/* The guest detects from this ID that its memory or disks were rolled back, which a restore
+ * does. */
 static void renew_generation_id(struct rewriting *rewriting)
 {
         xmlNode *genid = xml_child(rewriting->domain, "genid");

@@ -1,5 +1,5 @@
-/* Reading what a domain has beside disks: networks, the TPM, the parts of its host that it was
- * given, in words; and the order in which it boots from all of these. */
+/* Reads what a domain has beside disks: networks, the TPM, the host's devices that it uses, as
+ * descriptions; and its boot order, over all devices. */
 #include <stdlib.h>
 
 #include "base/memory.h"
@@ -17,11 +17,11 @@ static void add_network(struct domain_xml *xml, const xmlNode *interface)
                         continue;
                 if (!strv_contains(xml->networks, name))
                         strv_add(&xml->networks, name);
-                return; /* a live NIC on a network tells the network's bridge, too */
+                return; /* a live NIC on a network also names the network's bridge */
         }
 }
 
-/* An attribute that libvirt writes as "0x1a", as a number; 0 where it is missing. */
+/* An attribute that libvirt writes as "0x1a", as a number; 0 if it is missing. */
 static unsigned attribute_number(const xmlNode *node, const char *name)
 {
         _cleanup_free_ char *text = xml_attribute(node, name);
@@ -167,7 +167,7 @@ static int compare_order(const void *a, const void *b)
         return (x->order > y->order) - (x->order < y->order);
 }
 
-/* libvirt takes either the devices' own numbers or the list of kinds, never both. */
+/* libvirt accepts either the devices' own numbers or the list of kinds, never both. */
 void domain_read_boot_order(const xmlNode *os, const xmlNode *devices, struct domain_xml *xml)
 {
         _cleanup_free_ struct bootable *bootable = NULL;

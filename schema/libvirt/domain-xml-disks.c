@@ -1,4 +1,4 @@
-/* Reading the <disk> elements of a domain, as libvirt's formatdomain has them up to 11.x. */
+/* Reads the <disk> elements of a domain, as libvirt's formatdomain defines them up to 11.x. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -34,8 +34,8 @@ static enum disk_device device_of(const char *word)
         return DISK_DEVICE_DISK;
 }
 
-/* A file or block source without a path is an empty drive, whatever else its <source> says (a
- * startupPolicy, an index). */
+/* A file or block source without a path is an empty drive, even if its <source> has other
+ * attributes (a startupPolicy, an index). */
 static enum disk_source source_of(const char *type, const xmlNode *source, const char *path)
 {
         if (streq(type, "file"))
@@ -57,7 +57,7 @@ static char *type_word(const xmlNode *node)
         return word ? word : xstrdup("file");
 }
 
-/* Each <backingStore> holds the next one; one without a <source> says that the chain ends. */
+/* Each <backingStore> holds the next one; one without a <source> marks the end of the chain. */
 static void read_backing(const xmlNode *node, struct domain_disk *disk)
 {
         const xmlNode *store = xml_child(node, "backingStore");
@@ -100,7 +100,7 @@ static void read_disk(const xmlNode *node, struct domain_disk *disk)
         read_backing(node, disk);
 }
 
-/* A target names the disk's file on the share, and names it alone. */
+/* A target becomes the name of the disk's file on the share, so it has to be unique. */
 static int disk_check_target(const struct domain_xml *xml, const struct domain_disk *disk,
                              struct error **err)
 {

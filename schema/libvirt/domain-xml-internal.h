@@ -5,12 +5,12 @@
 
 #include "schema/libvirt/domain-xml.h"
 
-/* The path in a <source> of a disk, a mirror or a backing store of that type word: file= of a file,
- * dev= of a block device, else NULL. The caller frees. */
+/* The path in a <source> of a disk, a mirror or a backing store of that type: file= of a file, dev=
+ * of a block device, else NULL. The caller frees. */
 char *domain_source_path(const xmlNode *source, const char *type);
 
-/* Fills in the disks from <devices>. ERROR_CORRUPT; what was read so far is in `xml`, for
- * domain_xml_free(). */
+/* Fills in the disks from <devices>. ERROR_CORRUPT; the disks that were read before the error are
+ * in `xml`, for domain_xml_free(). */
 int domain_read_disks(const xmlNode *devices, struct domain_xml *xml,
                       struct error **err) _must_check_;
 

@@ -1,4 +1,5 @@
-/* Making XML for libvirt: a snapshot's, and a disk's that is put back on another file. */
+/* Makes XML for libvirt: that of a snapshot, and that of a disk which is pointed at another
+ * file. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -21,7 +22,7 @@ static void add_snapshot_disk(xmlNode *disks, const struct snapshot_disk *snapsh
 char *domain_xml_make_snapshot(const char *name, const struct snapshot_disk *disks, size_t n_disks)
 {
         _cleanup_xml_ xmlDoc *document = xmlNewDoc((const xmlChar *)"1.0");
-        /* else "ü" is written as a number */
+        /* otherwise "ü" is written as a number */
         document->encoding = xmlStrdup((const xmlChar *)"UTF-8");
         xmlNode *root = xmlNewDocNode(document, NULL, (const xmlChar *)"domainsnapshot", NULL);
         xmlDocSetRootElement(document, root);
@@ -44,7 +45,7 @@ static xmlNode *find_disk(const xmlNode *domain, const char *wanted)
         return NULL;
 }
 
-/* The layer of the disk's chain that has this path; NULL when the XML doesn't spell it out. */
+/* The layer of the disk's chain that has this path; NULL if the XML does not list it. */
 static xmlNode *find_layer(const xmlNode *disk, const char *path)
 {
         for (xmlNode *store = xml_child(disk, "backingStore"); store;
@@ -58,8 +59,8 @@ static xmlNode *find_layer(const xmlNode *disk, const char *path)
         return NULL;
 }
 
-/* The path's own <source> where the chain has one, as that may hold what the overlay's doesn't
- * (encryption, slices, labels); else the overlay's, with every way to name a place taken out. */
+/* The path's own <source> if the chain has one, because it may hold what the overlay's does not
+ * (encryption, slices, labels); else the overlay's, without any element that names a location. */
 static xmlNode *take_source(xmlNode *disk, xmlNode *layer)
 {
         static const char *const places[] = { "file", "dev",    "dir",  "protocol", "name",
@@ -83,7 +84,8 @@ static xmlNode *take_source(xmlNode *disk, xmlNode *layer)
         return source;
 }
 
-/* libvirt's own alias is for one run of the guest; one that the owner chose ("ua-…") stays. */
+/* libvirt's own alias is only valid for one run of the guest; an alias that the owner chose
+ * ("ua-…") stays. */
 static void drop_generated_alias(xmlNode *disk)
 {
         _cleanup_free_ char *name = xml_attribute(xml_child(disk, "alias"), "name");

@@ -1,8 +1,8 @@
-/* Reading a <domain>: its head here, its disks in domain-xml-disks.c, its other devices in
+/* Reads a <domain>: its head here, its disks in domain-xml-disks.c, its other devices in
  * domain-xml-devices.c.
  *
- * What later becomes part of a path on the share (a disk's target) is refused here when it is not a
- * plain name; other texts are handed on as they are. */
+ * A text that later becomes part of a path on the share (a disk's target) is refused here unless it
+ * is a plain name; other texts are passed on unchanged. */
 #include "schema/libvirt/domain-xml.h"
 
 #include <ctype.h>
@@ -13,11 +13,11 @@
 #include "schema/libvirt/domain-xml-internal.h"
 #include "schema/libvirt/xml-document.h"
 
-/* More than any host can give a guest; keeps the searches below short, whatever comes in. */
+/* More than any host can give a guest. It limits the searches below, whatever the input is. */
 #define MAX_DEVICES 4096
 
-/* libvirt takes a UUID with or without dashes, in any case; NULL when it is none. The caller
- * frees. */
+/* libvirt accepts a UUID with or without dashes, in any case; NULL if the text is not a UUID. The
+ * caller frees. */
 static char *normal_uuid(const char *text)
 {
         struct strbuf buf = { 0 };
@@ -52,7 +52,7 @@ static int read_identity(const xmlNode *domain, struct domain_xml *xml, struct e
         return 0;
 }
 
-/* The NVRAM's path is the element's text, or since libvirt 8.5 in a <source> within. */
+/* The NVRAM's path is the element's text, or since libvirt 8.5 in a nested <source>. */
 static void read_os(const xmlNode *os, struct domain_xml *xml)
 {
         const xmlNode *type = xml_child(os, "type");

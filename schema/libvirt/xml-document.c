@@ -1,5 +1,5 @@
-/* Implements schema/libvirt/xml-document.h. A document type is refused by the parser's own hook for
- * it, before any entity that it declares could be expanded. */
+/* Implements schema/libvirt/xml-document.h. The parser's hook for a document type refuses it,
+ * before any entity that it declares could be expanded. */
 #include "schema/libvirt/xml-document.h"
 
 #include <assert.h>

@@ -1,8 +1,9 @@
-/* XML text as a tree, and the looks into it that libvirt's formats need. For the parsers of this
- * room alone.
+/* XML text as a tree, and the queries on it that libvirt's formats need. Only for the parsers of
+ * this folder.
  *
- * What comes in is not trusted: no network, no document type and hence no entities, a cap on size,
- * nothing printed. Elements are found by local name without a namespace, as libvirt's own are. */
+ * The input is not trusted: no network access, no document type and hence no entities, a limit on
+ * the size, nothing printed. Elements are found by local name without a namespace, as libvirt's own
+ * have none. */
 #pragma once
 
 #include <libxml/tree.h>
@@ -12,30 +13,30 @@
 
 #define XML_DOCUMENT_MAX_BYTES ((size_t)4 << 20)
 
-/* Parses UTF-8 XML whose root element is `root`. ERROR_CORRUPT with the line of the mistake. The
+/* Parses UTF-8 XML whose root element is `root`. ERROR_CORRUPT with the line of the error. The
  * caller frees with xmlFreeDoc(). */
 xmlDoc *xml_document_parse(const char *text, size_t length, const char *root,
                            struct error **err) _must_check_;
 
-/* The first child element of that name, the next sibling of that name; NULL where there is none,
- * also for a NULL node. */
+/* The first child element of that name, the next sibling of that name; NULL if there is none, also
+ * for a NULL node. */
 xmlNode *xml_child(const xmlNode *node, const char *name);
 xmlNode *xml_next(const xmlNode *node, const char *name);
-/* An attribute's value; NULL where it is not there or empty, also for a NULL node. The caller frees
- * with free(). */
+/* An attribute's value; NULL if it is missing or empty, also for a NULL node. The caller frees with
+ * free(). */
 char *xml_attribute(const xmlNode *node, const char *name);
-/* The text in an element without the white space around it; NULL where it is empty, also for a NULL
+/* The text in an element without the white space around it; NULL if it is empty, also for a NULL
  * node. The caller frees. */
 char *xml_text(const xmlNode *node);
 
-/* Changing a tree: text goes in literally, so that a path with quotes, '<' or '&' arrives as it is.
- * It must be UTF-8 (asserted): it came out of XML or of YAML, which is. */
+/* Functions that change a tree. Text is inserted literally, so that a path with quotes, '<' or '&'
+ * stays the same. It must be UTF-8 (asserted); it comes from XML or YAML, which are UTF-8. */
 void xml_set_attribute(xmlNode *node, const char *name, const char *value);
 void xml_drop_attribute(xmlNode *node, const char *name);
 void xml_set_text(xmlNode *node, const char *text);
-/* The new element, last in `node`. */
+/* Appends a new element to `node` and returns it. */
 xmlNode *xml_add_child(xmlNode *node, const char *name);
-/* Removes the element and all in it, with the white space in front of it; NULL is fine. */
+/* Removes the element with its content, and the white space in front of it; NULL is ignored. */
 void xml_drop(xmlNode *node);
 void xml_drop_children(xmlNode *node, const char *name);
 /* The element as text, without an XML declaration. The caller frees. */

@@ -116,7 +116,7 @@ static int backup_open_repository(struct backup *backup, struct error **err)
 static int finish_restores(struct backup *backup, struct error **err)
 {
         if (restore_recover_for_backup(&backup->job, err) < 0) {
-                /* the step has to be named here, because the share could be opened */
+                /* names the step that failed: opening the share, the step before, succeeded */
                 report_step(backup->job.report, STEP_NAME_RESTORES);
                 return error_prefix(err, "left by an interrupted restore");
         }

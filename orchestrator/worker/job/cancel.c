@@ -14,7 +14,7 @@ static void on_signal(int number)
         stop_requested = 1;
 }
 
-/* The life line: stdin ends when the daemon does. Nothing but its end is expected there. */
+/* stdin ends when the daemon does. Nothing but end-of-file is expected on it. */
 static bool daemon_gone(void)
 {
         struct pollfd fd = { .fd = STDIN_FILENO, .events = POLLIN };

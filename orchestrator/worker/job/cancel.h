@@ -5,14 +5,14 @@
 
 #include "base/error.h"
 
-/* From now on SIGTERM and SIGINT cancel the job instead of ending the process. */
+/* After this call, SIGTERM and SIGINT cancel the job instead of ending the process. */
 void cancel_watch_signals(void);
-/* Whether the user, the daemon's end or a signal asked to stop. Fit as a `cancelled` callback: the
- * data is ignored. */
+/* Whether the user, the daemon's end or a signal has cancelled the job. Usable as a `cancelled`
+ * callback: the data is ignored. */
 bool worker_cancelled(void *data);
-/* -1 with ERROR_CANCELLED when worker_cancelled(). */
+/* -1 with ERROR_CANCELLED if worker_cancelled(). */
 int worker_check_cancelled(struct error **err) _must_check_;
-/* A call that could not be interrupted (connecting to a mute host) ends by its deadline: when the
- * user had asked to stop meanwhile, that is what ended the job, and the failure becomes
- * ERROR_CANCELLED. */
+/* A call that cannot be interrupted (connecting to a host that does not answer) ends at its
+ * deadline. If the user cancelled the job meanwhile, the cancel is the real cause, and the failure
+ * becomes ERROR_CANCELLED. */
 void worker_note_cancellation(struct error *failure);

@@ -76,7 +76,7 @@ const struct inventory_hypervisor *worker_host_entry(const struct inventory *inv
         return fallback;
 }
 
-/* Asks for the domain and for a command: libvirt and SSH are two connections. */
+/* Queries the domain and runs a command, because libvirt and SSH are two connections. */
 static int try_connection(struct hypervisor *host, const char *uuid, struct error **err)
 {
         static const char *const true_argv[] = { "true", NULL };
@@ -103,7 +103,7 @@ int worker_ensure_connection(struct hypervisor *host, const char *uuid, struct d
                                             host->name, RECONNECT_PATIENCE_MS / 1000);
                 }
                 if (host->ops->reconnect(host, NULL) < 0)
-                        /* bounded by the deadline above: nothing else is to be waited for */
+                        /* the deadline above bounds the loop, and there is no event to wait for */
                         usleep(RECONNECT_PAUSE_US);
         }
 }

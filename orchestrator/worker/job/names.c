@@ -10,7 +10,7 @@
 
 enum {
         FILE_NAME_MAX = 255,
-        MARKER_ROOM = 12, /* ".committed" and its like come behind */
+        MARKER_ROOM = 12, /* room for a suffix such as ".committed" */
         SHORT_UUID_LENGTH = 8,
         JOB_LENGTH = 13, /* "20261120-3f9a" */
 };

@@ -1,5 +1,6 @@
-/* Implements worker/job/report.h. Every event goes out with one write(2). A closed stdout (the
- * daemon died) is remembered and never ends the worker: it has a VM to put back first. */
+/* Implements worker/job/report.h. Every event is sent with one write(2). A closed stdout (the
+ * daemon died) is recorded and never ends the worker, because the worker has to move the VM back to
+ * its own disks first. */
 #include "worker/job/report.h"
 
 #include <errno.h>
@@ -105,7 +106,7 @@ void report_check(struct report *report, enum check_phase phase, enum check_name
         event->check.verdict = verdict;
         event->check.measured = xstrdup(measured);
         send_event(report, event);
-        /* A passed check is no line on a terminal, but backup.log has all of them. */
+        /* A passed check is not printed on a terminal, but backup.log records all checks. */
         if (verdict == CHECK_PASS) {
                 _cleanup_free_ char *clean = str_one_line(measured, 400);
                 strbuf_addf(&report->log, "         %s check %s: passed, %s\n", report->vm,

@@ -5,9 +5,9 @@
  *     static const struct backup_step steps[] = {
  *             { { STEP_NAME_LOCATE, BACKUP | CHECK }, backup_locate }, …
  *
- * A row without a name reports its own parts. Nothing happens between two rows but what stands
- * here: whether the job has been cancelled is asked before each, and a step that was begun is ended
- * as done when its function succeeds. A failed step stays open, for the job's end to report. */
+ * A row without a name reports its own parts. Between two rows the runner only does this: it checks
+ * before each step whether the job was cancelled, and it ends a step as done after its function has
+ * succeeded. A failed step stays open, so that the job's end reports it. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,15 +18,15 @@
 
 struct step_row {
         enum step_name name; /* STEP_NAME_NONE: the step reports its own parts */
-        unsigned kinds;      /* the bits of the runs that it belongs to */
+        unsigned kinds;      /* the bits of the kinds of run that it belongs to */
         bool runs_cancelled; /* also after a cancel, because the job has its result by then */
 };
 
-/* 1: the step is to be run, and was reported as begun; 0: it is no part of a run of this kind;
- * -1: ERROR_CANCELLED. */
+/* 1: the step has to be run, and was reported as begun; 0: it does not belong to a run of this
+ * kind; -1: ERROR_CANCELLED. */
 int step_row_begin(const struct step_row *row, unsigned kind, struct report *report,
                    struct error **err) _must_check_;
-/* After the step's function succeeded. */
+/* Ends the step after its function has succeeded. */
 void step_row_end(const struct step_row *row, struct report *report);
 
 /* run_<type>_steps() runs the rows of one kind of run, in order. It ends early, successfully, once

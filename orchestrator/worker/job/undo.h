@@ -1,10 +1,10 @@
-/* The undo stack: a step that changes something pushes how to undo it before it begins; success
- * settles entries one by one; failure, cancel and shutdown run what is left. Every undo looks at
- * reality and is harmless when nothing is to be undone.
+/* The undo stack. A step that changes something pushes its undo before it begins. Success settles
+ * the entries one by one; a failure, a cancel or a shutdown runs the remaining ones. Every undo
+ * inspects the actual state and does nothing if there is nothing to undo.
  *
  * The order of undoing is that of `enum undo_name`, whatever the order of pushing was; of entries
- * with one name the newest is undone first. So a freeze, which surrounds the snapshot that is taken
- * in it, is undone before the snapshot's overlays are committed. */
+ * with the same name, the newest is undone first. So a freeze, within which the snapshot is taken,
+ * is undone before the snapshot's overlays are committed. */
 #pragma once
 
 #include <stddef.h>
@@ -21,20 +21,20 @@ struct undo_entry {
 };
 
 struct undo_stack {
-        struct undo_entry entries[UNDO_MAX]; /* the next one to be undone comes last */
+        struct undo_entry entries[UNDO_MAX]; /* the next one to be undone is the last */
         size_t count;
 };
 
 void undo_push(struct undo_stack *stack, enum undo_name name,
                int (*undo)(void *data, struct error **err), void *data);
-/* Removes the newest entry of that name without running it: what it would undo is settled. None
- * is fine. */
+/* Removes the newest entry of that name without running it, because what it would undo is settled.
+ * Does nothing if there is none. */
 void undo_settle(struct undo_stack *stack, enum undo_name name);
-/* Runs and removes all, in the order above, going on after a failure. Returns -1 with the first
- * failure's error when one failed. */
+/* Runs and removes all entries, in the order above, and continues after a failure. Returns -1 with
+ * the error of the first failure if any failed. */
 int undo_run(struct undo_stack *stack, struct report *report, struct error **err) _must_check_;
-/* The same after a job's failure: what cannot be undone is added to the job's error, because a
- * person needs to know it most of all. `what` is the undoing ("Putting the VM back"), `vm` whose
- * recovery tries it again. */
+/* The same after a job's failure: what cannot be undone is added to the job's error, because the
+ * operator needs to know that most of all. `what` names the undoing ("Putting the VM back"), `vm`
+ * is the VM whose recovery tries it again. */
 void undo_run_after(struct undo_stack *stack, struct report *report, const char *what,
                     const char *vm, struct error **failure);

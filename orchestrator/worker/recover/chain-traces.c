@@ -1,5 +1,5 @@
-/* What an interrupted increment leaves behind: a backup job of libvirt that still runs, scratch
- * files on the hypervisor, and checkpoints of jobs that made no point. */
+/* The leftovers of an interrupted increment: a libvirt backup job that still runs, scratch files on
+ * the hypervisor, and checkpoints of jobs that made no point. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -69,7 +69,7 @@ static bool checkpoint_has_point(const struct vm_job *job, const struct point_li
         return false;
 }
 
-/* libvirt takes no change of checkpoints while the VM is off; they wait for its next backup. */
+/* libvirt does not change checkpoints while the VM is shut off; they stay until its next backup. */
 static int recover_checkpoints(struct vm_job *job, const char *short_uuid, bool dry_run,
                                void (*says)(void *data, const char *text), void *data,
                                struct error **err)

@@ -1,8 +1,8 @@
-/* Part of a recovery (worker/recover/recovery.h): the VM was moved to this hypervisor while a job
- * of ours had it frozen on another one.
+/* Part of a recovery (worker/recover/recovery.h): the VM was migrated to this hypervisor while a
+ * job of ours had it frozen on another one.
  *
- * The timer of that job stayed behind, where it can thaw nothing any more; its file tells that a
- * freeze here is ours. */
+ * That job's watchdog timer is still on the old hypervisor, where it can no longer thaw the guest;
+ * its file shows that the freeze here is ours. */
 #include "base/memory.h"
 #include "base/strings.h"
 #include "worker/job/connect.h"

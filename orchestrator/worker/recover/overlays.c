@@ -1,11 +1,11 @@
-/* Parts of a recovery (worker/recover/recovery.h): overlays of ours that disks of the VM are on,
- * and overlay files that none uses.
+/* Parts of a recovery (worker/recover/recovery.h): overlays of ours that the VM's disks use, and
+ * overlay files that no disk uses.
  *
  * An overlay is recognised by its name, in an XML of the domain or beside a disk of it; its base is
- * the layer directly below it, as the chain itself says. An overlay that no disk uses and that
- * nobody saw committed may hold the only copy of writes: it is removed only when the QEMU that
- * began its pivot still runs on the base, when it holds nothing of its own, or when it holds the
- * same data as the base of a VM that is off. */
+ * the layer directly below it in the chain. An overlay that no disk uses and that nobody saw
+ * committed may hold the only copy of some writes. It is removed only if the QEMU that began its
+ * pivot still runs on the base, if it holds no data of its own, or if the VM is off and the overlay
+ * holds the same data as the base. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -32,7 +32,7 @@ static int leftover_add_disk(struct recovery *recovery, const struct domain_disk
 {
         _cleanup_free_ char *base = NULL;
         _cleanup_free_ char *format = NULL;
-        /* An inactive XML need not spell out its chain. */
+        /* An inactive XML may omit its backing chain. */
         if (disk->n_backing && disk->backing[0].path) {
                 base = xstrdup(disk->backing[0].path);
                 format = xstrdup(disk->backing[0].format ? disk->backing[0].format : "raw");
@@ -158,7 +158,7 @@ static void strip_suffix(char *text, const char *suffix)
                 text[strlen(text) - strlen(suffix)] = '\0';
 }
 
-/* Paths of overlays that exist, or have a marker, beside this VM's disks. */
+/* Lists the paths of overlays that exist, or have a marker, beside this VM's disks. */
 static int list_files(struct recovery *recovery, char ***ret, struct error **err)
 {
         _cleanup_strv_ char **argv = NULL;
@@ -202,7 +202,7 @@ static const struct domain_disk *disk_on(const struct domain_xml *xml, const cha
         return NULL;
 }
 
-/* Why an overlay that no disk uses can go, or NULL. */
+/* The reason why an overlay that no disk uses can be removed, or NULL. */
 static int reason_to_remove(struct recovery *recovery, const char *path, const struct vm_disk *disk,
                             const char **ret_reason, struct error **err)
 {

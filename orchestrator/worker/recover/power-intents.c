@@ -1,5 +1,5 @@
-/* Power states that an interrupted job changed and that its intent files on the hypervisor's disk
- * still announce (worker/vm/power.h). */
+/* Restores power states that an interrupted job changed and whose intent files are still on the
+ * hypervisor's disk (worker/vm/power.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,14 +12,14 @@
 
 enum {
         FILES_TIMEOUT_MS = 15 * 1000,
-        SHUTDOWN_IS_OURS_S = 15 * 60, /* a request this old has been forgotten by its guest */
+        SHUTDOWN_IS_OURS_S = 15 * 60, /* after this time the guest no longer acts on the request */
 };
 
-/* An intent that an interrupted job left. */
+/* An intent file of an interrupted job. */
 struct intent {
         char *file;
         bool shutdown;
-        bool same_qemu; /* the QEMU that it was meant for still runs the domain */
+        bool same_qemu; /* the QEMU that it was written for still runs the domain */
         long age_seconds;
 };
 

@@ -1,8 +1,8 @@
 /* Implements worker/recover/recover.h: the order, and the job `orch recover`.
  *
- * Order: look → stop what still copies (a commit must never meet a reader of its base) → power
- * state → thaw → commit → thaw, where the guest was paused until then → leftover files → the share.
- * The share comes last and may be missing: nothing that a guest needs waits for it. */
+ * Order: inspect → stop running copies (a commit must never meet a reader of its base) → power
+ * state → thaw → commit → thaw, if the guest was paused until then → leftover files → the share.
+ * The share comes last and may be unavailable: nothing that a guest needs waits for it. */
 #include "worker/recover/recover.h"
 
 #include <stdarg.h>
@@ -20,7 +20,7 @@
 #include "worker/recover/recovery.h"
 #include "worker/restore/restore.h"
 
-/* What the share knows of interrupted jobs; a share that is away makes the rest no less urgent. */
+/* Finds interrupted jobs on the share. An unavailable share does not make the rest less urgent. */
 static void find_staging(struct recovery *recovery)
 {
         struct vm_job *job = recovery->job;
@@ -55,14 +55,13 @@ static void recover_staging(struct recovery *recovery)
                         recovery,
                         "unfinished folders of interrupted jobs on the share (%zu) are removed",
                         count);
-        /* Once they are removed, so that none is run twice. */
+        /* The commands run after the staging folders were removed, so that none runs twice. */
         for (size_t i = 0; !recovery->dry_run && jobs && jobs[i]; i++)
                 if (names_is_job(jobs[i]))
                         vm_job_post_commands_of_interrupted(job, jobs[i]);
 }
 
-/* A point that nobody reads any more is retention's again: nothing that a person needs to be
- * told. */
+/* Retention may remove a point again once nobody reads it; the user need not be told. */
 static void sweep_leases(struct recovery *recovery)
 {
         struct vm_job *job = recovery->job;
@@ -125,7 +124,7 @@ int recover_repair(struct vm_job *job, struct error **err)
         size_t repaired = 0;
         if (recover_domain(job, &repaired, err) < 0)
                 return error_prefix(err, "left by an interrupted job");
-        /* The repair may have changed what the VM is doing. */
+        /* The repair may have changed the power state of the VM. */
         domain_info_done(&job->info);
         int found = job->host->ops->find_domain(job->host, job->uuid, NULL, &job->info, err);
         if (found == 0)
@@ -139,7 +138,8 @@ int recover_repair(struct vm_job *job, struct error **err)
         return found < 0 ? -1 : 0;
 }
 
-/* The VM must not wait on its overlay for a share that is away. */
+/* The share is optional, because a VM must not stay on its overlay while the share is
+ * unavailable. */
 static void recover_open_share(struct vm_job *job, struct error **ret_problem)
 {
         report_step(job->report, STEP_NAME_OPEN_SHARE);
@@ -150,7 +150,8 @@ static void recover_open_share(struct vm_job *job, struct error **ret_problem)
                                 (*ret_problem)->message);
 }
 
-/* Before the VM is looked for: a restore that was to replace it may have taken it apart. */
+/* Runs before the VM is located, because a restore that was to replace it may have taken it
+ * apart. */
 static int recover_restores(struct vm_job *job, struct error **err)
 {
         size_t repaired = 0;
@@ -163,7 +164,7 @@ static int recover_restores(struct vm_job *job, struct error **err)
         return 0;
 }
 
-/* A VM that the inventory does not have, or has no more, may have been restored all the same. */
+/* A VM that is not, or no longer, in the inventory may still have been restored. */
 static int recover_unlisted(struct vm_job *job, struct error **err)
 {
         _cleanup_restore_journals_ struct restore_journals journals = { 0 };
@@ -194,7 +195,8 @@ static int locate_and_repair(struct vm_job *job, struct error **err)
         return recover_repair(job, err);
 }
 
-/* Where the VM is somewhere else, a home that cannot be asked is none of its troubles. */
+/* If the VM is on another hypervisor, a problem with its home does not affect the VM, so it only
+ * fails this step and not the job. */
 static int remove_tests(struct vm_job *job, struct error **err)
 {
         _cleanup_error_ struct error *error = NULL;
@@ -216,7 +218,8 @@ static int recover_vm(struct vm_job *job, struct error **err)
 {
         _cleanup_error_ struct error *no_share = NULL;
         recover_open_share(job, &no_share);
-        /* What looks left behind may be in use by the orch that has the repository now. */
+        /* Without this check, files of the orch that holds the repository now could be taken for
+         * leftovers. */
         if (job->repository && repository_check_holder(job->repository, getppid(), err) < 0)
                 return -1;
         if (recover_restores(job, err) < 0)

@@ -1,4 +1,4 @@
-/* What one recovery owns, and how it reports what it finds. */
+/* What one recovery owns, and how it reports its findings. */
 #include "worker/recover/recovery.h"
 
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-/* Part of a recovery (worker/recover/recovery.h): test domains of interrupted jobs of ours on the
- * VM's home. One whose job has a worker now is in use; one that was kept stays. They are not the
- * VM's: this is done also when the VM itself cannot be found. */
+/* Part of a recovery (worker/recover/recovery.h): test domains that interrupted jobs of ours left
+ * on the VM's home. A test domain whose job still has a worker is in use; a kept one stays. Test
+ * domains are not part of the VM, so they are removed even if the VM itself cannot be found. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -18,7 +18,7 @@ static bool trace_concerns_vm(const struct vm_job *job, const struct test_trace 
                !streq(trace->job, job->request->job);
 }
 
-/* 1 removed, 0 left alone. */
+/* 1: removed, 0: left alone. */
 static int test_trace_settle(struct vm_job *job, struct hypervisor *host,
                              const struct inventory_hypervisor *entry,
                              const struct test_trace *trace, bool kept_too, struct error **err)

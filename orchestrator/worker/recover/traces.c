@@ -1,10 +1,10 @@
 /* Parts of a recovery (worker/recover/recovery.h): what interrupted jobs left running on the
- * hypervisor, and what they froze.
+ * hypervisor, and the guests that they froze.
  *
- * A guest is thawed only while a dead-man of ours is armed for the QEMU that it runs in, or that
- * its memory came from: without one, a freeze is somebody else's. A dead-man is disarmed only after
- * `thawed` was seen, or when the guest that it was armed for is gone; one that waits in a saved
- * image is not. */
+ * A guest is thawed only while a watchdog timer of ours is armed for the QEMU that it runs in, or
+ * that its memory came from; without such a timer, the freeze is somebody else's. A watchdog timer
+ * is disarmed only after `thawed` was seen, or after the guest that it was armed for is gone. A
+ * timer whose guest is in a saved image stays armed. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -16,7 +16,7 @@
 
 enum { COMMAND_TIMEOUT_MS = 30 * 1000 };
 
-/* "orch-<short>-<job>-copy" → whether that job is one of this VM's interrupted ones. */
+/* Whether the job of a unit "orch-<short>-<job>-copy" is one of this VM's interrupted ones. */
 static bool is_of_our_jobs(const struct recovery *recovery, const char *unit)
 {
         for (size_t i = 0; recovery->jobs && recovery->jobs[i]; i++) {
@@ -106,7 +106,7 @@ int recover_find_freezes(struct recovery *recovery, struct error **err)
         return 0;
 }
 
-/* Takes the dead-men off `tags`. */
+/* Disarms the watchdog timers of `tags`. */
 static void disarm_tags(struct recovery *recovery, char ***tags, const char *what)
 {
         struct vm_job *job = recovery->job;
@@ -166,8 +166,8 @@ void recover_freezes(struct recovery *recovery)
                 return;
         }
         bool has_guest = found == 1 && !domain_state_is_off(info.state);
-        /* A paused guest cannot answer. When its overlay's I/O error was the cause, it is asked
-         * again after the commit. */
+        /* A paused guest cannot answer. If its overlay's I/O error caused the pause, the guest is
+         * asked again after the commit. */
         if (has_guest && info.state == DOMAIN_STATE_PAUSED) {
                 if (recovery->thaw_waits)
                         report_warning(job->report,

@@ -1,10 +1,10 @@
-/* The definition of the machine of a test-restore, and its start
+/* The definition of a test-restore's domain, and its start
  * (worker/test-restore/test-restore-internal.h).
  *
- * A point's files are root's, 0600: QEMU runs as root for this one machine, and libvirt is told to
- * leave owners and modes alone, so that nothing about the point has to change for it to be read.
- * The domain is a transient one that libvirt destroys when its holder ends: no reset of a host and
- * no death of orch leaves it running for long. */
+ * A point's files belong to root with mode 0600. QEMU runs as root for this one domain, and the
+ * definition makes libvirt leave owners and modes alone, so that the point can be read without
+ * changing it. The domain is transient, and libvirt destroys it when its holder ends, so that
+ * neither a host's reset nor orch's death leaves it running for long. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -20,7 +20,7 @@
 enum {
         COMMAND_MS = 60 * 1000,
         START_MS = 300 * 1000,
-        LIFE_SLACK_SECONDS = 3600, /* beyond the boot: for test commands and evidence */
+        LIFE_SLACK_SECONDS = 3600, /* time after the boot, for test commands and evidence */
         CAPABILITIES_MAX_BYTES = 4 * 1024 * 1024,
 };
 
@@ -40,7 +40,8 @@ static int test_restore_read_models(struct test_restore *test, char ***ret, stru
         return capabilities_read_models(result.output, strlen(result.output), ret, err);
 }
 
-/* Each disk's layers, as paths on the hypervisor: one block, freed with what is in it. */
+/* The layers of each disk, as paths on the hypervisor. One block, freed together with its
+ * strings. */
 static struct rewrite_layer *make_layers(const struct test_restore *test,
                                          const struct test_disk *disk, char ***paths)
 {

@@ -1,6 +1,6 @@
-/* What a test-restore leaves behind: the screen and the console as files in the point's folder
- * proof, the verdict in its state.json (worker/test-restore/test-restore-internal.h). Evidence that
- * cannot be had is told as such and changes no verdict. */
+/* What a test-restore keeps: the screen and the console as files in the point's folder proof, the
+ * verdict in its state.json (worker/test-restore/test-restore-internal.h). Evidence that cannot be
+ * obtained is reported as missing and does not change the verdict. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -23,7 +23,7 @@ static void take_picture(const char *data, size_t length, void *pointer)
                 strbuf_append(&picture->data, data, length);
 }
 
-/* QEMU makes PNM, newer ones PNG. */
+/* QEMU writes PNM, newer versions write PNG. */
 static const char *picture_name(const struct picture *picture)
 {
         static const char png[] = "\x89PNG";
@@ -96,8 +96,8 @@ void test_restore_save_evidence(struct test_restore *test)
                 save_screenshot(test);
 }
 
-/* The strongest first: what a test command found comes after the signs of the boot, and says more
- * than they do. The caller frees. */
+/* Sorts the strongest evidence first: a test command's result is obtained after the signs of the
+ * boot and proves more. The caller frees. */
 static char **by_strength(char *const *evidence)
 {
         char **sorted = NULL;

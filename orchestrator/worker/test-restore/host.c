@@ -1,5 +1,5 @@
-/* The hypervisor of a test-restore: which one, and whether it has what the machine needs beside the
- * VMs that it is there for (worker/test-restore/test-restore-internal.h). */
+/* The hypervisor of a test-restore: selects it, and checks that it has the resources for the test
+ * domain in addition to its own VMs (worker/test-restore/test-restore-internal.h). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,7 +32,7 @@ static const struct inventory_hypervisor *choose_host(const struct test_restore 
         return NULL;
 }
 
-/* The running VMs go first: a machine that would have to be swapped for is not tried. */
+/* The running VMs have priority: a test domain that would make the host swap is not started. */
 static int check_memory(struct test_restore *test, struct error **err)
 {
         struct vm_job *job = &test->job;

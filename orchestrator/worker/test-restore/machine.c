@@ -1,8 +1,8 @@
-/* The files of the machine of a test-restore: its folder, disks and firmware state
+/* The files of a test-restore's domain: its folder, disks and firmware state
  * (worker/test-restore/test-restore-internal.h).
  *
- * The point is read through a read-only bind mount in the machine's own folder where the host
- * allows one. */
+ * The point is read through a read-only bind mount in the domain's own folder if the host allows
+ * one. */
 #include <string.h>
 
 #include "base/clock.h"
@@ -80,7 +80,7 @@ struct full_copy {
         int64_t told_ms;
 };
 
-/* Whatever comes from qemu-img is progress: it only prints when it moved on. */
+/* Any output of qemu-img is progress, because it only prints when it has advanced. */
 static void on_copying(const char *data _unused_, size_t length _unused_, void *pointer)
 {
         struct full_copy *copy = pointer;

@@ -1,8 +1,8 @@
-/* The point of a test-restore: which one, what it builds on, and that it is left alone
- * (worker/test-restore/test-restore-internal.h).
+/* The point of a test-restore: selects it, finds its parents, and verifies that it is left
+ * unchanged (worker/test-restore/test-restore-internal.h).
  *
- * Files are named in metadata, which is not trusted: names are checked before they become part of a
- * path on the hypervisor. */
+ * Metadata name files and are not trusted: names are checked before they become part of a path on
+ * the hypervisor. */
 #include <string.h>
 #include <unistd.h>
 
@@ -40,7 +40,7 @@ static void add_to_chain(struct test_restore *test, const struct point *point)
         test->chain[test->n_chain++] = point;
 }
 
-/* "../<point>/<file>" → the point and its disk. */
+/* Finds the point and its disk for "../<point>/<file>". */
 static int follow_backing(const struct test_restore *test, const char *backing,
                           const struct point **ret_point, const struct metadata_disk **ret_disk,
                           struct error **err)
@@ -96,7 +96,7 @@ static int test_restore_take_lease(struct test_restore *test, struct error **err
         return test->lease ? 0 : -1;
 }
 
-/* What is known of the guest before it runs. */
+/* Takes from the metadata what is known about the guest before it runs. */
 static void learn_from_metadata(struct test_restore *test)
 {
         const struct metadata *metadata = test->point->metadata;

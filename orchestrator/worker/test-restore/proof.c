@@ -1,7 +1,7 @@
-/* Watching the machine of a test-restore until there is a verdict, then its tests
- * (worker/test-restore/test-restore-internal.h). What is seen is decided upon by
- * policies/boot-verdict.h. A guest may write what it likes to its console: it is capped, and only
- * searched. */
+/* Watches the domain of a test-restore until there is a verdict, then runs its tests
+ * (worker/test-restore/test-restore-internal.h). policies/boot-verdict.h decides on the
+ * observations. A guest may write anything to its console: the amount is capped, and the text is
+ * only searched. */
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +27,7 @@ enum {
 #define GIB ((uint64_t)1024 * 1024 * 1024)
 
 struct look {
-        char *state; /* NULL: there is no such domain any more */
+        char *state; /* NULL: the domain no longer exists */
         bool held;
         int64_t cpu_ms;
         uint64_t read_bytes;
@@ -36,7 +36,7 @@ struct look {
         uint64_t console_bytes;
 };
 
-/* "  vcpu.0.time=123", "  block.1.rd.bytes=456" */
+/* Parses a line of `virsh domstats`: "  vcpu.0.time=123", "  block.1.rd.bytes=456". */
 static void take_statistic(struct look *look, const char *line)
 {
         line += strspn(line, " ");
@@ -45,8 +45,8 @@ static void take_statistic(struct look *look, const char *line)
                 return;
         _cleanup_free_ char *name = xstrndup(line, (size_t)(value - line));
         uint64_t number = strtoull(value + 1, NULL, 10);
-        /* What it would have used: on a host that is short of processors a busy guest must not look
-         * idle. */
+        /* The time that the guest waited for a processor counts too, so that a busy guest does not
+         * look idle on an overloaded host. */
         if (str_starts_with(name, "vcpu.") &&
             (str_ends_with(name, ".time") || str_ends_with(name, ".delay")))
                 look->cpu_ms += (int64_t)(number / 1000000);
@@ -90,7 +90,7 @@ static int look_at(struct test_restore *test, struct look *ret, struct error **e
         return 0;
 }
 
-/* Text to be searched: without NULs. */
+/* Text that is searched, without its NULs. */
 static void take_console(const char *data, size_t length, void *pointer)
 {
         struct test_restore *test = pointer;
@@ -101,7 +101,8 @@ static void take_console(const char *data, size_t length, void *pointer)
                 strbuf_consume(&test->console, test->console.length - CONSOLE_KEPT_BYTES);
 }
 
-/* The next part of it; one that grew shorter was begun anew (virtlogd keeps files small). */
+/* Reads the next part of the console. A file that became shorter was started anew, because virtlogd
+ * keeps files small. */
 static int read_console(struct test_restore *test, uint64_t bytes, struct error **err)
 {
         if (bytes < test->console_offset)
@@ -149,7 +150,7 @@ static int proof_ask_agent(struct test_restore *test, struct error **err)
         enum agent_state state = AGENT_ABSENT;
         _cleanup_error_ struct error *error = NULL;
         if (test->job.host->ops->agent_state(test->job.host, test->job.uuid, &state, &error) < 0) {
-                /* The domain may have ended just now; the next look tells. */
+                /* The domain may just have ended; the next poll shows that. */
                 if (error->kind == ERROR_UNREACHABLE || error->kind == ERROR_TIMEOUT)
                         return error_propagate(err, TAKE_PTR(error));
                 return 0;
@@ -161,7 +162,7 @@ static int proof_ask_agent(struct test_restore *test, struct error **err)
         return 0;
 }
 
-/* What it writes goes to its own overlays: they must not fill the room that running VMs need. */
+/* The domain writes to its own overlays, which must not use up the room that running VMs need. */
 static int proof_check_room(const struct test_restore *test, const struct look *look,
                             struct error **err)
 {
@@ -176,7 +177,7 @@ static int proof_check_room(const struct test_restore *test, const struct look *
                 test->job.settings->checks.hypervisor_low_water_gib);
 }
 
-/* libvirt destroys the domain with its holder: then that it is gone says nothing about the
+/* libvirt destroys the domain when its holder ends, so a missing domain then says nothing about the
  * guest. */
 static int check_holder(const struct test_restore *test, const struct look *look,
                         struct error **err)
@@ -218,7 +219,7 @@ static int look_once(struct test_restore *test, struct error **err)
         return r;
 }
 
-/* How it stands, by the strongest sign first. */
+/* Reports the state of the boot by the strongest sign. */
 static void tell_signs(struct test_restore *test)
 {
         const struct boot_sight *sight = &test->sight;
@@ -302,7 +303,7 @@ int test_restore_watch(struct test_restore *test, struct error **err)
                         report_log(test->job.report, "%lld s after the start: waiting for %s",
                                    (long long)test->sight.up_ms / 1000, verdict.reason);
                 }
-                usleep(INTERVAL_MS * 1000); /* bounded by the deadline of the boot */
+                usleep(INTERVAL_MS * 1000); /* the boot deadline bounds the loop */
         }
 }
 

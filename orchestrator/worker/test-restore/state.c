@@ -1,4 +1,4 @@
-/* What one test-restore owns, and what it has seen so far. */
+/* What one test-restore owns, and what it has observed so far. */
 #include <stdarg.h>
 #include <stdlib.h>
 
@@ -17,7 +17,7 @@ void test_restore_done(struct test_restore *test)
                 fingerprint_done(&test->before[i]);
         free(test->before);
         free(test->chain);
-        /* Of a machine that was kept it stays on the share. */
+        /* The lease of a kept domain stays on the share. */
         if (test->kept)
                 lease_free(test->lease);
         else

@@ -1,4 +1,4 @@
-/* One test-restore: what its parts share (test-restore.c has their order). */
+/* One test-restore: the state that its parts share (test-restore.c defines their order). */
 #pragma once
 
 #include "policies/boot-verdict.h"
@@ -8,8 +8,7 @@
 #include "schema/records/test-restore-options.h"
 #include "worker/vm/vm-job.h"
 
-/* A layer of a disk's chain, top first: a point's own file, then those of the parents that it
- * builds on. */
+/* The layers of a disk's chain, top first: the point's own file, then those of its parents. */
 struct test_disk {
         char *target;
         char **layers; /* "<point>/<file>" */
@@ -32,26 +31,26 @@ struct test_restore {
 
         char *name; /* worker/host/test-traces.h */
         char *work; /* its folder on the hypervisor */
-        /* the folder of the VM's points as the domain sees it: a read-only view, or the share
+        /* the folder of the VM's points, as the domain sees it: a read-only view, or the share
          * itself */
         char *base;
         char *xml; /* as saved in the point */
         bool view_is_read_only;
-        bool has_channel; /* for a guest agent */
+        bool has_channel; /* the domain has a channel for a guest agent */
 
         int64_t started_ms; /* monotonic */
         struct boot_sight sight;
-        char *ended;           /* how; NULL: it runs */
-        struct strbuf console; /* the newest part of what it said */
+        char *ended;           /* how it ended; NULL: it runs */
+        struct strbuf console; /* the newest part of the console's text */
         uint64_t console_offset;
-        int64_t pattern_ms; /* when these were first seen, since the start; -1: not */
+        int64_t pattern_ms; /* first seen, since the start; -1: not seen */
         int64_t agent_ms;
         int64_t up_ms;
         bool booted;
-        bool ended_early; /* it did not boot: there is nothing to run tests in */
+        bool ended_early; /* it did not boot, so no tests can run in it */
         bool tests_passed;
         bool has_verdict;
-        bool kept;    /* the machine stays, and with it the lease */
+        bool kept;    /* the domain stays, and with it the lease */
         char *reason; /* of the verdict */
         char **evidence;
 };
@@ -60,34 +59,34 @@ struct test_restore {
 void test_restore_done(struct test_restore *test);
 
 /* The steps, in order. */
-/* Opens the share, chooses the point, and sees that nobody removes it meanwhile. */
+/* Opens the share, selects the point, and takes a lease so that nobody removes it meanwhile. */
 int test_restore_choose(struct test_restore *test, struct error **err) _must_check_;
-/* Reads the point with its parents: whole? And how it stands. */
+/* Verifies the point with its parents, and records its fingerprint. */
 int test_restore_read_point(struct test_restore *test, struct error **err) _must_check_;
-/* Whether what has been read still stands as it did: a check, and an error when not. */
+/* Compares the files that were read with their recorded fingerprint: a check, and an error if they
+ * have changed. */
 int test_restore_compare_point(struct test_restore *test, struct error **err) _must_check_;
 
-/* Connects to the hypervisor and looks whether there is room. */
+/* Connects to the hypervisor and checks that it has enough room. */
 int test_restore_find_host(struct test_restore *test, struct error **err) _must_check_;
 bool test_restore_wants_network(const struct test_restore *test);
-/* One that is made for it. */
+/* Whether the domain gets a network that is made for it. */
 bool test_restore_wants_own_network(const struct test_restore *test);
-/* Makes disks and firmware state on the hypervisor. From here on there is something to be
- * removed. */
+/* Makes disks and firmware state on the hypervisor. From here on there is something to remove. */
 int test_restore_prepare(struct test_restore *test, struct error **err) _must_check_;
-/* Where a disk of the machine lies on the hypervisor; the caller frees. */
+/* The path of a disk of the domain on the hypervisor; the caller frees. */
 char *test_restore_disk_path(const struct test_restore *test, const struct test_disk *disk);
 int test_restore_start(struct test_restore *test, struct error **err) _must_check_;
 
-/* Until there is a verdict. -1 only when none could be had. */
+/* Watches the domain until there is a verdict. -1 only if there could be none. */
 int test_restore_watch(struct test_restore *test, struct error **err) _must_check_;
 int test_restore_run_tests(struct test_restore *test, struct error **err) _must_check_;
 
-/* Saves screen and console into the point, as far as they are to be had. */
+/* Saves screen and console into the point, if they can be obtained. */
 void test_restore_save_evidence(struct test_restore *test);
-/* Writes the verdict into state.json and tells it. */
+/* Writes the verdict into state.json and reports it. */
 int test_restore_record(struct test_restore *test, struct error **err) _must_check_;
 
-/* Adds to the evidence, and reports it as a check. */
+/* Adds an observation to the evidence, and reports it as a check. */
 void test_restore_saw(struct test_restore *test, enum check_name check, enum check_verdict verdict,
                       const char *format, ...) _printf_(4, 5);

@@ -1,8 +1,8 @@
 /* Implements worker/test-restore/test-restore.h: the order of a test-restore, and its end.
  *
- * Invariants: whatever was made on the hypervisor is removed before the result is told, but for a
- * machine that was to be kept; a verdict is only written when there is one: a hypervisor that could
- * not be reached says nothing about a point. */
+ * Invariants: everything that was made on the hypervisor is removed before the result is reported,
+ * except a domain that is to be kept. A verdict is only written if there is one, because an
+ * unreachable hypervisor says nothing about a point. */
 #include "worker/test-restore/test-restore.h"
 
 #include <stdarg.h>
@@ -31,7 +31,7 @@ static const struct test_restore_step steps[] = {
         { { STEP_NAME_TESTS, TEST }, test_restore_run_tests },
 };
 
-/* Leaves the machine as it is, and says how it goes. */
+/* Keeps the domain as it is, and reports how to remove it. */
 static int test_restore_keep(struct test_restore *test, struct error **err)
 {
         struct vm_job *job = &test->job;
@@ -58,8 +58,8 @@ static int remove_and_compare(struct test_restore *test, struct error **err)
         return test_restore_compare_point(test, err);
 }
 
-/* After a verdict: what the guest said is saved, the machine removed, the point looked at; and
- * whatever came of that, the verdict is written. */
+/* After a verdict: saves the guest's output, removes the domain and compares the point. The verdict
+ * is written whatever the outcome of these is. */
 static int test_restore_conclude(struct test_restore *test, struct error **err)
 {
         struct vm_job *job = &test->job;

@@ -1,5 +1,6 @@
-/* Implements worker/upkeep/discover.h. A domain is a VM of the inventory by its UUID where that is
- * pinned (the request's options have the pins by VM), else by its name: as a backup finds it. */
+/* Implements worker/upkeep/discover.h. A domain is matched to a VM of the inventory by its UUID if
+ * that is pinned (the request's options have the pins by VM), else by its name, as a backup does
+ * it. */
 #include "worker/upkeep/discover.h"
 
 #include "base/memory.h"
@@ -48,7 +49,7 @@ static int discover_list(const struct job_request *request, const struct setting
                 int found = host->ops->find_domain(host, uuids[i], NULL, &info, err);
                 if (found < 0)
                         return -1;
-                /* One that went meanwhile, or a test-restore's own. */
+                /* The domain was removed meanwhile, or it belongs to a test-restore. */
                 if (!found || test_traces_is_ours(info.name, request->repository_uuid, NULL))
                         continue;
                 report_domain(report, info.name, info.uuid, domain_state_name(info.state),

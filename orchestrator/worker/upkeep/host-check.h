@@ -1,5 +1,5 @@
-/* `orch hypervisor check`: is one hypervisor ready to be backed up from? Changes nothing but a
- * probe file on the share. */
+/* `orch hypervisor check`: checks whether one hypervisor is ready to be backed up from. Changes
+ * nothing but a probe file on the share. */
 #pragma once
 
 #include "schema/config/inventory.h"

@@ -1,5 +1,6 @@
-/* Implements worker/upkeep/prune.h. What may go is decided anew on what the share says now
- * (policies/retention.h): what was shown to a person before can only narrow that down. */
+/* Implements worker/upkeep/prune.h. The present content of the share decides again which points may
+ * be removed (policies/retention.h); the list that a user confirmed before can only narrow that
+ * down. */
 #include "worker/upkeep/prune.h"
 
 #include <unistd.h>
@@ -42,8 +43,8 @@ static bool may_go(const struct prune *prune, const struct retention_point *deci
         return !prune->agreed || strv_contains(prune->agreed, decided->name);
 }
 
-/* A clock that is ahead makes every point old. The share's server has one of its own to compare it
- * with. */
+/* A clock that is ahead makes every point look old, so it is compared with the clock of the share's
+ * server. */
 static int check_clock(const struct prune *prune, struct error **err)
 {
         int64_t now = clock_realtime_s();
@@ -103,8 +104,8 @@ static int prune_vm(const struct job_request *request, const struct settings *se
         if (prune_options_from_json(request->options, &options, err) < 0)
                 return -1;
         repository = worker_open_repository(settings, request, err);
-        /* Its lock must still be that of this worker's daemon: a stranger's points are nobody's
-         * here. */
+        /* The repository lock must still be held by this worker's daemon, because another orch's
+         * points must not be touched. */
         if (!repository || repository_check_holder(repository, getppid(), err) < 0)
                 return -1;
         const char *home = vm->hypervisor ? vm->hypervisor : request->pinned_hypervisor;

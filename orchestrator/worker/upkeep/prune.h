@@ -1,5 +1,5 @@
-/* Retention (P4): the points of a VM that no rule keeps go. After each good backup, and by `orch
- * prune`. */
+/* Retention (P4): removes the points of a VM that no rule keeps, after each good backup and by
+ * `orch prune`. */
 #pragma once
 
 #include <stddef.h>
@@ -14,13 +14,14 @@ struct prune {
         struct repository *repository;
         const char *home; /* the folder of the VM's hypervisor */
         const struct inventory_vm *vm;
-        const char *spared;  /* a point that is never a candidate; NULL: none */
-        char *const *agreed; /* only these may go; NULL: all that may */
+        const char *spared;  /* a point that is never removed; NULL: none */
+        char *const *agreed; /* only these may be removed; NULL: any */
         struct report *report;
 };
 
-/* Removes what may go, the newest first, and tells of each; what cannot be removed is a warning.
- * Counts both. -1 when the points cannot be listed. */
+/* Removes the points that may be removed, newest first, and reports each; a point that cannot be
+ * removed is a warning. Counts both the kept and the removed ones. -1 if the points cannot be
+ * listed. */
 int prune_points(const struct prune *prune, size_t *ret_kept, size_t *ret_removed,
                  struct error **err) _must_check_;
 

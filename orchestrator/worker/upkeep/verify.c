@@ -1,6 +1,7 @@
-/* Implements worker/upkeep/verify.h. What repository/points-verify.c finds is damage; what it could
- * not find out fails the job and marks nothing. `points` is the VM's points as scanned, newest
- * first; the state in it is kept true while the job goes through them from the end. */
+/* Implements worker/upkeep/verify.h. Damage found by repository/points-verify.c marks the point;
+ * anything that could not be determined fails the job and marks nothing. `points` is the VM's
+ * points as scanned, newest first; their state is kept up to date while the job goes through them
+ * from the end. */
 #include "worker/upkeep/verify.h"
 
 #include "base/clock.h"
@@ -21,12 +22,12 @@ struct verify {
         struct verify_options options;
         struct repository *repository;
         struct point_list points;
-        bool *chosen; /* of each of `points` */
+        bool *chosen; /* for each of `points` */
         const char *reading;
         size_t n_verified;
         size_t n_damaged;
         char **damaged;        /* the first names */
-        bool gone;             /* a scrub came too late: retention took the point */
+        bool gone;             /* scrub only: retention has removed the point */
         struct error *problem; /* the first reason for which a point could not be read */
 };
 
@@ -55,7 +56,7 @@ static bool is_on_share(const struct verify *verify, const char *path)
         return false;
 }
 
-/* A point may have been published or removed since the daemon told what it knows. */
+/* A point may have been published or removed since the daemon sent its list. */
 static bool has_come_or_gone(struct verify *verify, const char *path, bool was_there)
 {
         _cleanup_point_list_ struct point_list now = { 0 };
@@ -126,8 +127,8 @@ static int verify_choose_points(struct verify *verify, struct error **err)
 struct verdict {
         int64_t when;
         const char *damage; /* NULL: whole */
-        /* Of a whole one: taken before it was read, so that what was touched meanwhile counts as
-         * touched; or NULL. */
+        /* For a whole point: taken before the point was read, so that a file modified meanwhile
+         * counts as modified; or NULL. */
         const char *stat_digest;
 };
 
@@ -141,7 +142,8 @@ static void apply_verdict(struct point_state *state, void *data)
                 state->verified = verdict->when;
 }
 
-/* A share that can only be read is still worth verifying: the verdict is told all the same. */
+/* A read-only share is still worth verifying, so the verdict is reported even if it cannot be
+ * written. */
 static void verify_mark(struct verify *verify, struct point *point, const char *damage,
                         const char *stat_digest)
 {
@@ -150,7 +152,7 @@ static void verify_mark(struct verify *verify, struct point *point, const char *
                                    .stat_digest = stat_digest };
         _cleanup_error_ struct error *error = NULL;
         struct point_state state = { 0 };
-        point->uncertain = false; /* it was judged */
+        point->uncertain = false; /* it has a verdict now */
         if (points_change_state(verify->repository, point->path, apply_verdict, &verdict, &state,
                                 &error) < 0) {
                 report_warning(verify->report, "the verdict on %s cannot be kept: %s", point->name,
@@ -169,7 +171,7 @@ static void verify_on_bytes(uint64_t done, uint64_t total, void *data)
         report_progress(verify->report, verify->reading, done, total);
 }
 
-/* Asked also while qemu-img checks an image, which tells nothing of how far it is. */
+/* Also called while qemu-img checks an image, because qemu-img reports no progress meanwhile. */
 static bool verify_is_given_up(void *data)
 {
         struct verify *verify = data;
@@ -205,7 +207,7 @@ static void tell_whole(struct verify *verify, struct point *point, uint64_t byte
                            point->name, before);
 }
 
-/* Retention may take a point while it is read. */
+/* Retention may remove a point while it is read. */
 static bool is_gone(struct verify *verify, const struct point *point)
 {
         _cleanup_point_list_ struct point_list now = { 0 };
@@ -215,8 +217,8 @@ static bool is_gone(struct verify *verify, const struct point *point)
         return true;
 }
 
-/* What of a point cannot be judged now, as the share does not give it out or a newer orch wrote it:
- * itself, or what it builds on. That is no finding, and marks nothing as damaged. */
+/* The point, or the parent of it, that cannot be judged now, because the share does not return its
+ * data or because a newer orch wrote it. This is not a finding, and marks nothing as damaged. */
 static const struct point *find_uncertain(const struct verify *verify, const struct point *point)
 {
         if (!point->metadata && point->uncertain)
@@ -279,8 +281,8 @@ static int verify_point(struct verify *verify, struct point *point, struct error
         return 0;
 }
 
-/* What builds on a damaged point cannot be restored either, whether it was to be looked at or
- * not. */
+/* A point whose parent is damaged cannot be restored either, even if it was not selected for
+ * verification. */
 static void mark_children(struct verify *verify)
 {
         for (size_t i = verify->points.count; i-- > 0;) {

@@ -1,7 +1,7 @@
-/* `orch verify`: reads points of one VM back, oldest first, so that what a point builds on is known
- * to be good before it is looked at. Every verdict goes into state.json of its point: a damaged one
- * is marked with what is wrong, and unmarked when a later verification passes completely. Points
- * that build on a damaged one are marked, too. The VM itself is not touched, and need not be in the
+/* `orch verify`: reads points of one VM back, oldest first, so that a point's parents are known to
+ * be good before it is verified. Every verdict is written to the point's state.json: a damaged
+ * point is marked with the damage, and unmarked when a later verification passes completely. Points
+ * with a damaged parent are marked, too. The VM itself is not touched, and need not be in the
  * inventory. */
 #pragma once
 

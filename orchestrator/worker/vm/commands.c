@@ -1,11 +1,11 @@
-/* Pre- and post-backup commands, and the test commands of a test-restore: a string is run by `sh
- * -c` on the hypervisor; a mapping says where its argv runs: there, in this worker's own container,
- * or in the guest by its agent. All have no stdin, a deadline past which they are killed, and the
- * same variables to know what they are part of.
+/* Pre- and post-backup commands, and the test commands of a test-restore. A string is run by `sh
+ * -c` on the hypervisor; a mapping says where its argv runs: on the hypervisor, in this worker's
+ * own container, or in the guest through its agent. All have no stdin, a deadline after which they
+ * are killed, and the same variables that describe their job.
  *
- * A pre command is ended by a cancel. Post commands are not: they put back what a pre command did,
- * so they run whatever happened. A worker that was killed leaves its staging folder behind: the
- * recovery that removes it runs them. */
+ * A cancel ends a pre command. It does not end post commands: they reverse what a pre command did,
+ * so they always run. A worker that was killed leaves its staging folder behind; the recovery that
+ * removes the folder runs the post commands. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,7 +23,7 @@ enum {
         MAX_OUTPUT_LINES = 200,
         LONGEST_LABEL = 100,
         LONGEST_VARIABLE = 2000,
-        SIGN_OF_LIFE_MS = 2 * 60 * 1000, /* a worker that tells nothing is taken for stuck */
+        SIGN_OF_LIFE_MS = 2 * 60 * 1000, /* a worker that reports nothing is assumed to be stuck */
 };
 
 /* A command of one phase, about to run. */
@@ -32,10 +32,10 @@ struct run {
         const struct vm_command *command;
         const char *phase; /* "pre", "post", "test" */
         const char *kind;  /* for messages: "pre-backup command" */
-        const char *id;    /* that it is part of */
+        const char *id;    /* of the job that it is part of */
         char *label;
         char **variables;   /* "ORCH_VM=…" */
-        char **argv;        /* what the command is, without its variables */
+        char **argv;        /* the command without its variables */
         int64_t started_ms; /* monotonic */
         int64_t told_ms;
 };
@@ -89,7 +89,7 @@ static void add_all(char ***strv, char *const *more)
                 strv_add(strv, more[i]);
 }
 
-/* Asked while it runs. */
+/* Called while the command runs. */
 static bool command_is_given_up(void *data)
 {
         struct run *run = data;
@@ -137,7 +137,7 @@ static int run_in_guest(struct run *run, struct exec_result *ret, struct error *
                           (const char *const *)run->variables, &options, ret, err);
 }
 
-/* The environment is made anew: that of the worker may hold secrets. */
+/* The environment is built from scratch, because the worker's own may hold secrets. */
 static int run_here(struct run *run, struct exec_result *ret, struct error **err)
 {
         static const char *const inherited[] = { "PATH", "HOME", "LANG", "LC_ALL", "TZ" };
@@ -187,7 +187,8 @@ static int command_execute(struct run *run, struct exec_result *ret, struct erro
                                                     : run_on_hypervisor(run, ret, err);
 }
 
-/* Line by line, so that the log can be read; a command that prints without end fills no log. */
+/* Logs the output line by line, so that the log is readable. The amount is capped, so that a
+ * command that prints without end does not fill the log. */
 static void log_output(const struct run *run, const char *text)
 {
         struct report *report = run->job->report;
@@ -270,7 +271,7 @@ int vm_job_pre_commands(struct vm_job *job, struct error **err)
         return 0;
 }
 
-/* One kind for whatever it was: no second backup would make it good. */
+/* All failures become one kind, because no second backup would fix the cause. */
 static void remember_first(struct error **first, const struct error *error)
 {
         if (!*first)

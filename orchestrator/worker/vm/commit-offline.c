@@ -1,6 +1,6 @@
 /* Implements worker/vm/commit-offline.h. qemu-img runs as a named unit, so that it can be stopped
- * from a new connection and outlives nothing; an interrupted commit is harmless: -d leaves the
- * overlay as it was, and doing it again ends the same. */
+ * from a new connection and does not outlive its job. An interrupted commit is harmless: -d leaves
+ * the overlay unchanged, and repeating the commit gives the same result. */
 #include "worker/vm/commit-offline.h"
 
 #include <string.h>
@@ -31,7 +31,7 @@ static void offline_on_output(const char *data, size_t length, void *pointer)
                 work->stall = deadline_in_ms(work->stall_ms);
 }
 
-/* A recovery does not stop for a cancel: it is what a cancel would ask for. */
+/* A recovery does not stop for a cancel, because a cancelled job needs the same commit. */
 static bool offline_must_end(void *pointer)
 {
         struct image_work *work = pointer;
@@ -94,8 +94,8 @@ int commit_compare(struct vm_job *job, const struct vm_disk *disk, bool *ret_sam
         return 0;
 }
 
-/* What a person has to decide, with the lines to type for each way out; each a line of its own,
- * because lines are cut at 480 bytes. */
+/* Reports the choice that the user has to make, with the commands for each option. Each command is
+ * a message of its own, because lines are cut at 480 bytes. */
 static int refuse_to_choose(struct vm_job *job, const struct vm_disk *disk, struct error **err)
 {
         const char *const base_words[] = { disk->base, NULL };
@@ -132,7 +132,8 @@ int commit_repoint(struct vm_job *job, const struct vm_disk *disk, struct error 
         if (!xml)
                 return -1;
         const struct domain_disk *found = domain_xml_find_disk(xml, disk->target);
-        /* Taken away, or replaced, by its owner for the next start: left so. */
+        /* The owner removed or replaced this disk for the next start, so the configuration is left
+         * alone. */
         if (!found || !streq(found->path, disk->overlay))
                 return 0;
         _cleanup_free_ char *device = domain_xml_disk_repointed(text, strlen(text), disk->target,

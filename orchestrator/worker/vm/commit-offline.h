@@ -1,4 +1,4 @@
-/* Committing the overlay of a VM that is off, without starting it. */
+/* Commits the overlay of a VM that is shut off, without starting it. */
 #pragma once
 
 #include <stdbool.h>
@@ -6,15 +6,15 @@
 #include "base/error.h"
 #include "worker/vm/vm-job.h"
 
-/* `qemu-img commit -d`, then the configuration is put back on the base. ERROR_BUSY for a VM with a
- * managed save: its saved image still names the overlay. ERROR_REFUSED when a pivot may have been
- * done unseen and overlay and base differ: the message has what to type. */
+/* Runs `qemu-img commit -d`, then points the configuration at the base again. ERROR_BUSY for a VM
+ * with a managed save, because its saved image still names the overlay. ERROR_REFUSED if a pivot
+ * may have happened unseen and overlay and base differ; the message has the commands to type. */
 int commit_offline(struct vm_job *job, struct vm_disk *disk, struct error **err) _must_check_;
 
-/* Whether base and overlay of a VM that is off hold the same data. */
+/* Whether base and overlay of a VM that is shut off hold the same data. */
 int commit_compare(struct vm_job *job, const struct vm_disk *disk, bool *ret_same,
                    struct error **err) _must_check_;
 
-/* Puts the disk's entry in the inactive XML back on its base. Harmless when it is not on the
- * overlay. */
+/* Points the disk's entry in the inactive XML at its base again. Does nothing if the entry does not
+ * name the overlay. */
 int commit_repoint(struct vm_job *job, const struct vm_disk *disk, struct error **err) _must_check_;

@@ -1,14 +1,14 @@
 /* Implements worker/vm/commit.h. Per disk: base = exactly the path recorded before the snapshot,
- * top = our overlay whose direct backing must be that base → READY → `.pivoting` marker → pivot →
- * live and inactive XML both back on the base → `.committed` → unlink.
+ * top = our overlay, which must be directly backed by that base → READY → `.pivoting` marker →
+ * pivot → live and inactive XML both name the base again → `.committed` → unlink.
  *
- * A `.pivoting` marker of another QEMU than the one that runs now means that the pivot may have
- * been done unseen and the base be newer than the overlay, whatever the XML says: then the two are
- * compared, and committed only when they hold the same data.
+ * If a `.pivoting` marker names another QEMU than the one that runs now, the pivot may have
+ * happened unseen and the base may be newer than the overlay, whatever the XML says. The two are
+ * then compared, and committed only if they hold the same data.
  *
- * A VM that an I/O error of its overlay paused is resumed once all its disks are back; libvirt
- * tells that pause from an owner's, which is kept, so this change of power state needs no intent
- * file. */
+ * A VM that was paused by an I/O error of its overlay is resumed once all its disks are on their
+ * bases. libvirt distinguishes that pause from the owner's, which is kept, so this change of power
+ * state needs no intent file. */
 #include "worker/vm/commit.h"
 
 #include <string.h>
@@ -27,7 +27,7 @@ enum {
         PIVOT_SETTLE_MS = 15 * 1000,
 };
 
-/* Where a disk stands in an XML. */
+/* The file that a disk uses in an XML. */
 enum disk_place { PLACE_BASE, PLACE_OVERLAY, PLACE_ELSEWHERE };
 
 static enum disk_place place_in(const struct domain_xml *xml, const struct vm_disk *disk)
@@ -40,7 +40,7 @@ static enum disk_place place_in(const struct domain_xml *xml, const struct vm_di
         return streq(found->path, disk->overlay) ? PLACE_OVERLAY : PLACE_ELSEWHERE;
 }
 
-/* Best effort: where it cannot be lifted, the race goes on as it is. */
+/* Best effort: if the limit cannot be lifted, the commit continues with it. */
 static void lift_limit(struct vm_job *job, const struct vm_disk *disk)
 {
         _cleanup_error_ struct error *error = NULL;
@@ -55,7 +55,7 @@ static void lift_limit(struct vm_job *job, const struct vm_disk *disk)
                            job->vm->name, disk->target);
 }
 
-/* The job copies and the guest writes: 1 the wait may go on, -1 it is over. */
+/* The job copies while the guest writes: 1: keep waiting, -1: give up. */
 static int look_at_race(struct vm_job *job, const struct vm_disk *disk, struct commit_race *race,
                         const struct block_job *state, bool *limited, struct error **err)
 {
@@ -83,9 +83,9 @@ static int look_at_race(struct vm_job *job, const struct vm_disk *disk, struct c
         }
 }
 
-/* Waits until the job of the disk is ready. A guest that writes faster than the limit would keep
- * its VM on the overlay for good, so the limit gives way. One that writes faster than its own
- * storage must not keep all other VMs waiting: its job is left under way for a recovery. */
+/* Waits until the disk's job is ready. If the guest writes faster than the limit, its VM would stay
+ * on the overlay for ever, so the limit is lifted. If it writes faster than its own storage, its
+ * job is left running for a recovery, so that the other VMs need not wait for it. */
 static int wait_ready(struct vm_job *job, const struct vm_disk *disk, struct error **err)
 {
         bool limited = job->settings->limits.bandwidth_mib_s > 0;
@@ -112,9 +112,9 @@ static int wait_ready(struct vm_job *job, const struct vm_disk *disk, struct err
         }
 }
 
-/* After a pivot: the live XML must name the base again, and the configuration the overlay no more.
- * libvirt updates them as the job's end event comes in. What else an owner has written into the
- * configuration meanwhile, for the next start, is none of our business. */
+/* After a pivot, the live XML must name the base again, and the configuration must no longer name
+ * the overlay. libvirt updates them when the job's end event arrives. Any other change that the
+ * owner made to the configuration meanwhile, for the next start, is left alone. */
 static int commit_witness(struct vm_job *job, struct vm_disk *disk, struct error **err)
 {
         struct deadline deadline = deadline_in_ms(PIVOT_SETTLE_MS);
@@ -179,8 +179,8 @@ static int commit_live(struct vm_job *job, const struct domain_xml *live, struct
         struct block_job state = { 0 };
         if (host->ops->block_job(host, job->uuid, disk->target, &state, err) < 0)
                 return -1;
-        /* A commit of somebody else's that goes deeper than our base must not be finished: it would
-         * end in a template. */
+        /* Somebody else's commit that goes deeper than our base must not be finished, because it
+         * would write into a template. */
         if (state.type == BLOCK_JOB_PULL || state.type == BLOCK_JOB_OTHER ||
             (state.type == BLOCK_JOB_COMMIT && !goes_into_base(live, disk)))
                 return error_set(err, ERROR_BUSY,
@@ -203,18 +203,19 @@ static int commit_live(struct vm_job *job, const struct domain_xml *live, struct
         return 0;
 }
 
-/* The disk is on its base although nobody saw a commit: the snapshot never happened, the pivot was
- * done unseen, somebody else put the disk back, or the VM was being saved, the snapshot waited for
- * that and was taken of a machine that was off, and what was saved goes on on the base. Only the
- * same QEMU's own pivot is a witness, or that there was nothing to commit. */
+/* The disk is on its base although nobody saw a commit. Either the snapshot was never made, or the
+ * pivot happened unseen, or somebody else pointed the disk at its base. Or the VM was being saved:
+ * the snapshot waited for that and was taken of a machine that was shut off, and the saved machine
+ * continues on the base. Only a pivot of the same QEMU counts as witnessed, or an overlay with
+ * nothing to commit. */
 static int settle_unwitnessed(struct vm_job *job, struct vm_disk *disk, struct error **err)
 {
         struct overlay_facts facts = { 0 };
         if (overlay_look(job->host, job->uuid, disk->overlay, &facts, err) < 0)
                 return -1;
-        /* Its next start must not look for the overlay either. */
+        /* The next start must not use the overlay either. */
         bool nothing = !facts.exists || facts.committed || (facts.pivoting && facts.same_qemu);
-        /* What was saved may name it all the same. */
+        /* The saved image may still name the overlay. */
         if (!nothing && !job->info.has_managed_save &&
             overlay_is_unwritten(job->host, disk->overlay, &nothing, err) < 0)
                 return -1;
@@ -257,7 +258,7 @@ static int commit_one(struct vm_job *job, struct vm_disk *disk, struct error **e
         return overlay_remove(job->host, disk->overlay, err);
 }
 
-/* What the VM is doing *now*: it may have powered off or been started since it was found. */
+/* Reads the VM's *present* state: it may have been shut off or started since it was located. */
 static int commit_refresh_info(struct vm_job *job, struct error **err)
 {
         struct domain_info info = { 0 };
@@ -274,7 +275,8 @@ static int commit_refresh_info(struct vm_job *job, struct error **err)
         return 0;
 }
 
-/* The cause of an I/O error's pause is gone with the overlay; an owner's pause stays. */
+/* Resumes the VM if an I/O error paused it, because removing the overlay removes the cause. The
+ * owner's pause stays. */
 static int resume_after_io_error(struct vm_job *job, struct error **err)
 {
         if (commit_refresh_info(job, err) < 0)
@@ -305,7 +307,7 @@ int commit_all(struct vm_job *job, struct error **err)
                 struct error *error = NULL;
                 if (commit_one(job, &job->disks[i], &error) == 0)
                         continue;
-                /* The other disks are put back all the same; the first problem is told. */
+                /* The other disks are committed nevertheless; the first problem is the error. */
                 if (first)
                         report_warning(job->report, "%s", error->message);
                 else

@@ -1,7 +1,7 @@
-/* Finds the VM: by its pinned UUID (by name at its first backup), on its home hypervisor first,
+/* Locates the VM by its pinned UUID (by name at its first backup), on its home hypervisor first,
  * then on the others, because VMs migrate. The other hypervisors are asked in parallel with a short
- * deadline; two running copies of one UUID are refused: one of them is not the machine that its
- * owner thinks of. */
+ * deadline. Two running copies of one UUID are refused, because one of them is not the machine that
+ * its owner means. */
 #include <pthread.h>
 #include <string.h>
 
@@ -21,13 +21,14 @@ struct search {
         const char *uuid; /* NULL: by name */
         const char *domain;
         int64_t connect_ms;
-        /* not NULL: where it does not run, traces of freezes are looked for, too */
+        /* not NULL: on hypervisors where it does not run, traces of freezes are searched for,
+         * too */
         const char *short_uuid;
         pthread_t thread;
-        int found; /* 1, 0, -1 */
+        int found; /* 1: yes, 0: no, -1: unknown */
         struct hypervisor *host;
         struct domain_info info;
-        bool has_traces; /* of freezes by jobs of ours, where it does not run any more */
+        bool has_traces; /* jobs of ours left traces of freezes, and the VM no longer runs there */
         struct error *error;
 };
 
@@ -36,7 +37,7 @@ static bool is_active(const struct domain_info *info)
         return info->state == DOMAIN_STATE_RUNNING || info->state == DOMAIN_STATE_PAUSED;
 }
 
-/* What cannot be looked at is looked at by the next recovery. */
+/* Traces that cannot be read now are found by the next recovery. */
 static bool find_traces(const struct search *search)
 {
         struct deadman_traces traces = { 0 };
@@ -72,7 +73,8 @@ static void searches_free(struct search *searches, size_t count)
         free(searches);
 }
 
-/* While a VM is being moved, it is on both, and on one of them does not run yet. */
+/* While a VM is being migrated, it exists on both hypervisors and does not run on one of them
+ * yet. */
 static int refuse_two(const struct vm_job *job, const struct search *one,
                       const struct search *other, struct error **err)
 {
@@ -89,8 +91,8 @@ static int refuse_two(const struct vm_job *job, const struct search *one,
                          job->vm->name, other->info.uuid, one->entry->name, other->entry->name);
 }
 
-/* Which of the searches to take: the running copy, else any; -1: none. Two running ones are an
- * error. */
+/* Selects a search: the one with the running copy, else any that found the VM; -1: none. Two
+ * running copies are an error. */
 static int locate_choose_host(const struct vm_job *job, struct search *searches, size_t count,
                               ssize_t *ret_index, struct error **err)
 {
@@ -107,8 +109,8 @@ static int locate_choose_host(const struct vm_job *job, struct search *searches,
         return 0;
 }
 
-/* One search per hypervisor of the inventory but the one it was found on, the home first, all at
- * once. `short_uuid`: of the repository, or NULL. */
+/* One search per hypervisor of the inventory except the one on which it was found, the home first,
+ * all in parallel. `short_uuid`: of the repository, or NULL. */
 static struct search *search_everywhere(struct vm_job *job, const char *short_uuid,
                                         size_t *ret_count)
 {
@@ -141,7 +143,7 @@ static struct search *search_everywhere(struct vm_job *job, const char *short_uu
         return searches;
 }
 
-/* When nobody has that UUID: does a namesake exist? Then say that instead of "not found". */
+/* If no VM has that UUID, but one has the name, the error says so instead of "not found". */
 static int not_found(struct vm_job *job, struct search *searches, size_t count, struct error **err)
 {
         const char *name = job->vm->name;
@@ -210,8 +212,8 @@ int vm_job_locate(struct vm_job *job, struct error **err)
         int r = locate_choose_host(job, searches, count, &chosen, err);
         if (r == 0 && chosen < 0)
                 r = not_found(job, searches, count, err);
-        /* A home that cannot be asked may run the VM too: a copy elsewhere that is off is then not
-         * taken for it. */
+        /* An unreachable home may be running the VM, so a copy elsewhere that is shut off is not
+         * accepted as the VM. */
         if (r == 0 && job->home && searches[0].found < 0 && chosen != 0 &&
             !is_active(&searches[chosen].info))
                 r = error_propagate(err, TAKE_PTR(searches[0].error));

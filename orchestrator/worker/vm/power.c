@@ -1,7 +1,7 @@
-/* Implements worker/vm/power.h. What a guest does with a request to shut down is its own affair:
- * one that was asked may go off minutes after everybody stopped waiting. So the intent outlives the
- * job until either the VM was seen to be off and was started again, or so much time has passed that
- * a shutdown is no longer ours. */
+/* Implements worker/vm/power.h. A guest decides when to follow a request to shut down: it may shut
+ * off minutes after orch stopped waiting. So the intent file outlives the job, until the VM was
+ * seen shut off and was started again, or until so much time has passed that a shutdown cannot be
+ * due to orch. */
 #include "worker/vm/power.h"
 
 #include <stdlib.h>
@@ -63,7 +63,7 @@ static bool is_paused(enum domain_state state)
         return state == DOMAIN_STATE_PAUSED;
 }
 
-/* 1: it came to be so, 0: not in time. */
+/* 1: the state was reached, 0: the time expired. */
 static int wait_for(struct vm_job *job, bool (*so)(enum domain_state state), int64_t patience_ms,
                     bool may_cancel, struct error **err)
 {
@@ -90,7 +90,8 @@ int power_resume(struct vm_job *job, struct error **err)
         enum domain_state state = DOMAIN_STATE_OTHER;
         if (power_read_state(job, &state, err) < 0)
                 return -1;
-        /* Off: its next start runs. Running: the dead-man was faster, or it was never paused. */
+        /* Off: its next start runs it. Running: the watchdog timer was faster, or it was never
+         * paused. */
         if (state != DOMAIN_STATE_PAUSED)
                 return 0;
         _cleanup_error_ struct error *error = NULL;
@@ -172,7 +173,7 @@ int power_start(struct vm_job *job, struct error **err)
         return -1;
 }
 
-/* The guest was asked and may still be on its way down. */
+/* The guest was asked to shut down and may still do so. */
 static int undo_off(void *data, struct error **err)
 {
         struct vm_job *job = data;

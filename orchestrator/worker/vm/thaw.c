@@ -1,8 +1,8 @@
-/* Thawing, by whoever does it: the capture, its undoing, a recovery.
+/* Thaws a guest, for the capture, its undoing and a recovery.
  *
- * A guest takes its freeze along: into the image that it is saved in, and to the hypervisor that it
- * is moved to. So a thaw looks where the guest is now, and one that waits in a saved image is not
- * done with. */
+ * A guest stays frozen when it is saved into an image, and when it is migrated to another
+ * hypervisor. So a thaw first finds where the guest is now, and is not complete while the guest is
+ * in a saved image. */
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,7 +14,8 @@ enum { THAW_PATIENCE_MS = 20 * 1000, THAW_PAUSE_US = 300 * 1000 };
 
 enum guest_place { GUEST_HERE, GUEST_SAVED, GUEST_MOVED, GUEST_OFF };
 
-/* With GUEST_MOVED, *ret_moved is a connection to where it runs; the caller frees it. */
+/* For GUEST_MOVED, *ret_moved is a connection to the hypervisor that runs it; the caller frees
+ * it. */
 static int find_guest(struct vm_job *job, enum guest_place *ret, struct hypervisor **ret_moved,
                       struct error **err)
 {
@@ -40,7 +41,7 @@ int vm_job_refuse_saved(const struct vm_job *job, struct error **err)
                          job->vm->name, job->host->name, job->vm->domain, job->vm->name);
 }
 
-/* A thaw that is answered with an error counts for nothing: the status does. */
+/* If the thaw command fails, that proves nothing: the freeze status decides. */
 static bool is_thawed(const struct vm_job *job, struct hypervisor *host, struct error **ret_error)
 {
         enum fsfreeze_status status = FSFREEZE_FROZEN;
