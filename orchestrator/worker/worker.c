@@ -1,5 +1,4 @@
-/* Implements worker/worker.h: reads the request, makes the process ready, and hands over to the
- * action. */
+/* Implements worker/worker.h: reads the request, prepares the process, and calls the action. */
 #include "worker/worker.h"
 
 #include <errno.h>
@@ -120,8 +119,9 @@ int worker_main(void)
                 log_error("worker: %s", error_message(error));
                 status = STATUS_USAGE;
         }
-        /* A call that was given up still runs in a library whose exit handlers would pull the
-         * ground from under it. Events go out by write(2): nothing is left to be flushed. */
+        /* Exits without exit handlers: an abandoned call still runs in a library, and that
+         * library's exit handlers would free what the call uses. Events are sent with write(2), so
+         * no output is lost. */
         if (libvirt_ssh_calls_left_behind())
                 _exit(status);
         return status;

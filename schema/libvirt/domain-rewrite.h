@@ -12,14 +12,14 @@
 
 enum rewrite_network {
         REWRITE_NETWORK_KEEP, /* NICs as they are */
-        /* no NIC at all, also none that is a device of the host or that QEMU's own arguments
+        /* no NIC at all, including those that are a device of the host or that QEMU's own arguments
          * make */
         REWRITE_NETWORK_NONE,
-        REWRITE_NETWORK_MAP, /* NICs go to other networks: see `map` */
+        REWRITE_NETWORK_MAP, /* NICs are moved to other networks: see `map` */
 };
 
-/* "OLD=NEW": NICs of network, bridge or host interface OLD go to the libvirt network NEW; OLD NULL:
- * all NICs that no other entry names. A NIC that nothing names stays where it was. */
+/* "OLD=NEW": NICs of network, bridge or host interface OLD are moved to the libvirt network NEW;
+ * OLD NULL: all NICs that no other entry names. A NIC that no entry names stays where it was. */
 struct rewrite_network_map {
         const char *from;
         const char *to;
@@ -35,62 +35,62 @@ struct rewrite_disk {
         const char *target;
         const char *path;   /* absolute; below /dev/: a block device, else a file */
         const char *format; /* "qcow2", "raw" */
-        /* What backs it, from the top down; none: libvirt finds out by itself. All layers must be
-         * given, as the last one is declared to have no backing file: libvirt then probes no
-         * further, and labels nothing that is not named here. */
+        /* The layers that back it, from the top down; none: libvirt determines them. All layers
+         * must be given, because the last one is declared to have no backing file: libvirt then
+         * probes no further, and labels nothing that is not named here. */
         const struct rewrite_layer *backing;
         size_t n_backing;
         /* <seclabel relabel='no'/> for every security model on all layers: nothing may chown or
-         * relabel them. Not on the disk itself, which is the domain's own: under SELinux a QEMU can
-         * only write to what libvirt has labelled for it. */
+         * relabel them. The disk itself has no such label, because it is the domain's own: under
+         * SELinux a QEMU can only write to files that libvirt has labelled for it. */
         bool no_label;
 };
 
 struct rewrite {
         const char *name; /* NULL: kept */
-        /* NULL: kept; "": left out, libvirt makes one. With another UUID it is another machine:
-         * fixed names of its taps go, its vsock gets a number of its own, and SMBIOS' UUID
+        /* NULL: kept; "": removed, and libvirt makes one. With another UUID it is another machine:
+         * fixed names of its taps are removed, its vsock gets a new number, and the SMBIOS UUID
          * follows. */
         const char *uuid;
-        /* The original may be alive: <mac> is dropped, so that libvirt makes new ones, and so are
-         * fixed ports and paths of consoles, channels and screens. */
+        /* The original may still exist: <mac> is removed, so that libvirt makes new addresses, and
+         * so are fixed ports and paths of consoles, channels and screens. */
         bool new_macs;
         enum rewrite_network network;
         const struct rewrite_network_map *map;
         size_t n_map;
-        /* The disks that stay; every other one is removed and reported. CD-ROM and floppy drives
+        /* The disks that stay; all others are removed and reported. CD-ROM and floppy drives
          * stay. */
         const struct rewrite_disk *disks;
         size_t n_disks;
-        /* NULL-terminated targets of further disks, which stay as they are; NULL: none */
+        /* NULL-terminated targets of further disks, which stay unchanged; NULL: none */
         const char *const *keep;
-        /* NULL-terminated targets of drives whose image is taken out; NULL: none */
+        /* NULL-terminated targets of drives whose image is removed; NULL: none */
         const char *const *eject;
         bool eject_all;
-        /* path of the NVRAM file; NULL: no path, so that libvirt makes one and firmware starts
-         * afresh */
+        /* path of the NVRAM file; NULL: no path, so that libvirt makes a file and the firmware
+         * starts with empty state */
         const char *nvram;
         /* For a test domain: host devices, shared folders and memory, passed-through input and
          * TPMs, QEMU's own arguments, channels and consoles to paths or ports of the host, and
          * fixed ports of screens. */
         bool drop_host_devices;
         const char *
-                /* NULL: none; else the first serial console, made where there is none, is also
-                 * written to this file on the host */
+                /* NULL: none; else the output of the first serial console, which is made if there
+                 * is none, is also written to this file on the host */
                 serial_log;
 };
 
-/* The new XML, or NULL: ERROR_CORRUPT when the text is no domain or lacks a disk that `rewrite`
- * names. A <genid>, which tells a guest whether it was rolled back, is always generated anew; a
+/* The new XML, or NULL: ERROR_CORRUPT if the text is not a domain or lacks a disk that `rewrite`
+ * names. A <genid>, from which a guest detects that it was rolled back, is always generated anew; a
  * fixed folder of TPM state is left to libvirt (/var/lib/libvirt/swtpm/<UUID>). *ret_notes
- * (NULL-terminated, the caller frees; may be NULL when there is nothing) names each thing that was
- * removed, and each that stayed and ties the domain to its old host: host devices, CPU of the host
- * alone, pinning, CD-ROM images, bridges. The caller frees. */
+ * (NULL-terminated, the caller frees; may be NULL if there are none) names everything that was
+ * removed, and everything that stayed and binds the domain to its old host: host devices, a CPU
+ * that only this host has, pinning, CD-ROM images, bridges. The caller frees. */
 char *domain_rewrite(const char *text, size_t length, const struct rewrite *rewrite,
                      char ***ret_notes, struct error **err) _must_check_;
 
-/* What a definition needs of the host that is to run it. Each list is NULL-terminated and may be
- * NULL; each name is there once. */
+/* What a definition needs from the host that is to run it. Each list is NULL-terminated and may be
+ * NULL, and has no duplicates. */
 struct domain_needs {
         char **networks;      /* libvirt's */
         char **bridges;       /* of the host */
@@ -101,7 +101,7 @@ struct domain_needs {
         char *tpm_version;    /* of an emulated TPM, "2.0"; NULL: none */
 };
 
-/* ERROR_CORRUPT when the text is no domain. */
+/* ERROR_CORRUPT if the text is not a domain. */
 int domain_needs_read(const char *text, size_t length, struct domain_needs *ret,
                       struct error **err) _must_check_;
 void domain_needs_done(struct domain_needs *needs);

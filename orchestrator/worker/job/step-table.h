@@ -3,7 +3,7 @@
  *
  *     DEFINE_STEP_TABLE(backup)         struct backup_step, and run_backup_steps()
  *     static const struct backup_step steps[] = {
- *             { { STEP_NAME_LOCATE, BACKUP | CHECK }, backup_locate }, …
+ *             { { STEP_NAME_LOCATE, BACKUP | CHECK }, step_locate }, …
  *
  * A row without a name reports its own parts. Between two rows the runner only does this: it checks
  * before each step whether the job was cancelled, and it ends a step as done after its function has

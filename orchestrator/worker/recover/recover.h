@@ -10,7 +10,7 @@
 #include "worker/job/report.h"
 #include "worker/vm/vm-job.h"
 
-/* For the VM that backup_locate() found: stops leftover copies, thaws the guest if an orch job
+/* For the VM that vm_job_locate() found: stops leftover copies, thaws the guest if an orch job
  * froze it, commits our overlays, removes overlays that were seen committed, and removes stale
  * staging folders. A warning reports what it may not touch (another orch's files, an overlay that
  * nobody saw committed); the error reports what it could not finish. *ret_repaired counts the

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Looks for files of a job.
+# Finds files of a job.
 #
 # Runs on the hypervisor.
 # $1 the job's tag, which the names of its files contain

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes into a finished scratch file what backs it. libvirt names the live disk there, which a
-# reader of the scratch file would open.
+# Sets the backing file of a finished scratch file. libvirt names the live disk there, and a reader
+# of the scratch file would open that.
 #
 # Runs on the hypervisor.
 # $1 the scratch file

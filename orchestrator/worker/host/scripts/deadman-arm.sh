@@ -1,7 +1,7 @@
 #!/bin/sh
 # Arms the watchdog timer of a guest that is about to be frozen or paused: a transient systemd
-# timer, or a detached process where systemd does not run. The file that tells of a freeze is
-# durable before this ends, so that a recovery knows the freeze for ours even after a reboot.
+# timer, or a detached process if systemd does not run. The file that records a freeze is durable
+# before the script ends, so that a recovery recognises the freeze as ours even after a reboot.
 #
 # Runs on the hypervisor.
 # $1 the job's tag; names the unit and the files

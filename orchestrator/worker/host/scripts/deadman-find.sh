@@ -1,6 +1,6 @@
 #!/bin/sh
-# Looks for what the watchdog timers of earlier jobs left for a domain. Where no QEMU runs the
-# domain nobody can tell yet whether the guest is still frozen: then the timer counts as armed.
+# Finds what the watchdog timers of earlier jobs left for a domain. If no QEMU runs the domain, it
+# is not known yet whether the guest is still frozen, so the timer counts as armed.
 #
 # Runs on the hypervisor.
 # $1 short UUID of the repository

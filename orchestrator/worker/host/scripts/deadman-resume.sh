@@ -1,11 +1,11 @@
 #!/bin/sh
-# The watchdog timer fires: resumes a domain that was paused, until it runs or its QEMU is gone.
+# Runs when the watchdog timer fires: resumes a paused domain, until it runs or its QEMU is gone.
 #
 # Runs on the hypervisor, started by the timer that deadman-arm.sh made.
 # $1 how the paths of its files begin: /run/orch/TAG.resume
 # $2 the domain's UUID
 # $3 the identity of its QEMU
-# $4 the file that tells of the pause
+# $4 the file that records the pause
 # Prints nothing.
 # Exit status: 0.
 . ./qemu-id.sh

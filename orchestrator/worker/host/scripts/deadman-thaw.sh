@@ -1,13 +1,13 @@
 #!/bin/sh
-# The watchdog timer fires: thaws the guest until it answers "thawed" or is gone. While the guest
-# is in a saved image the script waits. That it fired is known from $1.fired, also after the other
-# files are removed.
+# Runs when the watchdog timer fires: thaws the guest until it answers "thawed" or is gone. While
+# the guest is in a saved image the script waits. The file $1.fired records that the timer fired,
+# even after the other files are removed.
 #
 # Runs on the hypervisor, started by the timer that deadman-arm.sh made.
 # $1 how the paths of its files begin: /run/orch/TAG.thaw
 # $2 the domain's UUID
 # $3 the identity of its QEMU
-# $4 the file that tells of the freeze
+# $4 the file that records the freeze
 # Prints nothing.
 # Exit status: 0.
 . ./same-guest.sh

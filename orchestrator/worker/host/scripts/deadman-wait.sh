@@ -1,13 +1,14 @@
 #!/bin/sh
 # The watchdog timer of a host without systemd: waits, then becomes the script that thaws or
-# resumes. Its pid file holds the pid and the start time, which together name a process for ever.
+# resumes. Its pid file holds the pid and the start time, which together identify a process for
+# ever.
 #
 # Runs on the hypervisor, as a detached process that deadman-arm.sh starts.
 # $1 seconds to wait
 # $2 how the paths of its files begin: /run/orch/TAG.ACTION
 # $3 the domain's UUID
 # $4 the identity of its QEMU
-# $5 the file that tells of the freeze or of the pause
+# $5 the file that records the freeze or the pause
 # $6 the script that it becomes
 # Prints nothing.
 # Exit status: 0 when it was ended by SIGTERM, else that of $6.

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Looks at what is there under each of the paths.
+# Prints the kind of each path.
 #
 # Runs on the hypervisor.
 # $1 … the paths

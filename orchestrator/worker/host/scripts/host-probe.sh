@@ -1,6 +1,6 @@
 #!/bin/sh
-# Tells the state of a hypervisor and of the share on it. mountinfo is read before the share is
-# touched, so that a share that is not mounted never hangs.
+# Prints the state of a hypervisor and of the share on it. It reads mountinfo before it accesses the
+# share, so that a share that is not mounted never hangs.
 #
 # Runs on the hypervisor.
 # $1 the share

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Looks at an overlay, its markers, and the QEMU of its domain.
+# Reads the state of an overlay, its markers, and the QEMU of its domain.
 #
 # Runs on the hypervisor.
 # $1 the overlay

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Asks which parts of an overlay are written. A qemu-img that cannot open the overlay without its
-# backing file, or that finds a writer, has not seen it empty.
+# Finds out which parts of an overlay are written. If qemu-img cannot open the overlay without its
+# backing file, or finds a writer, the overlay does not count as empty.
 #
 # Runs on the hypervisor.
 # $1 the overlay, as a "json:" image name without its backing file

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the marker that says which QEMU is about to pivot away from an overlay. It is durable when
-# this ends.
+# Makes the marker that records which QEMU is about to pivot away from an overlay. It is durable
+# when the script ends.
 #
 # Runs on the hypervisor.
 # $1 the overlay

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Removes an overlay whose commit was witnessed, and its markers. The marker that is made first
-# only spares a recovery the question, should the removal be cut short: where there is no room for
-# it, the removal goes on.
+# Removes an overlay whose commit was witnessed, and its markers. It first makes the `committed`
+# marker, which spares a recovery the question if the removal is interrupted. If there is no room
+# for the marker, the removal continues without it.
 #
 # Runs on the hypervisor.
 # $1 the overlay

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Defines `qemu_id UUID`: prints the identity "pid:start:boot" of the QEMU that runs that domain, or
-# an empty line when none does. It asks /proc and not libvirt: the answer holds while libvirt is
-# down, and a domain ID that libvirt gave out twice cannot mislead it.
+# an empty line if none does. It reads /proc and does not ask libvirt, so that the answer is valid
+# while libvirt is down, and a domain ID that libvirt assigned twice cannot mislead it.
 #
 # Runs on the hypervisor, within other scripts.
 qemu_id() {

@@ -1,9 +1,7 @@
 #!/bin/sh
-# Defines two questions about a guest:
-# `same_guest UUID ID`: whether the guest that the QEMU with this identity ran is the one that
-# runs
-#                         now: in that QEMU, or in one that took its memory over from a saved image;
-#   `is_saved UUID`:      whether the domain waits in a saved image (a managed save).
+# Defines two queries about a guest. `same_guest UUID ID`: whether the guest that ran in the QEMU
+# with this identity is the one that runs now, in that QEMU or in one that took its memory over from
+# a saved image. `is_saved UUID`: whether the domain is in a saved image (a managed save).
 #
 # Runs on the hypervisor, within other scripts.
 . ./qemu-id.sh

@@ -1,8 +1,8 @@
 #!/bin/sh
 # Defines `swtpm_owner FOLDER`: prints "USER:GROUP", the owner that the TPM state in FOLDER has to
-# have. swtpm runs as a user of its own, and libvirt gives it the folder but not always what is in
-# it: the owner is the one that the state of other VMs on this host has, else the one that libvirt
-# is told to use, or uses by itself.
+# have. swtpm runs as a user of its own, and libvirt changes the owner of the folder but not always
+# of its contents. The owner is that of other VMs' state on this host, else the one that libvirt's
+# configuration names, else libvirt's default.
 #
 # Runs on the hypervisor, within other scripts.
 qemu_conf_word() {

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Looks for what test-restores left on this host: folders, domains and networks under their names. A
-# folder without the file `test` was being made when its maker died, unless it is young: then it may
-# still be being made, and is left out.
+# Finds what test-restores left on this host: folders, domains and networks with their names. A
+# folder without the file `test` is the leftover of a test-restore that died while it made the
+# folder. A young one may still be in the making, and is left out.
 #
 # Runs on the hypervisor.
 # $1 how their names begin

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Marks a test-restore as one that stays, also for a recovery. The mark is durable when this ends.
+# Marks a test-restore as one that stays, which a recovery respects. The mark is durable when the
+# script ends.
 #
 # Runs on the hypervisor.
 # $1 the folder of the test-restore

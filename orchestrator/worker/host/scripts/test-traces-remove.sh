@@ -1,7 +1,7 @@
 #!/bin/sh
-# Ends the domain of a test-restore and removes all of its name: the process that holds the domain,
-# its network, the read-only view of the points, its TPM state, libvirt's logs, its folder. It looks
-# at what is there, and may run again after it was broken off anywhere.
+# Ends the domain of a test-restore and removes everything with its name: the process that holds the
+# domain, its network, the read-only view of the points, its TPM state, libvirt's logs, its folder.
+# It checks what exists, and may run again after an interruption at any point.
 #
 # Nothing of a domain is removed before libvirt itself said that the domain is gone, and nothing is
 # removed from the folder while the view of the share is mounted in it.
@@ -60,8 +60,8 @@ case $u in
 esac
 rm -f -- "/var/log/libvirt/qemu/$1.log"* "/var/log/libvirt/qemu/$1.serial.log"* \
 	"/var/log/swtpm/libvirt/qemu/$1-swtpm.log" "/var/lib/libvirt/qemu/nvram/$1_VARS.fd"
-# A host that was reset keeps what libvirt had made for the domain, under the beginning of its name
-# alone.
+# A host that was reset still has the folders that libvirt made for the domain. Their names contain
+# only the beginning of the domain's name.
 cut=$(printf %.20s "$1")
 other=
 for d in $all; do

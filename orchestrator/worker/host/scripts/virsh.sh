@@ -1,5 +1,5 @@
 #!/bin/sh
-# Defines `v ARGUMENT…`: virsh on the host's own libvirt, for at most 90 s. Its messages are
+# Defines `v ARGUMENT…`: runs virsh on the host's own libvirt, for at most 90 s, with messages in
 # English.
 #
 # Runs on the hypervisor, within other scripts.

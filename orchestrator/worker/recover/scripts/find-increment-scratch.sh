@@ -1,5 +1,5 @@
 #!/bin/sh
-# Finds, and removes, the scratch files that interrupted increments of a domain left.
+# Finds, and can remove, the scratch files that interrupted increments of a domain left.
 #
 # Runs on the hypervisor.
 # $1 the scratch folder

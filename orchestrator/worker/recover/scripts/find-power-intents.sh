@@ -1,5 +1,5 @@
 #!/bin/sh
-# Looks for the notes that jobs of this repository left about what they would do to a VM.
+# Finds the notes in which jobs of this repository announced a change to a VM.
 #
 # Runs on the hypervisor.
 # $1 the scratch folder

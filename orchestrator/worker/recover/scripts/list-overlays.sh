@@ -1,5 +1,5 @@
 #!/bin/sh
-# Lists files that are an overlay of orch or a marker beside one.
+# Lists the overlays of orch and the markers beside them.
 #
 # Runs on the hypervisor.
 # $1 … for each disk, how the paths of its overlays begin

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Lists the units of orch that run on this host: with systemd services, else processes with a pid
-# file (transports/remote-unit.h).
+# Lists the units of orch that run on this host: systemd services, or processes with a pid file
+# where systemd does not run (transports/remote-unit.h).
 #
 # Runs on the hypervisor.
 # $1 short UUID of the repository

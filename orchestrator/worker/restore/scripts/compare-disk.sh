@@ -1,5 +1,6 @@
 #!/bin/sh
-# Runs the command that compares a copy with the point, while the last of the copy is written back.
+# Runs the command that compares a copy with the point, while the last part of the copy is written
+# back.
 #
 # Runs on the hypervisor, as a unit.
 # $1 the copy

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Copies firmware state (a file of NVRAM, a folder of TPM state) from the point, durably, with
-# what is in it. The folder that it goes to is made where it is missing.
+# Copies firmware state (a file of NVRAM, a folder of TPM state) from the point, durably, with its
+# contents. The destination folder is made if it is missing.
 #
 # Runs on the hypervisor, as a unit.
 # $1 the state in the point

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs the command that copies a disk, and has the copy written back meanwhile: its end need not
-# wait for gigabytes in memory. Twice a second: each time the disk has to flush, and more often
-# that costs more than it saves. Only root may read the copy.
+# Runs the command that copies a disk, and writes the copy back meanwhile, so that its end need not
+# wait for gigabytes in memory. It does so twice a second: each time the disk has to flush, and a
+# shorter interval costs more than it saves. Only root may read the copy.
 #
 # Runs on the hypervisor, as a unit.
 # $1 the copy

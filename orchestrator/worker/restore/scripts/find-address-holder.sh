@@ -1,6 +1,6 @@
 #!/bin/sh
-# Looks for a VM that has one of these MAC addresses: in the definitions, and in the state of those
-# that run.
+# Finds a VM that has one of these MAC addresses, in the definitions and in the state of the running
+# VMs.
 #
 # Runs on the hypervisor.
 # $1 … the MAC addresses

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Looks for swtpm, which emulates TPMs.
+# Finds swtpm, which emulates TPMs.
 #
 # Runs on the hypervisor.
 # Prints its path, or "none".

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Renames the restored files to their places. What is in its place already is left alone, so this
-# may run again after it was broken off anywhere.
+# Renames the restored files to their places. It skips those that are in place already, so it may
+# run again after an interruption at any point.
 #
 # Runs on the hypervisor, as a unit.
 # $1 $2 $3 … triples: the temporary file, its place, its inode number

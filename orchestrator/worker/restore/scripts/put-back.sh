@@ -1,6 +1,6 @@
 #!/bin/sh
-# Renames what set-aside.sh renamed back to its place. It may run again after it was broken off
-# anywhere.
+# Renames the files that set-aside.sh renamed back to their places. It may run again after an
+# interruption at any point.
 #
 # Runs on the hypervisor, as a unit.
 # $1 $2 … pairs: a path, and what it was renamed to

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Removes the restored files, wherever they are: the temporary ones, and what is in its place if
-# it is the restored file.
+# Removes the restored files under either name: the temporary ones, and those at their final places
+# if they are the restored files.
 #
 # Runs on the hypervisor, as a unit.
 # $1 $2 $3 … triples: the temporary file, its place, its inode number (0: it was not moved)

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Removes what set-aside.sh renamed. Somebody may have gone back to such a file: when a definition
-# names one, that of a VM that runs included, none is removed.
+# Removes the files that set-aside.sh renamed. A user may have chosen to use such a file again: if
+# any definition names one, including that of a running VM, none is removed.
 #
 # Runs on the hypervisor, as a unit.
 # $1 $2 … pairs: a path, and what it was renamed to

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Defines `rename_new FROM TO`: renames FROM to TO, which must not be there, durably. Ends the
-# script with status 3 when it cannot. `mv -n` reports success when it left TO alone, so the
-# outcome is looked at.
+# Defines `rename_new FROM TO`: renames FROM to TO, which must not exist, durably. It ends the
+# script with status 3 if it cannot. `mv -n` also reports success when it left TO alone, so the
+# function checks the outcome.
 #
 # Runs on the hypervisor, within other scripts.
 rename_new() {

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Renames what a restore replaces out of the way. What was renamed already is left alone, so this
-# may run again after it was broken off anywhere.
+# Sets aside the files that a restore replaces, by renaming them. It skips those that were renamed
+# already, so it may run again after an interruption at any point.
 #
 # Runs on the hypervisor, as a unit.
 # $1 $2 … pairs: a path, and what it is renamed to

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Asks how much memory the host can give without swapping.
+# Prints how much memory the host can provide without swapping.
 #
 # Runs on the hypervisor.
 # Prints the bytes.

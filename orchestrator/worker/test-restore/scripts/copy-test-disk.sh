@@ -1,6 +1,6 @@
 #!/bin/sh
-# Copies a disk of the point, chain flattened. Only root may read the copy, which need not be
-# durable.
+# Copies a disk of the point, with its chain flattened. Only root may read the copy, which need not
+# be durable.
 #
 # Runs on the hypervisor, as a unit.
 # $1 the qcow2 image in the point

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Creates a domain and holds it: becomes one virsh, whose end makes libvirt destroy a domain that
-# was created with --autodestroy. It also counts the domain's resets: the file `events` has a line
-# for each.
+# Creates a domain and holds it: the script becomes a virsh process, and when that ends libvirt
+# destroys a domain that was created with --autodestroy. It also counts the domain's resets: the
+# file `events` has a line for each.
 #
 # Runs on the hypervisor, in the folder of the test-restore, as a detached process that
 # start-domain.sh starts.

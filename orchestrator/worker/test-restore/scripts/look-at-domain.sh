@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tells how the domain of a test-restore fares.
+# Prints the state of the domain of a test-restore.
 #
 # Runs on the hypervisor.
 # $1 the domain's name

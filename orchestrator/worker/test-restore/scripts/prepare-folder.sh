@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the folder of a test-restore, with the durable file `test` that tells whose it is, and in
-# it a read-only view of the VM's points where the host allows such a mount.
+# Makes the folder of a test-restore, with the durable file `test` that records its owner, and in it
+# a read-only view of the VM's points if the host allows such a mount.
 #
 # Runs on the hypervisor.
 # $1 the folder

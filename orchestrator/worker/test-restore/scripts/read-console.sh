@@ -1,5 +1,5 @@
 #!/bin/sh
-# Reads a part of what the domain wrote to its console.
+# Reads a part of the domain's console output.
 #
 # Runs on the hypervisor.
 # $1 the file that the console is written to

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Starts the transient domain of a test-restore and waits until it runs. The domain's XML, with the
-# guest's passwords, comes by stdin.
+# Starts the transient domain of a test-restore and waits until it runs. It reads the domain's XML,
+# which contains the guest's passwords, from stdin.
 #
 # Runs on the hypervisor.
 # $1 the folder of the test-restore

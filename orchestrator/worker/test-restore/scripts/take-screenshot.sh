@@ -1,5 +1,5 @@
 #!/bin/sh
-# Takes a picture of the domain's screen.
+# Takes a screenshot of the domain.
 #
 # Runs on the hypervisor.
 # $1 the domain's name

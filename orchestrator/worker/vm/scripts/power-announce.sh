@@ -1,5 +1,6 @@
 #!/bin/sh
-# Writes the note that says what a job is about to do to a VM. It is durable when this ends.
+# Writes the note that announces what a job is about to do to a VM. The note is durable when the
+# script ends.
 #
 # Runs on the hypervisor.
 # $1 the note's file
