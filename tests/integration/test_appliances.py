@@ -187,7 +187,7 @@ class Appliances(unittest.TestCase):
             self.backup(capture=self.capture(asa, on_error="fail", algorithms=["diffie-hellman-group14-sha1", "aes256-cbc", "hmac-sha1", "ssh-rsa"]))
             self.assertEqual(asa.read("running"), self.file(MARKS[0]))
             self.backup(capture=self.capture(asa, algorithms=["rot13"]))
-            self.assert_warned('"rot13" is no SSH algorithm')
+            self.assert_warned('"rot13" is not an SSH algorithm')
 
     def test_a_host_key_that_is_not_known(self):
         with Appliance(os.path.join(self.lab.dir, "asa-stranger"), password="pass word'$", running=running_config(5_000)) as asa:

@@ -161,7 +161,7 @@ class Chain(test_recover.KilledCase):
     def test_6_checkpoint_gone_parent_damaged_disk_resized(self):
         for name in self.checkpoints("inc"):
             self.host.virsh("checkpoint-delete", "inc", name)
-        self.backup("inc", level="full", warns="no checkpoint")
+        self.backup("inc", level="full", warns="no longer has a checkpoint")
         damaged = self.backup("inc", level="incremental")
         os.truncate(os.path.join(self.orch.point_folder(damaged), "inc-vda.qcow2"), 1000)
         self.write("inc", "sound")

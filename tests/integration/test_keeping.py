@@ -170,7 +170,7 @@ class Keeping(LabCase):
         self.conf("verify", "b", check=0)
         self.conf.restart()
         self.conf("backup", "vm", "b", check=4)
-        self.assertIn("go on", self.conf("resume", check=0).out)
+        self.assertIn("not paused", self.conf("resume", check=0).out)
         self.assertEqual(self.conf.json("resume"), {"paused": False, "until": None})
         self.conf("backup", "vm", "b", check=0)
         self.conf("pause", check=0)
