@@ -161,6 +161,14 @@ class Orch:
                 return json.loads(answer.read())
         return None
 
+    def status(self):
+        """What `orch status --json` prints, asked for as that does. Most waits look at it, and a process of orch for each look, with its
+        sanitizers, keeps a core busy."""
+        said = self.ask_status()
+        if said is None:
+            raise AssertionError(f"the daemon does not answer\n--- daemon\n{self.daemon_log()[-4000:]}")
+        return said
+
     def daemon_log(self):
         try:
             with open(os.path.join(self.dir, "daemon.log"), errors="replace") as f:

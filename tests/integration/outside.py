@@ -74,14 +74,6 @@ class DaemonOrch(Orch):
         self.change_settings(settings)
         self.start_daemon()
 
-    def status(self):
-        """What `orch status --json` prints, asked for as that does. Most waits look at it, and a process of orch for each look, with its
-        sanitizers, keeps a core busy."""
-        said = self.ask_status()
-        if said is None:
-            raise AssertionError(f"the daemon does not answer\n--- daemon\n{self.daemon_log()[-4000:]}")
-        return said
-
     def wait_for_step(self, vm, step, timeout=180):
         """The job id of the VM, once its running job is in this step."""
         def look():
